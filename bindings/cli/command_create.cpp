@@ -1,0 +1,59 @@
+// quern create: an empty collection with a schema from the command line.
+#include <CLI/CLI.hpp>
+
+#include "result_cells.h"
+#include "schema_text.h"
+#include "shell.h"
+
+namespace quern::shell {
+namespace {
+
+struct CreateOptions {
+    std::string db, collection, key, open;
+    std::vector<std::string> attrs, dense;
+};
+
+void RunCreate(const CreateOptions& options) {
+    CollectionColumns columns;
+    if (!options.key.empty()) {
+        columns.key = ParseKeyColumn(options.key);
+    }
+    if (columns.key.type == 0) {
+        columns.key.type = QUERN_KEY_INT;
+    }
+    for (const std::string& attr : options.attrs) {
+        columns.attrs.push_back(ParseAttrColumn(attr));
+    }
+    for (const std::string& field : options.dense) {
+        columns.dense.push_back(ParseDenseColumn(field));
+    }
+    Database database(options.db, "rwc", options.open);
+    const SchemaPtr schema = columns.ToSchema();
+    Call(quern_create, database.get(), options.collection.c_str(), static_cast<const quern_schema*>(schema.get()));
+}
+
+}  // namespace
+
+void AddCreateCommand(CLI::App* app) {
+    auto options = std::make_shared<CreateOptions>();
+    CLI::App* command = app->add_subcommand("create", "Create a collection (and the file, when there is none)");
+    AddDatabaseOption(command, &options->db);
+    AddCollectionOption(command, &options->collection);
+    command->add_option("-k,--key", options->key, "Name and type of the key: int or text (default id:int)")
+        ->type_name("NAME:TYPE");
+    command->add_option("-a,--attr", options->attrs, "An attribute: int, real, text, bool, blob, json, tags (repeatable)")
+        ->type_name("NAME:TYPE")
+        ->allow_extra_args(false);
+    command
+        ->add_option("-d,--dense", options->dense,
+                     "A vector field; METRIC l2, ip, cosine, hamming; TYPE f32, f16, bf16, i8, bit (repeatable)")
+        ->type_name("NAME:DIM[:METRIC[:TYPE]]")
+        ->allow_extra_args(false);
+    AddOpenOption(command, &options->open);
+    command->footer(
+        "Example:\n"
+        "  quern create books.quern books --key isbn:text --attr year:int --attr genres:tags --dense emb:384:cosine:f16");
+    command->callback([options] { RunCreate(*options); });
+}
+
+}  // namespace quern::shell

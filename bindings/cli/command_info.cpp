@@ -1,0 +1,147 @@
+// quern info: what is in the file and where its bytes go.
+#include <CLI/CLI.hpp>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "progress_bar.h"
+#include "result_cells.h"
+#include "shell.h"
+#include "text_table.h"
+
+namespace quern::shell {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kBarWidth = 40;
+
+struct InfoOptions {
+    std::string db, open;
+    bool json = false;
+};
+
+uint64_t Number(const Json& json, const char* name) { return json.value(name, uint64_t{0}); }
+std::string Name(const Json& json, const char* name) { return json.value(name, std::string()); }
+Json List(const Json& json, const char* name) { return json.value(name, Json::array()); }
+
+void PrintSchema(const Json& collection) {
+    TextTable table({"column", "kind", "type"});
+    const Json key = collection.value("key", Json::object());
+    table.AddRow({Name(key, "name"), "key", Name(key, "type")});
+    for (const Json& attr : List(collection, "attributes")) {
+        table.AddRow({Name(attr, "name"), "attribute", Name(attr, "type")});
+    }
+    for (const Json& field : List(collection, "fields")) {
+        table.AddRow({Name(field, "name"), "vector",
+                      Name(field, "type") + " x " + std::to_string(Number(field, "dim")) + ", " + Name(field, "metric")});
+    }
+    table.Print(stdout);
+}
+
+void PrintSegments(const Json& collection) {
+    TextTable table({">segment", ">records", "part", "field", ">chunks", ">raw", ">stored", "codecs"});
+    for (const Json& segment : List(collection, "segments")) {
+        std::string id = std::to_string(Number(segment, "id"));
+        std::string records = WithCommas(Number(segment, "records"));
+        for (const Json& part : List(segment, "parts")) {
+            std::string codecs;
+            const Json codec_counts = part.value("codecs", Json::object());
+            for (const auto& [codec, count] : codec_counts.items()) {
+                codecs += (codecs.empty() ? "" : ", ") + codec + " " + count.dump();
+            }
+            table.AddRow({id, records, Name(part, "kind"), Name(part, "field"), WithCommas(Number(part, "chunks")),
+                          BytesText(Number(part, "raw_bytes")), BytesText(Number(part, "stored_bytes")), codecs});
+            id.clear();  // once a segment
+            records.clear();
+        }
+    }
+    if (!table.empty()) {
+        Print("\n");
+        table.Print(stdout);
+    }
+}
+
+// One bar a kind of bytes: the parts of segments, free pages, and the rest, which is rows, indexes and the catalog.
+void PrintPicture(const Json& info) {
+    const uint64_t file_bytes = Number(info, "file_bytes");
+    std::map<std::string, uint64_t> by_kind;
+    uint64_t in_parts = 0;
+    for (const Json& collection : List(info, "collections")) {
+        for (const Json& segment : List(collection, "segments")) {
+            for (const Json& part : List(segment, "parts")) {
+                by_kind[Name(part, "kind")] += Number(part, "stored_bytes");
+                in_parts += Number(part, "stored_bytes");
+            }
+        }
+    }
+    const uint64_t free_bytes = Number(info, "free_pages") * Number(info, "page_bytes");
+    std::vector<std::pair<std::string, uint64_t>> kinds(by_kind.begin(), by_kind.end());
+    kinds.emplace_back("free pages", free_bytes);
+    kinds.emplace_back("rows, log, catalog", file_bytes > in_parts + free_bytes ? file_bytes - in_parts - free_bytes : 0);
+    std::stable_sort(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    Print("\nbytes of the file\n");
+    for (const auto& [kind, bytes] : kinds) {
+        if (bytes == 0 || file_bytes == 0) {
+            continue;
+        }
+        const double share = std::min(1.0, static_cast<double>(bytes) / static_cast<double>(file_bytes));
+        const auto filled = static_cast<size_t>(share * static_cast<double>(kBarWidth) + 0.5);
+        char line[128];
+        std::snprintf(line, sizeof(line), "  %-20.20s ", kind.c_str());
+        std::string text = line + std::string(filled, '#') + std::string(kBarWidth - filled, '.');
+        std::snprintf(line, sizeof(line), " %5.1f%%  ", share * 100);
+        Print(text + line + BytesText(bytes) + "\n");
+    }
+}
+
+void RunInfo(const InfoOptions& options) {
+    Database database(options.db, "ro", options.open);
+    quern_text* text = nullptr;
+    Call(quern_info, database.get(), &text);
+    const std::string report = TakeText(text);
+    if (options.json) {
+        Print(report + "\n");
+        return;
+    }
+    const Json info = Json::parse(report);
+    std::string head = "file        " + options.db + "\n";
+    head += "size        " + BytesText(Number(info, "file_bytes")) + " (" + WithCommas(Number(info, "file_bytes")) + " bytes), log " +
+            BytesText(Number(info, "wal_bytes")) + "\n";
+    head += "pages       " + WithCommas(Number(info, "pages")) + " of " + BytesText(Number(info, "page_bytes")) + ", " +
+            WithCommas(Number(info, "free_pages")) + " free\n";
+    head += "generation  " + WithCommas(Number(info, "generation")) + "\n";
+    head += std::string("library     ") + quern_build_info() + "\n";
+    if (!Name(info, "maintenance_error").empty()) {
+        head += "maintenance " + Name(info, "maintenance_error") + "\n";
+    }
+    Print(head);
+    for (const Json& collection : List(info, "collections")) {
+        std::string line = "\n" + Name(collection, "name") + ": " + WithCommas(Number(collection, "records")) + " records";
+        if (Number(collection, "log_rows") > 0) {
+            line += ", " + WithCommas(Number(collection, "log_rows")) + " of them in the log";
+        }
+        if (Number(collection, "dead_records") > 0) {
+            line += ", " + WithCommas(Number(collection, "dead_records")) + " dead in segments";
+        }
+        Print(line + "\n\n");
+        PrintSchema(collection);
+        PrintSegments(collection);
+    }
+    PrintPicture(info);
+}
+
+}  // namespace
+
+void AddInfoCommand(CLI::App* app) {
+    auto options = std::make_shared<InfoOptions>();
+    CLI::App* command = app->add_subcommand("info", "Show collections, schemas, segments and sizes");
+    AddDatabaseOption(command, &options->db);
+    AddJsonOption(command, &options->json);
+    AddOpenOption(command, &options->open);
+    command->footer(
+        "Example:\n"
+        "  quern info books.quern");
+    command->callback([options] { RunInfo(*options); });
+}
+
+}  // namespace quern::shell

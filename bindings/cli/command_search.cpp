@@ -1,0 +1,347 @@
+// quern search: nearest records of query vectors or of stored records, and with ground truth the recall and the speed.
+//
+// Queries run one by one (latency) or all in one call (--batch: throughput). Before timing, the first query runs once untimed,
+// because it loads the vectors from the file; that time is reported by itself.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "file_format.h"
+#include "float_codes.h"
+#include "progress_bar.h"
+#include "query_vectors.h"
+#include "result_cells.h"
+#include "schema_text.h"
+#include "search_figures.h"
+#include "shell.h"
+#include "text_table.h"
+#include "vecs_format.h"
+
+namespace quern::shell {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+struct SearchOptions {
+    std::string db, collection, vector, columns, truth, open;
+    QueryFile queries;
+    std::vector<std::string> keys;
+    size_t k = 10;
+    size_t threads = 0;
+    double max_distance = 0;
+    bool with_max_distance = false;
+    bool batch = false, json = false, hits = false, timing = false, self = false;
+};
+
+struct Figures {
+    double first_seconds = 0;
+    double total_seconds = 0;
+    std::vector<double> latencies;  // one by one only
+    size_t hits = 0;
+    size_t wanted = 0;
+};
+
+class SearchRun {
+public:
+    explicit SearchRun(const SearchOptions& options) : options_(options), database_(options.db, "ro", options.open) {
+        columns_ = ReadColumns(database_.Describe(options.collection).get());
+        field_ = ChooseDense(columns_, options.queries.column);
+        LoadWhatToFind();
+        query_.reset(NotNull(quern_query_new(database_.get(), options.collection.c_str())));
+        quern_query_limit(query_.get(), options.k);
+        if (options.with_max_distance) {
+            quern_query_max_distance(query_.get(), options.max_distance);
+        }
+        if (!options.columns.empty()) {
+            quern_query_columns(query_.get(), options.columns.c_str());
+        }
+        std::string knobs = options.self ? "self=include" : "";
+        if (options.threads > 0) {
+            knobs += (knobs.empty() ? "threads=" : " threads=") + std::to_string(options.threads);
+        }
+        quern_query_options(query_.get(), knobs.c_str());
+    }
+
+    void Run() {
+        const bool with_figures = !options_.truth.empty() || options_.timing;
+        const bool with_hits = !with_figures || options_.hits;
+        if (options_.json && with_hits) {
+            Print("{\"collection\":" + nlohmann::json(options_.collection).dump() + ",\"field\":" +
+                  nlohmann::json(field_.name).dump() + ",\"k\":" + std::to_string(options_.k) + ",\"results\":[");
+        }
+        if (with_figures && count_ > 0) {
+            const auto start = Clock::now();
+            Search(0, 1);
+            figures_.first_seconds = SecondsSince(start);
+        }
+        ProgressBar bar;
+        const size_t step = options_.batch ? count_ : 1;
+        for (size_t first = 0; first < count_; first += step) {
+            CheckStopped();
+            const auto start = Clock::now();
+            const ResultPtr result = Search(first, step);
+            const double seconds = SecondsSince(start);
+            figures_.total_seconds += seconds;
+            if (!options_.batch) {
+                figures_.latencies.push_back(seconds);
+            }
+            CountTruth(result.get(), first, step);
+            if (with_hits) {
+                bar.Clear();
+                PrintHits(result.get(), first, step);
+            } else {
+                bar.Update("search", first + step, count_);
+            }
+        }
+        bar.Clear();
+        if (options_.json) {
+            Print(with_hits ? "]" : "{\"collection\":" + nlohmann::json(options_.collection).dump() + ",\"field\":" +
+                                        nlohmann::json(field_.name).dump() + ",\"k\":" + std::to_string(options_.k));
+            Print((with_figures ? FiguresJson() : std::string()) + "}\n");
+        } else if (with_figures) {
+            PrintFigures();
+        }
+    }
+
+private:
+    void LoadWhatToFind() {
+        const int ways = (options_.queries.path.empty() ? 0 : 1) + (options_.vector.empty() ? 0 : 1) +
+                         (options_.keys.empty() ? 0 : 1);
+        if (ways != 1) {
+            FailUsage("say what to search for with one of --queries, --vector and --key");
+        }
+        if (!options_.keys.empty()) {
+            count_ = options_.keys.size();
+            for (const std::string& key : options_.keys) {
+                int64_t number = 0;
+                if (columns_.key.type == QUERN_KEY_INT && !ParseInt(key, &number)) {
+                    FailUsage("--key " + key + ": the keys of this collection are whole numbers");
+                }
+                int_keys_.push_back(number);
+                text_keys_.push_back(key.c_str());
+            }
+        } else if (!options_.vector.empty()) {
+            queries_ = ParseQueryVector(options_.vector);
+        } else {
+            QueryFile file = options_.queries;
+            file.column = field_.name;
+            queries_ = LoadQueries(file);
+        }
+        if (options_.keys.empty()) {
+            count_ = queries_.count;
+            if (count_ > 0 && queries_.dim != field_.dim) {
+                Fail("the queries have dimension " + std::to_string(queries_.dim) + ", the field '" + field_.name + "' has " +
+                     std::to_string(field_.dim));
+            }
+        }
+        if (!options_.truth.empty()) {
+            if (columns_.key.type != QUERN_KEY_INT) {
+                Fail("--truth holds record numbers, but the keys of this collection are texts");
+            }
+            const auto source = ByteSource::Open(options_.truth, StopFlag());
+            truth_ = ReadTruth(source.get(), options_.queries.skip_rows, count_, options_.k);
+            if (truth_.size() < count_) {
+                Fail(options_.truth + ": " + std::to_string(truth_.size()) + " rows for " + std::to_string(count_) + " queries");
+            }
+        }
+    }
+
+    ResultPtr Search(size_t first, size_t count) {
+        if (!options_.keys.empty()) {
+            if (columns_.key.type == QUERN_KEY_INT) {
+                quern_query_key_int(query_.get(), field_.name.c_str(), int_keys_.data() + first, count);
+            } else {
+                quern_query_key_text(query_.get(), field_.name.c_str(), text_keys_.data() + first, count);
+            }
+        } else {
+            quern_query_dense(query_.get(), field_.name.c_str(), queries_.row(first), count, queries_.dim);
+        }
+        quern_result* result = nullptr;
+        Call(quern_search, query_.get(), &result);
+        return ResultPtr(result);
+    }
+
+    void CountTruth(const quern_result* result, size_t first, size_t count) {
+        if (truth_.empty()) {
+            return;
+        }
+        for (size_t i = 0; i < count; i++) {
+            const int64_t* keys = quern_result_keys_int(result);
+            const size_t begin = quern_result_offset(result, i);
+            const size_t end = quern_result_offset(result, i + 1);
+            std::vector<int64_t> found;
+            if (keys != nullptr) {
+                found.assign(keys + begin, keys + end);
+            }
+            size_t wanted = 0;
+            figures_.hits += CountHits(found, truth_[first + i], options_.k, &wanted);
+            figures_.wanted += wanted;
+        }
+    }
+
+    void PrintHits(const quern_result* result, size_t first, size_t count) {
+        for (size_t i = 0; i < count; i++) {
+            const size_t begin = quern_result_offset(result, i);
+            const size_t end = quern_result_offset(result, i + 1);
+            if (options_.json) {
+                PrintHitsJson(result, first + i, begin, end);
+                continue;
+            }
+            std::vector<std::string> titles{columns_.key.name, ">distance"};
+            for (size_t col = 0; col < quern_result_columns(result); col++) {
+                titles.emplace_back(quern_result_column_name(result, col));
+            }
+            TextTable table(titles);
+            Value value;
+            for (size_t row = begin; row < end; row++) {
+                std::vector<std::string> cells{KeyText(result, row), {}};
+                AppendFloat(quern_result_distance(result, row), &cells[1]);
+                for (size_t col = 0; col < quern_result_columns(result); col++) {
+                    ReadCell(result, row, col, &value);
+                    cells.push_back(ShortText(value));
+                }
+                table.AddRow(std::move(cells));
+            }
+            if (count_ > 1) {
+                const std::string name = options_.keys.empty() ? std::to_string(first + i) : options_.keys[first + i];
+                Print((first + i > 0 ? "\nquery " : "query ") + name + "\n");
+            }
+            if (table.empty()) {
+                Print("no records\n");
+            } else {
+                table.Print(stdout);
+            }
+        }
+    }
+
+    void PrintHitsJson(const quern_result* result, size_t query, size_t begin, size_t end) {
+        std::string json = query > 0 ? ",\n" : "\n";
+        json += "{\"query\":" + std::to_string(query);
+        if (!options_.keys.empty()) {
+            json += ",\"of\":" + (columns_.key.type == QUERN_KEY_INT ? options_.keys[query] : nlohmann::json(options_.keys[query]).dump());
+        }
+        json += ",\"hits\":[";
+        for (size_t row = begin; row < end; row++) {
+            json += row > begin ? ",{\"key\":" : "{\"key\":";
+            json += KeyJson(result, row) + ",\"distance\":";
+            AppendFloat(quern_result_distance(result, row), &json);
+            if (quern_result_columns(result) > 0) {
+                std::string columns;
+                AppendColumnsJson(result, row, &columns);
+                json += ",\"columns\":{" + columns.substr(1) + "}";
+            }
+            json += "}";
+        }
+        Print(json + "]}");
+    }
+
+    double Recall() const {
+        return figures_.wanted == 0 ? 0 : static_cast<double>(figures_.hits) / static_cast<double>(figures_.wanted);
+    }
+    double QueriesPerSecond() const {
+        return figures_.total_seconds > 0 ? static_cast<double>(count_) / figures_.total_seconds : 0;
+    }
+
+    std::string FiguresJson() const {
+        nlohmann::ordered_json figures{{"queries", count_}};
+        if (!truth_.empty()) {
+            figures["recall"] = Recall();
+            figures["true_ids_found"] = figures_.hits;
+            figures["true_ids"] = figures_.wanted;
+        }
+        figures["mode"] = options_.batch ? "batch" : "single";
+        figures["queries_per_second"] = QueriesPerSecond();
+        figures["first_query_ms"] = figures_.first_seconds * 1e3;
+        if (!options_.batch) {
+            figures["latency_ms"] = {{"p50", Percentile(figures_.latencies, 0.50) * 1e3},
+                                     {"p95", Percentile(figures_.latencies, 0.95) * 1e3},
+                                     {"p99", Percentile(figures_.latencies, 0.99) * 1e3}};
+        }
+        const std::string text = figures.dump();
+        return "," + text.substr(1, text.size() - 2);  // members of the outer object
+    }
+
+    void PrintFigures() const {
+        std::string text = options_.hits ? "\n" : "";
+        text += "queries      " + WithCommas(count_) + "\n";
+        if (!truth_.empty()) {
+            char recall[32];
+            std::snprintf(recall, sizeof(recall), "%.4f", Recall());
+            const std::string name = "recall@" + std::to_string(options_.k);
+            text += name + std::string(name.size() < 12 ? 13 - name.size() : 1, ' ') + recall + "  (" +
+                    WithCommas(figures_.hits) + " of " + WithCommas(figures_.wanted) +
+                    " true ids found; ids decide, so a tie at the last place may count as a miss)\n";
+        }
+        text += "queries/s    " + WithCommas(static_cast<uint64_t>(QueriesPerSecond() + 0.5)) +
+                (options_.batch ? "  (all in one call)\n" : "  (one by one)\n");
+        if (!options_.batch) {
+            text += "latency      p50 " + DurationText(Percentile(figures_.latencies, 0.50)) + "  p95 " +
+                    DurationText(Percentile(figures_.latencies, 0.95)) + "  p99 " +
+                    DurationText(Percentile(figures_.latencies, 0.99)) + "\n";
+        }
+        text += "first query  " + DurationText(figures_.first_seconds) + "  (loads the vectors; not counted above)\n";
+        Print(text);
+    }
+
+    const SearchOptions& options_;
+    Database database_;
+    CollectionColumns columns_;
+    DenseColumn field_;
+    QueryVectors queries_;
+    std::vector<int64_t> int_keys_;
+    std::vector<const char*> text_keys_;
+    std::vector<std::vector<int32_t>> truth_;
+    size_t count_ = 0;
+    QueryPtr query_;
+    Figures figures_;
+};
+
+}  // namespace
+
+void AddSearchCommand(CLI::App* app) {
+    auto options = std::make_shared<SearchOptions>();
+    CLI::App* command = app->add_subcommand("search", "Find the nearest records");
+    AddDatabaseOption(command, &options->db);
+    AddCollectionOption(command, &options->collection);
+    command->add_option("-f,--field", options->queries.column, "The vector field (not needed when there is one only)");
+    command->add_option("-q,--queries", options->queries.path, "A file of query vectors, any import format; - for standard input")
+        ->type_name("FILE");
+    command->add_option("--format", options->queries.format, std::string("The format of the queries: ") + FormatNames());
+    command->add_option("--key", options->keys, "Search by the vector of this stored record (repeatable)")
+        ->type_name("KEY")
+        ->allow_extra_args(false);
+    command->add_option("--vector", options->vector, "Search by this vector: '[0.1, 0.2, ...]'")->type_name("JSON");
+    command->add_option("-k", options->k, "Records a query (default 10; 0 with --max-distance: all)")
+        ->check(CLI::Range(0, 1048576));
+    command->add_option("--max-distance", options->max_distance, "Only records at this distance or nearer")
+        ->each([options](const std::string&) { options->with_max_distance = true; });
+    command->add_option("-c,--columns", options->columns, "Attributes and fields to print: a,b,c or *");
+    command->add_option("--truth", options->truth, "Ground truth (ivecs): print recall@k, queries/s and latencies")
+        ->type_name("FILE");
+    command->add_flag("--timing", options->timing, "Print queries/s and latencies without ground truth");
+    command->add_flag("--hits", options->hits, "With --truth or --timing: print the records too");
+    command->add_flag("--batch", options->batch, "Search all queries in one call");
+    command->add_flag("--self", options->self, "With --key: a record may find itself");
+    command->add_option("--threads", options->threads, "Worker threads (default: all processors)")->check(CLI::Range(1, 256));
+    command->add_option("--skip-rows", options->queries.skip_rows, "Pass over the first N queries (and rows of the truth)");
+    command->add_option("--limit", options->queries.limit, "At most N queries");
+    AddJsonOption(command, &options->json);
+    AddOpenOption(command, &options->open);
+    command->footer(
+        "Recall counts how many of the first k true ids are among the k found: ids are compared, not distances.\n"
+        "\n"
+        "Examples:\n"
+        "  quern search sift.quern sift --field emb --queries query.fvecs -k 10 --truth truth.ivecs\n"
+        "  quern search words.quern words --key house -k 5\n"
+        "  quern search books.quern books --vector \"$(cat vector.json)\" --columns title,year --json");
+    command->callback([options] {
+        if (options->k == 0 && !options->with_max_distance) {
+            FailUsage("-k 0 needs --max-distance");
+        }
+        SearchRun(*options).Run();
+    });
+}
+
+}  // namespace quern::shell

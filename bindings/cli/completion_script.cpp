@@ -1,0 +1,161 @@
+// Writing completion scripts.
+#include "completion_script.h"
+
+namespace quern::shell {
+namespace {
+
+// Words that follow an option with a small set of values.
+struct ValueChoice {
+    const char* option;
+    const char* values;
+};
+constexpr ValueChoice kChoices[] = {
+    {"--format", "fvecs bvecs ivecs npy idx words jsonl csv tsv"},
+    {"--metric", "l2 ip cosine hamming"},
+    {"--type", "f32 f16 bf16 i8 bit"},
+};
+
+const char* ChoicesOf(const CompletionOption& option) {
+    for (const ValueChoice& choice : kChoices) {
+        for (const std::string& name : option.names) {
+            if (name == choice.option) {
+                return choice.values;
+            }
+        }
+    }
+    return nullptr;
+}
+
+std::string SingleQuoted(const std::string& text, const char* quote_escape) {
+    std::string quoted = "'";
+    for (char c : text) {
+        quoted += c == '\'' ? quote_escape : std::string(1, c);
+    }
+    return quoted + "'";
+}
+
+std::string CommandNames(const std::vector<CompletionCommand>& commands) {
+    std::string names;
+    for (const CompletionCommand& command : commands) {
+        names += (names.empty() ? "" : " ") + command.name;
+    }
+    return names;
+}
+
+// The descriptions of zsh's _arguments stand in brackets, with colons as separators.
+std::string ZshText(const std::string& text) {
+    std::string escaped;
+    for (char c : text) {
+        if (c == '[' || c == ']' || c == ':' || c == '\\') {
+            escaped += '\\';
+        }
+        escaped += c;
+    }
+    return escaped;
+}
+
+}  // namespace
+
+std::string BashCompletion(const std::vector<CompletionCommand>& commands) {
+    std::string script =
+        "# bash completion for quern; made by `quern completion bash`\n"
+        "_quern() {\n"
+        "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=\n"
+        "    COMPREPLY=()\n"
+        "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+        "        COMPREPLY=($(compgen -W \"" +
+        CommandNames(commands) +
+        " --help --version\" -- \"$current\"))\n"
+        "        return\n"
+        "    fi\n"
+        "    case $previous in\n";
+    for (const ValueChoice& choice : kChoices) {
+        script += std::string("        ") + choice.option + ") words=\"" + choice.values + "\" ;;\n";
+    }
+    script +=
+        "    esac\n"
+        "    if [ -z \"$words\" ]; then\n"
+        "        [[ $current == -* ]] || return\n"
+        "        case $command in\n";
+    for (const CompletionCommand& command : commands) {
+        std::string names;
+        for (const CompletionOption& option : command.options) {
+            for (const std::string& name : option.names) {
+                names += (names.empty() ? "" : " ") + name;
+            }
+        }
+        script += "            " + command.name + ") words=\"" + names + "\" ;;\n";
+    }
+    script +=
+        "        esac\n"
+        "    fi\n"
+        "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+        "}\n"
+        "complete -o default -o bashdefault -F _quern quern\n";
+    return script;
+}
+
+std::string ZshCompletion(const std::vector<CompletionCommand>& commands) {
+    std::string script =
+        "#compdef quern\n"
+        "# zsh completion for quern; made by `quern completion zsh`\n"
+        "_quern() {\n"
+        "    local -a commands\n"
+        "    commands=(\n";
+    for (const CompletionCommand& command : commands) {
+        script += "        " + SingleQuoted(command.name + ":" + command.description, "'\\''") + "\n";
+    }
+    script +=
+        "    )\n"
+        "    if (( CURRENT == 2 )); then\n"
+        "        _describe 'command' commands\n"
+        "        return\n"
+        "    fi\n"
+        "    local command=${words[2]}\n"
+        "    shift words\n"
+        "    (( CURRENT-- ))\n"
+        "    case $command in\n";
+    for (const CompletionCommand& command : commands) {
+        script += "        " + command.name + ")\n            _arguments \\\n";
+        for (const CompletionOption& option : command.options) {
+            for (const std::string& name : option.names) {
+                std::string spec = "*" + name + "[" + ZshText(option.description) + "]";
+                if (option.takes_value) {
+                    const char* choices = ChoicesOf(option);
+                    spec += choices != nullptr ? ":value:(" + std::string(choices) + ")" : ":value:_files";
+                }
+                script += "                " + SingleQuoted(spec, "'\\''") + " \\\n";
+            }
+        }
+        script += "                '*:file:_files'\n            ;;\n";
+    }
+    script +=
+        "    esac\n"
+        "}\n"
+        "_quern \"$@\"\n";
+    return script;
+}
+
+std::string FishCompletion(const std::vector<CompletionCommand>& commands) {
+    std::string script = "# fish completion for quern; made by `quern completion fish`\n";
+    for (const CompletionCommand& command : commands) {
+        script += "complete -c quern -n __fish_use_subcommand -f -a " + command.name + " -d " +
+                  SingleQuoted(command.description, "\\'") + "\n";
+    }
+    for (const CompletionCommand& command : commands) {
+        for (const CompletionOption& option : command.options) {
+            std::string line = "complete -c quern -n '__fish_seen_subcommand_from " + command.name + "'";
+            for (const std::string& name : option.names) {
+                line += name.size() > 2 ? " -l " + name.substr(2) : " -s " + name.substr(1);
+            }
+            if (option.takes_value) {
+                const char* choices = ChoicesOf(option);
+                line += choices != nullptr ? " -x -a " + SingleQuoted(choices, "\\'") : " -r";
+            }
+            script += line + " -d " + SingleQuoted(option.description, "\\'") + "\n";
+        }
+    }
+    return script;
+}
+
+}  // namespace quern::shell

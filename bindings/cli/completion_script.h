@@ -1,0 +1,24 @@
+// Completion scripts for bash, zsh and fish, made from the program's own commands and options, so that they cannot disagree.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace quern::shell {
+
+struct CompletionOption {
+    std::vector<std::string> names;  // "-f", "--field"
+    std::string description;
+    bool takes_value = false;
+};
+struct CompletionCommand {
+    std::string name;
+    std::string description;
+    std::vector<CompletionOption> options;
+};
+
+std::string BashCompletion(const std::vector<CompletionCommand>& commands);
+std::string ZshCompletion(const std::vector<CompletionCommand>& commands);
+std::string FishCompletion(const std::vector<CompletionCommand>& commands);
+
+}  // namespace quern::shell

@@ -1,0 +1,38 @@
+# bash completion for quern; made by `quern completion bash`
+_quern() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        COMPREPLY=($(compgen -W "create import search get count delete export sql info verify optimize vacuum backup rebuild drop bench completion --help --version" -- "$current"))
+        return
+    fi
+    case $previous in
+        --format) words="fvecs bvecs ivecs npy idx words jsonl csv tsv" ;;
+        --metric) words="l2 ip cosine hamming" ;;
+        --type) words="f32 f16 bf16 i8 bit" ;;
+    esac
+    if [ -z "$words" ]; then
+        [[ $current == -* ]] || return
+        case $command in
+            create) words="-h --help -k --key -a --attr -d --dense --open" ;;
+            import) words="-h --help -f --field -m --metric -t --type --format -k --key --key-file --start-key -a --attr -d --dense -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
+            search) words="-h --help -f --field -q --queries --format --key --vector -k --max-distance -c --columns --truth --timing --hits --batch --self --threads --skip-rows --limit --json --open" ;;
+            get) words="-h --help --key-file --json --open -c --columns" ;;
+            count) words="-h --help --json --open" ;;
+            delete) words="-h --help --key-file --json --open" ;;
+            export) words="-h --help --format -f --field -c --columns --key-file --limit --force --open" ;;
+            sql) words="-h --help --json --csv --open" ;;
+            info) words="-h --help --json --open" ;;
+            verify) words="-h --help --json --open" ;;
+            optimize) words="-h --help --max-ms --json --open" ;;
+            vacuum) words="-h --help --open" ;;
+            backup) words="-h --help --open" ;;
+            rebuild) words="-h --help --open" ;;
+            drop) words="-h --help --column -y --yes --open" ;;
+            bench) words="-h --help -f --field -q --queries --format -n --query-count -k --directory --memory-mb --no-insert --json --open" ;;
+            completion) words="-h --help" ;;
+        esac
+    fi
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -o default -o bashdefault -F _quern quern

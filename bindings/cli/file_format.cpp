@@ -1,0 +1,102 @@
+// Names of formats and the choice of a reader.
+#include "file_format.h"
+
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+
+#include "csv_format.h"
+#include "format_error.h"
+#include "idx_format.h"
+#include "jsonl_format.h"
+#include "npy_format.h"
+#include "vecs_format.h"
+#include "word_format.h"
+
+namespace quern::shell {
+namespace {
+
+struct FormatName {
+    const char* name;
+    FileFormat format;
+};
+
+// The first name of a format is the one that is shown; the others are extensions in use.
+constexpr FormatName kNames[] = {
+    {"fvecs", FileFormat::kFvecs}, {"bvecs", FileFormat::kBvecs},  {"ivecs", FileFormat::kIvecs},
+    {"npy", FileFormat::kNpy},     {"idx", FileFormat::kIdx},      {"words", FileFormat::kWords},
+    {"jsonl", FileFormat::kJsonl}, {"csv", FileFormat::kCsv},      {"tsv", FileFormat::kTsv},
+    {"txt", FileFormat::kWords},   {"vec", FileFormat::kWords},    {"glove", FileFormat::kWords},
+    {"w2v", FileFormat::kWords},   {"ndjson", FileFormat::kJsonl}, {"word2vec", FileFormat::kWords},
+};
+
+std::string Lower(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+bool TakeEnding(std::string* text, const std::string& ending) {
+    if (text->size() < ending.size() || text->compare(text->size() - ending.size(), ending.size(), ending) != 0) {
+        return false;
+    }
+    text->resize(text->size() - ending.size());
+    return true;
+}
+
+}  // namespace
+
+FileFormat FormatOfName(const std::string& name) {
+    const std::string wanted = Lower(name);
+    const auto* at = std::find_if(std::begin(kNames), std::end(kNames),
+                                  [&](const FormatName& known) { return wanted == known.name; });
+    return at == std::end(kNames) ? FileFormat::kUnknown : at->format;
+}
+
+const char* NameOfFormat(FileFormat format) {
+    const auto* at = std::find_if(std::begin(kNames), std::end(kNames),
+                                  [&](const FormatName& known) { return format == known.format; });
+    return at == std::end(kNames) ? "unknown" : at->name;
+}
+
+FileFormat FormatOfPath(const std::string& path) {
+    std::string name = Lower(path.substr(path.rfind('/') + 1));
+    if (!TakeEnding(&name, ".gz")) {
+        TakeEnding(&name, ".zst");
+    }
+    if (TakeEnding(&name, "-ubyte")) {  // train-images-idx3-ubyte, train-images.idx3-ubyte
+        return FileFormat::kIdx;
+    }
+    const size_t dot = name.rfind('.');
+    return dot == std::string::npos ? FileFormat::kUnknown : FormatOfName(name.substr(dot + 1));
+}
+
+const char* FormatNames() { return "fvecs, bvecs, ivecs, npy, idx, words, jsonl, csv, tsv"; }
+
+std::unique_ptr<RecordReader> NewRecordReader(std::unique_ptr<ByteSource> source, FileFormat format, char delimiter) {
+    switch (format) {
+        case FileFormat::kFvecs:
+            return NewVecsReader(std::move(source), VecsElement::kF32);
+        case FileFormat::kBvecs:
+            return NewVecsReader(std::move(source), VecsElement::kU8);
+        case FileFormat::kIvecs:
+            return NewVecsReader(std::move(source), VecsElement::kI32);
+        case FileFormat::kNpy:
+            return NewNpyReader(std::move(source));
+        case FileFormat::kIdx:
+            return NewIdxReader(std::move(source));
+        case FileFormat::kWords:
+            return NewWordReader(std::move(source));
+        case FileFormat::kJsonl:
+            return NewJsonlReader(std::move(source));
+        case FileFormat::kCsv:
+            return NewCsvReader(std::move(source), delimiter != 0 ? delimiter : ',');
+        case FileFormat::kTsv:
+            return NewCsvReader(std::move(source), delimiter != 0 ? delimiter : '\t');
+        case FileFormat::kUnknown:
+            break;
+    }
+    throw FormatError(source->name() + ": the name does not tell the format; give --format, one of " + FormatNames());
+}
+
+}  // namespace quern::shell

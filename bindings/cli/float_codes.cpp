@@ -1,0 +1,142 @@
+// Element conversions and number texts; no state.
+#include "float_codes.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <system_error>
+
+namespace quern::shell {
+namespace {
+
+float FromBits(uint32_t bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+uint32_t ToBits(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+template <typename T>
+bool ParseNumber(std::string_view text, T* value) {
+    if (!text.empty() && text.front() == '+') {
+        text.remove_prefix(1);
+        if (!text.empty() && (text.front() == '-' || text.front() == '+')) {
+            return false;
+        }
+    }
+    if (text.empty()) {
+        return false;
+    }
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value);
+    if (end != text.data() + text.size()) {
+        return false;
+    }
+    if (error == std::errc::result_out_of_range) {
+        if constexpr (std::numeric_limits<T>::is_integer) {
+            return false;
+        } else {
+            // Too small is zero; too large is infinity, which the checks for finite values refuse with a name.
+            *value = static_cast<T>(std::strtod(std::string(text).c_str(), nullptr));
+            return true;
+        }
+    }
+    return error == std::errc();
+}
+
+}  // namespace
+
+float HalfToFloat(uint16_t half) {
+    const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
+    const uint32_t exponent = (half >> 10) & 0x1fu;
+    const uint32_t mantissa = half & 0x3ffu;
+    if (exponent == 0x1f) {
+        return FromBits(sign | 0x7f800000u | (mantissa << 13));
+    }
+    if (exponent != 0) {
+        return FromBits(sign | ((exponent + 112) << 23) | (mantissa << 13));
+    }
+    const float size = static_cast<float>(mantissa) * 0x1p-24f;  // exact: subnormal halves are normal floats
+    return sign != 0 ? -size : size;
+}
+
+uint16_t FloatToHalf(float value) {
+    const uint32_t bits = ToBits(value);
+    const uint32_t sign = (bits >> 16) & 0x8000u;
+    const uint32_t size = bits & 0x7fffffffu;
+    if (size > 0x7f800000u) {
+        return static_cast<uint16_t>(sign | 0x7e00u);
+    }
+    if (size >= 0x477ff000u) {  // 65520 and more round up beyond 65504
+        return static_cast<uint16_t>(sign | 0x7c00u);
+    }
+    if (size < 0x38800000u) {  // below 2^-14: a multiple of 2^-24; the default rounding mode does the rest
+        const float scaled = FromBits(size) * 0x1p24f;
+        return static_cast<uint16_t>(sign | static_cast<uint32_t>(std::nearbyint(scaled)));
+    }
+    const uint32_t rounded = size + 0xfffu + ((size >> 13) & 1u);
+    return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
+}
+
+float BFloatToFloat(uint16_t value) { return FromBits(static_cast<uint32_t>(value) << 16); }
+
+void AppendFloat(float value, std::string* text) {
+    char digits[64];
+    auto [end, error] = std::to_chars(digits, digits + sizeof(digits), value);
+    (void)error;  // 64 bytes hold the shortest text of any float
+    text->append(digits, end);
+}
+
+void AppendDouble(double value, std::string* text) {
+    char digits[64];
+    auto [end, error] = std::to_chars(digits, digits + sizeof(digits), value);
+    (void)error;
+    const std::string_view number(digits, static_cast<size_t>(end - digits));
+    text->append(number);
+    if (number.find_first_of(".eni") == std::string_view::npos) {
+        text->append(".0");
+    }
+}
+
+bool ParseFloat(std::string_view text, float* value) { return ParseNumber(text, value); }
+bool ParseDouble(std::string_view text, double* value) { return ParseNumber(text, value); }
+bool ParseInt(std::string_view text, int64_t* value) { return ParseNumber(text, value); }
+
+bool IsCleanUtf8(std::string_view text) {
+    size_t i = 0;
+    while (i < text.size()) {
+        const auto first = static_cast<unsigned char>(text[i]);
+        if (first == 0) {
+            return false;
+        }
+        if (first < 0x80) {
+            i++;
+            continue;
+        }
+        const size_t extra = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+        if (first < 0xc2 || first > 0xf4 || i + extra >= text.size()) {
+            return false;
+        }
+        const auto second = static_cast<unsigned char>(text[i + 1]);
+        const unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+        const unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+        if (second < low || second > high) {
+            return false;
+        }
+        for (size_t k = 2; k <= extra; k++) {
+            if ((static_cast<unsigned char>(text[i + k]) & 0xc0u) != 0x80u) {
+                return false;
+            }
+        }
+        i += extra + 1;
+    }
+    return true;
+}
+
+}  // namespace quern::shell

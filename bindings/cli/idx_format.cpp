@@ -1,0 +1,133 @@
+// Reader of idx.
+#include "idx_format.h"
+
+#include <cstring>
+
+#include "format_error.h"
+
+namespace quern::shell {
+namespace {
+
+constexpr size_t kDimensionsMax = 8;
+
+uint64_t BigInteger(const unsigned char* bytes, size_t size) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < size; i++) {
+        value = value << 8 | bytes[i];
+    }
+    return value;
+}
+
+class IdxReader : public RecordReader {
+public:
+    explicit IdxReader(std::unique_ptr<ByteSource> source) : RecordReader(std::move(source)) { ReadHeader(); }
+
+    uint64_t rows_claimed() const override { return rows_total_; }
+
+    bool Next(Record* record) override {
+        StartRow(record);
+        if (record->row >= rows_total_) {
+            return false;
+        }
+        if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
+            Fail(*record, "the file ends here, its header says " + std::to_string(rows_total_) + " rows", false);
+        }
+        record->vector.resize(dim_);
+        for (size_t i = 0; i < dim_; i++) {
+            record->vector[i] = Element(bytes_.data() + i * element_bytes_);
+        }
+        record->has_vector = true;
+        return true;
+    }
+
+private:
+    [[noreturn]] void FailHeader(const std::string& what) const {
+        throw FormatError(source_->name() + ": idx header: " + what);
+    }
+
+    void ReadHeader() {
+        unsigned char start[4];
+        if (source_->Read(start, sizeof(start)) < sizeof(start) || start[0] != 0 || start[1] != 0) {
+            throw FormatError(source_->name() + ": not an idx file");
+        }
+        code_ = start[2];
+        switch (code_) {
+            case 0x08:
+            case 0x09:
+                element_bytes_ = 1;
+                break;
+            case 0x0b:
+                element_bytes_ = 2;
+                break;
+            case 0x0c:
+            case 0x0d:
+                element_bytes_ = 4;
+                break;
+            case 0x0e:
+                element_bytes_ = 8;
+                break;
+            default:
+                FailHeader("unknown element code " + std::to_string(code_));
+        }
+        if (start[3] < 1 || start[3] > kDimensionsMax) {
+            FailHeader(std::to_string(start[3]) + " dimensions");
+        }
+        uint64_t dim = 1;
+        for (size_t i = 0; i < start[3]; i++) {
+            unsigned char bytes[4];
+            if (source_->Read(bytes, sizeof(bytes)) < sizeof(bytes)) {
+                FailHeader("the file ends inside");
+            }
+            const uint64_t size = BigInteger(bytes, sizeof(bytes));
+            if (i == 0) {
+                rows_total_ = size;
+                continue;
+            }
+            dim *= size;  // both below 2^32, and dim is checked each time
+            if (dim == 0 || dim > kDimensionMax) {
+                FailHeader("the dimension of a row is not between 1 and 65536");
+            }
+        }
+        dim_ = static_cast<size_t>(dim);
+        bytes_.resize(dim_ * element_bytes_);
+    }
+
+    float Element(const unsigned char* at) const {
+        const uint64_t bits = BigInteger(at, element_bytes_);
+        switch (code_) {
+            case 0x08:
+                return static_cast<uint8_t>(bits);
+            case 0x09:
+                return static_cast<int8_t>(bits);
+            case 0x0b:
+                return static_cast<int16_t>(bits);
+            case 0x0c:
+                return static_cast<float>(static_cast<int32_t>(bits));
+            case 0x0d: {
+                const auto word = static_cast<uint32_t>(bits);
+                float value;
+                std::memcpy(&value, &word, sizeof(value));
+                return value;
+            }
+            default: {
+                double value;
+                std::memcpy(&value, &bits, sizeof(value));
+                return static_cast<float>(value);
+            }
+        }
+    }
+
+    unsigned code_ = 0;
+    size_t element_bytes_ = 1;
+    uint64_t rows_total_ = 0;
+    size_t dim_ = 0;
+    std::vector<unsigned char> bytes_;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordReader> NewIdxReader(std::unique_ptr<ByteSource> source) {
+    return std::make_unique<IdxReader>(std::move(source));
+}
+
+}  // namespace quern::shell

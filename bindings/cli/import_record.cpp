@@ -1,0 +1,114 @@
+// Records and the JSON form of their values.
+#include "import_record.h"
+
+#include <nlohmann/json.hpp>
+
+#include "float_codes.h"
+#include "format_error.h"
+
+namespace quern::shell {
+
+void Value::Clear() {
+    kind = Kind::kNull;
+    integer = 0;
+    real = 0;
+    text.clear();
+    numbers.clear();
+    texts.clear();
+}
+
+void Record::Clear() {
+    used_ = 0;
+    has_key = false;
+    key.clear();
+    has_vector = false;
+    vector.clear();
+}
+
+Value& Record::Add(std::string_view name) {
+    if (used_ == values_.size()) {
+        values_.emplace_back();
+    }
+    NamedValue& slot = values_[used_++];
+    slot.name.assign(name);
+    slot.value.Clear();
+    return slot.value;
+}
+
+const Value* Record::Find(std::string_view name) const {
+    for (size_t i = 0; i < used_; i++) {
+        if (values_[i].name == name) {
+            return &values_[i].value;
+        }
+    }
+    return nullptr;
+}
+
+void RecordReader::StartRow(Record* record) {
+    record->Clear();
+    record->row = rows_++;
+    record->where = source_->name() + ": row " + std::to_string(record->row);
+}
+
+void RecordReader::StartLine(Record* record) {
+    record->Clear();
+    record->row = rows_++;
+    record->where = source_->name() + ":" + std::to_string(source_->line_number());
+}
+
+void RecordReader::Fail(const Record& record, const std::string& what, bool recoverable) {
+    throw FormatError(record.where + ": " + what, recoverable);
+}
+
+std::string Quoted(std::string_view text) {
+    std::string quoted(1, '\'');
+    quoted.append(text.substr(0, 40));
+    quoted.push_back('\'');
+    return quoted;
+}
+
+void AppendJsonText(std::string_view text, std::string* json) {
+    const nlohmann::json value = std::string(text);
+    json->append(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void AppendJsonNumbers(const std::vector<float>& numbers, std::string* json) {
+    json->push_back('[');
+    for (size_t i = 0; i < numbers.size(); i++) {
+        if (i > 0) {
+            json->push_back(',');
+        }
+        AppendFloat(numbers[i], json);
+    }
+    json->push_back(']');
+}
+
+void AppendJsonValue(const Value& value, std::string* json) {
+    switch (value.kind) {
+        case Value::Kind::kNull:
+            json->append("null");
+            break;
+        case Value::Kind::kInt:
+            json->append(std::to_string(value.integer));
+            break;
+        case Value::Kind::kReal:
+            AppendDouble(value.real, json);
+            break;
+        case Value::Kind::kBool:
+            json->append(value.integer != 0 ? "true" : "false");
+            break;
+        case Value::Kind::kText:
+        case Value::Kind::kCell:
+            AppendJsonText(value.text, json);
+            break;
+        case Value::Kind::kNumbers:
+            AppendJsonNumbers(value.numbers, json);
+            break;
+        case Value::Kind::kTexts:
+        case Value::Kind::kJson:
+            json->append(value.text);
+            break;
+    }
+}
+
+}  // namespace quern::shell

@@ -1,0 +1,122 @@
+// Record: one record on its way between a file and the database; RecordReader and RecordWriter: the two directions.
+//
+// All formats speak one small language, so that import, export and queries know none of them by name. Matrix formats
+// (fvecs, npy, idx, ...) give a vector and nothing else; word vectors give a key and a vector; JSONL and CSV give named
+// values. Rows go one at a time: the copy of a few hundred bytes is lost beside the work of writing them, and nothing
+// grows with the file. A Record is reused, so that its strings and vectors keep their memory.
+// Confined to one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "byte_source.h"
+
+namespace quern::shell {
+
+// The engine's limit; a file that claims more is refused before anything is allocated.
+inline constexpr size_t kDimensionMax = 65536;
+// Columns of one record; beyond this a line is taken for damaged.
+inline constexpr size_t kColumnsMax = 65536 + 4096;
+
+struct Value {
+    enum class Kind {
+        kNull,
+        kInt,
+        kReal,
+        kBool,
+        kText,
+        kNumbers,  // a JSON array of numbers, 1 to kDimensionMax of them: numbers; text holds the JSON
+        kTexts,    // a JSON array of texts, perhaps empty: texts; text holds the JSON
+        kJson,     // any other JSON: text
+        kCell,     // a CSV cell, not null: text; what it is depends on the column
+    };
+    Kind kind = Kind::kNull;
+    int64_t integer = 0;  // also bool
+    double real = 0;
+    std::string text;
+    std::vector<float> numbers;
+    std::vector<std::string> texts;
+
+    void Clear();
+};
+
+struct NamedValue {
+    std::string name;
+    Value value;
+};
+
+class Record {
+public:
+    void Clear();
+    // A new null value; the reference holds until the next Add.
+    Value& Add(std::string_view name);
+    const Value* Find(std::string_view name) const;  // NULL when there is none
+    size_t value_count() const { return used_; }
+    const NamedValue& value(size_t i) const { return values_[i]; }
+    Value& At(size_t i) { return values_[i].value; }
+
+    std::string where;          // "FILE:LINE" or "FILE: row N", for messages
+    uint64_t row = 0;           // position in the file, from 0, counting bad lines
+    bool has_key = false;       // key: the word of a word vector
+    std::string key;
+    bool has_vector = false;    // vector: the row of a matrix format
+    std::vector<float> vector;
+
+private:
+    std::vector<NamedValue> values_;
+    size_t used_ = 0;
+};
+
+class RecordReader {
+public:
+    explicit RecordReader(std::unique_ptr<ByteSource> source) : source_(std::move(source)) {}
+    RecordReader(const RecordReader&) = delete;
+    RecordReader& operator=(const RecordReader&) = delete;
+    virtual ~RecordReader() = default;
+
+    // The next record, or false at the end. Throws FormatError; after a recoverable one the next call goes on behind it.
+    virtual bool Next(Record* record) = 0;
+    // Records in all as the header says; 0 when it does not. A promise by the file, not a fact.
+    virtual uint64_t rows_claimed() const { return 0; }
+    // True for JSONL and CSV: records have named values and no vector of their own.
+    virtual bool has_columns() const { return false; }
+
+    const ByteSource& source() const { return *source_; }
+
+protected:
+    // Starts a record: clears it, names its place and counts it.
+    void StartRow(Record* record);
+    void StartLine(Record* record);
+    // Throws a FormatError for the given place.
+    [[noreturn]] static void Fail(const Record& record, const std::string& what, bool recoverable);
+
+    std::unique_ptr<ByteSource> source_;
+    uint64_t rows_ = 0;
+};
+
+class RecordWriter {
+public:
+    RecordWriter() = default;
+    RecordWriter(const RecordWriter&) = delete;
+    RecordWriter& operator=(const RecordWriter&) = delete;
+    virtual ~RecordWriter() = default;
+    virtual void Write(const Record& record) = 0;
+    // Completes the output (headers that need the count) and closes it.
+    virtual void Finish() = 0;
+};
+
+// 'text', cut to its first 40 bytes, for messages.
+std::string Quoted(std::string_view text);
+
+// JSON texts for writers: the text with quotes and escapes; invalid UTF-8 becomes U+FFFD.
+void AppendJsonText(std::string_view text, std::string* json);
+// Any value as JSON.
+void AppendJsonValue(const Value& value, std::string* json);
+void AppendJsonNumbers(const std::vector<float>& numbers, std::string* json);
+
+}  // namespace quern::shell

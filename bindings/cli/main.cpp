@@ -1,0 +1,67 @@
+// quern: the shell. Parses the command line, runs one command, turns what went wrong into a message and an exit code.
+#include <CLI/CLI.hpp>
+
+#include "format_error.h"
+#include "result_cells.h"
+#include "shell.h"
+
+namespace quern::shell {
+namespace {
+
+int Report(int exit_code, const std::string& message) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "quern: %s\n", message.c_str());
+    return exit_code;
+}
+
+int RunShell(int argc, char** argv) {
+    CLI::App app{"quern - an embedded vector database: one file, no server", "quern"};
+    app.require_subcommand(1);
+    app.set_version_flag("-V,--version", [] { return std::string("quern ") + quern_version() + "\n" + quern_build_info(); });
+    app.footer(
+        "quern COMMAND --help tells more, with an example.\n"
+        "Exit codes: 0 done, 1 failed or damage found, 2 wrong usage, 130 interrupted.\n"
+        "\n"
+        "Example:\n"
+        "  quern import sift.quern sift base.fvecs --field emb --metric l2\n"
+        "  quern search sift.quern sift --field emb --queries query.fvecs -k 10");
+    AddCreateCommand(&app);
+    AddImportCommand(&app);
+    AddSearchCommand(&app);
+    AddRecordCommands(&app);
+    AddExportCommand(&app);
+    AddSqlCommand(&app);
+    AddInfoCommand(&app);
+    AddMaintainCommands(&app);
+    AddBenchCommand(&app);
+    AddCompletionCommand(&app);
+    try {
+        app.parse(argc, argv);
+        FlushOutput();
+    } catch (const CLI::Success& success) {
+        app.exit(success);  // help and version
+        return kExitOk;
+    } catch (const CLI::ParseError& error) {
+        app.exit(error);
+        return kExitUsage;
+    } catch (const ShellError& error) {
+        return Report(error.exit_code(), error.what());
+    } catch (const ReadStopped& error) {
+        return Report(kExitInterrupted, error.what());
+    } catch (const FormatError& error) {
+        return Report(kExitFailed, error.what());
+    } catch (const std::bad_alloc&) {
+        return Report(kExitFailed, "out of memory");
+    } catch (const std::exception& error) {
+        return Report(kExitFailed, error.what());
+    }
+    return kExitOk;
+}
+
+}  // namespace
+}  // namespace quern::shell
+
+int main(int argc, char** argv) {
+    quern::shell::InstallSignalHandlers();
+    return quern::shell::RunShell(argc, argv);
+}

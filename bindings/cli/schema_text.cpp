@@ -1,0 +1,174 @@
+// Parsing and naming of schemas.
+#include "schema_text.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "float_codes.h"
+
+namespace quern::shell {
+namespace {
+
+static_assert(static_cast<int32_t>(ColumnType::kInt) == QUERN_INT);
+static_assert(static_cast<int32_t>(ColumnType::kReal) == QUERN_REAL);
+static_assert(static_cast<int32_t>(ColumnType::kText) == QUERN_TEXT);
+static_assert(static_cast<int32_t>(ColumnType::kBool) == QUERN_BOOL);
+static_assert(static_cast<int32_t>(ColumnType::kBlob) == QUERN_BLOB);
+static_assert(static_cast<int32_t>(ColumnType::kJson) == QUERN_JSON);
+static_assert(static_cast<int32_t>(ColumnType::kTags) == QUERN_TAGS);
+
+constexpr const char* kMetrics[] = {"", "l2", "ip", "cosine", "hamming"};
+constexpr const char* kElements[] = {"", "f32", "f16", "bf16", "i8", "bit"};
+
+int32_t FindName(const char* const* names, int32_t count, const std::string& name) {
+    for (int32_t i = 1; i < count; i++) {
+        if (name == names[i]) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+// Takes ":LAST" off the text; names may hold colons, so words are read from the right.
+std::string TakeLast(std::string* text) {
+    const size_t colon = text->rfind(':');
+    if (colon == std::string::npos) {
+        return {};
+    }
+    std::string last = text->substr(colon + 1);
+    text->resize(colon);
+    return last;
+}
+
+}  // namespace
+
+const char* NameOfMetric(int32_t metric) { return metric >= 1 && metric <= 4 ? kMetrics[metric] : "?"; }
+const char* NameOfElementType(int32_t type) { return type >= 1 && type <= 5 ? kElements[type] : "?"; }
+
+int32_t ParseMetric(const std::string& name) {
+    const int32_t metric = FindName(kMetrics, 5, name);
+    if (metric == 0) {
+        FailUsage("unknown metric '" + name + "'; wanted l2, ip, cosine or hamming");
+    }
+    return metric;
+}
+
+int32_t ParseElementType(const std::string& name) {
+    const int32_t type = FindName(kElements, 6, name);
+    if (type == 0) {
+        FailUsage("unknown element type '" + name + "'; wanted f32, f16, bf16, i8 or bit");
+    }
+    return type;
+}
+
+KeyColumn ParseKeyColumn(const std::string& text) {
+    KeyColumn key;
+    key.name = text;
+    std::string rest = text;
+    const std::string last = TakeLast(&rest);
+    if (last == "int" || last == "text") {
+        key.name = rest;
+        key.type = last == "int" ? QUERN_KEY_INT : QUERN_KEY_TEXT;
+    }
+    return key;
+}
+
+AttrColumn ParseAttrColumn(const std::string& text) {
+    AttrColumn attr;
+    attr.name = text;
+    const std::string type = TakeLast(&attr.name);
+    if (!ColumnTypeOfName(type, &attr.type)) {
+        FailUsage("attribute '" + text + "': wanted NAME:TYPE with a type int, real, text, bool, blob, json or tags");
+    }
+    return attr;
+}
+
+DenseColumn ParseDenseColumn(const std::string& text) {
+    DenseColumn dense;
+    std::string rest = text;
+    std::string last = TakeLast(&rest);
+    bool typed = false;
+    bool metric_given = false;
+    if (int32_t type = FindName(kElements, 6, last); type != 0) {
+        dense.type = type;
+        typed = true;
+        last = TakeLast(&rest);
+    }
+    if (int32_t metric = FindName(kMetrics, 5, last); metric != 0) {
+        dense.metric = metric;
+        metric_given = true;
+        last = TakeLast(&rest);
+    }
+    int64_t dim = 0;
+    if (!ParseInt(last, &dim) || dim < 1 || dim > static_cast<int64_t>(kDimensionMax) || rest.empty()) {
+        FailUsage("field '" + text +
+                  "': wanted NAME:DIM[:METRIC[:TYPE]], as in emb:128:l2:f16; DIM 1 to 65536, METRIC l2, ip, cosine or "
+                  "hamming, TYPE f32, f16, bf16, i8 or bit");
+    }
+    dense.name = rest;
+    dense.dim = static_cast<size_t>(dim);
+    if (dense.metric == QUERN_HAMMING && !typed) {
+        dense.type = QUERN_BIT;
+    }
+    if (dense.type == QUERN_BIT && !metric_given) {
+        dense.metric = QUERN_HAMMING;
+    }
+    return dense;
+}
+
+const DenseColumn* CollectionColumns::FindDense(const std::string& name) const {
+    const auto at = std::find_if(dense.begin(), dense.end(), [&](const DenseColumn& field) { return field.name == name; });
+    return at == dense.end() ? nullptr : &*at;
+}
+
+SchemaPtr CollectionColumns::ToSchema() const {
+    SchemaPtr schema(NotNull(quern_schema_new()));
+    if (key.type == QUERN_KEY_TEXT) {
+        quern_schema_key_text(schema.get(), key.name.c_str());
+    } else {
+        quern_schema_key_int(schema.get(), key.name.c_str());
+    }
+    for (const AttrColumn& attr : attrs) {
+        quern_schema_attr(schema.get(), attr.name.c_str(), static_cast<int32_t>(attr.type), nullptr);
+    }
+    for (const DenseColumn& field : dense) {
+        const std::string options = std::string("type=") + NameOfElementType(field.type);
+        quern_schema_dense(schema.get(), field.name.c_str(), field.dim, field.metric, options.c_str());
+    }
+    return schema;
+}
+
+CollectionColumns ReadColumns(const quern_schema* schema) {
+    CollectionColumns columns;
+    columns.key.name = quern_schema_key_name(schema);
+    columns.key.type = quern_schema_key_type(schema);
+    for (size_t i = 0; i < quern_schema_attr_count(schema); i++) {
+        columns.attrs.push_back(
+            {quern_schema_attr_name(schema, i), static_cast<ColumnType>(quern_schema_attr_type(schema, i))});
+    }
+    for (size_t i = 0; i < quern_schema_dense_count(schema); i++) {
+        columns.dense.push_back({quern_schema_dense_name(schema, i), quern_schema_dense_dim(schema, i),
+                                 quern_schema_dense_metric(schema, i), quern_schema_dense_type(schema, i)});
+    }
+    return columns;
+}
+
+const DenseColumn& ChooseDense(const CollectionColumns& columns, const std::string& name) {
+    if (name.empty()) {
+        if (columns.dense.size() == 1) {
+            return columns.dense[0];
+        }
+        FailUsage(columns.dense.empty() ? "the collection has no vector field" : "the collection has several vector fields: give --field");
+    }
+    const DenseColumn* field = columns.FindDense(name);
+    if (field == nullptr) {
+        std::string known;
+        for (const DenseColumn& dense : columns.dense) {
+            known += (known.empty() ? "" : ", ") + dense.name;
+        }
+        Fail("the collection has no vector field '" + name + "'" + (known.empty() ? "" : "; it has " + known));
+    }
+    return *field;
+}
+
+}  // namespace quern::shell

@@ -1,0 +1,52 @@
+// Schemas as words on the command line: "year:int", "emb:128:l2:f16", "id:text".
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shell.h"
+#include "type_inference.h"
+
+namespace quern::shell {
+
+struct KeyColumn {
+    std::string name = "id";
+    int32_t type = 0;  // QUERN_KEY_INT or QUERN_KEY_TEXT; 0 when it was not said
+};
+struct AttrColumn {
+    std::string name;
+    ColumnType type = ColumnType::kText;
+};
+struct DenseColumn {
+    std::string name;
+    size_t dim = 0;
+    int32_t metric = QUERN_L2;
+    int32_t type = QUERN_F32;
+};
+
+// These throw a usage error that says what was wanted.
+KeyColumn ParseKeyColumn(const std::string& text);      // NAME[:int|text]
+AttrColumn ParseAttrColumn(const std::string& text);    // NAME:TYPE
+DenseColumn ParseDenseColumn(const std::string& text);  // NAME:DIM[:METRIC[:TYPE]]
+int32_t ParseMetric(const std::string& name);
+int32_t ParseElementType(const std::string& name);
+
+const char* NameOfMetric(int32_t metric);
+const char* NameOfElementType(int32_t type);
+
+// A collection's columns.
+struct CollectionColumns {
+    KeyColumn key;
+    std::vector<AttrColumn> attrs;
+    std::vector<DenseColumn> dense;
+
+    const DenseColumn* FindDense(const std::string& name) const;
+    SchemaPtr ToSchema() const;
+};
+CollectionColumns ReadColumns(const quern_schema* schema);
+
+// The dense field of that name; with an empty name the only one there is. Throws a usage error otherwise.
+const DenseColumn& ChooseDense(const CollectionColumns& columns, const std::string& name);
+
+}  // namespace quern::shell

@@ -1,0 +1,488 @@
+/*
+** quern - an embedded vector database: one library, one file, no server.
+**
+** This header is the manual. It is C99, needs nothing but itself, and works from C++.
+**
+** CONVENTIONS
+**
+**  1. Handles are distinct opaque types. A constructor sets its out parameter to NULL on failure. Every
+**     *_free and quern_close accepts NULL and does nothing.
+**  2. Every call that can fail returns an int32_t status: QUERN_OK (0) or a negative code from the list below.
+**     The last argument, quern_error *err, may be NULL. The caller owns it; it holds the code and a message
+**     that names what was wrong. Nothing is allocated for it, and no message is shared between threads.
+**  3. Builders (quern_schema, quern_batch, quern_query) remember their first error. Their setters return
+**     nothing; the call that uses the builder reports that error and does nothing else.
+**  4. Rare knobs are strings "key=value key=value". They are checked: an unknown key is an error that names
+**     it and lists the right ones. NULL and "" mean the defaults.
+**  5. The caller's buffers are borrowed for the call only, unless a function says otherwise. Matrices are
+**     row-major: row i of a matrix of dimension d starts at m + i*d. Strings are UTF-8.
+**  6. Pointers that a getter returns stay valid until its handle is freed.
+**  7. A quern_db handle may be used from many threads at once. A schema, batch, query, transaction, cursor or
+**     result belongs to one thread at a time and may move between threads. A snapshot may be shared by many threads.
+**     quern_interrupt may be called from any thread.
+**  8. Closing is safe in any order. After quern_close, handles made from it can still be freed (and results
+**     still be read); any other call on them returns QUERN_ERR_CLOSED. A handle carried across fork() returns
+**     QUERN_ERR_MISUSE in the child.
+**  9. The library never prints, aborts, exits, installs signal handlers or reads environment variables.
+** 10. A search returns min(k, matches) records for each query, always. Distances: smaller is nearer, for every
+**     metric. Ties are broken by key (integers by value, texts by their bytes).
+**
+** DISTANCES AND SCORES
+**
+**   metric          distance                                   score (larger is better)
+**   QUERN_L2        squared Euclidean distance                 -distance
+**   QUERN_IP        -inner product                             inner product
+**   QUERN_COSINE    1 - cosine; 1 when either vector is zero   cosine; 0 when either vector is zero
+**   QUERN_HAMMING   number of differing bits                   -distance
+**
+**   All are computed in f32 from the stored elements (exactly, for i8 and bit elements, as far as f32 reaches).
+**   A zero vector is data, not an error. NaN and infinities are refused.
+**
+** A COMPLETE EXAMPLE (compiled and run by the tests)
+**
+**   #include <quern.h>
+**   #include <stdio.h>
+**   int main(void) {
+**       quern_db *db; quern_error err = QUERN_ERROR_INIT; quern_result *r;
+**       if (quern_open(":memory:", NULL, &db, &err)) { puts(err.message); return 1; }
+**       quern_schema *s = quern_schema_new();
+**       quern_schema_key_text(s, "id");
+**       quern_schema_attr(s, "year", QUERN_INT, NULL);
+**       quern_schema_dense(s, "emb", 2, QUERN_L2, NULL);
+**       quern_create(db, "docs", s, NULL); quern_schema_free(s);
+**       const char *ids[] = {"a", "b", "c"}; int64_t years[] = {2019, 2020, 2021};
+**       float m[] = {0, 0, 1, 0, 5, 5}, query[] = {0.9f, 0.1f};
+**       quern_batch *b = quern_batch_new(db, "docs", 3);
+**       quern_batch_key_text(b, ids); quern_batch_int(b, "year", years, NULL);
+**       quern_batch_dense(b, "emb", m, 2, NULL);
+**       if (quern_upsert(b, NULL, &err)) { puts(err.message); return 1; }
+**       quern_batch_free(b);
+**       quern_query *q = quern_query_new(db, "docs");
+**       quern_query_dense(q, "emb", query, 1, 2); quern_query_limit(q, 2); quern_query_columns(q, "year");
+**       if (quern_search(q, &r, &err)) { puts(err.message); return 1; }
+**       for (size_t i = 0; i < quern_result_rows(r); i++)
+**           printf("%s %.2f %d\n", quern_result_key_text(r, i), quern_result_distance(r, i),
+**                  (int)quern_result_int(r, i, 0));
+**       quern_result_free(r); quern_query_free(q); quern_close(db);
+**       return 0;
+**   }
+**
+**   prints:  b 0.02 2020
+**            a 0.82 2019
+*/
+#ifndef QUERN_H
+#define QUERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(QUERN_STATIC)
+#define QUERN_API
+#elif defined(_WIN32)
+#define QUERN_API __declspec(dllimport)
+#else
+#define QUERN_API __attribute__((visibility("default")))
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+#define QUERN_MUST_USE __attribute__((warn_unused_result))
+#else
+#define QUERN_MUST_USE
+#endif
+
+/* ---- Version --------------------------------------------------------------------------------- since 0.1 -- */
+
+#define QUERN_VERSION "0.1.0"
+#define QUERN_VERSION_NUMBER 1000 /* major * 1000000 + minor * 1000 + patch */
+
+/* The version of the library that is running; compare with the macros above. Never fail, any thread. */
+QUERN_API const char *quern_version(void);
+QUERN_API int32_t quern_version_number(void);
+/* One line: version, compiler, SQLite and zstd versions in use, the SIMD level chosen on this processor. */
+QUERN_API const char *quern_build_info(void);
+
+/* ---- Status codes: values are part of the ABI, do not change ---------------------------------- since 0.1 -- */
+
+#define QUERN_OK 0
+
+/* usage family, -100 .. -199: the call was wrong; nothing happened */
+#define QUERN_ERR_MISUSE (-100)        /* NULL or wrong handle, wrong call order, use after fork */
+#define QUERN_ERR_INVALID (-101)       /* an argument has a value that is not allowed; the message names it */
+#define QUERN_ERR_CLOSED (-102)        /* the database of this handle was closed */
+#define QUERN_ERR_NOT_FOUND (-103)     /* no such collection, or no such key where one is required */
+#define QUERN_ERR_UNKNOWN_FIELD (-104) /* the collection has no field or attribute of that name */
+#define QUERN_ERR_EXISTS (-105)        /* a collection, field or attribute of that name exists already */
+#define QUERN_ERR_KEY_EXISTS (-106)    /* insert: the key is in the collection already */
+#define QUERN_ERR_DUPLICATE_KEY (-107) /* the same key twice in one batch */
+#define QUERN_ERR_DIMENSION (-108)     /* a vector has another dimension than its field */
+#define QUERN_ERR_TYPE (-109)          /* a value or key of another type than its column */
+#define QUERN_ERR_NOT_FINITE (-110)    /* NaN or infinity in a vector or a real attribute */
+#define QUERN_ERR_READ_ONLY (-111)     /* write on a read-only database */
+#define QUERN_ERR_TXN (-112)           /* the transaction is over (committed, rolled back, or failed) */
+#define QUERN_ERR_SQL (-113)           /* quern_sql: error in the statement, or a statement that may not run */
+#define QUERN_ERR_OPTION (-114)        /* unknown option key or bad value in an option string */
+#define QUERN_ERR_MALFORMED (-115)     /* text that does not parse (JSON attribute, UTF-8) */
+/* limit family, -200 .. -299 */
+#define QUERN_ERR_LIMIT (-200) /* more than a limit allows; the message names limit and value */
+#define QUERN_ERR_NOMEM (-201) /* out of memory */
+/* busy family, -300 .. -399 */
+#define QUERN_ERR_BUSY (-300) /* another writer holds the file longer than busy_ms */
+/* I/O family, -400 .. -499 */
+#define QUERN_ERR_IO (-400)              /* read or write failed; os_errno tells more */
+#define QUERN_ERR_FULL (-401)            /* disk full; the transaction was rolled back */
+#define QUERN_ERR_CANT_OPEN (-402)       /* the file does not exist or may not be opened */
+#define QUERN_ERR_OUTCOME_UNKNOWN (-403) /* commit failed part-way: the transaction may be there or not after
+                                            reopening. The writer refuses more work until the file is reopened */
+#define QUERN_ERR_POISONED (-404)        /* an earlier commit had an unknown outcome: close and reopen */
+/* corruption family, -500 .. -599 */
+#define QUERN_ERR_CORRUPT (-500)   /* damaged content; the message names collection, segment, part and chunk */
+#define QUERN_ERR_TRUNCATED (-501) /* the file is shorter than its header says */
+/* format family, -600 .. -699 */
+#define QUERN_ERR_NOT_A_DATABASE (-600) /* not a quern file */
+#define QUERN_ERR_NEWER (-601)          /* written by a newer version with features that this one lacks */
+/* interrupted family, -700 .. -799 */
+#define QUERN_ERR_INTERRUPTED (-700) /* quern_interrupt, or the progress callback said stop; rolled back */
+/* internal family, -900 .. -999 */
+#define QUERN_ERR_INTERNAL (-900) /* a bug in quern: please report it */
+
+/* "QUERN_ERR_BUSY" for -300 and so on; "QUERN_ERR_?" for a number that is none. Never NULL. Any thread. */
+QUERN_API const char *quern_status_name(int32_t status);
+
+#define QUERN_MESSAGE_BYTES 480
+typedef struct quern_error {
+    uint32_t struct_size; /* sizeof(quern_error), set by QUERN_ERROR_INIT; 0 or too small: treated as NULL */
+    int32_t status;       /* the code that the call returned */
+    int32_t detail;       /* extended SQLite result code, or 0 */
+    int32_t os_errno;     /* errno of the failed system call, or 0 */
+    char message[QUERN_MESSAGE_BYTES]; /* UTF-8, NUL-terminated, cut if longer */
+} quern_error;
+#define QUERN_ERROR_INIT {sizeof(quern_error), 0, 0, 0, {0}}
+
+/* ---- Handles --------------------------------------------------------------------------------------------- */
+
+typedef struct quern_db quern_db;             /* an open database; thread-safe */
+typedef struct quern_schema quern_schema;     /* description of a collection */
+typedef struct quern_txn quern_txn;           /* a write transaction */
+typedef struct quern_batch quern_batch;       /* records by columns, to be written, fetched or deleted */
+typedef struct quern_snapshot quern_snapshot; /* a stable view of the whole database; thread-safe */
+typedef struct quern_query quern_query;       /* a search to be run */
+typedef struct quern_cursor quern_cursor;     /* a scan in key order */
+typedef struct quern_result quern_result;     /* rows and columns that came back */
+typedef struct quern_text quern_text;         /* a text that came back (JSON reports, names) */
+
+/* ---- Open and close --------------------------------------------------------------------------- since 0.1 -- */
+
+/* Opens a database file, creating it when absent. ":memory:" makes one that lives in memory until closed.
+** Options:
+**   mode=rwc|rw|ro       create if absent (default) | must exist | read only
+**   durability=full|relaxed   full (default): a commit that returned survives power loss, on storage that
+**                        honours fsync. relaxed: recent commits may be lost then, never a part of one, never
+**                        the file's integrity.
+**   busy_ms=N            how long a writer waits for another process's or thread's transaction (default 5000)
+**   threads=N            workers for batches and maintenance, 1 to 256 (default: processors)
+**   memory_mb=N          most memory for vectors kept loaded (default: a quarter of the machine's). A
+**                        collection that does not fit is scanned from the file.
+**   maintenance=auto|off|background   who seals and merges: the committing thread (default), nobody (call
+**                        quern_optimize yourself), or a worker thread of this handle
+**   seal_rows=N seal_kb=N     the log is sealed into a segment beyond this (default 16384 rows, 16384 KiB)
+** Cost: a few file reads whatever the file's size; vectors are loaded by the first search that needs them.
+** Do not open the same file with a second copy of SQLite inside the same process: POSIX drops the locks.
+** Errors: CANT_OPEN, NOT_A_DATABASE, NEWER, TRUNCATED, CORRUPT, BUSY, READ_ONLY, OPTION, IO, NOMEM. */
+QUERN_API int32_t quern_open(const char *path, const char *options, quern_db **db, quern_error *err) QUERN_MUST_USE;
+
+/* Closes; NULL is allowed. Transactions still open are rolled back, snapshots and cursors end. */
+QUERN_API void quern_close(quern_db *db);
+
+/* Makes every running and slow call on this handle return QUERN_ERR_INTERRUPTED soon. Any thread, and safe
+** to call from a signal handler. Calls that start afterwards are not affected. */
+QUERN_API void quern_interrupt(quern_db *db);
+
+/* Called from slow work (import batches, seal, merge, vacuum, verify, backup, large searches) about ten times a second,
+** on the thread that called quern. total is 0 when unknown. Return nonzero to stop: the call
+** then returns QUERN_ERR_INTERRUPTED. No lock is held during the call that another reader needs; calling quern on
+** the same handle from inside is refused with MISUSE. NULL removes it. */
+typedef int (*quern_progress_fn)(void *user, const char *task, uint64_t done, uint64_t total);
+QUERN_API int32_t quern_progress(quern_db *db, quern_progress_fn fn, void *user, quern_error *err);
+
+/* ---- Schemas and collections ------------------------------------------------------------------ since 0.1 -- */
+
+/* Types of attributes. Any attribute of a record may be null. */
+#define QUERN_INT 1  /* int64_t */
+#define QUERN_REAL 2 /* double, finite */
+#define QUERN_TEXT 3 /* UTF-8 without NUL */
+#define QUERN_BOOL 4 /* uint8_t 0 or 1 */
+#define QUERN_BLOB 5 /* bytes */
+#define QUERN_JSON 6 /* UTF-8 text that is valid JSON */
+#define QUERN_TAGS 7 /* a set of texts; stored sorted, without repeats, as a JSON array */
+
+/* Column types that only appear in results. */
+#define QUERN_DENSE 8 /* a vector; see quern_result_dense */
+
+/* Element types of dense fields. */
+#define QUERN_F32 1
+#define QUERN_F16 2
+#define QUERN_BF16 3
+#define QUERN_I8 4  /* int8_t */
+#define QUERN_BIT 5 /* bits, packed: dimension i is bit (i % 8), counted from the lowest, of byte i / 8 */
+
+/* Metrics. BIT fields take QUERN_HAMMING only; the others take L2, IP, COSINE. */
+#define QUERN_L2 1
+#define QUERN_IP 2
+#define QUERN_COSINE 3
+#define QUERN_HAMMING 4
+
+/* Key types. */
+#define QUERN_KEY_INT 1
+#define QUERN_KEY_TEXT 2
+
+/* Names of collections, keys, attributes and fields: 1 to 255 bytes of UTF-8 without control characters; not
+** starting with "_", "quern_" or "sqlite_"; two names that differ in ASCII case only are the same. Key, attributes and
+** fields of a collection share one name space.
+** A new schema has an int64 key named "id" and nothing else. NULL when out of memory. */
+QUERN_API quern_schema *quern_schema_new(void);
+QUERN_API void quern_schema_free(quern_schema *s);
+QUERN_API void quern_schema_key_int(quern_schema *s, const char *name);
+QUERN_API void quern_schema_key_text(quern_schema *s, const char *name); /* keys of 1 to 1024 bytes */
+QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type, const char *options);
+/* dim: number of elements, 1 to 65536. Options: type=f32|f16|bf16|i8|bit (default f32; bit under HAMMING). */
+QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim, int32_t metric, const char *options);
+
+/* Reading a schema that quern_describe returned (or one being built). Names are valid until it changes or is freed.
+** An index out of range gives NULL or 0. Attributes and fields come in the order of their creation. */
+QUERN_API const char *quern_schema_key_name(const quern_schema *s);
+QUERN_API int32_t quern_schema_key_type(const quern_schema *s);
+QUERN_API size_t quern_schema_attr_count(const quern_schema *s);
+QUERN_API const char *quern_schema_attr_name(const quern_schema *s, size_t i);
+QUERN_API int32_t quern_schema_attr_type(const quern_schema *s, size_t i);
+QUERN_API size_t quern_schema_dense_count(const quern_schema *s);
+QUERN_API const char *quern_schema_dense_name(const quern_schema *s, size_t i);
+QUERN_API size_t quern_schema_dense_dim(const quern_schema *s, size_t i);
+QUERN_API int32_t quern_schema_dense_type(const quern_schema *s, size_t i);
+QUERN_API int32_t quern_schema_dense_metric(const quern_schema *s, size_t i);
+
+/* Each of the following is a transaction of its own. */
+QUERN_API int32_t quern_create(quern_db *db, const char *collection, const quern_schema *s, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_drop(quern_db *db, const char *collection, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_rename(quern_db *db, const char *from, const char *to, quern_error *err) QUERN_MUST_USE;
+/* The caller frees the schema. */
+QUERN_API int32_t quern_describe(quern_db *db, const char *collection, quern_schema **s, quern_error *err) QUERN_MUST_USE;
+/* Names of all collections, sorted: a JSON array of strings. The caller frees the text. */
+QUERN_API int32_t quern_collections(quern_db *db, quern_text **names, quern_error *err) QUERN_MUST_USE;
+
+/* Later changes of the schema. An added attribute is null, an added field absent, in all records there are. Dropping
+** removes the values: cost is a rewrite of the records (attribute) or nothing much (field). */
+QUERN_API int32_t quern_add_attr(quern_db *db, const char *collection, const char *name, int32_t type, const char *options,
+                                 quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_add_dense(quern_db *db, const char *collection, const char *name, size_t dim, int32_t metric,
+                                  const char *options, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_drop_column(quern_db *db, const char *collection, const char *name, quern_error *err) QUERN_MUST_USE;
+
+/* ---- Transactions ----------------------------------------------------------------------------- since 0.1 -- */
+
+/* Starts the one write transaction there can be at a time; waits up to busy_ms for others (then BUSY). Readers never wait
+** and see nothing of it before the commit. An error inside a transaction rolls all of it back; every
+** further call with it returns QUERN_ERR_TXN. */
+QUERN_API int32_t quern_begin(quern_db *db, quern_txn **txn, quern_error *err) QUERN_MUST_USE;
+/* Ends and frees the transaction, whatever is returned. On QUERN_ERR_OUTCOME_UNKNOWN reopen the file to learn
+** whether it is there. NULL is MISUSE. */
+QUERN_API int32_t quern_commit(quern_txn *txn, quern_error *err) QUERN_MUST_USE;
+/* Undoes everything and frees the transaction; NULL is allowed. */
+QUERN_API void quern_rollback(quern_txn *txn);
+
+/* ---- Batches: records by columns --------------------------------------------------------------- since 0.1 -- */
+
+/* A batch of n records (1 to 16777216) of one collection. NULL when out of memory. Its columns are borrowed from the call that
+** sets them until the batch is used: keep the arrays alive until then. valid[i] == 0 makes value i null (attribute)
+** or absent (field); valid == NULL means all are there. Columns that are not set are null or absent (insert,
+** upsert) or left as they are (update). */
+QUERN_API quern_batch *quern_batch_new(quern_db *db, const char *collection, size_t n);
+QUERN_API void quern_batch_free(quern_batch *b);
+QUERN_API void quern_batch_key_int(quern_batch *b, const int64_t *keys);
+QUERN_API void quern_batch_key_text(quern_batch *b, const char *const *keys); /* NUL-terminated */
+QUERN_API void quern_batch_int(quern_batch *b, const char *attr, const int64_t *values, const uint8_t *valid);
+QUERN_API void quern_batch_real(quern_batch *b, const char *attr, const double *values, const uint8_t *valid);
+QUERN_API void quern_batch_bool(quern_batch *b, const char *attr, const uint8_t *values, const uint8_t *valid);
+/* Text and json; a NULL pointer is a null. */
+QUERN_API void quern_batch_text(quern_batch *b, const char *attr, const char *const *values, const uint8_t *valid);
+QUERN_API void quern_batch_blob(quern_batch *b, const char *attr, const void *const *values, const size_t *sizes,
+                                const uint8_t *valid);
+/* Record i has the tags tags[offsets[i]] .. tags[offsets[i+1]-1]; offsets has n + 1 entries. */
+QUERN_API void quern_batch_tags(quern_batch *b, const char *attr, const size_t *offsets, const char *const *tags,
+                                const uint8_t *valid);
+/* An n x dim matrix of f32. For f16 and bf16 fields the values are rounded to nearest even (a value
+** beyond f16's range is QUERN_ERR_INVALID); i8 fields need whole numbers from -128 to 127; bit fields take
+** x > 0 as 1. Rows that are not valid are not read. */
+QUERN_API void quern_batch_dense(quern_batch *b, const char *field, const float *matrix, size_t dim, const uint8_t *valid);
+/* The same with elements of the field's own type: n rows of dim elements (bits: of (dim + 7) / 8 bytes; unused high bits
+** of the last byte are ignored). type must be the field's type. */
+QUERN_API void quern_batch_dense_raw(quern_batch *b, const char *field, const void *matrix, int32_t type, size_t dim,
+                                     const uint8_t *valid);
+
+/* Using a batch. txn NULL: a transaction of its own, durable when the call returns. All or nothing. The batch stays
+** usable, so a BUSY can be tried again. Costs: about 2 us a record and its bytes written once.
+**   insert: every key must be new (KEY_EXISTS)          upsert: an existing record is replaced whole
+**   update: every key must exist (NOT_FOUND); only the columns that are set change
+**   delete: needs keys only; keys that do not exist are passed over */
+QUERN_API int32_t quern_insert(quern_batch *b, quern_txn *txn, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_upsert(quern_batch *b, quern_txn *txn, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_update(quern_batch *b, quern_txn *txn, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_delete(quern_batch *b, quern_txn *txn, quern_error *err) QUERN_MUST_USE;
+/* How many records the last successful use of the batch changed (delete: how many keys existed). */
+QUERN_API size_t quern_batch_affected(const quern_batch *b);
+
+/* ---- Snapshots, get, scan, count ---------------------------------------------------------------- since 0.1 -- */
+
+/* A stable view of the whole database as of now. While it is held, the write-ahead log cannot shrink: hold it briefly. Wherever a snapshot is an argument, NULL means "now". Snapshots and reads see committed data only. */
+QUERN_API int32_t quern_snapshot_new(quern_db *db, quern_snapshot **snap, quern_error *err) QUERN_MUST_USE;
+QUERN_API void quern_snapshot_free(quern_snapshot *snap);
+/* The number of committed changes of the database up to the snapshot; grows with every commit. */
+QUERN_API uint64_t quern_snapshot_generation(const quern_snapshot *snap);
+
+QUERN_API int32_t quern_count(quern_db *db, const char *collection, quern_snapshot *snap, uint64_t *count,
+                              quern_error *err) QUERN_MUST_USE;
+
+/* Records by the keys of a batch, row i for key i. columns: names of attributes and fields separated by spaces or commas
+** (a name with other characters in double quotes), "*" for all, NULL or "" for the keys alone. A key that does not
+** exist gives a row for which quern_result_found is 0. */
+QUERN_API int32_t quern_get(quern_batch *keys, quern_snapshot *snap, const char *columns, quern_result **r,
+                            quern_error *err) QUERN_MUST_USE;
+
+/* A scan in key order; it holds a snapshot (its own if snap is NULL) until freed. */
+QUERN_API int32_t quern_scan(quern_db *db, const char *collection, quern_snapshot *snap, const char *columns,
+                             quern_cursor **c, quern_error *err) QUERN_MUST_USE;
+/* Continue behind this key (which need not exist). */
+QUERN_API int32_t quern_cursor_after_int(quern_cursor *c, int64_t key, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_cursor_after_text(quern_cursor *c, const char *key, quern_error *err) QUERN_MUST_USE;
+/* The next up to n records (n 1 to 1048576); a result without rows at the end. */
+QUERN_API int32_t quern_cursor_next(quern_cursor *c, size_t n, quern_result **r, quern_error *err) QUERN_MUST_USE;
+QUERN_API void quern_cursor_free(quern_cursor *c);
+
+/* ---- Search -------------------------------------------------------------------------------------- since 0.1 -- */
+
+/* A query builder; NULL when out of memory. Set what to look for with exactly one of the quern_query_dense* or
+** quern_query_key_* functions. */
+QUERN_API quern_query *quern_query_new(quern_db *db, const char *collection);
+QUERN_API void quern_query_free(quern_query *q);
+/* n query vectors of dimension dim; borrowed until the query is freed or set anew. Converted like batch values, except
+** that f16, bf16 and i8 fields compare with the full f32 query. */
+QUERN_API void quern_query_dense(quern_query *q, const char *field, const float *matrix, size_t n, size_t dim);
+/* The same with elements of type; bit fields take QUERN_BIT here. */
+QUERN_API void quern_query_dense_raw(quern_query *q, const char *field, const void *matrix, int32_t type, size_t n, size_t dim);
+/* The vectors of n stored records; a record never finds itself unless the option self=include is set.
+** NOT_FOUND if a key does not exist or its field is absent. */
+QUERN_API void quern_query_key_int(quern_query *q, const char *field, const int64_t *keys, size_t n);
+QUERN_API void quern_query_key_text(quern_query *q, const char *field, const char *const *keys, size_t n);
+/* At most k records a query, 1 to 1048576; default 10. */
+QUERN_API void quern_query_limit(quern_query *q, size_t k);
+/* Only records with distance <= d; or score >= s (the two are two views of the same bound, the last call counts). With
+** quern_query_limit(q, 0) all of them are returned, up to 2^31 rows altogether (LIMIT beyond). */
+QUERN_API void quern_query_max_distance(quern_query *q, double d);
+QUERN_API void quern_query_min_score(quern_query *q, double s);
+/* Attributes and fields to return; as in quern_get. */
+QUERN_API void quern_query_columns(quern_query *q, const char *columns);
+/* Search in this snapshot; it must outlive the query's use. */
+QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
+/* threads=N (default: the database's), self=include|exclude. */
+QUERN_API void quern_query_options(quern_query *q, const char *options);
+
+/* Runs the query: exact, over the log and all segments, under one snapshot. The query may be run again. Cost: reads every vector of the field once per
+** block of queries. */
+QUERN_API int32_t quern_search(quern_query *q, quern_result **r, quern_error *err) QUERN_MUST_USE;
+
+/* ---- Results ------------------------------------------------------------------------------------- since 0.1 -- */
+
+/* A result is a table of rows with a key, columns, and (after a search) a distance and a score. Rows of query i are
+** quern_result_offset(r, i) up to but not including quern_result_offset(r, i + 1). Row or column out of range gives 0
+** or NULL. Any thread may read; one at a time frees. */
+QUERN_API void quern_result_free(quern_result *r);
+QUERN_API size_t quern_result_rows(const quern_result *r);
+QUERN_API size_t quern_result_queries(const quern_result *r);                /* 1 for get, scan, sql */
+QUERN_API size_t quern_result_offset(const quern_result *r, size_t query);   /* 0 <= query <= queries */
+#define QUERN_FLAG_EXACT 1u    /* every answer is the exact one */
+#define QUERN_FLAG_DEGRADED 2u /* a derived part was missing or damaged; answers are right, run quern_rebuild */
+QUERN_API uint32_t quern_result_flags(const quern_result *r);
+QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
+QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);
+QUERN_API const char *quern_result_key_text(const quern_result *r, size_t row);
+QUERN_API float quern_result_distance(const quern_result *r, size_t row);
+QUERN_API float quern_result_score(const quern_result *r, size_t row);
+/* The same as arrays of quern_result_rows entries; NULL when the result has none. */
+QUERN_API const int64_t *quern_result_keys_int(const quern_result *r);
+QUERN_API const char *const *quern_result_keys_text(const quern_result *r);
+QUERN_API const float *quern_result_distances(const quern_result *r);
+/* Columns in the order asked for ("*": attributes, then fields). */
+QUERN_API size_t quern_result_columns(const quern_result *r);
+QUERN_API const char *quern_result_column_name(const quern_result *r, size_t col);
+QUERN_API int32_t quern_result_column_type(const quern_result *r, size_t col); /* QUERN_INT .. QUERN_DENSE; sql: per value */
+/* For quern_sql: the type of this value, 0 if null. Otherwise the column's type, 0 if null or absent. */
+QUERN_API int32_t quern_result_type(const quern_result *r, size_t row, size_t col);
+QUERN_API int64_t quern_result_int(const quern_result *r, size_t row, size_t col);   /* int, bool */
+QUERN_API double quern_result_real(const quern_result *r, size_t row, size_t col);   /* real, int */
+/* text, json, tags (as a JSON array), blob; *size (may be NULL) gets the bytes without the NUL that follows them. */
+QUERN_API const char *quern_result_text(const quern_result *r, size_t row, size_t col, size_t *size);
+/* A vector in the field's own element type; *dim (may be NULL) gets the dimension. NULL when absent. */
+QUERN_API const void *quern_result_dense(const quern_result *r, size_t row, size_t col, size_t *dim);
+/* Element type of a dense column. */
+QUERN_API int32_t quern_result_dense_type(const quern_result *r, size_t col);
+
+/* ---- Texts -------------------------------------------------------------------------------------- since 0.1 -- */
+
+QUERN_API const char *quern_text_data(const quern_text *t); /* NUL-terminated; "" for NULL */
+QUERN_API size_t quern_text_size(const quern_text *t);
+QUERN_API void quern_text_free(quern_text *t);
+
+/* ---- Maintenance -------------------------------------------------------------------------------- since 0.1 -- */
+
+/* Seals the log and merges segments so that each collection (NULL: every) is one segment without dead records, and gives freed space
+** back. max_ms > 0 stops at about that time and leaves a good state; call again to go on. Readers and other writers keep
+** working. Memory is bounded whatever the size. */
+QUERN_API int32_t quern_optimize(quern_db *db, const char *collection, uint32_t max_ms, quern_error *err) QUERN_MUST_USE;
+/* Rewrites the whole file without free space, in key order; needs as much free disk as the file twice over. After
+** quern_optimize and quern_vacuum the bytes of deleted records are in no page and no log. BUSY while other
+** connections hold snapshots longer than busy_ms. */
+QUERN_API int32_t quern_vacuum(quern_db *db, quern_error *err) QUERN_MUST_USE;
+/* Copies a snapshot of the database to a new file (EXISTS if there is one) while others read and write. */
+QUERN_API int32_t quern_backup(quern_db *db, const char *path, quern_error *err) QUERN_MUST_USE;
+/* Reads and proves everything: page checksums and B-trees, schema, chunk checksums, decoding, counts, digests, that every record has its
+** vectors. QUERN_OK or QUERN_ERR_CORRUPT. *report (may be NULL) gets JSON either way:
+** {"ok":bool, "pages":n, "collections":[{"name","records","segments","chunks"}],
+**  "problems":[{"collection","segment","part","chunk","message"}]}. Cost: one read of the file. */
+QUERN_API int32_t quern_verify(quern_db *db, quern_text **report, quern_error *err) QUERN_MUST_USE;
+/* Makes missing or damaged derived parts anew (collection NULL: of all). Records are never touched. */
+QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_error *err) QUERN_MUST_USE;
+
+/* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,
+** log rows, segments, parts with chunks and bytes. */
+QUERN_API int32_t quern_info(quern_db *db, quern_text **json, quern_error *err) QUERN_MUST_USE;
+
+/* Single figures, for programs that watch; an unknown one is QUERN_ERR_INVALID. */
+#define QUERN_STAT_FILE_BYTES 1
+#define QUERN_STAT_WAL_BYTES 2
+#define QUERN_STAT_MEMORY_BYTES 3   /* vectors, ids and logs held in memory by this handle */
+#define QUERN_STAT_SEGMENTS 4
+#define QUERN_STAT_CHUNKS 5
+#define QUERN_STAT_LOG_ROWS 6
+#define QUERN_STAT_GENERATION 7
+#define QUERN_STAT_SQLITE_BYTES 8   /* memory held by SQLite in this process */
+QUERN_API int32_t quern_stat(quern_db *db, int32_t stat, int64_t *value, quern_error *err) QUERN_MUST_USE;
+
+/* Limits: set value >= 0, or -1 to only read; *old (may be NULL) gets the value before. */
+#define QUERN_LIMIT_RESULT_ROWS 1   /* rows of one result, over all its queries; default 2^31 - 1 */
+#define QUERN_LIMIT_QUERIES 2       /* queries in one search; default 1048576 */
+#define QUERN_LIMIT_ATTR_BYTES 3    /* bytes of one text, blob, json or tags value; default 16 MiB */
+#define QUERN_LIMIT_SEARCH_BYTES 4  /* memory for one search's candidates and result; default 1 GiB */
+QUERN_API int32_t quern_limit(quern_db *db, int32_t limit, int64_t value, int64_t *old, quern_error *err) QUERN_MUST_USE;
+
+/* Runs one read-only SQL statement. Each collection is a view under its name, with key and attributes as columns. Statements that would write, attach, or load extensions
+** are refused (QUERN_ERR_SQL). Results larger than the limits are cut with QUERN_ERR_LIMIT. */
+QUERN_API int32_t quern_sql(quern_db *db, quern_snapshot *snap, const char *statement, quern_result **r,
+                            quern_error *err) QUERN_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* QUERN_H */

@@ -1,0 +1,381 @@
+// Snapshots, get, scan, count, search, SQL.
+#include <cmath>
+
+#include "capi/handles.h"
+
+using namespace quern;
+using namespace quern::capi;
+
+namespace {
+
+constexpr size_t kLimitMax = 1048576;       // results of one query
+constexpr size_t kCursorRowsMax = 1048576;  // rows of one step of a cursor
+
+bool IsQuery(const quern_query* q) { return CheckHandle(q, Magic::kQuery, "q").ok(); }
+
+void SetVectors(quern_query* q, const char* field, const void* matrix, bool is_f32, int32_t type, size_t n, size_t dim) {
+    if (!IsQuery(q)) {
+        return;
+    }
+    Remember(&q->error, [&]() -> Status {
+        QUERN_TRY(NotNull(field, "field"));
+        if (n > 0) {
+            QUERN_TRY(NotNull(matrix, "matrix"));
+        }
+        if (type < QUERN_F32 || type > QUERN_BIT) {
+            return Status::Error(Code::kInvalid, "field '%s': there is no element type number %d", field, static_cast<int>(type));
+        }
+        SearchRequest& request = q->request;
+        request.field = field;
+        request.vectors = matrix;
+        request.is_f32 = is_f32;
+        request.element = static_cast<Element>(type);
+        request.count = n;
+        request.dim = dim;
+        request.by_key = false;
+        request.keys.clear();
+        q->has_target = true;
+        return {};
+    });
+}
+
+template <typename MakeKey>
+void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, MakeKey make_key) {
+    if (!IsQuery(q)) {
+        return;
+    }
+    Remember(&q->error, [&]() -> Status {
+        QUERN_TRY(NotNull(field, "field"));
+        if (n > 0) {
+            QUERN_TRY(NotNull(keys, "keys"));
+        }
+        if (n > kLimitMax) {
+            return Status::Error(Code::kLimit, "%zu keys in one search, the limit is %zu", n, kLimitMax);
+        }
+        SearchRequest& request = q->request;
+        request.field = field;
+        request.vectors = nullptr;
+        request.by_key = true;
+        request.keys.clear();
+        for (size_t i = 0; i < n; i++) {
+            QUERN_ASSIGN(Key key, make_key(i));
+            request.keys.push_back(std::move(key));
+        }
+        q->has_target = true;
+        return {};
+    });
+}
+
+// Tells a finished or failed table to the caller.
+Status Deliver(const Status& status, std::unique_ptr<quern_result> result, quern_result** out) {
+    QUERN_TRY(status);
+    HandOut(std::move(result), out);
+    return {};
+}
+
+Status MoveCursor(quern_cursor* c, const Key& key) {
+    QUERN_TRY(CheckHandle(c, Magic::kCursor, "c"));
+    const Use use(c, "c");
+    QUERN_TRY(use.status());
+    const Entered entered(c->database);
+    QUERN_TRY(entered.status());
+    return c->cursor->After(key);
+}
+
+}  // namespace
+
+int32_t quern_snapshot_new(quern_db* db, quern_snapshot** snap, quern_error* err) {
+    if (snap != nullptr) {
+        *snap = nullptr;
+    }
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
+        QUERN_TRY(NotNull(snap, "snap"));
+        const Entered entered(db->database);
+        QUERN_TRY(entered.status());
+        auto handle = std::make_unique<quern_snapshot>();
+        handle->database = db->database;
+        QUERN_ASSIGN(handle->snapshot, db->database->NewSnapshot());
+        *snap = handle.release();
+        return {};
+    });
+}
+
+void quern_snapshot_free(quern_snapshot* snap) {
+    if (!CheckHandle(snap, Magic::kSnapshot, "snap").ok() || snap->database->forked()) {
+        return;
+    }
+    const std::shared_ptr<Database> database = snap->database;
+    const Entered entered(database);
+    delete snap;
+}
+
+uint64_t quern_snapshot_generation(const quern_snapshot* snap) {
+    return CheckHandle(snap, Magic::kSnapshot, "snap").ok() ? snap->snapshot->generation() : 0;
+}
+
+int32_t quern_count(quern_db* db, const char* collection, quern_snapshot* snap, uint64_t* count, quern_error* err) {
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
+        QUERN_TRY(NotNull(collection, "collection"));
+        QUERN_TRY(NotNull(count, "count"));
+        const Entered entered(db->database);
+        QUERN_TRY(entered.status());
+        QUERN_ASSIGN(const auto snapshot, SnapshotFor(db->database, snap));
+        return Count(snapshot.get(), collection, count);
+    });
+}
+
+int32_t quern_get(quern_batch* keys, quern_snapshot* snap, const char* columns, quern_result** r, quern_error* err) {
+    if (r != nullptr) {
+        *r = nullptr;
+    }
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(keys, Magic::kBatch, "keys"));
+        QUERN_TRY(NotNull(r, "r"));
+        const Use use(keys, "keys");
+        QUERN_TRY(use.status());
+        QUERN_TRY(keys->error);
+        const Entered entered(keys->database);
+        QUERN_TRY(entered.status());
+        QUERN_ASSIGN(const auto snapshot, SnapshotFor(keys->database, snap));
+        auto result = std::make_unique<quern_result>();
+        const Status status =
+            Get(keys->database.get(), snapshot.get(), keys->batch, columns == nullptr ? "" : columns, &result->table);
+        return Deliver(status, std::move(result), r);
+    });
+}
+
+int32_t quern_scan(quern_db* db, const char* collection, quern_snapshot* snap, const char* columns, quern_cursor** c,
+                   quern_error* err) {
+    if (c != nullptr) {
+        *c = nullptr;
+    }
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
+        QUERN_TRY(NotNull(collection, "collection"));
+        QUERN_TRY(NotNull(c, "c"));
+        const Entered entered(db->database);
+        QUERN_TRY(entered.status());
+        QUERN_ASSIGN(const auto snapshot, SnapshotFor(db->database, snap));
+        auto handle = std::make_unique<quern_cursor>();
+        handle->database = db->database;
+        QUERN_ASSIGN(handle->cursor, Cursor::Open(db->database, snapshot, collection, columns == nullptr ? "" : columns));
+        *c = handle.release();
+        return {};
+    });
+}
+
+int32_t quern_cursor_after_int(quern_cursor* c, int64_t key, quern_error* err) {
+    return Guard(err, [&] { return MoveCursor(c, Key::Int(key)); });
+}
+
+int32_t quern_cursor_after_text(quern_cursor* c, const char* key, quern_error* err) {
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(NotNull(key, "key"));
+        return MoveCursor(c, Key::Text(key));
+    });
+}
+
+int32_t quern_cursor_next(quern_cursor* c, size_t n, quern_result** r, quern_error* err) {
+    if (r != nullptr) {
+        *r = nullptr;
+    }
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(c, Magic::kCursor, "c"));
+        QUERN_TRY(NotNull(r, "r"));
+        if (n < 1 || n > kCursorRowsMax) {
+            return Status::Error(Code::kInvalid, "n is %zu, not between 1 and %zu", n, kCursorRowsMax);
+        }
+        const Use use(c, "c");
+        QUERN_TRY(use.status());
+        const Entered entered(c->database);
+        QUERN_TRY(entered.status());
+        auto result = std::make_unique<quern_result>();
+        const Status status = c->cursor->Next(n, &result->table);
+        return Deliver(status, std::move(result), r);
+    });
+}
+
+void quern_cursor_free(quern_cursor* c) {
+    if (!CheckHandle(c, Magic::kCursor, "c").ok() || c->database->forked()) {
+        return;
+    }
+    const std::shared_ptr<Database> database = c->database;
+    const Entered entered(database);
+    delete c;
+}
+
+quern_query* quern_query_new(quern_db* db, const char* collection) {
+    std::unique_ptr<quern_query> query(new (std::nothrow) quern_query());
+    if (query == nullptr) {
+        return nullptr;
+    }
+    Remember(&query->error, [&]() -> Status {
+        QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
+        query->database = db->database;
+        QUERN_TRY(NotNull(collection, "collection"));
+        query->request.collection = collection;
+        return {};
+    });
+    return query.release();
+}
+
+void quern_query_free(quern_query* q) {
+    if (!IsQuery(q) || (q->database != nullptr && q->database->forked())) {
+        return;
+    }
+    const std::shared_ptr<Database> database = q->database;
+    const Entered entered(database);
+    delete q;
+}
+
+void quern_query_dense(quern_query* q, const char* field, const float* matrix, size_t n, size_t dim) {
+    SetVectors(q, field, matrix, true, QUERN_F32, n, dim);
+}
+void quern_query_dense_raw(quern_query* q, const char* field, const void* matrix, int32_t type, size_t n, size_t dim) {
+    SetVectors(q, field, matrix, false, type, n, dim);
+}
+void quern_query_key_int(quern_query* q, const char* field, const int64_t* keys, size_t n) {
+    SetKeys(q, field, keys, n, [&](size_t i) -> Result<Key> { return Key::Int(keys[i]); });
+}
+void quern_query_key_text(quern_query* q, const char* field, const char* const* keys, size_t n) {
+    SetKeys(q, field, keys, n, [&](size_t i) -> Result<Key> {
+        if (keys[i] == nullptr) {
+            return Status::Error(Code::kMisuse, "key %zu is NULL", i);
+        }
+        return Key::Text(keys[i]);
+    });
+}
+
+void quern_query_limit(quern_query* q, size_t k) {
+    if (IsQuery(q)) {
+        Remember(&q->error, [&]() -> Status {
+            if (k > kLimitMax) {
+                return Status::Error(Code::kLimit, "k is %zu, the limit is %zu", k, kLimitMax);
+            }
+            q->request.limit = k;
+            return {};
+        });
+    }
+}
+
+void quern_query_max_distance(quern_query* q, double d) {
+    if (IsQuery(q)) {
+        Remember(&q->error, [&]() -> Status {
+            if (std::isnan(d)) {
+                return Status::Error(Code::kNotFinite, "the largest distance is NaN");
+            }
+            q->request.has_max_distance = true;
+            q->request.has_min_score = false;
+            q->request.max_distance = d;
+            return {};
+        });
+    }
+}
+
+void quern_query_min_score(quern_query* q, double s) {
+    if (IsQuery(q)) {
+        Remember(&q->error, [&]() -> Status {
+            if (std::isnan(s)) {
+                return Status::Error(Code::kNotFinite, "the smallest score is NaN");
+            }
+            q->request.has_min_score = true;
+            q->request.has_max_distance = false;
+            q->request.min_score = s;
+            return {};
+        });
+    }
+}
+
+void quern_query_columns(quern_query* q, const char* columns) {
+    if (IsQuery(q)) {
+        Remember(&q->error, [&]() -> Status {
+            q->request.columns = columns == nullptr ? "" : columns;
+            return {};
+        });
+    }
+}
+
+void quern_query_snapshot(quern_query* q, quern_snapshot* snap) {
+    if (IsQuery(q)) {
+        Remember(&q->error, [&]() -> Status {
+            if (snap == nullptr) {
+                q->snapshot.reset();
+                return {};
+            }
+            QUERN_TRY(CheckHandle(snap, Magic::kSnapshot, "snap"));
+            if (snap->database != q->database) {
+                return Status::Error(Code::kMisuse, "snap is a snapshot of another database");
+            }
+            q->snapshot = snap->snapshot;
+            return {};
+        });
+    }
+}
+
+void quern_query_options(quern_query* q, const char* options) {
+    if (IsQuery(q)) {
+        Remember(&q->error, [&]() -> Status {
+            std::vector<Option> list;
+            QUERN_TRY(ParseOptions(options, {"threads", "self"}, &list));
+            for (const Option& option : list) {
+                if (option.key == "threads") {
+                    int64_t threads = 0;
+                    QUERN_TRY(ParseInteger(option, 1, 256, &threads));
+                    q->request.threads = static_cast<int>(threads);
+                } else if (option.value == "include" || option.value == "exclude") {
+                    q->request.include_self = option.value == "include";
+                } else {
+                    return BadValue(option, "include or exclude");
+                }
+            }
+            return {};
+        });
+    }
+}
+
+int32_t quern_search(quern_query* q, quern_result** r, quern_error* err) {
+    if (r != nullptr) {
+        *r = nullptr;
+    }
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+        QUERN_TRY(NotNull(r, "r"));
+        const Use use(q, "q");
+        QUERN_TRY(use.status());
+        QUERN_TRY(q->error);
+        const Entered entered(q->database);
+        QUERN_TRY(entered.status());
+        if (!q->has_target) {
+            return Status::Error(Code::kInvalid, "the query has nothing to look for: set vectors or keys");
+        }
+        if (q->request.limit == 0 && !q->request.has_max_distance && !q->request.has_min_score) {
+            return Status::Error(Code::kInvalid, "limit 0 (everything) needs a largest distance or a smallest score");
+        }
+        std::shared_ptr<Snapshot> snapshot = q->snapshot;
+        if (snapshot == nullptr) {
+            QUERN_ASSIGN(snapshot, q->database->NewSnapshot());
+        }
+        auto result = std::make_unique<quern_result>();
+        const Status status = Search(q->database.get(), snapshot.get(), q->request, &result->table);
+        return Deliver(status, std::move(result), r);
+    });
+}
+
+int32_t quern_sql(quern_db* db, quern_snapshot* snap, const char* statement, quern_result** r, quern_error* err) {
+    if (r != nullptr) {
+        *r = nullptr;
+    }
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
+        QUERN_TRY(NotNull(statement, "statement"));
+        QUERN_TRY(NotNull(r, "r"));
+        const Entered entered(db->database);
+        QUERN_TRY(entered.status());
+        QUERN_ASSIGN(const auto snapshot, SnapshotFor(db->database, snap));
+        auto result = std::make_unique<quern_result>();
+        const Status status = db->database->Sql(snapshot.get(), statement, &result->table);
+        return Deliver(status, std::move(result), r);
+    });
+}

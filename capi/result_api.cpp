@@ -1,0 +1,127 @@
+// Results and texts.
+#include "capi/handles.h"
+
+using namespace quern;
+using namespace quern::capi;
+
+namespace {
+
+const ResultTable* TableOf(const quern_result* r) {
+    return CheckHandle(r, Magic::kResult, "r").ok() ? &r->table : nullptr;
+}
+
+const ResultValue* ValueOf(const quern_result* r, size_t row, size_t col) {
+    const ResultTable* table = TableOf(r);
+    return table != nullptr && row < table->row_count() && col < table->columns.size()
+               ? &table->values[row * table->columns.size() + col]
+               : nullptr;
+}
+
+}  // namespace
+
+void quern_result_free(quern_result* r) {
+    if (TableOf(r) != nullptr) {
+        delete r;
+    }
+}
+size_t quern_result_rows(const quern_result* r) {
+    const ResultTable* table = TableOf(r);
+    return table ? table->row_count() : 0;
+}
+size_t quern_result_queries(const quern_result* r) {
+    const ResultTable* table = TableOf(r);
+    return table ? table->offsets.size() - 1 : 0;
+}
+size_t quern_result_offset(const quern_result* r, size_t query) {
+    const ResultTable* table = TableOf(r);
+    return table && query < table->offsets.size() ? table->offsets[query] : 0;
+}
+uint32_t quern_result_flags(const quern_result* r) {
+    const ResultTable* table = TableOf(r);
+    return table ? table->flags : 0;
+}
+int32_t quern_result_found(const quern_result* r, size_t row) {
+    const ResultTable* table = TableOf(r);
+    if (table == nullptr || row >= table->row_count()) {
+        return 0;
+    }
+    return table->found.empty() || table->found[row] != 0 ? 1 : 0;
+}
+int64_t quern_result_key_int(const quern_result* r, size_t row) {
+    const ResultTable* table = TableOf(r);
+    return table && row < table->int_keys.size() ? table->int_keys[row] : 0;
+}
+const char* quern_result_key_text(const quern_result* r, size_t row) {
+    return TableOf(r) && row < r->text_keys.size() ? r->text_keys[row] : nullptr;
+}
+float quern_result_distance(const quern_result* r, size_t row) {
+    const ResultTable* table = TableOf(r);
+    return table && row < table->distances.size() ? table->distances[row] : 0.0f;
+}
+float quern_result_score(const quern_result* r, size_t row) {
+    const ResultTable* table = TableOf(r);
+    return table && row < table->scores.size() ? table->scores[row] : 0.0f;
+}
+const int64_t* quern_result_keys_int(const quern_result* r) {
+    const ResultTable* table = TableOf(r);
+    return table && !table->int_keys.empty() ? table->int_keys.data() : nullptr;
+}
+const char* const* quern_result_keys_text(const quern_result* r) {
+    return TableOf(r) && !r->text_keys.empty() ? r->text_keys.data() : nullptr;
+}
+const float* quern_result_distances(const quern_result* r) {
+    const ResultTable* table = TableOf(r);
+    return table && !table->distances.empty() ? table->distances.data() : nullptr;
+}
+size_t quern_result_columns(const quern_result* r) {
+    const ResultTable* table = TableOf(r);
+    return table ? table->columns.size() : 0;
+}
+const char* quern_result_column_name(const quern_result* r, size_t col) {
+    return col < quern_result_columns(r) ? r->table.columns[col].name.c_str() : nullptr;
+}
+int32_t quern_result_column_type(const quern_result* r, size_t col) {
+    return col < quern_result_columns(r) ? r->table.columns[col].type : 0;
+}
+int32_t quern_result_type(const quern_result* r, size_t row, size_t col) {
+    const ResultValue* value = ValueOf(r, row, col);
+    return value ? value->type : 0;
+}
+int64_t quern_result_int(const quern_result* r, size_t row, size_t col) {
+    const ResultValue* value = ValueOf(r, row, col);
+    return value && (value->type == QUERN_INT || value->type == QUERN_BOOL) ? value->number : 0;
+}
+double quern_result_real(const quern_result* r, size_t row, size_t col) {
+    const ResultValue* value = ValueOf(r, row, col);
+    return value && (value->type == QUERN_REAL || value->type == QUERN_INT || value->type == QUERN_BOOL) ? value->real : 0.0;
+}
+const char* quern_result_text(const quern_result* r, size_t row, size_t col, size_t* size) {
+    const ResultValue* value = ValueOf(r, row, col);
+    const bool text = value && (value->type == QUERN_TEXT || value->type == QUERN_JSON || value->type == QUERN_TAGS ||
+                                value->type == QUERN_BLOB);
+    if (size != nullptr) {
+        *size = text ? value->size : 0;
+    }
+    return text ? r->table.bytes.data() + value->offset : nullptr;
+}
+const void* quern_result_dense(const quern_result* r, size_t row, size_t col, size_t* dim) {
+    const ResultValue* value = ValueOf(r, row, col);
+    const bool dense = value && value->type == QUERN_DENSE;
+    if (dim != nullptr) {
+        *dim = dense ? r->table.columns[col].dim : 0;
+    }
+    return dense ? r->table.bytes.data() + value->offset : nullptr;
+}
+int32_t quern_result_dense_type(const quern_result* r, size_t col) {
+    return quern_result_column_type(r, col) == QUERN_DENSE ? static_cast<int32_t>(r->table.columns[col].element) : 0;
+}
+
+const char* quern_text_data(const quern_text* t) {
+    return CheckHandle(t, Magic::kText, "t").ok() ? t->text.c_str() : "";
+}
+size_t quern_text_size(const quern_text* t) { return CheckHandle(t, Magic::kText, "t").ok() ? t->text.size() : 0; }
+void quern_text_free(quern_text* t) {
+    if (CheckHandle(t, Magic::kText, "t").ok()) {
+        delete t;
+    }
+}

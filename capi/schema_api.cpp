@@ -1,0 +1,249 @@
+// Schemas and collections.
+#include <nlohmann/json.hpp>
+
+#include "capi/handles.h"
+
+using namespace quern;
+using namespace quern::capi;
+
+namespace {
+
+Status MakeAttr(const char* name, int32_t type, const char* options, AttrDef* attr) {
+    QUERN_TRY(NotNull(name, "name"));
+    std::vector<Option> list;
+    QUERN_TRY(ParseOptions(options, {}, &list));
+    if (type < QUERN_INT || type > QUERN_TAGS) {
+        return Status::Error(Code::kInvalid, "attribute '%s': there is no type number %d", name, static_cast<int>(type));
+    }
+    if (const char* problem = NameProblem(name)) {
+        return Status::Error(Code::kInvalid, "attribute name '%s' %s", name, problem);
+    }
+    attr->name = name;
+    attr->type = static_cast<AttrType>(type);
+    return {};
+}
+
+Status MakeDense(const char* name, size_t dim, int32_t metric, const char* options, DenseDef* field) {
+    QUERN_TRY(NotNull(name, "name"));
+    if (const char* problem = NameProblem(name)) {
+        return Status::Error(Code::kInvalid, "field name '%s' %s", name, problem);
+    }
+    if (metric < QUERN_L2 || metric > QUERN_HAMMING) {
+        return Status::Error(Code::kInvalid, "field '%s': there is no metric number %d", name, static_cast<int>(metric));
+    }
+    if (dim < 1 || dim > kDimMax) {
+        return Status::Error(Code::kInvalid, "field '%s': dimension %zu is not between 1 and %zu", name, dim, kDimMax);
+    }
+    field->name = name;
+    field->metric = static_cast<Metric>(metric);
+    field->dim = static_cast<uint32_t>(dim);
+    field->element = field->metric == Metric::kHamming ? Element::kBit : Element::kF32;
+    std::vector<Option> list;
+    QUERN_TRY(ParseOptions(options, {"type"}, &list));
+    for (const Option& option : list) {
+        if (option.value == "f32") {
+            field->element = Element::kF32;
+        } else if (option.value == "f16") {
+            field->element = Element::kF16;
+        } else if (option.value == "bf16") {
+            field->element = Element::kBF16;
+        } else if (option.value == "i8") {
+            field->element = Element::kI8;
+        } else if (option.value == "bit") {
+            field->element = Element::kBit;
+        } else {
+            return BadValue(option, "f32, f16, bf16, i8 or bit");
+        }
+    }
+    if ((field->metric == Metric::kHamming) != (field->element == Element::kBit)) {
+        return Status::Error(Code::kInvalid, "field '%s': bit fields and the hamming metric go together", name);
+    }
+    return {};
+}
+
+Status CheckFree(const Schema& schema, const std::string& name) {
+    if (schema.HasName(name)) {
+        return Status::Error(Code::kExists, "the schema has a column '%s' already", name.c_str());
+    }
+    if (schema.attrs.size() + schema.dense.size() >= kColumnsMax) {
+        return Status::Error(Code::kLimit, "a collection can have %zu columns", kColumnsMax);
+    }
+    return {};
+}
+
+void SetKey(quern_schema* s, const char* name, KeyType type) {
+    if (!CheckHandle(s, Magic::kSchema, "s").ok()) {
+        return;
+    }
+    Remember(&s->error, [&]() -> Status {
+        QUERN_TRY(NotNull(name, "name"));
+        if (const char* problem = NameProblem(name)) {
+            return Status::Error(Code::kInvalid, "key name '%s' %s", name, problem);
+        }
+        if (s->schema.FindAttr(name) >= 0 || s->schema.FindDense(name) >= 0) {
+            return Status::Error(Code::kExists, "the schema has a column '%s' already", name);
+        }
+        s->schema.key_name = name;
+        s->schema.key_type = type;
+        return {};
+    });
+}
+
+bool IsSchema(const quern_schema* s) { return CheckHandle(s, Magic::kSchema, "s").ok(); }
+
+// Runs an operation on a named collection.
+template <typename Body>
+int32_t OnCollection(quern_db* db, const char* collection, quern_error* err, Body body) {
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
+        QUERN_TRY(NotNull(collection, "collection"));
+        const Entered entered(db->database);
+        QUERN_TRY(entered.status());
+        return body(*db->database, std::string(collection));
+    });
+}
+
+}  // namespace
+
+quern_schema* quern_schema_new(void) { return new (std::nothrow) quern_schema(); }
+
+void quern_schema_free(quern_schema* s) {
+    if (IsSchema(s)) {
+        delete s;
+    }
+}
+
+void quern_schema_key_int(quern_schema* s, const char* name) { SetKey(s, name, KeyType::kInt); }
+void quern_schema_key_text(quern_schema* s, const char* name) { SetKey(s, name, KeyType::kText); }
+
+void quern_schema_attr(quern_schema* s, const char* name, int32_t type, const char* options) {
+    if (!IsSchema(s)) {
+        return;
+    }
+    Remember(&s->error, [&]() -> Status {
+        AttrDef attr;
+        QUERN_TRY(MakeAttr(name, type, options, &attr));
+        QUERN_TRY(CheckFree(s->schema, attr.name));
+        s->schema.attrs.push_back(attr);
+        return {};
+    });
+}
+
+void quern_schema_dense(quern_schema* s, const char* name, size_t dim, int32_t metric, const char* options) {
+    if (!IsSchema(s)) {
+        return;
+    }
+    Remember(&s->error, [&]() -> Status {
+        DenseDef field;
+        QUERN_TRY(MakeDense(name, dim, metric, options, &field));
+        QUERN_TRY(CheckFree(s->schema, field.name));
+        s->schema.dense.push_back(field);
+        return {};
+    });
+}
+
+const char* quern_schema_key_name(const quern_schema* s) { return IsSchema(s) ? s->schema.key_name.c_str() : nullptr; }
+int32_t quern_schema_key_type(const quern_schema* s) {
+    return !IsSchema(s) ? 0 : s->schema.key_type == KeyType::kInt ? QUERN_KEY_INT : QUERN_KEY_TEXT;
+}
+size_t quern_schema_attr_count(const quern_schema* s) { return IsSchema(s) ? s->schema.attrs.size() : 0; }
+const char* quern_schema_attr_name(const quern_schema* s, size_t i) {
+    return i < quern_schema_attr_count(s) ? s->schema.attrs[i].name.c_str() : nullptr;
+}
+int32_t quern_schema_attr_type(const quern_schema* s, size_t i) {
+    return i < quern_schema_attr_count(s) ? static_cast<int32_t>(s->schema.attrs[i].type) : 0;
+}
+size_t quern_schema_dense_count(const quern_schema* s) { return IsSchema(s) ? s->schema.dense.size() : 0; }
+const char* quern_schema_dense_name(const quern_schema* s, size_t i) {
+    return i < quern_schema_dense_count(s) ? s->schema.dense[i].name.c_str() : nullptr;
+}
+size_t quern_schema_dense_dim(const quern_schema* s, size_t i) {
+    return i < quern_schema_dense_count(s) ? s->schema.dense[i].dim : 0;
+}
+int32_t quern_schema_dense_type(const quern_schema* s, size_t i) {
+    return i < quern_schema_dense_count(s) ? static_cast<int32_t>(s->schema.dense[i].element) : 0;
+}
+int32_t quern_schema_dense_metric(const quern_schema* s, size_t i) {
+    return i < quern_schema_dense_count(s) ? static_cast<int32_t>(s->schema.dense[i].metric) : 0;
+}
+
+int32_t quern_create(quern_db* db, const char* collection, const quern_schema* s, quern_error* err) {
+    return OnCollection(db, collection, err, [&](Database& database, const std::string& name) -> Status {
+        QUERN_TRY(CheckHandle(s, Magic::kSchema, "s"));
+        QUERN_TRY(s->error);
+        return database.CreateCollection(name, s->schema);
+    });
+}
+
+int32_t quern_drop(quern_db* db, const char* collection, quern_error* err) {
+    return OnCollection(db, collection, err,
+                        [&](Database& database, const std::string& name) { return database.DropCollection(name); });
+}
+
+int32_t quern_rename(quern_db* db, const char* from, const char* to, quern_error* err) {
+    return OnCollection(db, from, err, [&](Database& database, const std::string& name) -> Status {
+        QUERN_TRY(NotNull(to, "to"));
+        return database.RenameCollection(name, to);
+    });
+}
+
+int32_t quern_describe(quern_db* db, const char* collection, quern_schema** s, quern_error* err) {
+    if (s != nullptr) {
+        *s = nullptr;
+    }
+    return OnCollection(db, collection, err, [&](Database& database, const std::string& name) -> Status {
+        QUERN_TRY(NotNull(s, "s"));
+        QUERN_ASSIGN(const auto infos, database.Collections(&name));
+        auto schema = std::make_unique<quern_schema>();
+        schema->schema = infos[0]->schema;
+        *s = schema.release();
+        return {};
+    });
+}
+
+int32_t quern_collections(quern_db* db, quern_text** names, quern_error* err) {
+    if (names != nullptr) {
+        *names = nullptr;
+    }
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
+        QUERN_TRY(NotNull(names, "names"));
+        const Entered entered(db->database);
+        QUERN_TRY(entered.status());
+        QUERN_ASSIGN(const auto infos, db->database->Collections(nullptr));
+        std::vector<std::string> list;
+        for (const auto& info : infos) {
+            list.push_back(info->name);
+        }
+        std::sort(list.begin(), list.end());
+        auto text = std::make_unique<quern_text>();
+        text->text = nlohmann::json(list).dump();
+        *names = text.release();
+        return {};
+    });
+}
+
+int32_t quern_add_attr(quern_db* db, const char* collection, const char* name, int32_t type, const char* options,
+                       quern_error* err) {
+    return OnCollection(db, collection, err, [&](Database& database, const std::string& where) -> Status {
+        AttrDef attr;
+        QUERN_TRY(MakeAttr(name, type, options, &attr));
+        return database.AddAttr(where, attr);
+    });
+}
+
+int32_t quern_add_dense(quern_db* db, const char* collection, const char* name, size_t dim, int32_t metric,
+                        const char* options, quern_error* err) {
+    return OnCollection(db, collection, err, [&](Database& database, const std::string& where) -> Status {
+        DenseDef field;
+        QUERN_TRY(MakeDense(name, dim, metric, options, &field));
+        return database.AddDense(where, field);
+    });
+}
+
+int32_t quern_drop_column(quern_db* db, const char* collection, const char* name, quern_error* err) {
+    return OnCollection(db, collection, err, [&](Database& database, const std::string& where) -> Status {
+        QUERN_TRY(NotNull(name, "name"));
+        return database.DropColumn(where, name);
+    });
+}

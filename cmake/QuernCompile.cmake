@@ -1,0 +1,23 @@
+# Warnings and instrumentation, as one interface target that every quern target links.
+add_library(quern_compile INTERFACE)
+target_include_directories(quern_compile INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(quern_compile INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
+                       $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
+option(QUERN_WERROR "Treat warnings as errors" OFF)
+if(QUERN_WERROR)
+  target_compile_options(quern_compile INTERFACE -Werror)
+endif()
+if(QUERN_SANITIZE)
+  target_compile_options(quern_compile INTERFACE -fsanitize=${QUERN_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all)
+  target_link_options(quern_compile INTERFACE -fsanitize=${QUERN_SANITIZE})
+endif()
+if(QUERN_COVERAGE)
+  target_compile_options(quern_compile INTERFACE --coverage -O0)
+  target_link_options(quern_compile INTERFACE --coverage)
+endif()
+find_program(QUERN_CCACHE ccache)
+if(QUERN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${QUERN_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${QUERN_CCACHE})
+endif()

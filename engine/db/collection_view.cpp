@@ -1,0 +1,140 @@
+#include "engine/db/collection_view.h"
+
+#include <algorithm>
+
+namespace quern {
+
+Result<CollectionView::Dead> CollectionView::DeadOf(storage::Connection* connection, size_t segment) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!dead_) {
+        dead_ = AllDead();
+    }
+    if (dead_->empty()) {
+        return Dead{};
+    }
+    dead_bits_.resize(segments.size());
+    if (!dead_bits_[segment]) {
+        QUERN_ASSIGN(const int64_t* const ids, segments[segment]->RowIds(connection));
+        static_cast<void>(ids);
+        Dead found;
+        found.bits = segments[segment]->DeadBits(*dead_, &found.count);
+        dead_bits_[segment] = std::move(found);
+    }
+    return *dead_bits_[segment];
+}
+
+std::vector<int64_t> CollectionView::AllDead() const {
+    std::vector<int64_t> dead = mirror->SealedDead(log->last);
+    dead.insert(dead.end(), sealed_dead->begin(), sealed_dead->end());
+    std::sort(dead.begin(), dead.end());
+    dead.erase(std::unique(dead.begin(), dead.end()), dead.end());
+    return dead;
+}
+
+Result<std::optional<CollectionView::Place>> CollectionView::Locate(storage::Connection* connection, int64_t rid) const {
+    for (size_t i = 0; i < segments.size(); i++) {
+        QUERN_ASSIGN(const int64_t* const ids, segments[i]->RowIds(connection));
+        static_cast<void>(ids);
+        if (const std::optional<uint32_t> record = segments[i]->RecordOf(rid)) {
+            return std::optional<Place>(Place{i, *record});
+        }
+    }
+    return std::optional<Place>();
+}
+
+Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* connection,
+                                                        std::shared_ptr<const storage::CollectionInfo> info,
+                                                        const storage::CollectionState& state,
+                                                        const CollectionView* older, std::shared_ptr<MemoryBudget> budget) {
+    auto view = std::make_shared<CollectionView>();
+    view->info = info;
+    view->state = state;
+    const bool same_epoch = older != nullptr && older->info == info && older->state.epoch == state.epoch;
+    const std::string name = "collection '" + info->name + "'";
+    if (same_epoch) {
+        view->mirror = older->mirror;
+        view->segments = older->segments;
+        Status status = view->mirror->CatchUp(connection, state);
+        if (!status.ok()) {
+            return status.WithContext(name);
+        }
+    } else {
+        Result<std::shared_ptr<LogMirror>> mirror = LogMirror::Load(connection, info, state, budget->log);
+        if (!mirror.ok()) {
+            return mirror.status().WithContext(name);
+        }
+        view->mirror = *mirror;
+        Result<std::vector<storage::SegmentInfo>> rows = storage::ReadSegments(connection, info->id, storage::SegmentState::kLive);
+        if (!rows.ok()) {
+            return rows.status().WithContext(name);
+        }
+        uint64_t layout = 0;
+        for (storage::SegmentInfo& row : *rows) {
+            layout += row.LayoutHash();
+            std::shared_ptr<Segment> segment;
+            if (older != nullptr && older->info->id == info->id) {
+                for (const auto& known : older->segments) {
+                    // A rebuilt derived part changes the parts, not the id.
+                    if (known->info().id == row.id && known->info().parts.size() == row.parts.size()) {
+                        segment = known;
+                    }
+                }
+            }
+            if (segment) {
+                for (size_t i = 0; i < row.parts.size(); i++) {
+                    if (segment->info().parts[i].id != row.parts[i].id) {
+                        segment.reset();
+                        break;
+                    }
+                }
+            }
+            view->segments.push_back(segment ? segment : std::make_shared<Segment>(std::move(row), budget));
+        }
+        if (layout != state.layout) {
+            return Status::Error(Code::kCorrupt, "%s: the list of its segments does not match its digest", name.c_str());
+        }
+    }
+    view->log = view->mirror->View(state);
+    if (same_epoch) {
+        view->sealed_dead = older->sealed_dead;
+        return std::shared_ptr<const CollectionView>(view);
+    }
+    auto dead = std::make_shared<std::vector<int64_t>>();
+    QUERN_ASSIGN(storage::Statement rows, connection->Prepare("SELECT rid FROM quern_dead WHERE collection=?1 ORDER BY rid"));
+    rows.Int(1, info->id);
+    while (true) {
+        QUERN_ASSIGN(const bool there, rows.Step());
+        if (!there) {
+            break;
+        }
+        dead->push_back(rows.ColumnInt(0));
+    }
+    view->sealed_dead = dead;
+    return std::shared_ptr<const CollectionView>(view);
+}
+
+Result<std::shared_ptr<const CollectionView>> CollectionCache::View(storage::Connection* connection,
+                                                                    std::shared_ptr<const storage::CollectionInfo> info,
+                                                                    std::shared_ptr<MemoryBudget> budget) {
+    QUERN_ASSIGN(const storage::CollectionState state, storage::ReadState(connection, info->id));
+    std::shared_ptr<const CollectionView> newest;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        newest = newest_;
+    }
+    if (newest && newest->state.epoch == state.epoch && newest->state.log_last == state.log_last && newest->info == info) {
+        return newest;
+    }
+    // A newer epoch or another schema reads the log anew and keeps the segments that are still there.
+    const bool usable = newest && newest->state.epoch <= state.epoch;
+    QUERN_ASSIGN(std::shared_ptr<const CollectionView> view, BuildView(connection, info, state, usable ? newest.get() : nullptr, budget));
+    std::lock_guard<std::mutex> lock(mutex_);
+    const bool newer = !newest_ || newest_->info->id != info->id || newest_->state.epoch < state.epoch ||
+                       (newest_->state.epoch == state.epoch && newest_->state.log_last <= state.log_last);
+    if (newer) {
+        newest_ = view;
+    }
+    return view;
+}
+
+}  // namespace quern

@@ -1,0 +1,65 @@
+// A collection as one snapshot sees it: its log, its live segments, and which of their records are dead.
+//
+// The cache of a collection belongs to the database handle and is shared by all snapshots: segments are immutable and kept by id,
+// the log mirror only grows. A snapshot older than the cache builds a view of its own.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "engine/db/log_mirror.h"
+#include "engine/db/segment.h"
+#include "storage/catalog.h"
+
+namespace quern {
+
+struct CollectionView {
+    std::shared_ptr<const storage::CollectionInfo> info;
+    storage::CollectionState state;
+    std::shared_ptr<LogMirror> mirror;
+    std::shared_ptr<const LogView> log;
+    std::vector<std::shared_ptr<Segment>> segments;
+    // Row ids of dead sealed records as of the last seal, sorted; shared by all views of one epoch.
+    std::shared_ptr<const std::vector<int64_t>> sealed_dead;
+
+    struct Dead {
+        std::shared_ptr<const std::vector<uint64_t>> bits;  // NULL: none
+        size_t count = 0;
+    };
+    // Which records of a segment are dead; loads row ids only when anything is dead at all. Thread-safe.
+    Result<Dead> DeadOf(storage::Connection* connection, size_t segment) const;
+    // The live place of a sealed record: segment and record number.
+    struct Place {
+        size_t segment = 0;
+        uint32_t record = 0;
+    };
+    Result<std::optional<Place>> Locate(storage::Connection* connection, int64_t rid) const;
+    // Row ids of all dead sealed records, sorted.
+    std::vector<int64_t> AllDead() const;
+
+private:
+    mutable std::mutex mutex_;
+    mutable std::optional<std::vector<int64_t>> dead_;
+    mutable std::vector<std::optional<Dead>> dead_bits_;
+};
+
+class CollectionCache {
+public:
+    // The view of the snapshot that `connection` is in.
+    Result<std::shared_ptr<const CollectionView>> View(storage::Connection* connection,
+                                                       std::shared_ptr<const storage::CollectionInfo> info,
+                                                       std::shared_ptr<MemoryBudget> budget);
+
+private:
+    std::mutex mutex_;
+    std::shared_ptr<const CollectionView> newest_;
+};
+
+// Builds a view without looking at any cache but the segments and mirror of `older` (may be NULL).
+Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* connection,
+                                                        std::shared_ptr<const storage::CollectionInfo> info,
+                                                        const storage::CollectionState& state,
+                                                        const CollectionView* older, std::shared_ptr<MemoryBudget> budget);
+
+}  // namespace quern

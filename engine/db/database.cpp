@@ -1,0 +1,237 @@
+// Opening and closing a handle, entering it, and beginning write transactions.
+#include "engine/db/database.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace quern {
+
+namespace {
+
+// The handle whose progress callback runs on this thread.
+thread_local const Database* callback_owner = nullptr;
+
+int64_t MachineBytes() {
+    const long pages = sysconf(_SC_PHYS_PAGES);
+    const long page = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page > 0 ? static_cast<int64_t>(pages) * page : int64_t{4} << 30;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options) {
+    std::shared_ptr<Database> database(new Database());
+    database->options_ = options;
+    database->process_ = getpid();
+    database->budget_->limit = options.memory_bytes > 0 ? options.memory_bytes : MachineBytes() / 4;
+    QUERN_ASSIGN(database->store_, storage::FileStore::Open(options.store));
+    {
+        QUERN_ASSIGN(std::unique_ptr<storage::Reader> reader, database->store_->BeginRead());
+        QUERN_ASSIGN(database->catalog_, database->CatalogOf(reader->connection()));
+    }
+    if (options.maintenance == MaintenanceMode::kBackground && !options.store.read_only) {
+        database->background_ = std::thread([raw = database.get()] { raw->BackgroundLoop(); });
+    }
+    return database;
+}
+
+Database::~Database() {
+    if (forked()) {
+        // The file belongs to the parent: closing it here would end the parent's use of its log. Leaving it open costs
+        // the child a few descriptors.
+        static_cast<void>(store_.release());
+        if (background_.joinable()) {
+            background_.detach();
+        }
+        return;
+    }
+    Close();
+}
+
+bool Database::forked() const { return getpid() != process_; }
+bool Database::in_callback() const { return callback_owner == this; }
+
+Status Database::CheckUsable() const {
+    if (forked()) {
+        return Status::Error(Code::kMisuse, "the database was opened in another process: a handle does not survive fork()");
+    }
+    if (closed_.load()) {
+        return Status::Error(Code::kClosed, "the database was closed");
+    }
+    return {};
+}
+
+Database::Entry Database::Enter() {
+    Entry entry;
+    entry.status_ = CheckUsable();
+    if (entry.status_.ok() && in_callback()) {
+        entry.status_ = Status::Error(Code::kMisuse, "the progress callback may not call the handle that called it");
+    }
+    if (entry.status_.ok()) {
+        entry.lock_ = std::shared_lock<std::shared_mutex>(gate_);
+        entry.status_ = CheckUsable();  // Close may have come first
+    }
+    return entry;
+}
+
+void Database::Close() {
+    if (forked() || in_callback() || closed_.exchange(true)) {
+        return;
+    }
+    Interrupt();
+    {
+        std::lock_guard<std::mutex> lock(background_mutex_);
+        background_stop_ = true;
+    }
+    background_wake_.notify_all();
+    if (background_.joinable()) {
+        background_.join();
+    }
+    std::unique_lock<std::shared_mutex> gate(gate_);
+    if (Transaction* transaction = transaction_.load()) {
+        transaction->Rollback();
+    }
+    std::vector<std::weak_ptr<Snapshot>> snapshots;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        snapshots.swap(snapshots_);
+        caches_.clear();
+        catalog_.reset();
+    }
+    for (const auto& weak : snapshots) {
+        if (std::shared_ptr<Snapshot> snapshot = weak.lock()) {
+            snapshot->End();
+        }
+    }
+    store_.reset();
+}
+
+void Database::SetProgress(ProgressFn progress) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    progress_ = std::move(progress);
+}
+
+Work Database::NewWork() {
+    ProgressFn wrapped;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (progress_) {
+            wrapped = [this, progress = progress_](const char* task, uint64_t done, uint64_t total) {
+                callback_owner = this;
+                const bool stop = progress(task, done, total);
+                callback_owner = nullptr;
+                return stop;
+            };
+        }
+    }
+    return Work(&interrupt_epoch_, std::move(wrapped));
+}
+
+int Database::threads() const {
+    if (options_.threads > 0) {
+        return options_.threads;
+    }
+    return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 256u));
+}
+
+Result<Database::WriteStart> Database::BeginWrite() {
+    WriteStart start;
+    QUERN_ASSIGN(start.writer, store_->BeginWrite());
+    storage::Connection* connection = start.writer->connection();
+    QUERN_ASSIGN(start.catalog, CatalogOf(connection));
+    // Moves when another connection has committed since: only then must all collections be asked for their generation.
+    int64_t version = 0;
+    {
+        QUERN_ASSIGN(storage::Statement row, connection->Prepare("PRAGMA data_version"));
+        QUERN_ASSIGN(const bool there, row.Step());
+        version = there ? row.ColumnInt(0) : 0;
+    }
+    // Only the holder of the writer touches the known generation.
+    if (version != known_version_) {
+        QUERN_ASSIGN(known_generation_, storage::ReadGeneration(connection, *start.catalog));
+        known_version_ = version;
+    }
+    if (known_generation_ == INT64_MAX) {
+        return Status::Error(Code::kCorrupt, "the generation counter is out of range");
+    }
+    start.generation = known_generation_ + 1;
+    return start;
+}
+
+Status Database::CommitWrite(WriteStart* start) {
+    known_generation_ = start->generation;
+    return start->writer->Commit();
+}
+
+Result<std::unique_ptr<Transaction>> Database::Begin() {
+    QUERN_ASSIGN(WriteStart start, BeginWrite());
+    std::unique_ptr<Transaction> transaction(new Transaction());
+    transaction->database_ = shared_from_this();
+    transaction->writer_ = std::move(start.writer);
+    transaction->catalog_ = std::move(start.catalog);
+    transaction->generation_ = start.generation;
+    transaction_.store(transaction.get());
+    return transaction;
+}
+
+Result<std::vector<std::shared_ptr<const storage::CollectionInfo>>> Database::Collections(const std::string* collection) {
+    std::shared_ptr<const storage::Catalog> catalog;
+    {
+        QUERN_ASSIGN(std::unique_ptr<storage::Reader> reader, store_->BeginRead());
+        QUERN_ASSIGN(catalog, CatalogOf(reader->connection()));
+    }
+    if (collection == nullptr) {
+        return catalog->collections;
+    }
+    std::shared_ptr<const storage::CollectionInfo> info = catalog->Find(*collection);
+    if (info == nullptr) {
+        return Status::Error(Code::kNotFound, "no collection '%s'", collection->c_str());
+    }
+    return std::vector<std::shared_ptr<const storage::CollectionInfo>>{info};
+}
+
+void Database::AfterCommit(const std::vector<std::string>& collections) {
+    if (collections.empty() || options_.maintenance == MaintenanceMode::kOff) {
+        return;
+    }
+    if (options_.maintenance == MaintenanceMode::kBackground) {
+        {
+            std::lock_guard<std::mutex> lock(background_mutex_);
+            background_due_.insert(collections.begin(), collections.end());
+        }
+        background_wake_.notify_one();
+        return;
+    }
+    for (const std::string& collection : collections) {
+        const Status status = Maintain(collection, true);
+        std::lock_guard<std::mutex> lock(mutex_);
+        maintenance_error_ = status.message();
+    }
+}
+
+void Database::BackgroundLoop() {
+    std::unique_lock<std::mutex> lock(background_mutex_);
+    while (true) {
+        background_wake_.wait(lock, [&] { return background_stop_ || !background_due_.empty(); });
+        if (background_stop_) {
+            return;
+        }
+        const std::set<std::string> due = std::move(background_due_);
+        background_due_.clear();
+        lock.unlock();
+        for (const std::string& collection : due) {
+            Status status;
+            try {
+                status = Maintain(collection, false);
+            } catch (const std::bad_alloc&) {
+                status = Status::Error(Code::kNoMem, "out of memory");
+            }
+            std::lock_guard<std::mutex> own(mutex_);
+            maintenance_error_ = status.message();
+        }
+        lock.lock();
+    }
+}
+
+}  // namespace quern

@@ -1,0 +1,285 @@
+// A database handle: collections, snapshots, transactions, maintenance. The C API is a thin translation of this header.
+//
+// Thread rule: Database and Snapshot are thread-safe; Transaction and Cursor are confined to one thread at a time.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/db/collection_view.h"
+#include "engine/db/record_batch.h"
+#include "engine/db/result_table.h"
+#include "storage/base/work.h"
+#include "storage/file_store.h"
+
+namespace quern {
+
+enum class MaintenanceMode { kAuto, kOff, kBackground };
+
+struct DatabaseOptions {
+    storage::StoreOptions store;
+    int threads = 0;           // 0: as many as processors
+    int64_t memory_bytes = 0;  // 0: a quarter of the machine's
+    MaintenanceMode maintenance = MaintenanceMode::kAuto;
+    int64_t seal_rows = 16384;
+    int64_t seal_bytes = int64_t{16} << 20;
+};
+
+struct DatabaseLimits {
+    std::atomic<int64_t> result_rows{INT32_MAX};
+    std::atomic<int64_t> queries{1048576};
+    std::atomic<int64_t> attr_bytes{int64_t{16} << 20};
+    std::atomic<int64_t> search_bytes{int64_t{1} << 30};
+};
+
+// The numbers are those of quern.h.
+enum class DatabaseStat : int32_t {
+    kFileBytes = 1,
+    kWalBytes = 2,
+    kMemoryBytes = 3,
+    kSegments = 4,
+    kChunks = 5,
+    kLogRows = 6,
+    kGeneration = 7,
+    kSqliteBytes = 8,
+};
+
+class Database;
+
+// A stable view of the whole database.
+class Snapshot {
+public:
+    ~Snapshot();
+    uint64_t generation() const { return static_cast<uint64_t>(generation_); }
+    // Ends the read transaction; every later use returns kClosed. Called by Database::Close.
+    void End();
+
+    // Runs body with the connection of the snapshot, one caller at a time.
+    template <typename Body>
+    Status With(Body body) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (reader_ == nullptr) {
+            return Status::Error(Code::kClosed, "the snapshot's database was closed");
+        }
+        return body(reader_->connection());
+    }
+    Result<std::shared_ptr<const CollectionView>> View(const std::string& collection);
+    Result<std::shared_ptr<const storage::CollectionInfo>> Info(const std::string& collection);
+    const storage::Catalog& catalog() const { return *catalog_; }
+
+private:
+    friend class Database;
+    Snapshot() = default;
+    std::shared_ptr<Database> database_;
+    std::shared_ptr<const storage::Catalog> catalog_;
+    int64_t generation_ = 0;
+    std::mutex mutex_;
+    std::unique_ptr<storage::Reader> reader_;
+    std::map<int64_t, std::shared_ptr<const CollectionView>> views_;
+};
+
+enum class WriteKind { kInsert, kUpsert, kUpdate, kDelete };
+
+class Transaction;
+
+class Database : public std::enable_shared_from_this<Database> {
+public:
+    static Result<std::shared_ptr<Database>> Open(const DatabaseOptions& options);
+    ~Database();
+    // Ends transactions and snapshots and closes the file. Everything afterwards returns kClosed.
+    void Close();
+    // kClosed, or kMisuse in a forked child.
+    Status CheckUsable() const;
+    void Interrupt() { interrupt_epoch_.fetch_add(1); }
+    void SetProgress(ProgressFn progress);
+    Work NewWork();
+
+    Result<std::shared_ptr<Snapshot>> NewSnapshot();
+    Result<std::unique_ptr<Transaction>> Begin();
+
+    Status CreateCollection(const std::string& name, const Schema& schema);
+    Status DropCollection(const std::string& name);
+    Status RenameCollection(const std::string& from, const std::string& to);
+    Status AddAttr(const std::string& collection, const AttrDef& attr);
+    Status AddDense(const std::string& collection, const DenseDef& field);
+    Status DropColumn(const std::string& collection, const std::string& column);
+
+    Status Optimize(const std::string* collection, uint32_t max_ms);
+    Status Vacuum();
+    Status Backup(const std::string& path);
+    // *report gets JSON. kCorrupt when something is damaged.
+    Status Verify(std::string* report);
+    Status Rebuild(const std::string* collection);
+    Result<std::string> InfoJson();
+    Result<int64_t> Stat(DatabaseStat stat);
+    Status Sql(Snapshot* snapshot, const std::string& statement, ResultTable* table);
+
+    // What a commit owes to collections whose log or list of segments has grown: sealing and merging, or waking the worker
+    // that does it. The commit stands whatever happens here; a failure is kept for InfoJson and tried again later.
+    void AfterCommit(const std::vector<std::string>& collections);
+
+    storage::FileStore* store() { return store_.get(); }
+    const DatabaseOptions& options() const { return options_; }
+    DatabaseLimits& limits() { return limits_; }
+    std::shared_ptr<MemoryBudget> budget() { return budget_; }
+    std::shared_ptr<CollectionCache> CacheOf(int64_t collection);
+    // The catalog of the snapshot or transaction of a connection; cached by epoch.
+    Result<std::shared_ptr<const storage::Catalog>> CatalogOf(storage::Connection* connection);
+    // Begins a write transaction and tells the catalog and the next generation.
+    struct WriteStart {
+        std::unique_ptr<storage::Writer> writer;
+        std::shared_ptr<const storage::Catalog> catalog;
+        int64_t generation = 0;
+    };
+    Result<WriteStart> BeginWrite();
+    // Commits it and remembers its generation as given.
+    Status CommitWrite(WriteStart* start);
+    // Transaction's way to do the same.
+    void NoteGeneration(int64_t generation) { known_generation_ = generation; }
+    int threads() const;
+    // Collection NULL: all of them. kNotFound.
+    Result<std::vector<std::shared_ptr<const storage::CollectionInfo>>> Collections(const std::string* collection);
+
+    // Held by every call from outside while it uses the handle; Close waits for them. kClosed, or kMisuse in a forked child.
+    class Entry {
+    public:
+        const Status& status() const { return status_; }
+
+    private:
+        friend class Database;
+        std::shared_lock<std::shared_mutex> lock_;
+        Status status_;
+    };
+    Entry Enter();
+    bool in_callback() const;  // is this thread inside this handle's progress callback?
+    bool forked() const;       // is this process a child of the one that opened the handle?
+
+private:
+    friend class Transaction;
+    Database() = default;
+    using SchemaChange = std::function<Status(storage::Connection*, const storage::Catalog&,
+                                              const std::shared_ptr<const storage::CollectionInfo>&, int64_t generation)>;
+    // Runs a change of one collection whose log has been sealed before, in one transaction.
+    Status ChangeSchema(const std::string& collection, const SchemaChange& change);
+    void BackgroundLoop();
+    Status Maintain(const std::string& collection, bool foreground);
+
+    DatabaseOptions options_;
+    DatabaseLimits limits_;
+    std::unique_ptr<storage::FileStore> store_;
+    std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
+    std::atomic<uint64_t> interrupt_epoch_{0};
+    std::atomic<bool> closed_{false};
+    int64_t process_ = 0;  // pid of the opener
+    std::shared_mutex gate_;  // shared: calls in progress; exclusive: Close
+
+    mutable std::mutex mutex_;  // protects what follows
+    ProgressFn progress_;
+    std::map<int64_t, std::shared_ptr<CollectionCache>> caches_;
+    std::shared_ptr<const storage::Catalog> catalog_;
+    std::vector<std::weak_ptr<Snapshot>> snapshots_;
+    std::string maintenance_error_;
+    int64_t known_version_ = -1;  // PRAGMA data_version of the writer when known_generation_ was read
+    int64_t known_generation_ = 0;
+    std::atomic<Transaction*> transaction_{nullptr};
+
+    std::mutex background_mutex_;
+    std::condition_variable background_wake_;
+    std::set<std::string> background_due_;  // names of collections
+    bool background_stop_ = false;
+    std::thread background_;
+};
+
+// A write transaction over any number of batches and collections.
+class Transaction {
+public:
+    ~Transaction();  // rolls back
+    Status Write(WriteKind kind, const RecordBatch& batch, size_t* affected);
+    Status Commit();
+    void Rollback();
+
+private:
+    friend class Database;
+    struct Touched;
+    Transaction();
+    Status WriteRecords(WriteKind kind, const RecordBatch& batch, size_t* affected);
+    Result<Touched*> Touch(const std::string& collection);
+
+    std::shared_ptr<Database> database_;
+    std::mutex mutex_;  // Close may end the transaction from another thread
+    std::unique_ptr<storage::Writer> writer_;
+    std::shared_ptr<const storage::Catalog> catalog_;
+    int64_t generation_ = 0;
+    std::map<int64_t, std::unique_ptr<Touched>> touched_;
+    std::string over_;  // why nothing more can be done with it
+};
+
+// A scan in key order.
+class Cursor {
+public:
+    static Result<std::unique_ptr<Cursor>> Open(std::shared_ptr<Database> database, std::shared_ptr<Snapshot> snapshot,
+                                                const std::string& collection, const std::string& columns);
+    Status After(const Key& key);
+    KeyType key_type() const { return view_->info->schema.key_type; }
+    Status Next(size_t count, ResultTable* table);
+
+private:
+    std::shared_ptr<Database> database_;
+    std::shared_ptr<Snapshot> snapshot_;
+    std::shared_ptr<const CollectionView> view_;
+    std::string columns_;
+    std::optional<Key> after_;
+    std::vector<std::pair<Key, size_t>> log_;  // visible log records in key order
+    ChunkCache chunks_;
+};
+
+// The columns that a list such as `year, "my tags"` or `*` names: indexes into the schema.
+struct ColumnChoice {
+    struct Item {
+        bool dense = false;
+        size_t index = 0;
+    };
+    std::vector<Item> items;
+    std::vector<size_t> attrs;  // indexes of the attributes among items, in order
+    bool any_dense = false;
+    static Result<ColumnChoice> Parse(const Schema& schema, const std::string& collection, const std::string& text);
+    void Describe(const Schema& schema, ResultTable* table) const;
+};
+
+struct SearchRequest {
+    std::string collection;
+    std::string field;
+    const void* vectors = nullptr;
+    bool is_f32 = true;
+    Element element = Element::kF32;
+    size_t dim = 0;
+    size_t count = 0;
+    std::vector<Key> keys;  // instead of vectors
+    bool by_key = false;
+    bool include_self = false;
+    size_t limit = 10;
+    bool has_max_distance = false;
+    double max_distance = 0;
+    bool has_min_score = false;
+    double min_score = 0;
+    std::string columns;
+    int threads = 0;
+};
+
+Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request, ResultTable* table);
+Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys, const std::string& columns, ResultTable* table);
+Status Count(Snapshot* snapshot, const std::string& collection, uint64_t* count);
+
+// Adds the values of one record to the last row of a table. cells in the order of choice.attrs.
+Status FillRow(Snapshot* snapshot, storage::Connection* connection, const CollectionView& view, const ColumnChoice& choice,
+               const std::vector<Cell>& cells, const std::function<Result<BytesView>(size_t field)>& vector, ResultTable* table);
+
+}  // namespace quern

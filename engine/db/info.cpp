@@ -1,0 +1,193 @@
+// Figures about a database: the JSON report, and single numbers.
+#include <nlohmann/json.hpp>
+
+#include "engine/db/database.h"
+#include "engine/kernels/distance.h"
+
+namespace quern {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* AttrTypeName(AttrType type) {
+    switch (type) {
+        case AttrType::kInt: return "int";
+        case AttrType::kReal: return "real";
+        case AttrType::kText: return "text";
+        case AttrType::kBool: return "bool";
+        case AttrType::kBlob: return "blob";
+        case AttrType::kJson: return "json";
+        case AttrType::kTags: return "tags";
+    }
+    return "?";
+}
+
+const char* ElementName(Element element) {
+    switch (element) {
+        case Element::kF32: return "f32";
+        case Element::kF16: return "f16";
+        case Element::kBF16: return "bf16";
+        case Element::kI8: return "i8";
+        case Element::kBit: return "bit";
+    }
+    return "?";
+}
+
+const char* MetricName(Metric metric) {
+    switch (metric) {
+        case Metric::kL2: return "l2";
+        case Metric::kIp: return "ip";
+        case Metric::kCosine: return "cosine";
+        case Metric::kHamming: return "hamming";
+    }
+    return "?";
+}
+
+Json SegmentJson(const storage::SegmentInfo& segment, const Schema& schema) {
+    Json parts = Json::array();
+    for (const storage::PartInfo& part : segment.parts) {
+        std::string field;
+        for (const DenseDef& def : schema.dense) {
+            field = def.id == part.field ? def.name : field;
+        }
+        std::map<std::string, uint64_t> codecs;
+        static constexpr const char* kNames[] = {"raw", "zstd", "split2", "split4", "split8"};
+        for (const storage::ChunkInfo& chunk : part.chunks) {
+            codecs[chunk.codec < 5 ? kNames[chunk.codec] : "?"]++;
+        }
+        parts.push_back(Json{{"kind", storage::PartKindName(part.kind)},
+                             {"field", field},
+                             {"items", part.items},
+                             {"chunks", part.chunks.size()},
+                             {"raw_bytes", part.raw_bytes()},
+                             {"stored_bytes", part.stored_bytes()},
+                             {"codecs", codecs}});
+    }
+    return Json{{"id", segment.id}, {"records", segment.items}, {"stored_bytes", segment.stored_bytes()}, {"parts", parts}};
+}
+
+Result<Json> CollectionJson(storage::Connection* connection, const storage::CollectionInfo& info) {
+    QUERN_ASSIGN(const storage::CollectionState state, storage::ReadState(connection, info.id));
+    const Schema& schema = info.schema;
+    Json attrs = Json::array();
+    for (const AttrDef& attr : schema.attrs) {
+        attrs.push_back(Json{{"name", attr.name}, {"type", AttrTypeName(attr.type)}});
+    }
+    Json fields = Json::array();
+    for (const DenseDef& def : schema.dense) {
+        fields.push_back(Json{{"name", def.name},
+                              {"type", ElementName(def.element)},
+                              {"dim", def.dim},
+                              {"metric", MetricName(def.metric)}});
+    }
+    QUERN_ASSIGN(const int64_t log_rows, connection->QueryInt("SELECT count(*) FROM " + storage::LogTableName(info.id)));
+    QUERN_ASSIGN(const int64_t dead,
+                 connection->QueryInt("SELECT count(*) FROM quern_dead WHERE collection=" + std::to_string(info.id)));
+    QUERN_ASSIGN(const auto segments, storage::ReadSegments(connection, info.id, storage::SegmentState::kLive));
+    Json list = Json::array();
+    for (const storage::SegmentInfo& segment : segments) {
+        list.push_back(SegmentJson(segment, schema));
+    }
+    return Json{{"name", info.name},
+                {"key", Json{{"name", schema.key_name}, {"type", schema.key_type == KeyType::kInt ? "int" : "text"}}},
+                {"attributes", attrs},
+                {"fields", fields},
+                {"records", state.records},
+                {"generation", state.generation},
+                {"log_rows", log_rows},
+                {"dead_records", dead},
+                {"segments", list}};
+}
+
+}  // namespace
+
+Result<std::string> Database::InfoJson() {
+    QUERN_ASSIGN(const storage::FileFigures figures, store_->Figures());
+    QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, NewSnapshot());
+    Json collections = Json::array();
+    QUERN_TRY(snapshot->With([&](storage::Connection* connection) -> Status {
+        for (const auto& info : snapshot->catalog().collections) {
+            QUERN_ASSIGN(const Json entry, CollectionJson(connection, *info));
+            collections.push_back(entry);
+        }
+        return {};
+    }));
+    std::string error;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        error = maintenance_error_;
+    }
+    const Json json{
+        {"path", options_.store.path},
+        {"format", storage::kFormatVersion},
+        {"read_only", options_.store.read_only},
+        {"generation", snapshot->generation()},
+        {"file_bytes", figures.file_bytes},
+        {"wal_bytes", figures.wal_bytes},
+        {"page_bytes", storage::kPageBytes},
+        {"pages", figures.pages},
+        {"free_pages", figures.free_pages},
+        {"memory",
+         Json{{"limit_bytes", budget_->limit},
+              {"vector_bytes", budget_->vectors->bytes()},
+              {"row_id_bytes", budget_->row_ids->bytes()},
+              {"log_bytes", budget_->log->bytes()},
+              {"sqlite_bytes", storage::SqliteMemoryBytes()}}},
+        {"limits",
+         Json{{"result_rows", limits_.result_rows.load()},
+              {"queries", limits_.queries.load()},
+              {"attr_bytes", limits_.attr_bytes.load()},
+              {"search_bytes", limits_.search_bytes.load()}}},
+        {"threads", threads()},
+        {"simd", kernels::SimdLevel()},
+        {"maintenance_error", error},
+        {"collections", collections},
+    };
+    return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<int64_t> Database::Stat(DatabaseStat stat) {
+    switch (stat) {
+        case DatabaseStat::kFileBytes: {
+            QUERN_ASSIGN(const storage::FileFigures figures, store_->Figures());
+            return figures.file_bytes;
+        }
+        case DatabaseStat::kWalBytes: {
+            QUERN_ASSIGN(const storage::FileFigures figures, store_->Figures());
+            return figures.wal_bytes;
+        }
+        case DatabaseStat::kMemoryBytes: return budget_->Total();
+        case DatabaseStat::kSqliteBytes: return storage::SqliteMemoryBytes();
+        default: break;
+    }
+    QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, NewSnapshot());
+    if (stat == DatabaseStat::kGeneration) {
+        return static_cast<int64_t>(snapshot->generation());
+    }
+    int64_t sum = 0;
+    QUERN_TRY(snapshot->With([&](storage::Connection* connection) -> Status {
+        for (const auto& info : snapshot->catalog().collections) {
+            if (stat == DatabaseStat::kLogRows) {
+                QUERN_ASSIGN(const int64_t rows,
+                             connection->QueryInt("SELECT count(*) FROM " + storage::LogTableName(info->id)));
+                sum += rows;
+                continue;
+            }
+            QUERN_ASSIGN(const auto segments, storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
+            for (const storage::SegmentInfo& segment : segments) {
+                if (stat == DatabaseStat::kSegments) {
+                    sum++;
+                } else {
+                    for (const storage::PartInfo& part : segment.parts) {
+                        sum += static_cast<int64_t>(part.chunks.size());
+                    }
+                }
+            }
+        }
+        return {};
+    }));
+    return sum;
+}
+
+}  // namespace quern

@@ -1,0 +1,95 @@
+// The log of a collection in memory: what searches read and what writers look keys up in.
+//
+// Every process that uses a collection holds its own mirror and extends it from the file when it meets a newer snapshot. The
+// mirror only grows, so that snapshots of different ages share it: an entry is visible to a snapshot whose last row id is S when
+// entry.rid <= S and no entry <= S has killed it. A new mirror begins when the log is sealed (the state's epoch moves).
+//
+// Thread rule: thread-safe. Blocks never move; a reader works on a LogView without locks.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/base/buffer.h"
+#include "storage/record_log.h"
+
+namespace quern {
+
+struct LogItem {
+    int64_t rid = 0;
+    uint64_t hash = 0;
+    Key key;
+    std::atomic<int64_t> died_at{0};  // row id of the entry that killed it; 0: alive
+    int64_t older = -1;               // position of the put of the same key before this one
+};
+
+// A fixed number of puts; arrays are allocated once, so readers may hold pointers into them.
+struct LogBlock {
+    struct Field {
+        Buffer rows;                   // capacity x row bytes
+        std::vector<uint8_t> present;  // capacity
+        std::vector<float> inverse_norms;  // capacity; cosine fields only
+    };
+    std::unique_ptr<LogItem[]> items;
+    std::vector<Field> fields;  // as in the schema
+};
+
+struct LogView {
+    std::vector<std::shared_ptr<const LogBlock>> blocks;
+    size_t block_items = 0;  // capacity of each block
+    size_t count = 0;        // puts with rid <= last
+    int64_t last = 0;        // the snapshot's last row id
+
+    const LogItem& item(size_t i) const { return blocks[i / block_items]->items[i % block_items]; }
+    bool visible(size_t i) const {
+        const int64_t died = item(i).died_at.load(std::memory_order_acquire);
+        return died == 0 || died > last;
+    }
+    // Elements of a vector, or no data when absent.
+    BytesView vector(size_t i, size_t field, size_t row_bytes) const;
+    size_t live_count() const;
+};
+
+class LogMirror {
+public:
+    static Result<std::shared_ptr<LogMirror>> Load(storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+                                                   const storage::CollectionState& state, std::shared_ptr<MemoryCounter> memory);
+    // Reads entries up to state.log_last; the connection's snapshot must be the state's.
+    Status CatchUp(storage::Connection* connection, const storage::CollectionState& state);
+    int64_t last() const;
+    uint64_t entry_count() const;  // puts, deletes and amendments
+    uint64_t bytes() const;
+    std::shared_ptr<const LogView> View(const storage::CollectionState& state);
+    // The visible put of a key for a snapshot that ends at `last`: its position.
+    std::optional<size_t> Find(const Key& key, int64_t last) const;
+    // Position of the put with this row id, visible or not.
+    std::optional<size_t> FindRid(int64_t rid) const;
+    // Row ids of sealed records that entries up to `last` killed.
+    std::vector<int64_t> SealedDead(int64_t last) const;
+
+private:
+    const LogItem& item(size_t i) const { return blocks_[i / block_items_]->items[i % block_items_]; }
+    Status Add(const storage::LogEntry& entry);
+    void AddDead(int64_t rid, int64_t died_at);
+    std::optional<size_t> FindRidLocked(int64_t rid) const;
+
+    std::shared_ptr<const storage::CollectionInfo> info_;
+    std::shared_ptr<MemoryCounter> memory_;
+    size_t block_items_ = 0;
+
+    mutable std::mutex mutex_;  // protects what follows; contents of blocks below count_ are read without it
+    std::vector<std::shared_ptr<LogBlock>> blocks_;
+    size_t count_ = 0;
+    uint64_t entries_ = 0;
+    uint64_t bytes_ = 0;
+    int64_t last_ = 0;
+    std::unordered_map<Key, size_t, KeyHash> newest_;
+    std::vector<std::pair<int64_t, int64_t>> sealed_dead_;  // (died_at, rid)
+    std::shared_ptr<const LogView> view_;  // the last one made
+};
+
+}  // namespace quern

@@ -1,0 +1,220 @@
+// Maintenance: what keeps a file small and fast: sealing, merging, giving space back; and whole-file work.
+#include <algorithm>
+
+#include "engine/db/builder_mark.h"
+#include "engine/db/database.h"
+#include "engine/db/merger.h"
+#include "engine/db/sealer.h"
+#include "engine/db/segment_builder.h"
+#include "engine/kernels/distance.h"
+
+namespace quern {
+
+namespace {
+
+// A committing thread does not wait for larger merges than this (about a second); optimize and background workers do them.
+constexpr uint64_t kForegroundMergeBytes = uint64_t{128} << 20;
+constexpr int kReturnPages = 512;          // of one transaction: 8 MiB
+constexpr double kMergeBytesPerMs = 40e3;  // first guess for time-boxed work; measured merges correct it
+
+Result<std::shared_ptr<const CollectionView>> ViewNow(Database* database, const std::string& collection) {
+    QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
+    return snapshot->View(collection);
+}
+
+Status SealNow(Database* database, const std::string& collection, Work* work) {
+    QUERN_ASSIGN(Database::WriteStart start, database->BeginWrite());
+    const auto info = start.catalog->Find(collection);
+    if (info == nullptr) {
+        return {};  // dropped meanwhile
+    }
+    bool sealed = false;
+    QUERN_TRY(SealLog(database, start.writer->connection(), info, work, &sealed));
+    return sealed ? start.writer->Commit() : Status();
+}
+
+// Optimizes one collection within the deadline of work.
+class Optimizer {
+public:
+    Optimizer(Database* database, std::string collection, Work* work)
+        : database_(database), collection_(std::move(collection)), work_(work) {}
+
+    Status Run() {
+        QUERN_TRY(SealNow(database_, collection_, work_));
+        while (!work_->PastDeadline()) {
+            QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view, ViewNow(database_, collection_));
+            MergePlan plan = PlanWhole(*view);
+            if (plan.segments.empty()) {
+                return {};
+            }
+            if (!Fits(plan.bytes)) {
+                // Not the whole: then the small ones, which are many. Less than that is left for a longer call.
+                plan = PlanTiers(*view, BytesThatFit());
+                if (plan.segments.empty()) {
+                    return {};
+                }
+            }
+            const auto before = std::chrono::steady_clock::now();
+            bool merged = false;
+            QUERN_TRY(Merge(database_, plan, work_, &merged));
+            const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - before;
+            if (merged && plan.bytes > (1u << 20)) {
+                bytes_per_ms_ = std::max(1.0, static_cast<double>(plan.bytes) / std::max(took.count(), 0.1));
+            }
+            QUERN_TRY(SweepGarbage(database_, work_));
+        }
+        return {};
+    }
+
+private:
+    uint64_t BytesThatFit() const {
+        const double left = std::chrono::duration<double, std::milli>(work_->TimeLeft()).count();
+        return left <= 0 ? 0 : static_cast<uint64_t>(std::min(left * bytes_per_ms_, 1e18));
+    }
+    bool Fits(uint64_t bytes) const { return bytes <= BytesThatFit(); }
+
+    Database* database_;
+    std::string collection_;
+    Work* work_;
+    double bytes_per_ms_ = kMergeBytesPerMs;
+};
+
+}  // namespace
+
+Status Database::Maintain(const std::string& collection, bool foreground) {
+    Work work = NewWork();
+    Result<std::shared_ptr<const CollectionView>> view = ViewNow(this, collection);
+    if (view.status().code() != Code::kNotFound) {
+        QUERN_TRY(view.status());
+        const auto rows = static_cast<uint64_t>(options_.seal_rows);
+        const auto bytes = static_cast<uint64_t>(options_.seal_bytes);
+        if ((*view)->mirror->entry_count() >= rows || (*view)->mirror->bytes() >= bytes) {
+            QUERN_TRY(SealNow(this, collection, &work));
+            QUERN_ASSIGN(*view, ViewNow(this, collection));
+        }
+        while (true) {
+            const MergePlan plan = PlanTiers(**view, foreground ? kForegroundMergeBytes : UINT64_MAX);
+            if (plan.segments.empty()) {
+                break;
+            }
+            bool merged = false;
+            QUERN_TRY(Merge(this, plan, &work, &merged));
+            if (!merged) {
+                break;  // somebody else is at it
+            }
+            QUERN_ASSIGN(*view, ViewNow(this, collection));
+        }
+    }
+    return SweepGarbage(this, &work);
+}
+
+Status Database::Optimize(const std::string* collection, uint32_t max_ms) {
+    Work work = NewWork();
+    if (max_ms > 0) {
+        work.SetDeadline(std::chrono::steady_clock::now() + std::chrono::milliseconds(max_ms));
+    }
+    QUERN_ASSIGN(const auto infos, Collections(collection));
+    for (const auto& info : infos) {
+        const Status status = Optimizer(this, info->name, &work).Run();
+        if (status.code() != Code::kNotFound) {  // dropped meanwhile
+            QUERN_TRY(status);
+        }
+    }
+    QUERN_TRY(SweepGarbage(this, &work));
+    while (!work.PastDeadline()) {
+        QUERN_ASSIGN(const bool done, store_->ReturnFreePages(kReturnPages));
+        if (done) {
+            break;
+        }
+        QUERN_TRY(work.Check("give space back", 0, 0));
+    }
+    return store_->Checkpoint();
+}
+
+Status Database::Vacuum() {
+    Work work = NewWork();
+    QUERN_TRY(SweepGarbage(this, &work));
+    return store_->Vacuum(&work);
+}
+
+Status Database::Backup(const std::string& path) {
+    Work work = NewWork();
+    return store_->Backup(path, &work);
+}
+
+namespace {
+
+// Whether the norms part of a field says what the vectors say.
+Result<bool> NormsAreRight(storage::Connection* connection, const Segment& segment, const DenseDef& def,
+                           const std::vector<float>& right) {
+    const storage::PartInfo* part = segment.info().Find(storage::PartKind::kNorms, def.id);
+    if (part == nullptr || part->item_bytes != sizeof(float) || part->items != right.size()) {
+        return false;
+    }
+    std::vector<float> stored(right.size());
+    const Status status = ReadPart(connection, *part, reinterpret_cast<char*>(stored.data()), nullptr);
+    if (status.code() == Code::kCorrupt) {
+        return false;
+    }
+    QUERN_TRY(status);
+    return std::equal(right.begin(), right.end(), stored.begin());
+}
+
+Status RebuildCollection(Database* database, const std::string& collection, Work* work) {
+    QUERN_ASSIGN(Database::WriteStart start, database->BeginWrite());
+    storage::Connection* connection = start.writer->connection();
+    const auto info = start.catalog->Find(collection);
+    if (info == nullptr) {
+        return {};
+    }
+    QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
+    QUERN_ASSIGN(const auto view, BuildView(connection, info, state, nullptr, database->budget()));
+    bool changed = false;
+    for (const auto& segment : view->segments) {
+        for (const DenseDef& def : info->schema.dense) {
+            const storage::PartInfo* vectors = segment->info().Find(storage::PartKind::kVectors, def.id);
+            if (def.metric != Metric::kCosine || vectors == nullptr) {
+                continue;
+            }
+            std::vector<float> norms(vectors->items);
+            Bytes chunk;
+            size_t done = 0;
+            for (size_t c = 0; c < vectors->chunks.size(); c++) {
+                chunk.resize(vectors->chunks[c].raw_bytes);
+                QUERN_TRY(storage::ReadChunk(connection, *vectors, c, chunk.data()));
+                const size_t count = chunk.size() / def.row_bytes();
+                kernels::InverseNorms(def.element, chunk.data(), count, def.dim, norms.data() + done);
+                done += count;
+                QUERN_TRY(work->Check("rebuild", done, vectors->items));
+            }
+            QUERN_ASSIGN(const bool right, NormsAreRight(connection, *segment, def, norms));
+            if (right) {
+                continue;
+            }
+            if (const storage::PartInfo* old = segment->info().Find(storage::PartKind::kNorms, def.id)) {
+                QUERN_TRY(storage::RemovePart(connection, *old));
+            }
+            QUERN_TRY(WriteNorms(connection, segment->info().id, def.id, norms, state.generation));
+            changed = true;
+        }
+    }
+    if (!changed) {
+        return {};
+    }
+    state.epoch++;
+    QUERN_TRY(storage::WriteState(connection, info->id, state));
+    return start.writer->Commit();
+}
+
+}  // namespace
+
+Status Database::Rebuild(const std::string* collection) {
+    Work work = NewWork();
+    QUERN_ASSIGN(const auto infos, Collections(collection));
+    for (const auto& info : infos) {
+        QUERN_TRY(RebuildCollection(this, info->name, &work));
+    }
+    return {};
+}
+
+}  // namespace quern

@@ -1,0 +1,81 @@
+// What comes back from get, scan, search and SQL: rows and columns that own their content.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "storage/base/bytes.h"
+#include "storage/base/schema.h"
+
+namespace quern {
+
+// Column types of the C API: AttrType, or kDenseColumn.
+inline constexpr int32_t kDenseColumn = 8;
+
+struct ResultColumn {
+    std::string name;
+    int32_t type = 0;
+    Element element = Element::kF32;  // dense
+    size_t dim = 0;                   // dense
+};
+
+struct ResultValue {
+    int32_t type = 0;  // 0: null or absent
+    int64_t number = 0;
+    double real = 0;
+    size_t offset = 0;  // in ResultTable::bytes; texts are followed by a NUL, vectors start at multiples of 16
+    size_t size = 0;
+};
+
+class ResultTable {
+public:
+    std::vector<ResultColumn> columns;
+    KeyType key_type = KeyType::kInt;
+    std::vector<size_t> offsets{0};     // first row of each query, and the end
+    std::vector<int64_t> int_keys;
+    std::vector<std::string> text_keys;
+    std::vector<uint8_t> found;         // empty: all
+    std::vector<float> distances;       // empty: not a search
+    std::vector<float> scores;
+    std::vector<ResultValue> values;    // rows x columns
+    Bytes bytes;
+    uint32_t flags = 0;
+
+    size_t row_count() const { return offsets.back(); }
+    void AddKey(const Key& key) {
+        key_type = key.type;
+        if (key.type == KeyType::kInt) {
+            int_keys.push_back(key.number);
+        } else {
+            text_keys.push_back(key.text);
+        }
+    }
+    ResultValue& value(size_t row, size_t column) { return values[row * columns.size() + column]; }
+    void SetBytes(ResultValue* value, int32_t type, BytesView content) {
+        bytes.resize((bytes.size() + 15) / 16 * 16);
+        value->type = type;
+        value->offset = bytes.size();
+        value->size = content.size();
+        bytes.append(content);
+        bytes.push_back('\0');
+    }
+    void SetCell(ResultValue* value, int32_t type, const Cell& cell) {
+        switch (cell.kind) {
+            case Cell::Kind::kNull: return;
+            case Cell::Kind::kInt:
+                value->type = type;
+                value->number = cell.number;
+                value->real = static_cast<double>(cell.number);
+                return;
+            case Cell::Kind::kReal:
+                value->type = type;
+                value->real = cell.real;
+                return;
+            case Cell::Kind::kText:
+            case Cell::Kind::kBlob: SetBytes(value, type, cell.text);
+        }
+    }
+};
+
+}  // namespace quern

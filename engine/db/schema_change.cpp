@@ -1,0 +1,225 @@
+// Changes of the schema. Each seals the collection's log first, so that only the table and the segments have to follow the change.
+//
+// Dropping a column takes its values out of the hash of every record (record_hash.h), and so out of the digest.
+#include <algorithm>
+
+#include "engine/db/database.h"
+#include "engine/db/sealer.h"
+#include "storage/record_hash.h"
+#include "storage/record_table.h"
+
+namespace quern {
+
+namespace {
+
+constexpr size_t kRehashBatch = 4096;  // records whose new hashes are held in memory
+
+// Subtracts the hash of one attribute's values from all records; returns what the digest loses.
+Result<uint64_t> TakeAttrOut(storage::Connection* connection, const storage::CollectionInfo& info, size_t attr, Work* work) {
+    storage::RecordTable records(connection, info);
+    uint64_t lost = 0;
+    int64_t last = 0;
+    uint64_t done = 0;
+    while (true) {
+        std::vector<std::pair<int64_t, uint64_t>> changed;
+        bool full = false;
+        QUERN_TRY(records.ScanByRid(last, {attr}, [&](const storage::RecordRow& row) -> Result<bool> {
+            last = row.rid;
+            done++;
+            if (row.cells[0].kind != Cell::Kind::kNull) {
+                const uint64_t part = storage::HashCell(row.rid, info.schema.attrs[attr].id, row.cells[0]);
+                lost += part;
+                changed.emplace_back(row.rid, row.hash - part);
+            }
+            full = changed.size() >= kRehashBatch;
+            return !full;
+        }));
+        for (const auto& [rid, hash] : changed) {
+            QUERN_TRY(records.Update(rid, hash, {}, {}));
+        }
+        QUERN_TRY(work->Check("drop column", done, 0));
+        if (!full) {
+            return lost;
+        }
+    }
+}
+
+// The same for a dense field; also removes its parts.
+Result<uint64_t> TakeFieldOut(storage::Connection* connection, const CollectionView& view, const DenseDef& def, Work* work) {
+    storage::RecordTable records(connection, *view.info);
+    uint64_t lost = 0;
+    ChunkCache chunks;
+    for (const auto& segment : view.segments) {
+        QUERN_ASSIGN(const int64_t* const ids, segment->RowIds(connection));
+        for (uint32_t record = 0; record < segment->item_count(); record++) {
+            QUERN_ASSIGN(const BytesView vector, segment->Vector(connection, def, record, &chunks));
+            if (vector.data() == nullptr) {
+                continue;
+            }
+            const int64_t rid = ids[record];
+            std::optional<uint64_t> hash;
+            QUERN_ASSIGN(const bool alive, records.ReadByRid(rid, {}, [&](const storage::RecordRow& row) -> Result<bool> {
+                             hash = row.hash;
+                             return true;
+                         }));
+            if (alive) {
+                const uint64_t part = storage::HashVector(rid, def.id, vector);
+                lost += part;
+                QUERN_TRY(records.Update(rid, *hash - part, {}, {}));
+            }
+            QUERN_TRY(work->Check("drop column", record, segment->item_count()));
+        }
+        for (const storage::PartInfo& part : segment->info().parts) {
+            if (part.field == def.id) {
+                QUERN_TRY(storage::RemovePart(connection, part));
+            }
+        }
+    }
+    return lost;
+}
+
+Status CheckName(const Schema& schema, const std::string& name, const char* what) {
+    if (const char* problem = NameProblem(name)) {
+        return Status::Error(Code::kInvalid, "%s name '%s' %s", what, name.c_str(), problem);
+    }
+    if (schema.HasName(name)) {
+        return Status::Error(Code::kExists, "the collection has a column '%s' already", name.c_str());
+    }
+    if (schema.attrs.size() + schema.dense.size() >= kColumnsMax) {
+        return Status::Error(Code::kLimit, "a collection can have %zu columns", kColumnsMax);
+    }
+    return {};
+}
+
+}  // namespace
+
+Status Database::CreateCollection(const std::string& name, const Schema& schema) {
+    if (const char* problem = NameProblem(name)) {
+        return Status::Error(Code::kInvalid, "collection name '%s' %s", name.c_str(), problem);
+    }
+    QUERN_ASSIGN(WriteStart start, BeginWrite());
+    if (start.catalog->Find(name) != nullptr) {
+        return Status::Error(Code::kExists, "there is a collection '%s' already", name.c_str());
+    }
+    if (start.catalog->collections.size() >= kCollectionsMax) {
+        return Status::Error(Code::kLimit, "a database can have %zu collections", kCollectionsMax);
+    }
+    Schema numbered = schema;
+    numbered.next_id = 1;
+    for (AttrDef& attr : numbered.attrs) {
+        attr.id = numbered.next_id++;
+    }
+    for (DenseDef& field : numbered.dense) {
+        field.id = numbered.next_id++;
+    }
+    QUERN_ASSIGN(const int64_t id,
+                 storage::CreateCollection(start.writer->connection(), name, numbered, start.generation));
+    static_cast<void>(id);
+    return CommitWrite(&start);
+}
+
+Status Database::ChangeSchema(const std::string& collection, const SchemaChange& change) {
+    Work work = NewWork();
+    QUERN_ASSIGN(WriteStart start, BeginWrite());
+    const auto info = start.catalog->Find(collection);
+    if (info == nullptr) {
+        return Status::Error(Code::kNotFound, "no collection '%s'", collection.c_str());
+    }
+    storage::Connection* connection = start.writer->connection();
+    QUERN_TRY(SealLog(this, connection, info, &work, nullptr));
+    QUERN_TRY(change(connection, *start.catalog, info, start.generation));
+    return CommitWrite(&start);
+}
+
+Status Database::DropCollection(const std::string& name) {
+    {
+        QUERN_ASSIGN(WriteStart start, BeginWrite());
+        const auto info = start.catalog->Find(name);
+        if (info == nullptr) {
+            return Status::Error(Code::kNotFound, "no collection '%s'", name.c_str());
+        }
+        QUERN_TRY(storage::DropCollection(start.writer->connection(), *info, start.generation));
+        QUERN_TRY(CommitWrite(&start));
+    }
+    // Its chunks are garbage now; with maintenance off they go with the next optimize.
+    if (options_.maintenance != MaintenanceMode::kOff) {
+        AfterCommit({""});
+    }
+    return {};
+}
+
+Status Database::RenameCollection(const std::string& from, const std::string& to) {
+    if (const char* problem = NameProblem(to)) {
+        return Status::Error(Code::kInvalid, "collection name '%s' %s", to.c_str(), problem);
+    }
+    QUERN_ASSIGN(WriteStart start, BeginWrite());
+    const auto info = start.catalog->Find(from);
+    if (info == nullptr) {
+        return Status::Error(Code::kNotFound, "no collection '%s'", from.c_str());
+    }
+    const auto other = start.catalog->Find(to);
+    if (other != nullptr && other->id != info->id) {
+        return Status::Error(Code::kExists, "there is a collection '%s' already", to.c_str());
+    }
+    if (info->name == to) {
+        return {};
+    }
+    QUERN_TRY(storage::RenameCollection(start.writer->connection(), *info, to, start.generation));
+    return CommitWrite(&start);
+}
+
+Status Database::AddAttr(const std::string& collection, const AttrDef& attr) {
+    return ChangeSchema(collection, [&](storage::Connection* connection, const storage::Catalog&, const auto& info,
+                                        int64_t generation) -> Status {
+        QUERN_TRY(CheckName(info->schema, attr.name, "attribute"));
+        AttrDef numbered = attr;
+        numbered.id = info->schema.next_id;
+        return storage::AddAttr(connection, *info, numbered, generation);
+    });
+}
+
+Status Database::AddDense(const std::string& collection, const DenseDef& field) {
+    return ChangeSchema(collection, [&](storage::Connection* connection, const storage::Catalog&, const auto& info,
+                                        int64_t generation) -> Status {
+        QUERN_TRY(CheckName(info->schema, field.name, "field"));
+        DenseDef numbered = field;
+        numbered.id = info->schema.next_id;
+        return storage::AddDense(connection, *info, numbered, generation);
+    });
+}
+
+Status Database::DropColumn(const std::string& collection, const std::string& column) {
+    Work work = NewWork();
+    return ChangeSchema(collection, [&](storage::Connection* connection, const storage::Catalog&, const auto& info,
+                                        int64_t generation) -> Status {
+        const int attr = info->schema.FindAttr(column);
+        const int field = info->schema.FindDense(column);
+        if (attr < 0 && field < 0) {
+            return Status::Error(Code::kUnknownField, "collection '%s' has no attribute or field '%s'", info->name.c_str(),
+                                 column.c_str());
+        }
+        QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
+        if (attr >= 0) {
+            QUERN_ASSIGN(const uint64_t lost, TakeAttrOut(connection, *info, static_cast<size_t>(attr), &work));
+            state.digest -= lost;
+            QUERN_TRY(storage::DropAttr(connection, *info, info->schema.attrs[static_cast<size_t>(attr)], generation));
+        } else {
+            // The seal before this may have made a segment that no cache knows.
+            QUERN_ASSIGN(const auto view, BuildView(connection, info, state, nullptr, budget_));
+            const DenseDef& def = info->schema.dense[static_cast<size_t>(field)];
+            QUERN_ASSIGN(const uint64_t lost, TakeFieldOut(connection, *view, def, &work));
+            state.digest -= lost;
+            QUERN_TRY(storage::DropDense(connection, *info, def, generation));
+            state.layout = 0;
+            QUERN_ASSIGN(const auto segments, storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
+            for (const storage::SegmentInfo& segment : segments) {
+                state.layout += segment.LayoutHash();
+            }
+        }
+        state.epoch++;
+        state.generation = generation;
+        return storage::WriteState(connection, info->id, state);
+    });
+}
+
+}  // namespace quern

@@ -1,0 +1,515 @@
+// Exact search over one collection under a snapshot: every segment and the log give their candidates, these are merged by distance, and
+// only those that can be in the result are looked up by row id for their keys (ties) and attributes.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "engine/db/database.h"
+#include "engine/dense/flat.h"
+#include "storage/base/parallel.h"
+#include "storage/record_log.h"
+#include "storage/record_table.h"
+
+namespace quern {
+
+namespace {
+
+// A piece of work for one thread should take longer than starting the thread.
+constexpr uint64_t kBytesPerThread = uint64_t{4} << 20;
+// Vectors that do not fit the memory budget are read in pieces of this size.
+constexpr size_t kStreamBytes = size_t{4} << 20;
+
+struct Candidate {
+    float distance = 0;
+    uint32_t source = 0;    // segment number; segments.size(): the log
+    uint32_t position = 0;  // record number, or position in the log
+};
+
+class Searcher {
+public:
+    Searcher(Database* database, Snapshot* snapshot, const SearchRequest& request, ResultTable* table)
+        : database_(database), snapshot_(snapshot), request_(request), table_(table), work_(database->NewWork()) {}
+
+    Status Run() {
+        QUERN_ASSIGN(view_, snapshot_->View(request_.collection));
+        const Schema& schema = view_->info->schema;
+        const int index = schema.FindDense(request_.field);
+        if (index < 0) {
+            return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'", view_->info->name.c_str(),
+                                 request_.field.c_str());
+        }
+        field_index_ = static_cast<size_t>(index);
+        def_ = &schema.dense[field_index_];
+        field_ = {def_->element, def_->metric, def_->dim};
+        QUERN_ASSIGN(choice_, ColumnChoice::Parse(schema, view_->info->name, request_.columns));
+        choice_.Describe(schema, table_);
+        table_->key_type = schema.key_type;
+        QUERN_TRY(TakeQueries());
+        QUERN_TRY(CheckLimits());
+        candidates_.resize(query_count_);
+        for (size_t s = 0; s < view_->segments.size(); s++) {
+            Status status = SearchSegment(s);
+            if (!status.ok()) {
+                return status.code() == Code::kCorrupt ? status.WithContext("collection '" + view_->info->name + "'") : status;
+            }
+        }
+        QUERN_TRY(SearchLog());
+        table_->flags = 1;
+        for (const auto& segment : view_->segments) {
+            table_->flags |= segment->degraded() ? 2u : 0u;
+        }
+        return Collect();
+    }
+
+private:
+    // Fills queries_ with vectors in the form that kernels want.
+    Status TakeQueries() {
+        const bool bits = def_->element == Element::kBit;
+        const size_t row_bytes = bits ? def_->row_bytes() : size_t{def_->dim} * sizeof(float);
+        if (request_.by_key) {
+            QUERN_TRY(TakeStoredQueries(row_bytes));
+        } else {
+            query_count_ = request_.count;
+            if (request_.dim != def_->dim) {
+                return Status::Error(Code::kDimension, "field '%s' has dimension %u, the query has %zu", def_->name.c_str(),
+                                     def_->dim, request_.dim);
+            }
+            if (static_cast<int64_t>(query_count_) > database_->limits().queries.load()) {
+                return Status::Error(Code::kLimit, "%zu queries, the limit is %lld", query_count_,
+                                     static_cast<long long>(database_->limits().queries.load()));
+            }
+            if (!request_.is_f32 && (request_.element == Element::kBit) != bits) {
+                return Status::Error(Code::kType, "field '%s': bit queries go with bit fields only", def_->name.c_str());
+            }
+            const Element from = request_.is_f32 ? Element::kF32 : request_.element;
+            const size_t in_bytes = VectorBytes(from, def_->dim);
+            vectors_.resize(query_count_ * row_bytes);
+            const char* in = static_cast<const char*>(request_.vectors);
+            std::vector<float> aligned(def_->dim);
+            for (size_t q = 0; q < query_count_; q++) {
+                size_t bad = 0;
+                char* out = vectors_.data() + q * row_bytes;
+                if (!kernels::AllFinite(from, in + q * in_bytes, 1, def_->dim, &bad)) {
+                    return Status::Error(Code::kNotFinite, "query %zu has NaN or infinity at element %zu", q, bad);
+                }
+                if (bits && from == Element::kF32) {
+                    std::memcpy(aligned.data(), in + q * in_bytes, in_bytes);
+                    kernels::FromF32(Element::kBit, aligned.data(), 1, def_->dim, out, &bad);
+                } else if (bits) {
+                    std::memcpy(out, in + q * in_bytes, in_bytes);
+                    if (def_->dim % 8 != 0) {
+                        out[row_bytes - 1] = static_cast<char>(out[row_bytes - 1] & ((1 << (def_->dim % 8)) - 1));
+                    }
+                } else {
+                    kernels::ToF32(from, in + q * in_bytes, 1, def_->dim, reinterpret_cast<float*>(out));
+                }
+            }
+        }
+        // A record that looks for itself needs one more candidate.
+        const size_t extra = request_.by_key && !request_.include_self && request_.limit > 0 ? 1 : 0;
+        const float bound = MaxDistance();
+        queries_.reserve(query_count_);
+        for (size_t q = 0; q < query_count_; q++) {
+            dense::FlatQuery& query = queries_.emplace_back(request_.limit + extra);
+            query.query = kernels::PrepareQuery(def_->element, def_->metric, vectors_.data() + q * row_bytes, def_->dim);
+            query.max_distance = bound;
+            if (!bits) {
+                double sum = 0;
+                const auto* values = reinterpret_cast<const float*>(vectors_.data() + q * row_bytes);
+                for (size_t i = 0; i < def_->dim; i++) {
+                    sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+                }
+                query.norm = std::sqrt(sum);
+            }
+        }
+        return {};
+    }
+
+    Status TakeStoredQueries(size_t row_bytes) {
+        query_count_ = request_.keys.size();
+        vectors_.resize(query_count_ * row_bytes);
+        self_.resize(query_count_);
+        ChunkCache chunks;
+        return snapshot_->With([&](storage::Connection* connection) -> Status {
+            storage::RecordTable records(connection, *view_->info);
+            for (size_t q = 0; q < query_count_; q++) {
+                const Key& key = request_.keys[q];
+                if (key.type != view_->info->schema.key_type) {
+                    return Status::Error(Code::kType, "the collection has %s keys",
+                                         key.type == KeyType::kInt ? "text" : "int");
+                }
+                BytesView vector;
+                if (const std::optional<size_t> position = view_->mirror->Find(key, view_->log->last)) {
+                    vector = view_->log->vector(*position, field_index_, def_->row_bytes());
+                    self_[q] = {0, static_cast<uint32_t>(view_->segments.size()), static_cast<uint32_t>(*position)};
+                } else {
+                    QUERN_ASSIGN(const std::optional<storage::RecordRef> found, records.Find(key));
+                    if (!found) {
+                        return Status::Error(Code::kNotFound, "collection '%s' has no record with key %s",
+                                             view_->info->name.c_str(), key.ToString().c_str());
+                    }
+                    QUERN_ASSIGN(const auto place, view_->Locate(connection, found->rid));
+                    if (!place) {
+                        return Status::Error(Code::kCorrupt, "collection '%s': record %s is in no segment",
+                                             view_->info->name.c_str(), key.ToString().c_str());
+                    }
+                    QUERN_ASSIGN(vector, view_->segments[place->segment]->Vector(connection, *def_, place->record, &chunks));
+                    self_[q] = {0, static_cast<uint32_t>(place->segment), place->record};
+                }
+                if (vector.data() == nullptr) {
+                    return Status::Error(Code::kNotFound, "record %s has no value in field '%s'", key.ToString().c_str(),
+                                         def_->name.c_str());
+                }
+                char* out = vectors_.data() + q * row_bytes;
+                if (def_->element == Element::kBit) {
+                    std::memcpy(out, vector.data(), row_bytes);
+                } else {
+                    kernels::ToF32(def_->element, vector.data(), 1, def_->dim, reinterpret_cast<float*>(out));
+                }
+            }
+            return {};
+        });
+    }
+
+    float MaxDistance() const {
+        double bound = std::numeric_limits<double>::infinity();
+        if (request_.has_max_distance) {
+            bound = request_.max_distance;
+        } else if (request_.has_min_score) {
+            bound = def_->metric == Metric::kCosine ? 1.0 - request_.min_score : -request_.min_score;
+        }
+        // The largest float that is not above the bound.
+        float rounded = static_cast<float>(bound);
+        if (static_cast<double>(rounded) > bound) {
+            rounded = std::nextafter(rounded, -std::numeric_limits<float>::infinity());
+        }
+        return rounded;
+    }
+
+    Status CheckLimits() const {
+        const uint64_t records = static_cast<uint64_t>(view_->state.records);
+        const uint64_t k = request_.limit == 0 ? records : std::min<uint64_t>(request_.limit, records);
+        const uint64_t sources = view_->segments.size() + 1;
+        const uint64_t rows = k * query_count_;
+        if (request_.limit != 0 && rows > static_cast<uint64_t>(database_->limits().result_rows.load())) {
+            return Status::Error(Code::kLimit, "%zu queries with %llu results each are more than %lld rows", query_count_,
+                                 static_cast<unsigned long long>(k),
+                                 static_cast<long long>(database_->limits().result_rows.load()));
+        }
+        const uint64_t bytes = request_.limit == 0 ? 0 : rows * sizeof(Candidate) * std::min<uint64_t>(sources, 2) * 2;
+        if (bytes > static_cast<uint64_t>(database_->limits().search_bytes.load())) {
+            return Status::Error(Code::kLimit, "the search would need %llu bytes for candidates, the limit is %lld",
+                                 static_cast<unsigned long long>(bytes),
+                                 static_cast<long long>(database_->limits().search_bytes.load()));
+        }
+        return {};
+    }
+
+    int Threads(uint64_t work_bytes) const {
+        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
+        return static_cast<int>(std::clamp<uint64_t>(work_bytes / kBytesPerThread, 1, static_cast<uint64_t>(wanted)));
+    }
+
+    // Fresh queries with the bounds that earlier sources have reached.
+    std::vector<dense::FlatQuery> Fresh(size_t first, size_t count) const {
+        std::vector<dense::FlatQuery> fresh;
+        fresh.reserve(count);
+        for (size_t q = first; q < first + count; q++) {
+            dense::FlatQuery& query = fresh.emplace_back(queries_[q].limit);
+            query.query = queries_[q].query;
+            query.norm = queries_[q].norm;
+            query.max_distance = queries_[q].max_distance;
+        }
+        return fresh;
+    }
+
+    void Harvest(size_t first, uint32_t source, std::vector<dense::FlatQuery>* fresh) {
+        for (size_t i = 0; i < fresh->size(); i++) {
+            dense::FlatQuery& query = (*fresh)[i];
+            std::vector<Candidate>& found = candidates_[first + i];
+            if (query.limit == 0) {
+                for (const auto& [distance, position] : query.all) {
+                    found.push_back({distance, source, position});
+                }
+                continue;
+            }
+            for (const auto& entry : query.top.Take()) {
+                found.push_back({entry.distance, source, entry.position});
+            }
+        }
+    }
+
+    // Keeps what can still be in the result, ties at the end included, and tightens the bound of the next sources.
+    void Tighten() {
+        for (size_t q = 0; q < query_count_; q++) {
+            const size_t k = queries_[q].limit;
+            std::vector<Candidate>& found = candidates_[q];
+            if (k == 0 || found.size() <= k) {
+                continue;
+            }
+            std::nth_element(found.begin(), found.begin() + static_cast<ptrdiff_t>(k - 1), found.end(),
+                             [](const Candidate& a, const Candidate& b) { return a.distance < b.distance; });
+            const float worst = found[k - 1].distance;
+            found.erase(std::remove_if(found.begin(), found.end(), [&](const Candidate& c) { return c.distance > worst; }),
+                        found.end());
+            queries_[q].max_distance = std::min(queries_[q].max_distance, worst);
+        }
+    }
+
+    Status SearchSegment(size_t number) {
+        Segment& segment = *view_->segments[number];
+        const SegmentField* field = nullptr;
+        CollectionView::Dead dead;
+        QUERN_TRY(snapshot_->With([&](storage::Connection* connection) -> Status {
+            QUERN_ASSIGN(field, segment.Field(connection, *def_, &work_));
+            QUERN_ASSIGN(dead, view_->DeadOf(connection, number));
+            return {};
+        }));
+        if (field->vectors == nullptr) {
+            return {};
+        }
+        dense::FlatRows rows;
+        rows.dead = dead.bits ? dead.bits->data() : nullptr;
+        if (field->resident) {
+            rows.rows = field->rows.data();
+            rows.count = field->count();
+            rows.inverse_norms = field->inverse_norms.empty() ? nullptr : field->inverse_norms.data();
+            rows.records = field->records.empty() ? nullptr : field->records.data();
+            QUERN_TRY(ScanResident(rows, static_cast<uint32_t>(number)));
+        } else {
+            QUERN_TRY(ScanStream(rows, *field, static_cast<uint32_t>(number)));
+        }
+        Tighten();
+        return {};
+    }
+
+    static dense::FlatRows Slice(const dense::FlatRows& rows, size_t row_bytes, size_t first, size_t count) {
+        dense::FlatRows slice = rows;
+        slice.rows = rows.rows + first * row_bytes;
+        slice.count = count;
+        slice.inverse_norms = rows.inverse_norms ? rows.inverse_norms + first : nullptr;
+        slice.records = rows.records ? rows.records + first : nullptr;
+        slice.first = rows.first + static_cast<uint32_t>(first);
+        return slice;
+    }
+
+    Status ScanResident(const dense::FlatRows& rows, uint32_t source) {
+        const uint64_t bytes = static_cast<uint64_t>(rows.count) * field_.row_bytes() * query_count_;
+        const int threads = Threads(bytes);
+        std::mutex mutex;
+        // Many queries: each worker takes some of them. Few: each worker takes a slice of the rows.
+        const bool by_query = query_count_ >= static_cast<size_t>(threads) * 8;
+        const size_t pieces = static_cast<size_t>(threads);
+        std::atomic<size_t> next{0};
+        return RunOnThreads(threads, [&](int) -> Status {
+            while (true) {
+                const size_t piece = next.fetch_add(1);
+                if (piece >= pieces) {
+                    return {};
+                }
+                const size_t total = by_query ? query_count_ : rows.count;
+                const size_t first = total * piece / pieces;
+                const size_t count = total * (piece + 1) / pieces - first;
+                std::vector<dense::FlatQuery> fresh = by_query ? Fresh(first, count) : Fresh(0, query_count_);
+                dense::FlatScan scan(field_, fresh.data(), fresh.size());
+                QUERN_TRY(scan.Run(by_query ? rows : Slice(rows, field_.row_bytes(), first, count), &work_));
+                std::lock_guard<std::mutex> lock(mutex);
+                Harvest(by_query ? first : 0, source, &fresh);
+            }
+        });
+    }
+
+    Status ScanStream(dense::FlatRows rows, const SegmentField& field, uint32_t source) {
+        const storage::PartInfo& part = *field.vectors;
+        std::vector<dense::FlatQuery> fresh = Fresh(0, query_count_);
+        dense::FlatScan scan(field_, fresh.data(), fresh.size());
+        const size_t chunks_a_piece = std::max<size_t>(1, kStreamBytes / storage::kChunkBytesMax);
+        Buffer buffer(chunks_a_piece * storage::kChunkBytesMax, nullptr);
+        size_t first = 0;
+        for (size_t chunk = 0; chunk < part.chunks.size(); chunk += chunks_a_piece) {
+            size_t bytes = 0;
+            QUERN_TRY(snapshot_->With([&](storage::Connection* connection) -> Status {
+                for (size_t c = chunk; c < std::min(chunk + chunks_a_piece, part.chunks.size()); c++) {
+                    QUERN_TRY(storage::ReadChunk(connection, part, c, buffer.data() + bytes));
+                    bytes += part.chunks[c].raw_bytes;
+                }
+                return {};
+            }));
+            const size_t count = bytes / field_.row_bytes();
+            dense::FlatRows piece = rows;
+            piece.rows = buffer.data();
+            piece.count = count;
+            piece.inverse_norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data() + first;
+            piece.records = field.records.empty() ? nullptr : field.records.data() + first;
+            piece.first = static_cast<uint32_t>(first);
+            QUERN_TRY(scan.Run(piece, &work_));
+            QUERN_TRY(work_.Check("search", first + count, part.items));
+            first += count;
+        }
+        Harvest(0, source, &fresh);
+        return {};
+    }
+
+    // The log is in commit order, so ties are decided by comparing keys.
+    Status SearchLog() {
+        const LogView& log = *view_->log;
+        const auto source = static_cast<uint32_t>(view_->segments.size());
+        std::vector<float> distances(log.block_items);
+        const size_t row_bytes = def_->row_bytes();
+        for (size_t b = 0; b < log.blocks.size(); b++) {
+            const LogBlock::Field& field = log.blocks[b]->fields[field_index_];
+            const size_t first = b * log.block_items;
+            const size_t count = std::min(log.block_items, log.count - first);
+            const float* norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
+            for (size_t q = 0; q < query_count_; q++) {
+                kernels::Distances(def_->element, def_->metric, queries_[q].query, field.rows.data(), count, norms,
+                                   distances.data());
+                for (size_t i = 0; i < count; i++) {
+                    if (distances[i] <= queries_[q].max_distance && field.present[i] && log.visible(first + i)) {
+                        candidates_[q].push_back({distances[i], source, static_cast<uint32_t>(first + i)});
+                    }
+                }
+                const size_t k = queries_[q].limit;
+                if (k > 0 && candidates_[q].size() > 4 * k + 1024) {
+                    Tighten();
+                }
+            }
+            static_cast<void>(row_bytes);
+            QUERN_TRY(work_.Check("search", first + count, log.count));
+        }
+        Tighten();
+        return {};
+    }
+
+    // Orders candidates, looks up keys and values of those that are in the result.
+    Status Collect() {
+        ChunkCache chunks;
+        return snapshot_->With([&](storage::Connection* connection) -> Status {
+            storage::RecordTable records(connection, *view_->info);
+            storage::RecordLog log(connection, *view_->info);
+            for (size_t q = 0; q < query_count_; q++) {
+                QUERN_TRY(CollectQuery(q, connection, &records, &log, &chunks));
+                QUERN_TRY(work_.Check("collect", q, query_count_));
+            }
+            return {};
+        });
+    }
+
+    struct Winner {
+        Candidate candidate;
+        int64_t rid = 0;
+        Key key;
+    };
+
+    Status CollectQuery(size_t q, storage::Connection* connection, storage::RecordTable* records, storage::RecordLog* log,
+                        ChunkCache* chunks) {
+        std::vector<Candidate>& found = candidates_[q];
+        if (!self_.empty() && !request_.include_self) {
+            const Candidate& self = self_[q];
+            found.erase(std::remove_if(found.begin(), found.end(),
+                                       [&](const Candidate& c) {
+                                           return c.source == self.source && c.position == self.position;
+                                       }),
+                        found.end());
+        }
+        std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
+            return a.distance != b.distance ? a.distance < b.distance
+                                            : (a.source != b.source ? a.source < b.source : a.position < b.position);
+        });
+        const size_t k = request_.limit == 0 ? found.size() : std::min(request_.limit, found.size());
+        // Ties at the end: within a segment positions are in key order, so k of each source are enough.
+        size_t end = k;
+        while (k > 0 && end < found.size() && found[end].distance == found[k - 1].distance) {
+            end++;
+        }
+        std::vector<Winner> winners(end);
+        const auto log_source = static_cast<uint32_t>(view_->segments.size());
+        for (size_t i = 0; i < end; i++) {
+            winners[i].candidate = found[i];
+            if (found[i].source == log_source) {
+                winners[i].rid = view_->log->item(found[i].position).rid;
+                winners[i].key = view_->log->item(found[i].position).key;
+                continue;
+            }
+            QUERN_ASSIGN(const int64_t* const ids, view_->segments[found[i].source]->RowIds(connection));
+            winners[i].rid = ids[found[i].position];
+            QUERN_ASSIGN(const std::optional<Key> key, records->KeyOf(winners[i].rid));
+            if (!key) {
+                return Status::Error(Code::kCorrupt, "collection '%s', segment %lld: record number %u has no row",
+                                     view_->info->name.c_str(),
+                                     static_cast<long long>(view_->segments[found[i].source]->info().id),
+                                     static_cast<unsigned>(found[i].position));
+            }
+            winners[i].key = *key;
+        }
+        std::vector<Candidate>().swap(found);
+        std::sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) {
+            return a.candidate.distance != b.candidate.distance ? a.candidate.distance < b.candidate.distance : a.key < b.key;
+        });
+        winners.resize(k);
+        for (const Winner& winner : winners) {
+            table_->AddKey(winner.key);
+            table_->distances.push_back(winner.candidate.distance);
+            table_->scores.push_back(def_->metric == Metric::kCosine ? 1.0f - winner.candidate.distance
+                                                                     : -winner.candidate.distance);
+            if (!choice_.items.empty()) {
+                QUERN_TRY(FillValues(winner, connection, records, log, chunks));
+            }
+        }
+        table_->offsets.push_back(table_->offsets.back() + winners.size());
+        if (static_cast<int64_t>(table_->offsets.back()) > database_->limits().result_rows.load()) {
+            return Status::Error(Code::kLimit, "the result has more than %lld rows",
+                                 static_cast<long long>(database_->limits().result_rows.load()));
+        }
+        return {};
+    }
+
+    Status FillValues(const Winner& winner, storage::Connection* connection, storage::RecordTable* records,
+                      storage::RecordLog* log, ChunkCache* chunks) {
+        const bool in_log = winner.candidate.source == view_->segments.size();
+        auto vector = [&](size_t field) -> Result<BytesView> {
+            const DenseDef& def = view_->info->schema.dense[field];
+            return in_log ? Result<BytesView>(view_->log->vector(winner.candidate.position, field, def.row_bytes()))
+                          : view_->segments[winner.candidate.source]->Vector(connection, def, winner.candidate.position, chunks);
+        };
+        bool there = true;
+        if (choice_.attrs.empty()) {
+            return FillRow(snapshot_, connection, *view_, choice_, {}, vector, table_);
+        }
+        if (in_log) {
+            QUERN_ASSIGN(there, log->ReadCells(winner.rid, choice_.attrs, [&](const std::vector<Cell>& cells) {
+                             return FillRow(snapshot_, connection, *view_, choice_, cells, vector, table_);
+                         }));
+        } else {
+            QUERN_ASSIGN(there, records->ReadByRid(winner.rid, choice_.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
+                             QUERN_TRY(FillRow(snapshot_, connection, *view_, choice_, row.cells, vector, table_));
+                             return true;
+                         }));
+        }
+        return there ? Status() : Status::Error(Code::kCorrupt, "record %s has no row", winner.key.ToString().c_str());
+    }
+
+    Database* database_;
+    Snapshot* snapshot_;
+    const SearchRequest& request_;
+    ResultTable* table_;
+    Work work_;
+    std::shared_ptr<const CollectionView> view_;
+    size_t field_index_ = 0;
+    const DenseDef* def_ = nullptr;
+    dense::FlatField field_;
+    ColumnChoice choice_;
+    size_t query_count_ = 0;
+    Bytes vectors_;
+    std::vector<dense::FlatQuery> queries_;
+    std::vector<Candidate> self_;
+    std::vector<std::vector<Candidate>> candidates_;
+};
+
+}  // namespace
+
+Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request, ResultTable* table) {
+    return Searcher(database, snapshot, request, table).Run();
+}
+
+}  // namespace quern

@@ -1,0 +1,248 @@
+#include "engine/db/segment.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "engine/kernels/distance.h"
+
+namespace quern {
+
+namespace {
+constexpr size_t kChunkSlots = 8;
+}
+
+std::optional<size_t> SegmentField::VectorOf(uint32_t record) const {
+    if (records.empty()) {
+        return record < count() ? std::optional<size_t>(record) : std::nullopt;
+    }
+    const auto found = std::lower_bound(records.begin(), records.end(), record);
+    if (found == records.end() || *found != record) {
+        return std::nullopt;
+    }
+    return static_cast<size_t>(found - records.begin());
+}
+
+Result<const Bytes*> ChunkCache::Get(storage::Connection* connection, const storage::PartInfo& part, size_t chunk) {
+    clock_++;
+    Slot* oldest = nullptr;
+    for (Slot& slot : slots_) {
+        if (slot.part == part.id && slot.chunk == chunk) {
+            slot.used = clock_;
+            return static_cast<const Bytes*>(&slot.bytes);
+        }
+        if (oldest == nullptr || slot.used < oldest->used) {
+            oldest = &slot;
+        }
+    }
+    if (slots_.size() < kChunkSlots) {
+        slots_.reserve(kChunkSlots);
+        oldest = &slots_.emplace_back();
+    }
+    oldest->part = 0;  // nothing, should reading fail
+    oldest->bytes.resize(part.chunks[chunk].raw_bytes);
+    QUERN_TRY(storage::ReadChunk(connection, part, chunk, oldest->bytes.data()));
+    oldest->part = part.id;
+    oldest->chunk = chunk;
+    oldest->used = clock_;
+    return static_cast<const Bytes*>(&oldest->bytes);
+}
+
+Status ReadPart(storage::Connection* connection, const storage::PartInfo& part, char* out, Work* work) {
+    size_t at = 0;
+    for (size_t chunk = 0; chunk < part.chunks.size(); chunk++) {
+        QUERN_TRY(storage::ReadChunk(connection, part, chunk, out + at));
+        at += part.chunks[chunk].raw_bytes;
+        if (work != nullptr) {
+            QUERN_TRY(work->Check("load", at, part.raw_bytes()));
+        }
+    }
+    return {};
+}
+
+Result<const int64_t*> Segment::RowIds(storage::Connection* connection) {
+    if (const int64_t* loaded = row_ids_.load(std::memory_order_acquire)) {
+        return loaded;
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (const int64_t* loaded = row_ids_.load()) {
+        return loaded;
+    }
+    const storage::PartInfo* part = info_.Find(storage::PartKind::kRowIds, 0);
+    if (part == nullptr || part->items != info_.items || part->item_bytes != sizeof(int64_t) || part->items == 0) {
+        return Status::Error(Code::kCorrupt, "segment %lld, part row ids: missing or of the wrong size",
+                             static_cast<long long>(info_.id));
+    }
+    Buffer buffer(static_cast<size_t>(part->raw_bytes()), budget_->row_ids);
+    QUERN_TRY(ReadPart(connection, *part, buffer.data(), nullptr));
+    const auto* ids = reinterpret_cast<const int64_t*>(buffer.data());
+    row_ids_ascending_ = std::is_sorted(ids, ids + item_count());
+    if (*std::min_element(ids, ids + item_count()) < 1) {
+        return Status::Error(Code::kCorrupt, "%s: a row id is not positive", part->Name().c_str());
+    }
+    row_id_buffer_ = std::move(buffer);
+    if (!row_ids_ascending_) {
+        by_row_id_.resize(item_count());
+        std::iota(by_row_id_.begin(), by_row_id_.end(), 0u);
+        std::sort(by_row_id_.begin(), by_row_id_.end(), [&](uint32_t a, uint32_t b) { return ids[a] < ids[b]; });
+    }
+    for (size_t i = 1; i < item_count(); i++) {
+        const int64_t before = row_ids_ascending_ ? ids[i - 1] : ids[by_row_id_[i - 1]];
+        const int64_t here = row_ids_ascending_ ? ids[i] : ids[by_row_id_[i]];
+        if (before == here) {
+            return Status::Error(Code::kCorrupt, "%s: row id %lld is there twice", part->Name().c_str(),
+                                 static_cast<long long>(here));
+        }
+    }
+    const auto* stable = reinterpret_cast<const int64_t*>(row_id_buffer_.data());
+    row_ids_.store(stable, std::memory_order_release);
+    return stable;
+}
+
+std::optional<uint32_t> Segment::RecordOf(int64_t rid) {
+    const int64_t* ids = row_ids_.load(std::memory_order_acquire);
+    size_t low = 0;
+    size_t high = item_count();
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        const size_t record = row_ids_ascending_ ? middle : by_row_id_[middle];
+        if (ids[record] < rid) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == item_count()) {
+        return std::nullopt;
+    }
+    const size_t record = row_ids_ascending_ ? low : by_row_id_[low];
+    return ids[record] == rid ? std::optional<uint32_t>(static_cast<uint32_t>(record)) : std::nullopt;
+}
+
+Result<SegmentField*> Segment::FieldShape(storage::Connection* connection, const DenseDef& def) {
+    auto found = fields_.find(def.id);
+    if (found != fields_.end()) {
+        return found->second.get();
+    }
+    auto field = std::make_unique<SegmentField>();
+    field->vectors = info_.Find(storage::PartKind::kVectors, def.id);
+    if (field->vectors != nullptr) {
+        if (field->vectors->item_bytes != def.row_bytes()) {
+            return Status::Error(Code::kCorrupt, "%s: vectors of the wrong size", field->vectors->Name().c_str());
+        }
+        if (const storage::PartInfo* presence = info_.Find(storage::PartKind::kPresence, def.id)) {
+            if (presence->item_bytes != 1 || presence->items != (info_.items + 7) / 8) {
+                return Status::Error(Code::kCorrupt, "%s: wrong size", presence->Name().c_str());
+            }
+            Bytes bits(static_cast<size_t>(presence->items), '\0');
+            QUERN_TRY(ReadPart(connection, *presence, bits.data(), nullptr));
+            for (size_t i = 0; i < item_count(); i++) {
+                if (static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) {
+                    field->records.push_back(static_cast<uint32_t>(i));
+                }
+            }
+            if (field->records.size() != field->vectors->items) {
+                return Status::Error(Code::kCorrupt, "%s: does not fit the vectors", presence->Name().c_str());
+            }
+        } else if (field->vectors->items != info_.items) {
+            return Status::Error(Code::kCorrupt, "%s: fewer vectors than records", field->vectors->Name().c_str());
+        }
+    }
+    SegmentField* raw = field.get();
+    fields_[def.id] = std::move(field);
+    return raw;
+}
+
+Result<const SegmentField*> Segment::Field(storage::Connection* connection, const DenseDef& def, Work* work) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    QUERN_ASSIGN(SegmentField* const field, FieldShape(connection, def));
+    if (field->vectors == nullptr) {
+        return static_cast<const SegmentField*>(field);
+    }
+    if (!field->resident && budget_->Allows(field->vectors->raw_bytes())) {
+        Buffer rows(static_cast<size_t>(field->vectors->raw_bytes()), budget_->vectors);
+        QUERN_TRY(ReadPart(connection, *field->vectors, rows.data(), work));
+        field->rows = std::move(rows);
+        field->resident = true;
+    }
+    if (def.metric == Metric::kCosine && field->inverse_norms.empty()) {
+        QUERN_TRY(LoadNorms(connection, def, field, work));
+    }
+    return static_cast<const SegmentField*>(field);
+}
+
+Status Segment::LoadNorms(storage::Connection* connection, const DenseDef& def, SegmentField* field, Work* work) {
+    std::vector<float> norms(field->count());
+    const storage::PartInfo* part = info_.Find(storage::PartKind::kNorms, def.id);
+    if (part != nullptr && part->item_bytes == sizeof(float) && part->items == norms.size()) {
+        const Status status = ReadPart(connection, *part, reinterpret_cast<char*>(norms.data()), work);
+        if (status.ok()) {
+            const bool sane = std::all_of(norms.begin(), norms.end(), [](float x) { return std::isfinite(x) && x >= 0; });
+            if (sane) {
+                field->inverse_norms = std::move(norms);
+                return {};
+            }
+        } else if (status.code() != Code::kCorrupt) {
+            return status;
+        }
+    }
+    // Derived and unusable: the vectors themselves tell.
+    degraded_ = true;
+    size_t done = 0;
+    Bytes scratch;
+    for (size_t chunk = 0; chunk < field->vectors->chunks.size(); chunk++) {
+        const size_t bytes = field->vectors->chunks[chunk].raw_bytes;
+        const size_t count = bytes / def.row_bytes();
+        const char* rows = nullptr;
+        if (field->resident) {
+            rows = field->rows.data() + done * def.row_bytes();
+        } else {
+            scratch.resize(bytes);
+            QUERN_TRY(storage::ReadChunk(connection, *field->vectors, chunk, scratch.data()));
+            rows = scratch.data();
+        }
+        kernels::InverseNorms(def.element, rows, count, def.dim, norms.data() + done);
+        done += count;
+    }
+    field->inverse_norms = std::move(norms);
+    return {};
+}
+
+Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDef& def, uint32_t record, ChunkCache* cache) {
+    const SegmentField* field = nullptr;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        QUERN_ASSIGN(field, FieldShape(connection, def));
+    }
+    if (field->vectors == nullptr) {
+        return BytesView();
+    }
+    const std::optional<size_t> vector = field->VectorOf(record);
+    if (!vector) {
+        return BytesView();
+    }
+    const size_t chunk = *vector / field->vectors->chunk_items;
+    QUERN_ASSIGN(const Bytes* const bytes, cache->Get(connection, *field->vectors, chunk));
+    return BytesView(*bytes).substr((*vector % field->vectors->chunk_items) * def.row_bytes(), def.row_bytes());
+}
+
+std::shared_ptr<const std::vector<uint64_t>> Segment::DeadBits(const std::vector<int64_t>& dead, size_t* dead_count) {
+    *dead_count = 0;
+    std::shared_ptr<std::vector<uint64_t>> bits;
+    for (const int64_t rid : dead) {
+        const std::optional<uint32_t> record = RecordOf(rid);
+        if (!record) {
+            continue;
+        }
+        if (!bits) {
+            bits = std::make_shared<std::vector<uint64_t>>((item_count() + 63) / 64, 0);
+        }
+        uint64_t& word = (*bits)[*record / 64];
+        const uint64_t bit = uint64_t{1} << (*record % 64);
+        *dead_count += (word & bit) == 0 ? 1 : 0;
+        word |= bit;
+    }
+    return bits;
+}
+
+}  // namespace quern

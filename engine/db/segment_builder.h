@@ -1,0 +1,50 @@
+// Writes a segment, record by record in key order, through the connection of whatever write transaction is open.
+// Confined; memory: one chunk a part, and five bytes a record.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "storage/base/schema.h"
+#include "storage/chunk_store.h"
+
+namespace quern {
+
+class SegmentBuilder {
+public:
+    static Result<SegmentBuilder> Create(storage::Connection* connection, int64_t collection, const Schema& schema,
+                                         int64_t generation, const std::string& owner, storage::Effort effort);
+    // vectors: one per field of the schema; no data where the record has none.
+    Status Add(int64_t rid, const std::vector<BytesView>& vectors);
+    // Writes what is pending and the directories. The segment is still invisible.
+    Status Finish();
+    // Makes it live. `mark` is remembered with it: "best" when it was written with all effort.
+    Status Publish(const char* mark);
+
+    int64_t id() const { return id_; }
+    uint64_t items() const { return items_; }
+    uint64_t bytes_written() const;
+
+private:
+    struct Field {
+        std::optional<storage::PartWriter> writer;
+        Bytes present;               // one bit per record
+        uint64_t count = 0;
+        std::vector<float> inverse_norms;
+    };
+    storage::Connection* connection_ = nullptr;
+    const Schema* schema_ = nullptr;
+    int64_t id_ = 0;
+    int64_t generation_ = 0;
+    storage::Effort effort_ = storage::Effort::kBest;
+    uint64_t items_ = 0;
+    std::optional<storage::PartWriter> row_ids_;
+    std::vector<Field> fields_;
+};
+
+// Writes the derived norms of a field.
+Status WriteNorms(storage::Connection* connection, int64_t segment, uint32_t field, const std::vector<float>& norms,
+                  int64_t generation);
+
+}  // namespace quern

@@ -1,0 +1,427 @@
+// Writing records. A small batch becomes log entries; a large one becomes a segment at once, so that its vectors are written only once.
+#include <algorithm>
+#include <unordered_map>
+
+#include "engine/db/builder_mark.h"
+#include "engine/db/database.h"
+#include "engine/db/segment_builder.h"
+#include "storage/record_hash.h"
+#include "storage/record_log.h"
+#include "storage/record_table.h"
+
+namespace quern {
+
+namespace {
+
+// From here on a batch makes a segment of its own: its chunks are large enough to be worth their catalog rows.
+constexpr size_t kDirectRows = 4096;
+constexpr uint64_t kDirectBytes = uint64_t{2} << 20;
+
+}  // namespace
+
+// What a transaction knows of one collection it writes to.
+struct Transaction::Touched {
+    std::shared_ptr<const storage::CollectionInfo> info;
+    std::shared_ptr<const CollectionView> view;  // committed content, as of begin
+    storage::CollectionState state;              // with the changes of this transaction
+    bool log_written = false;
+    uint64_t appended = 0;        // log entries
+    uint64_t appended_bytes = 0;  // bytes of their vectors
+    bool layout_changed = false;  // segments or sealed rows by the direct path: the state's row must be written
+    // Keys that this transaction wrote or deleted: row id of the new version, 0 if deleted, and its hash.
+    struct Version {
+        int64_t rid = 0;
+        uint64_t hash = 0;
+        bool in_log = false;
+    };
+    std::unordered_map<Key, Version, KeyHash> versions;
+
+    // The present version of a key.
+    struct Present {
+        int64_t rid = 0;
+        uint64_t hash = 0;
+        bool in_log = false;
+    };
+    Result<std::optional<Present>> Find(storage::RecordTable* records, const Key& key) const {
+        const auto own = versions.find(key);
+        if (own != versions.end()) {
+            return own->second.rid == 0 ? std::optional<Present>()
+                                        : std::optional<Present>({own->second.rid, own->second.hash, own->second.in_log});
+        }
+        if (const std::optional<size_t> position = view->mirror->Find(key, view->log->last)) {
+            const LogItem& item = view->log->item(*position);
+            return std::optional<Present>({item.rid, item.hash, true});
+        }
+        QUERN_ASSIGN(const std::optional<storage::RecordRef> sealed, records->Find(key));
+        return sealed ? std::optional<Present>({sealed->rid, sealed->hash, false}) : std::optional<Present>();
+    }
+};
+
+Transaction::Transaction() = default;
+Transaction::~Transaction() { Rollback(); }
+
+void Transaction::Rollback() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (writer_ != nullptr) {
+        writer_.reset();
+        over_ = "it was rolled back";
+        if (database_) {
+            database_->transaction_.store(nullptr);
+        }
+    }
+}
+
+Result<Transaction::Touched*> Transaction::Touch(const std::string& collection) {
+    std::shared_ptr<const storage::CollectionInfo> info = catalog_->Find(collection);
+    if (info == nullptr) {
+        return Status::Error(Code::kNotFound, "no collection '%s'", collection.c_str());
+    }
+    std::unique_ptr<Touched>& touched = touched_[info->id];
+    if (touched == nullptr) {
+        auto fresh = std::make_unique<Touched>();
+        fresh->info = info;
+        QUERN_ASSIGN(fresh->view, database_->CacheOf(info->id)->View(writer_->connection(), info, database_->budget()));
+        fresh->state = fresh->view->state;
+        fresh->state.generation = generation_;
+        touched = std::move(fresh);
+    }
+    return touched.get();
+}
+
+Status Transaction::Write(WriteKind kind, const RecordBatch& batch, size_t* affected) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (writer_ == nullptr) {
+        return Status::Error(Code::kTxn, "the transaction is over: %s", over_.empty() ? "it has ended" : over_.c_str());
+    }
+    QUERN_TRY(database_->CheckUsable());
+    Status status;
+    try {
+        status = WriteRecords(kind, batch, affected);
+    } catch (const std::bad_alloc&) {
+        status = Status::Error(Code::kNoMem, "out of memory");
+    }
+    if (!status.ok()) {
+        lock.unlock();
+        Rollback();
+        over_ = "an error rolled it back (" + status.message() + ")";
+    }
+    return status;
+}
+
+Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_t* affected) {
+    *affected = 0;
+    QUERN_ASSIGN(Touched* const touched, Touch(batch.collection));
+    const Schema& schema = touched->info->schema;
+    CheckedBatch checked;
+    QUERN_TRY(CheckedBatch::Make(batch, schema, static_cast<size_t>(database_->limits().attr_bytes.load()),
+                                 kind == WriteKind::kDelete ? CheckedBatch::Columns::kKeysOnly : CheckedBatch::Columns::kAll,
+                                 &checked));
+    storage::Connection* connection = writer_->connection();
+    storage::RecordTable records(connection, *touched->info);
+    storage::RecordLog log(connection, *touched->info);
+    Work work = database_->NewWork();
+    storage::CollectionState& state = touched->state;
+
+    auto append = [&](const storage::LogEntry& entry) {
+        touched->log_written = true;
+        touched->appended++;
+        touched->appended_bytes += entry.vectors.size() + 64;
+        return log.Append(entry, &state);
+    };
+    // Takes the present version out of count, digest and table; the log entry that names it as dead follows.
+    auto retire = [&](const Touched::Present& present) -> Status {
+        state.records--;
+        state.digest -= present.hash;
+        return present.in_log ? Status() : records.Remove(present.rid);
+    };
+
+    if (kind == WriteKind::kDelete) {
+        for (size_t i = 0; i < checked.count(); i++) {
+            QUERN_TRY(work.Check("delete", i, checked.count()));
+            QUERN_ASSIGN(const auto present, touched->Find(&records, checked.key(i)));
+            if (!present) {
+                continue;
+            }
+            QUERN_TRY(retire(*present));
+            storage::LogEntry entry;
+            entry.kind = storage::LogKind::kDelete;
+            entry.rid = state.next_rid++;
+            entry.dead = present->rid;
+            QUERN_TRY(append(entry));
+            touched->versions[checked.key(i)] = {};
+            ++*affected;
+        }
+        return {};
+    }
+
+    const bool direct = kind != WriteKind::kUpdate && (checked.count() >= kDirectRows ||
+                        (checked.vector_bytes() >= kDirectBytes && checked.count() >= 64));
+    std::vector<uint32_t> order;
+    if (direct) {
+        order = checked.KeyOrder();
+    }
+    std::optional<SegmentBuilder> builder;
+    std::optional<BuilderMark> mark;
+    if (direct) {
+        mark.emplace();
+        QUERN_ASSIGN(builder, SegmentBuilder::Create(connection, touched->info->id, schema, generation_, mark->text(),
+                                                     storage::Effort::kFast));
+        touched->layout_changed = true;
+    }
+    std::vector<Cell> cells(schema.attrs.size());
+    std::vector<std::string> kept(schema.attrs.size());  // texts of the old version of an updated record
+    std::vector<BytesView> vectors(schema.dense.size());
+    std::vector<std::string> kept_vectors(schema.dense.size());
+    std::vector<storage::VectorRef> present_vectors;
+    Bytes blob;
+    ChunkCache chunks;
+    for (size_t n = 0; n < checked.count(); n++) {
+        const size_t i = direct ? order[n] : n;
+        const Key& key = checked.key(i);
+        QUERN_TRY(work.Check("write", n, checked.count()));
+        std::optional<Touched::Present> present;
+        // A direct insert of new keys finds out by the table's own constraint, which saves a search.
+        const bool surely_new_in_log = direct && touched->versions.empty() && touched->view->log->count == 0;
+        if (!surely_new_in_log || kind == WriteKind::kUpdate) {
+            QUERN_ASSIGN(present, touched->Find(&records, key));
+        }
+        if (kind == WriteKind::kInsert && present) {
+            return Status::Error(Code::kKeyExists, "record %zu: key %s is in collection '%s' already", i, key.ToString().c_str(),
+                                 touched->info->name.c_str());
+        }
+        if (kind == WriteKind::kUpdate && !present) {
+            return Status::Error(Code::kNotFound, "record %zu: key %s is not in collection '%s'", i, key.ToString().c_str(),
+                                 touched->info->name.c_str());
+        }
+        for (size_t a = 0; a < cells.size(); a++) {
+            QUERN_ASSIGN(cells[a], checked.cell(i, a));
+        }
+        for (size_t f = 0; f < vectors.size(); f++) {
+            vectors[f] = checked.vector(i, f);
+        }
+        if (kind == WriteKind::kUpdate) {
+            bool any_field = false;
+            std::vector<size_t> set_attrs;
+            for (size_t f = 0; f < vectors.size(); f++) {
+                any_field = any_field || checked.has_field(f);
+            }
+            for (size_t a = 0; a < cells.size(); a++) {
+                if (checked.has_attr(a)) {
+                    set_attrs.push_back(a);
+                }
+            }
+            if (!present->in_log && !any_field) {
+                // Attributes of a sealed record change in place: its vectors need not move.
+                uint64_t hash = present->hash;
+                std::vector<Cell> new_cells;
+                QUERN_ASSIGN(const bool there, records.ReadByRid(present->rid, set_attrs, [&](const storage::RecordRow& row) -> Result<bool> {
+                                 for (size_t s = 0; s < set_attrs.size(); s++) {
+                                     const uint32_t column = schema.attrs[set_attrs[s]].id;
+                                     hash -= storage::HashCell(present->rid, column, row.cells[s]);
+                                     hash += storage::HashCell(present->rid, column, cells[set_attrs[s]]);
+                                     new_cells.push_back(cells[set_attrs[s]]);
+                                 }
+                                 return true;
+                             }));
+                if (!there) {
+                    return Status::Error(Code::kCorrupt, "record %s has no row", key.ToString().c_str());
+                }
+                QUERN_TRY(records.Update(present->rid, hash, set_attrs, new_cells));
+                state.digest += hash - present->hash;
+                storage::LogEntry entry;
+                entry.kind = storage::LogKind::kAmend;
+                entry.rid = state.next_rid++;
+                entry.dead = present->rid;
+                QUERN_TRY(append(entry));
+                touched->versions[key] = {present->rid, hash, false};
+                ++*affected;
+                continue;
+            }
+            // A new version of the whole record: fill in what the batch leaves as it is.
+            auto keep_cells = [&](const std::vector<Cell>& old) {
+                for (size_t a = 0; a < cells.size(); a++) {
+                    if (!checked.has_attr(a)) {
+                        cells[a] = old[a];
+                        kept[a] = std::string(old[a].text);
+                        cells[a].text = kept[a];
+                    }
+                }
+            };
+            std::vector<size_t> all_attrs(schema.attrs.size());
+            for (size_t a = 0; a < all_attrs.size(); a++) {
+                all_attrs[a] = a;
+            }
+            auto keep_vector = [&](size_t field, BytesView bytes) {
+                if (!checked.has_field(field) && bytes.data() != nullptr) {
+                    kept_vectors[field] = std::string(bytes);
+                    vectors[field] = kept_vectors[field];
+                }
+            };
+            bool there = false;
+            if (present->in_log) {
+                QUERN_ASSIGN(there, log.ReadOne(present->rid, [&](const storage::LogEntry& entry) -> Status {
+                                 keep_cells(entry.cells);
+                                 std::vector<storage::VectorRef> old;
+                                 QUERN_TRY(storage::DecodeVectors(schema, entry.vectors, &old));
+                                 for (const storage::VectorRef& vector : old) {
+                                     keep_vector(vector.field, vector.bytes);
+                                 }
+                                 return {};
+                             }));
+                if (!there) {
+                    return Status::Error(Code::kCorrupt, "record %s is not in the log", key.ToString().c_str());
+                }
+            } else {
+                QUERN_ASSIGN(there, records.ReadByRid(present->rid, all_attrs, [&](const storage::RecordRow& row) -> Result<bool> {
+                                 keep_cells(row.cells);
+                                 return true;
+                             }));
+                // Segments that this very transaction wrote are not in its view.
+                std::shared_ptr<const CollectionView> view = touched->view;
+                QUERN_ASSIGN(std::optional<CollectionView::Place> place, view->Locate(connection, present->rid));
+                if (!place && touched->layout_changed) {
+                    storage::CollectionState base = touched->view->state;
+                    base.epoch = -1;
+                    base.layout = state.layout;
+                    QUERN_ASSIGN(view, BuildView(connection, touched->info, base, nullptr, database_->budget()));
+                    QUERN_ASSIGN(place, view->Locate(connection, present->rid));
+                }
+                if (!there || !place) {
+                    return Status::Error(Code::kCorrupt, "record %s is in no segment", key.ToString().c_str());
+                }
+                for (size_t f = 0; f < vectors.size(); f++) {
+                    if (!checked.has_field(f)) {
+                        QUERN_ASSIGN(const BytesView bytes, view->segments[place->segment]->Vector(connection, schema.dense[f],
+                                                                                                   place->record, &chunks));
+                        keep_vector(f, bytes);
+                    }
+                }
+            }
+        }
+        const int64_t rid = state.next_rid++;
+        uint64_t hash = storage::HashKey(rid, key);
+        for (size_t a = 0; a < cells.size(); a++) {
+            hash += storage::HashCell(rid, schema.attrs[a].id, cells[a]);
+        }
+        present_vectors.clear();
+        for (size_t f = 0; f < vectors.size(); f++) {
+            if (vectors[f].data() != nullptr) {
+                hash += storage::HashVector(rid, schema.dense[f].id, vectors[f]);
+                present_vectors.push_back({f, vectors[f]});
+            }
+        }
+        if (!direct) {
+            if (present) {
+                QUERN_TRY(retire(*present));
+            }
+            storage::LogEntry entry;
+            entry.rid = rid;
+            entry.dead = present ? present->rid : 0;
+            entry.hash = hash;
+            entry.key = key;
+            entry.cells = cells;
+            storage::EncodeVectors(schema, present_vectors, &blob);
+            entry.vectors = blob;
+            state.records++;
+            state.digest += hash;
+            QUERN_TRY(append(entry));
+            touched->versions[key] = {rid, hash, true};
+            ++*affected;
+            continue;
+        }
+        auto kill = [&](const Touched::Present& old) -> Status {
+            QUERN_TRY(retire(old));
+            storage::LogEntry entry;
+            entry.kind = storage::LogKind::kDelete;
+            entry.rid = state.next_rid++;
+            entry.dead = old.rid;
+            return append(entry);
+        };
+        if (present) {
+            QUERN_TRY(kill(*present));
+        }
+        QUERN_ASSIGN(bool inserted, records.Insert(rid, hash, key, cells));
+        if (!inserted) {
+            QUERN_ASSIGN(present, touched->Find(&records, key));
+            if (kind == WriteKind::kInsert || !present) {
+                return Status::Error(Code::kKeyExists, "record %zu: key %s is in collection '%s' already", i,
+                                     key.ToString().c_str(), touched->info->name.c_str());
+            }
+            QUERN_TRY(kill(*present));
+            QUERN_ASSIGN(inserted, records.Insert(rid, hash, key, cells));
+            if (!inserted) {
+                return Status::Error(Code::kCorrupt, "record %s cannot be written: its row id is taken", key.ToString().c_str());
+            }
+        }
+        QUERN_TRY(builder->Add(rid, vectors));
+        state.records++;
+        state.digest += hash;
+        if (!touched->versions.empty()) {
+            touched->versions.erase(key);  // the table knows it now
+        }
+        ++*affected;
+    }
+    if (direct) {
+        QUERN_TRY(builder->Finish());
+        QUERN_TRY(builder->Publish("fast"));
+        QUERN_ASSIGN(const uint64_t hash, storage::ReadLayoutHash(connection, touched->info->id, builder->id()));
+        state.layout += hash;
+    }
+    return {};
+}
+
+Status Transaction::Commit() {
+    std::vector<std::string> due;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (writer_ == nullptr) {
+            return Status::Error(Code::kTxn, "the transaction is over: %s", over_.empty() ? "it has ended" : over_.c_str());
+        }
+        Status status = database_->CheckUsable();
+        for (auto& [id, touched] : touched_) {
+            if (!status.ok()) {
+                break;
+            }
+            const LogMirror& mirror = *touched->view->mirror;
+            const DatabaseOptions& options = database_->options();
+            if (touched->layout_changed ||
+                mirror.entry_count() + touched->appended >= static_cast<uint64_t>(options.seal_rows) ||
+                mirror.bytes() + touched->appended_bytes >= static_cast<uint64_t>(options.seal_bytes)) {
+                due.push_back(touched->info->name);
+            }
+            if (touched->layout_changed) {
+                // The log's last entry overrides this row: when there is a log, one that ends in this state is needed.
+                if (touched->view->log->last != 0 || touched->log_written) {
+                    storage::RecordLog log(writer_->connection(), *touched->info);
+                    storage::LogEntry entry;
+                    entry.kind = storage::LogKind::kAmend;
+                    entry.rid = touched->state.next_rid++;
+                    status = log.Append(entry, &touched->state);
+                }
+                touched->state.epoch++;
+                if (status.ok()) {
+                    status = storage::WriteState(writer_->connection(), id, touched->state);
+                }
+            }
+        }
+        if (status.ok() && !touched_.empty()) {
+            // Before the commit: afterwards the next writer may have begun already. A number that a failed commit leaves unused
+            // does no harm.
+            database_->NoteGeneration(generation_);
+        }
+        touched_.clear();
+        if (status.ok()) {
+            status = writer_->Commit();
+        }
+        writer_.reset();
+        over_ = "it has ended";
+        database_->transaction_.store(nullptr);
+        if (!status.ok()) {
+            return status;
+        }
+    }
+    database_->AfterCommit(due);
+    return {};
+}
+
+}  // namespace quern

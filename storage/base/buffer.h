@@ -1,0 +1,46 @@
+// Large arrays of decoded vectors. Scans are bound by memory bandwidth, which huge pages nearly double on common
+// processors, so big buffers are aligned to 2 MiB and ask for them. Every byte is counted in a MemoryCounter.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace quern {
+
+// Bytes held by one kind of thing in one database handle; thread-safe.
+class MemoryCounter {
+public:
+    void Add(int64_t bytes) { bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+    int64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<int64_t> bytes_{0};
+};
+
+class Buffer {
+public:
+    Buffer() = default;
+    // Throws std::bad_alloc. counter may be NULL; it must outlive the buffer.
+    Buffer(size_t bytes, std::shared_ptr<MemoryCounter> counter);
+    ~Buffer();
+    Buffer(Buffer&& other) noexcept { *this = std::move(other); }
+    Buffer& operator=(Buffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(bytes_, other.bytes_);
+        std::swap(counter_, other.counter_);
+        return *this;
+    }
+    char* data() { return data_; }
+    const char* data() const { return data_; }
+    size_t bytes() const { return bytes_; }
+
+private:
+    char* data_ = nullptr;
+    size_t bytes_ = 0;
+    std::shared_ptr<MemoryCounter> counter_;
+};
+
+}  // namespace quern

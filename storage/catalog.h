@@ -1,0 +1,75 @@
+// The catalog: which collections there are, their schemas, and the state of each. FORMAT.md describes the tables.
+//
+// All functions work on a connection inside a transaction that the caller has begun.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/base/schema.h"
+#include "storage/connection.h"
+
+namespace quern::storage {
+
+struct CollectionInfo {
+    int64_t id = 0;
+    std::string name;
+    Schema schema;
+};
+
+struct Catalog {
+    int64_t epoch = 0;  // grows with every change of a schema or of the list of collections
+    std::vector<std::shared_ptr<const CollectionInfo>> collections;  // by id
+    std::shared_ptr<const CollectionInfo> Find(std::string_view name) const;  // NULL when there is none
+};
+
+// The counters of one collection. Those of quern_state hold what was true when the log was last emptied; the last entry of the
+// log overrides them (that is how a small commit touches one page only).
+struct CollectionState {
+    int64_t epoch = 0;       // grows when the log is emptied, segments change, or the schema does
+    int64_t generation = 0;  // number of the last commit that changed the collection
+    int64_t records = 0;     // live records
+    uint64_t digest = 0;     // sum of the hashes of the live records, mod 2^64
+    uint64_t layout = 0;     // sum of the hashes of the catalog rows of its live segments and parts
+    int64_t next_rid = 1;    // above every row id ever given out
+    int64_t log_last = 0;    // row id of the last log entry; 0: the log is empty
+};
+
+// Creates the fixed tables in an empty database.
+Status CreateCatalog(Connection* connection);
+// Compares every object of the schema with what this version would have written: a file with anything else (triggers, views,
+// other tables, other columns) is refused as corrupt.
+Status CheckSchema(Connection* connection, const Catalog& catalog);
+
+Result<int64_t> ReadCatalogEpoch(Connection* connection);
+Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection);
+Result<CollectionState> ReadState(Connection* connection, int64_t collection);
+// Writes the row of quern_state (everything but log_last).
+Status WriteState(Connection* connection, int64_t collection, const CollectionState& state);
+// The highest generation of the whole database.
+Result<int64_t> ReadGeneration(Connection* connection, const Catalog& catalog);
+
+// DDL: each bumps the catalog's epoch and sets the generation of its row. The log of the collection must be empty for all but
+// create and rename (its table is made anew).
+Result<int64_t> CreateCollection(Connection* connection, const std::string& name, const Schema& schema, int64_t generation);
+Status DropCollection(Connection* connection, const CollectionInfo& info, int64_t generation);
+Status RenameCollection(Connection* connection, const CollectionInfo& info, const std::string& name, int64_t generation);
+Status AddAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr, int64_t generation);
+Status AddDense(Connection* connection, const CollectionInfo& info, const DenseDef& field, int64_t generation);
+Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr, int64_t generation);
+Status DropDense(Connection* connection, const CollectionInfo& info, const DenseDef& field, int64_t generation);
+
+// SQL of the tables of a collection, exactly as they are created.
+std::string RecordTableSql(const std::string& name, const Schema& schema);
+std::string LogTableName(int64_t collection);
+std::string LogTableSql(int64_t collection, const Schema& schema);
+
+inline constexpr int64_t kApplicationId = 0x5155524E;  // "QURN"
+inline constexpr int64_t kFormatVersion = 1;
+inline constexpr int kPageBytes = 16384;
+inline constexpr int kReservedBytes = 64;
+
+}  // namespace quern::storage

@@ -1,0 +1,298 @@
+#include "storage/connection.h"
+
+#include <sqlite3.h>
+
+#include "storage/page_vfs.h"
+
+namespace quern::storage {
+
+namespace {
+
+// Statements kept per connection: there are about forty different ones for each collection.
+constexpr size_t kIdleStatementsMax = 400;
+
+Code TranslateCode(int code) {
+    if (code == SQLITE_IOERR_DATA || code == SQLITE_CORRUPT_VTAB || code == SQLITE_IOERR_CORRUPTFS) {
+        return Code::kCorrupt;
+    }
+    if (code == SQLITE_IOERR_NOMEM) {
+        return Code::kNoMem;
+    }
+    switch (code & 0xff) {
+        case SQLITE_OK: return Code::kOk;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+        case SQLITE_PROTOCOL: return Code::kBusy;
+        case SQLITE_NOMEM: return Code::kNoMem;
+        case SQLITE_READONLY: return Code::kReadOnly;
+        case SQLITE_INTERRUPT: return Code::kInterrupted;
+        case SQLITE_IOERR: return Code::kIo;
+        case SQLITE_CORRUPT: return Code::kCorrupt;
+        case SQLITE_FULL: return Code::kFull;
+        case SQLITE_CANTOPEN:
+        case SQLITE_PERM: return Code::kCantOpen;
+        case SQLITE_NOTADB: return Code::kNotADatabase;
+        case SQLITE_TOOBIG: return Code::kLimit;
+        case SQLITE_AUTH: return Code::kSql;
+        case SQLITE_CONSTRAINT: return Code::kCorrupt;  // our own statements never break a sound table's constraints
+        case SQLITE_ERROR: return Code::kCorrupt;       // likewise: a table or column is missing
+        default: return Code::kInternal;
+    }
+}
+
+int OnProgress(void* user) { return static_cast<Work*>(user)->Stopped() ? 1 : 0; }
+
+}  // namespace
+
+Statement::~Statement() {
+    if (handle_ != nullptr) {
+        connection_->Release(handle_);
+    }
+}
+
+Statement& Statement::Int(int index, int64_t value) {
+    bind_result_ |= sqlite3_bind_int64(handle_, index, value);
+    return *this;
+}
+Statement& Statement::Real(int index, double value) {
+    bind_result_ |= sqlite3_bind_double(handle_, index, value);
+    return *this;
+}
+Statement& Statement::Text(int index, std::string_view value) {
+    // A NULL pointer would bind NULL.
+    const char* data = value.data() == nullptr ? "" : value.data();
+    bind_result_ |= sqlite3_bind_text64(handle_, index, data, value.size(), SQLITE_STATIC, SQLITE_UTF8);
+    return *this;
+}
+Statement& Statement::Blob(int index, BytesView value) {
+    const char* data = value.data() == nullptr ? "" : value.data();
+    bind_result_ |= sqlite3_bind_blob64(handle_, index, data, value.size(), SQLITE_STATIC);
+    return *this;
+}
+Statement& Statement::Null(int index) {
+    bind_result_ |= sqlite3_bind_null(handle_, index);
+    return *this;
+}
+Statement& Statement::Value(int index, const Cell& cell) {
+    switch (cell.kind) {
+        case Cell::Kind::kNull: return Null(index);
+        case Cell::Kind::kInt: return Int(index, cell.number);
+        case Cell::Kind::kReal: return Real(index, cell.real);
+        case Cell::Kind::kText: return Text(index, cell.text);
+        case Cell::Kind::kBlob: return Blob(index, cell.text);
+    }
+    return *this;
+}
+Statement& Statement::KeyValue(int index, const Key& key) {
+    return key.type == KeyType::kInt ? Int(index, key.number) : Text(index, key.text);
+}
+
+Result<bool> Statement::Step() {
+    if (bind_result_ != SQLITE_OK) {
+        return Status::Error((bind_result_ & 0xff) == SQLITE_TOOBIG ? Code::kLimit : Code::kNoMem,
+                             "a value could not be bound: too large or out of memory");
+    }
+    const int code = sqlite3_step(handle_);
+    if (code == SQLITE_ROW) {
+        return true;
+    }
+    if (code == SQLITE_DONE) {
+        return false;
+    }
+    return connection_->ErrorStatus(code, sqlite3_sql(handle_));
+}
+
+Status Statement::Run() {
+    Result<bool> row = Step();
+    return row.status();
+}
+
+void Statement::Again() {
+    sqlite3_reset(handle_);
+    bind_result_ = SQLITE_OK;
+}
+
+int64_t Statement::ColumnInt(int index) { return sqlite3_column_int64(handle_, index); }
+double Statement::ColumnReal(int index) { return sqlite3_column_double(handle_, index); }
+BytesView Statement::ColumnBytes(int index) {
+    const void* data = sqlite3_column_blob(handle_, index);
+    const int size = sqlite3_column_bytes(handle_, index);
+    return data == nullptr ? BytesView() : BytesView(static_cast<const char*>(data), static_cast<size_t>(size));
+}
+bool Statement::ColumnIsNull(int index) { return sqlite3_column_type(handle_, index) == SQLITE_NULL; }
+int Statement::ColumnCount() { return sqlite3_column_count(handle_); }
+Cell Statement::ColumnCell(int index) {
+    Cell cell;
+    switch (sqlite3_column_type(handle_, index)) {
+        case SQLITE_INTEGER:
+            cell.kind = Cell::Kind::kInt;
+            cell.number = ColumnInt(index);
+            break;
+        case SQLITE_FLOAT:
+            cell.kind = Cell::Kind::kReal;
+            cell.real = ColumnReal(index);
+            break;
+        case SQLITE_TEXT:
+            cell.kind = Cell::Kind::kText;
+            cell.text = ColumnBytes(index);
+            break;
+        case SQLITE_BLOB:
+            cell.kind = Cell::Kind::kBlob;
+            cell.text = ColumnBytes(index);
+            break;
+        default: break;
+    }
+    return cell;
+}
+
+Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& options) {
+    std::unique_ptr<Connection> connection(new Connection());
+    connection->path_ = options.path;
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    flags |= options.create ? SQLITE_OPEN_CREATE : 0;
+    std::string name = options.path;
+    if (options.immutable) {
+        std::string escaped;
+        for (const char c : options.path) {
+            if (c == '?' || c == '#' || c == '%') {
+                char hex[4];
+                std::snprintf(hex, sizeof hex, "%%%02X", static_cast<unsigned char>(c));
+                escaped += hex;
+            } else {
+                escaped += c;
+            }
+        }
+        name = "file:" + escaped + "?immutable=1";
+        flags |= SQLITE_OPEN_URI;
+    }
+    const int code = sqlite3_open_v2(name.c_str(), &connection->handle_, flags, options.vfs);
+    if (code != SQLITE_OK) {
+        return connection->ErrorStatus(code, "open");
+    }
+    sqlite3* db = connection->handle_;
+    sqlite3_busy_timeout(db, options.busy_ms);
+    // A hostile file must not be able to run code of its own: no triggers, no views, no unsafe functions in the schema.
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, nullptr);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    QUERN_TRY(connection->Execute("PRAGMA mmap_size=0"));
+    QUERN_TRY(connection->Execute("PRAGMA cell_size_check=ON"));
+    QUERN_TRY(connection->Execute("PRAGMA cache_size=-" + std::to_string(options.cache_kb)));
+    if (!options.read_only) {
+        QUERN_TRY(connection->Execute(options.durability == Durability::kFull ? "PRAGMA synchronous=FULL"
+                                                                              : "PRAGMA synchronous=NORMAL"));
+        QUERN_TRY(connection->Execute("PRAGMA secure_delete=FAST"));
+        // Short logs: a flipped bit in a log loses all commits behind it (RELIABILITY: keep WALs short).
+        QUERN_TRY(connection->Execute("PRAGMA wal_autocheckpoint=128"));
+        QUERN_TRY(connection->Execute("PRAGMA journal_size_limit=8388608"));
+    }
+    return connection;
+}
+
+Connection::~Connection() {
+    ForgetStatements();
+    sqlite3_close_v2(handle_);
+}
+
+void Connection::ForgetStatements() {
+    for (auto& [sql, statement] : idle_) {
+        sqlite3_finalize(statement);
+    }
+    idle_.clear();
+}
+
+Result<Statement> Connection::Prepare(const std::string& sql) {
+    auto found = idle_.find(sql);
+    if (found != idle_.end()) {
+        sqlite3_stmt* statement = found->second;
+        idle_.erase(found);
+        return Statement(this, statement);
+    }
+    sqlite3_stmt* statement = nullptr;
+    const int code = sqlite3_prepare_v3(handle_, sql.c_str(), static_cast<int>(sql.size() + 1),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    if (code != SQLITE_OK) {
+        return ErrorStatus(code, sql.c_str());
+    }
+    return Statement(this, statement);
+}
+
+void Connection::Release(sqlite3_stmt* statement) {
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    const char* sql = sqlite3_sql(statement);
+    if (sql == nullptr || idle_.size() >= kIdleStatementsMax || !idle_.emplace(sql, statement).second) {
+        sqlite3_finalize(statement);
+    }
+}
+
+Status Connection::Execute(const std::string& sql) {
+    const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+    return code == SQLITE_OK ? Status() : ErrorStatus(code, sql.c_str());
+}
+
+Result<int64_t> Connection::QueryInt(const std::string& sql) {
+    QUERN_ASSIGN(Statement statement, Prepare(sql));
+    QUERN_ASSIGN(const bool row, statement.Step());
+    return row ? statement.ColumnInt(0) : int64_t{0};
+}
+
+void Connection::SetWork(Work* work) {
+    // About every 20 ms of SQLite's work; not so often that it is felt.
+    sqlite3_progress_handler(handle_, work ? 20000 : 0, work ? OnProgress : nullptr, work);
+}
+
+Status Connection::ErrorStatus(int code, const char* doing) {
+    const int extended = handle_ ? sqlite3_extended_errcode(handle_) : code;
+    const int os_errno = handle_ ? sqlite3_system_errno(handle_) : 0;
+    const char* text = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
+    const int use = (extended & 0xff) == (code & 0xff) ? extended : code;
+    Status status;
+    if (use == SQLITE_IOERR_DATA) {
+        const auto page = LastBadPage(path_);
+        status = page ? Status::Error(Code::kCorrupt, "%s: page %u is damaged (its checksum is wrong)", path_.c_str(),
+                                      static_cast<unsigned>(*page))
+                      : Status::Error(Code::kCorrupt, "%s: a page is damaged (its checksum is wrong)", path_.c_str());
+    } else {
+        switch (TranslateCode(use)) {
+            case Code::kFull: status = Status::Error(Code::kFull, "%s: the disk is full", path_.c_str()); break;
+            case Code::kBusy:
+                status = Status::Error(Code::kBusy, "%s: another process or thread holds the file (%s)", path_.c_str(), text);
+                break;
+            case Code::kNotADatabase:
+                status = Status::Error(Code::kNotADatabase, "%s: not a quern database (no SQLite header)", path_.c_str());
+                break;
+            case Code::kCantOpen:
+                status = Status::Error(Code::kCantOpen, "%s: cannot be opened (%s)", path_.c_str(), text);
+                break;
+            case Code::kInterrupted: status = Status::Error(Code::kInterrupted, "interrupted"); break;
+            default:
+                status = Status::Error(TranslateCode(use), "%s: %s (SQLite code %d, in: %.120s)", path_.c_str(), text, use,
+                                       doing ? doing : "");
+        }
+    }
+    status.WithDetail(use, os_errno);
+    return status;
+}
+
+bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+int64_t Connection::changes() const { return sqlite3_changes64(handle_); }
+
+std::string QuoteName(std::string_view name) {
+    std::string quoted = "\"";
+    for (const char c : name) {
+        quoted += c;
+        if (c == '"') {
+            quoted += '"';
+        }
+    }
+    return quoted + "\"";
+}
+
+}  // namespace quern::storage

@@ -1,0 +1,120 @@
+// The one door to SQLite: a connection with prepared statements, and the translation of SQLite's codes. sqlite3.h itself is
+// included by connection.cpp, sqlite_door.h and the VFS files only.
+//
+// Thread rule: a Connection is confined: one thread at a time (file_store.h hands them out).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "storage/base/bytes.h"
+#include "storage/base/schema.h"
+#include "storage/base/status.h"
+#include "storage/base/work.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace quern::storage {
+
+class Connection;
+
+// A prepared statement in use. Parameters count from 1, columns from 0. Bound texts and blobs are borrowed until the
+// statement is released; column texts and blobs are valid until the next Step.
+class Statement {
+public:
+    Statement(Connection* connection, sqlite3_stmt* handle) : connection_(connection), handle_(handle) {}
+    Statement(Statement&& other) noexcept : connection_(other.connection_), handle_(other.handle_) { other.handle_ = nullptr; }
+    Statement& operator=(Statement&&) = delete;
+    ~Statement();  // resets it and gives it back to the connection's cache
+
+    Statement& Int(int index, int64_t value);
+    Statement& Real(int index, double value);
+    Statement& Text(int index, std::string_view value);
+    Statement& Blob(int index, BytesView value);
+    Statement& Null(int index);
+    Statement& Value(int index, const Cell& cell);
+    Statement& KeyValue(int index, const Key& key);
+
+    // True: a row is there. False: done.
+    Result<bool> Step();
+    // For statements without rows.
+    Status Run();
+    // Ready to be bound and run again.
+    void Again();
+
+    int64_t ColumnInt(int index);
+    double ColumnReal(int index);
+    BytesView ColumnBytes(int index);  // text or blob
+    bool ColumnIsNull(int index);
+    Cell ColumnCell(int index);
+    int ColumnCount();
+    sqlite3_stmt* handle() { return handle_; }
+
+private:
+    Connection* connection_;
+    sqlite3_stmt* handle_;
+    int bind_result_ = 0;
+};
+
+enum class Durability { kFull, kRelaxed };
+
+struct ConnectionOptions {
+    std::string path;
+    const char* vfs = nullptr;
+    bool create = false;
+    bool read_only = false;
+    bool immutable = false;
+    int busy_ms = 5000;
+    int cache_kb = 2000;
+    Durability durability = Durability::kFull;
+};
+
+class Connection {
+public:
+    static Result<std::unique_ptr<Connection>> Open(const ConnectionOptions& options);
+    ~Connection();
+
+    // The statement for this SQL text, prepared once per connection.
+    Result<Statement> Prepare(const std::string& sql);
+    // Runs statements without parameters; rows are ignored.
+    Status Execute(const std::string& sql);
+    // The single integer that a statement gives (0 if no row).
+    Result<int64_t> QueryInt(const std::string& sql);
+    // Forgets prepared statements (before DDL that drops tables).
+    void ForgetStatements();
+
+    // While set, long statements stop when the work is interrupted.
+    void SetWork(Work* work);
+    Status ErrorStatus(int code, const char* doing);
+    sqlite3* handle() { return handle_; }
+    bool in_transaction() const;
+    int64_t changes() const;
+
+private:
+    friend class Statement;
+    Connection() = default;
+    void Release(sqlite3_stmt* statement);
+    sqlite3* handle_ = nullptr;
+    std::string path_;
+    std::unordered_map<std::string, sqlite3_stmt*> idle_;
+};
+
+// RAII for Connection::SetWork.
+class ScopedWork {
+public:
+    ScopedWork(Connection* connection, Work* work) : connection_(connection) { connection_->SetWork(work); }
+    ~ScopedWork() { connection_->SetWork(nullptr); }
+    ScopedWork(const ScopedWork&) = delete;
+    ScopedWork& operator=(const ScopedWork&) = delete;
+
+private:
+    Connection* connection_;
+};
+
+// "name" with quotes doubled, for SQL text.
+std::string QuoteName(std::string_view name);
+
+}  // namespace quern::storage

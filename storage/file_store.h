@@ -1,0 +1,123 @@
+// The database file: opening, the pool of connections, read and write transactions, and whole-file work.
+//
+// Thread rule: a FileStore is thread-safe. A Reader or Writer is confined to one thread at a time. There is one Writer at a time
+// in all processes; a Reader never waits for it.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "storage/base/work.h"
+#include "storage/catalog.h"
+#include "storage/connection.h"
+
+namespace quern::storage {
+
+struct StoreOptions {
+    std::string path;  // ":memory:" for a database in memory
+    bool create = true;
+    bool read_only = false;
+    int busy_ms = 5000;
+    Durability durability = Durability::kFull;
+};
+
+class FileStore;
+
+// A read transaction: one snapshot of the file. Ends when destroyed.
+class Reader {
+public:
+    ~Reader();
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+    Connection* connection() { return connection_.get(); }
+
+private:
+    friend class FileStore;
+    Reader(FileStore* store, std::unique_ptr<Connection> connection) : store_(store), connection_(std::move(connection)) {}
+    FileStore* store_;
+    std::unique_ptr<Connection> connection_;
+};
+
+// The write transaction. Rolled back when destroyed without Commit.
+class Writer {
+public:
+    ~Writer();
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    Connection* connection() { return connection_; }
+    // kOutcomeUnknown: the commit may or may not be in the file; the store is poisoned from now on.
+    Status Commit();
+
+private:
+    friend class FileStore;
+    Writer(FileStore* store, Connection* connection) : store_(store), connection_(connection) {}
+    FileStore* store_;
+    Connection* connection_;
+    bool open_ = true;
+};
+
+struct FileFigures {
+    int64_t file_bytes = 0;
+    int64_t wal_bytes = 0;
+    int64_t pages = 0;
+    int64_t free_pages = 0;
+};
+
+class FileStore {
+public:
+    static Result<std::unique_ptr<FileStore>> Open(const StoreOptions& options);
+    ~FileStore();
+
+    Result<std::unique_ptr<Reader>> BeginRead();
+    Result<std::unique_ptr<Writer>> BeginWrite();
+
+    // Gives up to about max_pages free pages at the end of the file back to the system. True: none are left.
+    Result<bool> ReturnFreePages(int max_pages);
+    // Moves the write-ahead log into the file and empties it, as far as readers allow.
+    Status Checkpoint();
+    Status Vacuum(Work* work);
+    // Copies a snapshot into a new file.
+    Status Backup(const std::string& path, Work* work);
+    // Page checksums, B-trees, indexes: adds one line per problem. Error only when it could not be done.
+    Status CheckPages(Work* work, std::vector<std::string>* problems);
+    Result<FileFigures> Figures();
+
+    const StoreOptions& options() const { return options_; }
+    bool in_memory() const { return in_memory_; }
+    bool poisoned() const;
+
+private:
+    friend class Reader;
+    friend class Writer;
+    FileStore() = default;
+    ConnectionOptions ConnectionFor(bool writer) const;
+    Result<std::unique_ptr<Connection>> OpenConnection(bool writer);
+    Status Initialize(Connection* connection);
+    Status CheckHeader(Connection* connection);
+    Status LockWriter();
+    void UnlockWriter();
+    void Return(std::unique_ptr<Connection> connection);
+
+    StoreOptions options_;
+    std::string file_name_;
+    bool in_memory_ = false;
+    bool immutable_ = false;
+
+    mutable std::mutex mutex_;  // protects what follows
+    std::condition_variable writer_free_;
+    bool writer_busy_ = false;
+    bool poisoned_ = false;
+    std::vector<std::unique_ptr<Connection>> idle_readers_;
+
+    std::unique_ptr<Connection> writer_;  // used by the holder of writer_busy_ only
+};
+
+// The SQLite and zstd versions in use, and the bytes that SQLite holds in this process.
+const char* SqliteVersion();
+const char* ZstdVersion();
+int64_t SqliteMemoryBytes();
+
+}  // namespace quern::storage

@@ -1,0 +1,369 @@
+#include "storage/page_vfs.h"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+
+#include "storage/base/hash.h"
+#include "storage/base/test_fault.h"
+
+namespace quern::storage {
+
+namespace {
+
+constexpr int kPageSize = 16384;
+constexpr int kReserved = 64;
+constexpr int kContent = kPageSize - kReserved;
+constexpr size_t kBadPagesMax = 100;
+constexpr int kScanTries = 3;  // a page may be on its way into the file while it is scanned
+
+enum class Kind { kUnknown, kQuern, kForeign };
+
+// What is known of one open main database file.
+struct MainFile {
+    std::string path;
+    Kind kind = Kind::kUnknown;
+    std::unique_ptr<char[]> page{new char[kPageSize]};  // a page with its checksum, on its way down
+};
+
+struct PageFile {
+    sqlite3_file base;    // first: SQLite sees this
+    sqlite3_file* below;  // the file of the layer below; its space follows this struct
+    MainFile* main;       // NULL for files that pass through
+};
+
+struct Layer {
+    sqlite3_vfs vfs{};
+    sqlite3_vfs* below = nullptr;
+    std::string name;
+};
+
+struct Registry {
+    std::mutex mutex;
+    std::map<std::string, std::unique_ptr<Layer>> layers;  // by name of the VFS below
+    std::map<std::string, uint32_t> bad_pages;             // by full path
+    std::string base;                                      // set by tests; empty: default
+    const char* current = nullptr;
+};
+Registry& TheRegistry() {
+    // Never destroyed: files may be closed by other static destructors.
+    static Registry* registry = new Registry();
+    return *registry;
+}
+
+PageFile* Of(sqlite3_file* file) { return reinterpret_cast<PageFile*>(file); }
+sqlite3_file* Below(sqlite3_file* file) { return Of(file)->below; }
+sqlite3_vfs* BelowVfs(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
+
+bool IsZero(const char* page) {
+    return page[0] == 0 && std::memcmp(page, page + 1, kPageSize - 1) == 0;
+}
+
+void Stamp(char* page, uint32_t number) {
+    std::memset(page + kContent, 0, kReserved);
+    const uint64_t hash = Hash64(page, kContent, number);
+    for (int i = 0; i < 8; i++) {
+        page[kContent + i] = static_cast<char>(hash >> (8 * i));
+    }
+    for (int i = 0; i < 4; i++) {
+        page[kContent + 8 + i] = static_cast<char>(number >> (8 * i));
+    }
+}
+
+bool IsSound(const char* page, uint32_t number) {
+    if (IsZero(page)) {
+        return true;
+    }
+    uint64_t stored = 0;
+    uint32_t place = 0;
+    for (int i = 0; i < 8; i++) {
+        stored |= static_cast<uint64_t>(static_cast<uint8_t>(page[kContent + i])) << (8 * i);
+    }
+    for (int i = 0; i < 4; i++) {
+        place |= static_cast<uint32_t>(static_cast<uint8_t>(page[kContent + 8 + i])) << (8 * i);
+    }
+    return place == number && stored == Hash64(page, kContent, number);
+}
+
+// Whether the first bytes of page 1 are those of a file with our page size and reserve.
+Kind KindOf(const char* header) {
+    const bool sqlite = std::memcmp(header, "SQLite format 3", 16) == 0;
+    return sqlite && header[16] == 0x40 && header[17] == 0 && header[20] == kReserved ? Kind::kQuern : Kind::kForeign;
+}
+
+// Looks at the file's header once it has one.
+void Decide(PageFile* file) {
+    char header[24];
+    if (file->main->kind == Kind::kUnknown &&
+        file->below->pMethods->xRead(file->below, header, sizeof header, 0) == SQLITE_OK) {
+        file->main->kind = KindOf(header);
+    }
+}
+
+void NoteBadPage(const std::string& path, uint32_t number) {
+    Registry& registry = TheRegistry();
+    try {
+        std::lock_guard<std::mutex> lock(registry.mutex);
+        registry.bad_pages[path] = number;
+    } catch (const std::bad_alloc&) {
+        // The error is reported all the same, without the number.
+    }
+}
+
+bool IsPage(int bytes, sqlite3_int64 offset) { return bytes == kPageSize && offset % kPageSize == 0; }
+uint32_t PageNumber(sqlite3_int64 offset) { return static_cast<uint32_t>(offset / kPageSize + 1); }
+
+int Close(sqlite3_file* file) {
+    const int code = Below(file)->pMethods->xClose(Below(file));
+    delete Of(file)->main;
+    Of(file)->main = nullptr;
+    return code;
+}
+
+int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
+    const int code = Below(file)->pMethods->xRead(Below(file), out, bytes, offset);
+    MainFile* main = Of(file)->main;
+    if (code != SQLITE_OK || main == nullptr || !IsPage(bytes, offset)) {
+        return code;
+    }
+    Decide(Of(file));
+    if (main->kind == Kind::kQuern && !TestFault(Fault::kChecksumSkipped) &&
+        !IsSound(static_cast<const char*>(out), PageNumber(offset))) {
+        NoteBadPage(main->path, PageNumber(offset));
+        return SQLITE_IOERR_DATA;
+    }
+    return code;
+}
+
+int Write(sqlite3_file* file, const void* data, int bytes, sqlite3_int64 offset) {
+    MainFile* main = Of(file)->main;
+    if (main == nullptr || !IsPage(bytes, offset)) {
+        return Below(file)->pMethods->xWrite(Below(file), data, bytes, offset);
+    }
+    if (offset == 0) {
+        main->kind = KindOf(static_cast<const char*>(data));
+    } else {
+        Decide(Of(file));
+    }
+    // A file without a header yet is one of ours: others are refused before anything is written.
+    if (main->kind == Kind::kForeign) {
+        return Below(file)->pMethods->xWrite(Below(file), data, bytes, offset);
+    }
+    std::memcpy(main->page.get(), data, kPageSize);
+    Stamp(main->page.get(), PageNumber(offset));
+    return Below(file)->pMethods->xWrite(Below(file), main->page.get(), bytes, offset);
+}
+
+int Truncate(sqlite3_file* file, sqlite3_int64 size) { return Below(file)->pMethods->xTruncate(Below(file), size); }
+int Sync(sqlite3_file* file, int flags) { return Below(file)->pMethods->xSync(Below(file), flags); }
+int FileSize(sqlite3_file* file, sqlite3_int64* size) { return Below(file)->pMethods->xFileSize(Below(file), size); }
+int Lock(sqlite3_file* file, int level) { return Below(file)->pMethods->xLock(Below(file), level); }
+int Unlock(sqlite3_file* file, int level) { return Below(file)->pMethods->xUnlock(Below(file), level); }
+int CheckReservedLock(sqlite3_file* file, int* held) {
+    return Below(file)->pMethods->xCheckReservedLock(Below(file), held);
+}
+int FileControl(sqlite3_file* file, int op, void* arg) {
+    return Below(file)->pMethods->xFileControl(Below(file), op, arg);
+}
+int SectorSize(sqlite3_file* file) { return Below(file)->pMethods->xSectorSize(Below(file)); }
+int DeviceCharacteristics(sqlite3_file* file) {
+    // The layer below must not promise more than whole pages of ours allow; all its promises hold for them.
+    return Below(file)->pMethods->xDeviceCharacteristics(Below(file));
+}
+int ShmMap(sqlite3_file* file, int region, int bytes, int extend, void volatile** out) {
+    return Below(file)->pMethods->xShmMap(Below(file), region, bytes, extend, out);
+}
+int ShmLock(sqlite3_file* file, int first, int count, int flags) {
+    return Below(file)->pMethods->xShmLock(Below(file), first, count, flags);
+}
+void ShmBarrier(sqlite3_file* file) { Below(file)->pMethods->xShmBarrier(Below(file)); }
+int ShmUnmap(sqlite3_file* file, int remove) { return Below(file)->pMethods->xShmUnmap(Below(file), remove); }
+
+// Version 2: no memory mapping, which would show pages that nobody has checked.
+constexpr sqlite3_io_methods kMethods = {2,        Close,          Read,        Write,
+                                         Truncate, Sync,           FileSize,    Lock,
+                                         Unlock,   CheckReservedLock, FileControl, SectorSize,
+                                         DeviceCharacteristics, ShmMap, ShmLock, ShmBarrier,
+                                         ShmUnmap, nullptr, nullptr};
+// For files of a layer without shared memory.
+constexpr sqlite3_io_methods kPlainMethods = {1,        Close,          Read,        Write,
+                                              Truncate, Sync,           FileSize,    Lock,
+                                              Unlock,   CheckReservedLock, FileControl, SectorSize,
+                                              DeviceCharacteristics, nullptr, nullptr, nullptr,
+                                              nullptr, nullptr, nullptr};
+
+int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+    PageFile* page_file = Of(file);
+    std::memset(page_file, 0, sizeof(PageFile));
+    page_file->below = reinterpret_cast<sqlite3_file*>(page_file + 1);
+    const int code = BelowVfs(vfs)->xOpen(BelowVfs(vfs), name, page_file->below, flags, out_flags);
+    if (page_file->below->pMethods == nullptr) {
+        return code;
+    }
+    file->pMethods = page_file->below->pMethods->iVersion >= 2 ? &kMethods : &kPlainMethods;
+    if (code != SQLITE_OK || (flags & SQLITE_OPEN_MAIN_DB) == 0) {
+        return code;
+    }
+    try {
+        page_file->main = new MainFile();
+        page_file->main->path = name == nullptr ? "" : name;
+    } catch (const std::bad_alloc&) {
+        Close(file);
+        file->pMethods = nullptr;
+        return SQLITE_NOMEM;
+    }
+    return SQLITE_OK;
+}
+
+int Delete(sqlite3_vfs* vfs, const char* name, int sync) { return BelowVfs(vfs)->xDelete(BelowVfs(vfs), name, sync); }
+int Access(sqlite3_vfs* vfs, const char* name, int flags, int* out) {
+    return BelowVfs(vfs)->xAccess(BelowVfs(vfs), name, flags, out);
+}
+int FullPathname(sqlite3_vfs* vfs, const char* name, int size, char* out) {
+    return BelowVfs(vfs)->xFullPathname(BelowVfs(vfs), name, size, out);
+}
+// Loading extensions through this VFS is refused.
+void* DlOpen(sqlite3_vfs*, const char*) { return nullptr; }
+void DlError(sqlite3_vfs*, int size, char* message) { sqlite3_snprintf(size, message, "extensions are not loaded"); }
+void (*DlSym(sqlite3_vfs*, void*, const char*))(void) { return nullptr; }
+void DlClose(sqlite3_vfs*, void*) {}
+int Randomness(sqlite3_vfs* vfs, int bytes, char* out) { return BelowVfs(vfs)->xRandomness(BelowVfs(vfs), bytes, out); }
+int Sleep(sqlite3_vfs* vfs, int microseconds) { return BelowVfs(vfs)->xSleep(BelowVfs(vfs), microseconds); }
+int CurrentTime(sqlite3_vfs* vfs, double* out) { return BelowVfs(vfs)->xCurrentTime(BelowVfs(vfs), out); }
+int GetLastError(sqlite3_vfs* vfs, int size, char* out) {
+    return BelowVfs(vfs)->xGetLastError ? BelowVfs(vfs)->xGetLastError(BelowVfs(vfs), size, out) : 0;
+}
+int CurrentTimeInt64(sqlite3_vfs* vfs, sqlite3_int64* out) {
+    if (BelowVfs(vfs)->iVersion >= 2 && BelowVfs(vfs)->xCurrentTimeInt64 != nullptr) {
+        return BelowVfs(vfs)->xCurrentTimeInt64(BelowVfs(vfs), out);
+    }
+    double days = 0;
+    const int code = BelowVfs(vfs)->xCurrentTime(BelowVfs(vfs), &days);
+    *out = static_cast<sqlite3_int64>(days * 86400000.0);
+    return code;
+}
+
+// With the registry's mutex held.
+const char* LayerOver(Registry& registry, const char* base) {
+    sqlite3_vfs* below = sqlite3_vfs_find(base);
+    if (below == nullptr) {
+        return nullptr;
+    }
+    std::unique_ptr<Layer>& layer = registry.layers[below->zName];
+    if (layer != nullptr) {
+        return layer->name.c_str();
+    }
+    layer = std::make_unique<Layer>();
+    layer->below = below;
+    layer->name = std::string("quern-pages-over-") + below->zName;
+    sqlite3_vfs& vfs = layer->vfs;
+    vfs.iVersion = 2;
+    vfs.szOsFile = static_cast<int>(sizeof(PageFile)) + below->szOsFile;
+    vfs.mxPathname = below->mxPathname;
+    vfs.zName = layer->name.c_str();
+    vfs.pAppData = below;
+    vfs.xOpen = Open;
+    vfs.xDelete = Delete;
+    vfs.xAccess = Access;
+    vfs.xFullPathname = FullPathname;
+    vfs.xDlOpen = DlOpen;
+    vfs.xDlError = DlError;
+    vfs.xDlSym = DlSym;
+    vfs.xDlClose = DlClose;
+    vfs.xRandomness = Randomness;
+    vfs.xSleep = Sleep;
+    vfs.xCurrentTime = CurrentTime;
+    vfs.xGetLastError = GetLastError;
+    vfs.xCurrentTimeInt64 = CurrentTimeInt64;
+    if (sqlite3_vfs_register(&vfs, 0) != SQLITE_OK) {
+        layer.reset();
+        return nullptr;
+    }
+    return layer->name.c_str();
+}
+
+}  // namespace
+
+const char* RegisterPageVfsOver(const char* base) {
+    Registry& registry = TheRegistry();
+    std::lock_guard<std::mutex> lock(registry.mutex);
+    return LayerOver(registry, base);
+}
+
+Status RegisterPageVfs() {
+    Registry& registry = TheRegistry();
+    std::lock_guard<std::mutex> lock(registry.mutex);
+    if (registry.current == nullptr) {
+        registry.current = LayerOver(registry, registry.base.empty() ? nullptr : registry.base.c_str());
+    }
+    return registry.current != nullptr ? Status()
+                                       : Status::Error(Code::kInternal, "SQLite has no VFS to build upon");
+}
+
+const char* CurrentPageVfs() {
+    Registry& registry = TheRegistry();
+    std::lock_guard<std::mutex> lock(registry.mutex);
+    return registry.current;
+}
+
+std::optional<uint32_t> LastBadPage(const std::string& path) {
+    Registry& registry = TheRegistry();
+    std::lock_guard<std::mutex> lock(registry.mutex);
+    auto found = registry.bad_pages.find(path);
+    if (found == registry.bad_pages.end() && registry.current != nullptr) {
+        sqlite3_vfs* vfs = sqlite3_vfs_find(registry.current);
+        std::string full(static_cast<size_t>(vfs->mxPathname) + 1, '\0');
+        if (vfs->xFullPathname(vfs, path.c_str(), static_cast<int>(full.size()), full.data()) == SQLITE_OK) {
+            found = registry.bad_pages.find(full.c_str());
+        }
+    }
+    return found == registry.bad_pages.end() ? std::nullopt : std::optional<uint32_t>(found->second);
+}
+
+std::vector<uint32_t> ScanPages(sqlite3* db) {
+    std::vector<uint32_t> bad;
+    sqlite3_file* file = nullptr;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr ||
+        (file->pMethods != &kMethods && file->pMethods != &kPlainMethods)) {
+        return bad;
+    }
+    sqlite3_file* below = Below(file);
+    sqlite3_int64 size = 0;
+    if (below->pMethods->xFileSize(below, &size) != SQLITE_OK) {
+        return bad;
+    }
+    const std::unique_ptr<char[]> page(new char[kPageSize]);
+    for (sqlite3_int64 offset = 0; offset + kPageSize <= size && bad.size() < kBadPagesMax; offset += kPageSize) {
+        bool sound = false;
+        for (int i = 0; i < kScanTries && !sound; i++) {
+            if (i > 0) {
+                sqlite3_sleep(10);
+            }
+            sound = below->pMethods->xRead(below, page.get(), kPageSize, offset) == SQLITE_OK &&
+                    IsSound(page.get(), PageNumber(offset));
+        }
+        if (!sound) {
+            bad.push_back(PageNumber(offset));
+        }
+    }
+    return bad;
+}
+
+}  // namespace quern::storage
+
+namespace quern::testing {
+
+void SetBaseVfs(const char* name) {
+    storage::Registry& registry = storage::TheRegistry();
+    std::lock_guard<std::mutex> lock(registry.mutex);
+    registry.base = name == nullptr ? "" : name;
+    registry.current = nullptr;
+    registry.current = storage::LayerOver(registry, name);
+}
+
+}  // namespace quern::testing

@@ -1,0 +1,46 @@
+// The page-checksum VFS: a thin layer over another SQLite VFS. Each 16 KiB page of a main database file ends in 64 reserved bytes:
+//
+//   offset  size  content
+//   16320   8     XXH3-64 of bytes 0..16319, seeded with the page number, little-endian
+//   16328   4     page number (from 1), little-endian
+//   16332   52    zero
+//
+// The checksum is written with the page and proven when the page is read, so that damage and misplaced pages surface as
+// SQLITE_IOERR_DATA before any B-tree code sees them. A page of zeros only counts as never written. The write-ahead log
+// passes through: its frames have checksums of their own, and their pages get ours when they move into the file.
+//
+// Thread rule: all functions are thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/base/status.h"
+
+struct sqlite3;
+
+namespace quern::storage {
+
+// Registers the layer over the process's default VFS; later calls do nothing.
+Status RegisterPageVfs();
+// Its name, for sqlite3_open_v2.
+const char* CurrentPageVfs();
+// Registers the layer over any other VFS; returns its name, NULL when there is no such VFS. The name lives forever.
+const char* RegisterPageVfsOver(const char* base);
+
+// The page of this database that last failed its check, if any has.
+std::optional<uint32_t> LastBadPage(const std::string& path);
+// Reads all pages of the main file and returns the numbers of those that fail (at most 100). Pages that are newer in the
+// write-ahead log are checked as they stand in the file.
+std::vector<uint32_t> ScanPages(sqlite3* db);
+
+}  // namespace quern::storage
+
+namespace quern::testing {
+
+// From now on CurrentPageVfs lies over this VFS (NULL: the default one again).
+void SetBaseVfs(const char* name);
+
+}  // namespace quern::testing

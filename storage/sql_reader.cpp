@@ -1,0 +1,146 @@
+#include "storage/sql_reader.h"
+
+#include <sqlite3.h>
+
+#include <cstring>
+
+namespace quern::storage {
+
+namespace {
+
+// What a user's statement may do. `inner` is the view whose body asks, NULL for the statement itself.
+int Authorize(void* user, int action, const char* first, const char* second, const char* database, const char* inner) {
+    switch (action) {
+        case SQLITE_SELECT:
+        case SQLITE_RECURSIVE: return SQLITE_OK;
+        case SQLITE_FUNCTION:
+            return second != nullptr && sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+        case SQLITE_READ: break;
+        default: return SQLITE_DENY;
+    }
+    if (inner != nullptr) {
+        return SQLITE_OK;
+    }
+    const auto* views = static_cast<const std::vector<SqlView>*>(user);
+    if (first == nullptr || sqlite3_strnicmp(first, "sqlite_", 7) == 0 || sqlite3_strnicmp(first, "quern_", 6) == 0) {
+        return SQLITE_DENY;
+    }
+    // The tables themselves have columns and rows that are not the user's.
+    if (database != nullptr && std::strcmp(database, "main") == 0) {
+        for (const SqlView& view : *views) {
+            if (SameName(view.name, first)) {
+                return SQLITE_DENY;
+            }
+        }
+    }
+    return SQLITE_OK;
+}
+
+Status SqlError(sqlite3* db) {
+    return Status::Error(Code::kSql, "SQL: %s", sqlite3_errmsg(db)).WithDetail(sqlite3_extended_errcode(db), 0);
+}
+
+struct Finalize {
+    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+using StatementPtr = std::unique_ptr<sqlite3_stmt, Finalize>;
+
+Cell ReadCell(sqlite3_stmt* statement, int column) {
+    Cell cell;
+    switch (sqlite3_column_type(statement, column)) {
+        case SQLITE_INTEGER:
+            cell.kind = Cell::Kind::kInt;
+            cell.number = sqlite3_column_int64(statement, column);
+            break;
+        case SQLITE_FLOAT:
+            cell.kind = Cell::Kind::kReal;
+            cell.real = sqlite3_column_double(statement, column);
+            break;
+        case SQLITE_NULL: break;
+        default: {
+            cell.kind = sqlite3_column_type(statement, column) == SQLITE_TEXT ? Cell::Kind::kText : Cell::Kind::kBlob;
+            const void* data = sqlite3_column_blob(statement, column);
+            const auto size = static_cast<size_t>(sqlite3_column_bytes(statement, column));
+            cell.text = data == nullptr ? std::string_view("", 0) : std::string_view(static_cast<const char*>(data), size);
+        }
+    }
+    return cell;
+}
+
+Status RunAuthorized(Connection* connection, const std::string& statement, Work* work, const SqlSink& sink) {
+    sqlite3* db = connection->handle();
+    sqlite3_stmt* raw = nullptr;
+    const char* tail = nullptr;
+    if (sqlite3_prepare_v2(db, statement.c_str(), static_cast<int>(statement.size() + 1), &raw, &tail) != SQLITE_OK) {
+        return SqlError(db);
+    }
+    const StatementPtr prepared(raw);
+    if (prepared == nullptr) {
+        return Status::Error(Code::kSql, "SQL: the statement is empty");
+    }
+    while (tail != nullptr && *tail != '\0') {
+        sqlite3_stmt* more = nullptr;
+        const char* before = tail;
+        const int code = sqlite3_prepare_v2(db, tail, -1, &more, &tail);
+        const StatementPtr ignored(more);
+        if (code != SQLITE_OK || more != nullptr) {
+            return Status::Error(Code::kSql, "SQL: one statement at a time");
+        }
+        if (tail == before) {
+            break;
+        }
+    }
+    if (sqlite3_stmt_readonly(raw) == 0 || sqlite3_stmt_isexplain(raw) != 0) {
+        return Status::Error(Code::kSql, "SQL: only statements that read may run");
+    }
+    const int count = sqlite3_column_count(raw);
+    std::vector<std::string> names;
+    for (int i = 0; i < count; i++) {
+        const char* name = sqlite3_column_name(raw, i);
+        names.emplace_back(name == nullptr ? "" : name);
+    }
+    QUERN_TRY(sink.columns(names));
+    std::vector<Cell> row(static_cast<size_t>(count));
+    for (uint64_t rows = 0;; rows++) {
+        const int code = sqlite3_step(raw);
+        if (code == SQLITE_DONE) {
+            return {};
+        }
+        if (code != SQLITE_ROW) {
+            const int base = code & 0xff;
+            const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH || base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
+            return users ? SqlError(db) : connection->ErrorStatus(code, "SQL");
+        }
+        for (int i = 0; i < count; i++) {
+            row[static_cast<size_t>(i)] = ReadCell(raw, i);
+        }
+        QUERN_TRY(sink.row(row));
+        QUERN_TRY(work->Check("sql", rows, 0));
+    }
+}
+
+}  // namespace
+
+Status RunSql(Connection* connection, const std::vector<SqlView>& views, const std::string& statement, Work* work,
+              const SqlSink& sink) {
+    Status status;
+    size_t made = 0;
+    for (; made < views.size() && status.ok(); made++) {
+        status = connection->Execute("CREATE TEMP VIEW " + QuoteName(views[made].name) + " AS " + views[made].select);
+    }
+    if (status.ok()) {
+        ScopedWork scope(connection, work);
+        sqlite3_set_authorizer(connection->handle(), Authorize, const_cast<std::vector<SqlView>*>(&views));
+        status = RunAuthorized(connection, statement, work, sink);
+        sqlite3_set_authorizer(connection->handle(), nullptr, nullptr);
+    }
+    for (size_t i = 0; i < made; i++) {
+        const Status dropped = connection->Execute("DROP VIEW IF EXISTS temp." + QuoteName(views[i].name));
+        if (status.ok()) {
+            status = dropped;
+        }
+    }
+    return status;
+}
+
+}  // namespace quern::storage

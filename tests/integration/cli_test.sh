@@ -1,0 +1,231 @@
+#!/bin/bash
+# The shell `quern` end to end: every command, the formats, exit codes, messages, interruption.
+#
+#   cli_test.sh PATH-OF-QUERN [SOURCE-DIR]
+#
+# Works in a temporary directory. The part on real vector sets needs QUERN_DATA, or ../shared/data beside the source directory, and is
+# skipped with a message without it. Needs nothing but bash, coreutils, gzip and zstd.
+set -u
+quern=$(realpath "${1:?usage: cli_test.sh PATH-OF-QUERN [SOURCE-DIR]}")
+source_dir=${2:-${QUERN_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}}
+data=${QUERN_DATA:-$source_dir/../shared/data}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+. "$source_dir/tests/integration/cli_test_checks.sh"
+
+section "help and version"
+expect 0 "quern 0." "$quern" --version
+expect 0 "import" "$quern" --help
+for command in create import search get count info verify optimize vacuum backup export sql bench rebuild drop delete completion; do
+    expect 0 "Example" "$quern" $command --help
+done
+expect 2 "required" "$quern"
+expect 2 "" "$quern" nonsense
+expect 2 "" "$quern" info
+expect 2 "bogus" "$quern" info x.quern --bogus
+for shell in bash:quern.bash zsh:_quern fish:quern.fish; do
+    "$quern" completion "${shell%%:*}" >script && cmp script "$source_dir/bindings/cli/completions/${shell##*:}" ||
+        fail "completions/${shell##*:} is not what 'quern completion ${shell%%:*}' prints"
+done
+
+section "create, and what is wrong with a schema"
+expect 0 "" "$quern" create a.quern docs --key id:text --attr year:int --attr tags:tags --attr raw:blob --attr more:json --dense emb:4:l2:f16
+expect 1 "exists" "$quern" create a.quern docs
+expect 2 "NAME:DIM" "$quern" create a.quern other --dense emb:0:l2
+expect 2 "NAME:TYPE" "$quern" create a.quern other --attr year:number
+expect 0 '"f16"' "$quern" info a.quern --json
+
+section "JSONL: all types there and back"
+cat >docs.jsonl <<'END'
+{"id":"a","year":2000,"tags":["y","x"],"raw":"AP8=","more":{"k":[1,2.50,"z"]},"emb":[1,2,3,4]}
+{"id":"b","year":null,"emb":[1,2,3,5.5]}
+{"id":"c","tags":[],"emb":null}
+END
+expect 0 "imported 3 records" "$quern" import a.quern docs docs.jsonl
+expect 0 "" "$quern" export a.quern docs out.jsonl
+cat >wanted <<'END'
+{"id":"a","year":2000,"tags":["x","y"],"raw":"AP8=","more":{"k":[1,2.50,"z"]},"emb":[1,2,3,4]}
+{"id":"b","year":null,"tags":null,"raw":null,"more":null,"emb":[1,2,3,5.5]}
+{"id":"c","year":null,"tags":[],"raw":null,"more":null,"emb":null}
+END
+same wanted out.jsonl
+expect 1 "exists" "$quern" export a.quern docs out.jsonl
+expect 0 "" "$quern" export a.quern docs out.csv.gz
+expect 0 "" "$quern" create a.quern again --key id:text --attr year:int --attr tags:tags --attr raw:blob --attr more:json --dense emb:4:l2:f16
+expect 0 "imported 3" "$quern" import a.quern again out.csv.gz
+"$quern" export a.quern again >again.jsonl
+same wanted again.jsonl
+expect 0 "" "$quern" export a.quern docs emb.npy --key-file keys.txt
+printf 'a\nb\n' >wanted_keys
+same wanted_keys keys.txt
+expect 0 "imported 2" "$quern" import a.quern vectors emb.npy --field emb --key-file keys.txt --type f16
+expect 0 "b" "$quern" search a.quern vectors --key a --json
+expect 0 "" "$quern" export a.quern vectors emb.fvecs.zst
+expect 0 "imported 2" "$quern" import a.quern numbered emb.fvecs.zst --field emb
+expect 0 "imported 2" "$quern" import a.quern fromstdin - --format fvecs --field emb <emb.fvecs.zst
+
+section "get, count, delete, drop, sql"
+expect 0 '{"id":"b","year":null}' "$quern" get a.quern docs b --columns year --json
+expect 1 "not found: zz" "$quern" get a.quern docs a zz
+printf 'a\nc\n' >some
+expect 0 "2000" "$quern" get a.quern docs --key-file some --columns year
+expect 0 "3" "$quern" count a.quern docs
+expect 0 '"again":3' "$quern" count a.quern --json
+expect 0 "deleted 1 record" "$quern" delete a.quern again a nope
+expect 0 "2" "$quern" count a.quern again
+expect 2 "yes" "$quern" drop a.quern again </dev/null
+expect 0 "" "$quern" drop a.quern again --column raw --yes
+expect 0 "" "$quern" drop a.quern again --yes
+expect 1 "again" "$quern" count a.quern again
+expect 0 '{"id":"a","year":2000}' "$quern" sql a.quern "select id, year from docs where year > 1999" --json
+expect 0 "id,year" "$quern" sql a.quern "select id, year from docs order by 1" --csv
+expect 0 "42" "$quern" sql a.quern - <<<"select 42"
+expect 1 "" "$quern" sql a.quern "delete from docs"
+expect 1 "" "$quern" sql a.quern "selec"
+
+section "search"
+expect 0 '{"key":"b","distance":2.25}' "$quern" search a.quern docs --key a --json
+expect 0 '{"key":"a","distance":0' "$quern" search a.quern docs --key a --self --json
+expect 0 "2000" "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 --columns year
+expect 0 "no records" "$quern" search a.quern docs --vector '[100,0,0,0]' -k 0 --max-distance 1
+expect 0 '"columns":{"year":2000}' "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 -c year --json
+expect 0 '"query":1' "$quern" search a.quern docs --queries emb.npy --batch --json
+expect 0 "queries/s" "$quern" search a.quern docs --queries emb.npy --timing --threads 1
+expect 1 "dimension 2" "$quern" search a.quern docs --vector '[1,2]'
+expect 1 "nope" "$quern" search a.quern docs --field nope --vector '[1,2]'
+expect 1 "zz" "$quern" search a.quern docs --key zz
+expect 1 "nothere" "$quern" search a.quern nothere --key a
+expect 2 "one of" "$quern" search a.quern docs
+expect 2 "max-distance" "$quern" search a.quern docs --key a -k 0
+expect 2 "array" "$quern" search a.quern docs --vector '[1,"x"]'
+expect 1 "texts" "$quern" search a.quern docs --queries emb.npy --truth emb.npy
+expect 1 "none.quern" "$quern" search none.quern docs --key a
+[ ! -e none.quern ] || fail "a search created a file"
+
+section "CSV, inferred types, bad lines"
+printf 'id,title,year,ok,v[0],v[1]\n1,"a, ""b""",2000,true,0.5,1\n2,,,false,,\n3,x,abc,true,1,2\n4,y,2001,true,1,nan\n5,z,7,true,3,4\n' >c.csv
+expect 1 "c.csv:4: column 'year': 'abc' does not fit" "$quern" import c.quern c c.csv --field v --attr year:int
+expect 0 "0" "$quern" count c.quern c
+expect 0 "2 bad lines skipped, the first: c.csv:4" "$quern" import c.quern c c.csv --field v --skip-bad
+expect 0 '{"id":1,"title":"a, \"b\"","year":2000,"ok":true,"v":[0.5,1]}' "$quern" get c.quern c 1 --json
+expect 1 "is in collection" "$quern" import c.quern c c.csv --insert --skip-bad
+expect 1 "no column 'zzz'" "$quern" import c.quern c - --format jsonl <<<'{"id":9,"zzz":1}'
+expect 0 "" "$quern" import c.quern c - --format jsonl --add <<<'{"id":9,"zzz":1}'
+expect 0 '"zzz":1' "$quern" get c.quern c 9 --json
+expect 0 "" "$quern" import c.quern c - --format jsonl --add --rest more <<<'{"id":9,"q":1}'
+expect 0 "" "$quern" import c.quern c - --format jsonl --rest more --update <<<'{"id":9,"year":5,"qq":[1,{"a":2}]}'
+expect 0 '"more":{"qq":[1,{"a":2}]}' "$quern" get c.quern c 9 --json
+expect 1 "no record was committed" "$quern" import c.quern c - --format jsonl --update <<<'{"id":12345,"year":5}'
+expect 0 '"records":2' "$quern" import c.quern twice - --format jsonl --json <<<$'{"id":1,"a":1}\n{"id":1,"a":2}'
+expect 0 '"a":2' "$quern" get c.quern twice 1 --json
+expect 0 "imported 1 records" "$quern" import c.quern keyed - --format jsonl --key _id --rename name=title <<<'{"_id":"k","name":"t"}'
+expect 0 '{"id":"k","title":"t"}' "$quern" get c.quern keyed k --json
+expect 0 "imported 1 records" "$quern" import c.quern rest - --format jsonl --columns id,a --rest more <<<'{"id":1,"a":2,"b":3,"c":[1.50]}'
+expect 0 '{"id":1,"a":2,"more":{"b":3,"c":[1.50]}}' "$quern" get c.quern rest 1 --json
+for i in $(seq 1 50); do echo "{\"id\":$i}"; done >many.jsonl
+echo '{"id":' >>many.jsonl
+expect 1 "many.jsonl:51: malformed JSON" "$quern" import c.quern many many.jsonl --batch-rows 20
+expect 0 "40" "$quern" count c.quern many
+expect 1 "40 records are committed" "$quern" import c.quern many many.jsonl --batch-rows 20
+expect 1 "nothing was imported" "$quern" import c.quern none many.jsonl --batch-rows 20 --atomic
+expect 0 "0" "$quern" count c.quern none
+
+section "word vectors"
+printf '3 2\nking 1 0\nqueen 0.9 0.1\n. . . 0 1\n' | gzip >w.txt.gz
+expect 0 "imported 3" "$quern" import w.quern w w.txt.gz --field emb --metric cosine
+expect 0 "queen" "$quern" search w.quern w --key king -k 1
+expect 0 '". . ."' "$quern" get w.quern w ". . ." --json
+expect 1 "has the metric cosine, not l2" "$quern" import w.quern w w.txt.gz --field emb --metric l2
+expect 2 "metric" "$quern" import w.quern x w.txt.gz --field emb --metric foo
+expect 2 "field" "$quern" import w.quern x w.txt.gz
+expect 2 "format" "$quern" import w.quern x - --field emb </dev/null
+
+section "idx and bits"
+{ printf '\0\0\10\3\0\0\0\2\0\0\0\2\0\0\0\2'; printf '\1\2\3\4\377\0\0\0'; } | gzip >images-idx3-ubyte.gz
+expect 0 "imported 2" "$quern" import i.quern images images-idx3-ubyte.gz --field px
+expect 0 '[255,0,0,0]' "$quern" get i.quern images 1 --json
+expect 0 "imported 2" "$quern" import i.quern bits images-idx3-ubyte.gz --field px --type bit
+expect 0 '"distance":3' "$quern" search i.quern bits --key 0 --json
+expect 1 "i8" "$quern" import i.quern small images-idx3-ubyte.gz --field px --type i8
+
+section "damaged and hostile files"
+printf 'garbage' >g.quern
+expect 1 "not a quern database" "$quern" info g.quern
+printf '\377\377\377\377' >bad.fvecs
+expect 1 "row 0: dimension -1" "$quern" import new.quern x bad.fvecs --field emb
+expect 1 "cannot open" "$quern" import new.quern x nofile.fvecs --field emb
+head -c 30 w.txt.gz >cut.txt.gz
+expect 1 "cut.txt.gz" "$quern" import new.quern x cut.txt.gz --field emb
+[ ! -e new.quern ] || fail "an import of an unreadable file created a database"
+{ printf '{"id":1,"a":'; head -c 100000 /dev/zero | tr '\0' '['; echo; } >deep.jsonl
+expect 1 "deep.jsonl:1: nested deeper" "$quern" import new.quern x deep.jsonl
+
+section "maintenance"
+expect 0 "ok" "$quern" verify a.quern
+expect 0 '"ok": *true' "$quern" verify a.quern --json
+expect 0 "segment" "$quern" optimize a.quern docs
+expect 0 "segments" "$quern" optimize a.quern --max-ms 1000 --json
+expect 0 "file" "$quern" vacuum a.quern
+expect 0 "" "$quern" backup a.quern b.quern
+expect 1 "b.quern" "$quern" backup a.quern b.quern
+expect 0 "" "$quern" rebuild b.quern
+expect 0 "bytes of the file" "$quern" info b.quern
+"$quern" export b.quern docs >from_backup.jsonl
+same wanted from_backup.jsonl
+expect 0 "same answers *2 of 2" "$quern" bench a.quern numbered --directory .
+damage b.quern
+expect 1 "" "$quern" verify b.quern
+
+section "a full disk and a closed pipe"
+if [ -w /dev/full ]; then
+    "$quern" export a.quern docs >/dev/full 2>message && fail "writing to a full disk succeeded"
+    "$quern" info a.quern >/dev/full 2>message && fail "printing to a full disk succeeded"
+fi
+"$quern" export a.quern docs | head -c 1 >/dev/null
+
+section "Ctrl-C"
+awk 'BEGIN { for (i = 0; i < 400000; i++) printf "{\"id\":%d,\"v\":[%d,%d,%d,%d]}\n", i, i, i % 7, i % 11, i % 13 }' >long.jsonl
+interrupt 0.7 "$quern" import stop.quern long long.jsonl --field v --batch-rows 1000
+if [ "$interrupted_code" = 130 ]; then
+    committed=$(sed -n 's/.*interrupted; \([0-9,]*\) records are committed.*/\1/p' message | tr -d ,)
+    kept=$("$quern" count stop.quern long)
+    [ "${committed:-x}" = "$kept" ] || fail "the message says '${committed:-nothing}', the collection holds $kept"
+    expect 0 "ok" "$quern" verify stop.quern
+    expect 0 "" "$quern" import stop.quern long long.jsonl --skip-rows "$kept"
+    expect 0 "400000" "$quern" count stop.quern long
+else
+    echo "  note: the import ended before the signal came (code $interrupted_code)"
+fi
+
+if [ -e "$data/sift500k/base.bvecs.zst" ]; then
+    section "real vectors: SIFT"
+    sift=$data/sift500k
+    expect 0 "imported 500,000" "$quern" import sift.quern sift "$sift/base.bvecs.zst" --field emb --metric l2
+    expect 0 '"recall":1.0,' "$quern" search sift.quern sift --field emb --queries "$sift/query.bvecs.zst" -k 10 \
+        --truth "$sift/truth100.l2.ivecs.zst" --limit 20 --json
+    expect 0 "recall@10 *1.0000" "$quern" search sift.quern sift --field emb --queries "$sift/query.bvecs.zst" -k 10 \
+        --truth "$sift/truth100.l2.ivecs.zst" --limit 100 --batch
+    expect 0 "sift" "$quern" info sift.quern
+    expect 0 "ok" "$quern" verify sift.quern
+    expect 0 "1 segment" "$quern" optimize sift.quern
+    expect 0 "latency" "$quern" search sift.quern sift --field emb --queries "$sift/query.bvecs.zst" -k 10 \
+        --truth "$sift/truth100.l2.ivecs.zst" --limit 10
+    rm -f sift.quern
+    section "real vectors: words, MNIST, papers"
+    expect 0 "imported 60,000" "$quern" import mnist.quern digits "$data/mnist784/images.u8.npy.zst" --field px --limit 60000
+    expect 0 '"key":' "$quern" search mnist.quern digits --queries "$data/mnist784/images.u8.npy.zst" --skip-rows 60000 --limit 3 -k 5 --json
+    zstd -dqc "$data/words/word2vec-googlenews-8000.txt.zst" >words.txt
+    expect 0 "imported 8,000" "$quern" import words.quern words "$data/words/word2vec-googlenews-8000x300.f32.npy.zst" \
+        --field emb --metric cosine --key-file words.txt
+    expect 0 "queen" "$quern" search words.quern words --key king -k 10
+    expect 0 "imported 29,810" "$quern" import papers.quern papers "$data/acl-anthology/corpus.jsonl.zst" --key _id:int
+    expect 0 "imported 29,810" "$quern" import papers.quern papers "$data/acl-anthology/lsa256.docs.f16.npy.zst" \
+        --field emb --metric cosine --type f16 --update --add
+    expect 0 "ok" "$quern" verify papers.quern
+    expect 0 "imported 19,406" "$quern" import shop.quern items "$data/icecat/products.jsonl.zst" --key id --columns id,title --rest more
+else
+    echo "skipped: the real vector sets are not at $data (set QUERN_DATA)"
+fi
+
+finish
