@@ -249,6 +249,33 @@ Result<int64_t> ReadCatalogEpoch(Connection* connection) {
     return row.ColumnInt(0);
 }
 
+namespace {
+
+CollectionSql MakeSql(const CollectionInfo& info) {
+    CollectionSql sql;
+    const std::string key = QuoteName(info.schema.key_name);
+    std::string attrs;
+    for (const AttrDef& attr : info.schema.attrs) {
+        attrs += ", " + QuoteName(attr.name);
+    }
+    auto insert_into = [](const std::string& table, size_t columns) {
+        std::string text = "INSERT INTO " + table + " VALUES(?1";
+        for (size_t i = 2; i <= columns; i++) {
+            text += ",?" + std::to_string(i);
+        }
+        return text + ")";
+    };
+    sql.record_table = QuoteName(info.name);
+    sql.insert_record = insert_into(sql.record_table, 3 + info.schema.attrs.size()) + " ON CONFLICT DO NOTHING";
+    sql.find_record = "SELECT \"_rid\", \"_hash\" FROM " + sql.record_table + " WHERE " + key + "=?1";
+    sql.log_table = LogTableName(info.id);
+    sql.append_log = insert_into(sql.log_table, 9 + info.schema.attrs.size());
+    sql.read_log = "SELECT \"_rid\", \"_kind\", \"_dead\", \"_hash\", " + key + ", \"_vectors\"" + attrs + " FROM " + sql.log_table;
+    return sql;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
     auto catalog = std::make_shared<Catalog>();
     QUERN_ASSIGN(catalog->epoch, ReadCatalogEpoch(connection));
@@ -300,6 +327,7 @@ Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
         if (catalog->Find(info->name)) {
             return BadCatalog("two collections named '" + info->name + "'");
         }
+        info->sql = MakeSql(*info);
         catalog->collections.push_back(info);
     }
     return catalog;

@@ -14,10 +14,21 @@
 
 namespace quern::storage {
 
+// SQL texts of the statements that every commit runs: made once, because making them costs as much as running them.
+struct CollectionSql {
+    std::string record_table;   // quoted
+    std::string insert_record;  // row id, hash, key, attributes; nothing happens when the key is there
+    std::string find_record;    // row id and hash by key
+    std::string log_table;
+    std::string append_log;
+    std::string read_log;  // without WHERE
+};
+
 struct CollectionInfo {
     int64_t id = 0;
     std::string name;
     Schema schema;
+    CollectionSql sql;
 };
 
 struct Catalog {

@@ -50,11 +50,13 @@ Writer::~Writer() {
     }
 }
 
-Status Writer::Commit() {
-    const int code = sqlite3_exec(connection_->handle(), "COMMIT", nullptr, nullptr, nullptr);
+Status Writer::Commit(const std::function<void(bool committed)>& before_unlock) {
     Status status;
-    if (code != SQLITE_OK) {
-        status = connection_->ErrorStatus(code, "COMMIT");
+    {
+        Result<Statement> commit = connection_->Prepare("COMMIT");
+        status = commit.ok() ? commit->Run() : commit.status();
+    }
+    if (!status.ok()) {
         const std::string message = status.message();
         sqlite3_exec(connection_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
         // A full disk cuts the commit's own frame short, which recovery ignores: that outcome is known. After any
@@ -67,6 +69,9 @@ Status Writer::Commit() {
             std::lock_guard<std::mutex> lock(store_->mutex_);
             store_->poisoned_ = true;
         }
+    }
+    if (before_unlock) {
+        before_unlock(status.ok());
     }
     open_ = false;
     store_->UnlockWriter();
@@ -297,7 +302,11 @@ Result<std::unique_ptr<Writer>> FileStore::BeginWrite() {
         }
         writer_ = std::move(*opened);
     }
-    const Status status = writer_->Execute("BEGIN IMMEDIATE");
+    Status status;
+    {
+        Result<Statement> begin = writer_->Prepare("BEGIN IMMEDIATE");
+        status = begin.ok() ? begin->Run() : begin.status();
+    }
     if (!status.ok()) {
         UnlockWriter();
         return status;

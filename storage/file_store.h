@@ -5,6 +5,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -49,7 +50,8 @@ public:
     Writer& operator=(const Writer&) = delete;
     Connection* connection() { return connection_; }
     // kOutcomeUnknown: the commit may or may not be in the file; the store is poisoned from now on.
-    Status Commit();
+    // before_unlock, if given, runs when the outcome is known and before any other writer of this process can begin.
+    Status Commit(const std::function<void(bool committed)>& before_unlock = nullptr);
 
 private:
     friend class FileStore;

@@ -7,22 +7,10 @@ constexpr int kKeyColumn = 8;  // parameter number of the key
 }
 
 RecordLog::RecordLog(Connection* connection, const CollectionInfo& info)
-    : connection_(connection), info_(info), table_(LogTableName(info.id)) {
-    append_sql_ = "INSERT INTO " + table_ + " VALUES(?1";
-    const size_t columns = static_cast<size_t>(kKeyColumn) + info.schema.attrs.size() + 1;
-    for (size_t i = 2; i <= columns; i++) {
-        append_sql_ += ",?" + std::to_string(i);
-    }
-    append_sql_ += ")";
-    read_sql_ = "SELECT \"_rid\", \"_kind\", \"_dead\", \"_hash\", " + QuoteName(info.schema.key_name) + ", \"_vectors\"";
-    for (const AttrDef& attr : info.schema.attrs) {
-        read_sql_ += ", " + QuoteName(attr.name);
-    }
-    read_sql_ += " FROM " + table_;
-}
+    : connection_(connection), info_(info), table_(info.sql.log_table) {}
 
 Status RecordLog::Append(const LogEntry& entry, const CollectionState* last) {
-    QUERN_ASSIGN(Statement insert, connection_->Prepare(append_sql_));
+    QUERN_ASSIGN(Statement insert, connection_->Prepare(info_.sql.append_log));
     insert.Int(1, entry.rid).Int(2, static_cast<int64_t>(entry.kind));
     if (entry.dead != 0) {
         insert.Int(3, entry.dead);
@@ -41,7 +29,7 @@ Status RecordLog::Append(const LogEntry& entry, const CollectionState* last) {
 }
 
 Result<int64_t> RecordLog::ReadWhere(const char* where, int64_t bound, const std::function<Status(const LogEntry&)>& visit) {
-    QUERN_ASSIGN(Statement rows, connection_->Prepare(read_sql_ + where));
+    QUERN_ASSIGN(Statement rows, connection_->Prepare(info_.sql.read_log + where));
     rows.Int(1, bound);
     LogEntry entry;
     int64_t count = 0;

@@ -45,9 +45,7 @@ private:
     Result<int64_t> ReadWhere(const char* where, int64_t bound, const std::function<Status(const LogEntry&)>& visit);
     Connection* connection_;
     const CollectionInfo& info_;
-    std::string table_;
-    std::string append_sql_;
-    std::string read_sql_;
+    const std::string& table_;
 };
 
 // The dense values of one record as one blob: for each present field, in schema order: varint field id, varint bytes, the elements.

@@ -3,17 +3,10 @@
 namespace quern::storage {
 
 RecordTable::RecordTable(Connection* connection, const CollectionInfo& info)
-    : connection_(connection), info_(info), table_(QuoteName(info.name)) {
-    insert_sql_ = "INSERT INTO " + table_ + " VALUES(?1,?2,?3";
-    for (size_t i = 0; i < info.schema.attrs.size(); i++) {
-        insert_sql_ += ",?" + std::to_string(i + 4);
-    }
-    insert_sql_ += ") ON CONFLICT DO NOTHING";
-    find_sql_ = "SELECT \"_rid\", \"_hash\" FROM " + table_ + " WHERE " + QuoteName(info.schema.key_name) + "=?1";
-}
+    : connection_(connection), info_(info), table_(info.sql.record_table) {}
 
 Result<bool> RecordTable::Insert(int64_t rid, uint64_t hash, const Key& key, const std::vector<Cell>& cells) {
-    QUERN_ASSIGN(Statement insert, connection_->Prepare(insert_sql_));
+    QUERN_ASSIGN(Statement insert, connection_->Prepare(info_.sql.insert_record));
     insert.Int(1, rid).Int(2, static_cast<int64_t>(hash)).KeyValue(3, key);
     for (size_t i = 0; i < cells.size(); i++) {
         insert.Value(static_cast<int>(i) + 4, cells[i]);
@@ -23,7 +16,7 @@ Result<bool> RecordTable::Insert(int64_t rid, uint64_t hash, const Key& key, con
 }
 
 Result<std::optional<RecordRef>> RecordTable::Find(const Key& key) {
-    QUERN_ASSIGN(Statement find, connection_->Prepare(find_sql_));
+    QUERN_ASSIGN(Statement find, connection_->Prepare(info_.sql.find_record));
     QUERN_ASSIGN(const bool there, find.KeyValue(1, key).Step());
     if (!there) {
         return std::optional<RecordRef>();

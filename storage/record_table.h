@@ -53,9 +53,7 @@ private:
 
     Connection* connection_;
     const CollectionInfo& info_;
-    std::string table_;
-    std::string insert_sql_;
-    std::string find_sql_;
+    const std::string& table_;
 };
 
 }  // namespace quern::storage

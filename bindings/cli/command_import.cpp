@@ -6,6 +6,7 @@
 // ends the batch inside the same transaction, since one call of the library takes each key once.
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <exception>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -214,9 +215,18 @@ void RunImport(const ImportOptions& options) {
     const bool has_columns = stream.reader().has_columns();
     const uint64_t bytes_before = stream.reader().source().bytes_taken();
     Record record;
-    while (sample.size() < (has_columns ? kSampleRecords : 1) &&
-           stream.reader().source().bytes_taken() - bytes_before < kSampleBytes && stream.Next(&record)) {
-        sample.push_back(record);
+    // An error behind some good records is kept until these are written, so that it makes no difference where it stands.
+    std::exception_ptr sample_error;
+    try {
+        while (sample.size() < (has_columns ? kSampleRecords : 1) &&
+               stream.reader().source().bytes_taken() - bytes_before < kSampleBytes && stream.Next(&record)) {
+            sample.push_back(record);
+        }
+    } catch (const FormatError&) {
+        if (sample.empty()) {
+            throw;
+        }
+        sample_error = std::current_exception();
     }
 
     Database database(options.db, "rwc", options.open);
@@ -261,6 +271,9 @@ void RunImport(const ImportOptions& options) {
     try {
         for (; !sample.empty(); sample.pop_front()) {
             take(sample.front());
+        }
+        if (sample_error != nullptr) {
+            std::rethrow_exception(sample_error);
         }
         while (stream.Next(&record)) {
             take(record);

@@ -299,7 +299,11 @@ void ImportPlan::StageKeyValue(const Record& record, const Value& value, StagedR
     if (value.kind == Value::Kind::kNull) {
         BadRow(record, "no key in column '" + key_column_ + "'");
     }
-    if (!ConvertValue(is_int ? ColumnType::kInt : ColumnType::kText, value, &key, &problem)) {
+    bool fits = ConvertValue(is_int ? ColumnType::kInt : ColumnType::kText, value, &key, &problem);
+    if (!fits && is_int && value.kind == Value::Kind::kText) {
+        fits = ParseInt(value.text, &key.integer);  // many JSONL files have numbers as texts for keys
+    }
+    if (!fits) {
         BadRow(record, "key column '" + key_column_ + "': " + problem);
     }
     if (is_int) {

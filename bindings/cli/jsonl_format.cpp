@@ -1,6 +1,7 @@
 // Reader and writer of JSONL.
 #include "jsonl_format.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -116,12 +117,11 @@ public:
     bool start_array(size_t) { return Open('['); }
     bool end_array() { return Close(']'); }
     bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
+        // "[json.exception.parse_error.101] parse error at line 1, column 7: syntax error ...; last read: ..."
         std::string what = error.what();
-        const size_t colon = what.rfind("; last read");
-        if (colon != std::string::npos) {
-            what.resize(colon);
-        }
-        const size_t start = what.find("] ");
+        what.resize(std::min(what.rfind("; last read"), what.size()));
+        const size_t place = what.find("parse error at");
+        const size_t start = what.find(place == std::string::npos ? "] " : ": ", place == std::string::npos ? 0 : place);
         return Stop("malformed JSON at character " + std::to_string(position) + ": " +
                     (start == std::string::npos ? what : what.substr(start + 2)));
     }

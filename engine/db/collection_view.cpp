@@ -42,6 +42,53 @@ Result<std::optional<CollectionView::Place>> CollectionView::Locate(storage::Con
     return std::optional<Place>();
 }
 
+namespace {
+
+bool SameParts(const storage::SegmentInfo& a, const storage::SegmentInfo& b) {
+    return a.id == b.id && std::equal(a.parts.begin(), a.parts.end(), b.parts.begin(), b.parts.end(),
+                                      [](const auto& x, const auto& y) { return x.id == y.id; });
+}
+
+// Fills view->segments for its info and state. Segments that `older` has are taken over with all that is loaded of them; a rebuilt
+// derived part changes the parts of a segment, not its id.
+Status LoadSegments(storage::Connection* connection, const CollectionView* older, const std::shared_ptr<MemoryBudget>& budget,
+                    CollectionView* view) {
+    const std::string name = "collection '" + view->info->name + "'";
+    Result<std::vector<storage::SegmentInfo>> rows =
+        storage::ReadSegments(connection, view->info->id, storage::SegmentState::kLive);
+    if (!rows.ok()) {
+        return rows.status().WithContext(name);
+    }
+    uint64_t layout = 0;
+    for (storage::SegmentInfo& row : *rows) {
+        layout += row.LayoutHash();
+        std::shared_ptr<Segment> segment;
+        if (older != nullptr && older->info->id == view->info->id) {
+            for (const auto& known : older->segments) {
+                segment = SameParts(known->info(), row) ? known : segment;
+            }
+        }
+        view->segments.push_back(segment ? segment : std::make_shared<Segment>(std::move(row), budget));
+    }
+    if (layout != view->state.layout) {
+        return Status::Error(Code::kCorrupt, "%s: the list of its segments does not match its digest", name.c_str());
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const CollectionView>> BuildSegments(storage::Connection* connection,
+                                                            std::shared_ptr<const storage::CollectionInfo> info,
+                                                            const storage::CollectionState& state,
+                                                            const CollectionView* older, std::shared_ptr<MemoryBudget> budget) {
+    auto view = std::make_shared<CollectionView>();
+    view->info = info;
+    view->state = state;
+    QUERN_TRY(LoadSegments(connection, older, budget, view.get()));
+    return std::shared_ptr<const CollectionView>(view);
+}
+
 Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* connection,
                                                         std::shared_ptr<const storage::CollectionInfo> info,
                                                         const storage::CollectionState& state,
@@ -64,35 +111,7 @@ Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* con
             return mirror.status().WithContext(name);
         }
         view->mirror = *mirror;
-        Result<std::vector<storage::SegmentInfo>> rows = storage::ReadSegments(connection, info->id, storage::SegmentState::kLive);
-        if (!rows.ok()) {
-            return rows.status().WithContext(name);
-        }
-        uint64_t layout = 0;
-        for (storage::SegmentInfo& row : *rows) {
-            layout += row.LayoutHash();
-            std::shared_ptr<Segment> segment;
-            if (older != nullptr && older->info->id == info->id) {
-                for (const auto& known : older->segments) {
-                    // A rebuilt derived part changes the parts, not the id.
-                    if (known->info().id == row.id && known->info().parts.size() == row.parts.size()) {
-                        segment = known;
-                    }
-                }
-            }
-            if (segment) {
-                for (size_t i = 0; i < row.parts.size(); i++) {
-                    if (segment->info().parts[i].id != row.parts[i].id) {
-                        segment.reset();
-                        break;
-                    }
-                }
-            }
-            view->segments.push_back(segment ? segment : std::make_shared<Segment>(std::move(row), budget));
-        }
-        if (layout != state.layout) {
-            return Status::Error(Code::kCorrupt, "%s: the list of its segments does not match its digest", name.c_str());
-        }
+        QUERN_TRY(LoadSegments(connection, older, budget, view.get()));
     }
     view->log = view->mirror->View(state);
     if (same_epoch) {
@@ -111,6 +130,23 @@ Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* con
     }
     view->sealed_dead = dead;
     return std::shared_ptr<const CollectionView>(view);
+}
+
+Result<std::shared_ptr<LogMirror>> CollectionCache::Mirror(storage::Connection* connection,
+                                                           std::shared_ptr<const storage::CollectionInfo> info,
+                                                           const storage::CollectionState& state,
+                                                           std::shared_ptr<MemoryBudget> budget) {
+    std::shared_ptr<const CollectionView> newest;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        newest = newest_;
+    }
+    if (newest && newest->info == info && newest->state.epoch == state.epoch) {
+        QUERN_TRY(newest->mirror->CatchUp(connection, state));
+        return newest->mirror;
+    }
+    QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view, View(connection, info, budget));
+    return view->mirror;
 }
 
 Result<std::shared_ptr<const CollectionView>> CollectionCache::View(storage::Connection* connection,

@@ -50,11 +50,21 @@ public:
     Result<std::shared_ptr<const CollectionView>> View(storage::Connection* connection,
                                                        std::shared_ptr<const storage::CollectionInfo> info,
                                                        std::shared_ptr<MemoryBudget> budget);
+    // Only the mirror of the log, caught up to this state: all that a small write needs.
+    Result<std::shared_ptr<LogMirror>> Mirror(storage::Connection* connection,
+                                              std::shared_ptr<const storage::CollectionInfo> info,
+                                              const storage::CollectionState& state, std::shared_ptr<MemoryBudget> budget);
 
 private:
     std::mutex mutex_;
     std::shared_ptr<const CollectionView> newest_;
 };
+
+// A view of the live segments alone, without log, mirror and tombstones; segments of `older` (may be NULL) are shared.
+Result<std::shared_ptr<const CollectionView>> BuildSegments(storage::Connection* connection,
+                                                            std::shared_ptr<const storage::CollectionInfo> info,
+                                                            const storage::CollectionState& state,
+                                                            const CollectionView* older, std::shared_ptr<MemoryBudget> budget);
 
 // Builds a view without looking at any cache but the segments and mirror of `older` (may be NULL).
 Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* connection,

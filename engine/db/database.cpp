@@ -139,29 +139,31 @@ Result<Database::WriteStart> Database::BeginWrite() {
     WriteStart start;
     QUERN_ASSIGN(start.writer, store_->BeginWrite());
     storage::Connection* connection = start.writer->connection();
-    QUERN_ASSIGN(start.catalog, CatalogOf(connection));
-    // Moves when another connection has committed since: only then must all collections be asked for their generation.
     int64_t version = 0;
     {
+        // Moves when another connection has committed since.
         QUERN_ASSIGN(storage::Statement row, connection->Prepare("PRAGMA data_version"));
         QUERN_ASSIGN(const bool there, row.Step());
         version = there ? row.ColumnInt(0) : 0;
     }
-    // Only the holder of the writer touches the known generation.
-    if (version != known_version_) {
-        QUERN_ASSIGN(known_generation_, storage::ReadGeneration(connection, *start.catalog));
-        known_version_ = version;
+    if (version != known_.version) {
+        known_.version = -1;
+        known_.states.clear();
+        QUERN_ASSIGN(known_.catalog, CatalogOf(connection));
+        QUERN_ASSIGN(known_.generation, storage::ReadGeneration(connection, *known_.catalog));
+        known_.version = version;
     }
-    if (known_generation_ == INT64_MAX) {
+    if (known_.generation == INT64_MAX) {
         return Status::Error(Code::kCorrupt, "the generation counter is out of range");
     }
-    start.generation = known_generation_ + 1;
+    start.catalog = known_.catalog;
+    start.generation = known_.generation + 1;
+    start.states.swap(known_.states);  // whoever writes knows best what becomes of them
     return start;
 }
 
 Status Database::CommitWrite(WriteStart* start) {
-    known_generation_ = start->generation;
-    return start->writer->Commit();
+    return start->writer->Commit([this](bool) { known_.version = -1; });
 }
 
 Result<std::unique_ptr<Transaction>> Database::Begin() {
@@ -171,6 +173,7 @@ Result<std::unique_ptr<Transaction>> Database::Begin() {
     transaction->writer_ = std::move(start.writer);
     transaction->catalog_ = std::move(start.catalog);
     transaction->generation_ = start.generation;
+    transaction->states_ = std::move(start.states);
     transaction_.store(transaction.get());
     return transaction;
 }

@@ -138,12 +138,11 @@ public:
         std::unique_ptr<storage::Writer> writer;
         std::shared_ptr<const storage::Catalog> catalog;
         int64_t generation = 0;
+        std::map<int64_t, storage::CollectionState> states;  // of some collections
     };
     Result<WriteStart> BeginWrite();
-    // Commits it and remembers its generation as given.
+    // Commits a change of the schema.
     Status CommitWrite(WriteStart* start);
-    // Transaction's way to do the same.
-    void NoteGeneration(int64_t generation) { known_generation_ = generation; }
     int threads() const;
     // Collection NULL: all of them. kNotFound.
     Result<std::vector<std::shared_ptr<const storage::CollectionInfo>>> Collections(const std::string* collection);
@@ -181,14 +180,22 @@ private:
     int64_t process_ = 0;  // pid of the opener
     std::shared_mutex gate_;  // shared: calls in progress; exclusive: Close
 
+    // What the holder of the writer knows without asking the file: true while the writer's data version is `version`, that is, while
+    // no other connection has committed. Only touched by the holder of the writer.
+    struct Known {
+        int64_t version = -1;
+        int64_t generation = 0;
+        std::shared_ptr<const storage::Catalog> catalog;
+        std::map<int64_t, storage::CollectionState> states;
+    };
+    Known known_;
+
     mutable std::mutex mutex_;  // protects what follows
     ProgressFn progress_;
     std::map<int64_t, std::shared_ptr<CollectionCache>> caches_;
     std::shared_ptr<const storage::Catalog> catalog_;
     std::vector<std::weak_ptr<Snapshot>> snapshots_;
     std::string maintenance_error_;
-    int64_t known_version_ = -1;  // PRAGMA data_version of the writer when known_generation_ was read
-    int64_t known_generation_ = 0;
     std::atomic<Transaction*> transaction_{nullptr};
 
     std::mutex background_mutex_;
@@ -212,12 +219,14 @@ private:
     Transaction();
     Status WriteRecords(WriteKind kind, const RecordBatch& batch, size_t* affected);
     Result<Touched*> Touch(const std::string& collection);
+    void Remember(bool committed);
 
     std::shared_ptr<Database> database_;
     std::mutex mutex_;  // Close may end the transaction from another thread
     std::unique_ptr<storage::Writer> writer_;
     std::shared_ptr<const storage::Catalog> catalog_;
     int64_t generation_ = 0;
+    std::map<int64_t, storage::CollectionState> states_;  // known ones, as of begin
     std::map<int64_t, std::unique_ptr<Touched>> touched_;
     std::string over_;  // why nothing more can be done with it
 };

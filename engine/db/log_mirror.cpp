@@ -150,6 +150,26 @@ std::optional<size_t> LogMirror::Find(const Key& key, int64_t last) const {
     return std::nullopt;
 }
 
+std::optional<std::pair<int64_t, uint64_t>> LogMirror::FindPut(const Key& key, int64_t last) const {
+    const std::optional<size_t> position = Find(key, last);
+    if (!position) {
+        return std::nullopt;
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    return std::make_pair(item(*position).rid, item(*position).hash);
+}
+
+Status LogMirror::Append(int64_t after, const std::vector<storage::LogEntry>& entries) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (last_ != after) {
+        return {};
+    }
+    for (const storage::LogEntry& entry : entries) {
+        QUERN_TRY(Add(entry));
+    }
+    return {};
+}
+
 int64_t LogMirror::last() const {
     std::lock_guard<std::mutex> lock(mutex_);
     return last_;

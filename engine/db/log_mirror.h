@@ -64,6 +64,10 @@ public:
     uint64_t entry_count() const;  // puts, deletes and amendments
     uint64_t bytes() const;
     std::shared_ptr<const LogView> View(const storage::CollectionState& state);
+    // Adds entries that this process has just committed, if the mirror ends with entry `after`; else they come with CatchUp.
+    Status Append(int64_t after, const std::vector<storage::LogEntry>& entries);
+    // Row id and hash of the visible put of a key for a snapshot that ends at `last`.
+    std::optional<std::pair<int64_t, uint64_t>> FindPut(const Key& key, int64_t last) const;
     // The visible put of a key for a snapshot that ends at `last`: its position.
     std::optional<size_t> Find(const Key& key, int64_t last) const;
     // Position of the put with this row id, visible or not.

@@ -1,5 +1,6 @@
 // Writing records. A small batch becomes log entries; a large one becomes a segment at once, so that its vectors are written only once.
 #include <algorithm>
+#include <deque>
 #include <unordered_map>
 
 #include "engine/db/builder_mark.h"
@@ -16,14 +17,20 @@ namespace {
 // From here on a batch makes a segment of its own: its chunks are large enough to be worth their catalog rows.
 constexpr size_t kDirectRows = 4096;
 constexpr uint64_t kDirectBytes = uint64_t{2} << 20;
+// A larger transaction's log entries are read back from the file instead of being kept for the mirror.
+constexpr uint64_t kRememberedBytes = uint64_t{1} << 20;
 
 }  // namespace
 
 // What a transaction knows of one collection it writes to.
 struct Transaction::Touched {
     std::shared_ptr<const storage::CollectionInfo> info;
-    std::shared_ptr<const CollectionView> view;  // committed content, as of begin
-    storage::CollectionState state;              // with the changes of this transaction
+    storage::CollectionState base;      // committed state, as of begin
+    std::shared_ptr<LogMirror> mirror;  // committed log, at least up to base.log_last
+    storage::CollectionState state;     // with the changes of this transaction
+    // What goes to the mirror after the commit, while it is little; the blobs are owned by `blobs`.
+    std::vector<storage::LogEntry> entries;
+    std::deque<Bytes> blobs;
     bool log_written = false;
     uint64_t appended = 0;        // log entries
     uint64_t appended_bytes = 0;  // bytes of their vectors
@@ -35,6 +42,27 @@ struct Transaction::Touched {
         bool in_log = false;
     };
     std::unordered_map<Key, Version, KeyHash> versions;
+
+    void Append(const storage::LogEntry& entry) {
+        state.log_last = entry.rid;
+        appended++;
+        appended_bytes += entry.vectors.size() + 64;
+        if (appended_bytes <= kRememberedBytes) {
+            blobs.emplace_back(entry.vectors);
+            storage::LogEntry& copy = entries.emplace_back(entry);
+            copy.cells.clear();  // the mirror has no use for them
+            copy.vectors = blobs.back();
+        }
+    }
+
+    // All live segments, those that this transaction has written included. Its log is of no use.
+    Result<std::shared_ptr<const CollectionView>> Segments(storage::Connection* connection, Database* database) {
+        if (segments == nullptr || segments->state.layout != state.layout) {
+            QUERN_ASSIGN(segments, BuildSegments(connection, info, state, segments.get(), database->budget()));
+        }
+        return segments;
+    }
+    std::shared_ptr<const CollectionView> segments;
 
     // The present version of a key.
     struct Present {
@@ -48,9 +76,10 @@ struct Transaction::Touched {
             return own->second.rid == 0 ? std::optional<Present>()
                                         : std::optional<Present>({own->second.rid, own->second.hash, own->second.in_log});
         }
-        if (const std::optional<size_t> position = view->mirror->Find(key, view->log->last)) {
-            const LogItem& item = view->log->item(*position);
-            return std::optional<Present>({item.rid, item.hash, true});
+        if (base.log_last != 0) {
+            if (const auto put = mirror->FindPut(key, base.log_last)) {
+                return std::optional<Present>({put->first, put->second, true});
+            }
         }
         QUERN_ASSIGN(const std::optional<storage::RecordRef> sealed, records->Find(key));
         return sealed ? std::optional<Present>({sealed->rid, sealed->hash, false}) : std::optional<Present>();
@@ -80,8 +109,15 @@ Result<Transaction::Touched*> Transaction::Touch(const std::string& collection) 
     if (touched == nullptr) {
         auto fresh = std::make_unique<Touched>();
         fresh->info = info;
-        QUERN_ASSIGN(fresh->view, database_->CacheOf(info->id)->View(writer_->connection(), info, database_->budget()));
-        fresh->state = fresh->view->state;
+        const auto known = states_.find(info->id);
+        if (known != states_.end()) {
+            fresh->base = known->second;
+        } else {
+            QUERN_ASSIGN(fresh->base, storage::ReadState(writer_->connection(), info->id));
+        }
+        QUERN_ASSIGN(fresh->mirror,
+                     database_->CacheOf(info->id)->Mirror(writer_->connection(), info, fresh->base, database_->budget()));
+        fresh->state = fresh->base;
         fresh->state.generation = generation_;
         touched = std::move(fresh);
     }
@@ -124,8 +160,7 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
 
     auto append = [&](const storage::LogEntry& entry) {
         touched->log_written = true;
-        touched->appended++;
-        touched->appended_bytes += entry.vectors.size() + 64;
+        touched->Append(entry);
         return log.Append(entry, &state);
     };
     // Takes the present version out of count, digest and table; the log entry that names it as dead follows.
@@ -181,7 +216,7 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
         QUERN_TRY(work.Check("write", n, checked.count()));
         std::optional<Touched::Present> present;
         // A direct insert of new keys finds out by the table's own constraint, which saves a search.
-        const bool surely_new_in_log = direct && touched->versions.empty() && touched->view->log->count == 0;
+        const bool surely_new_in_log = direct && touched->versions.empty() && touched->base.log_last == 0;
         if (!surely_new_in_log || kind == WriteKind::kUpdate) {
             QUERN_ASSIGN(present, touched->Find(&records, key));
         }
@@ -276,16 +311,8 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
                                  keep_cells(row.cells);
                                  return true;
                              }));
-                // Segments that this very transaction wrote are not in its view.
-                std::shared_ptr<const CollectionView> view = touched->view;
-                QUERN_ASSIGN(std::optional<CollectionView::Place> place, view->Locate(connection, present->rid));
-                if (!place && touched->layout_changed) {
-                    storage::CollectionState base = touched->view->state;
-                    base.epoch = -1;
-                    base.layout = state.layout;
-                    QUERN_ASSIGN(view, BuildView(connection, touched->info, base, nullptr, database_->budget()));
-                    QUERN_ASSIGN(place, view->Locate(connection, present->rid));
-                }
+                QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view, touched->Segments(connection, database_.get()));
+                QUERN_ASSIGN(const std::optional<CollectionView::Place> place, view->Locate(connection, present->rid));
                 if (!there || !place) {
                     return Status::Error(Code::kCorrupt, "record %s is in no segment", key.ToString().c_str());
                 }
@@ -370,6 +397,25 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
     return {};
 }
 
+void Transaction::Remember(bool committed) {
+    Database::Known& known = database_->known_;
+    if (!committed) {
+        known.version = -1;
+        return;
+    }
+    if (!touched_.empty()) {
+        known.generation = generation_;
+    }
+    for (const auto& [id, touched] : touched_) {
+        states_[id] = touched->state;
+        if (!touched->layout_changed && touched->entries.size() == touched->appended &&
+            !touched->mirror->Append(touched->base.log_last, touched->entries).ok()) {
+            known.version = -1;  // cannot be: what was written decodes
+        }
+    }
+    known.states = std::move(states_);
+}
+
 Status Transaction::Commit() {
     std::vector<std::string> due;
     {
@@ -382,7 +428,7 @@ Status Transaction::Commit() {
             if (!status.ok()) {
                 break;
             }
-            const LogMirror& mirror = *touched->view->mirror;
+            const LogMirror& mirror = *touched->mirror;
             const DatabaseOptions& options = database_->options();
             if (touched->layout_changed ||
                 mirror.entry_count() + touched->appended >= static_cast<uint64_t>(options.seal_rows) ||
@@ -391,11 +437,12 @@ Status Transaction::Commit() {
             }
             if (touched->layout_changed) {
                 // The log's last entry overrides this row: when there is a log, one that ends in this state is needed.
-                if (touched->view->log->last != 0 || touched->log_written) {
+                if (touched->base.log_last != 0 || touched->log_written) {
                     storage::RecordLog log(writer_->connection(), *touched->info);
                     storage::LogEntry entry;
                     entry.kind = storage::LogKind::kAmend;
                     entry.rid = touched->state.next_rid++;
+                    touched->Append(entry);
                     status = log.Append(entry, &touched->state);
                 }
                 touched->state.epoch++;
@@ -404,15 +451,10 @@ Status Transaction::Commit() {
                 }
             }
         }
-        if (status.ok() && !touched_.empty()) {
-            // Before the commit: afterwards the next writer may have begun already. A number that a failed commit leaves unused
-            // does no harm.
-            database_->NoteGeneration(generation_);
+        if (status.ok()) {
+            status = writer_->Commit([this](bool committed) { Remember(committed); });
         }
         touched_.clear();
-        if (status.ok()) {
-            status = writer_->Commit();
-        }
         writer_.reset();
         over_ = "it has ended";
         database_->transaction_.store(nullptr);

@@ -31,7 +31,7 @@ done
 
 section "create, and what is wrong with a schema"
 expect 0 "" "$quern" create a.quern docs --key id:text --attr year:int --attr tags:tags --attr raw:blob --attr more:json --dense emb:4:l2:f16
-expect 1 "exists" "$quern" create a.quern docs
+expect 1 "already" "$quern" create a.quern docs
 expect 2 "NAME:DIM" "$quern" create a.quern other --dense emb:0:l2
 expect 2 "NAME:TYPE" "$quern" create a.quern other --attr year:number
 expect 0 '"f16"' "$quern" info a.quern --json
@@ -155,9 +155,9 @@ expect 1 "not a quern database" "$quern" info g.quern
 printf '\377\377\377\377' >bad.fvecs
 expect 1 "row 0: dimension -1" "$quern" import new.quern x bad.fvecs --field emb
 expect 1 "cannot open" "$quern" import new.quern x nofile.fvecs --field emb
-head -c 30 w.txt.gz >cut.txt.gz
-expect 1 "cut.txt.gz" "$quern" import new.quern x cut.txt.gz --field emb
 [ ! -e new.quern ] || fail "an import of an unreadable file created a database"
+head -c 30 w.txt.gz >cut.txt.gz
+expect 1 "cut.txt.gz: the gzip data ends too early" "$quern" import cut.quern x cut.txt.gz --field emb
 { printf '{"id":1,"a":'; head -c 100000 /dev/zero | tr '\0' '['; echo; } >deep.jsonl
 expect 1 "deep.jsonl:1: nested deeper" "$quern" import new.quern x deep.jsonl
 

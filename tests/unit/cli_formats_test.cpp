@@ -1,22 +1,17 @@
-// The file formats of the shell: each reader on well-formed, damaged and hostile input, writers against readers, types of
-// columns, and the figures. The texts and bytes here are made by hand from the formats' descriptions.
+// The file formats of the shell: each reader on well-formed, damaged and hostile input, writers against readers. The texts and bytes here are made by hand from the formats' descriptions.
 #include <catch2/catch.hpp>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <limits>
 
 #include "byte_sink.h"
 #include "byte_source.h"
 #include "csv_format.h"
 #include "file_format.h"
-#include "float_codes.h"
 #include "format_error.h"
 #include "jsonl_format.h"
 #include "npy_format.h"
-#include "search_figures.h"
 #include "type_inference.h"
 #include "vecs_format.h"
 
@@ -405,115 +400,6 @@ TEST_CASE("what writers write, readers read", "[cli]") {
     CHECK(Vectors(NewRecordReader(ByteSource::Open(fvecs.path()), FileFormat::kFvecs).get()) == Rows{{1, -2, 0.5f}});
 }
 
-TEST_CASE("types are inferred from values", "[cli]") {
-    const std::string text =
-        "{\"i\":1,\"r\":1,\"t\":\"a\",\"b\":true,\"g\":[\"x\"],\"v\":[1,2],\"w\":[1],\"j\":{\"a\":1},\"x\":1,\"n\":null}\n"
-        "{\"i\":2,\"r\":1.5,\"t\":null,\"b\":false,\"g\":[],\"v\":[3,4],\"w\":[1,2],\"j\":{},\"x\":\"a\",\"late\":3}\n";
-    TypeInference inference;
-    Record record;
-    const auto reader = Reader(text, FileFormat::kJsonl);
-    while (reader->Next(&record)) {
-        inference.Add(record);
-    }
-    std::string found;
-    for (const InferredColumn& column : inference.Columns()) {
-        found += column.name + ":" + NameOfColumnType(column.type) + ":" + std::to_string(column.dim) + " ";
-    }
-    CHECK(found == "i:int:0 r:real:0 t:text:0 b:bool:0 g:tags:0 v:json:2 w:json:0 j:json:0 x:text:0 n:text:0 late:int:0 ");
-
-    const std::string cells = "i,r,b,t,v,g,n\n1,2.5,true,x,\"[1,2]\",\"[\"\"a\"\"]\",\n-3,4,false,5,\"[3,4]\",\"[]\",\n";
-    TypeInference cell_inference;
-    const auto csv = Reader(cells, FileFormat::kCsv);
-    while (csv->Next(&record)) {
-        cell_inference.Add(record);
-    }
-    found.clear();
-    for (const InferredColumn& column : cell_inference.Columns()) {
-        found += column.name + ":" + NameOfColumnType(column.type) + ":" + std::to_string(column.dim) + " ";
-    }
-    CHECK(found == "i:int:0 r:real:0 b:bool:0 t:text:0 v:json:2 g:tags:0 n:text:0 ");
-}
-
-TEST_CASE("values are converted to their column's type or refused", "[cli]") {
-    Value from;
-    Value to;
-    std::string problem;
-    from.kind = Value::Kind::kReal;
-    from.real = 3;
-    REQUIRE(ConvertValue(ColumnType::kInt, from, &to, &problem));
-    CHECK(to.integer == 3);
-    from.real = 3.5;
-    CHECK_FALSE(ConvertValue(ColumnType::kInt, from, &to, &problem));
-    from.real = 1e300;
-    CHECK_FALSE(ConvertValue(ColumnType::kInt, from, &to, &problem));
-    from.kind = Value::Kind::kCell;
-    from.text = "9223372036854775808";
-    CHECK_FALSE(ConvertValue(ColumnType::kInt, from, &to, &problem));
-    from.text = "-9223372036854775808";
-    CHECK(ConvertValue(ColumnType::kInt, from, &to, &problem));
-    from.text = "inf";
-    CHECK_FALSE(ConvertValue(ColumnType::kReal, from, &to, &problem));
-    from.text = "true";
-    REQUIRE(ConvertValue(ColumnType::kBool, from, &to, &problem));
-    CHECK(to.integer == 1);
-    from.text = "[\"a\",\"b\"]";
-    REQUIRE(ConvertValue(ColumnType::kTags, from, &to, &problem));
-    CHECK(to.texts.size() == 2);
-    from.text = "{\"a\":";
-    CHECK_FALSE(ConvertValue(ColumnType::kJson, from, &to, &problem));
-    from.text = "not base64";
-    CHECK_FALSE(ConvertValue(ColumnType::kBlob, from, &to, &problem));
-    CHECK(Mentions(problem, "blob"));
-
-    for (const std::string& bytes : {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("\0\xff\x80z", 4)}) {
-        std::string back;
-        REQUIRE(DecodeBase64(EncodeBase64(bytes), &back));
-        CHECK(back == bytes);
-    }
-    std::string back;
-    CHECK(EncodeBase64("any carnal pleas") == "YW55IGNhcm5hbCBwbGVhcw==");
-    CHECK_FALSE(DecodeBase64("YW5=IGNh", &back));
-    CHECK_FALSE(DecodeBase64("YW5", &back));
-}
-
-TEST_CASE("number codes", "[cli]") {
-    for (uint32_t bits = 0; bits < 0x10000; bits++) {
-        const auto half = static_cast<uint16_t>(bits);
-        const float value = HalfToFloat(half);
-        if (std::isnan(value)) {
-            CHECK(std::isnan(HalfToFloat(FloatToHalf(value))));
-        } else if (FloatToHalf(value) != half) {
-            FAIL("half " << bits);
-        }
-    }
-    CHECK(FloatToHalf(65519.0f) == 0x7bff);
-    CHECK(FloatToHalf(65520.0f) == 0x7c00);
-    CHECK(FloatToHalf(1.0f + 0x1p-11f) == 0x3c00);            // a tie goes to even
-    CHECK(FloatToHalf(1.0f + 0x1p-11f + 0x1p-20f) == 0x3c01);
-    CHECK(FloatToHalf(0x1p-25f) == 0);
-    CHECK(FloatToHalf(0x1.8p-25f) == 1);
-    CHECK(BFloatToFloat(0x3f80) == 1.0f);
-
-    float number = 0;
-    CHECK(ParseFloat("+1e-3", &number));
-    CHECK(number == 1e-3f);
-    CHECK(ParseFloat("1e-60", &number));
-    CHECK(number == 0);
-    CHECK(ParseFloat("0.000000000000000000000000000000000000000000000000000000000001", &number));
-    CHECK(number == 0);
-    CHECK(ParseFloat("-1e60", &number));
-    CHECK(number == -std::numeric_limits<float>::infinity());
-    for (const char* bad : {"", "+", "-", "+-1", "1x", " 1", "1 ", "0x10", "1,5"}) {
-        INFO(bad);
-        CHECK_FALSE(ParseFloat(bad, &number));
-    }
-    CHECK(IsCleanUtf8("h\xc3\xa9llo \xe2\x82\xac \xf0\x9f\x98\x80"));
-    for (const char* bad : {"\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"}) {
-        CHECK_FALSE(IsCleanUtf8(bad));
-    }
-    CHECK_FALSE(IsCleanUtf8(std::string_view("a\0b", 3)));
-}
-
 TEST_CASE("formats are told by their names", "[cli]") {
     CHECK(FormatOfPath("a/b.fvecs") == FileFormat::kFvecs);
     CHECK(FormatOfPath("base.bvecs.zst") == FileFormat::kBvecs);
@@ -525,20 +411,6 @@ TEST_CASE("formats are told by their names", "[cli]") {
     CHECK(FormatOfPath("-") == FileFormat::kUnknown);
     CHECK(FormatOfName("jsonl") == FileFormat::kJsonl);
     CHECK_THROWS_AS(Reader("", FileFormat::kUnknown), FormatError);
-}
-
-TEST_CASE("recall and percentiles", "[cli]") {
-    size_t wanted = 0;
-    CHECK(CountHits({3, 1, 9}, {1, 2, 3}, 3, &wanted) == 2);
-    CHECK(wanted == 3);
-    CHECK(CountHits({3, 1}, {1, 2, 3}, 1, &wanted) == 0);
-    CHECK(wanted == 1);
-    CHECK(CountHits({}, {}, 10, &wanted) == 0);
-    CHECK(wanted == 0);
-    CHECK(Percentile({}, 0.5) == 0);
-    CHECK(Percentile({5, 1, 3}, 0.5) == 3);
-    CHECK(Percentile({5, 1, 3}, 0.99) == 5);
-    CHECK(Percentile({5, 1, 3}, 0) == 1);
 }
 
 TEST_CASE("real vector files read as their descriptions say", "[cli][data]") {
