@@ -49,7 +49,8 @@
 **       quern_schema_key_text(s, "id");
 **       quern_schema_attr(s, "year", QUERN_INT, NULL);
 **       quern_schema_dense(s, "emb", 2, QUERN_L2, NULL);
-**       quern_create(db, "docs", s, NULL); quern_schema_free(s);
+**       if (quern_create(db, "docs", s, &err)) { puts(err.message); return 1; }
+**       quern_schema_free(s);
 **       const char *ids[] = {"a", "b", "c"}; int64_t years[] = {2019, 2020, 2021};
 **       float m[] = {0, 0, 1, 0, 5, 5}, query[] = {0.9f, 0.1f};
 **       quern_batch *b = quern_batch_new(db, "docs", 3);
@@ -200,10 +201,10 @@ QUERN_API void quern_close(quern_db *db);
 ** to call from a signal handler. Calls that start afterwards are not affected. */
 QUERN_API void quern_interrupt(quern_db *db);
 
-/* Called from slow work (import batches, seal, merge, vacuum, verify, backup, large searches) about ten times a second,
-** on the thread that called quern. total is 0 when unknown. Return nonzero to stop: the call
-** then returns QUERN_ERR_INTERRUPTED. No lock is held during the call that another reader needs; calling quern on
-** the same handle from inside is refused with MISUSE. NULL removes it. */
+/* Called from slow work (import batches, seal, merge, vacuum, verify, backup, large searches) about ten times a second, on the
+** thread that called quern. total is 0 when unknown. Return nonzero to stop: the call then returns
+** QUERN_ERR_INTERRUPTED. Calling quern on the same handle from inside is refused with MISUSE (quern_interrupt is allowed); do not
+** wait in it for another thread that uses the handle. fn NULL removes it. */
 typedef int (*quern_progress_fn)(void *user, const char *task, uint64_t done, uint64_t total);
 QUERN_API int32_t quern_progress(quern_db *db, quern_progress_fn fn, void *user, quern_error *err);
 
@@ -273,7 +274,7 @@ QUERN_API int32_t quern_describe(quern_db *db, const char *collection, quern_sch
 QUERN_API int32_t quern_collections(quern_db *db, quern_text **names, quern_error *err) QUERN_MUST_USE;
 
 /* Later changes of the schema. An added attribute is null, an added field absent, in all records there are. Dropping
-** removes the values: cost is a rewrite of the records (attribute) or nothing much (field). */
+** removes the values; cost: every record is read and its hash written anew. */
 QUERN_API int32_t quern_add_attr(quern_db *db, const char *collection, const char *name, int32_t type, const char *options,
                                  quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_add_dense(quern_db *db, const char *collection, const char *name, size_t dim, int32_t metric,

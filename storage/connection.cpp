@@ -40,6 +40,19 @@ Code TranslateCode(int code) {
     }
 }
 
+// Called when another process holds a lock. Short naps: long maintenance leaves gaps of a few milliseconds between its steps
+// for others (FileStore::LetOthersWrite), which sleepers of SQLite's own handler would miss.
+int OnBusy(void* user, int tries) {
+    constexpr int kNapsMs[] = {1, 1, 1, 2, 2, 3};
+    constexpr int kNapCount = sizeof kNapsMs / sizeof kNapsMs[0];
+    const int waited = tries < kNapCount ? tries * 2 : (tries - kNapCount) * 3 + 10;
+    if (waited >= *static_cast<const int*>(user)) {
+        return 0;
+    }
+    sqlite3_sleep(kNapsMs[tries < kNapCount ? tries : kNapCount - 1]);
+    return 1;
+}
+
 int OnProgress(void* user) { return static_cast<Work*>(user)->Stopped() ? 1 : 0; }
 
 }  // namespace
@@ -171,7 +184,8 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
         return connection->ErrorStatus(code, "open");
     }
     sqlite3* db = connection->handle_;
-    sqlite3_busy_timeout(db, options.busy_ms);
+    connection->busy_ms_ = options.busy_ms;
+    sqlite3_busy_handler(db, OnBusy, &connection->busy_ms_);
     // A hostile file must not be able to run code of its own: no triggers, no views, no unsafe functions in the schema.
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
@@ -189,7 +203,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
                                                                               : "PRAGMA synchronous=NORMAL"));
         QUERN_TRY(connection->Execute("PRAGMA secure_delete=FAST"));
         // Short logs: a flipped bit in a log loses all commits behind it (RELIABILITY: keep WALs short).
-        QUERN_TRY(connection->Execute("PRAGMA wal_autocheckpoint=128"));
+        QUERN_TRY(connection->Execute("PRAGMA wal_autocheckpoint=384"));
         QUERN_TRY(connection->Execute("PRAGMA journal_size_limit=8388608"));
     }
     return connection;
@@ -243,6 +257,11 @@ Result<int64_t> Connection::QueryInt(const std::string& sql) {
     return row ? statement.ColumnInt(0) : int64_t{0};
 }
 
+ScopedNoWait::ScopedNoWait(Connection* connection) : connection_(connection), busy_ms_(connection->busy_ms_) {
+    connection_->busy_ms_ = 0;
+}
+ScopedNoWait::~ScopedNoWait() { connection_->busy_ms_ = busy_ms_; }
+
 void Connection::SetWork(Work* work) {
     // About every 20 ms of SQLite's work; not so often that it is felt.
     sqlite3_progress_handler(handle_, work ? 20000 : 0, work ? OnProgress : nullptr, work);
@@ -293,6 +312,12 @@ std::string QuoteName(std::string_view name) {
         }
     }
     return quoted + "\"";
+}
+
+int64_t Connection::DataVersion() const {
+    unsigned version = 0;
+    sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    return version;
 }
 
 }  // namespace quern::storage

@@ -92,14 +92,31 @@ public:
     sqlite3* handle() { return handle_; }
     bool in_transaction() const;
     int64_t changes() const;
+    // A number that moves with every commit to the file, by whomever; inside a transaction it is exact.
+    int64_t DataVersion() const;
 
 private:
     friend class Statement;
+    friend class ScopedNoWait;
     Connection() = default;
     void Release(sqlite3_stmt* statement);
     sqlite3* handle_ = nullptr;
+    int busy_ms_ = 0;
     std::string path_;
     std::unordered_map<std::string, sqlite3_stmt*> idle_;
+};
+
+// While it lives, the connection does not wait for locks.
+class ScopedNoWait {
+public:
+    explicit ScopedNoWait(Connection* connection);
+    ~ScopedNoWait();
+    ScopedNoWait(const ScopedNoWait&) = delete;
+    ScopedNoWait& operator=(const ScopedNoWait&) = delete;
+
+private:
+    Connection* connection_;
+    int busy_ms_;
 };
 
 // RAII for Connection::SetWork.

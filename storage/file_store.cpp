@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "storage/memory_vfs.h"
 #include "storage/page_vfs.h"
@@ -273,7 +274,10 @@ Status FileStore::LockWriter() {
         return Status::Error(Code::kReadOnly, "%s: opened read-only", options_.path.c_str());
     }
     std::unique_lock<std::mutex> lock(mutex_);
-    if (!writer_free_.wait_for(lock, std::chrono::milliseconds(options_.busy_ms), [&] { return !writer_busy_; })) {
+    writers_waiting_++;
+    const bool free = writer_free_.wait_for(lock, std::chrono::milliseconds(options_.busy_ms), [&] { return !writer_busy_; });
+    writers_waiting_--;
+    if (!free) {
         return Status::Error(Code::kBusy, "%s: another thread has a write transaction open", options_.path.c_str());
     }
     if (poisoned_) {
@@ -290,6 +294,19 @@ void FileStore::UnlockWriter() {
         writer_busy_ = false;
     }
     writer_free_.notify_one();
+}
+
+void FileStore::LetOthersWrite() {
+    // Longer than the naps of a waiting process.
+    constexpr auto kGap = std::chrono::milliseconds(4);
+    constexpr int kGapsMax = 10;
+    for (int i = 0; i < kGapsMax; i++) {
+        std::this_thread::sleep_for(kGap);
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (writers_waiting_ == 0) {
+            return;
+        }
+    }
 }
 
 Result<std::unique_ptr<Writer>> FileStore::BeginWrite() {
@@ -326,6 +343,8 @@ Result<bool> FileStore::ReturnFreePages(int max_pages) {
 Status FileStore::Checkpoint() {
     QUERN_TRY(LockWriter());
     Status status;
+    // Without waiting: readers that come and go all the time would keep every writer out for the whole busy time.
+    const ScopedNoWait no_wait(writer_.get());
     const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
     // Busy: a reader is still in the log; the next commit will try again.
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {

@@ -76,6 +76,8 @@ public:
     Result<std::unique_ptr<Reader>> BeginRead();
     Result<std::unique_ptr<Writer>> BeginWrite();
 
+    // A pause between two write transactions of long work, so that writers of this and other processes get their turn.
+    void LetOthersWrite();
     // Gives up to about max_pages free pages at the end of the file back to the system. True: none are left.
     Result<bool> ReturnFreePages(int max_pages);
     // Moves the write-ahead log into the file and empties it, as far as readers allow.
@@ -111,6 +113,7 @@ private:
     mutable std::mutex mutex_;  // protects what follows
     std::condition_variable writer_free_;
     bool writer_busy_ = false;
+    int writers_waiting_ = 0;
     bool poisoned_ = false;
     std::vector<std::unique_ptr<Connection>> idle_readers_;
 

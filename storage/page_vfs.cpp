@@ -100,7 +100,9 @@ Kind KindOf(const char* header) {
 void Decide(PageFile* file) {
     char header[24];
     if (file->main->kind == Kind::kUnknown &&
-        file->below->pMethods->xRead(file->below, header, sizeof header, 0) == SQLITE_OK) {
+        file->below->pMethods->xRead(file->below, header, sizeof header, 0) == SQLITE_OK &&
+        std::any_of(header, header + sizeof header, [](char c) { return c != 0; })) {
+        // Zeros are a hole: other pages may be written before the first.
         file->main->kind = KindOf(header);
     }
 }

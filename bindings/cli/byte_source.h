@@ -1,10 +1,10 @@
 // ByteSource: bytes and lines from a file or standard input, decompressed on the way.
 //
-// gzip and zstd are recognised by their first bytes, not by the name, so that standard input works too and a wrongly
-// named file does no harm (no vector format starts with these bytes: as a dimension they would be beyond the limit).
-// Memory is one buffer, whatever the input's size: a small file that unpacks to terabytes is read piece by piece. A line
-// may have up to kLineBytesMax bytes, so that an input without line ends is an error and not a full memory.
-// Confined to one thread; the stop flag may be set by a signal handler.
+// gzip and zstd are recognised by their first bytes, not by the name, so that standard input works too and a
+// wrongly named file does no harm (no vector format starts with these bytes: as a dimension they would be
+// beyond the limit). Memory is one buffer, whatever the input's size: a small file that unpacks to terabytes is
+// read piece by piece. A line may have up to kLineBytesMax bytes, so that an input without line ends is an
+// error and not a full memory. Confined to one thread; the stop flag may be set by a signal handler.
 #pragma once
 
 #include <csignal>
@@ -37,8 +37,8 @@ public:
 
     // Fills as much of n bytes as there is; less than n at the end only.
     size_t Read(void* to, size_t n);
-    // The next line without its end ("\n" or "\r\n"); false at the end of the input. A line that is too long is passed over
-    // and reported as a recoverable FormatError.
+    // The next line without its end ("\n" or "\r\n"); false at the end of the input. A line that is too long is
+    // passed over and reported as a recoverable FormatError.
     bool ReadLine(std::string* line);
 
     const std::string& name() const { return name_; }

@@ -1,9 +1,11 @@
-// quern bench: exact search and inserts on the user's own vectors and machine, beside the plain way of doing the same.
+// quern bench: exact search and inserts on the user's own vectors and machine, beside the plain way of doing
+// the same.
 //
-// Searching: the library with one thread against a plain scan over the same vectors in memory, query by query in turns, so
-// that both meet the same disturbances; medians and their ratio. Besides, all queries in one call, and a loop that only reads the
-// bytes. Inserting: a new database with the same vectors in one transaction, and single durable commits, against writing
-// the same bytes to a plain file and fsync. Both answers are compared, so that a wrong one would be seen.
+// Searching: the library with one thread against a plain scan over the same vectors in memory, query by query
+// in turns, so that both meet the same disturbances; medians and their ratio. Besides, all queries in one call,
+// and a loop that only reads the bytes. Inserting: a new database with the same vectors in one transaction, and
+// single durable commits, against writing the same bytes to a plain file and fsync. Both answers are compared,
+// so that a wrong one would be seen.
 #include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <unistd.h>

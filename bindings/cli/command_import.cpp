@@ -1,9 +1,10 @@
 // quern import: files into a collection.
 //
-// The file's first records are read before the database is touched: a file that cannot be read creates nothing. Then
-// rows are gathered into batches and written; each batch is a transaction of its own, so that a long import keeps what it has done
-// and its memory is one batch, or with --atomic all batches are one transaction. A key that comes twice within a batch
-// ends the batch inside the same transaction, since one call of the library takes each key once.
+// The file's first records are read before the database is touched: a file that cannot be read creates nothing.
+// Then rows are gathered into batches and written; each batch is a transaction of its own, so that a long
+// import keeps what it has done and its memory is one batch, or with --atomic all batches are one transaction.
+// A key that comes twice within a batch ends the batch inside the same transaction, since one call of the
+// library takes each key once.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <exception>
@@ -215,7 +216,8 @@ void RunImport(const ImportOptions& options) {
     const bool has_columns = stream.reader().has_columns();
     const uint64_t bytes_before = stream.reader().source().bytes_taken();
     Record record;
-    // An error behind some good records is kept until these are written, so that it makes no difference where it stands.
+    // An error behind some good records is kept until these are written, so that it makes no difference where
+    // it stands.
     std::exception_ptr sample_error;
     try {
         while (sample.size() < (has_columns ? kSampleRecords : 1) &&

@@ -1,7 +1,8 @@
-// quern search: nearest records of query vectors or of stored records, and with ground truth the recall and the speed.
+// quern search: nearest records of query vectors or of stored records, and with ground truth the recall and the
+// speed.
 //
-// Queries run one by one (latency) or all in one call (--batch: throughput). Before timing, the first query runs once untimed,
-// because it loads the vectors from the file; that time is reported by itself.
+// Queries run one by one (latency) or all in one call (--batch: throughput). Before timing, the first query
+// runs once untimed, because it loads the vectors from the file; that time is reported by itself.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <nlohmann/json.hpp>

@@ -1,10 +1,10 @@
 // ImportPlan: how the records of a file become records of a collection.
 //
-// Made from what the user said, the first records of the file and, where there is one, the collection's schema. It decides where
-// keys come from, which column becomes which attribute or field, and with which types a new collection is created; then it turns
-// each record into a checked row. All that the library would refuse for a whole batch (wrong dimension, NaN, a value of
-// another type, a bad key) is found here, row by row, so that the message can name the line and --skip-bad can go on.
-// Confined to one thread.
+// Made from what the user said, the first records of the file and, where there is one, the collection's schema.
+// It decides where keys come from, which column becomes which attribute or field, and with which types a new
+// collection is created; then it turns each record into a checked row. All that the library would refuse for a
+// whole batch (wrong dimension, NaN, a value of another type, a bad key) is found here, row by row, so that the
+// message can name the line and --skip-bad can go on. Confined to one thread.
 #pragma once
 
 #include <deque>
@@ -34,8 +34,8 @@ struct ImportChoices {
 
 class ImportPlan {
 public:
-    // sample: the first records, with Record::key set where a key file gives it. existing: the collection's columns, or NULL
-    // if it is to be created. Throws ShellError for choices that do not fit.
+    // sample: the first records, with Record::key set where a key file gives it. existing: the collection's
+    // columns, or NULL if it is to be created. Throws ShellError for choices that do not fit.
     ImportPlan(const ImportChoices& choices, const std::deque<Record>& sample, bool has_columns,
                const CollectionColumns* existing);
 

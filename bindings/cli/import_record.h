@@ -1,10 +1,10 @@
 // Record: one record on its way between a file and the database; RecordReader and RecordWriter: the two directions.
 //
-// All formats speak one small language, so that import, export and queries know none of them by name. Matrix formats
-// (fvecs, npy, idx, ...) give a vector and nothing else; word vectors give a key and a vector; JSONL and CSV give named
-// values. Rows go one at a time: the copy of a few hundred bytes is lost beside the work of writing them, and nothing
-// grows with the file. A Record is reused, so that its strings and vectors keep their memory.
-// Confined to one thread.
+// All formats speak one small language, so that import, export and queries know none of them by name. Matrix
+// formats (fvecs, npy, idx, ...) give a vector and nothing else; word vectors give a key and a vector; JSONL
+// and CSV give named values. Rows go one at a time: the copy of a few hundred bytes is lost beside the work of
+// writing them, and nothing grows with the file. A Record is reused, so that its strings and vectors keep their
+// memory. Confined to one thread.
 #pragma once
 
 #include <cstddef>
@@ -79,7 +79,8 @@ public:
     RecordReader& operator=(const RecordReader&) = delete;
     virtual ~RecordReader() = default;
 
-    // The next record, or false at the end. Throws FormatError; after a recoverable one the next call goes on behind it.
+    // The next record, or false at the end. Throws FormatError; after a recoverable one the next call goes on
+    // behind it.
     virtual bool Next(Record* record) = 0;
     // Records in all as the header says; 0 when it does not. A promise by the file, not a fact.
     virtual uint64_t rows_claimed() const { return 0; }

@@ -1,8 +1,8 @@
 // PlainScan: the loop that anybody would write, as the rival in `quern bench`.
 //
-// All vectors stand in one matrix in memory; a query runs over them row by row in f32 and keeps the best k in a heap. The sums have
-// eight partial sums, so that the compiler may use the processor's vector registers: a fair loop, not a straw man.
-// Bits are compared as 64-bit words.
+// All vectors stand in one matrix in memory; a query runs over them row by row in f32 and keeps the best k in a
+// heap. The sums have eight partial sums, so that the compiler may use the processor's vector registers: a fair
+// loop, not a straw man. Bits are compared as 64-bit words.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,10 @@
 // What every command of the shell shares: exit codes, errors, the open database, and stopping by Ctrl-C.
 //
-// A command throws ShellError to end with a message and an exit code; main prints it. Check() turns a failed call of the
-// library into one. Stopping: the signal handler sets a flag and calls quern_interrupt, which is safe there; commands ask Stopped() between
-// steps, because a call that starts after the interrupt is not affected by it. A second signal ends the process at once: the
-// file stays whole, since the database recovers at the next open.
+// A command throws ShellError to end with a message and an exit code; main prints it. Check() turns a failed
+// call of the library into one. Stopping: the signal handler sets a flag and calls quern_interrupt, which is
+// safe there; commands ask Stopped() between steps, because a call that starts after the interrupt is not
+// affected by it. A second signal ends the process at once: the file stays whole, since the database recovers
+// at the next open.
 #pragma once
 
 #include <quern.h>

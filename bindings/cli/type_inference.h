@@ -1,8 +1,10 @@
-// Which types the columns of a JSONL or CSV file have, from its first records; and turning a value into its column's type.
+// Which types the columns of a JSONL or CSV file have, from its first records; and turning a value into its
+// column's type.
 //
-// A column is what all its values agree on: int, real (int and real mixed), bool, text, tags (arrays of texts), numbers
-// (arrays of numbers: a vector when the user says so, else json); anything mixed is json for JSONL and text for CSV. A column with nulls only is
-// text. Later values must fit; a value that does not is an error that names line, column and type, never a silent change.
+// A column is what all its values agree on: int, real (int and real mixed), bool, text, tags (arrays of texts),
+// numbers (arrays of numbers: a vector when the user says so, else json); anything mixed is json for JSONL and
+// text for CSV. A column with nulls only is text. Later values must fit; a value that does not is an error that
+// names line, column and type, never a silent change.
 #pragma once
 
 #include <string>
@@ -42,8 +44,9 @@ private:
     std::vector<Seen> columns_;
 };
 
-// Makes *value one of the kinds that the type takes: kNull, or kInt, kReal, kText, kBool, kTexts, and for json text that is valid JSON
-// (any kind with text set). Blobs are base64 text and become bytes in text. Cells are parsed. False with *problem if it does not fit.
+// Makes *value one of the kinds that the type takes: kNull, or kInt, kReal, kText, kBool, kTexts, and for json
+// text that is valid JSON (any kind with text set). Blobs are base64 text and become bytes in text. Cells are
+// parsed. False with *problem if it does not fit.
 bool ConvertValue(ColumnType type, const Value& from, Value* to, std::string* problem);
 // The same for vectors: *numbers gets the elements; a null gives none.
 bool ConvertVector(const Value& from, std::vector<float>* numbers, std::string* problem);

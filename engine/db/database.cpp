@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "engine/db/builder_mark.h"
+
 namespace quern {
 
 namespace {
@@ -29,6 +31,9 @@ Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options)
     {
         QUERN_ASSIGN(std::unique_ptr<storage::Reader> reader, database->store_->BeginRead());
         QUERN_ASSIGN(database->catalog_, database->CatalogOf(reader->connection()));
+        // What a killed process left half built goes with the first commit, so that opening stays quick.
+        QUERN_ASSIGN(const bool sweep, storage::NeedsSweep(reader->connection(), BuilderIsDead));
+        database->sweep_due_ = sweep;
     }
     if (options.maintenance == MaintenanceMode::kBackground && !options.store.read_only) {
         database->background_ = std::thread([raw = database.get()] { raw->BackgroundLoop(); });
@@ -139,13 +144,7 @@ Result<Database::WriteStart> Database::BeginWrite() {
     WriteStart start;
     QUERN_ASSIGN(start.writer, store_->BeginWrite());
     storage::Connection* connection = start.writer->connection();
-    int64_t version = 0;
-    {
-        // Moves when another connection has committed since.
-        QUERN_ASSIGN(storage::Statement row, connection->Prepare("PRAGMA data_version"));
-        QUERN_ASSIGN(const bool there, row.Step());
-        version = there ? row.ColumnInt(0) : 0;
-    }
+    const int64_t version = connection->DataVersion();
     if (version != known_.version) {
         known_.version = -1;
         known_.states.clear();
@@ -195,7 +194,15 @@ Result<std::vector<std::shared_ptr<const storage::CollectionInfo>>> Database::Co
 }
 
 void Database::AfterCommit(const std::vector<std::string>& collections) {
-    if (collections.empty() || options_.maintenance == MaintenanceMode::kOff) {
+    if (options_.maintenance == MaintenanceMode::kOff) {
+        return;
+    }
+    if (sweep_due_.exchange(false)) {
+        std::vector<std::string> more = collections;
+        more.emplace_back();  // no collection: only the sweep
+        return AfterCommit(more);
+    }
+    if (collections.empty()) {
         return;
     }
     if (options_.maintenance == MaintenanceMode::kBackground) {

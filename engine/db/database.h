@@ -177,11 +177,12 @@ private:
     std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
     std::atomic<uint64_t> interrupt_epoch_{0};
     std::atomic<bool> closed_{false};
+    std::atomic<bool> sweep_due_{false};
     int64_t process_ = 0;  // pid of the opener
     std::shared_mutex gate_;  // shared: calls in progress; exclusive: Close
 
-    // What the holder of the writer knows without asking the file: true while the writer's data version is `version`, that is, while
-    // no other connection has committed. Only touched by the holder of the writer.
+    // What the holder of the writer knows without asking the file: true while the file's data version is `version`, that is, while
+    // nobody has committed since. Only touched by the holder of the writer.
     struct Known {
         int64_t version = -1;
         int64_t generation = 0;

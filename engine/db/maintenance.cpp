@@ -41,9 +41,18 @@ public:
 
     Status Run() {
         QUERN_TRY(SealNow(database_, collection_, work_));
-        while (!work_->PastDeadline()) {
-            QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view, ViewNow(database_, collection_));
-            MergePlan plan = PlanWhole(*view);
+        // Others may write meanwhile: their new segments and dead records must not keep this going for ever.
+        for (int round = 0; round < kRoundsMax && !work_->PastDeadline(); round++) {
+            std::shared_ptr<const CollectionView> view;
+            MergePlan plan;
+            {
+                QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database_->NewSnapshot());
+                QUERN_ASSIGN(view, snapshot->View(collection_));
+                QUERN_TRY(snapshot->With([&](storage::Connection* connection) -> Status {
+                    QUERN_ASSIGN(plan, PlanWhole(connection, *view));
+                    return {};
+                }));
+            }
             if (plan.segments.empty()) {
                 return {};
             }
@@ -73,6 +82,7 @@ private:
     }
     bool Fits(uint64_t bytes) const { return bytes <= BytesThatFit(); }
 
+    static constexpr int kRoundsMax = 100;
     Database* database_;
     std::string collection_;
     Work* work_;
@@ -127,6 +137,7 @@ Status Database::Optimize(const std::string* collection, uint32_t max_ms) {
             break;
         }
         QUERN_TRY(work.Check("give space back", 0, 0));
+        store_->LetOthersWrite();
     }
     return store_->Checkpoint();
 }

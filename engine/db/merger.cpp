@@ -86,6 +86,7 @@ private:
             }
             QUERN_ASSIGN(more, Slice(connection));
             QUERN_TRY(start.writer->Commit());
+            database_->store()->LetOthersWrite();
         }
         return {};
     }
@@ -262,12 +263,18 @@ MergePlan PlanTiers(const CollectionView& view, uint64_t max_bytes) {
     return plan;
 }
 
-MergePlan PlanWhole(const CollectionView& view) {
+Result<MergePlan> PlanWhole(storage::Connection* connection, const CollectionView& view) {
     MergePlan plan;
     plan.info = view.info;
-    const bool one_and_best = view.segments.size() == 1 && view.segments[0]->info().owner == kBestMark;
-    if (view.segments.empty() || (one_and_best && view.AllDead().empty())) {
+    if (view.segments.empty()) {
         return plan;
+    }
+    if (view.segments.size() == 1 && view.segments[0]->info().owner == kBestMark) {
+        // Row ids that the log has killed may be in no segment any more: only those that are count.
+        QUERN_ASSIGN(const CollectionView::Dead dead, view.DeadOf(connection, 0));
+        if (dead.count == 0) {
+            return plan;
+        }
     }
     for (const auto& segment : view.segments) {
         plan.segments.push_back(segment->info().id);
@@ -297,6 +304,7 @@ Status SweepGarbage(Database* database, Work* work) {
             return {};
         }
         QUERN_TRY(work->Check("sweep", ++steps, 0));
+        database->store()->LetOthersWrite();
     }
 }
 

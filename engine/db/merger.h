@@ -23,7 +23,7 @@ struct MergePlan {
 // sum of a merge.
 MergePlan PlanTiers(const CollectionView& view, uint64_t max_bytes);
 // All segments, when there is more than one, anything dead in them, or one that was written in haste.
-MergePlan PlanWhole(const CollectionView& view);
+Result<MergePlan> PlanWhole(storage::Connection* connection, const CollectionView& view);
 
 // Runs a plan. OK also when somebody else changed the segments meanwhile: then nothing has happened, and *merged is false.
 Status Merge(Database* database, const MergePlan& plan, Work* work, bool* merged);

@@ -399,8 +399,8 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
 
 void Transaction::Remember(bool committed) {
     Database::Known& known = database_->known_;
+    known.version = -1;
     if (!committed) {
-        known.version = -1;
         return;
     }
     if (!touched_.empty()) {
@@ -410,10 +410,11 @@ void Transaction::Remember(bool committed) {
         states_[id] = touched->state;
         if (!touched->layout_changed && touched->entries.size() == touched->appended &&
             !touched->mirror->Append(touched->base.log_last, touched->entries).ok()) {
-            known.version = -1;  // cannot be: what was written decodes
+            return;  // cannot be: what was written decodes. The next writer reads everything anew
         }
     }
     known.states = std::move(states_);
+    known.version = writer_->connection()->DataVersion();
 }
 
 Status Transaction::Commit() {

@@ -116,12 +116,15 @@ void FlatScan::RunBlock(const FlatRows& rows, size_t first, size_t count) {
                     break;
                 case Metric::kCosine:
                     for (size_t i = 0; i < count; i++) {
-                        values[i] = 1.0f - values[i] * query.query.inverse_norm * norms[i];
+                        const float scale = query.query.inverse_norm * norms[i];
+                        // Of very short vectors the product has lost its digits: those are always measured again.
+                        values[i] = scale > 1e25f ? -std::numeric_limits<float>::infinity() : 1.0f - values[i] * scale;
                     }
                     margin = relative * 2.0;
                     break;
                 case Metric::kHamming: break;
             }
+            margin += 1e-37;  // what underflow may have cost
             const float bound = query.Bound();
             const double widened = static_cast<double>(bound) + margin * 1.01;
             // Overflowed products (infinite, or NaN) prove nothing: then every row is measured again.

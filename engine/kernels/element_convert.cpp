@@ -1,10 +1,9 @@
 // Conversions between f32 and the element types, and the search for numbers that are none.
+#include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "engine/kernels/distance.h"
-#include "engine/kernels/distance_scalar.h"
 #include "engine/kernels/element_codes.h"
 
 namespace quern::kernels {
@@ -68,6 +67,9 @@ bool FindNotFinite(const void* rows, size_t count, Code exponent, size_t* bad) {
 
 bool FromF32(Element element, const float* values, size_t count, size_t dim, void* out, size_t* bad) {
     const size_t total = count * dim;
+    if (total == 0) {
+        return true;
+    }
     switch (element) {
         case Element::kF32: std::memcpy(out, values, total * sizeof(float)); return true;
         case Element::kF16:
@@ -112,22 +114,6 @@ bool AllFinite(Element element, const void* rows, size_t count, size_t dim, size
         case Element::kBit: break;
     }
     return true;
-}
-
-Query PrepareQuery(Element element, Metric metric, const void* vector, size_t dim) {
-    Query query;
-    query.vector = vector;
-    query.dim = dim;
-    if (element != Element::kBit && metric == Metric::kCosine) {
-        query.inverse_norm = scalar::InverseNorm(Element::kF32, vector, dim);
-    }
-    return query;
-}
-
-float InnerProductError(size_t dim) {
-    // A sum of n rounded products is off by at most n u / (1 - n u) times the sum of their absolute values, which |q| |r| bounds;
-    // u = 2^-24. The dimension is at most 65536, so the denominator is above 0.99.
-    return static_cast<float>(static_cast<double>(dim) * 0x1p-24 * 1.02);
 }
 
 }  // namespace quern::kernels

@@ -34,29 +34,34 @@ namespace kernels = quern::kernels;
 
 constexpr size_t kBatchQueries = 1000;
 constexpr size_t kNearest = 10;
-constexpr size_t kScanRows = 1024;     // distances per call, as in engine/dense/flat.cpp
-constexpr size_t kQueryBlock = 64;     // queries per call of InnerProductBlock, likewise
-constexpr size_t kSgemmRows = 4096;    // rows per call of sgemm, a size that OpenBLAS likes
+constexpr size_t kScanRows = 1024;   // distances per call, as in engine/dense/flat.cpp
+constexpr size_t kQueryBlock = 64;   // queries per call of InnerProductBlock, likewise
+constexpr size_t kSgemmRows = 4096;  // rows per call of sgemm, a size that OpenBLAS likes
 
 // Results go here, so that no compiler can leave out what made them.
 volatile float sink = 0;
 
 struct Figures {
     size_t dim = 0;
-    double read_gbs = 0;      // plain loop
-    double scan_gbs = 0;      // Distances
-    double scan_ratio = 0;    // scan / read
+    double read_gbs = 0;    // plain loop
+    double scan_gbs = 0;    // Distances
+    double scan_ratio = 0;  // scan / read
     double sgemm_ms = 0;
-    double batch_ms = 0;      // PackRows + InnerProductBlock
-    double batch_ratio = 0;   // ours / sgemm
-    double pack_share = 0;    // of batch_ms
+    double batch_ms = 0;     // PackRows + InnerProductBlock
+    double batch_ratio = 0;  // ours / sgemm
+    double pack_share = 0;   // of batch_ms
     double faiss_ms = 0;
     double search_ms = 0;
     double search_ratio = 0;  // FAISS / ours
 };
 
-// The plain read loop: as many integer additions as the compiler can put into vectors; nothing to wait for but memory.
-uint64_t AddUp(const float* values, size_t count) {
+// The plain read loop: additions that the compiler puts into the widest vectors of this processor; nothing to wait for but
+// memory.
+#if defined(__x86_64__)
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+uint64_t
+AddUp(const float* values, size_t count) {
     uint64_t sum = 0;
     for (size_t i = 0; i + 16 <= count; i += 16) {
         uint64_t words[8];
@@ -123,7 +128,9 @@ void MeasureScan(const std::vector<float>& values, size_t rounds, Figures* figur
 }
 
 // Rows per block as engine/dense/flat.cpp chooses them.
-size_t BlockRows(size_t dim) { return std::clamp<size_t>((size_t{512} << 10) / (dim * sizeof(float)), 48, 1008) / 48 * 48; }
+size_t BlockRows(size_t dim) {
+    return std::clamp<size_t>((size_t{512} << 10) / (dim * sizeof(float)), 48, 1008) / 48 * 48;
+}
 
 void RunBatch(const float* queries, const float* rows, size_t row_count, size_t dim, double* pack_seconds) {
     const size_t step = BlockRows(dim);
@@ -134,10 +141,11 @@ void RunBatch(const float* queries, const float* rows, size_t row_count, size_t 
     *pack_seconds = 0;
     for (size_t first = 0; first < row_count; first += step) {
         const size_t count = std::min(step, row_count - first);
-        *pack_seconds += Seconds([&] { kernels::PackRows(Element::kF32, rows + first * dim, count, dim, packed.data()); });
+        *pack_seconds +=
+            Seconds([&] { kernels::PackRows(Element::kF32, rows + first * dim, count, dim, packed.data()); });
         for (size_t q = 0; q < kBatchQueries; q += kQueryBlock) {
-            kernels::InnerProductBlock(queries + q * dim, std::min(kQueryBlock, kBatchQueries - q), packed.data(), count, dim,
-                                       products.data(), count);
+            kernels::InnerProductBlock(queries + q * dim, std::min(kQueryBlock, kBatchQueries - q), packed.data(),
+                                       count, dim, products.data(), count);
             sink = products[0];
         }
     }
@@ -169,10 +177,12 @@ void MeasureBatch(const std::vector<float>& values, size_t batch_mb, size_t roun
         ours.push_back(Seconds([&] { RunBatch(queries.data(), values.data(), row_count, dim, &pack_seconds); }));
         pack.push_back(pack_seconds / ours.back());
         large_blocks.push_back(Seconds([&] { RunSgemm(queries.data(), values.data(), row_count, dim, kSgemmRows); }));
-        small_blocks.push_back(Seconds([&] { RunSgemm(queries.data(), values.data(), row_count, dim, BlockRows(dim)); }));
+        small_blocks.push_back(
+            Seconds([&] { RunSgemm(queries.data(), values.data(), row_count, dim, BlockRows(dim)); }));
     }
     // OpenBLAS may choose its better block size.
-    const std::vector<double>& sgemm = bench::Median(large_blocks) < bench::Median(small_blocks) ? large_blocks : small_blocks;
+    const std::vector<double>& sgemm =
+        bench::Median(large_blocks) < bench::Median(small_blocks) ? large_blocks : small_blocks;
     figures->batch_ms = bench::Median(ours) * 1e3;
     figures->sgemm_ms = bench::Median(sgemm) * 1e3;
     figures->batch_ratio = MedianRatio(ours, sgemm);
@@ -193,7 +203,8 @@ void MeasureSearch(const std::vector<float>& values, size_t rounds, Figures* fig
     std::vector<faiss::Index::idx_t> labels(kNearest);
     for (size_t round = 0; round < rounds; round++) {
         ours.push_back(Seconds([&] { hits = Search(query, values.data(), row_count); }));
-        faiss_times.push_back(Seconds([&] { index.search(1, vector.data(), kNearest, distances.data(), labels.data()); }));
+        faiss_times.push_back(
+            Seconds([&] { index.search(1, vector.data(), kNearest, distances.data(), labels.data()); }));
     }
     if (hits.empty() || hits[0].position != static_cast<uint32_t>(labels[0])) {
         std::fprintf(stderr, "dimension %zu: FAISS found another nearest row\n", dim);
@@ -209,21 +220,23 @@ void PrintTable(const std::vector<Figures>& all) {
     std::printf("%6s | %10s %10s %7s | %10s %10s %7s %6s | %10s %10s %7s\n", "dim", "read GB/s", "scan GB/s", "ratio",
                 "sgemm ms", "batch ms", "ratio", "pack", "faiss ms", "search ms", "ratio");
     for (const Figures& f : all) {
-        std::printf("%6zu | %10.2f %10.2f %7.2f | %10.1f %10.1f %7.2f %5.1f%% | %10.1f %10.1f %7.2f\n", f.dim, f.read_gbs,
-                    f.scan_gbs, f.scan_ratio, f.sgemm_ms, f.batch_ms, f.batch_ratio, f.pack_share * 100, f.faiss_ms,
-                    f.search_ms, f.search_ratio);
+        std::printf("%6zu | %10.2f %10.2f %7.2f | %10.1f %10.1f %7.2f %5.1f%% | %10.1f %10.1f %7.2f\n", f.dim,
+                    f.read_gbs, f.scan_gbs, f.scan_ratio, f.sgemm_ms, f.batch_ms, f.batch_ratio, f.pack_share * 100,
+                    f.faiss_ms, f.search_ms, f.search_ratio);
     }
 }
 
 void PrintJson(const std::vector<Figures>& all) {
-    std::printf("{\"simd\": \"%s\", \"openblas\": \"%s\", \"figures\": [", kernels::SimdLevel(), openblas_get_corename());
+    std::printf("{\"simd\": \"%s\", \"openblas\": \"%s\", \"figures\": [", kernels::SimdLevel(),
+                openblas_get_corename());
     for (size_t i = 0; i < all.size(); i++) {
         const Figures& f = all[i];
-        std::printf("%s\n  {\"dim\": %zu, \"read_gbs\": %.3f, \"scan_gbs\": %.3f, \"scan_ratio\": %.3f, "
-                    "\"sgemm_ms\": %.2f, \"batch_ms\": %.2f, \"batch_ratio\": %.3f, \"pack_share\": %.4f, "
-                    "\"faiss_ms\": %.2f, \"search_ms\": %.2f, \"search_ratio\": %.3f}",
-                    i == 0 ? "" : ",", f.dim, f.read_gbs, f.scan_gbs, f.scan_ratio, f.sgemm_ms, f.batch_ms, f.batch_ratio,
-                    f.pack_share, f.faiss_ms, f.search_ms, f.search_ratio);
+        std::printf(
+            "%s\n  {\"dim\": %zu, \"read_gbs\": %.3f, \"scan_gbs\": %.3f, \"scan_ratio\": %.3f, "
+            "\"sgemm_ms\": %.2f, \"batch_ms\": %.2f, \"batch_ratio\": %.3f, \"pack_share\": %.4f, "
+            "\"faiss_ms\": %.2f, \"search_ms\": %.2f, \"search_ratio\": %.3f}",
+            i == 0 ? "" : ",", f.dim, f.read_gbs, f.scan_gbs, f.scan_ratio, f.sgemm_ms, f.batch_ms, f.batch_ratio,
+            f.pack_share, f.faiss_ms, f.search_ms, f.search_ratio);
     }
     std::printf("\n]}\n");
 }

@@ -3,8 +3,8 @@
 #
 #   cli_test.sh PATH-OF-QUERN [SOURCE-DIR]
 #
-# Works in a temporary directory. The part on real vector sets needs QUERN_DATA, or ../shared/data beside the source directory, and is
-# skipped with a message without it. Needs nothing but bash, coreutils, gzip and zstd.
+# Works in a temporary directory. The part on real vector sets needs QUERN_DATA, or ../shared/data beside the
+# source directory, and is skipped with a message without it. Needs nothing but bash, coreutils, gzip and zstd.
 set -u
 quern=$(realpath "${1:?usage: cli_test.sh PATH-OF-QUERN [SOURCE-DIR]}")
 source_dir=${2:-${QUERN_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}}
@@ -197,6 +197,24 @@ if [ "$interrupted_code" = 130 ]; then
 else
     echo "  note: the import ended before the signal came (code $interrupted_code)"
 fi
+
+section "a backup while another process writes"
+# Records wide enough that the copy does not fit its page cache; the writer then waits for input, with pages in the log.
+awk 'BEGIN { t = sprintf("%400s", "x"); for (i = 0; i < 30000; i++) printf "{\"id\":%d,\"t\":\"%s\"}\n", i, t }' >wide.jsonl
+mkfifo pipe
+"$quern" import busy.quern c pipe --format jsonl --batch-rows 300 >/dev/null 2>&1 &
+writer=$!
+exec 9>pipe
+cat wide.jsonl >&9
+for copy in 1 2; do
+    expect 0 "" "$quern" backup busy.quern copy$copy.quern
+    expect 0 "ok" "$quern" verify copy$copy.quern
+    sleep 0.3
+done
+exec 9>&-
+wait $writer
+expect 0 "30000" "$quern" count busy.quern c
+expect 0 "ok" "$quern" verify busy.quern
 
 if [ -e "$data/sift500k/base.bvecs.zst" ]; then
     section "real vectors: SIFT"

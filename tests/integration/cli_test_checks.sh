@@ -9,8 +9,8 @@ fail() {
     echo "  FAILED: $1"
 }
 
-# expect CODE PATTERN COMMAND...: the exit code, and an extended regular expression that standard output or error must match.
-# Patterns that start with { or [ are plain text.
+# expect CODE PATTERN COMMAND...: the exit code, and an extended regular expression that standard output or
+# error must match. Patterns that start with { or [ are plain text.
 expect() {
     local code=$1 pattern=$2 got
     shift 2
@@ -40,7 +40,8 @@ same() {
     }
 }
 
-# interrupt SECONDS COMMAND...: starts the command, sends SIGINT after that time; $interrupted_code gets its exit code.
+# interrupt SECONDS COMMAND...: starts the command, sends SIGINT after that time; $interrupted_code gets its
+# exit code.
 interrupt() {
     local seconds=$1 pid
     shift

@@ -1,4 +1,5 @@
-// The file formats of the shell: each reader on well-formed, damaged and hostile input, writers against readers. The texts and bytes here are made by hand from the formats' descriptions.
+// The file formats of the shell: each reader on well-formed, damaged and hostile input, writers against
+// readers. The texts and bytes here are made by hand from the formats' descriptions.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <cstring>

@@ -1,5 +1,5 @@
-// The values of the shell: types inferred from a file's first records, conversion of values to their column's type, number texts
-// and small floats, and the figures of a search.
+// The values of the shell: types inferred from a file's first records, conversion of values to their column's
+// type, number texts and small floats, and the figures of a search.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>

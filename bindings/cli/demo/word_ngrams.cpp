@@ -1,10 +1,10 @@
 // Turns words into vectors in which words that are spelt alike lie close together.
 //
-// A word gets a mark at both ends ("<word>") and is cut into all runs of 2, 3 and 4 characters. Each run adds 1 or -1 to
-// one of 256 places; a hash of the run chooses place and sign, so no vocabulary is needed and a misspelt word that
-// nobody has ever seen gets a vector too. Longer runs weigh more, because they say more. The vector is then
-// scaled to length 1. With random signs, two runs that fall into one place cancel as often as they add up: the inner
-// product of two vectors is, on average, that of the uncut run counts.
+// A word gets a mark at both ends ("<word>") and is cut into all runs of 2, 3 and 4 characters, and all pairs with one
+// character left out between them (these survive two swapped letters, the commonest slip). Each piece adds 1 or -1 to one of 256 places;
+// a hash of the piece chooses place and sign, so no vocabulary is needed and a misspelt word that nobody has ever
+// seen gets a vector too. The vector is then scaled to length 1. With random signs, two pieces that fall into one
+// place cancel as often as they add up: the inner product of two vectors is, on average, that of the counts themselves.
 //
 // Reads one word a line from files or standard input, writes the text format of word2vec and GloVe: the word, then its numbers.
 #include <array>
@@ -29,9 +29,9 @@ constexpr char kUsage[] =
 using Vector = std::array<float, kDim>;
 
 // FNV-1a, then a mixing step: the low bits choose the place, the high bit the sign.
-uint32_t HashRun(std::string_view run) {
+uint32_t HashPiece(std::string_view piece) {
     uint32_t hash = 2166136261u;
-    for (const char byte : run) {
+    for (const char byte : piece) {
         hash = (hash ^ static_cast<unsigned char>(byte)) * 16777619u;
     }
     hash ^= hash >> 15;
@@ -51,6 +51,11 @@ std::vector<size_t> CharacterStarts(std::string_view text) {
     return starts;
 }
 
+void AddPiece(std::string_view piece, Vector* vector) {
+    const uint32_t hash = HashPiece(piece);
+    (*vector)[hash % kDim] += hash >> 31 != 0 ? -1.0F : 1.0F;
+}
+
 Vector VectorOf(std::string_view word) {
     std::string marked = "<";
     for (const char c : word) {
@@ -58,13 +63,20 @@ Vector VectorOf(std::string_view word) {
     }
     marked += '>';
     const std::vector<size_t> starts = CharacterStarts(marked);
+    auto characters = [&](size_t first, size_t count) {
+        return std::string_view(marked).substr(starts[first], starts[first + count] - starts[first]);
+    };
+    const size_t character_count = starts.size() - 1;
     Vector vector{};
     for (size_t length = kRunMin; length <= kRunMax; length++) {
-        for (size_t first = 0; first + length < starts.size(); first++) {
-            const uint32_t hash =
-                HashRun(std::string_view(marked).substr(starts[first], starts[first + length] - starts[first]));
-            vector[hash % kDim] += (hash >> 31 != 0 ? -1.0F : 1.0F) * static_cast<float>(length);
+        for (size_t first = 0; first + length <= character_count; first++) {
+            AddPiece(characters(first, length), &vector);
         }
+    }
+    for (size_t first = 0; first + 3 <= character_count; first++) {
+        std::string pair(characters(first, 1));
+        pair.append("_").append(characters(first + 2, 1));
+        AddPiece(pair, &vector);
     }
     float square = 0;
     for (const float x : vector) {

@@ -1,0 +1,117 @@
+/* Results and texts: every getter with every index out of range, on NULL, and on something else. */
+#include "contract_check.h"
+
+#include <limits.h>
+#include <string.h>
+
+static void nothing_from(const quern_result *r) {
+    size_t size = 77;
+    size_t dim = 77;
+    CHECK_INT(0, quern_result_rows(r));
+    CHECK_INT(0, quern_result_queries(r));
+    CHECK_INT(0, quern_result_offset(r, 0));
+    CHECK_INT(0, quern_result_flags(r));
+    CHECK_INT(0, quern_result_found(r, 0));
+    CHECK_INT(0, quern_result_key_int(r, 0));
+    CHECK(quern_result_key_text(r, 0) == NULL);
+    CHECK(quern_result_distance(r, 0) == 0.0f);
+    CHECK(quern_result_score(r, 0) == 0.0f);
+    CHECK(quern_result_keys_int(r) == NULL);
+    CHECK(quern_result_keys_text(r) == NULL);
+    CHECK(quern_result_distances(r) == NULL);
+    CHECK_INT(0, quern_result_columns(r));
+    CHECK(quern_result_column_name(r, 0) == NULL);
+    CHECK_INT(0, quern_result_column_type(r, 0));
+    CHECK_INT(0, quern_result_type(r, 0, 0));
+    CHECK_INT(0, quern_result_int(r, 0, 0));
+    CHECK(quern_result_real(r, 0, 0) == 0.0);
+    CHECK(quern_result_text(r, 0, 0, &size) == NULL);
+    CHECK_INT(0, size);
+    CHECK(quern_result_dense(r, 0, 0, &dim) == NULL);
+    CHECK_INT(0, dim);
+    CHECK_INT(0, quern_result_dense_type(r, 0));
+}
+
+static void out_of_range(const quern_result *r, size_t row, size_t col) {
+    CHECK(quern_result_column_name(r, col) == NULL);
+    CHECK_INT(0, quern_result_column_type(r, col));
+    CHECK_INT(0, quern_result_dense_type(r, col));
+    CHECK_INT(0, quern_result_found(r, row));
+    CHECK(quern_result_key_text(r, row) == NULL);
+    CHECK_INT(0, quern_result_key_int(r, row));
+    CHECK(quern_result_distance(r, row) == 0.0f);
+    CHECK(quern_result_score(r, row) == 0.0f);
+    CHECK_INT(0, quern_result_type(r, row, 0));
+    CHECK_INT(0, quern_result_type(r, 0, col));
+    CHECK_INT(0, quern_result_int(r, row, 0));
+    CHECK_INT(0, quern_result_int(r, 0, col));
+    CHECK(quern_result_real(r, 0, col) == 0.0);
+    CHECK(quern_result_text(r, 0, col, NULL) == NULL);
+    CHECK(quern_result_text(r, row, 0, NULL) == NULL);
+    CHECK(quern_result_dense(r, row, 1, NULL) == NULL);
+    CHECK(quern_result_dense(r, 0, col, NULL) == NULL);
+}
+
+static void search_result(quern_db *db) {
+    quern_result *r = NULL;
+    quern_query *q = query_of_docs(db);
+    quern_query_limit(q, 2);
+    quern_query_columns(q, "n, v");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(2, quern_result_rows(r));
+    CHECK_INT(1, quern_result_queries(r));
+    CHECK_INT(0, quern_result_offset(r, 0));
+    CHECK_INT(2, quern_result_offset(r, 1));
+    CHECK_INT(0, quern_result_offset(r, 2));
+    CHECK_INT(0, quern_result_offset(r, SIZE_MAX));
+    CHECK_INT(QUERN_FLAG_EXACT, quern_result_flags(r));
+    CHECK_TEXT("a", quern_result_keys_text(r)[0]);
+    CHECK_TEXT("b", quern_result_keys_text(r)[1]);
+    CHECK(quern_result_keys_int(r) == NULL);
+    CHECK_INT(0, quern_result_key_int(r, 0));
+    CHECK(quern_result_distances(r)[1] == 1.0f);
+    CHECK(quern_result_distance(r, 1) == 1.0f);
+    CHECK(quern_result_score(r, 1) == -1.0f);
+    CHECK_INT(2, quern_result_columns(r));
+    CHECK_TEXT("n", quern_result_column_name(r, 0));
+    CHECK_INT(QUERN_INT, quern_result_column_type(r, 0));
+    CHECK_INT(QUERN_DENSE, quern_result_column_type(r, 1));
+    CHECK_INT(QUERN_F32, quern_result_dense_type(r, 1));
+    CHECK_INT(0, quern_result_dense_type(r, 0));
+    /* A getter of another type gives nothing; int serves real. */
+    CHECK(quern_result_real(r, 1, 0) == 2.0);
+    CHECK(quern_result_text(r, 0, 0, NULL) == NULL);
+    CHECK(quern_result_dense(r, 0, 0, NULL) == NULL);
+    CHECK_INT(0, quern_result_int(r, 0, 1));
+    out_of_range(r, 2, 2);
+    out_of_range(r, SIZE_MAX, SIZE_MAX);
+    out_of_range(r, SIZE_MAX / 2 + 1, SIZE_MAX / 2 + 1);
+    quern_query_free(q);
+    /* The result outlives its query. */
+    CHECK_TEXT("b", quern_result_key_text(r, 1));
+    quern_result_free(r);
+}
+
+static void texts(quern_db *db) {
+    quern_text *t = NULL;
+    CHECK_TEXT("", quern_text_data(NULL));
+    CHECK_INT(0, quern_text_size(NULL));
+    quern_text_free(NULL);
+    CHECK_TEXT("", quern_text_data((const quern_text *)(const void *)db));
+    CHECK_INT(0, quern_text_size((const quern_text *)(const void *)db));
+    quern_text_free((quern_text *)(void *)db);
+    WANT(QUERN_OK, quern_collections(db, &t, E));
+    CHECK_INT(strlen(quern_text_data(t)), quern_text_size(t));
+    quern_text_free(t);
+}
+
+void contract_result(void) {
+    quern_db *db = open_docs();
+    quern_result_free(NULL);
+    quern_result_free((quern_result *)(void *)db);
+    nothing_from(NULL);
+    nothing_from((const quern_result *)(const void *)db);
+    search_result(db);
+    texts(db);
+    quern_close(db);
+}

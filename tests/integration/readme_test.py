@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Takes the examples out of a README and runs them as they stand.
+
+A block fenced as c or python is a program; the text block behind it is what it must print. Programs run in an empty directory, with
+the library where the loader finds it.
+
+Usage: readme_test.py README HEADER_DIRECTORY LIBRARY C_COMPILER
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+BLOCKS = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def examples(readme):
+    """(language, program, wanted output) of each program that has a text block behind it."""
+    with open(readme, encoding="utf-8") as file:
+        blocks = BLOCKS.findall(file.read())
+    for (language, program), (next_language, output) in zip(blocks, blocks[1:] + [("", "")]):
+        if language in ("c", "python"):
+            if next_language != "text":
+                sys.exit(f"{readme}: a {language} example without its output behind it")
+            yield language, program, output
+
+
+def run(command, directory, environment):
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def main():
+    readme, headers, library, compiler = sys.argv[1:5]
+    library_directory = os.path.dirname(os.path.abspath(library))
+    environment = dict(os.environ, LD_LIBRARY_PATH=library_directory)
+    seen = []
+    for language, program, output in examples(readme):
+        with tempfile.TemporaryDirectory() as directory:
+            source = os.path.join(directory, "example." + ("c" if language == "c" else "py"))
+            with open(source, "w", encoding="utf-8") as file:
+                file.write(program)
+            command = [sys.executable, source]
+            if language == "c":
+                command = [os.path.join(directory, "example")]
+                built = run([compiler, "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-I", os.path.abspath(headers), source,
+                             "-L", library_directory, "-lquern", "-o", command[0]], directory, environment)
+                if built.returncode != 0:
+                    sys.exit(f"the C example does not compile:\n{built.stderr}")
+            ran = run(command, directory, environment)
+            if ran.returncode != 0 or ran.stdout != output:
+                sys.exit(f"the {language} example ended with {ran.returncode} and printed\n{ran.stdout}{ran.stderr}\nwanted\n{output}")
+        seen.append(language)
+    if sorted(seen) != ["c", "python"]:
+        sys.exit(f"{readme}: expected one C and one Python example, found {seen}")
+    print("both examples print what the README says")
+
+
+if __name__ == "__main__":
+    main()
