@@ -289,7 +289,7 @@ Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys, cons
 Status Count(Snapshot* snapshot, const std::string& collection, uint64_t* count);
 
 // Adds the values of one record to the last row of a table. cells in the order of choice.attrs.
-Status FillRow(Snapshot* snapshot, storage::Connection* connection, const CollectionView& view, const ColumnChoice& choice,
+Status FillRow(const CollectionView& view, const ColumnChoice& choice,
                const std::vector<Cell>& cells, const std::function<Result<BytesView>(size_t field)>& vector, ResultTable* table);
 
 }  // namespace quern

@@ -84,11 +84,9 @@ void ColumnChoice::Describe(const Schema& schema, ResultTable* table) const {
     }
 }
 
-Status FillRow(Snapshot* snapshot, storage::Connection* connection, const CollectionView& view, const ColumnChoice& choice,
+Status FillRow(const CollectionView& view, const ColumnChoice& choice,
                const std::vector<Cell>& cells, const std::function<Result<BytesView>(size_t field)>& vector,
                ResultTable* table) {
-    static_cast<void>(snapshot);
-    static_cast<void>(connection);
     const Schema& schema = view.info->schema;
     const size_t start = table->values.size();
     table->values.resize(start + choice.items.size());
@@ -111,18 +109,18 @@ Status FillRow(Snapshot* snapshot, storage::Connection* connection, const Collec
 namespace {
 
 // The values of a log record.
-Status FillLogRow(Snapshot* snapshot, storage::Connection* connection, const CollectionView& view, const ColumnChoice& choice,
+Status FillLogRow(storage::Connection* connection, const CollectionView& view, const ColumnChoice& choice,
                   size_t position, ResultTable* table) {
     auto vector = [&](size_t field) -> Result<BytesView> {
         return view.log->vector(position, field, view.info->schema.dense[field].row_bytes());
     };
     if (choice.attrs.empty()) {
-        return FillRow(snapshot, connection, view, choice, {}, vector, table);
+        return FillRow(view, choice, {}, vector, table);
     }
     storage::RecordLog log(connection, *view.info);
     QUERN_ASSIGN(const bool there,
                  log.ReadCells(view.log->item(position).rid, choice.attrs, [&](const std::vector<Cell>& cells) {
-                     return FillRow(snapshot, connection, view, choice, cells, vector, table);
+                     return FillRow(view, choice, cells, vector, table);
                  }));
     if (!there) {
         return Status::Error(Code::kCorrupt, "collection '%s': a log record has no row", view.info->name.c_str());
@@ -130,7 +128,7 @@ Status FillLogRow(Snapshot* snapshot, storage::Connection* connection, const Col
     return {};
 }
 
-Status FillSealedRow(Snapshot* snapshot, storage::Connection* connection, const CollectionView& view,
+Status FillSealedRow(storage::Connection* connection, const CollectionView& view,
                      const ColumnChoice& choice, const storage::RecordRow& row, ChunkCache* chunks, ResultTable* table) {
     std::optional<CollectionView::Place> place;
     if (choice.any_dense) {
@@ -140,7 +138,7 @@ Status FillSealedRow(Snapshot* snapshot, storage::Connection* connection, const 
                                  row.key.ToString().c_str());
         }
     }
-    return FillRow(snapshot, connection, view, choice, row.cells,
+    return FillRow(view, choice, row.cells,
                    [&](size_t field) -> Result<BytesView> {
                        Result<BytesView> bytes = view.segments[place->segment]->Vector(
                            connection, view.info->schema.dense[field], place->record, chunks);
@@ -187,10 +185,10 @@ Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys, cons
             const Key& key = batch.key(0);
             bool found = true;
             if (const std::optional<size_t> position = view->mirror->Find(key, view->log->last)) {
-                QUERN_TRY(FillLogRow(snapshot, connection, *view, choice, *position, table));
+                QUERN_TRY(FillLogRow(connection, *view, choice, *position, table));
             } else {
                 QUERN_ASSIGN(found, records.ReadByKey(key, choice.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
-                                 QUERN_TRY(FillSealedRow(snapshot, connection, *view, choice, row, &chunks, table));
+                                 QUERN_TRY(FillSealedRow(connection, *view, choice, row, &chunks, table));
                                  return true;
                              }));
                 if (!found) {
@@ -247,7 +245,7 @@ Status Cursor::Next(size_t count, ResultTable* table) {
                                              [](const Key& key, const auto& entry) { return key < entry.first; })
                           : log_.begin();
         auto emit_log = [&]() -> Status {
-            QUERN_TRY(FillLogRow(snapshot_.get(), connection, *view_, choice, log->second, table));
+            QUERN_TRY(FillLogRow(connection, *view_, choice, log->second, table));
             table->AddKey(log->first);
             ++log;
             return EndRow(database_.get(), table);
@@ -260,7 +258,7 @@ Status Cursor::Next(size_t count, ResultTable* table) {
             if (table->row_count() >= count) {
                 return false;
             }
-            QUERN_TRY(FillSealedRow(snapshot_.get(), connection, *view_, choice, row, &chunks_, table));
+            QUERN_TRY(FillSealedRow(connection, *view_, choice, row, &chunks_, table));
             table->AddKey(row.key);
             QUERN_TRY(EndRow(database_.get(), table));
             QUERN_TRY(work.Check("scan", table->row_count(), 0));

@@ -176,7 +176,9 @@ private:
         if (request_.has_max_distance) {
             bound = request_.max_distance;
         } else if (request_.has_min_score) {
-            bound = def_->metric == Metric::kCosine ? 1.0 - request_.min_score : -request_.min_score;
+            // Cosine scores are rounded when they are made of distances: look a little farther, and let the score itself decide
+            // in the end (PassesScore).
+            bound = def_->metric == Metric::kCosine ? 1.0 - request_.min_score + 1e-6 : -request_.min_score;
         }
         // The largest float that is not above the bound.
         float rounded = static_cast<float>(bound);
@@ -184,6 +186,11 @@ private:
             rounded = std::nextafter(rounded, -std::numeric_limits<float>::infinity());
         }
         return rounded;
+    }
+
+    float ScoreOf(float distance) const { return def_->metric == Metric::kCosine ? 1.0f - distance : -distance; }
+    bool PassesScore(float distance) const {
+        return !request_.has_min_score || static_cast<double>(ScoreOf(distance)) >= request_.min_score;
     }
 
     Status CheckLimits() const {
@@ -355,7 +362,6 @@ private:
         const LogView& log = *view_->log;
         const auto source = static_cast<uint32_t>(view_->segments.size());
         std::vector<float> distances(log.block_items);
-        const size_t row_bytes = def_->row_bytes();
         for (size_t b = 0; b < log.blocks.size(); b++) {
             const LogBlock::Field& field = log.blocks[b]->fields[field_index_];
             const size_t first = b * log.block_items;
@@ -374,7 +380,6 @@ private:
                     Tighten();
                 }
             }
-            static_cast<void>(row_bytes);
             QUERN_TRY(work_.Check("search", first + count, log.count));
         }
         Tighten();
@@ -412,6 +417,8 @@ private:
                                        }),
                         found.end());
         }
+        found.erase(std::remove_if(found.begin(), found.end(), [&](const Candidate& c) { return !PassesScore(c.distance); }),
+                    found.end());
         std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
             return a.distance != b.distance ? a.distance < b.distance
                                             : (a.source != b.source ? a.source < b.source : a.position < b.position);
@@ -450,8 +457,7 @@ private:
         for (const Winner& winner : winners) {
             table_->AddKey(winner.key);
             table_->distances.push_back(winner.candidate.distance);
-            table_->scores.push_back(def_->metric == Metric::kCosine ? 1.0f - winner.candidate.distance
-                                                                     : -winner.candidate.distance);
+            table_->scores.push_back(ScoreOf(winner.candidate.distance));
             if (!choice_.items.empty()) {
                 QUERN_TRY(FillValues(winner, connection, records, log, chunks));
             }
@@ -474,15 +480,15 @@ private:
         };
         bool there = true;
         if (choice_.attrs.empty()) {
-            return FillRow(snapshot_, connection, *view_, choice_, {}, vector, table_);
+            return FillRow(*view_, choice_, {}, vector, table_);
         }
         if (in_log) {
             QUERN_ASSIGN(there, log->ReadCells(winner.rid, choice_.attrs, [&](const std::vector<Cell>& cells) {
-                             return FillRow(snapshot_, connection, *view_, choice_, cells, vector, table_);
+                             return FillRow(*view_, choice_, cells, vector, table_);
                          }));
         } else {
             QUERN_ASSIGN(there, records->ReadByRid(winner.rid, choice_.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
-                             QUERN_TRY(FillRow(snapshot_, connection, *view_, choice_, row.cells, vector, table_));
+                             QUERN_TRY(FillRow(*view_, choice_, row.cells, vector, table_));
                              return true;
                          }));
         }

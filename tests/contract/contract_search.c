@@ -303,7 +303,7 @@ static void metrics(void) {
     }
 }
 
-/* The same answer, to the bit, for every number of threads. */
+/* The same answer, to the bit, for every number of threads, and for a batch as for its queries one by one. */
 static void every_thread_count(void) {
     enum { ROWS = 20000, DIM = 256, QUERIES = 3, K = 50 };
     static const char *const threads[] = {"threads=1", "threads=2", "threads=3", "threads=16"};
@@ -343,6 +343,18 @@ static void every_thread_count(void) {
         }
         CHECK(memcmp(quern_result_keys_int(first), quern_result_keys_int(r), sizeof(int64_t) * QUERIES * K) == 0);
         CHECK(memcmp(quern_result_distances(first), quern_result_distances(r), sizeof(float) * QUERIES * K) == 0);
+        quern_result_free(r);
+    }
+    check_case("one by one");
+    for (i = 0; i < QUERIES; i++) {
+        quern_result *r = NULL;
+        quern_query *q = quern_query_new(db, "many");
+        quern_query_dense(q, "v", vectors + DIM / 2 + i * DIM, 1, DIM);
+        quern_query_limit(q, K);
+        WANT(QUERN_OK, quern_search(q, &r, E));
+        quern_query_free(q);
+        CHECK(memcmp(quern_result_keys_int(first) + i * K, quern_result_keys_int(r), sizeof(int64_t) * K) == 0);
+        CHECK(memcmp(quern_result_distances(first) + i * K, quern_result_distances(r), sizeof(float) * K) == 0);
         quern_result_free(r);
     }
     check_case(NULL);
