@@ -450,7 +450,13 @@ Status DropCollection(Connection* connection, const CollectionInfo& info, int64_
 
 Status RenameCollection(Connection* connection, const CollectionInfo& info, const std::string& name, int64_t generation) {
     connection->ForgetStatements();
-    QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(info.name) + " RENAME TO " + QuoteName(name)));
+    std::string from = info.name;
+    if (SameName(from, name)) {
+        // To SQLite the name is taken then, by the very same table.
+        from = "_" + std::to_string(info.id);
+        QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(info.name) + " RENAME TO " + QuoteName(from)));
+    }
+    QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(from) + " RENAME TO " + QuoteName(name)));
     {
         QUERN_ASSIGN(Statement update, connection->Prepare("UPDATE quern_collection SET name=?2 WHERE id=?1"));
         QUERN_TRY(update.Int(1, info.id).Text(2, name).Run());

@@ -1,12 +1,14 @@
 #include "storage/file_store.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <zstd.h>
 
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <thread>
 
 #include "storage/memory_vfs.h"
@@ -21,12 +23,43 @@ constexpr size_t kIdleReadersMax = 16;
 // A process-wide number, so that two databases in memory never share files.
 std::atomic<uint64_t> memory_databases{0};
 
+// Never by opening it: closing a file again would drop the locks that this process has on it.
 bool FileExists(const std::string& path) {
-    if (std::FILE* file = std::fopen(path.c_str(), "rb")) {
-        std::fclose(file);
-        return true;
+    struct stat info;
+    return stat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+// kTruncated when a file without a log is shorter than its header promises, else OK. Reads through SQLite's VFS, for the same reason.
+Status CheckLength(const std::string& path) {
+    struct stat info;
+    if (stat((path + "-wal").c_str(), &info) == 0 && info.st_size > 0) {
+        return {};
     }
-    return errno != ENOENT && errno != ENOTDIR;
+    sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
+    std::unique_ptr<char[]> space(new char[static_cast<size_t>(vfs->szOsFile)]());
+    auto* file = reinterpret_cast<sqlite3_file*>(space.get());
+    std::string full(static_cast<size_t>(vfs->mxPathname) + 2, '\0');
+    if (vfs->xFullPathname(vfs, path.c_str(), vfs->mxPathname, full.data()) != SQLITE_OK ||
+        vfs->xOpen(vfs, full.c_str(), file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, nullptr) != SQLITE_OK) {
+        return {};
+    }
+    unsigned char header[32];
+    sqlite3_int64 bytes = 0;
+    const bool read = file->pMethods->xRead(file, header, sizeof header, 0) == SQLITE_OK &&
+                      file->pMethods->xFileSize(file, &bytes) == SQLITE_OK;
+    file->pMethods->xClose(file);
+    if (!read || std::memcmp(header, "SQLite format 3", 16) != 0 || header[16] != 0x40 || header[17] != 0) {
+        return {};
+    }
+    int64_t pages = 0;
+    for (int i = 28; i < 32; i++) {
+        pages = pages << 8 | header[i];
+    }
+    if (bytes >= pages * kPageBytes) {
+        return {};
+    }
+    return Status::Error(Code::kTruncated, "%s: has %lld bytes where its header promises %lld", path.c_str(),
+                         static_cast<long long>(bytes), static_cast<long long>(pages * kPageBytes));
 }
 
 // Bytes of the file as the file system sees it.
@@ -106,29 +139,35 @@ Result<std::unique_ptr<FileStore>> FileStore::Open(const StoreOptions& options) 
         store->in_memory_ = true;
         store->file_name_ = "/quern-memory-" + std::to_string(memory_databases.fetch_add(1));
     }
-    Result<std::unique_ptr<Connection>> opened = store->OpenConnection(!options.read_only);
-    if (!opened.ok()) {
-        return opened.status();
+    Status status = store->OpenFirst();
+    if (status.code() == Code::kCorrupt && !store->in_memory_) {
+        const Status length = CheckLength(options.path);
+        status = length.ok() ? status : length;
     }
-    std::unique_ptr<Connection> connection = std::move(*opened);
-    Status header = store->CheckHeader(connection.get());
-    // A file on read-only media cannot have its log index: without a log it can be read as it stands.
-    const bool cannot_lock = header.code() == Code::kCantOpen || header.code() == Code::kReadOnly;
-    if (!header.ok() && options.read_only && cannot_lock && !FileExists(options.path + "-wal")) {
-        store->immutable_ = true;
-        connection.reset();
-        QUERN_ASSIGN(connection, store->OpenConnection(false));
-        header = store->CheckHeader(connection.get());
-    }
-    if (!header.ok()) {
-        return header;
-    }
-    if (options.read_only) {
-        store->idle_readers_.push_back(std::move(connection));
-    } else {
-        store->writer_ = std::move(connection);
+    if (!status.ok()) {
+        return status;
     }
     return store;
+}
+
+Status FileStore::OpenFirst() {
+    QUERN_ASSIGN(std::unique_ptr<Connection> connection, OpenConnection(!options_.read_only));
+    Status header = CheckHeader(connection.get());
+    // A file on read-only media cannot have its log index: without a log it can be read as it stands.
+    const bool cannot_lock = header.code() == Code::kCantOpen || header.code() == Code::kReadOnly;
+    if (!header.ok() && options_.read_only && cannot_lock && !FileExists(options_.path + "-wal")) {
+        immutable_ = true;
+        connection.reset();
+        QUERN_ASSIGN(connection, OpenConnection(false));
+        header = CheckHeader(connection.get());
+    }
+    QUERN_TRY(header);
+    if (options_.read_only) {
+        idle_readers_.push_back(std::move(connection));
+    } else {
+        writer_ = std::move(connection);
+    }
+    return {};
 }
 
 FileStore::~FileStore() {
@@ -168,13 +207,6 @@ Status FileStore::CheckHeader(Connection* connection) {
     if (format < 1 || page_bytes != kPageBytes || reserved != kReservedBytes) {
         return Status::Error(Code::kNotADatabase, "%s: not a quern database (page size %lld, %d bytes reserved)", path,
                              static_cast<long long>(page_bytes), reserved);
-    }
-    QUERN_ASSIGN(const int64_t pages, connection->QueryInt("PRAGMA page_count"));
-    const int64_t bytes = FileBytes(connection->handle(), SQLITE_FCNTL_FILE_POINTER);
-    const int64_t wal_bytes = FileBytes(connection->handle(), SQLITE_FCNTL_JOURNAL_POINTER);
-    if (wal_bytes == 0 && bytes < pages * kPageBytes) {
-        return Status::Error(Code::kTruncated, "%s: has %lld bytes where its header promises %lld", path,
-                             static_cast<long long>(bytes), static_cast<long long>(pages * kPageBytes));
     }
     // Feature bits, see FORMAT.md: this version knows none.
     QUERN_ASSIGN(Statement bits, connection->Prepare("SELECT id, value FROM quern_format"));

@@ -99,6 +99,7 @@ private:
     FileStore() = default;
     ConnectionOptions ConnectionFor(bool writer) const;
     Result<std::unique_ptr<Connection>> OpenConnection(bool writer);
+    Status OpenFirst();
     Status Initialize(Connection* connection);
     Status CheckHeader(Connection* connection);
     Status LockWriter();

@@ -74,7 +74,7 @@ private:
                 return Status::Error(Code::kDimension, "field '%s' has dimension %u, the query has %zu", def_->name.c_str(),
                                      def_->dim, request_.dim);
             }
-            if (static_cast<int64_t>(query_count_) > database_->limits().queries.load()) {
+            if (query_count_ > static_cast<uint64_t>(database_->limits().queries.load())) {
                 return Status::Error(Code::kLimit, "%zu queries, the limit is %lld", query_count_,
                                      static_cast<long long>(database_->limits().queries.load()));
             }
