@@ -10,24 +10,35 @@
 namespace quern::capi {
 
 // The codes below the C border are those of quern.h.
-static_assert(static_cast<int32_t>(Code::kMisuse) == QUERN_ERR_MISUSE && static_cast<int32_t>(Code::kInvalid) == QUERN_ERR_INVALID &&
-              static_cast<int32_t>(Code::kClosed) == QUERN_ERR_CLOSED && static_cast<int32_t>(Code::kNotFound) == QUERN_ERR_NOT_FOUND &&
+static_assert(static_cast<int32_t>(Code::kMisuse) == QUERN_ERR_MISUSE &&
+              static_cast<int32_t>(Code::kInvalid) == QUERN_ERR_INVALID &&
+              static_cast<int32_t>(Code::kClosed) == QUERN_ERR_CLOSED &&
+              static_cast<int32_t>(Code::kNotFound) == QUERN_ERR_NOT_FOUND &&
               static_cast<int32_t>(Code::kUnknownField) == QUERN_ERR_UNKNOWN_FIELD &&
-              static_cast<int32_t>(Code::kExists) == QUERN_ERR_EXISTS && static_cast<int32_t>(Code::kKeyExists) == QUERN_ERR_KEY_EXISTS &&
+              static_cast<int32_t>(Code::kExists) == QUERN_ERR_EXISTS &&
+              static_cast<int32_t>(Code::kKeyExists) == QUERN_ERR_KEY_EXISTS &&
               static_cast<int32_t>(Code::kDuplicateKey) == QUERN_ERR_DUPLICATE_KEY &&
-              static_cast<int32_t>(Code::kDimension) == QUERN_ERR_DIMENSION && static_cast<int32_t>(Code::kType) == QUERN_ERR_TYPE &&
+              static_cast<int32_t>(Code::kDimension) == QUERN_ERR_DIMENSION &&
+              static_cast<int32_t>(Code::kType) == QUERN_ERR_TYPE &&
               static_cast<int32_t>(Code::kNotFinite) == QUERN_ERR_NOT_FINITE &&
-              static_cast<int32_t>(Code::kReadOnly) == QUERN_ERR_READ_ONLY && static_cast<int32_t>(Code::kTxn) == QUERN_ERR_TXN &&
-              static_cast<int32_t>(Code::kSql) == QUERN_ERR_SQL && static_cast<int32_t>(Code::kOption) == QUERN_ERR_OPTION &&
+              static_cast<int32_t>(Code::kReadOnly) == QUERN_ERR_READ_ONLY &&
+              static_cast<int32_t>(Code::kTxn) == QUERN_ERR_TXN &&
+              static_cast<int32_t>(Code::kSql) == QUERN_ERR_SQL &&
+              static_cast<int32_t>(Code::kOption) == QUERN_ERR_OPTION &&
               static_cast<int32_t>(Code::kMalformed) == QUERN_ERR_MALFORMED);
-static_assert(static_cast<int32_t>(Code::kLimit) == QUERN_ERR_LIMIT && static_cast<int32_t>(Code::kNoMem) == QUERN_ERR_NOMEM &&
-              static_cast<int32_t>(Code::kBusy) == QUERN_ERR_BUSY && static_cast<int32_t>(Code::kIo) == QUERN_ERR_IO &&
-              static_cast<int32_t>(Code::kFull) == QUERN_ERR_FULL && static_cast<int32_t>(Code::kCantOpen) == QUERN_ERR_CANT_OPEN &&
+static_assert(static_cast<int32_t>(Code::kLimit) == QUERN_ERR_LIMIT &&
+              static_cast<int32_t>(Code::kNoMem) == QUERN_ERR_NOMEM &&
+              static_cast<int32_t>(Code::kBusy) == QUERN_ERR_BUSY &&
+              static_cast<int32_t>(Code::kIo) == QUERN_ERR_IO &&
+              static_cast<int32_t>(Code::kFull) == QUERN_ERR_FULL &&
+              static_cast<int32_t>(Code::kCantOpen) == QUERN_ERR_CANT_OPEN &&
               static_cast<int32_t>(Code::kOutcomeUnknown) == QUERN_ERR_OUTCOME_UNKNOWN &&
-              static_cast<int32_t>(Code::kPoisoned) == QUERN_ERR_POISONED && static_cast<int32_t>(Code::kCorrupt) == QUERN_ERR_CORRUPT &&
+              static_cast<int32_t>(Code::kPoisoned) == QUERN_ERR_POISONED &&
+              static_cast<int32_t>(Code::kCorrupt) == QUERN_ERR_CORRUPT &&
               static_cast<int32_t>(Code::kTruncated) == QUERN_ERR_TRUNCATED &&
               static_cast<int32_t>(Code::kNotADatabase) == QUERN_ERR_NOT_A_DATABASE &&
-              static_cast<int32_t>(Code::kNewer) == QUERN_ERR_NEWER && static_cast<int32_t>(Code::kInterrupted) == QUERN_ERR_INTERRUPTED &&
+              static_cast<int32_t>(Code::kNewer) == QUERN_ERR_NEWER &&
+              static_cast<int32_t>(Code::kInterrupted) == QUERN_ERR_INTERRUPTED &&
               static_cast<int32_t>(Code::kInternal) == QUERN_ERR_INTERNAL);
 
 namespace {
@@ -109,7 +120,8 @@ int32_t Report(quern_error* err, const Status& status) noexcept {
     const std::string& message = status.message();
     size_t size = std::min(message.size(), sizeof err->message - 1);
     // Not in the middle of a character.
-    while (size < message.size() && size > 0 && (static_cast<unsigned char>(message[size]) & 0xC0) == 0x80) {
+    while (size < message.size() && size > 0 &&
+           (static_cast<unsigned char>(message[size]) & 0xC0) == 0x80) {
         size--;
     }
     std::memcpy(err->message, message.data(), size);
@@ -117,7 +129,8 @@ int32_t Report(quern_error* err, const Status& status) noexcept {
     return code;
 }
 
-Status ParseOptions(const char* options, const std::vector<const char*>& known, std::vector<Option>* out) {
+Status ParseOptions(const char* options, const std::vector<const char*>& known,
+                    std::vector<Option>* out) {
     const std::string text = options == nullptr ? "" : options;
     size_t at = 0;
     while (at < text.size()) {
@@ -154,11 +167,13 @@ Status ParseOptions(const char* options, const std::vector<const char*>& known, 
 }
 
 Status BadValue(const Option& option, const char* expected) {
-    return Status::Error(Code::kOption, "option %s=%s: expected %s", option.key.c_str(), option.value.c_str(), expected);
+    return Status::Error(Code::kOption, "option %s=%s: expected %s", option.key.c_str(),
+                         option.value.c_str(), expected);
 }
 
 Status ParseInteger(const Option& option, int64_t min, int64_t max, int64_t* out) {
-    const std::string range = "a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+    const std::string range =
+        "a whole number from " + std::to_string(min) + " to " + std::to_string(max);
     int64_t value = 0;
     if (option.value.empty() || option.value.size() > 18) {
         return BadValue(option, range.c_str());
@@ -188,7 +203,8 @@ void HandOut(std::unique_ptr<quern_result> result, quern_result** out) {
     *out = result.release();
 }
 
-Result<std::shared_ptr<Snapshot>> SnapshotFor(const std::shared_ptr<Database>& database, const quern_snapshot* snap) {
+Result<std::shared_ptr<Snapshot>> SnapshotFor(const std::shared_ptr<Database>& database,
+                                              const quern_snapshot* snap) {
     if (snap == nullptr) {
         return database->NewSnapshot();
     }

@@ -1,8 +1,10 @@
-// The handles behind quern.h, and what every entry point does: check its handles, turn errors into codes, let no exception out.
+// The handles behind quern.h, and what every entry point does: check its handles, turn errors into
+// codes, let no exception out.
 //
-// A handle begins with a magic number, so that NULL, a foreign kind of handle, or (mostly) a freed one is told apart. Debug builds
-// also keep a registry of live handles, which makes that certain. A handle that belongs to one thread at a time carries a
-// flag that is set while a call uses it: a second thread is refused instead of corrupting it.
+// A handle begins with a magic number, so that NULL, a foreign kind of handle, or (mostly) a freed
+// one is told apart. Debug builds also keep a registry of live handles, which makes that certain. A
+// handle that belongs to one thread at a time carries a flag that is set while a call uses it: a
+// second thread is refused instead of corrupting it.
 #pragma once
 
 #include <atomic>
@@ -100,12 +102,14 @@ void Remember(Status* error, Body body) noexcept {
     }
 }
 
-// Options "key=value key=value". take is called for each pair; it returns kOption errors through BadValue.
+// Options "key=value key=value". take is called for each pair; it returns kOption errors through
+// BadValue.
 struct Option {
     std::string key;
     std::string value;
 };
-Status ParseOptions(const char* options, const std::vector<const char*>& known, std::vector<Option>* out);
+Status ParseOptions(const char* options, const std::vector<const char*>& known,
+                    std::vector<Option>* out);
 Status BadValue(const Option& option, const char* expected);
 Status ParseInteger(const Option& option, int64_t min, int64_t max, int64_t* out);
 
@@ -173,7 +177,8 @@ struct quern_text : quern::capi::Handle {
 
 namespace quern::capi {
 
-// The database of a handle, entered. Use: const Entered entered(db->database); QUERN_TRY(entered.status()).
+// The database of a handle, entered. Use: const Entered entered(db->database);
+// QUERN_TRY(entered.status()).
 class Entered {
 public:
     explicit Entered(const std::shared_ptr<Database>& database) {
@@ -194,6 +199,7 @@ private:
 // Gives a finished table to the caller.
 void HandOut(std::unique_ptr<quern_result> result, quern_result** out);
 // The snapshot to read from: the caller's, checked, or a new one.
-Result<std::shared_ptr<Snapshot>> SnapshotFor(const std::shared_ptr<Database>& database, const quern_snapshot* snap);
+Result<std::shared_ptr<Snapshot>> SnapshotFor(const std::shared_ptr<Database>& database,
+                                              const quern_snapshot* snap);
 
 }  // namespace quern::capi

@@ -79,7 +79,8 @@ int32_t quern_stat(quern_db* db, int32_t stat, int64_t* value, quern_error* err)
     return OnDatabase(db, err, [&](Database& database) -> Status {
         QUERN_TRY(NotNull(value, "value"));
         if (stat < QUERN_STAT_FILE_BYTES || stat > QUERN_STAT_SQLITE_BYTES) {
-            return Status::Error(Code::kInvalid, "there is no figure number %d", static_cast<int>(stat));
+            return Status::Error(Code::kInvalid, "there is no figure number %d",
+                                 static_cast<int>(stat));
         }
         QUERN_ASSIGN(*value, database.Stat(static_cast<DatabaseStat>(stat)));
         return {};

@@ -8,8 +8,12 @@
 using namespace quern;
 using namespace quern::capi;
 
-const char* quern_version(void) { return QUERN_VERSION; }
-int32_t quern_version_number(void) { return QUERN_VERSION_NUMBER; }
+const char* quern_version(void) {
+    return QUERN_VERSION;
+}
+int32_t quern_version_number(void) {
+    return QUERN_VERSION_NUMBER;
+}
 
 const char* quern_build_info(void) {
     static char text[256];
@@ -19,8 +23,9 @@ const char* quern_build_info(void) {
 #else
         const char* compiler = "gcc " __VERSION__;
 #endif
-        std::snprintf(text, sizeof text, "quern %s, %s, SQLite %s, zstd %s, SIMD %s", QUERN_VERSION, compiler,
-                      storage::SqliteVersion(), storage::ZstdVersion(), kernels::SimdLevel());
+        std::snprintf(text, sizeof text, "quern %s, %s, SQLite %s, zstd %s, SIMD %s", QUERN_VERSION,
+                      compiler, storage::SqliteVersion(), storage::ZstdVersion(),
+                      kernels::SimdLevel());
         return true;
     }();
     static_cast<void>(once);
@@ -68,7 +73,9 @@ namespace {
 
 Status ParseOpenOptions(const char* text, DatabaseOptions* options) {
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(text, {"mode", "durability", "busy_ms", "threads", "memory_mb", "maintenance", "seal_rows", "seal_kb"},
+    QUERN_TRY(ParseOptions(text,
+                           {"mode", "durability", "busy_ms", "threads", "memory_mb", "maintenance",
+                            "seal_rows", "seal_kb"},
                            &list));
     for (const Option& option : list) {
         int64_t number = 0;
@@ -185,15 +192,20 @@ int32_t quern_limit(quern_db* db, int32_t limit, int64_t value, int64_t* old, qu
             case QUERN_LIMIT_QUERIES: slot = &limits.queries; break;
             case QUERN_LIMIT_ATTR_BYTES: slot = &limits.attr_bytes; break;
             case QUERN_LIMIT_SEARCH_BYTES: slot = &limits.search_bytes; break;
-            default: return Status::Error(Code::kInvalid, "there is no limit number %d", static_cast<int>(limit));
+            default:
+                return Status::Error(Code::kInvalid, "there is no limit number %d",
+                                     static_cast<int>(limit));
         }
         if (value < -1) {
             return Status::Error(Code::kInvalid, "a limit is 0 or more, or -1 to read it");
         }
         // Larger attribute values do not fit SQLite's rows; more result rows do not fit 32 bits.
-        const int64_t most = limit == QUERN_LIMIT_ATTR_BYTES ? int64_t{512} << 20 : limit == QUERN_LIMIT_SEARCH_BYTES ? INT64_MAX : INT32_MAX;
+        const int64_t most = limit == QUERN_LIMIT_ATTR_BYTES     ? int64_t{512} << 20
+                             : limit == QUERN_LIMIT_SEARCH_BYTES ? INT64_MAX
+                                                                 : INT32_MAX;
         if (value > most) {
-            return Status::Error(Code::kInvalid, "this limit can be %lld at most", static_cast<long long>(most));
+            return Status::Error(Code::kInvalid, "this limit can be %lld at most",
+                                 static_cast<long long>(most));
         }
         const int64_t before = value >= 0 ? slot->exchange(value) : slot->load();
         if (old != nullptr) {

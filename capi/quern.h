@@ -1,3 +1,4 @@
+/* clang-format off */
 /*
 ** quern - an embedded vector database: one library, one file, no server.
 **
@@ -73,6 +74,7 @@
 */
 #ifndef QUERN_H
 #define QUERN_H
+
 
 #include <stddef.h>
 #include <stdint.h>

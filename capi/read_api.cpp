@@ -11,9 +11,12 @@ namespace {
 constexpr size_t kLimitMax = 1048576;       // results of one query
 constexpr size_t kCursorRowsMax = 1048576;  // rows of one step of a cursor
 
-bool IsQuery(const quern_query* q) { return CheckHandle(q, Magic::kQuery, "q").ok(); }
+bool IsQuery(const quern_query* q) {
+    return CheckHandle(q, Magic::kQuery, "q").ok();
+}
 
-void SetVectors(quern_query* q, const char* field, const void* matrix, bool is_f32, int32_t type, size_t n, size_t dim) {
+void SetVectors(quern_query* q, const char* field, const void* matrix, bool is_f32, int32_t type,
+                size_t n, size_t dim) {
     if (!IsQuery(q)) {
         return;
     }
@@ -23,7 +26,8 @@ void SetVectors(quern_query* q, const char* field, const void* matrix, bool is_f
             QUERN_TRY(NotNull(matrix, "matrix"));
         }
         if (type < QUERN_F32 || type > QUERN_BIT) {
-            return Status::Error(Code::kInvalid, "field '%s': there is no element type number %d", field, static_cast<int>(type));
+            return Status::Error(Code::kInvalid, "field '%s': there is no element type number %d",
+                                 field, static_cast<int>(type));
         }
         SearchRequest& request = q->request;
         request.field = field;
@@ -50,7 +54,8 @@ void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, Make
             QUERN_TRY(NotNull(keys, "keys"));
         }
         if (n > kLimitMax) {
-            return Status::Error(Code::kLimit, "%zu keys in one search, the limit is %zu", n, kLimitMax);
+            return Status::Error(Code::kLimit, "%zu keys in one search, the limit is %zu", n,
+                                 kLimitMax);
         }
         SearchRequest& request = q->request;
         request.field = field;
@@ -114,7 +119,8 @@ uint64_t quern_snapshot_generation(const quern_snapshot* snap) {
     return CheckHandle(snap, Magic::kSnapshot, "snap").ok() ? snap->snapshot->generation() : 0;
 }
 
-int32_t quern_count(quern_db* db, const char* collection, quern_snapshot* snap, uint64_t* count, quern_error* err) {
+int32_t quern_count(quern_db* db, const char* collection, quern_snapshot* snap, uint64_t* count,
+                    quern_error* err) {
     return Guard(err, [&]() -> Status {
         QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
         QUERN_TRY(NotNull(collection, "collection"));
@@ -126,7 +132,8 @@ int32_t quern_count(quern_db* db, const char* collection, quern_snapshot* snap, 
     });
 }
 
-int32_t quern_get(quern_batch* keys, quern_snapshot* snap, const char* columns, quern_result** r, quern_error* err) {
+int32_t quern_get(quern_batch* keys, quern_snapshot* snap, const char* columns, quern_result** r,
+                  quern_error* err) {
     if (r != nullptr) {
         *r = nullptr;
     }
@@ -140,14 +147,14 @@ int32_t quern_get(quern_batch* keys, quern_snapshot* snap, const char* columns, 
         QUERN_TRY(entered.status());
         QUERN_ASSIGN(const auto snapshot, SnapshotFor(keys->database, snap));
         auto result = std::make_unique<quern_result>();
-        const Status status =
-            Get(keys->database.get(), snapshot.get(), keys->batch, columns == nullptr ? "" : columns, &result->table);
+        const Status status = Get(keys->database.get(), snapshot.get(), keys->batch,
+                                  columns == nullptr ? "" : columns, &result->table);
         return Deliver(status, std::move(result), r);
     });
 }
 
-int32_t quern_scan(quern_db* db, const char* collection, quern_snapshot* snap, const char* columns, quern_cursor** c,
-                   quern_error* err) {
+int32_t quern_scan(quern_db* db, const char* collection, quern_snapshot* snap, const char* columns,
+                   quern_cursor** c, quern_error* err) {
     if (c != nullptr) {
         *c = nullptr;
     }
@@ -160,7 +167,8 @@ int32_t quern_scan(quern_db* db, const char* collection, quern_snapshot* snap, c
         QUERN_ASSIGN(const auto snapshot, SnapshotFor(db->database, snap));
         auto handle = std::make_unique<quern_cursor>();
         handle->database = db->database;
-        QUERN_ASSIGN(handle->cursor, Cursor::Open(db->database, snapshot, collection, columns == nullptr ? "" : columns));
+        QUERN_ASSIGN(handle->cursor, Cursor::Open(db->database, snapshot, collection,
+                                                  columns == nullptr ? "" : columns));
         *c = handle.release();
         return {};
     });
@@ -185,7 +193,8 @@ int32_t quern_cursor_next(quern_cursor* c, size_t n, quern_result** r, quern_err
         QUERN_TRY(CheckHandle(c, Magic::kCursor, "c"));
         QUERN_TRY(NotNull(r, "r"));
         if (n < 1 || n > kCursorRowsMax) {
-            return Status::Error(Code::kInvalid, "n is %zu, not between 1 and %zu", n, kCursorRowsMax);
+            return Status::Error(Code::kInvalid, "n is %zu, not between 1 and %zu", n,
+                                 kCursorRowsMax);
         }
         const Use use(c, "c");
         QUERN_TRY(use.status());
@@ -230,10 +239,12 @@ void quern_query_free(quern_query* q) {
     delete q;
 }
 
-void quern_query_dense(quern_query* q, const char* field, const float* matrix, size_t n, size_t dim) {
+void quern_query_dense(quern_query* q, const char* field, const float* matrix, size_t n,
+                       size_t dim) {
     SetVectors(q, field, matrix, true, QUERN_F32, n, dim);
 }
-void quern_query_dense_raw(quern_query* q, const char* field, const void* matrix, int32_t type, size_t n, size_t dim) {
+void quern_query_dense_raw(quern_query* q, const char* field, const void* matrix, int32_t type,
+                           size_t n, size_t dim) {
     SetVectors(q, field, matrix, false, type, n, dim);
 }
 void quern_query_key_int(quern_query* q, const char* field, const int64_t* keys, size_t n) {
@@ -348,10 +359,13 @@ int32_t quern_search(quern_query* q, quern_result** r, quern_error* err) {
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
         if (!q->has_target) {
-            return Status::Error(Code::kInvalid, "the query has nothing to look for: set vectors or keys");
+            return Status::Error(Code::kInvalid,
+                                 "the query has nothing to look for: set vectors or keys");
         }
         if (q->request.limit == 0 && !q->request.has_max_distance && !q->request.has_min_score) {
-            return Status::Error(Code::kInvalid, "limit 0 (everything) needs a largest distance or a smallest score");
+            return Status::Error(
+                Code::kInvalid,
+                "limit 0 (everything) needs a largest distance or a smallest score");
         }
         std::shared_ptr<Snapshot> snapshot = q->snapshot;
         if (snapshot == nullptr) {
@@ -363,7 +377,8 @@ int32_t quern_search(quern_query* q, quern_result** r, quern_error* err) {
     });
 }
 
-int32_t quern_sql(quern_db* db, quern_snapshot* snap, const char* statement, quern_result** r, quern_error* err) {
+int32_t quern_sql(quern_db* db, quern_snapshot* snap, const char* statement, quern_result** r,
+                  quern_error* err) {
     if (r != nullptr) {
         *r = nullptr;
     }

@@ -93,12 +93,15 @@ int64_t quern_result_int(const quern_result* r, size_t row, size_t col) {
 }
 double quern_result_real(const quern_result* r, size_t row, size_t col) {
     const ResultValue* value = ValueOf(r, row, col);
-    return value && (value->type == QUERN_REAL || value->type == QUERN_INT || value->type == QUERN_BOOL) ? value->real : 0.0;
+    return value && (value->type == QUERN_REAL || value->type == QUERN_INT ||
+                     value->type == QUERN_BOOL)
+               ? value->real
+               : 0.0;
 }
 const char* quern_result_text(const quern_result* r, size_t row, size_t col, size_t* size) {
     const ResultValue* value = ValueOf(r, row, col);
-    const bool text = value && (value->type == QUERN_TEXT || value->type == QUERN_JSON || value->type == QUERN_TAGS ||
-                                value->type == QUERN_BLOB);
+    const bool text = value && (value->type == QUERN_TEXT || value->type == QUERN_JSON ||
+                                value->type == QUERN_TAGS || value->type == QUERN_BLOB);
     if (size != nullptr) {
         *size = text ? value->size : 0;
     }
@@ -113,13 +116,17 @@ const void* quern_result_dense(const quern_result* r, size_t row, size_t col, si
     return dense ? r->table.bytes.data() + value->offset : nullptr;
 }
 int32_t quern_result_dense_type(const quern_result* r, size_t col) {
-    return quern_result_column_type(r, col) == QUERN_DENSE ? static_cast<int32_t>(r->table.columns[col].element) : 0;
+    return quern_result_column_type(r, col) == QUERN_DENSE
+               ? static_cast<int32_t>(r->table.columns[col].element)
+               : 0;
 }
 
 const char* quern_text_data(const quern_text* t) {
     return CheckHandle(t, Magic::kText, "t").ok() ? t->text.c_str() : "";
 }
-size_t quern_text_size(const quern_text* t) { return CheckHandle(t, Magic::kText, "t").ok() ? t->text.size() : 0; }
+size_t quern_text_size(const quern_text* t) {
+    return CheckHandle(t, Magic::kText, "t").ok() ? t->text.size() : 0;
+}
 void quern_text_free(quern_text* t) {
     if (CheckHandle(t, Magic::kText, "t").ok()) {
         delete t;

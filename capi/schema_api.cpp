@@ -13,7 +13,8 @@ Status MakeAttr(const char* name, int32_t type, const char* options, AttrDef* at
     std::vector<Option> list;
     QUERN_TRY(ParseOptions(options, {}, &list));
     if (type < QUERN_INT || type > QUERN_TAGS) {
-        return Status::Error(Code::kInvalid, "attribute '%s': there is no type number %d", name, static_cast<int>(type));
+        return Status::Error(Code::kInvalid, "attribute '%s': there is no type number %d", name,
+                             static_cast<int>(type));
     }
     if (const char* problem = NameProblem(name)) {
         return Status::Error(Code::kInvalid, "attribute name '%s' %s", name, problem);
@@ -23,16 +24,19 @@ Status MakeAttr(const char* name, int32_t type, const char* options, AttrDef* at
     return {};
 }
 
-Status MakeDense(const char* name, size_t dim, int32_t metric, const char* options, DenseDef* field) {
+Status MakeDense(const char* name, size_t dim, int32_t metric, const char* options,
+                 DenseDef* field) {
     QUERN_TRY(NotNull(name, "name"));
     if (const char* problem = NameProblem(name)) {
         return Status::Error(Code::kInvalid, "field name '%s' %s", name, problem);
     }
     if (metric < QUERN_L2 || metric > QUERN_HAMMING) {
-        return Status::Error(Code::kInvalid, "field '%s': there is no metric number %d", name, static_cast<int>(metric));
+        return Status::Error(Code::kInvalid, "field '%s': there is no metric number %d", name,
+                             static_cast<int>(metric));
     }
     if (dim < 1 || dim > kDimMax) {
-        return Status::Error(Code::kInvalid, "field '%s': dimension %zu is not between 1 and %zu", name, dim, kDimMax);
+        return Status::Error(Code::kInvalid, "field '%s': dimension %zu is not between 1 and %zu",
+                             name, dim, kDimMax);
     }
     field->name = name;
     field->metric = static_cast<Metric>(metric);
@@ -56,7 +60,8 @@ Status MakeDense(const char* name, size_t dim, int32_t metric, const char* optio
         }
     }
     if ((field->metric == Metric::kHamming) != (field->element == Element::kBit)) {
-        return Status::Error(Code::kInvalid, "field '%s': bit fields and the hamming metric go together", name);
+        return Status::Error(Code::kInvalid,
+                             "field '%s': bit fields and the hamming metric go together", name);
     }
     return {};
 }
@@ -89,7 +94,9 @@ void SetKey(quern_schema* s, const char* name, KeyType type) {
     });
 }
 
-bool IsSchema(const quern_schema* s) { return CheckHandle(s, Magic::kSchema, "s").ok(); }
+bool IsSchema(const quern_schema* s) {
+    return CheckHandle(s, Magic::kSchema, "s").ok();
+}
 
 // Runs an operation on a named collection.
 template <typename Body>
@@ -105,7 +112,9 @@ int32_t OnCollection(quern_db* db, const char* collection, quern_error* err, Bod
 
 }  // namespace
 
-quern_schema* quern_schema_new(void) { return new (std::nothrow) quern_schema(); }
+quern_schema* quern_schema_new(void) {
+    return new (std::nothrow) quern_schema();
+}
 
 void quern_schema_free(quern_schema* s) {
     if (IsSchema(s)) {
@@ -113,8 +122,12 @@ void quern_schema_free(quern_schema* s) {
     }
 }
 
-void quern_schema_key_int(quern_schema* s, const char* name) { SetKey(s, name, KeyType::kInt); }
-void quern_schema_key_text(quern_schema* s, const char* name) { SetKey(s, name, KeyType::kText); }
+void quern_schema_key_int(quern_schema* s, const char* name) {
+    SetKey(s, name, KeyType::kInt);
+}
+void quern_schema_key_text(quern_schema* s, const char* name) {
+    SetKey(s, name, KeyType::kText);
+}
 
 void quern_schema_attr(quern_schema* s, const char* name, int32_t type, const char* options) {
     if (!IsSchema(s)) {
@@ -129,7 +142,8 @@ void quern_schema_attr(quern_schema* s, const char* name, int32_t type, const ch
     });
 }
 
-void quern_schema_dense(quern_schema* s, const char* name, size_t dim, int32_t metric, const char* options) {
+void quern_schema_dense(quern_schema* s, const char* name, size_t dim, int32_t metric,
+                        const char* options) {
     if (!IsSchema(s)) {
         return;
     }
@@ -142,18 +156,24 @@ void quern_schema_dense(quern_schema* s, const char* name, size_t dim, int32_t m
     });
 }
 
-const char* quern_schema_key_name(const quern_schema* s) { return IsSchema(s) ? s->schema.key_name.c_str() : nullptr; }
+const char* quern_schema_key_name(const quern_schema* s) {
+    return IsSchema(s) ? s->schema.key_name.c_str() : nullptr;
+}
 int32_t quern_schema_key_type(const quern_schema* s) {
     return !IsSchema(s) ? 0 : s->schema.key_type == KeyType::kInt ? QUERN_KEY_INT : QUERN_KEY_TEXT;
 }
-size_t quern_schema_attr_count(const quern_schema* s) { return IsSchema(s) ? s->schema.attrs.size() : 0; }
+size_t quern_schema_attr_count(const quern_schema* s) {
+    return IsSchema(s) ? s->schema.attrs.size() : 0;
+}
 const char* quern_schema_attr_name(const quern_schema* s, size_t i) {
     return i < quern_schema_attr_count(s) ? s->schema.attrs[i].name.c_str() : nullptr;
 }
 int32_t quern_schema_attr_type(const quern_schema* s, size_t i) {
     return i < quern_schema_attr_count(s) ? static_cast<int32_t>(s->schema.attrs[i].type) : 0;
 }
-size_t quern_schema_dense_count(const quern_schema* s) { return IsSchema(s) ? s->schema.dense.size() : 0; }
+size_t quern_schema_dense_count(const quern_schema* s) {
+    return IsSchema(s) ? s->schema.dense.size() : 0;
+}
 const char* quern_schema_dense_name(const quern_schema* s, size_t i) {
     return i < quern_schema_dense_count(s) ? s->schema.dense[i].name.c_str() : nullptr;
 }
@@ -167,17 +187,20 @@ int32_t quern_schema_dense_metric(const quern_schema* s, size_t i) {
     return i < quern_schema_dense_count(s) ? static_cast<int32_t>(s->schema.dense[i].metric) : 0;
 }
 
-int32_t quern_create(quern_db* db, const char* collection, const quern_schema* s, quern_error* err) {
-    return OnCollection(db, collection, err, [&](Database& database, const std::string& name) -> Status {
-        QUERN_TRY(CheckHandle(s, Magic::kSchema, "s"));
-        QUERN_TRY(s->error);
-        return database.CreateCollection(name, s->schema);
-    });
+int32_t quern_create(quern_db* db, const char* collection, const quern_schema* s,
+                     quern_error* err) {
+    return OnCollection(db, collection, err,
+                        [&](Database& database, const std::string& name) -> Status {
+                            QUERN_TRY(CheckHandle(s, Magic::kSchema, "s"));
+                            QUERN_TRY(s->error);
+                            return database.CreateCollection(name, s->schema);
+                        });
 }
 
 int32_t quern_drop(quern_db* db, const char* collection, quern_error* err) {
-    return OnCollection(db, collection, err,
-                        [&](Database& database, const std::string& name) { return database.DropCollection(name); });
+    return OnCollection(db, collection, err, [&](Database& database, const std::string& name) {
+        return database.DropCollection(name);
+    });
 }
 
 int32_t quern_rename(quern_db* db, const char* from, const char* to, quern_error* err) {
@@ -191,14 +214,15 @@ int32_t quern_describe(quern_db* db, const char* collection, quern_schema** s, q
     if (s != nullptr) {
         *s = nullptr;
     }
-    return OnCollection(db, collection, err, [&](Database& database, const std::string& name) -> Status {
-        QUERN_TRY(NotNull(s, "s"));
-        QUERN_ASSIGN(const auto infos, database.Collections(&name));
-        auto schema = std::make_unique<quern_schema>();
-        schema->schema = infos[0]->schema;
-        *s = schema.release();
-        return {};
-    });
+    return OnCollection(db, collection, err,
+                        [&](Database& database, const std::string& name) -> Status {
+                            QUERN_TRY(NotNull(s, "s"));
+                            QUERN_ASSIGN(const auto infos, database.Collections(&name));
+                            auto schema = std::make_unique<quern_schema>();
+                            schema->schema = infos[0]->schema;
+                            *s = schema.release();
+                            return {};
+                        });
 }
 
 int32_t quern_collections(quern_db* db, quern_text** names, quern_error* err) {
@@ -223,27 +247,31 @@ int32_t quern_collections(quern_db* db, quern_text** names, quern_error* err) {
     });
 }
 
-int32_t quern_add_attr(quern_db* db, const char* collection, const char* name, int32_t type, const char* options,
-                       quern_error* err) {
-    return OnCollection(db, collection, err, [&](Database& database, const std::string& where) -> Status {
-        AttrDef attr;
-        QUERN_TRY(MakeAttr(name, type, options, &attr));
-        return database.AddAttr(where, attr);
-    });
+int32_t quern_add_attr(quern_db* db, const char* collection, const char* name, int32_t type,
+                       const char* options, quern_error* err) {
+    return OnCollection(db, collection, err,
+                        [&](Database& database, const std::string& where) -> Status {
+                            AttrDef attr;
+                            QUERN_TRY(MakeAttr(name, type, options, &attr));
+                            return database.AddAttr(where, attr);
+                        });
 }
 
-int32_t quern_add_dense(quern_db* db, const char* collection, const char* name, size_t dim, int32_t metric,
-                        const char* options, quern_error* err) {
-    return OnCollection(db, collection, err, [&](Database& database, const std::string& where) -> Status {
-        DenseDef field;
-        QUERN_TRY(MakeDense(name, dim, metric, options, &field));
-        return database.AddDense(where, field);
-    });
+int32_t quern_add_dense(quern_db* db, const char* collection, const char* name, size_t dim,
+                        int32_t metric, const char* options, quern_error* err) {
+    return OnCollection(db, collection, err,
+                        [&](Database& database, const std::string& where) -> Status {
+                            DenseDef field;
+                            QUERN_TRY(MakeDense(name, dim, metric, options, &field));
+                            return database.AddDense(where, field);
+                        });
 }
 
-int32_t quern_drop_column(quern_db* db, const char* collection, const char* name, quern_error* err) {
-    return OnCollection(db, collection, err, [&](Database& database, const std::string& where) -> Status {
-        QUERN_TRY(NotNull(name, "name"));
-        return database.DropColumn(where, name);
-    });
+int32_t quern_drop_column(quern_db* db, const char* collection, const char* name,
+                          quern_error* err) {
+    return OnCollection(db, collection, err,
+                        [&](Database& database, const std::string& where) -> Status {
+                            QUERN_TRY(NotNull(name, "name"));
+                            return database.DropColumn(where, name);
+                        });
 }

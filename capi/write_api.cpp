@@ -9,10 +9,13 @@ namespace {
 // More records than this in one batch would not fit any sensible memory.
 constexpr size_t kBatchMax = 16777216;
 
-bool IsBatch(const quern_batch* b) { return CheckHandle(b, Magic::kBatch, "b").ok(); }
+bool IsBatch(const quern_batch* b) {
+    return CheckHandle(b, Magic::kBatch, "b").ok();
+}
 
 // Adds an attribute column to a batch.
-void AddColumn(quern_batch* b, const char* attr, AttrType type, const void* values, const size_t* sizes, const uint8_t* valid) {
+void AddColumn(quern_batch* b, const char* attr, AttrType type, const void* values,
+               const size_t* sizes, const uint8_t* valid) {
     if (!IsBatch(b)) {
         return;
     }
@@ -32,7 +35,8 @@ void AddColumn(quern_batch* b, const char* attr, AttrType type, const void* valu
     });
 }
 
-void AddMatrix(quern_batch* b, const char* field, const void* matrix, bool is_f32, int32_t type, size_t dim, const uint8_t* valid) {
+void AddMatrix(quern_batch* b, const char* field, const void* matrix, bool is_f32, int32_t type,
+               size_t dim, const uint8_t* valid) {
     if (!IsBatch(b)) {
         return;
     }
@@ -42,7 +46,8 @@ void AddMatrix(quern_batch* b, const char* field, const void* matrix, bool is_f3
             return Status::Error(Code::kMisuse, "field '%s': matrix is NULL", field);
         }
         if (type < QUERN_F32 || type > QUERN_BIT) {
-            return Status::Error(Code::kInvalid, "field '%s': there is no element type number %d", field, static_cast<int>(type));
+            return Status::Error(Code::kInvalid, "field '%s': there is no element type number %d",
+                                 field, static_cast<int>(type));
         }
         VectorInput input;
         input.name = field;
@@ -123,7 +128,8 @@ int32_t quern_commit(quern_txn* txn, quern_error* err) {
 }
 
 void quern_rollback(quern_txn* txn) {
-    if (!CheckHandle(txn, Magic::kTxn, "txn").ok() || txn->database->forked() || txn->database->in_callback()) {
+    if (!CheckHandle(txn, Magic::kTxn, "txn").ok() || txn->database->forked() ||
+        txn->database->in_callback()) {
         return;
     }
     const std::shared_ptr<Database> database = txn->database;
@@ -142,7 +148,8 @@ quern_batch* quern_batch_new(quern_db* db, const char* collection, size_t n) {
         QUERN_TRY(NotNull(collection, "collection"));
         batch->batch.collection = collection;
         if (n < 1 || n > kBatchMax) {
-            return Status::Error(Code::kInvalid, "a batch has 1 to %zu records, not %zu", kBatchMax, n);
+            return Status::Error(Code::kInvalid, "a batch has 1 to %zu records, not %zu", kBatchMax,
+                                 n);
         }
         batch->batch.count = n;
         return {};
@@ -180,26 +187,32 @@ void quern_batch_key_text(quern_batch* b, const char* const* keys) {
     });
 }
 
-void quern_batch_int(quern_batch* b, const char* attr, const int64_t* values, const uint8_t* valid) {
+void quern_batch_int(quern_batch* b, const char* attr, const int64_t* values,
+                     const uint8_t* valid) {
     AddColumn(b, attr, AttrType::kInt, values, nullptr, valid);
 }
-void quern_batch_real(quern_batch* b, const char* attr, const double* values, const uint8_t* valid) {
+void quern_batch_real(quern_batch* b, const char* attr, const double* values,
+                      const uint8_t* valid) {
     AddColumn(b, attr, AttrType::kReal, values, nullptr, valid);
 }
-void quern_batch_bool(quern_batch* b, const char* attr, const uint8_t* values, const uint8_t* valid) {
+void quern_batch_bool(quern_batch* b, const char* attr, const uint8_t* values,
+                      const uint8_t* valid) {
     AddColumn(b, attr, AttrType::kBool, values, nullptr, valid);
 }
-void quern_batch_text(quern_batch* b, const char* attr, const char* const* values, const uint8_t* valid) {
+void quern_batch_text(quern_batch* b, const char* attr, const char* const* values,
+                      const uint8_t* valid) {
     AddColumn(b, attr, AttrType::kText, values, nullptr, valid);
 }
-void quern_batch_blob(quern_batch* b, const char* attr, const void* const* values, const size_t* sizes, const uint8_t* valid) {
+void quern_batch_blob(quern_batch* b, const char* attr, const void* const* values,
+                      const size_t* sizes, const uint8_t* valid) {
     if (IsBatch(b) && sizes == nullptr) {
         Remember(&b->error, [&] { return NotNull(sizes, "sizes"); });
         return;
     }
     AddColumn(b, attr, AttrType::kBlob, values, sizes, valid);
 }
-void quern_batch_tags(quern_batch* b, const char* attr, const size_t* offsets, const char* const* tags, const uint8_t* valid) {
+void quern_batch_tags(quern_batch* b, const char* attr, const size_t* offsets,
+                      const char* const* tags, const uint8_t* valid) {
     static const char* const none[] = {nullptr};
     if (IsBatch(b) && offsets == nullptr) {
         Remember(&b->error, [&] { return NotNull(offsets, "offsets"); });
@@ -209,15 +222,27 @@ void quern_batch_tags(quern_batch* b, const char* attr, const size_t* offsets, c
     const bool empty = IsBatch(b) && tags == nullptr && offsets[b->batch.count] == 0;
     AddColumn(b, attr, AttrType::kTags, empty ? none : tags, offsets, valid);
 }
-void quern_batch_dense(quern_batch* b, const char* field, const float* matrix, size_t dim, const uint8_t* valid) {
+void quern_batch_dense(quern_batch* b, const char* field, const float* matrix, size_t dim,
+                       const uint8_t* valid) {
     AddMatrix(b, field, matrix, true, QUERN_F32, dim, valid);
 }
-void quern_batch_dense_raw(quern_batch* b, const char* field, const void* matrix, int32_t type, size_t dim, const uint8_t* valid) {
+void quern_batch_dense_raw(quern_batch* b, const char* field, const void* matrix, int32_t type,
+                           size_t dim, const uint8_t* valid) {
     AddMatrix(b, field, matrix, false, type, dim, valid);
 }
 
-int32_t quern_insert(quern_batch* b, quern_txn* txn, quern_error* err) { return Write(WriteKind::kInsert, b, txn, err); }
-int32_t quern_upsert(quern_batch* b, quern_txn* txn, quern_error* err) { return Write(WriteKind::kUpsert, b, txn, err); }
-int32_t quern_update(quern_batch* b, quern_txn* txn, quern_error* err) { return Write(WriteKind::kUpdate, b, txn, err); }
-int32_t quern_delete(quern_batch* b, quern_txn* txn, quern_error* err) { return Write(WriteKind::kDelete, b, txn, err); }
-size_t quern_batch_affected(const quern_batch* b) { return IsBatch(b) ? b->affected : 0; }
+int32_t quern_insert(quern_batch* b, quern_txn* txn, quern_error* err) {
+    return Write(WriteKind::kInsert, b, txn, err);
+}
+int32_t quern_upsert(quern_batch* b, quern_txn* txn, quern_error* err) {
+    return Write(WriteKind::kUpsert, b, txn, err);
+}
+int32_t quern_update(quern_batch* b, quern_txn* txn, quern_error* err) {
+    return Write(WriteKind::kUpdate, b, txn, err);
+}
+int32_t quern_delete(quern_batch* b, quern_txn* txn, quern_error* err) {
+    return Write(WriteKind::kDelete, b, txn, err);
+}
+size_t quern_batch_affected(const quern_batch* b) {
+    return IsBatch(b) ? b->affected : 0;
+}

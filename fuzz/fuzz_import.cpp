@@ -1,9 +1,9 @@
-// Fuzzes every reader of file formats: the first byte chooses the format, the rest is the file (which may be
-// gzip or zstd).
+// Fuzzes every reader of file formats: the first byte chooses the format, the rest is the file
+// (which may be gzip or zstd).
 //
-// Any input must end in records or in a FormatError, within bounded memory. Recoverable errors are passed over,
-// as --skip-bad does; values are converted to every column type on the way. Rows are counted, so that a
-// compressed input that unpacks to very much ends soon.
+// Any input must end in records or in a FormatError, within bounded memory. Recoverable errors are
+// passed over, as --skip-bad does; values are converted to every column type on the way. Rows are
+// counted, so that a compressed input that unpacks to very much ends soon.
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -20,8 +20,9 @@ namespace {
 constexpr int kRowsMax = 2000;
 constexpr int kErrorsMax = 2000;
 
-constexpr FileFormat kFormats[] = {FileFormat::kFvecs, FileFormat::kBvecs, FileFormat::kIvecs, FileFormat::kNpy, FileFormat::kIdx,
-                                   FileFormat::kWords, FileFormat::kJsonl, FileFormat::kCsv,   FileFormat::kTsv};
+constexpr FileFormat kFormats[] = {FileFormat::kFvecs, FileFormat::kBvecs, FileFormat::kIvecs,
+                                   FileFormat::kNpy,   FileFormat::kIdx,   FileFormat::kWords,
+                                   FileFormat::kJsonl, FileFormat::kCsv,   FileFormat::kTsv};
 
 void ReadAll(RecordReader* reader) {
     TypeInference inference;

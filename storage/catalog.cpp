@@ -7,24 +7,34 @@ namespace quern::storage {
 
 namespace {
 
-// Fixed tables: the text is compared on every open. FORMAT.md explains each column; a change here is a format change.
+// Fixed tables: the text is compared on every open. FORMAT.md explains each column; a change here
+// is a format change.
 constexpr const char* kFixedTables[] = {
-    "CREATE TABLE quern_format(id INTEGER PRIMARY KEY, name TEXT NOT NULL, value INTEGER NOT NULL) STRICT",
-    "CREATE TABLE quern_collection(id INTEGER PRIMARY KEY, name TEXT NOT NULL, key_name TEXT NOT NULL, "
+    "CREATE TABLE quern_format(id INTEGER PRIMARY KEY, name TEXT NOT NULL, value INTEGER NOT NULL) "
+    "STRICT",
+    "CREATE TABLE quern_collection(id INTEGER PRIMARY KEY, name TEXT NOT NULL, key_name TEXT NOT "
+    "NULL, "
     "key_type INTEGER NOT NULL, next_column INTEGER NOT NULL) STRICT",
-    "CREATE TABLE quern_column(collection INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT NULL, "
+    "CREATE TABLE quern_column(collection INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT "
+    "NULL, "
     "kind INTEGER NOT NULL, type INTEGER NOT NULL, metric INTEGER NOT NULL, dim INTEGER NOT NULL, "
     "PRIMARY KEY(collection, id)) STRICT, WITHOUT ROWID",
-    "CREATE TABLE quern_state(collection INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, generation INTEGER NOT NULL, "
-    "records INTEGER NOT NULL, digest INTEGER NOT NULL, layout INTEGER NOT NULL, next_rid INTEGER NOT NULL) STRICT",
-    "CREATE TABLE quern_segment(id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, state INTEGER NOT NULL, "
+    "CREATE TABLE quern_state(collection INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, generation "
+    "INTEGER NOT NULL, "
+    "records INTEGER NOT NULL, digest INTEGER NOT NULL, layout INTEGER NOT NULL, next_rid INTEGER "
+    "NOT NULL) STRICT",
+    "CREATE TABLE quern_segment(id INTEGER PRIMARY KEY, collection INTEGER NOT NULL, state INTEGER "
+    "NOT NULL, "
     "items INTEGER NOT NULL, generation INTEGER NOT NULL, owner TEXT NOT NULL) STRICT",
-    "CREATE TABLE quern_part(id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, field INTEGER NOT NULL, "
-    "kind INTEGER NOT NULL, generation INTEGER NOT NULL, items INTEGER NOT NULL, item_bytes INTEGER NOT NULL, "
+    "CREATE TABLE quern_part(id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, field INTEGER NOT "
+    "NULL, "
+    "kind INTEGER NOT NULL, generation INTEGER NOT NULL, items INTEGER NOT NULL, item_bytes "
+    "INTEGER NOT NULL, "
     "chunk_items INTEGER NOT NULL, chunks BLOB NOT NULL) STRICT",
     "CREATE INDEX quern_part_segment ON quern_part(segment)",
     "CREATE TABLE quern_chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT",
-    "CREATE TABLE quern_dead(collection INTEGER NOT NULL, rid INTEGER NOT NULL, PRIMARY KEY(collection, rid)) "
+    "CREATE TABLE quern_dead(collection INTEGER NOT NULL, rid INTEGER NOT NULL, PRIMARY "
+    "KEY(collection, rid)) "
     "STRICT, WITHOUT ROWID",
 };
 
@@ -52,11 +62,13 @@ std::string AttrColumns(const Schema& schema) {
 }
 
 std::string KeyColumn(const Schema& schema, const char* constraint) {
-    return QuoteName(schema.key_name) + (schema.key_type == KeyType::kInt ? " INTEGER" : " TEXT") + constraint;
+    return QuoteName(schema.key_name) + (schema.key_type == KeyType::kInt ? " INTEGER" : " TEXT") +
+           constraint;
 }
 
-// The words of an SQL text: names without their quotes, other runs, single punctuation marks. Two texts with equal tokens mean
-// the same to SQLite here, however ALTER TABLE has quoted and spaced them.
+// The words of an SQL text: names without their quotes, other runs, single punctuation marks. Two
+// texts with equal tokens mean the same to SQLite here, however ALTER TABLE has quoted and spaced
+// them.
 std::vector<std::string> Tokens(std::string_view sql) {
     std::vector<std::string> tokens;
     size_t i = 0;
@@ -80,7 +92,8 @@ std::vector<std::string> Tokens(std::string_view sql) {
             tokens.push_back(token);
         } else if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_') {
             size_t end = i;
-            while (end < sql.size() && (std::isalnum(static_cast<unsigned char>(sql[end])) || sql[end] == '_')) {
+            while (end < sql.size() &&
+                   (std::isalnum(static_cast<unsigned char>(sql[end])) || sql[end] == '_')) {
                 end++;
             }
             tokens.emplace_back(sql.substr(i, end - i));
@@ -99,32 +112,46 @@ bool SameSql(std::string_view a, std::string_view b) {
 
 Status BumpEpoch(Connection* connection, int64_t generation) {
     QUERN_ASSIGN(Statement update,
-                 connection->Prepare("UPDATE quern_state SET epoch=epoch+1, generation=?1 WHERE collection=0"));
+                 connection->Prepare(
+                     "UPDATE quern_state SET epoch=epoch+1, generation=?1 WHERE collection=0"));
     return update.Int(1, generation).Run();
 }
 
-Status InsertColumn(Connection* connection, int64_t collection, uint32_t id, const std::string& name, ColumnKind kind,
-                    int64_t type, int64_t metric, int64_t dim) {
-    QUERN_ASSIGN(Statement insert, connection->Prepare("INSERT INTO quern_column VALUES(?1,?2,?3,?4,?5,?6,?7)"));
-    return insert.Int(1, collection).Int(2, id).Text(3, name).Int(4, kind).Int(5, type).Int(6, metric).Int(7, dim).Run();
+Status InsertColumn(Connection* connection, int64_t collection, uint32_t id,
+                    const std::string& name, ColumnKind kind, int64_t type, int64_t metric,
+                    int64_t dim) {
+    QUERN_ASSIGN(Statement insert,
+                 connection->Prepare("INSERT INTO quern_column VALUES(?1,?2,?3,?4,?5,?6,?7)"));
+    return insert.Int(1, collection)
+        .Int(2, id)
+        .Text(3, name)
+        .Int(4, kind)
+        .Int(5, type)
+        .Int(6, metric)
+        .Int(7, dim)
+        .Run();
 }
 
 Status InsertAttr(Connection* connection, int64_t collection, const AttrDef& attr) {
-    return InsertColumn(connection, collection, attr.id, attr.name, kAttrColumn, static_cast<int64_t>(attr.type), 0, 0);
+    return InsertColumn(connection, collection, attr.id, attr.name, kAttrColumn,
+                        static_cast<int64_t>(attr.type), 0, 0);
 }
 
 Status InsertDense(Connection* connection, int64_t collection, const DenseDef& field) {
-    return InsertColumn(connection, collection, field.id, field.name, kDenseColumn, static_cast<int64_t>(field.element),
-                        static_cast<int64_t>(field.metric), field.dim);
+    return InsertColumn(connection, collection, field.id, field.name, kDenseColumn,
+                        static_cast<int64_t>(field.element), static_cast<int64_t>(field.metric),
+                        field.dim);
 }
 
 Status DeleteColumn(Connection* connection, int64_t collection, uint32_t id) {
-    QUERN_ASSIGN(Statement remove, connection->Prepare("DELETE FROM quern_column WHERE collection=?1 AND id=?2"));
+    QUERN_ASSIGN(Statement remove,
+                 connection->Prepare("DELETE FROM quern_column WHERE collection=?1 AND id=?2"));
     return remove.Int(1, collection).Int(2, id).Run();
 }
 
 Status SetNextColumn(Connection* connection, int64_t collection, uint32_t next) {
-    QUERN_ASSIGN(Statement update, connection->Prepare("UPDATE quern_collection SET next_column=?2 WHERE id=?1"));
+    QUERN_ASSIGN(Statement update,
+                 connection->Prepare("UPDATE quern_collection SET next_column=?2 WHERE id=?1"));
     return update.Int(1, collection).Int(2, next).Run();
 }
 
@@ -147,17 +174,19 @@ Status AddColumn(CollectionInfo* info, Statement* row) {
     const int64_t metric = row->ColumnInt(5);
     const int64_t dim = row->ColumnInt(6);
     const std::string where = "collection '" + info->name + "', column '" + name + "': ";
-    if (id < 1 || id >= info->schema.next_id || NameProblem(name) != nullptr || info->schema.HasName(name)) {
+    if (id < 1 || id >= info->schema.next_id || NameProblem(name) != nullptr ||
+        info->schema.HasName(name)) {
         return BadCatalog(where + "bad id or name");
     }
     if (kind == kAttrColumn && type >= 1 && type <= 7) {
-        info->schema.attrs.push_back({static_cast<uint32_t>(id), name, static_cast<AttrType>(type)});
+        info->schema.attrs.push_back(
+            {static_cast<uint32_t>(id), name, static_cast<AttrType>(type)});
         return {};
     }
     const bool hamming = metric == static_cast<int64_t>(Metric::kHamming);
     const bool bit = type == static_cast<int64_t>(Element::kBit);
-    if (kind != kDenseColumn || type < 1 || type > 5 || metric < 1 || metric > 4 || hamming != bit || dim < 1 ||
-        dim > static_cast<int64_t>(kDimMax)) {
+    if (kind != kDenseColumn || type < 1 || type > 5 || metric < 1 || metric > 4 ||
+        hamming != bit || dim < 1 || dim > static_cast<int64_t>(kDimMax)) {
         return BadCatalog(where + "bad kind, type, metric or dimension");
     }
     info->schema.dense.push_back({static_cast<uint32_t>(id), name, static_cast<Element>(type),
@@ -177,15 +206,19 @@ std::shared_ptr<const CollectionInfo> Catalog::Find(std::string_view name) const
 }
 
 std::string RecordTableSql(const std::string& name, const Schema& schema) {
-    return "CREATE TABLE " + QuoteName(name) + "(\"_rid\" INTEGER PRIMARY KEY, \"_hash\" INTEGER NOT NULL, " +
+    return "CREATE TABLE " + QuoteName(name) +
+           "(\"_rid\" INTEGER PRIMARY KEY, \"_hash\" INTEGER NOT NULL, " +
            KeyColumn(schema, " NOT NULL UNIQUE") + AttrColumns(schema) + ") STRICT";
 }
 
-std::string LogTableName(int64_t collection) { return "quern_log_" + std::to_string(collection); }
+std::string LogTableName(int64_t collection) {
+    return "quern_log_" + std::to_string(collection);
+}
 
 std::string LogTableSql(int64_t collection, const Schema& schema) {
     return "CREATE TABLE " + LogTableName(collection) +
-           "(\"_rid\" INTEGER PRIMARY KEY, \"_kind\" INTEGER NOT NULL, \"_dead\" INTEGER, \"_generation\" INTEGER, "
+           "(\"_rid\" INTEGER PRIMARY KEY, \"_kind\" INTEGER NOT NULL, \"_dead\" INTEGER, "
+           "\"_generation\" INTEGER, "
            "\"_records\" INTEGER, \"_digest\" INTEGER, \"_hash\" INTEGER, " +
            KeyColumn(schema, "") + AttrColumns(schema) + ", \"_vectors\" BLOB) STRICT";
 }
@@ -194,10 +227,11 @@ Status CreateCatalog(Connection* connection) {
     for (const char* sql : kFixedTables) {
         QUERN_TRY(connection->Execute(sql));
     }
-    // Feature bits: a reader refuses a file with an incompatible bit that it does not know, and writes none with an
-    // unknown read-only-compatible bit.
-    QUERN_TRY(connection->Execute("INSERT INTO quern_format VALUES(1,'compatible',0),(2,'read_only_compatible',0),"
-                                  "(3,'incompatible',0)"));
+    // Feature bits: a reader refuses a file with an incompatible bit that it does not know, and
+    // writes none with an unknown read-only-compatible bit.
+    QUERN_TRY(connection->Execute(
+        "INSERT INTO quern_format VALUES(1,'compatible',0),(2,'read_only_compatible',0),"
+        "(3,'incompatible',0)"));
     QUERN_TRY(connection->Execute("INSERT INTO quern_state VALUES(0,1,0,0,0,0,1)"));
     QUERN_TRY(connection->Execute("PRAGMA application_id=" + std::to_string(kApplicationId)));
     return connection->Execute("PRAGMA user_version=" + std::to_string(kFormatVersion));
@@ -241,7 +275,8 @@ Status CheckSchema(Connection* connection, const Catalog& catalog) {
 }
 
 Result<int64_t> ReadCatalogEpoch(Connection* connection) {
-    QUERN_ASSIGN(Statement row, connection->Prepare("SELECT epoch FROM quern_state WHERE collection=0"));
+    QUERN_ASSIGN(Statement row,
+                 connection->Prepare("SELECT epoch FROM quern_state WHERE collection=0"));
     QUERN_ASSIGN(const bool there, row.Step());
     if (!there) {
         return BadCatalog("the state of the database is missing");
@@ -266,11 +301,14 @@ CollectionSql MakeSql(const CollectionInfo& info) {
         return text + ")";
     };
     sql.record_table = QuoteName(info.name);
-    sql.insert_record = insert_into(sql.record_table, 3 + info.schema.attrs.size()) + " ON CONFLICT DO NOTHING";
-    sql.find_record = "SELECT \"_rid\", \"_hash\" FROM " + sql.record_table + " WHERE " + key + "=?1";
+    sql.insert_record =
+        insert_into(sql.record_table, 3 + info.schema.attrs.size()) + " ON CONFLICT DO NOTHING";
+    sql.find_record =
+        "SELECT \"_rid\", \"_hash\" FROM " + sql.record_table + " WHERE " + key + "=?1";
     sql.log_table = LogTableName(info.id);
     sql.append_log = insert_into(sql.log_table, 9 + info.schema.attrs.size());
-    sql.read_log = "SELECT \"_rid\", \"_kind\", \"_dead\", \"_hash\", " + key + ", \"_vectors\"" + attrs + " FROM " + sql.log_table;
+    sql.read_log = "SELECT \"_rid\", \"_kind\", \"_dead\", \"_hash\", " + key + ", \"_vectors\"" +
+                   attrs + " FROM " + sql.log_table;
     return sql;
 }
 
@@ -281,8 +319,9 @@ Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
     QUERN_ASSIGN(catalog->epoch, ReadCatalogEpoch(connection));
     std::map<int64_t, std::shared_ptr<CollectionInfo>> by_id;
     {
-        QUERN_ASSIGN(Statement rows, connection->Prepare(
-                                         "SELECT id, name, key_name, key_type, next_column FROM quern_collection"));
+        QUERN_ASSIGN(Statement rows,
+                     connection->Prepare(
+                         "SELECT id, name, key_name, key_type, next_column FROM quern_collection"));
         while (true) {
             QUERN_ASSIGN(const bool row, rows.Step());
             if (!row) {
@@ -294,8 +333,8 @@ Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
             info->schema.key_name = std::string(rows.ColumnBytes(2));
             const int64_t key_type = rows.ColumnInt(3);
             const int64_t next = rows.ColumnInt(4);
-            if (info->id < 1 || NameProblem(info->name) || NameProblem(info->schema.key_name) || key_type < 1 ||
-                key_type > 2 || next < 1 || next > UINT32_MAX) {
+            if (info->id < 1 || NameProblem(info->name) || NameProblem(info->schema.key_name) ||
+                key_type < 1 || key_type > 2 || next < 1 || next > UINT32_MAX) {
                 return BadCatalog("a collection has a bad name, key or id");
             }
             info->schema.key_type = static_cast<KeyType>(key_type);
@@ -306,8 +345,9 @@ Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
             }
         }
     }
-    QUERN_ASSIGN(Statement rows, connection->Prepare("SELECT collection, id, name, kind, type, metric, dim FROM "
-                                                     "quern_column ORDER BY collection, id"));
+    QUERN_ASSIGN(Statement rows,
+                 connection->Prepare("SELECT collection, id, name, kind, type, metric, dim FROM "
+                                     "quern_column ORDER BY collection, id"));
     while (true) {
         QUERN_ASSIGN(const bool row, rows.Step());
         if (!row) {
@@ -336,9 +376,11 @@ Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
 Result<CollectionState> ReadState(Connection* connection, int64_t collection) {
     CollectionState state;
     {
-        QUERN_ASSIGN(Statement row,
-                     connection->Prepare("SELECT epoch, generation, records, digest, layout, next_rid FROM quern_state "
-                                         "WHERE collection=?1"));
+        QUERN_ASSIGN(
+            Statement row,
+            connection->Prepare(
+                "SELECT epoch, generation, records, digest, layout, next_rid FROM quern_state "
+                "WHERE collection=?1"));
         QUERN_ASSIGN(const bool there, row.Int(1, collection).Step());
         if (!there) {
             return BadCatalog("the state of a collection is missing");
@@ -352,8 +394,9 @@ Result<CollectionState> ReadState(Connection* connection, int64_t collection) {
     }
     if (collection != 0) {
         QUERN_ASSIGN(Statement last,
-                     connection->Prepare("SELECT \"_rid\", \"_generation\", \"_records\", \"_digest\" FROM " +
-                                         LogTableName(collection) + " ORDER BY \"_rid\" DESC LIMIT 1"));
+                     connection->Prepare(
+                         "SELECT \"_rid\", \"_generation\", \"_records\", \"_digest\" FROM " +
+                         LogTableName(collection) + " ORDER BY \"_rid\" DESC LIMIT 1"));
         QUERN_ASSIGN(const bool there, last.Step());
         if (there) {
             state.log_last = last.ColumnInt(0);
@@ -373,8 +416,9 @@ Result<CollectionState> ReadState(Connection* connection, int64_t collection) {
 }
 
 Status WriteState(Connection* connection, int64_t collection, const CollectionState& state) {
-    QUERN_ASSIGN(Statement update,
-                 connection->Prepare("INSERT OR REPLACE INTO quern_state VALUES(?1,?2,?3,?4,?5,?6,?7)"));
+    QUERN_ASSIGN(
+        Statement update,
+        connection->Prepare("INSERT OR REPLACE INTO quern_state VALUES(?1,?2,?3,?4,?5,?6,?7)"));
     return update.Int(1, collection)
         .Int(2, state.epoch)
         .Int(3, state.generation)
@@ -395,13 +439,15 @@ Result<int64_t> ReadGeneration(Connection* connection, const Catalog& catalog) {
     return generation;
 }
 
-Result<int64_t> CreateCollection(Connection* connection, const std::string& name, const Schema& schema,
-                                 int64_t generation) {
+Result<int64_t> CreateCollection(Connection* connection, const std::string& name,
+                                 const Schema& schema, int64_t generation) {
     int64_t id = 0;
     {
-        // Ids are never used again: a stale cache of a dropped collection can then not be mistaken for a new one.
+        // Ids are never used again: a stale cache of a dropped collection can then not be mistaken
+        // for a new one.
         QUERN_ASSIGN(Statement next,
-                     connection->Prepare("UPDATE quern_state SET next_rid=next_rid+1 WHERE collection=0 RETURNING next_rid-1"));
+                     connection->Prepare("UPDATE quern_state SET next_rid=next_rid+1 WHERE "
+                                         "collection=0 RETURNING next_rid-1"));
         QUERN_ASSIGN(const bool row, next.Step());
         if (!row) {
             return BadCatalog("the state of the database is missing");
@@ -410,7 +456,8 @@ Result<int64_t> CreateCollection(Connection* connection, const std::string& name
         QUERN_TRY(next.Run());
     }
     {
-        QUERN_ASSIGN(Statement insert, connection->Prepare("INSERT INTO quern_collection VALUES(?1,?2,?3,?4,?5)"));
+        QUERN_ASSIGN(Statement insert,
+                     connection->Prepare("INSERT INTO quern_collection VALUES(?1,?2,?3,?4,?5)"));
         QUERN_TRY(insert.Int(1, id)
                       .Text(2, name)
                       .Text(3, schema.key_name)
@@ -438,8 +485,10 @@ Status DropCollection(Connection* connection, const CollectionInfo& info, int64_
     connection->ForgetStatements();
     QUERN_TRY(connection->Execute("DROP TABLE " + QuoteName(info.name)));
     QUERN_TRY(connection->Execute("DROP TABLE " + LogTableName(info.id)));
-    for (const char* sql : {"DELETE FROM quern_collection WHERE id=?1", "DELETE FROM quern_column WHERE collection=?1",
-                            "DELETE FROM quern_state WHERE collection=?1", "DELETE FROM quern_dead WHERE collection=?1",
+    for (const char* sql : {"DELETE FROM quern_collection WHERE id=?1",
+                            "DELETE FROM quern_column WHERE collection=?1",
+                            "DELETE FROM quern_state WHERE collection=?1",
+                            "DELETE FROM quern_dead WHERE collection=?1",
                             // Their chunks are swept in small steps afterwards.
                             "UPDATE quern_segment SET state=3 WHERE collection=?1"}) {
         QUERN_ASSIGN(Statement statement, connection->Prepare(sql));
@@ -448,51 +497,60 @@ Status DropCollection(Connection* connection, const CollectionInfo& info, int64_
     return BumpEpoch(connection, generation);
 }
 
-Status RenameCollection(Connection* connection, const CollectionInfo& info, const std::string& name, int64_t generation) {
+Status RenameCollection(Connection* connection, const CollectionInfo& info, const std::string& name,
+                        int64_t generation) {
     connection->ForgetStatements();
     std::string from = info.name;
     if (SameName(from, name)) {
         // To SQLite the name is taken then, by the very same table.
         from = "_" + std::to_string(info.id);
-        QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(info.name) + " RENAME TO " + QuoteName(from)));
+        QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(info.name) + " RENAME TO " +
+                                      QuoteName(from)));
     }
-    QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(from) + " RENAME TO " + QuoteName(name)));
+    QUERN_TRY(
+        connection->Execute("ALTER TABLE " + QuoteName(from) + " RENAME TO " + QuoteName(name)));
     {
-        QUERN_ASSIGN(Statement update, connection->Prepare("UPDATE quern_collection SET name=?2 WHERE id=?1"));
+        QUERN_ASSIGN(Statement update,
+                     connection->Prepare("UPDATE quern_collection SET name=?2 WHERE id=?1"));
         QUERN_TRY(update.Int(1, info.id).Text(2, name).Run());
     }
     return BumpEpoch(connection, generation);
 }
 
-Status AddAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr, int64_t generation) {
+Status AddAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
+               int64_t generation) {
     Schema schema = info.schema;
     schema.attrs.push_back(attr);
     connection->ForgetStatements();
-    QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(info.name) + " ADD COLUMN " + QuoteName(attr.name) + " " +
-                                  SqlType(attr.type)));
+    QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(info.name) + " ADD COLUMN " +
+                                  QuoteName(attr.name) + " " + SqlType(attr.type)));
     QUERN_TRY(InsertAttr(connection, info.id, attr));
     QUERN_TRY(SetNextColumn(connection, info.id, attr.id + 1));
     QUERN_TRY(RecreateLog(connection, info.id, schema));
     return BumpEpoch(connection, generation);
 }
 
-Status AddDense(Connection* connection, const CollectionInfo& info, const DenseDef& field, int64_t generation) {
+Status AddDense(Connection* connection, const CollectionInfo& info, const DenseDef& field,
+                int64_t generation) {
     QUERN_TRY(InsertDense(connection, info.id, field));
     QUERN_TRY(SetNextColumn(connection, info.id, field.id + 1));
     return BumpEpoch(connection, generation);
 }
 
-Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr, int64_t generation) {
+Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
+                int64_t generation) {
     Schema schema = info.schema;
     schema.attrs.erase(schema.attrs.begin() + schema.FindAttr(attr.name));
     connection->ForgetStatements();
-    QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(info.name) + " DROP COLUMN " + QuoteName(attr.name)));
+    QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(info.name) + " DROP COLUMN " +
+                                  QuoteName(attr.name)));
     QUERN_TRY(DeleteColumn(connection, info.id, attr.id));
     QUERN_TRY(RecreateLog(connection, info.id, schema));
     return BumpEpoch(connection, generation);
 }
 
-Status DropDense(Connection* connection, const CollectionInfo& info, const DenseDef& field, int64_t generation) {
+Status DropDense(Connection* connection, const CollectionInfo& info, const DenseDef& field,
+                 int64_t generation) {
     QUERN_TRY(DeleteColumn(connection, info.id, field.id));
     return BumpEpoch(connection, generation);
 }

@@ -1,4 +1,5 @@
-// The catalog: which collections there are, their schemas, and the state of each. FORMAT.md describes the tables.
+// The catalog: which collections there are, their schemas, and the state of each. FORMAT.md
+// describes the tables.
 //
 // All functions work on a connection inside a transaction that the caller has begun.
 #pragma once
@@ -14,11 +15,13 @@
 
 namespace quern::storage {
 
-// SQL texts of the statements that every commit runs: made once, because making them costs as much as running them.
+// SQL texts of the statements that every commit runs: made once, because making them costs as much
+// as running them.
 struct CollectionSql {
-    std::string record_table;   // quoted
-    std::string insert_record;  // row id, hash, key, attributes; nothing happens when the key is there
-    std::string find_record;    // row id and hash by key
+    std::string record_table;  // quoted
+    std::string
+        insert_record;  // row id, hash, key, attributes; nothing happens when the key is there
+    std::string find_record;  // row id and hash by key
     std::string log_table;
     std::string append_log;
     std::string read_log;  // without WHERE
@@ -34,11 +37,13 @@ struct CollectionInfo {
 struct Catalog {
     int64_t epoch = 0;  // grows with every change of a schema or of the list of collections
     std::vector<std::shared_ptr<const CollectionInfo>> collections;  // by id
-    std::shared_ptr<const CollectionInfo> Find(std::string_view name) const;  // NULL when there is none
+    std::shared_ptr<const CollectionInfo> Find(
+        std::string_view name) const;  // NULL when there is none
 };
 
-// The counters of one collection. Those of quern_state hold what was true when the log was last emptied; the last entry of the
-// log overrides them (that is how a small commit touches one page only).
+// The counters of one collection. Those of quern_state hold what was true when the log was last
+// emptied; the last entry of the log overrides them (that is how a small commit touches one page
+// only).
 struct CollectionState {
     int64_t epoch = 0;       // grows when the log is emptied, segments change, or the schema does
     int64_t generation = 0;  // number of the last commit that changed the collection
@@ -51,8 +56,8 @@ struct CollectionState {
 
 // Creates the fixed tables in an empty database.
 Status CreateCatalog(Connection* connection);
-// Compares every object of the schema with what this version would have written: a file with anything else (triggers, views,
-// other tables, other columns) is refused as corrupt.
+// Compares every object of the schema with what this version would have written: a file with
+// anything else (triggers, views, other tables, other columns) is refused as corrupt.
 Status CheckSchema(Connection* connection, const Catalog& catalog);
 
 Result<int64_t> ReadCatalogEpoch(Connection* connection);
@@ -63,15 +68,21 @@ Status WriteState(Connection* connection, int64_t collection, const CollectionSt
 // The highest generation of the whole database.
 Result<int64_t> ReadGeneration(Connection* connection, const Catalog& catalog);
 
-// DDL: each bumps the catalog's epoch and sets the generation of its row. The log of the collection must be empty for all but
-// create and rename (its table is made anew).
-Result<int64_t> CreateCollection(Connection* connection, const std::string& name, const Schema& schema, int64_t generation);
+// DDL: each bumps the catalog's epoch and sets the generation of its row. The log of the collection
+// must be empty for all but create and rename (its table is made anew).
+Result<int64_t> CreateCollection(Connection* connection, const std::string& name,
+                                 const Schema& schema, int64_t generation);
 Status DropCollection(Connection* connection, const CollectionInfo& info, int64_t generation);
-Status RenameCollection(Connection* connection, const CollectionInfo& info, const std::string& name, int64_t generation);
-Status AddAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr, int64_t generation);
-Status AddDense(Connection* connection, const CollectionInfo& info, const DenseDef& field, int64_t generation);
-Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr, int64_t generation);
-Status DropDense(Connection* connection, const CollectionInfo& info, const DenseDef& field, int64_t generation);
+Status RenameCollection(Connection* connection, const CollectionInfo& info, const std::string& name,
+                        int64_t generation);
+Status AddAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
+               int64_t generation);
+Status AddDense(Connection* connection, const CollectionInfo& info, const DenseDef& field,
+                int64_t generation);
+Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
+                int64_t generation);
+Status DropDense(Connection* connection, const CollectionInfo& info, const DenseDef& field,
+                 int64_t generation);
 
 // SQL of the tables of a collection, exactly as they are created.
 std::string RecordTableSql(const std::string& name, const Schema& schema);

@@ -12,7 +12,9 @@ constexpr size_t kPartsMax = 100000;  // per collection; bounds memory on hostil
 // The codec is chosen anew this often, so that one odd chunk does not decide for all.
 constexpr size_t kChooseEvery = 64;
 
-int64_t ChunkId(int64_t part, size_t chunk) { return part * (int64_t{1} << kChunkIdBits) + static_cast<int64_t>(chunk); }
+int64_t ChunkId(int64_t part, size_t chunk) {
+    return part * (int64_t{1} << kChunkIdBits) + static_cast<int64_t>(chunk);
+}
 
 Bytes EncodeDirectory(const std::vector<ChunkInfo>& chunks) {
     Bytes bytes;
@@ -30,14 +32,17 @@ Status BadPart(const PartInfo& part, const char* what) {
     return Status::Error(Code::kCorrupt, "%s: %s", part.Name().c_str(), what);
 }
 
-// Sizes of a part row and its directory must agree with each other before anything is allocated by them.
+// Sizes of a part row and its directory must agree with each other before anything is allocated by
+// them.
 Status DecodePart(BytesView directory, PartInfo* part) {
     if (part->item_bytes < 1 || part->item_bytes > kChunkBytesMax || part->chunk_items < 1 ||
-        static_cast<uint64_t>(part->item_bytes) * part->chunk_items > kChunkBytesMax || part->items > kSegmentItemsMax) {
+        static_cast<uint64_t>(part->item_bytes) * part->chunk_items > kChunkBytesMax ||
+        part->items > kSegmentItemsMax) {
         return BadPart(*part, "impossible sizes");
     }
     const uint64_t chunks = (part->items + part->chunk_items - 1) / part->chunk_items;
-    if (directory.size() != chunks * kDirectoryEntryBytes || chunks > (uint64_t{1} << kChunkIdBits)) {
+    if (directory.size() != chunks * kDirectoryEntryBytes ||
+        chunks > (uint64_t{1} << kChunkIdBits)) {
         return BadPart(*part, "its chunk directory has the wrong size");
     }
     ByteReader reader(directory);
@@ -126,11 +131,14 @@ uint64_t SegmentInfo::LayoutHash() const {
     return sum;
 }
 
-Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t collection, SegmentState state) {
+Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t collection,
+                                              SegmentState state) {
     std::vector<SegmentInfo> segments;
     {
-        QUERN_ASSIGN(Statement rows, connection->Prepare("SELECT id, items, generation, owner FROM quern_segment WHERE "
-                                                         "collection=?1 AND state=?2 ORDER BY id"));
+        QUERN_ASSIGN(
+            Statement rows,
+            connection->Prepare("SELECT id, items, generation, owner FROM quern_segment WHERE "
+                                "collection=?1 AND state=?2 ORDER BY id"));
         rows.Int(1, collection).Int(2, static_cast<int64_t>(state));
         while (true) {
             QUERN_ASSIGN(const bool there, rows.Step());
@@ -145,16 +153,19 @@ Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t co
             segment.generation = rows.ColumnInt(2);
             segment.owner = std::string(rows.ColumnBytes(3));
             if (segment.items > kSegmentItemsMax || segments.size() > kPartsMax) {
-                return Status::Error(Code::kCorrupt, "segment %lld: impossible size", static_cast<long long>(segment.id));
+                return Status::Error(Code::kCorrupt, "segment %lld: impossible size",
+                                     static_cast<long long>(segment.id));
             }
             segments.push_back(std::move(segment));
         }
     }
     size_t parts = 0;
     for (SegmentInfo& segment : segments) {
-        QUERN_ASSIGN(Statement rows,
-                     connection->Prepare("SELECT id, field, kind, generation, items, item_bytes, chunk_items, chunks FROM "
-                                         "quern_part WHERE segment=?1 ORDER BY id"));
+        QUERN_ASSIGN(
+            Statement rows,
+            connection->Prepare(
+                "SELECT id, field, kind, generation, items, item_bytes, chunk_items, chunks FROM "
+                "quern_part WHERE segment=?1 ORDER BY id"));
         rows.Int(1, segment.id);
         while (true) {
             QUERN_ASSIGN(const bool there, rows.Step());
@@ -170,9 +181,10 @@ Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t co
             const int64_t items = rows.ColumnInt(4);
             const int64_t item_bytes = rows.ColumnInt(5);
             const int64_t chunk_items = rows.ColumnInt(6);
-            if (part.id < 1 || part.id > (INT64_MAX >> kChunkIdBits) || field < 0 || field > UINT32_MAX || kind < 1 ||
-                kind > 4 || items < 0 || item_bytes < 1 || item_bytes > UINT32_MAX || chunk_items < 1 ||
-                chunk_items > UINT32_MAX || ++parts > kPartsMax) {
+            if (part.id < 1 || part.id > (INT64_MAX >> kChunkIdBits) || field < 0 ||
+                field > UINT32_MAX || kind < 1 || kind > 4 || items < 0 || item_bytes < 1 ||
+                item_bytes > UINT32_MAX || chunk_items < 1 || chunk_items > UINT32_MAX ||
+                ++parts > kPartsMax) {
                 return Status::Error(Code::kCorrupt, "segment %lld: a part has impossible numbers",
                                      static_cast<long long>(segment.id));
             }
@@ -192,61 +204,81 @@ Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t co
 }
 
 Result<uint64_t> ReadLayoutHash(Connection* connection, int64_t collection, int64_t segment) {
-    for (const SegmentState state : {SegmentState::kLive, SegmentState::kRetired, SegmentState::kBuilding}) {
-        QUERN_ASSIGN(const std::vector<SegmentInfo> segments, ReadSegments(connection, collection, state));
+    for (const SegmentState state :
+         {SegmentState::kLive, SegmentState::kRetired, SegmentState::kBuilding}) {
+        QUERN_ASSIGN(const std::vector<SegmentInfo> segments,
+                     ReadSegments(connection, collection, state));
         for (const SegmentInfo& info : segments) {
             if (info.id == segment) {
                 return info.LayoutHash();
             }
         }
     }
-    return Status::Error(Code::kNotFound, "segment %lld is not there", static_cast<long long>(segment));
+    return Status::Error(Code::kNotFound, "segment %lld is not there",
+                         static_cast<long long>(segment));
 }
 
-Result<int64_t> CreateSegment(Connection* connection, int64_t collection, const std::string& owner) {
+Result<int64_t> CreateSegment(Connection* connection, int64_t collection,
+                              const std::string& owner) {
     // Like collections, segments never use an id again: caches in other processes are keyed by it.
-    QUERN_ASSIGN(Statement next, connection->Prepare("UPDATE quern_state SET records=records+1 WHERE collection=0 "
-                                                     "RETURNING records"));
+    QUERN_ASSIGN(Statement next,
+                 connection->Prepare("UPDATE quern_state SET records=records+1 WHERE collection=0 "
+                                     "RETURNING records"));
     QUERN_ASSIGN(const bool there, next.Step());
     if (!there) {
         return Status::Error(Code::kCorrupt, "catalog: the state of the database is missing");
     }
     const int64_t id = next.ColumnInt(0);
     QUERN_TRY(next.Run());
-    QUERN_ASSIGN(Statement insert, connection->Prepare("INSERT INTO quern_segment VALUES(?1,?2,1,0,0,?3)"));
+    QUERN_ASSIGN(Statement insert,
+                 connection->Prepare("INSERT INTO quern_segment VALUES(?1,?2,1,0,0,?3)"));
     QUERN_TRY(insert.Int(1, id).Int(2, collection).Text(3, owner).Run());
     return id;
 }
 
-Status PublishSegment(Connection* connection, int64_t segment, uint64_t items, int64_t generation, const std::string& mark) {
-    QUERN_ASSIGN(Statement update, connection->Prepare("UPDATE quern_segment SET state=2, items=?2, generation=?3, owner=?4 "
-                                                       "WHERE id=?1 AND state=1"));
-    QUERN_TRY(update.Int(1, segment).Int(2, static_cast<int64_t>(items)).Int(3, generation).Text(4, mark).Run());
+Status PublishSegment(Connection* connection, int64_t segment, uint64_t items, int64_t generation,
+                      const std::string& mark) {
+    QUERN_ASSIGN(
+        Statement update,
+        connection->Prepare("UPDATE quern_segment SET state=2, items=?2, generation=?3, owner=?4 "
+                            "WHERE id=?1 AND state=1"));
+    QUERN_TRY(update.Int(1, segment)
+                  .Int(2, static_cast<int64_t>(items))
+                  .Int(3, generation)
+                  .Text(4, mark)
+                  .Run());
     if (connection->changes() != 1) {
-        return Status::Error(Code::kNotFound, "segment %lld was swept away while it was built", static_cast<long long>(segment));
+        return Status::Error(Code::kNotFound, "segment %lld was swept away while it was built",
+                             static_cast<long long>(segment));
     }
     return {};
 }
 
 Status RetireSegment(Connection* connection, int64_t segment) {
-    QUERN_ASSIGN(Statement update, connection->Prepare("UPDATE quern_segment SET state=3 WHERE id=?1 AND state=2"));
+    QUERN_ASSIGN(Statement update,
+                 connection->Prepare("UPDATE quern_segment SET state=3 WHERE id=?1 AND state=2"));
     QUERN_TRY(update.Int(1, segment).Run());
     if (connection->changes() != 1) {
-        return Status::Error(Code::kNotFound, "segment %lld is not live any more", static_cast<long long>(segment));
+        return Status::Error(Code::kNotFound, "segment %lld is not live any more",
+                             static_cast<long long>(segment));
     }
     return {};
 }
 
 Status AbandonSegment(Connection* connection, int64_t segment) {
-    QUERN_ASSIGN(Statement update, connection->Prepare("UPDATE quern_segment SET state=3 WHERE id=?1 AND state=1"));
+    QUERN_ASSIGN(Statement update,
+                 connection->Prepare("UPDATE quern_segment SET state=3 WHERE id=?1 AND state=1"));
     return update.Int(1, segment).Run();
 }
 
 namespace {
 
 // The first segment that nobody needs; 0 when there is none.
-Result<int64_t> FindGarbage(Connection* connection, const std::function<bool(const std::string&)>& owner_is_dead) {
-    QUERN_ASSIGN(Statement rows, connection->Prepare("SELECT id, state, owner FROM quern_segment WHERE state<>2 ORDER BY id"));
+Result<int64_t> FindGarbage(Connection* connection,
+                            const std::function<bool(const std::string&)>& owner_is_dead) {
+    QUERN_ASSIGN(Statement rows,
+                 connection->Prepare(
+                     "SELECT id, state, owner FROM quern_segment WHERE state<>2 ORDER BY id"));
     while (true) {
         QUERN_ASSIGN(const bool there, rows.Step());
         if (!there) {
@@ -261,12 +293,14 @@ Result<int64_t> FindGarbage(Connection* connection, const std::function<bool(con
 
 }  // namespace
 
-Result<bool> NeedsSweep(Connection* connection, const std::function<bool(const std::string&)>& owner_is_dead) {
+Result<bool> NeedsSweep(Connection* connection,
+                        const std::function<bool(const std::string&)>& owner_is_dead) {
     QUERN_ASSIGN(const int64_t segment, FindGarbage(connection, owner_is_dead));
     return segment != 0;
 }
 
-Result<bool> SweepStep(Connection* connection, const std::function<bool(const std::string&)>& owner_is_dead,
+Result<bool> SweepStep(Connection* connection,
+                       const std::function<bool(const std::string&)>& owner_is_dead,
                        uint64_t max_bytes) {
     const uint64_t max_chunks = max_bytes / kChunkBytesMax + 1;
     uint64_t removed = 0;
@@ -275,11 +309,15 @@ Result<bool> SweepStep(Connection* connection, const std::function<bool(const st
         if (segment == 0) {
             return true;
         }
-        // A builder that died left parts whose directory is still empty: go by id ranges, not by directories.
-        QUERN_ASSIGN(Statement first, connection->Prepare("SELECT id FROM quern_part WHERE segment=?1 ORDER BY id LIMIT 1"));
+        // A builder that died left parts whose directory is still empty: go by id ranges, not by
+        // directories.
+        QUERN_ASSIGN(
+            Statement first,
+            connection->Prepare("SELECT id FROM quern_part WHERE segment=?1 ORDER BY id LIMIT 1"));
         QUERN_ASSIGN(const bool there, first.Int(1, segment).Step());
         if (!there) {
-            QUERN_ASSIGN(Statement remove, connection->Prepare("DELETE FROM quern_segment WHERE id=?1"));
+            QUERN_ASSIGN(Statement remove,
+                         connection->Prepare("DELETE FROM quern_segment WHERE id=?1"));
             QUERN_TRY(remove.Int(1, segment).Run());
             continue;
         }
@@ -288,27 +326,35 @@ Result<bool> SweepStep(Connection* connection, const std::function<bool(const st
         if (removed >= max_chunks) {
             return false;
         }
-        QUERN_ASSIGN(Statement remove, connection->Prepare("DELETE FROM quern_chunk WHERE id IN (SELECT id FROM quern_chunk "
-                                                           "WHERE id>=?1 AND id<?2 ORDER BY id LIMIT ?3)"));
-        QUERN_TRY(remove.Int(1, ChunkId(part, 0)).Int(2, ChunkId(part + 1, 0)).Int(3, static_cast<int64_t>(max_chunks - removed)).Run());
+        QUERN_ASSIGN(
+            Statement remove,
+            connection->Prepare("DELETE FROM quern_chunk WHERE id IN (SELECT id FROM quern_chunk "
+                                "WHERE id>=?1 AND id<?2 ORDER BY id LIMIT ?3)"));
+        QUERN_TRY(remove.Int(1, ChunkId(part, 0))
+                      .Int(2, ChunkId(part + 1, 0))
+                      .Int(3, static_cast<int64_t>(max_chunks - removed))
+                      .Run());
         const auto now = static_cast<uint64_t>(connection->changes());
         removed += now;
         if (removed < max_chunks) {
-            QUERN_ASSIGN(Statement remove_part, connection->Prepare("DELETE FROM quern_part WHERE id=?1"));
+            QUERN_ASSIGN(Statement remove_part,
+                         connection->Prepare("DELETE FROM quern_part WHERE id=?1"));
             QUERN_TRY(remove_part.Int(1, part).Run());
         }
     }
 }
 
 Status RemovePart(Connection* connection, const PartInfo& part) {
-    QUERN_ASSIGN(Statement chunks, connection->Prepare("DELETE FROM quern_chunk WHERE id>=?1 AND id<?2"));
+    QUERN_ASSIGN(Statement chunks,
+                 connection->Prepare("DELETE FROM quern_chunk WHERE id>=?1 AND id<?2"));
     QUERN_TRY(chunks.Int(1, ChunkId(part.id, 0)).Int(2, ChunkId(part.id + 1, 0)).Run());
     QUERN_ASSIGN(Statement remove, connection->Prepare("DELETE FROM quern_part WHERE id=?1"));
     return remove.Int(1, part.id).Run();
 }
 
-Result<PartWriter> PartWriter::Create(Connection* connection, int64_t segment, uint32_t field, PartKind kind,
-                                      uint32_t item_bytes, uint32_t element_bytes, int64_t generation, Effort effort) {
+Result<PartWriter> PartWriter::Create(Connection* connection, int64_t segment, uint32_t field,
+                                      PartKind kind, uint32_t item_bytes, uint32_t element_bytes,
+                                      int64_t generation, Effort effort) {
     PartWriter writer;
     writer.connection_ = connection;
     writer.element_bytes_ = element_bytes;
@@ -320,9 +366,11 @@ Result<PartWriter> PartWriter::Create(Connection* connection, int64_t segment, u
     info.generation = generation;
     info.item_bytes = item_bytes;
     info.chunk_items = static_cast<uint32_t>(kChunkBytesMax / item_bytes);
-    // Part ids, too, are never used again (a cached chunk of an old part must not be taken for a new one's).
-    QUERN_ASSIGN(Statement next, connection->Prepare("UPDATE quern_state SET digest=digest+1 WHERE collection=0 "
-                                                     "RETURNING digest"));
+    // Part ids, too, are never used again (a cached chunk of an old part must not be taken for a
+    // new one's).
+    QUERN_ASSIGN(Statement next,
+                 connection->Prepare("UPDATE quern_state SET digest=digest+1 WHERE collection=0 "
+                                     "RETURNING digest"));
     QUERN_ASSIGN(const bool there, next.Step());
     if (!there) {
         return Status::Error(Code::kCorrupt, "catalog: the state of the database is missing");
@@ -332,7 +380,8 @@ Result<PartWriter> PartWriter::Create(Connection* connection, int64_t segment, u
     if (info.id < 1 || info.id > (INT64_MAX >> kChunkIdBits) - 1) {
         return Status::Error(Code::kCorrupt, "catalog: the counter of parts is out of range");
     }
-    QUERN_ASSIGN(Statement insert, connection->Prepare("INSERT INTO quern_part VALUES(?1,?2,?3,?4,?5,0,?6,?7,x'')"));
+    QUERN_ASSIGN(Statement insert,
+                 connection->Prepare("INSERT INTO quern_part VALUES(?1,?2,?3,?4,?5,0,?6,?7,x'')"));
     QUERN_TRY(insert.Int(1, info.id)
                   .Int(2, segment)
                   .Int(3, field)
@@ -389,11 +438,14 @@ Status PartWriter::Finish() {
     if (!pending_.empty()) {
         QUERN_TRY(WriteChunk());
     }
-    QUERN_ASSIGN(Statement update, connection_->Prepare("UPDATE quern_part SET items=?2, chunks=?3 WHERE id=?1"));
+    QUERN_ASSIGN(Statement update,
+                 connection_->Prepare("UPDATE quern_part SET items=?2, chunks=?3 WHERE id=?1"));
     const Bytes directory = EncodeDirectory(info_.chunks);
-    QUERN_TRY(update.Int(1, info_.id).Int(2, static_cast<int64_t>(info_.items)).Blob(3, directory).Run());
+    QUERN_TRY(
+        update.Int(1, info_.id).Int(2, static_cast<int64_t>(info_.items)).Blob(3, directory).Run());
     if (connection_->changes() != 1) {
-        return Status::Error(Code::kNotFound, "%s was swept away while it was built", info_.Name().c_str());
+        return Status::Error(Code::kNotFound, "%s was swept away while it was built",
+                             info_.Name().c_str());
     }
     return {};
 }
@@ -408,7 +460,8 @@ Status ReadChunk(Connection* connection, const PartInfo& part, size_t chunk, cha
         return Status::Error(Code::kCorrupt, "%s: missing", name.c_str());
     }
     const BytesView stored = row.ColumnBytes(0);
-    if (stored.size() != info.stored_bytes || Hash64(stored, static_cast<uint64_t>(id)) != info.hash) {
+    if (stored.size() != info.stored_bytes ||
+        Hash64(stored, static_cast<uint64_t>(id)) != info.hash) {
         return Status::Error(Code::kCorrupt, "%s: checksum is wrong", name.c_str());
     }
     Status status = Decode(info.codec, stored, out, info.raw_bytes);

@@ -1,11 +1,13 @@
 // Segments of parts of chunks: the immutable arrays of a collection.
 //
-// A segment holds the vectors of a set of sealed records. A part is one array of fixed-size items (row ids, vectors of a
-// field, norms, ...); a chunk is its unit of I/O, compression and checking. The catalog row of a part carries the
-// directory of its chunks: raw bytes, stored bytes, codec and XXH3 (seeded with the chunk's id) of each, so that a
-// chunk that was lost, stale, misplaced or damaged is seen when it is read.
+// A segment holds the vectors of a set of sealed records. A part is one array of fixed-size items
+// (row ids, vectors of a field, norms, ...); a chunk is its unit of I/O, compression and checking.
+// The catalog row of a part carries the directory of its chunks: raw bytes, stored bytes, codec and
+// XXH3 (seeded with the chunk's id) of each, so that a chunk that was lost, stale, misplaced or
+// damaged is seen when it is read.
 //
-// A segment is built while invisible (state building), in as many transactions as it takes; publishing it is one small one.
+// A segment is built while invisible (state building), in as many transactions as it takes;
+// publishing it is one small one.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +23,16 @@ namespace quern::storage {
 // Numbers reach the file: do not change them.
 enum class SegmentState : int64_t { kBuilding = 1, kLive = 2, kRetired = 3 };
 enum class PartKind : int64_t {
-    kRowIds = 1,    // i64 row ids, one per record, in key order; field 0
-    kPresence = 2,  // one byte per 8 records: which records have the field; missing when all have it
-    kVectors = 3,   // the vectors of a field, one per record that has it, in record order
-    kNorms = 4,     // derived: f32 inverse norms of kVectors, 0 for zero vectors (cosine fields)
+    kRowIds = 1,  // i64 row ids, one per record, in key order; field 0
+    kPresence =
+        2,         // one byte per 8 records: which records have the field; missing when all have it
+    kVectors = 3,  // the vectors of a field, one per record that has it, in record order
+    kNorms = 4,    // derived: f32 inverse norms of kVectors, 0 for zero vectors (cosine fields)
 };
 const char* PartKindName(PartKind kind);
-inline bool IsDerived(PartKind kind) { return kind == PartKind::kNorms; }
+inline bool IsDerived(PartKind kind) {
+    return kind == PartKind::kNorms;
+}
 
 struct ChunkInfo {
     uint32_t raw_bytes = 0;
@@ -64,29 +69,39 @@ struct SegmentInfo {
     uint64_t LayoutHash() const;  // of all its catalog rows; see CollectionState::layout
 };
 
-// All segments of a collection in one state; validated: sizes, directories and limits are consistent.
-Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t collection, SegmentState state);
+// All segments of a collection in one state; validated: sizes, directories and limits are
+// consistent.
+Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t collection,
+                                              SegmentState state);
 
 Result<int64_t> CreateSegment(Connection* connection, int64_t collection, const std::string& owner);
-// Sets its final size and makes it live; `mark` takes the place of the owner. kNotFound when somebody has swept it away meanwhile.
-Status PublishSegment(Connection* connection, int64_t segment, uint64_t items, int64_t generation, const std::string& mark);
+// Sets its final size and makes it live; `mark` takes the place of the owner. kNotFound when
+// somebody has swept it away meanwhile.
+Status PublishSegment(Connection* connection, int64_t segment, uint64_t items, int64_t generation,
+                      const std::string& mark);
 // The layout hash of one segment as it stands in the catalog, whatever its state.
 Result<uint64_t> ReadLayoutHash(Connection* connection, int64_t collection, int64_t segment);
 // kNotFound when it is not live any more (another process merged it).
 Status RetireSegment(Connection* connection, int64_t segment);
-// Gives a segment that is still being built up: it is garbage from now on. Nothing happens if it is not there.
+// Gives a segment that is still being built up: it is garbage from now on. Nothing happens if it is
+// not there.
 Status AbandonSegment(Connection* connection, int64_t segment);
-// Removes up to about max_bytes of chunks of segments that are retired, or whose builder is dead. True: nothing is left to do.
-Result<bool> SweepStep(Connection* connection, const std::function<bool(const std::string& owner)>& owner_is_dead, uint64_t max_bytes);
-Result<bool> NeedsSweep(Connection* connection, const std::function<bool(const std::string& owner)>& owner_is_dead);
+// Removes up to about max_bytes of chunks of segments that are retired, or whose builder is dead.
+// True: nothing is left to do.
+Result<bool> SweepStep(Connection* connection,
+                       const std::function<bool(const std::string& owner)>& owner_is_dead,
+                       uint64_t max_bytes);
+Result<bool> NeedsSweep(Connection* connection,
+                        const std::function<bool(const std::string& owner)>& owner_is_dead);
 Status RemovePart(Connection* connection, const PartInfo& part);
 
 // Writes one part, chunk by chunk, in whatever transactions the caller has open at the time.
 class PartWriter {
 public:
     // element_bytes: what the byte-split codecs see (4 for f32).
-    static Result<PartWriter> Create(Connection* connection, int64_t segment, uint32_t field, PartKind kind, uint32_t item_bytes,
-                                     uint32_t element_bytes, int64_t generation, Effort effort);
+    static Result<PartWriter> Create(Connection* connection, int64_t segment, uint32_t field,
+                                     PartKind kind, uint32_t item_bytes, uint32_t element_bytes,
+                                     int64_t generation, Effort effort);
     Status Append(const void* items, size_t count);
     // Writes the last chunk and the directory.
     Status Finish();
@@ -104,7 +119,8 @@ private:
     uint64_t bytes_written_ = 0;
 };
 
-// Reads, checks and decodes one chunk to out, which has room for its raw_bytes. kCorrupt names segment, part and chunk.
+// Reads, checks and decodes one chunk to out, which has room for its raw_bytes. kCorrupt names
+// segment, part and chunk.
 Status ReadChunk(Connection* connection, const PartInfo& part, size_t chunk, char* out);
 
 inline constexpr uint64_t kSegmentItemsMax = uint64_t{1} << 31;

@@ -97,8 +97,9 @@ Codec Encode(Codec wanted, BytesView raw, Effort effort, Bytes* stored) {
         ZSTD_CCtx* context = CompressContext();
         if (context != nullptr) {
             stored->resize(ZSTD_compressBound(source.size()));
-            const size_t size = ZSTD_compressCCtx(context, stored->data(), stored->size(), source.data(),
-                                                  source.size(), effort == Effort::kFast ? 1 : 3);
+            const size_t size =
+                ZSTD_compressCCtx(context, stored->data(), stored->size(), source.data(),
+                                  source.size(), effort == Effort::kFast ? 1 : 3);
             if (!ZSTD_isError(size) && size < raw.size()) {
                 stored->resize(size);
                 return wanted;
@@ -140,14 +141,16 @@ Status Decode(uint32_t codec, BytesView stored, char* out, size_t raw_bytes) {
     const Codec known = static_cast<Codec>(codec);
     if (known == Codec::kRaw) {
         if (stored.size() != raw_bytes) {
-            return Status::Error(Code::kCorrupt, "raw chunk has %zu bytes instead of %zu", stored.size(), raw_bytes);
+            return Status::Error(Code::kCorrupt, "raw chunk has %zu bytes instead of %zu",
+                                 stored.size(), raw_bytes);
         }
         std::memcpy(out, stored.data(), raw_bytes);
         return {};
     }
     const unsigned long long declared = ZSTD_getFrameContentSize(stored.data(), stored.size());
     if (declared != raw_bytes) {
-        return Status::Error(Code::kCorrupt, "compressed chunk does not declare %zu bytes", raw_bytes);
+        return Status::Error(Code::kCorrupt, "compressed chunk does not declare %zu bytes",
+                             raw_bytes);
     }
     ZSTD_DCtx* context = DecompressContext();
     if (context == nullptr) {
@@ -160,7 +163,8 @@ Status Decode(uint32_t codec, BytesView stored, char* out, size_t raw_bytes) {
         split.reset(new char[raw_bytes]);
         target = split.get();
     }
-    const size_t size = ZSTD_decompressDCtx(context, target, raw_bytes, stored.data(), stored.size());
+    const size_t size =
+        ZSTD_decompressDCtx(context, target, raw_bytes, stored.data(), stored.size());
     if (ZSTD_isError(size) || size != raw_bytes) {
         return Status::Error(Code::kCorrupt, "compressed chunk does not decode");
     }

@@ -12,7 +12,8 @@ namespace {
 constexpr size_t kIdleStatementsMax = 400;
 
 Code TranslateCode(int code) {
-    if (code == SQLITE_IOERR_DATA || code == SQLITE_CORRUPT_VTAB || code == SQLITE_IOERR_CORRUPTFS) {
+    if (code == SQLITE_IOERR_DATA || code == SQLITE_CORRUPT_VTAB ||
+        code == SQLITE_IOERR_CORRUPTFS) {
         return Code::kCorrupt;
     }
     if (code == SQLITE_IOERR_NOMEM) {
@@ -34,14 +35,16 @@ Code TranslateCode(int code) {
         case SQLITE_NOTADB: return Code::kNotADatabase;
         case SQLITE_TOOBIG: return Code::kLimit;
         case SQLITE_AUTH: return Code::kSql;
-        case SQLITE_CONSTRAINT: return Code::kCorrupt;  // our own statements never break a sound table's constraints
-        case SQLITE_ERROR: return Code::kCorrupt;       // likewise: a table or column is missing
+        case SQLITE_CONSTRAINT:
+            return Code::kCorrupt;  // our own statements never break a sound table's constraints
+        case SQLITE_ERROR: return Code::kCorrupt;  // likewise: a table or column is missing
         default: return Code::kInternal;
     }
 }
 
-// Called when another process holds a lock. Short naps: long maintenance leaves gaps of a few milliseconds between its steps
-// for others (FileStore::LetOthersWrite), which sleepers of SQLite's own handler would miss.
+// Called when another process holds a lock. Short naps: long maintenance leaves gaps of a few
+// milliseconds between its steps for others (FileStore::LetOthersWrite), which sleepers of SQLite's
+// own handler would miss.
 int OnBusy(void* user, int tries) {
     constexpr int kNapsMs[] = {1, 1, 1, 2, 2, 3};
     constexpr int kNapCount = sizeof kNapsMs / sizeof kNapsMs[0];
@@ -52,8 +55,6 @@ int OnBusy(void* user, int tries) {
     sqlite3_sleep(kNapsMs[tries < kNapCount ? tries : kNapCount - 1]);
     return 1;
 }
-
-int OnProgress(void* user) { return static_cast<Work*>(user)->Stopped() ? 1 : 0; }
 
 }  // namespace
 
@@ -74,7 +75,8 @@ Statement& Statement::Real(int index, double value) {
 Statement& Statement::Text(int index, std::string_view value) {
     // A NULL pointer would bind NULL.
     const char* data = value.data() == nullptr ? "" : value.data();
-    bind_result_ |= sqlite3_bind_text64(handle_, index, data, value.size(), SQLITE_STATIC, SQLITE_UTF8);
+    bind_result_ |=
+        sqlite3_bind_text64(handle_, index, data, value.size(), SQLITE_STATIC, SQLITE_UTF8);
     return *this;
 }
 Statement& Statement::Blob(int index, BytesView value) {
@@ -125,15 +127,24 @@ void Statement::Again() {
     bind_result_ = SQLITE_OK;
 }
 
-int64_t Statement::ColumnInt(int index) { return sqlite3_column_int64(handle_, index); }
-double Statement::ColumnReal(int index) { return sqlite3_column_double(handle_, index); }
+int64_t Statement::ColumnInt(int index) {
+    return sqlite3_column_int64(handle_, index);
+}
+double Statement::ColumnReal(int index) {
+    return sqlite3_column_double(handle_, index);
+}
 BytesView Statement::ColumnBytes(int index) {
     const void* data = sqlite3_column_blob(handle_, index);
     const int size = sqlite3_column_bytes(handle_, index);
-    return data == nullptr ? BytesView() : BytesView(static_cast<const char*>(data), static_cast<size_t>(size));
+    return data == nullptr ? BytesView()
+                           : BytesView(static_cast<const char*>(data), static_cast<size_t>(size));
 }
-bool Statement::ColumnIsNull(int index) { return sqlite3_column_type(handle_, index) == SQLITE_NULL; }
-int Statement::ColumnCount() { return sqlite3_column_count(handle_); }
+bool Statement::ColumnIsNull(int index) {
+    return sqlite3_column_type(handle_, index) == SQLITE_NULL;
+}
+int Statement::ColumnCount() {
+    return sqlite3_column_count(handle_);
+}
 Cell Statement::ColumnCell(int index) {
     Cell cell;
     switch (sqlite3_column_type(handle_, index)) {
@@ -186,7 +197,8 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     sqlite3* db = connection->handle_;
     connection->busy_ms_ = options.busy_ms;
     sqlite3_busy_handler(db, OnBusy, &connection->busy_ms_);
-    // A hostile file must not be able to run code of its own: no triggers, no views, no unsafe functions in the schema.
+    // A hostile file must not be able to run code of its own: no triggers, no views, no unsafe
+    // functions in the schema.
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
@@ -199,10 +211,12 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     QUERN_TRY(connection->Execute("PRAGMA cell_size_check=ON"));
     QUERN_TRY(connection->Execute("PRAGMA cache_size=-" + std::to_string(options.cache_kb)));
     if (!options.read_only) {
-        QUERN_TRY(connection->Execute(options.durability == Durability::kFull ? "PRAGMA synchronous=FULL"
-                                                                              : "PRAGMA synchronous=NORMAL"));
+        QUERN_TRY(connection->Execute(options.durability == Durability::kFull
+                                          ? "PRAGMA synchronous=FULL"
+                                          : "PRAGMA synchronous=NORMAL"));
         QUERN_TRY(connection->Execute("PRAGMA secure_delete=FAST"));
-        // Short logs: a flipped bit in a log loses all commits behind it (RELIABILITY: keep WALs short).
+        // Short logs: a flipped bit in a log loses all commits behind it (RELIABILITY: keep WALs
+        // short).
         QUERN_TRY(connection->Execute("PRAGMA wal_autocheckpoint=384"));
         QUERN_TRY(connection->Execute("PRAGMA journal_size_limit=8388608"));
     }
@@ -241,7 +255,8 @@ void Connection::Release(sqlite3_stmt* statement) {
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     const char* sql = sqlite3_sql(statement);
-    if (sql == nullptr || idle_.size() >= kIdleStatementsMax || !idle_.emplace(sql, statement).second) {
+    if (sql == nullptr || idle_.size() >= kIdleStatementsMax ||
+        !idle_.emplace(sql, statement).second) {
         sqlite3_finalize(statement);
     }
 }
@@ -257,14 +272,24 @@ Result<int64_t> Connection::QueryInt(const std::string& sql) {
     return row ? statement.ColumnInt(0) : int64_t{0};
 }
 
-ScopedNoWait::ScopedNoWait(Connection* connection) : connection_(connection), busy_ms_(connection->busy_ms_) {
+ScopedNoWait::ScopedNoWait(Connection* connection)
+    : connection_(connection), busy_ms_(connection->busy_ms_) {
     connection_->busy_ms_ = 0;
 }
-ScopedNoWait::~ScopedNoWait() { connection_->busy_ms_ = busy_ms_; }
+ScopedNoWait::~ScopedNoWait() {
+    connection_->busy_ms_ = busy_ms_;
+}
 
-void Connection::SetWork(Work* work) {
-    // About every 20 ms of SQLite's work; not so often that it is felt.
-    sqlite3_progress_handler(handle_, work ? 20000 : 0, work ? OnProgress : nullptr, work);
+int Connection::OnProgress(void* connection) {
+    const auto* self = static_cast<Connection*>(connection);
+    return self->work_->Check(self->task_, 0, 0).ok() ? 0 : 1;
+}
+
+void Connection::SetWork(Work* work, const char* task) {
+    work_ = work;
+    task_ = task;
+    // About every 5 ms of SQLite's work; not so often that it is felt.
+    sqlite3_progress_handler(handle_, work ? 5000 : 0, work ? OnProgress : nullptr, this);
 }
 
 Status Connection::ErrorStatus(int code, const char* doing) {
@@ -275,33 +300,48 @@ Status Connection::ErrorStatus(int code, const char* doing) {
     Status status;
     if (use == SQLITE_IOERR_DATA) {
         const auto page = LastBadPage(path_);
-        status = page ? Status::Error(Code::kCorrupt, "%s: page %u is damaged (its checksum is wrong)", path_.c_str(),
-                                      static_cast<unsigned>(*page))
-                      : Status::Error(Code::kCorrupt, "%s: a page is damaged (its checksum is wrong)", path_.c_str());
+        status =
+            page ? Status::Error(Code::kCorrupt, "%s: page %u is damaged (its checksum is wrong)",
+                                 path_.c_str(), static_cast<unsigned>(*page))
+                 : Status::Error(Code::kCorrupt, "%s: a page is damaged (its checksum is wrong)",
+                                 path_.c_str());
     } else {
         switch (TranslateCode(use)) {
-            case Code::kFull: status = Status::Error(Code::kFull, "%s: the disk is full", path_.c_str()); break;
+            case Code::kFull:
+                status = Status::Error(Code::kFull, "%s: the disk is full", path_.c_str());
+                break;
             case Code::kBusy:
-                status = Status::Error(Code::kBusy, "%s: another process or thread holds the file (%s)", path_.c_str(), text);
+                status =
+                    Status::Error(Code::kBusy, "%s: another process or thread holds the file (%s)",
+                                  path_.c_str(), text);
                 break;
             case Code::kNotADatabase:
-                status = Status::Error(Code::kNotADatabase, "%s: not a quern database (no SQLite header)", path_.c_str());
+                status =
+                    Status::Error(Code::kNotADatabase,
+                                  "%s: not a quern database (no SQLite header)", path_.c_str());
                 break;
             case Code::kCantOpen:
-                status = Status::Error(Code::kCantOpen, "%s: cannot be opened (%s)", path_.c_str(), text);
+                status = Status::Error(Code::kCantOpen, "%s: cannot be opened (%s)", path_.c_str(),
+                                       text);
                 break;
-            case Code::kInterrupted: status = Status::Error(Code::kInterrupted, "interrupted"); break;
+            case Code::kInterrupted:
+                status = Status::Error(Code::kInterrupted, "interrupted");
+                break;
             default:
-                status = Status::Error(TranslateCode(use), "%s: %s (SQLite code %d, in: %.120s)", path_.c_str(), text, use,
-                                       doing ? doing : "");
+                status = Status::Error(TranslateCode(use), "%s: %s (SQLite code %d, in: %.120s)",
+                                       path_.c_str(), text, use, doing ? doing : "");
         }
     }
     status.WithDetail(use, os_errno);
     return status;
 }
 
-bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
-int64_t Connection::changes() const { return sqlite3_changes64(handle_); }
+bool Connection::in_transaction() const {
+    return sqlite3_get_autocommit(handle_) == 0;
+}
+int64_t Connection::changes() const {
+    return sqlite3_changes64(handle_);
+}
 
 std::string QuoteName(std::string_view name) {
     std::string quoted = "\"";

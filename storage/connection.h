@@ -1,5 +1,6 @@
-// The one door to SQLite: a connection with prepared statements, and the translation of SQLite's codes. sqlite3.h itself is
-// included by connection.cpp, sqlite_door.h and the VFS files only.
+// The one door to SQLite: a connection with prepared statements, and the translation of SQLite's
+// codes. sqlite3.h itself is included by connection.cpp, file_store.cpp, sql_reader.cpp and the VFS
+// files only.
 //
 // Thread rule: a Connection is confined: one thread at a time (file_store.h hands them out).
 #pragma once
@@ -21,12 +22,15 @@ namespace quern::storage {
 
 class Connection;
 
-// A prepared statement in use. Parameters count from 1, columns from 0. Bound texts and blobs are borrowed until the
-// statement is released; column texts and blobs are valid until the next Step.
+// A prepared statement in use. Parameters count from 1, columns from 0. Bound texts and blobs are
+// borrowed until the statement is released; column texts and blobs are valid until the next Step.
 class Statement {
 public:
-    Statement(Connection* connection, sqlite3_stmt* handle) : connection_(connection), handle_(handle) {}
-    Statement(Statement&& other) noexcept : connection_(other.connection_), handle_(other.handle_) { other.handle_ = nullptr; }
+    Statement(Connection* connection, sqlite3_stmt* handle)
+        : connection_(connection), handle_(handle) {}
+    Statement(Statement&& other) noexcept : connection_(other.connection_), handle_(other.handle_) {
+        other.handle_ = nullptr;
+    }
     Statement& operator=(Statement&&) = delete;
     ~Statement();  // resets it and gives it back to the connection's cache
 
@@ -86,22 +90,26 @@ public:
     // Forgets prepared statements (before DDL that drops tables).
     void ForgetStatements();
 
-    // While set, long statements stop when the work is interrupted.
-    void SetWork(Work* work);
+    // While set, long statements report progress as `task`, and stop when the work is interrupted.
+    void SetWork(Work* work, const char* task);
     Status ErrorStatus(int code, const char* doing);
     sqlite3* handle() { return handle_; }
     bool in_transaction() const;
     int64_t changes() const;
-    // A number that moves with every commit to the file, by whomever; inside a transaction it is exact.
+    // A number that moves with every commit to the file, by whomever; inside a transaction it is
+    // exact.
     int64_t DataVersion() const;
 
 private:
+    static int OnProgress(void* connection);
     friend class Statement;
     friend class ScopedNoWait;
     Connection() = default;
     void Release(sqlite3_stmt* statement);
     sqlite3* handle_ = nullptr;
     int busy_ms_ = 0;
+    Work* work_ = nullptr;
+    const char* task_ = nullptr;
     std::string path_;
     std::unordered_map<std::string, sqlite3_stmt*> idle_;
 };
@@ -122,8 +130,10 @@ private:
 // RAII for Connection::SetWork.
 class ScopedWork {
 public:
-    ScopedWork(Connection* connection, Work* work) : connection_(connection) { connection_->SetWork(work); }
-    ~ScopedWork() { connection_->SetWork(nullptr); }
+    ScopedWork(Connection* connection, Work* work, const char* task) : connection_(connection) {
+        connection_->SetWork(work, task);
+    }
+    ~ScopedWork() { connection_->SetWork(nullptr, nullptr); }
     ScopedWork(const ScopedWork&) = delete;
     ScopedWork& operator=(const ScopedWork&) = delete;
 

@@ -29,7 +29,8 @@ bool FileExists(const std::string& path) {
     return stat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-// kTruncated when a file without a log is shorter than its header promises, else OK. Reads through SQLite's VFS, for the same reason.
+// kTruncated when a file without a log is shorter than its header promises, else OK. Reads through
+// SQLite's VFS, for the same reason.
 Status CheckLength(const std::string& path) {
     struct stat info;
     if (stat((path + "-wal").c_str(), &info) == 0 && info.st_size > 0) {
@@ -40,7 +41,8 @@ Status CheckLength(const std::string& path) {
     auto* file = reinterpret_cast<sqlite3_file*>(space.get());
     std::string full(static_cast<size_t>(vfs->mxPathname) + 2, '\0');
     if (vfs->xFullPathname(vfs, path.c_str(), vfs->mxPathname, full.data()) != SQLITE_OK ||
-        vfs->xOpen(vfs, full.c_str(), file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, nullptr) != SQLITE_OK) {
+        vfs->xOpen(vfs, full.c_str(), file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, nullptr) !=
+            SQLITE_OK) {
         return {};
     }
     unsigned char header[32];
@@ -48,7 +50,8 @@ Status CheckLength(const std::string& path) {
     const bool read = file->pMethods->xRead(file, header, sizeof header, 0) == SQLITE_OK &&
                       file->pMethods->xFileSize(file, &bytes) == SQLITE_OK;
     file->pMethods->xClose(file);
-    if (!read || std::memcmp(header, "SQLite format 3", 16) != 0 || header[16] != 0x40 || header[17] != 0) {
+    if (!read || std::memcmp(header, "SQLite format 3", 16) != 0 || header[16] != 0x40 ||
+        header[17] != 0) {
         return {};
     }
     int64_t pages = 0;
@@ -58,16 +61,17 @@ Status CheckLength(const std::string& path) {
     if (bytes >= pages * kPageBytes) {
         return {};
     }
-    return Status::Error(Code::kTruncated, "%s: has %lld bytes where its header promises %lld", path.c_str(),
-                         static_cast<long long>(bytes), static_cast<long long>(pages * kPageBytes));
+    return Status::Error(Code::kTruncated, "%s: has %lld bytes where its header promises %lld",
+                         path.c_str(), static_cast<long long>(bytes),
+                         static_cast<long long>(pages * kPageBytes));
 }
 
 // Bytes of the file as the file system sees it.
 int64_t FileBytes(sqlite3* db, int which) {
     sqlite3_file* file = nullptr;
     sqlite3_int64 size = 0;
-    if (sqlite3_file_control(db, "main", which, &file) == SQLITE_OK && file != nullptr && file->pMethods != nullptr &&
-        file->pMethods->xFileSize(file, &size) == SQLITE_OK) {
+    if (sqlite3_file_control(db, "main", which, &file) == SQLITE_OK && file != nullptr &&
+        file->pMethods != nullptr && file->pMethods->xFileSize(file, &size) == SQLITE_OK) {
         return size;
     }
     return 0;
@@ -75,7 +79,9 @@ int64_t FileBytes(sqlite3* db, int which) {
 
 }  // namespace
 
-Reader::~Reader() { store_->Return(std::move(connection_)); }
+Reader::~Reader() {
+    store_->Return(std::move(connection_));
+}
 
 Writer::~Writer() {
     if (open_) {
@@ -93,11 +99,13 @@ Status Writer::Commit(const std::function<void(bool committed)>& before_unlock) 
     if (!status.ok()) {
         const std::string message = status.message();
         sqlite3_exec(connection_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
-        // A full disk cuts the commit's own frame short, which recovery ignores: that outcome is known. After any
-        // other failure the frame may be whole on the disk although its sync failed.
+        // A full disk cuts the commit's own frame short, which recovery ignores: that outcome is
+        // known. After any other failure the frame may be whole on the disk although its sync
+        // failed.
         if (status.code() != Code::kFull && status.code() != Code::kInterrupted) {
             status = Status::Error(Code::kOutcomeUnknown,
-                                   "commit failed and its outcome is unknown; close and reopen the file to learn it (%s)",
+                                   "commit failed and its outcome is unknown; close and reopen the "
+                                   "file to learn it (%s)",
                                    message.c_str())
                          .WithDetail(status.detail(), status.os_errno());
             std::lock_guard<std::mutex> lock(store_->mutex_);
@@ -153,7 +161,8 @@ Result<std::unique_ptr<FileStore>> FileStore::Open(const StoreOptions& options) 
 Status FileStore::OpenFirst() {
     QUERN_ASSIGN(std::unique_ptr<Connection> connection, OpenConnection(!options_.read_only));
     Status header = CheckHeader(connection.get());
-    // A file on read-only media cannot have its log index: without a log it can be read as it stands.
+    // A file on read-only media cannot have its log index: without a log it can be read as it
+    // stands.
     const bool cannot_lock = header.code() == Code::kCantOpen || header.code() == Code::kReadOnly;
     if (!header.ok() && options_.read_only && cannot_lock && !FileExists(options_.path + "-wal")) {
         immutable_ = true;
@@ -175,7 +184,8 @@ FileStore::~FileStore() {
     if (writer_ != nullptr && !options_.read_only) {
         // Best effort: an idle file should be one file. Closing the last connection does the same.
         sqlite3_busy_timeout(writer_->handle(), 0);
-        sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+        sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr,
+                                  nullptr);
     }
     writer_.reset();
     if (in_memory_) {
@@ -193,7 +203,8 @@ Status FileStore::CheckHeader(Connection* connection) {
         QUERN_ASSIGN(application, connection->QueryInt("PRAGMA application_id"));
     }
     if (application != kApplicationId) {
-        return Status::Error(Code::kNotADatabase, "%s: not a quern database (SQLite application id %lld)", path,
+        return Status::Error(Code::kNotADatabase,
+                             "%s: not a quern database (SQLite application id %lld)", path,
                              static_cast<long long>(application));
     }
     QUERN_ASSIGN(const int64_t format, connection->QueryInt("PRAGMA user_version"));
@@ -201,11 +212,13 @@ Status FileStore::CheckHeader(Connection* connection) {
     int reserved = -1;
     sqlite3_file_control(connection->handle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     if (format > kFormatVersion) {
-        return Status::Error(Code::kNewer, "%s: file format %lld is newer than this library's %lld", path,
-                             static_cast<long long>(format), static_cast<long long>(kFormatVersion));
+        return Status::Error(Code::kNewer, "%s: file format %lld is newer than this library's %lld",
+                             path, static_cast<long long>(format),
+                             static_cast<long long>(kFormatVersion));
     }
     if (format < 1 || page_bytes != kPageBytes || reserved != kReservedBytes) {
-        return Status::Error(Code::kNotADatabase, "%s: not a quern database (page size %lld, %d bytes reserved)", path,
+        return Status::Error(Code::kNotADatabase,
+                             "%s: not a quern database (page size %lld, %d bytes reserved)", path,
                              static_cast<long long>(page_bytes), reserved);
     }
     // Feature bits, see FORMAT.md: this version knows none.
@@ -215,9 +228,11 @@ Status FileStore::CheckHeader(Connection* connection) {
         if (!row) {
             break;
         }
-        const bool blocks = bits.ColumnInt(0) == 3 || (bits.ColumnInt(0) == 2 && !options_.read_only);
+        const bool blocks =
+            bits.ColumnInt(0) == 3 || (bits.ColumnInt(0) == 2 && !options_.read_only);
         if (blocks && bits.ColumnInt(1) != 0) {
-            return Status::Error(Code::kNewer, "%s: uses features of a newer version (%s bits %llx)%s", path,
+            return Status::Error(Code::kNewer,
+                                 "%s: uses features of a newer version (%s bits %llx)%s", path,
                                  bits.ColumnInt(0) == 3 ? "incompatible" : "read-only compatible",
                                  static_cast<unsigned long long>(bits.ColumnInt(1)),
                                  bits.ColumnInt(0) == 3 ? "" : "; it can be opened with mode=ro");
@@ -289,7 +304,7 @@ void FileStore::Return(std::unique_ptr<Connection> connection) {
     if (connection == nullptr) {
         return;
     }
-    connection->SetWork(nullptr);
+    connection->SetWork(nullptr, nullptr);
     bool good = true;
     if (connection->in_transaction()) {
         Result<Statement> end = connection->Prepare("COMMIT");
@@ -307,14 +322,18 @@ Status FileStore::LockWriter() {
     }
     std::unique_lock<std::mutex> lock(mutex_);
     writers_waiting_++;
-    const bool free = writer_free_.wait_for(lock, std::chrono::milliseconds(options_.busy_ms), [&] { return !writer_busy_; });
+    const bool free = writer_free_.wait_for(lock, std::chrono::milliseconds(options_.busy_ms),
+                                            [&] { return !writer_busy_; });
     writers_waiting_--;
     if (!free) {
-        return Status::Error(Code::kBusy, "%s: another thread has a write transaction open", options_.path.c_str());
+        return Status::Error(Code::kBusy, "%s: another thread has a write transaction open",
+                             options_.path.c_str());
     }
     if (poisoned_) {
-        return Status::Error(Code::kPoisoned, "%s: an earlier commit failed with unknown outcome; close and reopen the file",
-                             options_.path.c_str());
+        return Status::Error(
+            Code::kPoisoned,
+            "%s: an earlier commit failed with unknown outcome; close and reopen the file",
+            options_.path.c_str());
     }
     writer_busy_ = true;
     return {};
@@ -366,7 +385,8 @@ Result<std::unique_ptr<Writer>> FileStore::BeginWrite() {
 Result<bool> FileStore::ReturnFreePages(int max_pages) {
     QUERN_ASSIGN(std::unique_ptr<Writer> writer, BeginWrite());
     // Each step of this statement frees one page.
-    QUERN_TRY(writer->connection()->Execute("PRAGMA incremental_vacuum(" + std::to_string(max_pages) + ")"));
+    QUERN_TRY(writer->connection()->Execute("PRAGMA incremental_vacuum(" +
+                                            std::to_string(max_pages) + ")"));
     QUERN_ASSIGN(const int64_t left, writer->connection()->QueryInt("PRAGMA freelist_count"));
     QUERN_TRY(writer->Commit());
     return left == 0;
@@ -375,9 +395,11 @@ Result<bool> FileStore::ReturnFreePages(int max_pages) {
 Status FileStore::Checkpoint() {
     QUERN_TRY(LockWriter());
     Status status;
-    // Without waiting: readers that come and go all the time would keep every writer out for the whole busy time.
+    // Without waiting: readers that come and go all the time would keep every writer out for the
+    // whole busy time.
     const ScopedNoWait no_wait(writer_.get());
-    const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+    const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr,
+                                               SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
     // Busy: a reader is still in the log; the next commit will try again.
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
         status = writer_->ErrorStatus(code, "checkpoint");
@@ -390,7 +412,7 @@ Status FileStore::Vacuum(Work* work) {
     QUERN_TRY(LockWriter());
     Status status;
     {
-        ScopedWork scope(writer_.get(), work);
+        ScopedWork scope(writer_.get(), work, "vacuum");
         writer_->ForgetStatements();
         // VACUUM attaches its temporary file.
         sqlite3_limit(writer_->handle(), SQLITE_LIMIT_ATTACHED, 1);
@@ -398,7 +420,8 @@ Status FileStore::Vacuum(Work* work) {
         sqlite3_limit(writer_->handle(), SQLITE_LIMIT_ATTACHED, 0);
     }
     if (status.ok()) {
-        const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+        const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr,
+                                                   SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
         if (code != SQLITE_OK) {
             status = writer_->ErrorStatus(code, "checkpoint after vacuum");
         }
@@ -427,7 +450,8 @@ Status FileStore::Backup(const std::string& path, Work* work) {
         int reserved = kReservedBytes;
         sqlite3_file_control(target->handle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
         QUERN_TRY(target->Execute("PRAGMA page_size=" + std::to_string(kPageBytes)));
-        sqlite3_backup* backup = sqlite3_backup_init(target->handle(), "main", reader->connection()->handle(), "main");
+        sqlite3_backup* backup =
+            sqlite3_backup_init(target->handle(), "main", reader->connection()->handle(), "main");
         if (backup == nullptr) {
             status = target->ErrorStatus(sqlite3_errcode(target->handle()), "backup");
         }
@@ -457,7 +481,7 @@ Status FileStore::Backup(const std::string& path, Work* work) {
 
 Status FileStore::CheckPages(Work* work, std::vector<std::string>* problems) {
     QUERN_ASSIGN(std::unique_ptr<Reader> reader, BeginRead());
-    ScopedWork scope(reader->connection(), work);
+    ScopedWork scope(reader->connection(), work, "verify pages");
     for (const uint32_t page : ScanPages(reader->connection()->handle())) {
         problems->push_back("page " + std::to_string(page) + ": checksum is wrong");
         if (problems->size() >= 100) {
@@ -494,8 +518,14 @@ Result<FileFigures> FileStore::Figures() {
     return figures;
 }
 
-const char* SqliteVersion() { return sqlite3_libversion(); }
-const char* ZstdVersion() { return ZSTD_versionString(); }
-int64_t SqliteMemoryBytes() { return sqlite3_memory_used(); }
+const char* SqliteVersion() {
+    return sqlite3_libversion();
+}
+const char* ZstdVersion() {
+    return ZSTD_versionString();
+}
+int64_t SqliteMemoryBytes() {
+    return sqlite3_memory_used();
+}
 
 }  // namespace quern::storage

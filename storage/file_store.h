@@ -1,7 +1,8 @@
-// The database file: opening, the pool of connections, read and write transactions, and whole-file work.
+// The database file: opening, the pool of connections, read and write transactions, and whole-file
+// work.
 //
-// Thread rule: a FileStore is thread-safe. A Reader or Writer is confined to one thread at a time. There is one Writer at a time
-// in all processes; a Reader never waits for it.
+// Thread rule: a FileStore is thread-safe. A Reader or Writer is confined to one thread at a time.
+// There is one Writer at a time in all processes; a Reader never waits for it.
 #pragma once
 
 #include <condition_variable>
@@ -37,7 +38,8 @@ public:
 
 private:
     friend class FileStore;
-    Reader(FileStore* store, std::unique_ptr<Connection> connection) : store_(store), connection_(std::move(connection)) {}
+    Reader(FileStore* store, std::unique_ptr<Connection> connection)
+        : store_(store), connection_(std::move(connection)) {}
     FileStore* store_;
     std::unique_ptr<Connection> connection_;
 };
@@ -50,7 +52,8 @@ public:
     Writer& operator=(const Writer&) = delete;
     Connection* connection() { return connection_; }
     // kOutcomeUnknown: the commit may or may not be in the file; the store is poisoned from now on.
-    // before_unlock, if given, runs when the outcome is known and before any other writer of this process can begin.
+    // before_unlock, if given, runs when the outcome is known and before any other writer of this
+    // process can begin.
     Status Commit(const std::function<void(bool committed)>& before_unlock = nullptr);
 
 private:
@@ -76,16 +79,19 @@ public:
     Result<std::unique_ptr<Reader>> BeginRead();
     Result<std::unique_ptr<Writer>> BeginWrite();
 
-    // A pause between two write transactions of long work, so that writers of this and other processes get their turn.
+    // A pause between two write transactions of long work, so that writers of this and other
+    // processes get their turn.
     void LetOthersWrite();
-    // Gives up to about max_pages free pages at the end of the file back to the system. True: none are left.
+    // Gives up to about max_pages free pages at the end of the file back to the system. True: none
+    // are left.
     Result<bool> ReturnFreePages(int max_pages);
     // Moves the write-ahead log into the file and empties it, as far as readers allow.
     Status Checkpoint();
     Status Vacuum(Work* work);
     // Copies a snapshot into a new file.
     Status Backup(const std::string& path, Work* work);
-    // Page checksums, B-trees, indexes: adds one line per problem. Error only when it could not be done.
+    // Page checksums, B-trees, indexes: adds one line per problem. Error only when it could not be
+    // done.
     Status CheckPages(Work* work, std::vector<std::string>* problems);
     Result<FileFigures> Figures();
 

@@ -56,8 +56,12 @@ Files& TheFiles() {
     return *files;
 }
 
-MemoryHandle* Of(sqlite3_file* file) { return reinterpret_cast<MemoryHandle*>(file); }
-MemoryFile& FileOf(sqlite3_file* file) { return **Of(file)->file; }
+MemoryHandle* Of(sqlite3_file* file) {
+    return reinterpret_cast<MemoryHandle*>(file);
+}
+MemoryFile& FileOf(sqlite3_file* file) {
+    return **Of(file)->file;
+}
 
 int Unlock(sqlite3_file* file, int level);
 int ShmUnmap(sqlite3_file* file, int remove);
@@ -77,13 +81,15 @@ int Close(sqlite3_file* file) {
     return SQLITE_OK;
 }
 
-// Calls body(pointer, bytes) for each stretch of [offset, offset + bytes), which must lie in the blocks.
+// Calls body(pointer, bytes) for each stretch of [offset, offset + bytes), which must lie in the
+// blocks.
 template <typename Body>
 void ForStretches(MemoryFile& memory, sqlite3_int64 offset, sqlite3_int64 bytes, Body body) {
     while (bytes > 0) {
         const sqlite3_int64 within = offset % kBlockBytes;
         const sqlite3_int64 count = std::min(bytes, kBlockBytes - within);
-        body(memory.blocks[static_cast<size_t>(offset / kBlockBytes)].get() + within, static_cast<size_t>(count));
+        body(memory.blocks[static_cast<size_t>(offset / kBlockBytes)].get() + within,
+             static_cast<size_t>(count));
         offset += count;
         bytes -= count;
     }
@@ -138,8 +144,10 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
     std::lock_guard<std::mutex> lock(memory.mutex);
     if (size < memory.size) {
         const sqlite3_int64 kept = (size + kBlockBytes - 1) / kBlockBytes * kBlockBytes;
-        const sqlite3_int64 end = std::min<sqlite3_int64>(kept, static_cast<sqlite3_int64>(memory.blocks.size()) * kBlockBytes);
-        ForStretches(memory, size, end - size, [](char* to, size_t count) { std::memset(to, 0, count); });
+        const sqlite3_int64 end = std::min<sqlite3_int64>(
+            kept, static_cast<sqlite3_int64>(memory.blocks.size()) * kBlockBytes);
+        ForStretches(memory, size, end - size,
+                     [](char* to, size_t count) { std::memset(to, 0, count); });
         memory.blocks.resize(static_cast<size_t>(kept / kBlockBytes));
         memory.size = size;
     } else {
@@ -151,7 +159,9 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
     return SQLITE_OK;
 }
 
-int Sync(sqlite3_file*, int) { return SQLITE_OK; }
+int Sync(sqlite3_file*, int) {
+    return SQLITE_OK;
+}
 
 int FileSize(sqlite3_file* file, sqlite3_int64* size) {
     MemoryFile& memory = FileOf(file);
@@ -178,7 +188,8 @@ int Lock(sqlite3_file* file, int level) {
         }
         memory.reserved = handle;
     } else {  // exclusive, by way of pending
-        if ((memory.pending != nullptr && memory.pending != handle) || (memory.reserved != nullptr && memory.reserved != handle)) {
+        if ((memory.pending != nullptr && memory.pending != handle) ||
+            (memory.reserved != nullptr && memory.reserved != handle)) {
             return SQLITE_BUSY;
         }
         memory.pending = handle;
@@ -218,10 +229,15 @@ int CheckReservedLock(sqlite3_file* file, int* held) {
     return SQLITE_OK;
 }
 
-int FileControl(sqlite3_file*, int, void*) { return SQLITE_NOTFOUND; }
-int SectorSize(sqlite3_file*) { return 4096; }
+int FileControl(sqlite3_file*, int, void*) {
+    return SQLITE_NOTFOUND;
+}
+int SectorSize(sqlite3_file*) {
+    return 4096;
+}
 int DeviceCharacteristics(sqlite3_file*) {
-    return SQLITE_IOCAP_ATOMIC | SQLITE_IOCAP_SAFE_APPEND | SQLITE_IOCAP_SEQUENTIAL | SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+    return SQLITE_IOCAP_ATOMIC | SQLITE_IOCAP_SAFE_APPEND | SQLITE_IOCAP_SEQUENTIAL |
+           SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
 int ShmMap(sqlite3_file* file, int region, int bytes, int extend, void volatile** out) {
@@ -308,11 +324,25 @@ int ShmUnmap(sqlite3_file* file, int remove) {
     return SQLITE_OK;
 }
 
-constexpr sqlite3_io_methods kMethods = {2,        Close,          Read,        Write,
-                                         Truncate, Sync,           FileSize,    Lock,
-                                         Unlock,   CheckReservedLock, FileControl, SectorSize,
-                                         DeviceCharacteristics, ShmMap, ShmLock, ShmBarrier,
-                                         ShmUnmap, nullptr, nullptr};
+constexpr sqlite3_io_methods kMethods = {2,
+                                         Close,
+                                         Read,
+                                         Write,
+                                         Truncate,
+                                         Sync,
+                                         FileSize,
+                                         Lock,
+                                         Unlock,
+                                         CheckReservedLock,
+                                         FileControl,
+                                         SectorSize,
+                                         DeviceCharacteristics,
+                                         ShmMap,
+                                         ShmLock,
+                                         ShmBarrier,
+                                         ShmUnmap,
+                                         nullptr,
+                                         nullptr};
 
 int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
     MemoryHandle* handle = Of(file);
@@ -372,15 +402,27 @@ int FullPathname(sqlite3_vfs*, const char* name, int size, char* out) {
 }
 
 // What has nothing to do with files is left to the default VFS.
-sqlite3_vfs* Default() { return sqlite3_vfs_find(nullptr); }
-int Randomness(sqlite3_vfs*, int bytes, char* out) { return Default()->xRandomness(Default(), bytes, out); }
-int Sleep(sqlite3_vfs*, int microseconds) { return Default()->xSleep(Default(), microseconds); }
-int CurrentTime(sqlite3_vfs*, double* out) { return Default()->xCurrentTime(Default(), out); }
-int GetLastError(sqlite3_vfs*, int, char*) { return 0; }
+sqlite3_vfs* Default() {
+    return sqlite3_vfs_find(nullptr);
+}
+int Randomness(sqlite3_vfs*, int bytes, char* out) {
+    return Default()->xRandomness(Default(), bytes, out);
+}
+int Sleep(sqlite3_vfs*, int microseconds) {
+    return Default()->xSleep(Default(), microseconds);
+}
+int CurrentTime(sqlite3_vfs*, double* out) {
+    return Default()->xCurrentTime(Default(), out);
+}
+int GetLastError(sqlite3_vfs*, int, char*) {
+    return 0;
+}
 
 }  // namespace
 
-const char* MemoryVfs() { return "quern-memory"; }
+const char* MemoryVfs() {
+    return "quern-memory";
+}
 
 Status RegisterMemoryVfs() {
     static sqlite3_vfs vfs{};
@@ -404,8 +446,10 @@ Status RegisterMemoryVfs() {
     if (sqlite3_vfs_register(&vfs, 0) == SQLITE_OK) {
         files.page_vfs = RegisterPageVfsOver(MemoryVfs());
     }
-    return files.page_vfs != nullptr ? Status()
-                                     : Status::Error(Code::kInternal, "the VFS for databases in memory cannot be registered");
+    return files.page_vfs != nullptr
+               ? Status()
+               : Status::Error(Code::kInternal,
+                               "the VFS for databases in memory cannot be registered");
 }
 
 const char* MemoryPageVfs() {

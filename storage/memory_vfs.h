@@ -1,5 +1,6 @@
-// A VFS that keeps files in memory, for ":memory:" databases. Unlike SQLite's own, it has shared memory and locks, so that
-// several connections of one process can use a database in write-ahead-log mode: readers and the writer do not wait for each other.
+// A VFS that keeps files in memory, for ":memory:" databases. Unlike SQLite's own, it has shared
+// memory and locks, so that several connections of one process can use a database in
+// write-ahead-log mode: readers and the writer do not wait for each other.
 //
 // Thread rule: all functions are thread-safe.
 #pragma once

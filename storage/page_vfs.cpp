@@ -56,9 +56,15 @@ Registry& TheRegistry() {
     return *registry;
 }
 
-PageFile* Of(sqlite3_file* file) { return reinterpret_cast<PageFile*>(file); }
-sqlite3_file* Below(sqlite3_file* file) { return Of(file)->below; }
-sqlite3_vfs* BelowVfs(sqlite3_vfs* vfs) { return static_cast<sqlite3_vfs*>(vfs->pAppData); }
+PageFile* Of(sqlite3_file* file) {
+    return reinterpret_cast<PageFile*>(file);
+}
+sqlite3_file* Below(sqlite3_file* file) {
+    return Of(file)->below;
+}
+sqlite3_vfs* BelowVfs(sqlite3_vfs* vfs) {
+    return static_cast<sqlite3_vfs*>(vfs->pAppData);
+}
 
 bool IsZero(const char* page) {
     return page[0] == 0 && std::memcmp(page, page + 1, kPageSize - 1) == 0;
@@ -93,7 +99,9 @@ bool IsSound(const char* page, uint32_t number) {
 // Whether the first bytes of page 1 are those of a file with our page size and reserve.
 Kind KindOf(const char* header) {
     const bool sqlite = std::memcmp(header, "SQLite format 3", 16) == 0;
-    return sqlite && header[16] == 0x40 && header[17] == 0 && header[20] == kReserved ? Kind::kQuern : Kind::kForeign;
+    return sqlite && header[16] == 0x40 && header[17] == 0 && header[20] == kReserved
+               ? Kind::kQuern
+               : Kind::kForeign;
 }
 
 // Looks at the file's header once it has one.
@@ -117,8 +125,12 @@ void NoteBadPage(const std::string& path, uint32_t number) {
     }
 }
 
-bool IsPage(int bytes, sqlite3_int64 offset) { return bytes == kPageSize && offset % kPageSize == 0; }
-uint32_t PageNumber(sqlite3_int64 offset) { return static_cast<uint32_t>(offset / kPageSize + 1); }
+bool IsPage(int bytes, sqlite3_int64 offset) {
+    return bytes == kPageSize && offset % kPageSize == 0;
+}
+uint32_t PageNumber(sqlite3_int64 offset) {
+    return static_cast<uint32_t>(offset / kPageSize + 1);
+}
 
 int Close(sqlite3_file* file) {
     const int code = Below(file)->pMethods->xClose(Below(file));
@@ -161,20 +173,33 @@ int Write(sqlite3_file* file, const void* data, int bytes, sqlite3_int64 offset)
     return Below(file)->pMethods->xWrite(Below(file), main->page.get(), bytes, offset);
 }
 
-int Truncate(sqlite3_file* file, sqlite3_int64 size) { return Below(file)->pMethods->xTruncate(Below(file), size); }
-int Sync(sqlite3_file* file, int flags) { return Below(file)->pMethods->xSync(Below(file), flags); }
-int FileSize(sqlite3_file* file, sqlite3_int64* size) { return Below(file)->pMethods->xFileSize(Below(file), size); }
-int Lock(sqlite3_file* file, int level) { return Below(file)->pMethods->xLock(Below(file), level); }
-int Unlock(sqlite3_file* file, int level) { return Below(file)->pMethods->xUnlock(Below(file), level); }
+int Truncate(sqlite3_file* file, sqlite3_int64 size) {
+    return Below(file)->pMethods->xTruncate(Below(file), size);
+}
+int Sync(sqlite3_file* file, int flags) {
+    return Below(file)->pMethods->xSync(Below(file), flags);
+}
+int FileSize(sqlite3_file* file, sqlite3_int64* size) {
+    return Below(file)->pMethods->xFileSize(Below(file), size);
+}
+int Lock(sqlite3_file* file, int level) {
+    return Below(file)->pMethods->xLock(Below(file), level);
+}
+int Unlock(sqlite3_file* file, int level) {
+    return Below(file)->pMethods->xUnlock(Below(file), level);
+}
 int CheckReservedLock(sqlite3_file* file, int* held) {
     return Below(file)->pMethods->xCheckReservedLock(Below(file), held);
 }
 int FileControl(sqlite3_file* file, int op, void* arg) {
     return Below(file)->pMethods->xFileControl(Below(file), op, arg);
 }
-int SectorSize(sqlite3_file* file) { return Below(file)->pMethods->xSectorSize(Below(file)); }
+int SectorSize(sqlite3_file* file) {
+    return Below(file)->pMethods->xSectorSize(Below(file));
+}
 int DeviceCharacteristics(sqlite3_file* file) {
-    // The layer below must not promise more than whole pages of ours allow; all its promises hold for them.
+    // The layer below must not promise more than whole pages of ours allow; all its promises hold
+    // for them.
     return Below(file)->pMethods->xDeviceCharacteristics(Below(file));
 }
 int ShmMap(sqlite3_file* file, int region, int bytes, int extend, void volatile** out) {
@@ -183,21 +208,53 @@ int ShmMap(sqlite3_file* file, int region, int bytes, int extend, void volatile*
 int ShmLock(sqlite3_file* file, int first, int count, int flags) {
     return Below(file)->pMethods->xShmLock(Below(file), first, count, flags);
 }
-void ShmBarrier(sqlite3_file* file) { Below(file)->pMethods->xShmBarrier(Below(file)); }
-int ShmUnmap(sqlite3_file* file, int remove) { return Below(file)->pMethods->xShmUnmap(Below(file), remove); }
+void ShmBarrier(sqlite3_file* file) {
+    Below(file)->pMethods->xShmBarrier(Below(file));
+}
+int ShmUnmap(sqlite3_file* file, int remove) {
+    return Below(file)->pMethods->xShmUnmap(Below(file), remove);
+}
 
 // Version 2: no memory mapping, which would show pages that nobody has checked.
-constexpr sqlite3_io_methods kMethods = {2,        Close,          Read,        Write,
-                                         Truncate, Sync,           FileSize,    Lock,
-                                         Unlock,   CheckReservedLock, FileControl, SectorSize,
-                                         DeviceCharacteristics, ShmMap, ShmLock, ShmBarrier,
-                                         ShmUnmap, nullptr, nullptr};
+constexpr sqlite3_io_methods kMethods = {2,
+                                         Close,
+                                         Read,
+                                         Write,
+                                         Truncate,
+                                         Sync,
+                                         FileSize,
+                                         Lock,
+                                         Unlock,
+                                         CheckReservedLock,
+                                         FileControl,
+                                         SectorSize,
+                                         DeviceCharacteristics,
+                                         ShmMap,
+                                         ShmLock,
+                                         ShmBarrier,
+                                         ShmUnmap,
+                                         nullptr,
+                                         nullptr};
 // For files of a layer without shared memory.
-constexpr sqlite3_io_methods kPlainMethods = {1,        Close,          Read,        Write,
-                                              Truncate, Sync,           FileSize,    Lock,
-                                              Unlock,   CheckReservedLock, FileControl, SectorSize,
-                                              DeviceCharacteristics, nullptr, nullptr, nullptr,
-                                              nullptr, nullptr, nullptr};
+constexpr sqlite3_io_methods kPlainMethods = {1,
+                                              Close,
+                                              Read,
+                                              Write,
+                                              Truncate,
+                                              Sync,
+                                              FileSize,
+                                              Lock,
+                                              Unlock,
+                                              CheckReservedLock,
+                                              FileControl,
+                                              SectorSize,
+                                              DeviceCharacteristics,
+                                              nullptr,
+                                              nullptr,
+                                              nullptr,
+                                              nullptr,
+                                              nullptr,
+                                              nullptr};
 
 int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
     PageFile* page_file = Of(file);
@@ -222,7 +279,9 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
     return SQLITE_OK;
 }
 
-int Delete(sqlite3_vfs* vfs, const char* name, int sync) { return BelowVfs(vfs)->xDelete(BelowVfs(vfs), name, sync); }
+int Delete(sqlite3_vfs* vfs, const char* name, int sync) {
+    return BelowVfs(vfs)->xDelete(BelowVfs(vfs), name, sync);
+}
 int Access(sqlite3_vfs* vfs, const char* name, int flags, int* out) {
     return BelowVfs(vfs)->xAccess(BelowVfs(vfs), name, flags, out);
 }
@@ -230,15 +289,28 @@ int FullPathname(sqlite3_vfs* vfs, const char* name, int size, char* out) {
     return BelowVfs(vfs)->xFullPathname(BelowVfs(vfs), name, size, out);
 }
 // Loading extensions through this VFS is refused.
-void* DlOpen(sqlite3_vfs*, const char*) { return nullptr; }
-void DlError(sqlite3_vfs*, int size, char* message) { sqlite3_snprintf(size, message, "extensions are not loaded"); }
-void (*DlSym(sqlite3_vfs*, void*, const char*))(void) { return nullptr; }
+void* DlOpen(sqlite3_vfs*, const char*) {
+    return nullptr;
+}
+void DlError(sqlite3_vfs*, int size, char* message) {
+    sqlite3_snprintf(size, message, "extensions are not loaded");
+}
+void (*DlSym(sqlite3_vfs*, void*, const char*))(void) {
+    return nullptr;
+}
 void DlClose(sqlite3_vfs*, void*) {}
-int Randomness(sqlite3_vfs* vfs, int bytes, char* out) { return BelowVfs(vfs)->xRandomness(BelowVfs(vfs), bytes, out); }
-int Sleep(sqlite3_vfs* vfs, int microseconds) { return BelowVfs(vfs)->xSleep(BelowVfs(vfs), microseconds); }
-int CurrentTime(sqlite3_vfs* vfs, double* out) { return BelowVfs(vfs)->xCurrentTime(BelowVfs(vfs), out); }
+int Randomness(sqlite3_vfs* vfs, int bytes, char* out) {
+    return BelowVfs(vfs)->xRandomness(BelowVfs(vfs), bytes, out);
+}
+int Sleep(sqlite3_vfs* vfs, int microseconds) {
+    return BelowVfs(vfs)->xSleep(BelowVfs(vfs), microseconds);
+}
+int CurrentTime(sqlite3_vfs* vfs, double* out) {
+    return BelowVfs(vfs)->xCurrentTime(BelowVfs(vfs), out);
+}
 int GetLastError(sqlite3_vfs* vfs, int size, char* out) {
-    return BelowVfs(vfs)->xGetLastError ? BelowVfs(vfs)->xGetLastError(BelowVfs(vfs), size, out) : 0;
+    return BelowVfs(vfs)->xGetLastError ? BelowVfs(vfs)->xGetLastError(BelowVfs(vfs), size, out)
+                                        : 0;
 }
 int CurrentTimeInt64(sqlite3_vfs* vfs, sqlite3_int64* out) {
     if (BelowVfs(vfs)->iVersion >= 2 && BelowVfs(vfs)->xCurrentTimeInt64 != nullptr) {
@@ -301,10 +373,12 @@ Status RegisterPageVfs() {
     Registry& registry = TheRegistry();
     std::lock_guard<std::mutex> lock(registry.mutex);
     if (registry.current == nullptr) {
-        registry.current = LayerOver(registry, registry.base.empty() ? nullptr : registry.base.c_str());
+        registry.current =
+            LayerOver(registry, registry.base.empty() ? nullptr : registry.base.c_str());
     }
-    return registry.current != nullptr ? Status()
-                                       : Status::Error(Code::kInternal, "SQLite has no VFS to build upon");
+    return registry.current != nullptr
+               ? Status()
+               : Status::Error(Code::kInternal, "SQLite has no VFS to build upon");
 }
 
 const char* CurrentPageVfs() {
@@ -320,18 +394,20 @@ std::optional<uint32_t> LastBadPage(const std::string& path) {
     if (found == registry.bad_pages.end() && registry.current != nullptr) {
         sqlite3_vfs* vfs = sqlite3_vfs_find(registry.current);
         std::string full(static_cast<size_t>(vfs->mxPathname) + 1, '\0');
-        if (vfs->xFullPathname(vfs, path.c_str(), static_cast<int>(full.size()), full.data()) == SQLITE_OK) {
+        if (vfs->xFullPathname(vfs, path.c_str(), static_cast<int>(full.size()), full.data()) ==
+            SQLITE_OK) {
             found = registry.bad_pages.find(full.c_str());
         }
     }
-    return found == registry.bad_pages.end() ? std::nullopt : std::optional<uint32_t>(found->second);
+    return found == registry.bad_pages.end() ? std::nullopt
+                                             : std::optional<uint32_t>(found->second);
 }
 
 std::vector<uint32_t> ScanPages(sqlite3* db) {
     std::vector<uint32_t> bad;
     sqlite3_file* file = nullptr;
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr ||
-        (file->pMethods != &kMethods && file->pMethods != &kPlainMethods)) {
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        file == nullptr || (file->pMethods != &kMethods && file->pMethods != &kPlainMethods)) {
         return bad;
     }
     sqlite3_file* below = Below(file);
@@ -340,7 +416,8 @@ std::vector<uint32_t> ScanPages(sqlite3* db) {
         return bad;
     }
     const std::unique_ptr<char[]> page(new char[kPageSize]);
-    for (sqlite3_int64 offset = 0; offset + kPageSize <= size && bad.size() < kBadPagesMax; offset += kPageSize) {
+    for (sqlite3_int64 offset = 0; offset + kPageSize <= size && bad.size() < kBadPagesMax;
+         offset += kPageSize) {
         bool sound = false;
         for (int i = 0; i < kScanTries && !sound; i++) {
             if (i > 0) {

@@ -1,13 +1,15 @@
-// The page-checksum VFS: a thin layer over another SQLite VFS. Each 16 KiB page of a main database file ends in 64 reserved bytes:
+// The page-checksum VFS: a thin layer over another SQLite VFS. Each 16 KiB page of a main database
+// file ends in 64 reserved bytes:
 //
 //   offset  size  content
 //   16320   8     XXH3-64 of bytes 0..16319, seeded with the page number, little-endian
 //   16328   4     page number (from 1), little-endian
 //   16332   52    zero
 //
-// The checksum is written with the page and proven when the page is read, so that damage and misplaced pages surface as
-// SQLITE_IOERR_DATA before any B-tree code sees them. A page of zeros only counts as never written. The write-ahead log
-// passes through: its frames have checksums of their own, and their pages get ours when they move into the file.
+// The checksum is written with the page and proven when the page is read, so that damage and
+// misplaced pages surface as SQLITE_IOERR_DATA before any B-tree code sees them. A page of zeros
+// only counts as never written. The write-ahead log passes through: its frames have checksums of
+// their own, and their pages get ours when they move into the file.
 //
 // Thread rule: all functions are thread-safe.
 #pragma once
@@ -27,13 +29,14 @@ namespace quern::storage {
 Status RegisterPageVfs();
 // Its name, for sqlite3_open_v2.
 const char* CurrentPageVfs();
-// Registers the layer over any other VFS; returns its name, NULL when there is no such VFS. The name lives forever.
+// Registers the layer over any other VFS; returns its name, NULL when there is no such VFS. The
+// name lives forever.
 const char* RegisterPageVfsOver(const char* base);
 
 // The page of this database that last failed its check, if any has.
 std::optional<uint32_t> LastBadPage(const std::string& path);
-// Reads all pages of the main file and returns the numbers of those that fail (at most 100). Pages that are newer in the
-// write-ahead log are checked as they stand in the file.
+// Reads all pages of the main file and returns the numbers of those that fail (at most 100). Pages
+// that are newer in the write-ahead log are checked as they stand in the file.
 std::vector<uint32_t> ScanPages(sqlite3* db);
 
 }  // namespace quern::storage

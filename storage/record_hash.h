@@ -1,6 +1,7 @@
-// The hash of a record: a sum of one XXH3 for the key, each attribute and each vector, every one bound to the record's row id and
-// to its column. Because it is a sum, changing or dropping one column needs only that column's old value; and the
-// sum over all live records is the collection's digest, which a lost or doubled record changes.
+// The hash of a record: a sum of one XXH3 for the key, each attribute and each vector, every one
+// bound to the record's row id and to its column. Because it is a sum, changing or dropping one
+// column needs only that column's old value; and the sum over all live records is the collection's
+// digest, which a lost or doubled record changes.
 #pragma once
 
 #include "storage/base/hash.h"
@@ -10,7 +11,8 @@ namespace quern::storage {
 
 inline uint64_t HashKey(int64_t rid, const Key& key) {
     const uint64_t seed = MixSeed(static_cast<uint64_t>(rid), 0);
-    return key.type == KeyType::kInt ? Hash64(&key.number, sizeof key.number, seed) : Hash64(key.text, seed + 1);
+    return key.type == KeyType::kInt ? Hash64(&key.number, sizeof key.number, seed)
+                                     : Hash64(key.text, seed + 1);
 }
 
 // Null hashes to 0: an attribute added later changes no digest.
@@ -28,7 +30,8 @@ inline uint64_t HashCell(int64_t rid, uint32_t column, const Cell& cell) {
 }
 
 inline uint64_t HashVector(int64_t rid, uint32_t column, BytesView vector) {
-    return Hash64(vector, MixSeed(static_cast<uint64_t>(rid), (static_cast<uint64_t>(column) << 3) + 7));
+    return Hash64(vector,
+                  MixSeed(static_cast<uint64_t>(rid), (static_cast<uint64_t>(column) << 3) + 7));
 }
 
 }  // namespace quern::storage

@@ -16,7 +16,9 @@ Status RecordLog::Append(const LogEntry& entry, const CollectionState* last) {
         insert.Int(3, entry.dead);
     }
     if (last != nullptr) {
-        insert.Int(4, last->generation).Int(5, last->records).Int(6, static_cast<int64_t>(last->digest));
+        insert.Int(4, last->generation)
+            .Int(5, last->records)
+            .Int(6, static_cast<int64_t>(last->digest));
     }
     if (entry.kind == LogKind::kPut) {
         insert.Int(7, static_cast<int64_t>(entry.hash)).KeyValue(kKeyColumn, entry.key);
@@ -28,7 +30,8 @@ Status RecordLog::Append(const LogEntry& entry, const CollectionState* last) {
     return insert.Run();
 }
 
-Result<int64_t> RecordLog::ReadWhere(const char* where, int64_t bound, const std::function<Status(const LogEntry&)>& visit) {
+Result<int64_t> RecordLog::ReadWhere(const char* where, int64_t bound,
+                                     const std::function<Status(const LogEntry&)>& visit) {
     QUERN_ASSIGN(Statement rows, connection_->Prepare(info_.sql.read_log + where));
     rows.Int(1, bound);
     LogEntry entry;
@@ -41,8 +44,10 @@ Result<int64_t> RecordLog::ReadWhere(const char* where, int64_t bound, const std
         entry.rid = rows.ColumnInt(0);
         const int64_t kind = rows.ColumnInt(1);
         if (kind < 1 || kind > 3 || entry.rid < 1) {
-            return Status::Error(Code::kCorrupt, "collection '%s': log entry %lld has unknown kind %lld", info_.name.c_str(),
-                                 static_cast<long long>(entry.rid), static_cast<long long>(kind));
+            return Status::Error(Code::kCorrupt,
+                                 "collection '%s': log entry %lld has unknown kind %lld",
+                                 info_.name.c_str(), static_cast<long long>(entry.rid),
+                                 static_cast<long long>(kind));
         }
         entry.kind = static_cast<LogKind>(kind);
         entry.dead = rows.ColumnInt(2);
@@ -50,7 +55,8 @@ Result<int64_t> RecordLog::ReadWhere(const char* where, int64_t bound, const std
         entry.vectors = {};
         entry.cells.clear();
         if (entry.kind == LogKind::kPut) {
-            entry.key = info_.schema.key_type == KeyType::kInt ? Key::Int(rows.ColumnInt(4)) : Key::Text(rows.ColumnBytes(4));
+            entry.key = info_.schema.key_type == KeyType::kInt ? Key::Int(rows.ColumnInt(4))
+                                                               : Key::Text(rows.ColumnBytes(4));
             entry.vectors = rows.ColumnBytes(5);
             for (size_t i = 0; i < info_.schema.attrs.size(); i++) {
                 entry.cells.push_back(rows.ColumnCell(6 + static_cast<int>(i)));
@@ -76,7 +82,8 @@ Result<bool> RecordLog::ReadCells(int64_t rid, const std::vector<size_t>& attrs,
     for (const size_t attr : attrs) {
         sql += ", " + QuoteName(info_.schema.attrs[attr].name);
     }
-    QUERN_ASSIGN(Statement row, connection_->Prepare(sql + " FROM " + table_ + " WHERE \"_rid\"=?1"));
+    QUERN_ASSIGN(Statement row,
+                 connection_->Prepare(sql + " FROM " + table_ + " WHERE \"_rid\"=?1"));
     QUERN_ASSIGN(const bool there, row.Int(1, rid).Step());
     if (!there) {
         return false;
@@ -89,7 +96,9 @@ Result<bool> RecordLog::ReadCells(int64_t rid, const std::vector<size_t>& attrs,
     return true;
 }
 
-Status RecordLog::Clear() { return connection_->Execute("DELETE FROM " + table_); }
+Status RecordLog::Clear() {
+    return connection_->Execute("DELETE FROM " + table_);
+}
 
 void EncodeVectors(const Schema& schema, const std::vector<VectorRef>& vectors, Bytes* blob) {
     blob->clear();
@@ -111,8 +120,10 @@ Status DecodeVectors(const Schema& schema, BytesView blob, std::vector<VectorRef
         while (field < schema.dense.size() && schema.dense[field].id != id) {
             field++;
         }
-        if (!reader.ok() || field == schema.dense.size() || size != schema.dense[field].row_bytes()) {
-            return Status::Error(Code::kCorrupt, "log entry holds a vector of no field or of the wrong size");
+        if (!reader.ok() || field == schema.dense.size() ||
+            size != schema.dense[field].row_bytes()) {
+            return Status::Error(Code::kCorrupt,
+                                 "log entry holds a vector of no field or of the wrong size");
         }
         vectors->push_back({field, reader.Take(size)});
         if (!reader.ok()) {

@@ -1,6 +1,7 @@
-// The log: records and deletions in the order of their commits, one row each, until they are sealed. An append touches one page
-// only, so a small commit costs one page of write-ahead log and one sync. Each process keeps the log's content in memory
-// (engine/db/log_mirror.h); nothing here is read by key.
+// The log: records and deletions in the order of their commits, one row each, until they are
+// sealed. An append touches one page only, so a small commit costs one page of write-ahead log and
+// one sync. Each process keeps the log's content in memory (engine/db/log_mirror.h); nothing here
+// is read by key.
 #pragma once
 
 #include <functional>
@@ -38,17 +39,20 @@ public:
     // One entry. False when there is none with this row id.
     Result<bool> ReadOne(int64_t rid, const std::function<Status(const LogEntry&)>& visit);
     // Attributes of one put. False when there is no such entry.
-    Result<bool> ReadCells(int64_t rid, const std::vector<size_t>& attrs, const std::function<Status(const std::vector<Cell>&)>& visit);
+    Result<bool> ReadCells(int64_t rid, const std::vector<size_t>& attrs,
+                           const std::function<Status(const std::vector<Cell>&)>& visit);
     Status Clear();
 
 private:
-    Result<int64_t> ReadWhere(const char* where, int64_t bound, const std::function<Status(const LogEntry&)>& visit);
+    Result<int64_t> ReadWhere(const char* where, int64_t bound,
+                              const std::function<Status(const LogEntry&)>& visit);
     Connection* connection_;
     const CollectionInfo& info_;
     const std::string& table_;
 };
 
-// The dense values of one record as one blob: for each present field, in schema order: varint field id, varint bytes, the elements.
+// The dense values of one record as one blob: for each present field, in schema order: varint field
+// id, varint bytes, the elements.
 struct VectorRef {
     size_t field = 0;  // index in Schema::dense
     BytesView bytes;

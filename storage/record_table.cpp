@@ -5,7 +5,8 @@ namespace quern::storage {
 RecordTable::RecordTable(Connection* connection, const CollectionInfo& info)
     : connection_(connection), info_(info), table_(info.sql.record_table) {}
 
-Result<bool> RecordTable::Insert(int64_t rid, uint64_t hash, const Key& key, const std::vector<Cell>& cells) {
+Result<bool> RecordTable::Insert(int64_t rid, uint64_t hash, const Key& key,
+                                 const std::vector<Cell>& cells) {
     QUERN_ASSIGN(Statement insert, connection_->Prepare(info_.sql.insert_record));
     insert.Int(1, rid).Int(2, static_cast<int64_t>(hash)).KeyValue(3, key);
     for (size_t i = 0; i < cells.size(); i++) {
@@ -21,15 +22,18 @@ Result<std::optional<RecordRef>> RecordTable::Find(const Key& key) {
     if (!there) {
         return std::optional<RecordRef>();
     }
-    return std::optional<RecordRef>(RecordRef{find.ColumnInt(0), static_cast<uint64_t>(find.ColumnInt(1))});
+    return std::optional<RecordRef>(
+        RecordRef{find.ColumnInt(0), static_cast<uint64_t>(find.ColumnInt(1))});
 }
 
 Status RecordTable::Remove(int64_t rid) {
-    QUERN_ASSIGN(Statement remove, connection_->Prepare("DELETE FROM " + table_ + " WHERE \"_rid\"=?1"));
+    QUERN_ASSIGN(Statement remove,
+                 connection_->Prepare("DELETE FROM " + table_ + " WHERE \"_rid\"=?1"));
     return remove.Int(1, rid).Run();
 }
 
-Status RecordTable::Update(int64_t rid, uint64_t hash, const std::vector<size_t>& attrs, const std::vector<Cell>& cells) {
+Status RecordTable::Update(int64_t rid, uint64_t hash, const std::vector<size_t>& attrs,
+                           const std::vector<Cell>& cells) {
     std::string sql = "UPDATE " + table_ + " SET \"_hash\"=?2";
     for (size_t i = 0; i < attrs.size(); i++) {
         sql += ", " + QuoteName(info_.schema.attrs[attrs[i]].name) + "=?" + std::to_string(i + 3);
@@ -61,8 +65,8 @@ void RecordTable::FillRow(Statement* statement, size_t attr_count, RecordRow* ro
     }
 }
 
-Result<bool> RecordTable::One(const std::string& where, const Cell& bound, const std::vector<size_t>& attrs,
-                              const Visit& visit) {
+Result<bool> RecordTable::One(const std::string& where, const Cell& bound,
+                              const std::vector<size_t>& attrs, const Visit& visit) {
     QUERN_ASSIGN(Statement select, connection_->Prepare(Columns(attrs) + where));
     QUERN_ASSIGN(const bool there, select.Value(1, bound).Step());
     if (!there) {
@@ -75,14 +79,16 @@ Result<bool> RecordTable::One(const std::string& where, const Cell& bound, const
     return true;
 }
 
-Result<bool> RecordTable::ReadByRid(int64_t rid, const std::vector<size_t>& attrs, const Visit& visit) {
+Result<bool> RecordTable::ReadByRid(int64_t rid, const std::vector<size_t>& attrs,
+                                    const Visit& visit) {
     Cell bound;
     bound.kind = Cell::Kind::kInt;
     bound.number = rid;
     return One(" WHERE \"_rid\"=?1", bound, attrs, visit);
 }
 
-Result<bool> RecordTable::ReadByKey(const Key& key, const std::vector<size_t>& attrs, const Visit& visit) {
+Result<bool> RecordTable::ReadByKey(const Key& key, const std::vector<size_t>& attrs,
+                                    const Visit& visit) {
     Cell bound;
     bound.kind = key.type == KeyType::kInt ? Cell::Kind::kInt : Cell::Kind::kText;
     bound.number = key.number;
@@ -115,10 +121,12 @@ Status RecordTable::Many(Statement* rows, const std::vector<size_t>& attrs, cons
     }
 }
 
-Status RecordTable::Scan(const std::optional<Key>& after, const std::vector<size_t>& attrs, const Visit& visit) {
+Status RecordTable::Scan(const std::optional<Key>& after, const std::vector<size_t>& attrs,
+                         const Visit& visit) {
     const std::string key = QuoteName(info_.schema.key_name);
-    QUERN_ASSIGN(Statement rows, connection_->Prepare(Columns(attrs) + (after ? " WHERE " + key + ">?1" : "") +
-                                                      " ORDER BY " + key));
+    QUERN_ASSIGN(Statement rows,
+                 connection_->Prepare(Columns(attrs) + (after ? " WHERE " + key + ">?1" : "") +
+                                      " ORDER BY " + key));
     if (after) {
         rows.KeyValue(1, *after);
     }
@@ -126,7 +134,8 @@ Status RecordTable::Scan(const std::optional<Key>& after, const std::vector<size
 }
 
 Status RecordTable::ScanByRid(int64_t after, const std::vector<size_t>& attrs, const Visit& visit) {
-    QUERN_ASSIGN(Statement rows, connection_->Prepare(Columns(attrs) + " WHERE \"_rid\">?1 ORDER BY \"_rid\""));
+    QUERN_ASSIGN(Statement rows,
+                 connection_->Prepare(Columns(attrs) + " WHERE \"_rid\">?1 ORDER BY \"_rid\""));
     rows.Int(1, after);
     return Many(&rows, attrs, visit);
 }

@@ -1,5 +1,6 @@
-// Sealed records: the SQL table that carries a collection's name. One row per live sealed record: row id, hash, key, attributes.
-// Vectors are in segments (chunk_store.h); records not yet sealed are in the log (record_log.h).
+// Sealed records: the SQL table that carries a collection's name. One row per live sealed record:
+// row id, hash, key, attributes. Vectors are in segments (chunk_store.h); records not yet sealed
+// are in the log (record_log.h).
 #pragma once
 
 #include <functional>
@@ -28,26 +29,31 @@ class RecordTable {
 public:
     RecordTable(Connection* connection, const CollectionInfo& info);
 
-    // False when the key is there already (nothing changed then). cells: one per attribute of the schema.
+    // False when the key is there already (nothing changed then). cells: one per attribute of the
+    // schema.
     Result<bool> Insert(int64_t rid, uint64_t hash, const Key& key, const std::vector<Cell>& cells);
     Result<std::optional<RecordRef>> Find(const Key& key);
     Status Remove(int64_t rid);
     // Sets some attributes (by index in the schema) and the hash.
-    Status Update(int64_t rid, uint64_t hash, const std::vector<size_t>& attrs, const std::vector<Cell>& cells);
+    Status Update(int64_t rid, uint64_t hash, const std::vector<size_t>& attrs,
+                  const std::vector<Cell>& cells);
 
     // Readers of chosen attributes. visit returns false to stop.
     using Visit = std::function<Result<bool>(const RecordRow&)>;
-    Result<bool> ReadByRid(int64_t rid, const std::vector<size_t>& attrs, const Visit& visit);  // false: no such row
+    Result<bool> ReadByRid(int64_t rid, const std::vector<size_t>& attrs,
+                           const Visit& visit);  // false: no such row
     Result<bool> ReadByKey(const Key& key, const std::vector<size_t>& attrs, const Visit& visit);
     Result<std::optional<Key>> KeyOf(int64_t rid);
     // In key order, behind `after` if given.
-    Status Scan(const std::optional<Key>& after, const std::vector<size_t>& attrs, const Visit& visit);
+    Status Scan(const std::optional<Key>& after, const std::vector<size_t>& attrs,
+                const Visit& visit);
     // In row id order, behind row id `after`.
     Status ScanByRid(int64_t after, const std::vector<size_t>& attrs, const Visit& visit);
 
 private:
     std::string Columns(const std::vector<size_t>& attrs) const;
-    Result<bool> One(const std::string& where, const Cell& bound, const std::vector<size_t>& attrs, const Visit& visit);
+    Result<bool> One(const std::string& where, const Cell& bound, const std::vector<size_t>& attrs,
+                     const Visit& visit);
     Status Many(Statement* rows, const std::vector<size_t>& attrs, const Visit& visit);
     void FillRow(Statement* statement, size_t attr_count, RecordRow* row) const;
 

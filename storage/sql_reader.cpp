@@ -8,13 +8,16 @@ namespace quern::storage {
 
 namespace {
 
-// What a user's statement may do. `inner` is the view whose body asks, NULL for the statement itself.
-int Authorize(void* user, int action, const char* first, const char* second, const char* database, const char* inner) {
+// What a user's statement may do. `inner` is the view whose body asks, NULL for the statement
+// itself.
+int Authorize(void* user, int action, const char* first, const char* second, const char* database,
+              const char* inner) {
     switch (action) {
         case SQLITE_SELECT:
         case SQLITE_RECURSIVE: return SQLITE_OK;
         case SQLITE_FUNCTION:
-            return second != nullptr && sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
+            return second != nullptr && sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY
+                                                                                       : SQLITE_OK;
         case SQLITE_READ: break;
         default: return SQLITE_DENY;
     }
@@ -22,7 +25,8 @@ int Authorize(void* user, int action, const char* first, const char* second, con
         return SQLITE_OK;
     }
     const auto* views = static_cast<const std::vector<SqlView>*>(user);
-    if (first == nullptr || sqlite3_strnicmp(first, "sqlite_", 7) == 0 || sqlite3_strnicmp(first, "quern_", 6) == 0) {
+    if (first == nullptr || sqlite3_strnicmp(first, "sqlite_", 7) == 0 ||
+        sqlite3_strnicmp(first, "quern_", 6) == 0) {
         return SQLITE_DENY;
     }
     // The tables themselves have columns and rows that are not the user's.
@@ -37,7 +41,8 @@ int Authorize(void* user, int action, const char* first, const char* second, con
 }
 
 Status SqlError(sqlite3* db) {
-    return Status::Error(Code::kSql, "SQL: %s", sqlite3_errmsg(db)).WithDetail(sqlite3_extended_errcode(db), 0);
+    return Status::Error(Code::kSql, "SQL: %s", sqlite3_errmsg(db))
+        .WithDetail(sqlite3_extended_errcode(db), 0);
 }
 
 struct Finalize {
@@ -58,20 +63,24 @@ Cell ReadCell(sqlite3_stmt* statement, int column) {
             break;
         case SQLITE_NULL: break;
         default: {
-            cell.kind = sqlite3_column_type(statement, column) == SQLITE_TEXT ? Cell::Kind::kText : Cell::Kind::kBlob;
+            cell.kind = sqlite3_column_type(statement, column) == SQLITE_TEXT ? Cell::Kind::kText
+                                                                              : Cell::Kind::kBlob;
             const void* data = sqlite3_column_blob(statement, column);
             const auto size = static_cast<size_t>(sqlite3_column_bytes(statement, column));
-            cell.text = data == nullptr ? std::string_view("", 0) : std::string_view(static_cast<const char*>(data), size);
+            cell.text = data == nullptr ? std::string_view("", 0)
+                                        : std::string_view(static_cast<const char*>(data), size);
         }
     }
     return cell;
 }
 
-Status RunAuthorized(Connection* connection, const std::string& statement, Work* work, const SqlSink& sink) {
+Status RunAuthorized(Connection* connection, const std::string& statement, Work* work,
+                     const SqlSink& sink) {
     sqlite3* db = connection->handle();
     sqlite3_stmt* raw = nullptr;
     const char* tail = nullptr;
-    if (sqlite3_prepare_v2(db, statement.c_str(), static_cast<int>(statement.size() + 1), &raw, &tail) != SQLITE_OK) {
+    if (sqlite3_prepare_v2(db, statement.c_str(), static_cast<int>(statement.size() + 1), &raw,
+                           &tail) != SQLITE_OK) {
         return SqlError(db);
     }
     const StatementPtr prepared(raw);
@@ -108,7 +117,8 @@ Status RunAuthorized(Connection* connection, const std::string& statement, Work*
         }
         if (code != SQLITE_ROW) {
             const int base = code & 0xff;
-            const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH || base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
+            const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH ||
+                               base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
             return users ? SqlError(db) : connection->ErrorStatus(code, "SQL");
         }
         for (int i = 0; i < count; i++) {
@@ -121,21 +131,24 @@ Status RunAuthorized(Connection* connection, const std::string& statement, Work*
 
 }  // namespace
 
-Status RunSql(Connection* connection, const std::vector<SqlView>& views, const std::string& statement, Work* work,
-              const SqlSink& sink) {
+Status RunSql(Connection* connection, const std::vector<SqlView>& views,
+              const std::string& statement, Work* work, const SqlSink& sink) {
     Status status;
     size_t made = 0;
     for (; made < views.size() && status.ok(); made++) {
-        status = connection->Execute("CREATE TEMP VIEW " + QuoteName(views[made].name) + " AS " + views[made].select);
+        status = connection->Execute("CREATE TEMP VIEW " + QuoteName(views[made].name) + " AS " +
+                                     views[made].select);
     }
     if (status.ok()) {
-        ScopedWork scope(connection, work);
-        sqlite3_set_authorizer(connection->handle(), Authorize, const_cast<std::vector<SqlView>*>(&views));
+        ScopedWork scope(connection, work, "sql");
+        sqlite3_set_authorizer(connection->handle(), Authorize,
+                               const_cast<std::vector<SqlView>*>(&views));
         status = RunAuthorized(connection, statement, work, sink);
         sqlite3_set_authorizer(connection->handle(), nullptr, nullptr);
     }
     for (size_t i = 0; i < made; i++) {
-        const Status dropped = connection->Execute("DROP VIEW IF EXISTS temp." + QuoteName(views[i].name));
+        const Status dropped =
+            connection->Execute("DROP VIEW IF EXISTS temp." + QuoteName(views[i].name));
         if (status.ok()) {
             status = dropped;
         }

@@ -1,4 +1,5 @@
-// Runs one SQL statement of a user: read-only, and with nothing in sight but the views that are passed in.
+// Runs one SQL statement of a user: read-only, and with nothing in sight but the views that are
+// passed in.
 #pragma once
 
 #include <functional>
@@ -20,9 +21,9 @@ struct SqlSink {
     std::function<Status(const std::vector<Cell>& row)> row;               // cells are borrowed
 };
 
-// kSql: does not parse, is more than one statement, would write, or reads what is no view. The connection must be in a read
-// transaction; it is left as it was. kInterrupted when work says so.
-Status RunSql(Connection* connection, const std::vector<SqlView>& views, const std::string& statement, Work* work,
-              const SqlSink& sink);
+// kSql: does not parse, is more than one statement, would write, or reads what is no view. The
+// connection must be in a read transaction; it is left as it was. kInterrupted when work says so.
+Status RunSql(Connection* connection, const std::vector<SqlView>& views,
+              const std::string& statement, Work* work, const SqlSink& sink);
 
 }  // namespace quern::storage

@@ -35,7 +35,8 @@ struct ByteSink::Coder {
             }
         } else {
             std::memset(&gzip_stream, 0, sizeof(gzip_stream));
-            if (deflateInit2(&gzip_stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+            if (deflateInit2(&gzip_stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8,
+                             Z_DEFAULT_STRATEGY) != Z_OK) {
                 throw std::bad_alloc();
             }
         }
@@ -112,7 +113,8 @@ void ByteSink::Flush(bool finish) {
         ZSTD_inBuffer in{buffer_.data(), buffer_.size(), 0};
         for (;;) {
             ZSTD_outBuffer out{coder_->out.data(), coder_->out.size(), 0};
-            size_t left = ZSTD_compressStream2(coder_->zstd_stream, &out, &in, finish ? ZSTD_e_end : ZSTD_e_continue);
+            size_t left = ZSTD_compressStream2(coder_->zstd_stream, &out, &in,
+                                               finish ? ZSTD_e_end : ZSTD_e_continue);
             if (ZSTD_isError(left) != 0) {
                 throw FormatError(name_ + ": zstd: " + ZSTD_getErrorName(left));
             }
@@ -151,7 +153,9 @@ void ByteSink::Write(const void* data, size_t size) {
     }
 }
 
-bool ByteSink::CanPatch() const { return seekable_; }
+bool ByteSink::CanPatch() const {
+    return seekable_;
+}
 
 void ByteSink::PatchStart(std::string_view bytes) {
     Flush(false);

@@ -1,8 +1,8 @@
 // ByteSink: bytes to a file or standard output, compressed when the name ends in .gz or .zst.
 //
-// A file that exists already is not overwritten unless asked: an export must not destroy what somebody keeps
-// under that name. Close reports the errors of the last writes; a sink that is destroyed without Close removes
-// the half-written file. Confined to one thread.
+// A file that exists already is not overwritten unless asked: an export must not destroy what
+// somebody keeps under that name. Close reports the errors of the last writes; a sink that is
+// destroyed without Close removes the half-written file. Confined to one thread.
 #pragma once
 
 #include <cstdint>

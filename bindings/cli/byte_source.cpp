@@ -161,7 +161,10 @@ private:
 class ZstdInput : public RawInput {
 public:
     ZstdInput(std::unique_ptr<RawInput> below, std::string name)
-        : below_(std::move(below)), name_(std::move(name)), in_(kBufferBytes), stream_(ZSTD_createDStream()) {
+        : below_(std::move(below)),
+          name_(std::move(name)),
+          in_(kBufferBytes),
+          stream_(ZSTD_createDStream()) {
         if (stream_ == nullptr) {
             throw std::bad_alloc();
         }
@@ -200,7 +203,8 @@ private:
     ZSTD_DStream* stream_;
     ZSTD_inBuffer input_{nullptr, 0, 0};
     bool inside_frame_ = true;
-    bool more_inside_ = false;  // the output was full, so the decoder may hold more without new input
+    bool more_inside_ =
+        false;  // the output was full, so the decoder may hold more without new input
 };
 
 }  // namespace
@@ -223,7 +227,8 @@ ByteSource::ByteSource(std::unique_ptr<RawInput> raw, std::string name, uint64_t
 
 ByteSource::~ByteSource() = default;
 
-std::unique_ptr<ByteSource> ByteSource::Open(const std::string& path, const volatile std::sig_atomic_t* stop) {
+std::unique_ptr<ByteSource> ByteSource::Open(const std::string& path,
+                                             const volatile std::sig_atomic_t* stop) {
     std::unique_ptr<RawInput> raw;
     uint64_t bytes_total = 0;
     std::string name = path == "-" ? "standard input" : path;
@@ -239,7 +244,8 @@ std::unique_ptr<ByteSource> ByteSource::Open(const std::string& path, const vola
     return std::unique_ptr<ByteSource>(new ByteSource(std::move(raw), name, bytes_total));
 }
 
-std::unique_ptr<ByteSource> ByteSource::FromMemory(const void* data, size_t size, std::string name) {
+std::unique_ptr<ByteSource> ByteSource::FromMemory(const void* data, size_t size,
+                                                   std::string name) {
     auto raw = std::make_unique<MemoryInput>(static_cast<const char*>(data), size);
     return std::unique_ptr<ByteSource>(new ByteSource(std::move(raw), std::move(name), size));
 }
@@ -275,7 +281,8 @@ bool ByteSource::ReadLine(std::string* line) {
     for (;;) {
         const char* from = buffer_.data() + begin_;
         const void* found = std::memchr(from, '\n', end_ - begin_);
-        size_t part = found != nullptr ? static_cast<size_t>(static_cast<const char*>(found) - from) : end_ - begin_;
+        size_t part = found != nullptr ? static_cast<size_t>(static_cast<const char*>(found) - from)
+                                       : end_ - begin_;
         if (line->size() + part > kLineBytesMax) {
             too_long = true;
         } else if (!too_long) {
@@ -292,7 +299,8 @@ bool ByteSource::ReadLine(std::string* line) {
     }
     if (too_long) {
         line->clear();
-        throw FormatError(name_ + ":" + std::to_string(line_number_) + ": the line is longer than 64 MiB", true);
+        throw FormatError(
+            name_ + ":" + std::to_string(line_number_) + ": the line is longer than 64 MiB", true);
     }
     if (!line->empty() && line->back() == '\r') {
         line->pop_back();
@@ -303,6 +311,8 @@ bool ByteSource::ReadLine(std::string* line) {
     return true;
 }
 
-uint64_t ByteSource::bytes_taken() const { return *taken_; }
+uint64_t ByteSource::bytes_taken() const {
+    return *taken_;
+}
 
 }  // namespace quern::shell

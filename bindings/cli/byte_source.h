@@ -1,10 +1,11 @@
 // ByteSource: bytes and lines from a file or standard input, decompressed on the way.
 //
-// gzip and zstd are recognised by their first bytes, not by the name, so that standard input works too and a
-// wrongly named file does no harm (no vector format starts with these bytes: as a dimension they would be
-// beyond the limit). Memory is one buffer, whatever the input's size: a small file that unpacks to terabytes is
-// read piece by piece. A line may have up to kLineBytesMax bytes, so that an input without line ends is an
-// error and not a full memory. Confined to one thread; the stop flag may be set by a signal handler.
+// gzip and zstd are recognised by their first bytes, not by the name, so that standard input works
+// too and a wrongly named file does no harm (no vector format starts with these bytes: as a
+// dimension they would be beyond the limit). Memory is one buffer, whatever the input's size: a
+// small file that unpacks to terabytes is read piece by piece. A line may have up to kLineBytesMax
+// bytes, so that an input without line ends is an error and not a full memory. Confined to one
+// thread; the stop flag may be set by a signal handler.
 #pragma once
 
 #include <csignal>
@@ -30,21 +31,24 @@ public:
 class ByteSource {
 public:
     // path "-" is standard input. When *stop becomes nonzero, reading throws ReadStopped.
-    static std::unique_ptr<ByteSource> Open(const std::string& path, const volatile std::sig_atomic_t* stop = nullptr);
+    static std::unique_ptr<ByteSource> Open(const std::string& path,
+                                            const volatile std::sig_atomic_t* stop = nullptr);
     // The bytes must outlive the source.
     static std::unique_ptr<ByteSource> FromMemory(const void* data, size_t size, std::string name);
     ~ByteSource();
 
     // Fills as much of n bytes as there is; less than n at the end only.
     size_t Read(void* to, size_t n);
-    // The next line without its end ("\n" or "\r\n"); false at the end of the input. A line that is too long is
-    // passed over and reported as a recoverable FormatError.
+    // The next line without its end ("\n" or "\r\n"); false at the end of the input. A line that is
+    // too long is passed over and reported as a recoverable FormatError.
     bool ReadLine(std::string* line);
 
     const std::string& name() const { return name_; }
     uint64_t line_number() const { return line_number_; }  // of the line read last, from 1
-    uint64_t bytes_taken() const;                           // of the file as it is stored
-    uint64_t bytes_total() const { return bytes_total_; }   // of the file as it is stored; 0 when unknown
+    uint64_t bytes_taken() const;                          // of the file as it is stored
+    uint64_t bytes_total() const {
+        return bytes_total_;
+    }  // of the file as it is stored; 0 when unknown
 
 private:
     ByteSource(std::unique_ptr<RawInput> raw, std::string name, uint64_t bytes_total);

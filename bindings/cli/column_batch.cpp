@@ -53,15 +53,9 @@ void ColumnBatch::AddAttr(ColumnType type, const Value& value, Attr* attr) {
     attr->valid.push_back(value.kind != Value::Kind::kNull ? 1 : 0);
     bytes_ += 8;
     switch (type) {
-        case ColumnType::kInt:
-            attr->ints.push_back(value.integer);
-            break;
-        case ColumnType::kReal:
-            attr->reals.push_back(value.real);
-            break;
-        case ColumnType::kBool:
-            attr->bools.push_back(value.integer != 0 ? 1 : 0);
-            break;
+        case ColumnType::kInt: attr->ints.push_back(value.integer); break;
+        case ColumnType::kReal: attr->reals.push_back(value.real); break;
+        case ColumnType::kBool: attr->bools.push_back(value.integer != 0 ? 1 : 0); break;
         case ColumnType::kText:
         case ColumnType::kJson:
         case ColumnType::kBlob:
@@ -93,7 +87,8 @@ void ColumnBatch::Add(const StagedRow& row) {
         const bool present = !row.dense[i].empty();
         dense_[i].valid.push_back(present ? 1 : 0);
         if (present) {
-            dense_[i].matrix.insert(dense_[i].matrix.end(), row.dense[i].begin(), row.dense[i].end());
+            dense_[i].matrix.insert(dense_[i].matrix.end(), row.dense[i].begin(),
+                                    row.dense[i].end());
         } else {
             dense_[i].matrix.resize(dense_[i].matrix.size() + columns_.dense[i].dim);
         }
@@ -106,15 +101,9 @@ void ColumnBatch::BindAttr(quern_batch* batch, const AttrColumn& column, Attr* a
     const char* name = column.name.c_str();
     const uint8_t* valid = attr->valid.data();
     switch (column.type) {
-        case ColumnType::kInt:
-            quern_batch_int(batch, name, attr->ints.data(), valid);
-            return;
-        case ColumnType::kReal:
-            quern_batch_real(batch, name, attr->reals.data(), valid);
-            return;
-        case ColumnType::kBool:
-            quern_batch_bool(batch, name, attr->bools.data(), valid);
-            return;
+        case ColumnType::kInt: quern_batch_int(batch, name, attr->ints.data(), valid); return;
+        case ColumnType::kReal: quern_batch_real(batch, name, attr->reals.data(), valid); return;
+        case ColumnType::kBool: quern_batch_bool(batch, name, attr->bools.data(), valid); return;
         case ColumnType::kText:
         case ColumnType::kJson:
             attr->texts.Point();
@@ -122,11 +111,13 @@ void ColumnBatch::BindAttr(quern_batch* batch, const AttrColumn& column, Attr* a
             return;
         case ColumnType::kBlob:
             attr->texts.Point();
-            quern_batch_blob(batch, name, attr->texts.blobs.data(), attr->texts.sizes.data(), valid);
+            quern_batch_blob(batch, name, attr->texts.blobs.data(), attr->texts.sizes.data(),
+                             valid);
             return;
         case ColumnType::kTags:
             attr->texts.Point();
-            quern_batch_tags(batch, name, attr->tag_offsets.data(), attr->texts.pointers.data(), valid);
+            quern_batch_tags(batch, name, attr->tag_offsets.data(), attr->texts.pointers.data(),
+                             valid);
             return;
     }
 }
@@ -143,7 +134,8 @@ void ColumnBatch::Bind(quern_batch* batch) {
     }
     for (size_t i = 0; i < dense_.size(); i++) {
         const DenseColumn& column = columns_.dense[i];
-        quern_batch_dense(batch, column.name.c_str(), dense_[i].matrix.data(), column.dim, dense_[i].valid.data());
+        quern_batch_dense(batch, column.name.c_str(), dense_[i].matrix.data(), column.dim,
+                          dense_[i].valid.data());
     }
 }
 

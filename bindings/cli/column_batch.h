@@ -1,9 +1,9 @@
 // ColumnBatch: rows gathered as columns until they go to the database in one call.
 //
-// The library borrows columns, so their memory lives here: each column is a few arrays, with texts packed behind one
-// another. Cleared and filled again, it keeps its memory, so an import of any length runs in the space of one batch.
-// A row is checked whole (StagedRow) before it is added: a bad row leaves no trace.
-// Confined to one thread.
+// The library borrows columns, so their memory lives here: each column is a few arrays, with texts
+// packed behind one another. Cleared and filled again, it keeps its memory, so an import of any
+// length runs in the space of one batch. A row is checked whole (StagedRow) before it is added: a
+// bad row leaves no trace. Confined to one thread.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +14,13 @@
 
 namespace quern::shell {
 
-// One row on its way into the batch: values in the batch's column order, converted to the columns' types.
+// One row on its way into the batch: values in the batch's column order, converted to the columns'
+// types.
 struct StagedRow {
     int64_t key_int = 0;
     std::string key_text;
-    std::vector<Value> attrs;                // kNull: null
-    std::vector<std::vector<float>> dense;   // empty: absent
+    std::vector<Value> attrs;               // kNull: null
+    std::vector<std::vector<float>> dense;  // empty: absent
 };
 
 class ColumnBatch {

@@ -1,14 +1,14 @@
-// quern bench: exact search and inserts on the user's own vectors and machine, beside the plain way of doing
-// the same.
+// quern bench: exact search and inserts on the user's own vectors and machine, beside the plain way
+// of doing the same.
 //
-// Searching: the library with one thread against a plain scan over the same vectors in memory, query by query
-// in turns, so that both meet the same disturbances; medians and their ratio. Besides, all queries in one call,
-// and a loop that only reads the bytes. Inserting: a new database with the same vectors in one transaction, and
-// single durable commits, against writing the same bytes to a plain file and fsync. Both answers are compared,
-// so that a wrong one would be seen.
-#include <CLI/CLI.hpp>
+// Searching: the library with one thread against a plain scan over the same vectors in memory,
+// query by query in turns, so that both meet the same disturbances; medians and their ratio.
+// Besides, all queries in one call, and a loop that only reads the bytes. Inserting: a new database
+// with the same vectors in one transaction, and single durable commits, against writing the same
+// bytes to a plain file and fsync. Both answers are compared, so that a wrong one would be seen.
 #include <fcntl.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <chrono>
 #include <cmath>
@@ -76,7 +76,8 @@ private:
 // A plain file, written and made durable.
 class PlainFile {
 public:
-    explicit PlainFile(const std::string& path) : fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+    explicit PlainFile(const std::string& path)
+        : fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
         if (fd_ < 0) {
             Fail(path + ": cannot create");
         }
@@ -109,7 +110,9 @@ class BenchRun {
 public:
     explicit BenchRun(const BenchOptions& options)
         : options_(options),
-          database_(options.db, "ro", options.open.empty() ? "memory_mb=" + std::to_string(options.memory_mb) : options.open) {
+          database_(options.db, "ro",
+                    options.open.empty() ? "memory_mb=" + std::to_string(options.memory_mb)
+                                         : options.open) {
         columns_ = ReadColumns(database_.Describe(options.collection).get());
         field_ = ChooseDense(columns_, options.queries.column);
     }
@@ -117,12 +120,18 @@ public:
     void Run() {
         LoadVectors();
         ChooseQueries();
-        report_ = Json{{"version", quern_version()},   {"build", quern_build_info()}, {"records", rows_},
-                       {"dim", field_.dim},            {"type", NameOfElementType(field_.type)},
-                       {"metric", NameOfMetric(field_.metric)}, {"k", options_.k},    {"queries", queries_.count}};
+        report_ = Json{{"version", quern_version()},
+                       {"build", quern_build_info()},
+                       {"records", rows_},
+                       {"dim", field_.dim},
+                       {"type", NameOfElementType(field_.type)},
+                       {"metric", NameOfMetric(field_.metric)},
+                       {"k", options_.k},
+                       {"queries", queries_.count}};
         std::vector<float> inserted;
         if (!options_.no_insert) {
-            inserted.assign(matrix_.begin(), matrix_.begin() + static_cast<std::ptrdiff_t>(InsertRows() * field_.dim));
+            inserted.assign(matrix_.begin(), matrix_.begin() + static_cast<std::ptrdiff_t>(
+                                                                   InsertRows() * field_.dim));
         }
         BenchSearch();
         if (!options_.no_insert) {
@@ -137,8 +146,8 @@ private:
     void LoadVectors() {
         quern_cursor* raw_cursor = nullptr;
         const std::string column = '"' + field_.name + '"';
-        Call(quern_scan, database_.get(), options_.collection.c_str(), static_cast<quern_snapshot*>(nullptr), column.c_str(),
-             &raw_cursor);
+        Call(quern_scan, database_.get(), options_.collection.c_str(),
+             static_cast<quern_snapshot*>(nullptr), column.c_str(), &raw_cursor);
         const CursorPtr cursor(raw_cursor);
         std::vector<float> numbers;
         ProgressBar bar;
@@ -159,7 +168,8 @@ private:
                 }
             }
             if (matrix_.size() * sizeof(float) > options_.memory_mb << 20) {
-                Fail("the vectors need more than " + std::to_string(options_.memory_mb) + " MiB; allow more with --memory-mb");
+                Fail("the vectors need more than " + std::to_string(options_.memory_mb) +
+                     " MiB; allow more with --memory-mb");
             }
             bar.Update("load", matrix_.size() / field_.dim, 0);
         }
@@ -177,8 +187,8 @@ private:
             file.limit = options_.query_count;
             queries_ = LoadQueries(file);
             if (queries_.count == 0 || queries_.dim != field_.dim) {
-                Fail("the queries do not fit the field: dimension " + std::to_string(queries_.dim) + " for " +
-                     std::to_string(field_.dim));
+                Fail("the queries do not fit the field: dimension " + std::to_string(queries_.dim) +
+                     " for " + std::to_string(field_.dim));
             }
             return;
         }
@@ -191,8 +201,10 @@ private:
     }
 
     ResultPtr Search(size_t first, size_t count, const char* knobs) {
-        const QueryPtr query(NotNull(quern_query_new(database_.get(), options_.collection.c_str())));
-        quern_query_dense(query.get(), field_.name.c_str(), queries_.row(first), count, queries_.dim);
+        const QueryPtr query(
+            NotNull(quern_query_new(database_.get(), options_.collection.c_str())));
+        quern_query_dense(query.get(), field_.name.c_str(), queries_.row(first), count,
+                          queries_.dim);
         quern_query_limit(query.get(), options_.k);
         quern_query_options(query.get(), knobs);
         quern_result* result = nullptr;
@@ -227,19 +239,21 @@ private:
         const double ours_median = Median(ours);
         const double plain_median = Median(plain);
         const double read_median = Median(reads);
-        report_["search"] = Json{{"median_ms", ours_median * 1e3},
-                                 {"p95_ms", Percentile(ours, 0.95) * 1e3},
-                                 {"plain_scan_median_ms", plain_median * 1e3},
-                                 {"plain_read_ms", read_median * 1e3},
-                                 {"speedup_over_plain_scan", plain_median / ours_median},
-                                 {"share_of_read_speed", read_median / ours_median},
-                                 {"batch_queries_per_second", static_cast<double>(queries_.count) / batch},
-                                 {"plain_scan_queries_per_second", 1 / plain_median},
-                                 {"same_answers", same}};
+        report_["search"] =
+            Json{{"median_ms", ours_median * 1e3},
+                 {"p95_ms", Percentile(ours, 0.95) * 1e3},
+                 {"plain_scan_median_ms", plain_median * 1e3},
+                 {"plain_read_ms", read_median * 1e3},
+                 {"speedup_over_plain_scan", plain_median / ours_median},
+                 {"share_of_read_speed", read_median / ours_median},
+                 {"batch_queries_per_second", static_cast<double>(queries_.count) / batch},
+                 {"plain_scan_queries_per_second", 1 / plain_median},
+                 {"same_answers", same}};
     }
 
     // Distances are compared, with room for another order of summing.
-    bool SameDistances(const quern_result* result, const std::vector<std::pair<float, size_t>>& found) const {
+    bool SameDistances(const quern_result* result,
+                       const std::vector<std::pair<float, size_t>>& found) const {
         if (quern_result_rows(result) != found.size()) {
             return false;
         }
@@ -254,8 +268,9 @@ private:
     }
 
     void BenchInsert(const std::vector<float>& matrix) {
-        const ScratchDirectory scratch(options_.directory.empty() ? std::filesystem::temp_directory_path().string()
-                                                                  : options_.directory);
+        const ScratchDirectory scratch(options_.directory.empty()
+                                           ? std::filesystem::temp_directory_path().string()
+                                           : options_.directory);
         const size_t rows = InsertRows();
         const size_t row_bytes = field_.dim * sizeof(float);
         Database target(scratch.File("bench.quern"), "rwc", "");
@@ -269,14 +284,16 @@ private:
             keys[i] = static_cast<int64_t>(i);
         }
         auto insert = [&](size_t first, size_t count, int64_t shift) {
-            std::vector<int64_t> batch_keys(keys.begin() + static_cast<std::ptrdiff_t>(first),
-                                            keys.begin() + static_cast<std::ptrdiff_t>(first + count));
+            std::vector<int64_t> batch_keys(
+                keys.begin() + static_cast<std::ptrdiff_t>(first),
+                keys.begin() + static_cast<std::ptrdiff_t>(first + count));
             for (int64_t& key : batch_keys) {
                 key += shift;
             }
             const BatchPtr batch(NotNull(quern_batch_new(target.get(), "bench", count)));
             quern_batch_key_int(batch.get(), batch_keys.data());
-            quern_batch_dense(batch.get(), field_.name.c_str(), matrix.data() + first * field_.dim, field_.dim, nullptr);
+            quern_batch_dense(batch.get(), field_.name.c_str(), matrix.data() + first * field_.dim,
+                              field_.dim, nullptr);
             Call(quern_insert, batch.get(), static_cast<quern_txn*>(nullptr));
         };
         PlainFile file(scratch.File("plain"));
@@ -318,25 +335,34 @@ private:
     std::string Text() const {
         const Json& search = report_["search"];
         auto number = [](const Json& json, const char* name) { return json[name].get<double>(); };
-        auto whole = [&](const Json& json, const char* name) { return WithCommas(static_cast<uint64_t>(number(json, name))); };
-        std::string text = WithCommas(rows_) + " x " + std::to_string(field_.dim) + " " + NameOfElementType(field_.type) + ", " +
-                           NameOfMetric(field_.metric) + ", k = " + std::to_string(options_.k) + ", " +
+        auto whole = [&](const Json& json, const char* name) {
+            return WithCommas(static_cast<uint64_t>(number(json, name)));
+        };
+        std::string text = WithCommas(rows_) + " x " + std::to_string(field_.dim) + " " +
+                           NameOfElementType(field_.type) + ", " + NameOfMetric(field_.metric) +
+                           ", k = " + std::to_string(options_.k) + ", " +
                            WithCommas(queries_.count) + " queries\n" + quern_build_info() + "\n\n";
-        text += "search, one by one, 1 thread   " + DurationText(number(search, "median_ms") / 1e3) + " (median), " +
+        text += "search, one by one, 1 thread   " +
+                DurationText(number(search, "median_ms") / 1e3) + " (median), " +
                 DurationText(number(search, "p95_ms") / 1e3) + " (p95)\n";
-        text += "  plain f32 scan               " + DurationText(number(search, "plain_scan_median_ms") / 1e3) + ", quern is " +
+        text += "  plain f32 scan               " +
+                DurationText(number(search, "plain_scan_median_ms") / 1e3) + ", quern is " +
                 Fixed(number(search, "speedup_over_plain_scan")) + " times as fast\n";
-        text += "  only reading the f32 bytes   " + DurationText(number(search, "plain_read_ms") / 1e3) + ", quern reaches " +
+        text += "  only reading the f32 bytes   " +
+                DurationText(number(search, "plain_read_ms") / 1e3) + ", quern reaches " +
                 Fixed(number(search, "share_of_read_speed") * 100, "%.0f") + " % of that\n";
-        text += "  same answers                 " + WithCommas(search["same_answers"].get<uint64_t>()) + " of " +
+        text += "  same answers                 " +
+                WithCommas(search["same_answers"].get<uint64_t>()) + " of " +
                 WithCommas(queries_.count) + "\n";
-        text += "search, all in one call        " + whole(search, "batch_queries_per_second") + " queries/s; plain scan " +
-                whole(search, "plain_scan_queries_per_second") + "\n";
+        text += "search, all in one call        " + whole(search, "batch_queries_per_second") +
+                " queries/s; plain scan " + whole(search, "plain_scan_queries_per_second") + "\n";
         if (report_.contains("insert")) {
             const Json& insert = report_["insert"];
-            text += "insert, one transaction        " + whole(insert, "records_per_second") + " records/s; plain file write " +
+            text += "insert, one transaction        " + whole(insert, "records_per_second") +
+                    " records/s; plain file write " +
                     whole(insert, "plain_write_records_per_second") + "\n";
-            text += "insert, single commits         " + DurationText(number(insert, "single_commit_median_ms") / 1e3) +
+            text += "insert, single commits         " +
+                    DurationText(number(insert, "single_commit_median_ms") / 1e3) +
                     " each; plain append and fsync " +
                     DurationText(number(insert, "plain_append_and_sync_median_ms") / 1e3) + "\n";
         }
@@ -358,24 +384,34 @@ private:
 
 void AddBenchCommand(CLI::App* app) {
     auto options = std::make_shared<BenchOptions>();
-    CLI::App* command = app->add_subcommand("bench", "Measure search and inserts on a collection's vectors");
+    CLI::App* command =
+        app->add_subcommand("bench", "Measure search and inserts on a collection's vectors");
     AddDatabaseOption(command, &options->db);
     AddCollectionOption(command, &options->collection);
-    command->add_option("-f,--field", options->queries.column, "The vector field (not needed when there is one only)");
-    command->add_option("-q,--queries", options->queries.path, "A file of query vectors (default: stored vectors)")
+    command->add_option("-f,--field", options->queries.column,
+                        "The vector field (not needed when there is one only)");
+    command
+        ->add_option("-q,--queries", options->queries.path,
+                     "A file of query vectors (default: stored vectors)")
         ->type_name("FILE");
-    command->add_option("--format", options->queries.format, "The format of the queries, if the name does not tell");
+    command->add_option("--format", options->queries.format,
+                        "The format of the queries, if the name does not tell");
     command->add_option("-n,--query-count", options->query_count, "Number of queries (default 100)")
         ->check(CLI::Range(1, 100000));
-    command->add_option("-k", options->k, "Records a query (default 10)")->check(CLI::Range(1, 1048576));
-    command->add_option("--directory", options->directory, "Where the insert figures write (default: the temporary directory)")
+    command->add_option("-k", options->k, "Records a query (default 10)")
+        ->check(CLI::Range(1, 1048576));
+    command
+        ->add_option("--directory", options->directory,
+                     "Where the insert figures write (default: the temporary directory)")
         ->type_name("DIR");
-    command->add_option("--memory-mb", options->memory_mb, "Refuse beyond this much for the vectors (default 4096)");
+    command->add_option("--memory-mb", options->memory_mb,
+                        "Refuse beyond this much for the vectors (default 4096)");
     command->add_flag("--no-insert", options->no_insert, "Leave out the insert figures");
     AddJsonOption(command, &options->json);
     AddOpenOption(command, &options->open);
     command->footer(
-        "Holds all vectors in memory twice: in the library, and for the plain scan beside it. The file is not changed.\n"
+        "Holds all vectors in memory twice: in the library, and for the plain scan beside it. The "
+        "file is not changed.\n"
         "\n"
         "Example:\n"
         "  quern bench sift.quern sift --queries query.fvecs");

@@ -36,14 +36,19 @@ std::vector<CompletionCommand> ListCommands(const CLI::App& app) {
 
 void AddCompletionCommand(CLI::App* app) {
     auto shell = std::make_shared<std::string>();
-    CLI::App* command = app->add_subcommand("completion", "Print a completion script for bash, zsh or fish");
-    command->add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    CLI::App* command =
+        app->add_subcommand("completion", "Print a completion script for bash, zsh or fish");
+    command->add_option("SHELL", *shell, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
     command->footer(
         "Example:\n"
         "  quern completion bash > ~/.local/share/bash-completion/completions/quern");
     command->callback([app, shell] {
         const std::vector<CompletionCommand> commands = ListCommands(*app);
-        Print(*shell == "bash" ? BashCompletion(commands) : *shell == "zsh" ? ZshCompletion(commands) : FishCompletion(commands));
+        Print(*shell == "bash"  ? BashCompletion(commands)
+              : *shell == "zsh" ? ZshCompletion(commands)
+                                : FishCompletion(commands));
     });
 }
 

@@ -29,30 +29,38 @@ void RunCreate(const CreateOptions& options) {
     }
     Database database(options.db, "rwc", options.open);
     const SchemaPtr schema = columns.ToSchema();
-    Call(quern_create, database.get(), options.collection.c_str(), static_cast<const quern_schema*>(schema.get()));
+    Call(quern_create, database.get(), options.collection.c_str(),
+         static_cast<const quern_schema*>(schema.get()));
 }
 
 }  // namespace
 
 void AddCreateCommand(CLI::App* app) {
     auto options = std::make_shared<CreateOptions>();
-    CLI::App* command = app->add_subcommand("create", "Create a collection (and the file, when there is none)");
+    CLI::App* command =
+        app->add_subcommand("create", "Create a collection (and the file, when there is none)");
     AddDatabaseOption(command, &options->db);
     AddCollectionOption(command, &options->collection);
-    command->add_option("-k,--key", options->key, "Name and type of the key: int or text (default id:int)")
+    command
+        ->add_option("-k,--key", options->key,
+                     "Name and type of the key: int or text (default id:int)")
         ->type_name("NAME:TYPE");
-    command->add_option("-a,--attr", options->attrs, "An attribute: int, real, text, bool, blob, json, tags (repeatable)")
+    command
+        ->add_option("-a,--attr", options->attrs,
+                     "An attribute: int, real, text, bool, blob, json, tags (repeatable)")
         ->type_name("NAME:TYPE")
         ->allow_extra_args(false);
     command
         ->add_option("-d,--dense", options->dense,
-                     "A vector field; METRIC l2, ip, cosine, hamming; TYPE f32, f16, bf16, i8, bit (repeatable)")
+                     "A vector field; METRIC l2, ip, cosine, hamming; TYPE f32, f16, bf16, i8, bit "
+                     "(repeatable)")
         ->type_name("NAME:DIM[:METRIC[:TYPE]]")
         ->allow_extra_args(false);
     AddOpenOption(command, &options->open);
     command->footer(
         "Example:\n"
-        "  quern create books.quern books --key isbn:text --attr year:int --attr genres:tags --dense emb:384:cosine:f16");
+        "  quern create books.quern books --key isbn:text --attr year:int --attr genres:tags "
+        "--dense emb:384:cosine:f16");
     command->callback([options] { RunCreate(*options); });
 }
 

@@ -29,14 +29,16 @@ struct ExportOptions {
 
 class ExportRun {
 public:
-    explicit ExportRun(const ExportOptions& options) : options_(options), database_(options.db, "ro", options.open) {
+    explicit ExportRun(const ExportOptions& options)
+        : options_(options), database_(options.db, "ro", options.open) {
         columns_ = ReadColumns(database_.Describe(options.collection).get());
-        format_ = options.format.empty() ? FormatOfPath(options.file) : FormatOfName(options.format);
+        format_ =
+            options.format.empty() ? FormatOfPath(options.file) : FormatOfName(options.format);
         if (options.format.empty() && options.file == "-") {
             format_ = FileFormat::kJsonl;
         }
-        if (format_ != FileFormat::kJsonl && format_ != FileFormat::kCsv && format_ != FileFormat::kNpy &&
-            format_ != FileFormat::kFvecs) {
+        if (format_ != FileFormat::kJsonl && format_ != FileFormat::kCsv &&
+            format_ != FileFormat::kNpy && format_ != FileFormat::kFvecs) {
             FailUsage("export writes jsonl, csv, npy and fvecs: give --format");
         }
         matrix_ = format_ == FileFormat::kNpy || format_ == FileFormat::kFvecs;
@@ -59,7 +61,8 @@ public:
             keys_ = ByteSink::Open(options_.key_file, options_.force);
         }
         if (format_ == FileFormat::kNpy) {
-            // Where the header cannot be corrected afterwards, the vectors that are there are counted first.
+            // Where the header cannot be corrected afterwards, the vectors that are there are
+            // counted first.
             const uint64_t rows = sink->CanPatch() ? total_ : CountPresent();
             const NpyElement element = NpyType();
             const size_t dim = field_.type == QUERN_BIT ? (field_.dim + 7) / 8 : field_.dim;
@@ -94,8 +97,8 @@ public:
             keys_->Close();
         }
         if (absent > 0) {
-            std::fprintf(stderr, "note: %s records without a vector in '%s' were left out\n", WithCommas(absent).c_str(),
-                         field_.name.c_str());
+            std::fprintf(stderr, "note: %s records without a vector in '%s' were left out\n",
+                         WithCommas(absent).c_str(), field_.name.c_str());
         }
         if (options_.file != "-") {
             Print("exported " + WithCommas(written) + " records to " + options_.file + "\n");
@@ -106,7 +109,8 @@ private:
     template <typename Function>
     void Scan(Function&& each) {
         quern_cursor* raw_cursor = nullptr;
-        Call(quern_scan, database_.get(), options_.collection.c_str(), snapshot_.get(), wanted_.c_str(), &raw_cursor);
+        Call(quern_scan, database_.get(), options_.collection.c_str(), snapshot_.get(),
+             wanted_.c_str(), &raw_cursor);
         const CursorPtr cursor(raw_cursor);
         size_t row_bytes = 64;
         for (const DenseColumn& field : columns_.dense) {
@@ -117,7 +121,8 @@ private:
         while (left > 0) {
             CheckStopped();
             quern_result* raw = nullptr;
-            Call(quern_cursor_next, cursor.get(), static_cast<size_t>(std::min<uint64_t>(left, step)), &raw);
+            Call(quern_cursor_next, cursor.get(),
+                 static_cast<size_t>(std::min<uint64_t>(left, step)), &raw);
             const ResultPtr result(raw);
             const size_t rows = quern_result_rows(raw);
             if (rows == 0) {
@@ -132,27 +137,26 @@ private:
 
     uint64_t CountPresent() {
         uint64_t present = 0;
-        Scan([&](const quern_result* result, size_t row) { present += quern_result_type(result, row, 0) != 0 ? 1 : 0; });
+        Scan([&](const quern_result* result, size_t row) {
+            present += quern_result_type(result, row, 0) != 0 ? 1 : 0;
+        });
         return present;
     }
 
     NpyElement NpyType() const {
         switch (field_.type) {
-            case QUERN_F16:
-                return NpyElement::kF2;
-            case QUERN_I8:
-                return NpyElement::kI1;
-            case QUERN_BIT:
-                return NpyElement::kU1;
-            default:
-                return NpyElement::kF4;
+            case QUERN_F16: return NpyElement::kF2;
+            case QUERN_I8: return NpyElement::kI1;
+            case QUERN_BIT: return NpyElement::kU1;
+            default: return NpyElement::kF4;
         }
     }
 
     // The names in the order in which a scan gives the columns, with the key first.
     std::vector<std::string> ColumnNames() {
         quern_cursor* raw_cursor = nullptr;
-        Call(quern_scan, database_.get(), options_.collection.c_str(), snapshot_.get(), wanted_.c_str(), &raw_cursor);
+        Call(quern_scan, database_.get(), options_.collection.c_str(), snapshot_.get(),
+             wanted_.c_str(), &raw_cursor);
         const CursorPtr cursor(raw_cursor);
         quern_result* raw = nullptr;
         Call(quern_cursor_next, raw_cursor, size_t{1}, &raw);
@@ -174,7 +178,8 @@ private:
         record->has_vector = true;
         if (field_.type == QUERN_BIT && format_ == FileFormat::kNpy) {
             const auto* bytes = static_cast<const unsigned char*>(elements);
-            record->vector.assign(bytes, bytes + (dim + 7) / 8);  // packed, as numpy.packbits with bitorder='little'
+            record->vector.assign(
+                bytes, bytes + (dim + 7) / 8);  // packed, as numpy.packbits with bitorder='little'
         } else {
             ReadVector(elements, field_.type, dim, &record->vector);
         }
@@ -199,7 +204,8 @@ private:
 
     void WriteKey(const std::string& key) {
         if (key.find_first_of("\n\r") != std::string::npos) {
-            Fail("the key '" + key.substr(0, 40) + "' holds a line end and cannot stand in a key file");
+            Fail("the key '" + key.substr(0, 40) +
+                 "' holds a line end and cannot stand in a key file");
         }
         keys_->Write(key + "\n");
     }
@@ -224,16 +230,23 @@ void AddExportCommand(CLI::App* app) {
     CLI::App* command = app->add_subcommand("export", "Export records or vectors to a file");
     AddDatabaseOption(command, &options->db);
     AddCollectionOption(command, &options->collection);
-    command->add_option("FILE", options->file, "The new file, .gz and .zst are compressed; - (default) for standard output");
-    command->add_option("--format", options->format, "jsonl, csv, npy or fvecs, if the name does not tell (default jsonl)");
-    command->add_option("-f,--field", options->field, "The vector field for npy and fvecs (not needed when there is one only)");
-    command->add_option("-c,--columns", options->columns, "Attributes and fields for jsonl and csv: a,b,c (default *: all)");
-    command->add_option("--key-file", options->key_file, "Write the keys to this file, one a line")->type_name("FILE");
+    command->add_option(
+        "FILE", options->file,
+        "The new file, .gz and .zst are compressed; - (default) for standard output");
+    command->add_option("--format", options->format,
+                        "jsonl, csv, npy or fvecs, if the name does not tell (default jsonl)");
+    command->add_option("-f,--field", options->field,
+                        "The vector field for npy and fvecs (not needed when there is one only)");
+    command->add_option("-c,--columns", options->columns,
+                        "Attributes and fields for jsonl and csv: a,b,c (default *: all)");
+    command->add_option("--key-file", options->key_file, "Write the keys to this file, one a line")
+        ->type_name("FILE");
     command->add_option("--limit", options->limit, "At most N records");
     command->add_flag("--force", options->force, "Overwrite the file if it exists");
     AddOpenOption(command, &options->open);
     command->footer(
-        "Records come in the order of their keys. npy keeps f32, f16 and i8 (bf16 becomes f32; bits are packed bytes,\n"
+        "Records come in the order of their keys. npy keeps f32, f16 and i8 (bf16 becomes f32; "
+        "bits are packed bytes,\n"
         "lowest bit first). Blobs are base64 in jsonl and csv. What export writes, import reads.\n"
         "\n"
         "Examples:\n"

@@ -20,9 +20,15 @@ struct InfoOptions {
     bool json = false;
 };
 
-uint64_t Number(const Json& json, const char* name) { return json.value(name, uint64_t{0}); }
-std::string Name(const Json& json, const char* name) { return json.value(name, std::string()); }
-Json List(const Json& json, const char* name) { return json.value(name, Json::array()); }
+uint64_t Number(const Json& json, const char* name) {
+    return json.value(name, uint64_t{0});
+}
+std::string Name(const Json& json, const char* name) {
+    return json.value(name, std::string());
+}
+Json List(const Json& json, const char* name) {
+    return json.value(name, Json::array());
+}
 
 void PrintSchema(const Json& collection) {
     TextTable table({"column", "kind", "type"});
@@ -33,13 +39,15 @@ void PrintSchema(const Json& collection) {
     }
     for (const Json& field : List(collection, "fields")) {
         table.AddRow({Name(field, "name"), "vector",
-                      Name(field, "type") + " x " + std::to_string(Number(field, "dim")) + ", " + Name(field, "metric")});
+                      Name(field, "type") + " x " + std::to_string(Number(field, "dim")) + ", " +
+                          Name(field, "metric")});
     }
     table.Print(stdout);
 }
 
 void PrintSegments(const Json& collection) {
-    TextTable table({">segment", ">records", "part", "field", ">chunks", ">raw", ">stored", "codecs"});
+    TextTable table(
+        {">segment", ">records", "part", "field", ">chunks", ">raw", ">stored", "codecs"});
     for (const Json& segment : List(collection, "segments")) {
         std::string id = std::to_string(Number(segment, "id"));
         std::string records = WithCommas(Number(segment, "records"));
@@ -49,8 +57,9 @@ void PrintSegments(const Json& collection) {
             for (const auto& [codec, count] : codec_counts.items()) {
                 codecs += (codecs.empty() ? "" : ", ") + codec + " " + count.dump();
             }
-            table.AddRow({id, records, Name(part, "kind"), Name(part, "field"), WithCommas(Number(part, "chunks")),
-                          BytesText(Number(part, "raw_bytes")), BytesText(Number(part, "stored_bytes")), codecs});
+            table.AddRow({id, records, Name(part, "kind"), Name(part, "field"),
+                          WithCommas(Number(part, "chunks")), BytesText(Number(part, "raw_bytes")),
+                          BytesText(Number(part, "stored_bytes")), codecs});
             id.clear();  // once a segment
             records.clear();
         }
@@ -61,7 +70,8 @@ void PrintSegments(const Json& collection) {
     }
 }
 
-// One bar a kind of bytes: the parts of segments, free pages, and the rest, which is rows, indexes and the catalog.
+// One bar a kind of bytes: the parts of segments, free pages, and the rest, which is rows, indexes
+// and the catalog.
 void PrintPicture(const Json& info) {
     const uint64_t file_bytes = Number(info, "file_bytes");
     std::map<std::string, uint64_t> by_kind;
@@ -77,14 +87,17 @@ void PrintPicture(const Json& info) {
     const uint64_t free_bytes = Number(info, "free_pages") * Number(info, "page_bytes");
     std::vector<std::pair<std::string, uint64_t>> kinds(by_kind.begin(), by_kind.end());
     kinds.emplace_back("free pages", free_bytes);
-    kinds.emplace_back("rows, log, catalog", file_bytes > in_parts + free_bytes ? file_bytes - in_parts - free_bytes : 0);
-    std::stable_sort(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+    kinds.emplace_back("rows, log, catalog",
+                       file_bytes > in_parts + free_bytes ? file_bytes - in_parts - free_bytes : 0);
+    std::stable_sort(kinds.begin(), kinds.end(),
+                     [](const auto& a, const auto& b) { return a.second > b.second; });
     Print("\nbytes of the file\n");
     for (const auto& [kind, bytes] : kinds) {
         if (bytes == 0 || file_bytes == 0) {
             continue;
         }
-        const double share = std::min(1.0, static_cast<double>(bytes) / static_cast<double>(file_bytes));
+        const double share =
+            std::min(1.0, static_cast<double>(bytes) / static_cast<double>(file_bytes));
         const auto filled = static_cast<size_t>(share * static_cast<double>(kBarWidth) + 0.5);
         char line[128];
         std::snprintf(line, sizeof(line), "  %-20.20s ", kind.c_str());
@@ -105,10 +118,12 @@ void RunInfo(const InfoOptions& options) {
     }
     const Json info = Json::parse(report);
     std::string head = "file        " + options.db + "\n";
-    head += "size        " + BytesText(Number(info, "file_bytes")) + " (" + WithCommas(Number(info, "file_bytes")) + " bytes), log " +
+    head += "size        " + BytesText(Number(info, "file_bytes")) + " (" +
+            WithCommas(Number(info, "file_bytes")) + " bytes), log " +
             BytesText(Number(info, "wal_bytes")) + "\n";
-    head += "pages       " + WithCommas(Number(info, "pages")) + " of " + BytesText(Number(info, "page_bytes")) + ", " +
-            WithCommas(Number(info, "free_pages")) + " free\n";
+    head += "pages       " + WithCommas(Number(info, "pages")) + " of " +
+            BytesText(Number(info, "page_bytes")) + ", " + WithCommas(Number(info, "free_pages")) +
+            " free\n";
     head += "generation  " + WithCommas(Number(info, "generation")) + "\n";
     head += std::string("library     ") + quern_build_info() + "\n";
     if (!Name(info, "maintenance_error").empty()) {
@@ -116,7 +131,8 @@ void RunInfo(const InfoOptions& options) {
     }
     Print(head);
     for (const Json& collection : List(info, "collections")) {
-        std::string line = "\n" + Name(collection, "name") + ": " + WithCommas(Number(collection, "records")) + " records";
+        std::string line = "\n" + Name(collection, "name") + ": " +
+                           WithCommas(Number(collection, "records")) + " records";
         if (Number(collection, "log_rows") > 0) {
             line += ", " + WithCommas(Number(collection, "log_rows")) + " of them in the log";
         }
@@ -134,7 +150,8 @@ void RunInfo(const InfoOptions& options) {
 
 void AddInfoCommand(CLI::App* app) {
     auto options = std::make_shared<InfoOptions>();
-    CLI::App* command = app->add_subcommand("info", "Show collections, schemas, segments and sizes");
+    CLI::App* command =
+        app->add_subcommand("info", "Show collections, schemas, segments and sizes");
     AddDatabaseOption(command, &options->db);
     AddJsonOption(command, &options->json);
     AddOpenOption(command, &options->open);

@@ -1,7 +1,7 @@
 // quern verify, optimize, vacuum, backup, rebuild, drop: looking after the file.
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include <iostream>
 
@@ -19,10 +19,14 @@ struct MaintainOptions {
     bool json = false, yes = false;
 };
 
-const char* NameOrNull(const std::string& name) { return name.empty() ? nullptr : name.c_str(); }
+const char* NameOrNull(const std::string& name) {
+    return name.empty() ? nullptr : name.c_str();
+}
 
 std::string Cell(const nlohmann::json& value) {
-    return value.is_null() ? std::string() : value.is_string() ? value.get<std::string>() : value.dump();
+    return value.is_null()     ? std::string()
+           : value.is_string() ? value.get<std::string>()
+                               : value.dump();
 }
 
 void RunVerify(const MaintainOptions& options) {
@@ -44,8 +48,10 @@ void RunVerify(const MaintainOptions& options) {
     } else if (json.is_object()) {
         TextTable collections({"collection", ">records", ">segments", ">chunks"});
         for (const auto& entry : json.value("collections", nlohmann::json::array())) {
-            collections.AddRow({entry.value("name", ""), WithCommas(entry.value("records", uint64_t{0})),
-                                WithCommas(entry.value("segments", uint64_t{0})), WithCommas(entry.value("chunks", uint64_t{0}))});
+            collections.AddRow({entry.value("name", ""),
+                                WithCommas(entry.value("records", uint64_t{0})),
+                                WithCommas(entry.value("segments", uint64_t{0})),
+                                WithCommas(entry.value("chunks", uint64_t{0}))});
         }
         if (!collections.empty()) {
             collections.Print(stdout);
@@ -54,15 +60,18 @@ void RunVerify(const MaintainOptions& options) {
         if (!problems.empty()) {
             TextTable table({"collection", "segment", "part", "chunk", "problem"});
             for (const auto& problem : problems) {
-                table.AddRow({Cell(problem.value("collection", nlohmann::json())), Cell(problem.value("segment", nlohmann::json())),
-                              Cell(problem.value("part", nlohmann::json())), Cell(problem.value("chunk", nlohmann::json())),
+                table.AddRow({Cell(problem.value("collection", nlohmann::json())),
+                              Cell(problem.value("segment", nlohmann::json())),
+                              Cell(problem.value("part", nlohmann::json())),
+                              Cell(problem.value("chunk", nlohmann::json())),
                               Cell(problem.value("message", nlohmann::json()))});
             }
             Print("\n");
             table.Print(stdout);
         }
         if (status == QUERN_OK) {
-            Print("ok: " + WithCommas(json.value("pages", uint64_t{0})) + " pages read and proved\n");
+            Print("ok: " + WithCommas(json.value("pages", uint64_t{0})) +
+                  " pages read and proved\n");
         }
     }
     FlushOutput();
@@ -84,13 +93,17 @@ void RunOptimize(const MaintainOptions& options) {
     Call(quern_stat, database.get(), QUERN_STAT_SEGMENTS, &segments);
     Call(quern_stat, database.get(), QUERN_STAT_LOG_ROWS, &log_rows);
     if (options.json) {
-        const nlohmann::ordered_json report{
-            {"bytes_before", before}, {"bytes_after", after}, {"segments", segments}, {"log_rows", log_rows}};
+        const nlohmann::ordered_json report{{"bytes_before", before},
+                                            {"bytes_after", after},
+                                            {"segments", segments},
+                                            {"log_rows", log_rows}};
         Print(report.dump() + "\n");
         return;
     }
-    Print("file " + BytesText(static_cast<uint64_t>(before)) + " -> " + BytesText(static_cast<uint64_t>(after)) + ", " +
-          WithCommas(static_cast<uint64_t>(segments)) + (segments == 1 ? " segment, " : " segments, ") +
+    Print("file " + BytesText(static_cast<uint64_t>(before)) + " -> " +
+          BytesText(static_cast<uint64_t>(after)) + ", " +
+          WithCommas(static_cast<uint64_t>(segments)) +
+          (segments == 1 ? " segment, " : " segments, ") +
           WithCommas(static_cast<uint64_t>(log_rows)) + " records in the log\n");
 }
 
@@ -104,7 +117,8 @@ void RunVacuum(const MaintainOptions& options) {
     bar.Clear();
     int64_t after = 0;
     Call(quern_stat, database.get(), QUERN_STAT_FILE_BYTES, &after);
-    Print("file " + BytesText(static_cast<uint64_t>(before)) + " -> " + BytesText(static_cast<uint64_t>(after)) + "\n");
+    Print("file " + BytesText(static_cast<uint64_t>(before)) + " -> " +
+          BytesText(static_cast<uint64_t>(after)) + "\n");
 }
 
 void RunBackup(const MaintainOptions& options) {
@@ -125,15 +139,19 @@ void RunRebuild(const MaintainOptions& options) {
 
 void RunDrop(const MaintainOptions& options) {
     Database database(options.db, "rw", options.open);
-    const std::string what = options.column.empty() ? "collection '" + options.collection + "'"
-                                                    : "column '" + options.column + "' of collection '" + options.collection + "'";
+    const std::string what =
+        options.column.empty()
+            ? "collection '" + options.collection + "'"
+            : "column '" + options.column + "' of collection '" + options.collection + "'";
     if (!options.yes) {
         if (isatty(STDIN_FILENO) == 0) {
             FailUsage("drop asks before it drops; without a terminal give --yes");
         }
         uint64_t count = 0;
-        Call(quern_count, database.get(), options.collection.c_str(), static_cast<quern_snapshot*>(nullptr), &count);
-        std::fprintf(stderr, "Drop the %s (%s records)? [y/N] ", what.c_str(), WithCommas(count).c_str());
+        Call(quern_count, database.get(), options.collection.c_str(),
+             static_cast<quern_snapshot*>(nullptr), &count);
+        std::fprintf(stderr, "Drop the %s (%s records)? [y/N] ", what.c_str(),
+                     WithCommas(count).c_str());
         std::string answer;
         std::getline(std::cin, answer);
         CheckStopped();
@@ -151,7 +169,8 @@ void RunDrop(const MaintainOptions& options) {
 }  // namespace
 
 void AddMaintainCommands(CLI::App* app) {
-    auto add = [app](const char* name, const char* description, const char* footer, auto run, auto more) {
+    auto add = [app](const char* name, const char* description, const char* footer, auto run,
+                     auto more) {
         auto options = std::make_shared<MaintainOptions>();
         CLI::App* command = app->add_subcommand(name, description);
         AddDatabaseOption(command, &options->db);
@@ -161,34 +180,44 @@ void AddMaintainCommands(CLI::App* app) {
         command->callback([options, run] { run(*options); });
     };
     add("verify", "Read and prove everything in the file",
-        "Exit code 1 when damage is found; each finding names collection, segment, part and chunk.\n\n"
+        "Exit code 1 when damage is found; each finding names collection, segment, part and "
+        "chunk.\n\n"
         "Example:\n  quern verify books.quern",
-        RunVerify, [](CLI::App* command, MaintainOptions* options) { AddJsonOption(command, &options->json); });
+        RunVerify, [](CLI::App* command, MaintainOptions* options) {
+            AddJsonOption(command, &options->json);
+        });
     add("optimize", "Seal and merge, so that each collection is one segment",
-        "Searches and writes go on meanwhile. With --max-ms it stops at about that time in a good state; run it again to\n"
+        "Searches and writes go on meanwhile. With --max-ms it stops at about that time in a good "
+        "state; run it again to\n"
         "go on.\n\nExample:\n  quern optimize books.quern books --max-ms 5000",
         RunOptimize, [](CLI::App* command, MaintainOptions* options) {
             AddCollectionOption(command, &options->collection, false);
-            command->add_option("--max-ms", options->max_ms, "Stop after about N milliseconds (default 0: no limit)");
+            command->add_option("--max-ms", options->max_ms,
+                                "Stop after about N milliseconds (default 0: no limit)");
             AddJsonOption(command, &options->json);
         });
     add("vacuum", "Rewrite the file without free space",
-        "Needs as much free disk as the file twice over. After optimize and vacuum, deleted records are gone from the\n"
+        "Needs as much free disk as the file twice over. After optimize and vacuum, deleted "
+        "records are gone from the\n"
         "file's bytes.\n\nExample:\n  quern vacuum books.quern",
         RunVacuum, [](CLI::App*, MaintainOptions*) {});
     add("backup", "Copy the database to a new file while others use it",
-        "The copy must not exist yet.\n\nExample:\n  quern backup books.quern books-monday.quern", RunBackup,
-        [](CLI::App* command, MaintainOptions* options) {
+        "The copy must not exist yet.\n\nExample:\n  quern backup books.quern books-monday.quern",
+        RunBackup, [](CLI::App* command, MaintainOptions* options) {
             command->add_option("FILE", options->path, "The new file")->required();
         });
     add("rebuild", "Make missing or damaged derived parts anew",
         "Records are never touched.\n\nExample:\n  quern rebuild books.quern", RunRebuild,
-        [](CLI::App* command, MaintainOptions* options) { AddCollectionOption(command, &options->collection, false); });
-    add("drop", "Drop a collection, or one column of it",
-        "Asks first on a terminal; anywhere else --yes is needed.\n\nExample:\n  quern drop books.quern drafts --yes", RunDrop,
         [](CLI::App* command, MaintainOptions* options) {
+            AddCollectionOption(command, &options->collection, false);
+        });
+    add("drop", "Drop a collection, or one column of it",
+        "Asks first on a terminal; anywhere else --yes is needed.\n\nExample:\n  quern drop "
+        "books.quern drafts --yes",
+        RunDrop, [](CLI::App* command, MaintainOptions* options) {
             AddCollectionOption(command, &options->collection);
-            command->add_option("--column", options->column, "Drop this attribute or field only")->type_name("NAME");
+            command->add_option("--column", options->column, "Drop this attribute or field only")
+                ->type_name("NAME");
             command->add_flag("-y,--yes", options->yes, "Do not ask");
         });
 }

@@ -25,7 +25,8 @@ struct RecordOptions {
 // All keys of the command line, or those of the file, piece by piece.
 class KeyStream {
 public:
-    KeyStream(const RecordOptions& options, int32_t key_type) : options_(options), key_type_(key_type) {
+    KeyStream(const RecordOptions& options, int32_t key_type)
+        : options_(options), key_type_(key_type) {
         if (options.key_file.empty() == options.keys.empty()) {
             FailUsage("give keys, or a file of keys with --key-file");
         }
@@ -112,7 +113,8 @@ void RunGet(const RecordOptions& options) {
                 continue;
             }
             if (options.json) {
-                std::string json = "{" + nlohmann::json(columns.key.name).dump() + ":" + KeyJson(raw, row);
+                std::string json =
+                    "{" + nlohmann::json(columns.key.name).dump() + ":" + KeyJson(raw, row);
                 AppendColumnsJson(raw, row, &json);
                 Print(json + "}\n");
                 continue;
@@ -129,7 +131,8 @@ void RunGet(const RecordOptions& options) {
         }
     }
     if (missing > 0) {
-        Fail(WithCommas(missing) + (missing == 1 ? " key is" : " keys are") + " not in the collection");
+        Fail(WithCommas(missing) + (missing == 1 ? " key is" : " keys are") +
+             " not in the collection");
     }
 }
 
@@ -145,7 +148,8 @@ void RunCount(const RecordOptions& options) {
     TextTable table({"collection", ">records"});
     for (const std::string& name : names) {
         uint64_t count = 0;
-        Call(quern_count, database.get(), name.c_str(), static_cast<quern_snapshot*>(nullptr), &count);
+        Call(quern_count, database.get(), name.c_str(), static_cast<quern_snapshot*>(nullptr),
+             &count);
         counts[name] = count;
         table.AddRow({name, std::to_string(count)});
     }
@@ -182,7 +186,9 @@ void AddKeyOptions(CLI::App* command, RecordOptions* options) {
     AddDatabaseOption(command, &options->db);
     AddCollectionOption(command, &options->collection);
     command->add_option("KEY", options->keys, "Keys; write -- before keys that start with a dash");
-    command->add_option("--key-file", options->key_file, "Take the keys from this file, one a line; - for standard input")
+    command
+        ->add_option("--key-file", options->key_file,
+                     "Take the keys from this file, one a line; - for standard input")
         ->type_name("FILE");
     AddJsonOption(command, &options->json);
     AddOpenOption(command, &options->open);
@@ -194,9 +200,11 @@ void AddRecordCommands(CLI::App* app) {
     auto get = std::make_shared<RecordOptions>();
     CLI::App* command = app->add_subcommand("get", "Print records by their keys");
     AddKeyOptions(command, get.get());
-    command->add_option("-c,--columns", get->columns, "Attributes and fields to print: a,b,c (default *: all)");
+    command->add_option("-c,--columns", get->columns,
+                        "Attributes and fields to print: a,b,c (default *: all)");
     command->footer(
-        "Prints one line of JSON a record with --json. Exit code 1 when a key is not in the collection.\n"
+        "Prints one line of JSON a record with --json. Exit code 1 when a key is not in the "
+        "collection.\n"
         "\n"
         "Example:\n"
         "  quern get books.quern books 0141439513 --columns title,year --json");

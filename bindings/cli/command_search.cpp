@@ -1,8 +1,9 @@
-// quern search: nearest records of query vectors or of stored records, and with ground truth the recall and the
-// speed.
+// quern search: nearest records of query vectors or of stored records, and with ground truth the
+// recall and the speed.
 //
-// Queries run one by one (latency) or all in one call (--batch: throughput). Before timing, the first query
-// runs once untimed, because it loads the vectors from the file; that time is reported by itself.
+// Queries run one by one (latency) or all in one call (--batch: throughput). Before timing, the
+// first query runs once untimed, because it loads the vectors from the file; that time is reported
+// by itself.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -23,7 +24,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double SecondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double SecondsSince(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 struct SearchOptions {
     std::string db, collection, vector, columns, truth, open;
@@ -46,7 +49,8 @@ struct Figures {
 
 class SearchRun {
 public:
-    explicit SearchRun(const SearchOptions& options) : options_(options), database_(options.db, "ro", options.open) {
+    explicit SearchRun(const SearchOptions& options)
+        : options_(options), database_(options.db, "ro", options.open) {
         columns_ = ReadColumns(database_.Describe(options.collection).get());
         field_ = ChooseDense(columns_, options.queries.column);
         LoadWhatToFind();
@@ -69,8 +73,9 @@ public:
         const bool with_figures = !options_.truth.empty() || options_.timing;
         const bool with_hits = !with_figures || options_.hits;
         if (options_.json && with_hits) {
-            Print("{\"collection\":" + nlohmann::json(options_.collection).dump() + ",\"field\":" +
-                  nlohmann::json(field_.name).dump() + ",\"k\":" + std::to_string(options_.k) + ",\"results\":[");
+            Print("{\"collection\":" + nlohmann::json(options_.collection).dump() +
+                  ",\"field\":" + nlohmann::json(field_.name).dump() +
+                  ",\"k\":" + std::to_string(options_.k) + ",\"results\":[");
         }
         if (with_figures && count_ > 0) {
             const auto start = Clock::now();
@@ -98,8 +103,10 @@ public:
         }
         bar.Clear();
         if (options_.json) {
-            Print(with_hits ? "]" : "{\"collection\":" + nlohmann::json(options_.collection).dump() + ",\"field\":" +
-                                        nlohmann::json(field_.name).dump() + ",\"k\":" + std::to_string(options_.k));
+            Print(with_hits ? "]"
+                            : "{\"collection\":" + nlohmann::json(options_.collection).dump() +
+                                  ",\"field\":" + nlohmann::json(field_.name).dump() +
+                                  ",\"k\":" + std::to_string(options_.k));
             Print((with_figures ? FiguresJson() : std::string()) + "}\n");
         } else if (with_figures) {
             PrintFigures();
@@ -108,8 +115,8 @@ public:
 
 private:
     void LoadWhatToFind() {
-        const int ways = (options_.queries.path.empty() ? 0 : 1) + (options_.vector.empty() ? 0 : 1) +
-                         (options_.keys.empty() ? 0 : 1);
+        const int ways = (options_.queries.path.empty() ? 0 : 1) +
+                         (options_.vector.empty() ? 0 : 1) + (options_.keys.empty() ? 0 : 1);
         if (ways != 1) {
             FailUsage("say what to search for with one of --queries, --vector and --key");
         }
@@ -133,8 +140,8 @@ private:
         if (options_.keys.empty()) {
             count_ = queries_.count;
             if (count_ > 0 && queries_.dim != field_.dim) {
-                Fail("the queries have dimension " + std::to_string(queries_.dim) + ", the field '" + field_.name + "' has " +
-                     std::to_string(field_.dim));
+                Fail("the queries have dimension " + std::to_string(queries_.dim) +
+                     ", the field '" + field_.name + "' has " + std::to_string(field_.dim));
             }
         }
         if (!options_.truth.empty()) {
@@ -144,7 +151,8 @@ private:
             const auto source = ByteSource::Open(options_.truth, StopFlag());
             truth_ = ReadTruth(source.get(), options_.queries.skip_rows, count_, options_.k);
             if (truth_.size() < count_) {
-                Fail(options_.truth + ": " + std::to_string(truth_.size()) + " rows for " + std::to_string(count_) + " queries");
+                Fail(options_.truth + ": " + std::to_string(truth_.size()) + " rows for " +
+                     std::to_string(count_) + " queries");
             }
         }
     }
@@ -152,12 +160,15 @@ private:
     ResultPtr Search(size_t first, size_t count) {
         if (!options_.keys.empty()) {
             if (columns_.key.type == QUERN_KEY_INT) {
-                quern_query_key_int(query_.get(), field_.name.c_str(), int_keys_.data() + first, count);
+                quern_query_key_int(query_.get(), field_.name.c_str(), int_keys_.data() + first,
+                                    count);
             } else {
-                quern_query_key_text(query_.get(), field_.name.c_str(), text_keys_.data() + first, count);
+                quern_query_key_text(query_.get(), field_.name.c_str(), text_keys_.data() + first,
+                                     count);
             }
         } else {
-            quern_query_dense(query_.get(), field_.name.c_str(), queries_.row(first), count, queries_.dim);
+            quern_query_dense(query_.get(), field_.name.c_str(), queries_.row(first), count,
+                              queries_.dim);
         }
         quern_result* result = nullptr;
         Call(quern_search, query_.get(), &result);
@@ -206,7 +217,8 @@ private:
                 table.AddRow(std::move(cells));
             }
             if (count_ > 1) {
-                const std::string name = options_.keys.empty() ? std::to_string(first + i) : options_.keys[first + i];
+                const std::string name =
+                    options_.keys.empty() ? std::to_string(first + i) : options_.keys[first + i];
                 Print((first + i > 0 ? "\nquery " : "query ") + name + "\n");
             }
             if (table.empty()) {
@@ -221,7 +233,9 @@ private:
         std::string json = query > 0 ? ",\n" : "\n";
         json += "{\"query\":" + std::to_string(query);
         if (!options_.keys.empty()) {
-            json += ",\"of\":" + (columns_.key.type == QUERN_KEY_INT ? options_.keys[query] : nlohmann::json(options_.keys[query]).dump());
+            json += ",\"of\":" + (columns_.key.type == QUERN_KEY_INT
+                                      ? options_.keys[query]
+                                      : nlohmann::json(options_.keys[query]).dump());
         }
         json += ",\"hits\":[";
         for (size_t row = begin; row < end; row++) {
@@ -239,10 +253,13 @@ private:
     }
 
     double Recall() const {
-        return figures_.wanted == 0 ? 0 : static_cast<double>(figures_.hits) / static_cast<double>(figures_.wanted);
+        return figures_.wanted == 0
+                   ? 0
+                   : static_cast<double>(figures_.hits) / static_cast<double>(figures_.wanted);
     }
     double QueriesPerSecond() const {
-        return figures_.total_seconds > 0 ? static_cast<double>(count_) / figures_.total_seconds : 0;
+        return figures_.total_seconds > 0 ? static_cast<double>(count_) / figures_.total_seconds
+                                          : 0;
     }
 
     std::string FiguresJson() const {
@@ -271,18 +288,20 @@ private:
             char recall[32];
             std::snprintf(recall, sizeof(recall), "%.4f", Recall());
             const std::string name = "recall@" + std::to_string(options_.k);
-            text += name + std::string(name.size() < 12 ? 13 - name.size() : 1, ' ') + recall + "  (" +
-                    WithCommas(figures_.hits) + " of " + WithCommas(figures_.wanted) +
-                    " true ids found; ids decide, so a tie at the last place may count as a miss)\n";
+            text +=
+                name + std::string(name.size() < 12 ? 13 - name.size() : 1, ' ') + recall + "  (" +
+                WithCommas(figures_.hits) + " of " + WithCommas(figures_.wanted) +
+                " true ids found; ids decide, so a tie at the last place may count as a miss)\n";
         }
         text += "queries/s    " + WithCommas(static_cast<uint64_t>(QueriesPerSecond() + 0.5)) +
                 (options_.batch ? "  (all in one call)\n" : "  (one by one)\n");
         if (!options_.batch) {
-            text += "latency      p50 " + DurationText(Percentile(figures_.latencies, 0.50)) + "  p95 " +
-                    DurationText(Percentile(figures_.latencies, 0.95)) + "  p99 " +
+            text += "latency      p50 " + DurationText(Percentile(figures_.latencies, 0.50)) +
+                    "  p95 " + DurationText(Percentile(figures_.latencies, 0.95)) + "  p99 " +
                     DurationText(Percentile(figures_.latencies, 0.99)) + "\n";
         }
-        text += "first query  " + DurationText(figures_.first_seconds) + "  (loads the vectors; not counted above)\n";
+        text += "first query  " + DurationText(figures_.first_seconds) +
+                "  (loads the vectors; not counted above)\n";
         Print(text);
     }
 
@@ -306,37 +325,56 @@ void AddSearchCommand(CLI::App* app) {
     CLI::App* command = app->add_subcommand("search", "Find the nearest records");
     AddDatabaseOption(command, &options->db);
     AddCollectionOption(command, &options->collection);
-    command->add_option("-f,--field", options->queries.column, "The vector field (not needed when there is one only)");
-    command->add_option("-q,--queries", options->queries.path, "A file of query vectors, any import format; - for standard input")
+    command->add_option("-f,--field", options->queries.column,
+                        "The vector field (not needed when there is one only)");
+    command
+        ->add_option("-q,--queries", options->queries.path,
+                     "A file of query vectors, any import format; - for standard input")
         ->type_name("FILE");
-    command->add_option("--format", options->queries.format, std::string("The format of the queries: ") + FormatNames());
-    command->add_option("--key", options->keys, "Search by the vector of this stored record (repeatable)")
+    command->add_option("--format", options->queries.format,
+                        std::string("The format of the queries: ") + FormatNames());
+    command
+        ->add_option("--key", options->keys,
+                     "Search by the vector of this stored record (repeatable)")
         ->type_name("KEY")
         ->allow_extra_args(false);
-    command->add_option("--vector", options->vector, "Search by this vector: '[0.1, 0.2, ...]'")->type_name("JSON");
-    command->add_option("-k", options->k, "Records a query (default 10; 0 with --max-distance: all)")
+    command->add_option("--vector", options->vector, "Search by this vector: '[0.1, 0.2, ...]'")
+        ->type_name("JSON");
+    command
+        ->add_option("-k", options->k, "Records a query (default 10; 0 with --max-distance: all)")
         ->check(CLI::Range(0, 1048576));
-    command->add_option("--max-distance", options->max_distance, "Only records at this distance or nearer")
+    command
+        ->add_option("--max-distance", options->max_distance,
+                     "Only records at this distance or nearer")
         ->each([options](const std::string&) { options->with_max_distance = true; });
-    command->add_option("-c,--columns", options->columns, "Attributes and fields to print: a,b,c or *");
-    command->add_option("--truth", options->truth, "Ground truth (ivecs): print recall@k, queries/s and latencies")
+    command->add_option("-c,--columns", options->columns,
+                        "Attributes and fields to print: a,b,c or *");
+    command
+        ->add_option("--truth", options->truth,
+                     "Ground truth (ivecs): print recall@k, queries/s and latencies")
         ->type_name("FILE");
-    command->add_flag("--timing", options->timing, "Print queries/s and latencies without ground truth");
+    command->add_flag("--timing", options->timing,
+                      "Print queries/s and latencies without ground truth");
     command->add_flag("--hits", options->hits, "With --truth or --timing: print the records too");
     command->add_flag("--batch", options->batch, "Search all queries in one call");
     command->add_flag("--self", options->self, "With --key: a record may find itself");
-    command->add_option("--threads", options->threads, "Worker threads (default: all processors)")->check(CLI::Range(1, 256));
-    command->add_option("--skip-rows", options->queries.skip_rows, "Pass over the first N queries (and rows of the truth)");
+    command->add_option("--threads", options->threads, "Worker threads (default: all processors)")
+        ->check(CLI::Range(1, 256));
+    command->add_option("--skip-rows", options->queries.skip_rows,
+                        "Pass over the first N queries (and rows of the truth)");
     command->add_option("--limit", options->queries.limit, "At most N queries");
     AddJsonOption(command, &options->json);
     AddOpenOption(command, &options->open);
     command->footer(
-        "Recall counts how many of the first k true ids are among the k found: ids are compared, not distances.\n"
+        "Recall counts how many of the first k true ids are among the k found: ids are compared, "
+        "not distances.\n"
         "\n"
         "Examples:\n"
-        "  quern search sift.quern sift --field emb --queries query.fvecs -k 10 --truth truth.ivecs\n"
+        "  quern search sift.quern sift --field emb --queries query.fvecs -k 10 --truth "
+        "truth.ivecs\n"
         "  quern search words.quern words --key house -k 5\n"
-        "  quern search books.quern books --vector \"$(cat vector.json)\" --columns title,year --json");
+        "  quern search books.quern books --vector \"$(cat vector.json)\" --columns title,year "
+        "--json");
     command->callback([options] {
         if (options->k == 0 && !options->with_max_distance) {
             FailUsage("-k 0 needs --max-distance");

@@ -93,16 +93,21 @@ void AddSqlCommand(CLI::App* app) {
     auto options = std::make_shared<SqlOptions>();
     CLI::App* command = app->add_subcommand("sql", "Run a read-only SQL statement");
     AddDatabaseOption(command, &options->db);
-    command->add_option("STATEMENT", options->statement, "The statement; - reads it from standard input")->required();
+    command
+        ->add_option("STATEMENT", options->statement,
+                     "The statement; - reads it from standard input")
+        ->required();
     CLI::Option* json = command->add_flag("--json", options->json, "Print one JSON object a row");
     CLI::Option* csv = command->add_flag("--csv", options->csv, "Print CSV with a header");
     json->excludes(csv);
     AddOpenOption(command, &options->open);
     command->footer(
-        "Each collection is a view with its key and attributes as columns. Statements that would write are refused.\n"
+        "Each collection is a view with its key and attributes as columns. Statements that would "
+        "write are refused.\n"
         "\n"
         "Example:\n"
-        "  quern sql books.quern \"SELECT year, count(*) FROM books GROUP BY year ORDER BY 2 DESC LIMIT 5\"");
+        "  quern sql books.quern \"SELECT year, count(*) FROM books GROUP BY year ORDER BY 2 DESC "
+        "LIMIT 5\"");
     command->callback([options] { RunSql(*options); });
 }
 

@@ -60,7 +60,8 @@ std::string BashCompletion(const std::vector<CompletionCommand>& commands) {
     std::string script =
         "# bash completion for quern; made by `quern completion bash`\n"
         "_quern() {\n"
-        "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=\n"
+        "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} "
+        "command=${COMP_WORDS[1]} words=\n"
         "    COMPREPLY=()\n"
         "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
         "        COMPREPLY=($(compgen -W \"" +
@@ -70,7 +71,8 @@ std::string BashCompletion(const std::vector<CompletionCommand>& commands) {
         "    fi\n"
         "    case $previous in\n";
     for (const ValueChoice& choice : kChoices) {
-        script += std::string("        ") + choice.option + ") words=\"" + choice.values + "\" ;;\n";
+        script +=
+            std::string("        ") + choice.option + ") words=\"" + choice.values + "\" ;;\n";
     }
     script +=
         "    esac\n"
@@ -103,7 +105,8 @@ std::string ZshCompletion(const std::vector<CompletionCommand>& commands) {
         "    local -a commands\n"
         "    commands=(\n";
     for (const CompletionCommand& command : commands) {
-        script += "        " + SingleQuoted(command.name + ":" + command.description, "'\\''") + "\n";
+        script +=
+            "        " + SingleQuoted(command.name + ":" + command.description, "'\\''") + "\n";
     }
     script +=
         "    )\n"
@@ -122,7 +125,8 @@ std::string ZshCompletion(const std::vector<CompletionCommand>& commands) {
                 std::string spec = "*" + name + "[" + ZshText(option.description) + "]";
                 if (option.takes_value) {
                     const char* choices = ChoicesOf(option);
-                    spec += choices != nullptr ? ":value:(" + std::string(choices) + ")" : ":value:_files";
+                    spec += choices != nullptr ? ":value:(" + std::string(choices) + ")"
+                                               : ":value:_files";
                 }
                 script += "                " + SingleQuoted(spec, "'\\''") + " \\\n";
             }
@@ -144,7 +148,8 @@ std::string FishCompletion(const std::vector<CompletionCommand>& commands) {
     }
     for (const CompletionCommand& command : commands) {
         for (const CompletionOption& option : command.options) {
-            std::string line = "complete -c quern -n '__fish_seen_subcommand_from " + command.name + "'";
+            std::string line =
+                "complete -c quern -n '__fish_seen_subcommand_from " + command.name + "'";
             for (const std::string& name : option.names) {
                 line += name.size() > 2 ? " -l " + name.substr(2) : " -s " + name.substr(1);
             }

@@ -1,5 +1,5 @@
-// Completion scripts for bash, zsh and fish, made from the program's own commands and options, so that they
-// cannot disagree.
+// Completion scripts for bash, zsh and fish, made from the program's own commands and options, so
+// that they cannot disagree.
 #pragma once
 
 #include <string>

@@ -19,8 +19,8 @@ bool SplitIndexedName(const std::string& name, std::string* base, size_t* index)
     const size_t open = name.rfind('[');
     int64_t number = 0;
     if (open == std::string::npos || open == 0 || name.back() != ']' ||
-        !ParseInt(std::string_view(name).substr(open + 1, name.size() - open - 2), &number) || number < 0 ||
-        number >= static_cast<int64_t>(kDimensionMax)) {
+        !ParseInt(std::string_view(name).substr(open + 1, name.size() - open - 2), &number) ||
+        number < 0 || number >= static_cast<int64_t>(kDimensionMax)) {
         return false;
     }
     *base = name.substr(0, open);
@@ -47,7 +47,10 @@ public:
             Fail(*record, "the quote opened here is never closed", true);
         }
         if (cell_count_ != columns_.size()) {
-            Fail(*record, std::to_string(cell_count_) + " cells, the header has " + std::to_string(columns_.size()), true);
+            Fail(*record,
+                 std::to_string(cell_count_) + " cells, the header has " +
+                     std::to_string(columns_.size()),
+                 true);
         }
         for (const std::string& name : names_) {
             record->Add(name);
@@ -100,7 +103,8 @@ private:
             throw FormatError(source_->name() + ":1: not a CSV header");
         }
         std::map<std::string, size_t> index_of;
-        std::vector<size_t> seen;  // how many elements of each vector: the next must have this position
+        std::vector<size_t>
+            seen;  // how many elements of each vector: the next must have this position
         for (size_t i = 0; i < cell_count_; i++) {
             std::string base = cells_[i].text;
             size_t position = 0;
@@ -111,13 +115,15 @@ private:
                 dims_.push_back(0);
                 seen.push_back(0);
             } else if (!indexed || dims_[at->second] == 0) {
-                throw FormatError(source_->name() + ":1: the column '" + base.substr(0, 60) + "' appears twice");
+                throw FormatError(source_->name() + ":1: the column '" + base.substr(0, 60) +
+                                  "' appears twice");
             }
             const size_t name = at->second;
             if (indexed) {
                 if (position != seen[name]) {
-                    throw FormatError(source_->name() + ":1: '" + cells_[i].text.substr(0, 60) + "' where '" + base + "[" +
-                                      std::to_string(seen[name]) + "]' is wanted");
+                    throw FormatError(source_->name() + ":1: '" + cells_[i].text.substr(0, 60) +
+                                      "' where '" + base + "[" + std::to_string(seen[name]) +
+                                      "]' is wanted");
                 }
                 seen[name]++;
                 dims_[name] = seen[name];
@@ -150,7 +156,9 @@ private:
         size_t i = 0;
         for (;;) {
             if (cell_count_ > kColumnsMax) {
-                throw FormatError(source_->name() + ":" + std::to_string(*line_number) + ": too many cells", true);
+                throw FormatError(
+                    source_->name() + ":" + std::to_string(*line_number) + ": too many cells",
+                    true);
             }
             Cell& cell = NewCell();
             if (i < line_.size() && line_[i] == '"') {
@@ -207,7 +215,8 @@ private:
 
 class CsvWriter : public RecordWriter {
 public:
-    CsvWriter(std::unique_ptr<ByteSink> sink, const std::vector<std::string>& names) : sink_(std::move(sink)) {
+    CsvWriter(std::unique_ptr<ByteSink> sink, const std::vector<std::string>& names)
+        : sink_(std::move(sink)) {
         for (size_t i = 0; i < names.size(); i++) {
             if (i > 0) {
                 line_.push_back(',');
@@ -246,8 +255,8 @@ private:
 }  // namespace
 
 void AppendCsvCell(std::string_view text, std::string* line) {
-    if (!text.empty() && text.find_first_of(",\"\r\n\t") == std::string_view::npos && text.front() != ' ' &&
-        text.back() != ' ') {
+    if (!text.empty() && text.find_first_of(",\"\r\n\t") == std::string_view::npos &&
+        text.front() != ' ' && text.back() != ' ') {
         line->append(text);
         return;
     }
@@ -265,7 +274,8 @@ std::unique_ptr<RecordReader> NewCsvReader(std::unique_ptr<ByteSource> source, c
     return std::make_unique<CsvReader>(std::move(source), delimiter);
 }
 
-std::unique_ptr<RecordWriter> NewCsvWriter(std::unique_ptr<ByteSink> sink, const std::vector<std::string>& names) {
+std::unique_ptr<RecordWriter> NewCsvWriter(std::unique_ptr<ByteSink> sink,
+                                           const std::vector<std::string>& names) {
     return std::make_unique<CsvWriter>(std::move(sink), names);
 }
 

@@ -37,7 +37,8 @@ std::string Lower(std::string text) {
 }
 
 bool TakeEnding(std::string* text, const std::string& ending) {
-    if (text->size() < ending.size() || text->compare(text->size() - ending.size(), ending.size(), ending) != 0) {
+    if (text->size() < ending.size() ||
+        text->compare(text->size() - ending.size(), ending.size(), ending) != 0) {
         return false;
     }
     text->resize(text->size() - ending.size());
@@ -71,32 +72,29 @@ FileFormat FormatOfPath(const std::string& path) {
     return dot == std::string::npos ? FileFormat::kUnknown : FormatOfName(name.substr(dot + 1));
 }
 
-const char* FormatNames() { return "fvecs, bvecs, ivecs, npy, idx, words, jsonl, csv, tsv"; }
+const char* FormatNames() {
+    return "fvecs, bvecs, ivecs, npy, idx, words, jsonl, csv, tsv";
+}
 
-std::unique_ptr<RecordReader> NewRecordReader(std::unique_ptr<ByteSource> source, FileFormat format, char delimiter) {
+std::unique_ptr<RecordReader> NewRecordReader(std::unique_ptr<ByteSource> source, FileFormat format,
+                                              char delimiter) {
     switch (format) {
-        case FileFormat::kFvecs:
-            return NewVecsReader(std::move(source), VecsElement::kF32);
-        case FileFormat::kBvecs:
-            return NewVecsReader(std::move(source), VecsElement::kU8);
-        case FileFormat::kIvecs:
-            return NewVecsReader(std::move(source), VecsElement::kI32);
-        case FileFormat::kNpy:
-            return NewNpyReader(std::move(source));
-        case FileFormat::kIdx:
-            return NewIdxReader(std::move(source));
-        case FileFormat::kWords:
-            return NewWordReader(std::move(source));
-        case FileFormat::kJsonl:
-            return NewJsonlReader(std::move(source));
+        case FileFormat::kFvecs: return NewVecsReader(std::move(source), VecsElement::kF32);
+        case FileFormat::kBvecs: return NewVecsReader(std::move(source), VecsElement::kU8);
+        case FileFormat::kIvecs: return NewVecsReader(std::move(source), VecsElement::kI32);
+        case FileFormat::kNpy: return NewNpyReader(std::move(source));
+        case FileFormat::kIdx: return NewIdxReader(std::move(source));
+        case FileFormat::kWords: return NewWordReader(std::move(source));
+        case FileFormat::kJsonl: return NewJsonlReader(std::move(source));
         case FileFormat::kCsv:
             return NewCsvReader(std::move(source), delimiter != 0 ? delimiter : ',');
         case FileFormat::kTsv:
             return NewCsvReader(std::move(source), delimiter != 0 ? delimiter : '\t');
-        case FileFormat::kUnknown:
-            break;
+        case FileFormat::kUnknown: break;
     }
-    throw FormatError(source->name() + ": the name does not tell the format; give --format, one of " + FormatNames());
+    throw FormatError(source->name() +
+                      ": the name does not tell the format; give --format, one of " +
+                      FormatNames());
 }
 
 }  // namespace quern::shell

@@ -19,6 +19,7 @@ FileFormat FormatOfPath(const std::string& path);
 const char* FormatNames();
 
 // A reader of the format; delimiter 0 means the format's own. Throws FormatError for kUnknown.
-std::unique_ptr<RecordReader> NewRecordReader(std::unique_ptr<ByteSource> source, FileFormat format, char delimiter = 0);
+std::unique_ptr<RecordReader> NewRecordReader(std::unique_ptr<ByteSource> source, FileFormat format,
+                                              char delimiter = 0);
 
 }  // namespace quern::shell

@@ -42,7 +42,8 @@ bool ParseNumber(std::string_view text, T* value) {
         if constexpr (std::numeric_limits<T>::is_integer) {
             return false;
         } else {
-            // Too small is zero; too large is infinity, which the checks for finite values refuse with a name.
+            // Too small is zero; too large is infinity, which the checks for finite values refuse
+            // with a name.
             *value = static_cast<T>(std::strtod(std::string(text).c_str(), nullptr));
             return true;
         }
@@ -62,7 +63,8 @@ float HalfToFloat(uint16_t half) {
     if (exponent != 0) {
         return FromBits(sign | ((exponent + 112) << 23) | (mantissa << 13));
     }
-    const float size = static_cast<float>(mantissa) * 0x1p-24f;  // exact: subnormal halves are normal floats
+    const float size =
+        static_cast<float>(mantissa) * 0x1p-24f;  // exact: subnormal halves are normal floats
     return sign != 0 ? -size : size;
 }
 
@@ -76,7 +78,8 @@ uint16_t FloatToHalf(float value) {
     if (size >= 0x477ff000u) {  // 65520 and more round up beyond 65504
         return static_cast<uint16_t>(sign | 0x7c00u);
     }
-    if (size < 0x38800000u) {  // below 2^-14: a multiple of 2^-24; the default rounding mode does the rest
+    if (size <
+        0x38800000u) {  // below 2^-14: a multiple of 2^-24; the default rounding mode does the rest
         const float scaled = FromBits(size) * 0x1p24f;
         return static_cast<uint16_t>(sign | static_cast<uint32_t>(std::nearbyint(scaled)));
     }
@@ -84,7 +87,9 @@ uint16_t FloatToHalf(float value) {
     return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
 }
 
-float BFloatToFloat(uint16_t value) { return FromBits(static_cast<uint32_t>(value) << 16); }
+float BFloatToFloat(uint16_t value) {
+    return FromBits(static_cast<uint32_t>(value) << 16);
+}
 
 void AppendFloat(float value, std::string* text) {
     char digits[64];
@@ -104,9 +109,15 @@ void AppendDouble(double value, std::string* text) {
     }
 }
 
-bool ParseFloat(std::string_view text, float* value) { return ParseNumber(text, value); }
-bool ParseDouble(std::string_view text, double* value) { return ParseNumber(text, value); }
-bool ParseInt(std::string_view text, int64_t* value) { return ParseNumber(text, value); }
+bool ParseFloat(std::string_view text, float* value) {
+    return ParseNumber(text, value);
+}
+bool ParseDouble(std::string_view text, double* value) {
+    return ParseNumber(text, value);
+}
+bool ParseInt(std::string_view text, int64_t* value) {
+    return ParseNumber(text, value);
+}
 
 bool IsCleanUtf8(std::string_view text) {
     size_t i = 0;

@@ -1,6 +1,7 @@
 // Conversions between f32 and the smaller element types of files, and numbers as text.
 //
-// Written here because the shell sees the engine through <quern.h> only. Rounding is to nearest, ties to even.
+// Written here because the shell sees the engine through <quern.h> only. Rounding is to nearest,
+// ties to even.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +14,14 @@ float HalfToFloat(uint16_t half);
 uint16_t FloatToHalf(float value);  // infinity beyond the range
 float BFloatToFloat(uint16_t value);
 
-// The shortest text that reads back as the same number; "inf" and "nan" never occur in what the engine gives out.
+// The shortest text that reads back as the same number; "inf" and "nan" never occur in what the
+// engine gives out.
 void AppendFloat(float value, std::string* text);
 // As above; whole numbers get ".0", so that a reader sees a real number.
 void AppendDouble(double value, std::string* text);
 
-// The whole text as a number; false if it is anything else. A leading "+" is allowed. Infinities and NaN parse.
+// The whole text as a number; false if it is anything else. A leading "+" is allowed. Infinities
+// and NaN parse.
 bool ParseFloat(std::string_view text, float* value);
 bool ParseDouble(std::string_view text, double* value);
 bool ParseInt(std::string_view text, int64_t* value);

@@ -1,9 +1,9 @@
 // FormatError: what the readers and writers of file formats throw.
 //
-// Inside the shell errors are exceptions, as in the option parser it uses; none of them crosses <quern.h>,
-// which is C. The message names the file and the line or row. A recoverable error concerns one line: the reader
-// stands behind it and may be asked for the next record (--skip-bad does that). After any other error the
-// reader is not used again.
+// Inside the shell errors are exceptions, as in the option parser it uses; none of them crosses
+// <quern.h>, which is C. The message names the file and the line or row. A recoverable error
+// concerns one line: the reader stands behind it and may be asked for the next record (--skip-bad
+// does that). After any other error the reader is not used again.
 #pragma once
 
 #include <stdexcept>

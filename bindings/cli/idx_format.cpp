@@ -20,7 +20,9 @@ uint64_t BigInteger(const unsigned char* bytes, size_t size) {
 
 class IdxReader : public RecordReader {
 public:
-    explicit IdxReader(std::unique_ptr<ByteSource> source) : RecordReader(std::move(source)) { ReadHeader(); }
+    explicit IdxReader(std::unique_ptr<ByteSource> source) : RecordReader(std::move(source)) {
+        ReadHeader();
+    }
 
     uint64_t rows_claimed() const override { return rows_total_; }
 
@@ -30,7 +32,9 @@ public:
             return false;
         }
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
-            Fail(*record, "the file ends here, its header says " + std::to_string(rows_total_) + " rows", false);
+            Fail(*record,
+                 "the file ends here, its header says " + std::to_string(rows_total_) + " rows",
+                 false);
         }
         record->vector.resize(dim_);
         for (size_t i = 0; i < dim_; i++) {
@@ -53,21 +57,12 @@ private:
         code_ = start[2];
         switch (code_) {
             case 0x08:
-            case 0x09:
-                element_bytes_ = 1;
-                break;
-            case 0x0b:
-                element_bytes_ = 2;
-                break;
+            case 0x09: element_bytes_ = 1; break;
+            case 0x0b: element_bytes_ = 2; break;
             case 0x0c:
-            case 0x0d:
-                element_bytes_ = 4;
-                break;
-            case 0x0e:
-                element_bytes_ = 8;
-                break;
-            default:
-                FailHeader("unknown element code " + std::to_string(code_));
+            case 0x0d: element_bytes_ = 4; break;
+            case 0x0e: element_bytes_ = 8; break;
+            default: FailHeader("unknown element code " + std::to_string(code_));
         }
         if (start[3] < 1 || start[3] > kDimensionsMax) {
             FailHeader(std::to_string(start[3]) + " dimensions");
@@ -95,14 +90,10 @@ private:
     float Element(const unsigned char* at) const {
         const uint64_t bits = BigInteger(at, element_bytes_);
         switch (code_) {
-            case 0x08:
-                return static_cast<uint8_t>(bits);
-            case 0x09:
-                return static_cast<int8_t>(bits);
-            case 0x0b:
-                return static_cast<int16_t>(bits);
-            case 0x0c:
-                return static_cast<float>(static_cast<int32_t>(bits));
+            case 0x08: return static_cast<uint8_t>(bits);
+            case 0x09: return static_cast<int8_t>(bits);
+            case 0x0b: return static_cast<int16_t>(bits);
+            case 0x0c: return static_cast<float>(static_cast<int32_t>(bits));
             case 0x0d: {
                 const auto word = static_cast<uint32_t>(bits);
                 float value;

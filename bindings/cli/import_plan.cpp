@@ -22,14 +22,17 @@ std::string CleanKeyName(const std::string& name) {
     return start == std::string::npos ? "id" : name.substr(start);
 }
 
-const InferredColumn* FindInferred(const std::vector<InferredColumn>& columns, const std::string& name) {
-    const auto at = std::find_if(columns.begin(), columns.end(), [&](const InferredColumn& column) { return column.name == name; });
+const InferredColumn* FindInferred(const std::vector<InferredColumn>& columns,
+                                   const std::string& name) {
+    const auto at = std::find_if(columns.begin(), columns.end(),
+                                 [&](const InferredColumn& column) { return column.name == name; });
     return at == columns.end() ? nullptr : &*at;
 }
 
 template <typename Column>
 size_t IndexOf(const std::vector<Column>& columns, const std::string& name) {
-    const auto at = std::find_if(columns.begin(), columns.end(), [&](const Column& column) { return column.name == name; });
+    const auto at = std::find_if(columns.begin(), columns.end(),
+                                 [&](const Column& column) { return column.name == name; });
     return static_cast<size_t>(at - columns.begin());
 }
 
@@ -40,8 +43,8 @@ bool Has(const std::vector<Column>& columns, const std::string& name) {
 
 }  // namespace
 
-ImportPlan::ImportPlan(const ImportChoices& choices, const std::deque<Record>& sample, bool has_columns,
-                       const CollectionColumns* existing)
+ImportPlan::ImportPlan(const ImportChoices& choices, const std::deque<Record>& sample,
+                       bool has_columns, const CollectionColumns* existing)
     : choices_(choices), existing_(existing != nullptr) {
     if (!choices_.key.empty()) {
         key_choice_ = ParseKeyColumn(choices_.key);
@@ -90,12 +93,12 @@ std::string ImportPlan::TargetName(const std::string& file_name) const {
 }
 
 bool ImportPlan::IsChosen(const std::string& file_name) const {
-    return choices_.columns.empty() ||
-           std::find(choices_.columns.begin(), choices_.columns.end(), file_name) != choices_.columns.end();
+    return choices_.columns.empty() || std::find(choices_.columns.begin(), choices_.columns.end(),
+                                                 file_name) != choices_.columns.end();
 }
 
-void ImportPlan::ChooseKey(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred,
-                           bool has_columns) {
+void ImportPlan::ChooseKey(const std::deque<Record>& sample,
+                           const std::vector<InferredColumn>& inferred, bool has_columns) {
     const bool record_keys = !sample.empty() && sample.front().has_key;
     int32_t natural_type = QUERN_KEY_INT;
     if (has_columns && !record_keys) {
@@ -113,17 +116,20 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample, const std::vector<I
         if (!key_column_.empty()) {
             key_source_ = KeySource::kColumn;
             const InferredColumn* column = FindInferred(inferred, key_column_);
-            natural_type = column != nullptr && column->type == ColumnType::kInt ? QUERN_KEY_INT : QUERN_KEY_TEXT;
+            natural_type = column != nullptr && column->type == ColumnType::kInt ? QUERN_KEY_INT
+                                                                                 : QUERN_KEY_TEXT;
         }
     } else if (record_keys) {
         key_source_ = KeySource::kRecordKey;
         natural_type = QUERN_KEY_TEXT;
     } else if (!choices_.key.empty() && key_choice_.type == 0) {
-        FailUsage("this format has no columns: --key can only name the key, as in --key " + key_choice_.name + ":int");
+        FailUsage("this format has no columns: --key can only name the key, as in --key " +
+                  key_choice_.name + ":int");
     }
     if (existing_) {
         if (key_choice_.type != 0 && key_choice_.type != schema_.key.type) {
-            Fail(std::string("the collection's key is ") + (schema_.key.type == QUERN_KEY_INT ? "an int" : "a text"));
+            Fail(std::string("the collection's key is ") +
+                 (schema_.key.type == QUERN_KEY_INT ? "an int" : "a text"));
         }
         return;
     }
@@ -134,11 +140,12 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample, const std::vector<I
 AttrColumn ImportPlan::NewAttr(const InferredColumn& column) const {
     const std::string name = TargetName(column.name);
     const size_t chosen = IndexOf(attr_choices_, name);
-    return AttrColumn{name, chosen < attr_choices_.size() ? attr_choices_[chosen].type : column.type};
+    return AttrColumn{name,
+                      chosen < attr_choices_.size() ? attr_choices_[chosen].type : column.type};
 }
 
-DenseColumn ImportPlan::NewField(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred,
-                                 bool has_columns) {
+DenseColumn ImportPlan::NewField(const std::deque<Record>& sample,
+                                 const std::vector<InferredColumn>& inferred, bool has_columns) {
     DenseColumn field;
     field.name = choices_.field;
     if (!choices_.metric.empty()) {
@@ -164,12 +171,14 @@ DenseColumn ImportPlan::NewField(const std::deque<Record>& sample, const std::ve
     }
     if (field.dim == 0) {
         Fail(sample.empty() ? "the file holds no records"
-                            : "the column '" + field.name + "' of the file does not hold vectors of one dimension");
+                            : "the column '" + field.name +
+                                  "' of the file does not hold vectors of one dimension");
     }
     return field;
 }
 
-void ImportPlan::PlanNew(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred, bool has_columns) {
+void ImportPlan::PlanNew(const std::deque<Record>& sample,
+                         const std::vector<InferredColumn>& inferred, bool has_columns) {
     if (sample.empty() && attr_choices_.empty() && dense_choices_.empty()) {
         Fail("the file holds no records, so there is nothing to create a collection from");
     }
@@ -182,13 +191,16 @@ void ImportPlan::PlanNew(const std::deque<Record>& sample, const std::vector<Inf
     }
     for (const InferredColumn& column : inferred) {
         const std::string name = TargetName(column.name);
-        if (column.name == key_column_ || Has(schema_.dense, name) || !IsChosen(column.name) || name == choices_.rest) {
+        if (column.name == key_column_ || Has(schema_.dense, name) || !IsChosen(column.name) ||
+            name == choices_.rest) {
             continue;
         }
         schema_.attrs.push_back(NewAttr(column));
         if (column.dim > 1 && !Has(attr_choices_, name)) {
-            notes_.push_back("column '" + column.name + "' holds arrays of " + std::to_string(column.dim) +
-                             " numbers and becomes a json attribute; give --field " + name + " to make it a vector");
+            notes_.push_back("column '" + column.name + "' holds arrays of " +
+                             std::to_string(column.dim) +
+                             " numbers and becomes a json attribute; give --field " + name +
+                             " to make it a vector");
         }
     }
     for (const AttrColumn& attr : attr_choices_) {
@@ -204,15 +216,17 @@ void ImportPlan::PlanNew(const std::deque<Record>& sample, const std::vector<Inf
 
 void ImportPlan::CheckField(const DenseColumn& field) const {
     if (!choices_.metric.empty() && ParseMetric(choices_.metric) != field.metric) {
-        Fail("the field '" + field.name + "' has the metric " + NameOfMetric(field.metric) + ", not " + choices_.metric);
+        Fail("the field '" + field.name + "' has the metric " + NameOfMetric(field.metric) +
+             ", not " + choices_.metric);
     }
     if (!choices_.type.empty() && ParseElementType(choices_.type) != field.type) {
-        Fail("the field '" + field.name + "' has the type " + NameOfElementType(field.type) + ", not " + choices_.type);
+        Fail("the field '" + field.name + "' has the type " + NameOfElementType(field.type) +
+             ", not " + choices_.type);
     }
 }
 
-void ImportPlan::PlanExisting(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred,
-                              bool has_columns) {
+void ImportPlan::PlanExisting(const std::deque<Record>& sample,
+                              const std::vector<InferredColumn>& inferred, bool has_columns) {
     if (choices_.add) {
         for (const DenseColumn& field : dense_choices_) {
             if (schema_.FindDense(field.name) == nullptr) {
@@ -226,7 +240,8 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample, const std::vecto
         for (const InferredColumn& column : inferred) {
             const std::string name = TargetName(column.name);
             if (column.name != key_column_ && IsChosen(column.name) && !Has(schema_.attrs, name) &&
-                schema_.FindDense(name) == nullptr && !Has(additions_.dense, name) && name != choices_.rest) {
+                schema_.FindDense(name) == nullptr && !Has(additions_.dense, name) &&
+                name != choices_.rest) {
                 additions_.attrs.push_back(NewAttr(column));
             }
         }
@@ -245,7 +260,8 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample, const std::vecto
     if (!choices_.rest.empty()) {
         const size_t at = IndexOf(schema_.attrs, choices_.rest);
         if (at == schema_.attrs.size() || schema_.attrs[at].type != ColumnType::kJson) {
-            Fail("--rest " + choices_.rest + ": the collection has no json attribute of that name; --add adds it");
+            Fail("--rest " + choices_.rest +
+                 ": the collection has no json attribute of that name; --add adds it");
         }
     }
     active_.key = schema_.key;
@@ -253,7 +269,8 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample, const std::vecto
         active_.dense.push_back(*schema_.FindDense(choices_.field));
         return;
     }
-    // An update changes the columns that are set and no others, so only those that the file has may be set.
+    // An update changes the columns that are set and no others, so only those that the file has may
+    // be set.
     auto comes = [&](const std::string& name) {
         return !choices_.update || name == choices_.rest ||
                std::any_of(inferred.begin(), inferred.end(),
@@ -288,7 +305,8 @@ ImportPlan::Route ImportPlan::FindRoute(const std::string& file_name) const {
 
 void ImportPlan::CheckKeyText(const Record& record, const std::string& key) const {
     if (key.empty() || key.size() > kKeyBytesMax || !IsCleanUtf8(key)) {
-        BadRow(record, "the key '" + key.substr(0, 40) + "' is not a text of 1 to 1024 bytes of UTF-8");
+        BadRow(record,
+               "the key '" + key.substr(0, 40) + "' is not a text of 1 to 1024 bytes of UTF-8");
     }
 }
 
@@ -301,7 +319,8 @@ void ImportPlan::StageKeyValue(const Record& record, const Value& value, StagedR
     }
     bool fits = ConvertValue(is_int ? ColumnType::kInt : ColumnType::kText, value, &key, &problem);
     if (!fits && is_int && value.kind == Value::Kind::kText) {
-        fits = ParseInt(value.text, &key.integer);  // many JSONL files have numbers as texts for keys
+        fits =
+            ParseInt(value.text, &key.integer);  // many JSONL files have numbers as texts for keys
     }
     if (!fits) {
         BadRow(record, "key column '" + key_column_ + "': " + problem);
@@ -345,7 +364,8 @@ void ImportPlan::StageKey(const Record& record, StagedRow* row) const {
     }
 }
 
-void ImportPlan::StageAttr(const Record& record, const NamedValue& entry, size_t index, StagedRow* row) {
+void ImportPlan::StageAttr(const Record& record, const NamedValue& entry, size_t index,
+                           StagedRow* row) {
     Value& value = row->attrs[index];
     if (!ConvertValue(active_.attrs[index].type, entry.value, &value, &problem_)) {
         BadRow(record, "column '" + entry.name + "': " + problem_);
@@ -361,20 +381,21 @@ void ImportPlan::StageAttr(const Record& record, const NamedValue& entry, size_t
         BadRow(record, "column '" + entry.name + "': the text is not UTF-8 without NUL");
     }
     if (bytes > attr_bytes_max_) {
-        BadRow(record, "column '" + entry.name + "': " + std::to_string(bytes) + " bytes, the limit is " +
-                           std::to_string(attr_bytes_max_));
+        BadRow(record, "column '" + entry.name + "': " + std::to_string(bytes) +
+                           " bytes, the limit is " + std::to_string(attr_bytes_max_));
     }
 }
 
-void ImportPlan::StageVector(const Record& record, const std::string& name, size_t index, StagedRow* row) const {
+void ImportPlan::StageVector(const Record& record, const std::string& name, size_t index,
+                             StagedRow* row) const {
     const DenseColumn& field = active_.dense[index];
     const std::vector<float>& vector = row->dense[index];
     if (vector.empty()) {
         return;
     }
     if (vector.size() != field.dim) {
-        BadRow(record, "'" + name + "' has dimension " + std::to_string(vector.size()) + ", the field has " +
-                           std::to_string(field.dim));
+        BadRow(record, "'" + name + "' has dimension " + std::to_string(vector.size()) +
+                           ", the field has " + std::to_string(field.dim));
     }
     for (size_t i = 0; i < vector.size(); i++) {
         const float x = vector[i];
@@ -389,7 +410,8 @@ void ImportPlan::StageVector(const Record& record, const std::string& name, size
         if (problem != nullptr) {
             std::string number;
             AppendFloat(x, &number);
-            BadRow(record, "element " + std::to_string(i) + " of '" + name + "' (" + number + ") " + problem);
+            BadRow(record, "element " + std::to_string(i) + " of '" + name + "' (" + number + ") " +
+                               problem);
         }
     }
 }
@@ -420,11 +442,8 @@ void ImportPlan::Stage(const Record& record, StagedRow* row) {
         }
         switch (at->second.kind) {
             case RouteKind::kKey:
-            case RouteKind::kIgnored:
-                break;
-            case RouteKind::kAttr:
-                StageAttr(record, entry, at->second.index, row);
-                break;
+            case RouteKind::kIgnored: break;
+            case RouteKind::kAttr: StageAttr(record, entry, at->second.index, row); break;
             case RouteKind::kDense:
                 if (!ConvertVector(entry.value, &row->dense[at->second.index], &problem_)) {
                     BadRow(record, "column '" + entry.name + "': " + problem_);
@@ -446,7 +465,8 @@ void ImportPlan::Stage(const Record& record, StagedRow* row) {
             case RouteKind::kUnknown:
                 if (entry.value.kind != Value::Kind::kNull) {
                     BadRow(record, "the collection has no column '" + entry.name.substr(0, 60) +
-                                       "' (--columns takes some only, --rest NAME keeps the others as JSON, --add adds those of "
+                                       "' (--columns takes some only, --rest NAME keeps the others "
+                                       "as JSON, --add adds those of "
                                        "the first records)");
                 }
                 break;

@@ -1,10 +1,11 @@
 // ImportPlan: how the records of a file become records of a collection.
 //
-// Made from what the user said, the first records of the file and, where there is one, the collection's schema.
-// It decides where keys come from, which column becomes which attribute or field, and with which types a new
-// collection is created; then it turns each record into a checked row. All that the library would refuse for a
-// whole batch (wrong dimension, NaN, a value of another type, a bad key) is found here, row by row, so that the
-// message can name the line and --skip-bad can go on. Confined to one thread.
+// Made from what the user said, the first records of the file and, where there is one, the
+// collection's schema. It decides where keys come from, which column becomes which attribute or
+// field, and with which types a new collection is created; then it turns each record into a checked
+// row. All that the library would refuse for a whole batch (wrong dimension, NaN, a value of
+// another type, a bad key) is found here, row by row, so that the message can name the line and
+// --skip-bad can go on. Confined to one thread.
 #pragma once
 
 #include <deque>
@@ -18,7 +19,7 @@ namespace quern::shell {
 
 // What the user said on the command line.
 struct ImportChoices {
-    std::string field;                 // the vector field
+    std::string field;  // the vector field
     std::string metric;
     std::string type;
     std::string key;                   // COLUMN[:TYPE]
@@ -28,14 +29,15 @@ struct ImportChoices {
     std::vector<std::string> renames;  // OLD=NEW
     std::string rest;                  // json attribute that takes the other columns
     int64_t start_key = 0;
-    bool update = false;               // change records that are there
-    bool add = false;                  // add missing columns to a collection that exists
+    bool update = false;  // change records that are there
+    bool add = false;     // add missing columns to a collection that exists
 };
 
 class ImportPlan {
 public:
-    // sample: the first records, with Record::key set where a key file gives it. existing: the collection's
-    // columns, or NULL if it is to be created. Throws ShellError for choices that do not fit.
+    // sample: the first records, with Record::key set where a key file gives it. existing: the
+    // collection's columns, or NULL if it is to be created. Throws ShellError for choices that do
+    // not fit.
     ImportPlan(const ImportChoices& choices, const std::deque<Record>& sample, bool has_columns,
                const CollectionColumns* existing);
 
@@ -62,10 +64,14 @@ private:
     enum class KeySource { kRowNumber, kRecordKey, kColumn };
 
     std::string TargetName(const std::string& file_name) const;
-    void ChooseKey(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred, bool has_columns);
-    void PlanNew(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred, bool has_columns);
-    void PlanExisting(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred, bool has_columns);
-    DenseColumn NewField(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred, bool has_columns);
+    void ChooseKey(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred,
+                   bool has_columns);
+    void PlanNew(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred,
+                 bool has_columns);
+    void PlanExisting(const std::deque<Record>& sample, const std::vector<InferredColumn>& inferred,
+                      bool has_columns);
+    DenseColumn NewField(const std::deque<Record>& sample,
+                         const std::vector<InferredColumn>& inferred, bool has_columns);
     void CheckField(const DenseColumn& field) const;
     AttrColumn NewAttr(const InferredColumn& column) const;
     bool IsChosen(const std::string& file_name) const;
@@ -74,7 +80,8 @@ private:
     void StageKeyValue(const Record& record, const Value& value, StagedRow* row) const;
     void CheckKeyText(const Record& record, const std::string& key) const;
     void StageAttr(const Record& record, const NamedValue& entry, size_t index, StagedRow* row);
-    void StageVector(const Record& record, const std::string& name, size_t index, StagedRow* row) const;
+    void StageVector(const Record& record, const std::string& name, size_t index,
+                     StagedRow* row) const;
 
     ImportChoices choices_;
     KeyColumn key_choice_;
@@ -87,9 +94,9 @@ private:
     std::vector<std::string> notes_;
     bool existing_ = false;
     KeySource key_source_ = KeySource::kRowNumber;
-    std::string key_column_;      // the file's column with the key
-    size_t vector_index_ = 0;     // in active_.dense, for matrix formats
-    size_t rest_index_ = 0;       // in active_.attrs, when choices_.rest is given
+    std::string key_column_;   // the file's column with the key
+    size_t vector_index_ = 0;  // in active_.dense, for matrix formats
+    size_t rest_index_ = 0;    // in active_.attrs, when choices_.rest is given
     size_t attr_bytes_max_ = size_t{16} << 20;
     std::unordered_map<std::string, Route> routes_;
     std::string problem_;

@@ -85,29 +85,15 @@ void AppendJsonNumbers(const std::vector<float>& numbers, std::string* json) {
 
 void AppendJsonValue(const Value& value, std::string* json) {
     switch (value.kind) {
-        case Value::Kind::kNull:
-            json->append("null");
-            break;
-        case Value::Kind::kInt:
-            json->append(std::to_string(value.integer));
-            break;
-        case Value::Kind::kReal:
-            AppendDouble(value.real, json);
-            break;
-        case Value::Kind::kBool:
-            json->append(value.integer != 0 ? "true" : "false");
-            break;
+        case Value::Kind::kNull: json->append("null"); break;
+        case Value::Kind::kInt: json->append(std::to_string(value.integer)); break;
+        case Value::Kind::kReal: AppendDouble(value.real, json); break;
+        case Value::Kind::kBool: json->append(value.integer != 0 ? "true" : "false"); break;
         case Value::Kind::kText:
-        case Value::Kind::kCell:
-            AppendJsonText(value.text, json);
-            break;
-        case Value::Kind::kNumbers:
-            AppendJsonNumbers(value.numbers, json);
-            break;
+        case Value::Kind::kCell: AppendJsonText(value.text, json); break;
+        case Value::Kind::kNumbers: AppendJsonNumbers(value.numbers, json); break;
         case Value::Kind::kTexts:
-        case Value::Kind::kJson:
-            json->append(value.text);
-            break;
+        case Value::Kind::kJson: json->append(value.text); break;
     }
 }
 

@@ -1,10 +1,11 @@
-// Record: one record on its way between a file and the database; RecordReader and RecordWriter: the two directions.
+// Record: one record on its way between a file and the database; RecordReader and RecordWriter: the
+// two directions.
 //
-// All formats speak one small language, so that import, export and queries know none of them by name. Matrix
-// formats (fvecs, npy, idx, ...) give a vector and nothing else; word vectors give a key and a vector; JSONL
-// and CSV give named values. Rows go one at a time: the copy of a few hundred bytes is lost beside the work of
-// writing them, and nothing grows with the file. A Record is reused, so that its strings and vectors keep their
-// memory. Confined to one thread.
+// All formats speak one small language, so that import, export and queries know none of them by
+// name. Matrix formats (fvecs, npy, idx, ...) give a vector and nothing else; word vectors give a
+// key and a vector; JSONL and CSV give named values. Rows go one at a time: the copy of a few
+// hundred bytes is lost beside the work of writing them, and nothing grows with the file. A Record
+// is reused, so that its strings and vectors keep their memory. Confined to one thread.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,8 @@ struct Value {
         kReal,
         kBool,
         kText,
-        kNumbers,  // a JSON array of numbers, 1 to kDimensionMax of them: numbers; text holds the JSON
+        kNumbers,  // a JSON array of numbers, 1 to kDimensionMax of them: numbers; text holds the
+                   // JSON
         kTexts,    // a JSON array of texts, perhaps empty: texts; text holds the JSON
         kJson,     // any other JSON: text
         kCell,     // a CSV cell, not null: text; what it is depends on the column
@@ -60,11 +62,11 @@ public:
     const NamedValue& value(size_t i) const { return values_[i]; }
     Value& At(size_t i) { return values_[i].value; }
 
-    std::string where;          // "FILE:LINE" or "FILE: row N", for messages
-    uint64_t row = 0;           // position in the file, from 0, counting bad lines
-    bool has_key = false;       // key: the word of a word vector
+    std::string where;     // "FILE:LINE" or "FILE: row N", for messages
+    uint64_t row = 0;      // position in the file, from 0, counting bad lines
+    bool has_key = false;  // key: the word of a word vector
     std::string key;
-    bool has_vector = false;    // vector: the row of a matrix format
+    bool has_vector = false;  // vector: the row of a matrix format
     std::vector<float> vector;
 
 private:
@@ -79,8 +81,8 @@ public:
     RecordReader& operator=(const RecordReader&) = delete;
     virtual ~RecordReader() = default;
 
-    // The next record, or false at the end. Throws FormatError; after a recoverable one the next call goes on
-    // behind it.
+    // The next record, or false at the end. Throws FormatError; after a recoverable one the next
+    // call goes on behind it.
     virtual bool Next(Record* record) = 0;
     // Records in all as the header says; 0 when it does not. A promise by the file, not a fact.
     virtual uint64_t rows_claimed() const { return 0; }

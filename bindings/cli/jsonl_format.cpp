@@ -15,8 +15,8 @@ namespace {
 
 constexpr size_t kNestingMax = 200;
 
-// Receives the parser's events. With a record, the text must be one object and each member becomes a value;
-// without, the text is one value.
+// Receives the parser's events. With a record, the text must be one object and each member becomes
+// a value; without, the text is one value.
 class ValueHandler {
 public:
     using number_integer_t = nlohmann::json::number_integer_t;
@@ -50,7 +50,8 @@ public:
             char digits[32];
             auto [end, error] = std::to_chars(digits, digits + sizeof(digits), number);
             (void)error;
-            return NestedNumber(static_cast<float>(number), std::string_view(digits, static_cast<size_t>(end - digits)));
+            return NestedNumber(static_cast<float>(number),
+                                std::string_view(digits, static_cast<size_t>(end - digits)));
         }
         if (value_ != nullptr) {
             value_->integer = number;
@@ -116,12 +117,15 @@ public:
     }
     bool start_array(size_t) { return Open('['); }
     bool end_array() { return Close(']'); }
-    bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& error) {
-        // "[json.exception.parse_error.101] parse error at line 1, column 7: syntax error ...; last read: ..."
+    bool parse_error(size_t position, const std::string&,
+                     const nlohmann::detail::exception& error) {
+        // "[json.exception.parse_error.101] parse error at line 1, column 7: syntax error ...; last
+        // read: ..."
         std::string what = error.what();
         what.resize(std::min(what.rfind("; last read"), what.size()));
         const size_t place = what.find("parse error at");
-        const size_t start = what.find(place == std::string::npos ? "] " : ": ", place == std::string::npos ? 0 : place);
+        const size_t start = what.find(place == std::string::npos ? "] " : ": ",
+                                       place == std::string::npos ? 0 : place);
         return Stop("malformed JSON at character " + std::to_string(position) + ": " +
                     (start == std::string::npos ? what : what.substr(start + 2)));
     }
@@ -226,9 +230,9 @@ private:
 
     Record* record_ = nullptr;
     Value* value_ = nullptr;
-    const size_t top_;      // depth at which values of their own stand
+    const size_t top_;  // depth at which values of their own stand
     size_t depth_ = 0;
-    bool fresh_ = true;     // nothing stands before the next element
+    bool fresh_ = true;  // nothing stands before the next element
     bool all_numbers_ = false;
     bool all_texts_ = false;
     std::string problem_;

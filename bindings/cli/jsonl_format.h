@@ -1,9 +1,10 @@
-// JSONL: one JSON object a line; its members are the values of a record. Blank lines are passed over.
+// JSONL: one JSON object a line; its members are the values of a record. Blank lines are passed
+// over.
 //
-// Lines are read as a stream of events, not into a tree: a vector of numbers goes straight into floats, an
-// array of texts into tags, and anything else nested is kept as JSON text. Memory stays near the line's own
-// size, and nesting is limited (the depth of a tree would otherwise be the file's choice). A malformed line is
-// a recoverable error.
+// Lines are read as a stream of events, not into a tree: a vector of numbers goes straight into
+// floats, an array of texts into tags, and anything else nested is kept as JSON text. Memory stays
+// near the line's own size, and nesting is limited (the depth of a tree would otherwise be the
+// file's choice). A malformed line is a recoverable error.
 #pragma once
 
 #include "byte_sink.h"

@@ -1,4 +1,5 @@
-// quern: the shell. Parses the command line, runs one command, turns what went wrong into a message and an exit code.
+// quern: the shell. Parses the command line, runs one command, turns what went wrong into a message
+// and an exit code.
 #include <CLI/CLI.hpp>
 
 #include "format_error.h"
@@ -17,7 +18,9 @@ int Report(int exit_code, const std::string& message) {
 int RunShell(int argc, char** argv) {
     CLI::App app{"quern - an embedded vector database: one file, no server", "quern"};
     app.require_subcommand(1);
-    app.set_version_flag("-V,--version", [] { return std::string("quern ") + quern_version() + "\n" + quern_build_info(); });
+    app.set_version_flag("-V,--version", [] {
+        return std::string("quern ") + quern_version() + "\n" + quern_build_info();
+    });
     app.footer(
         "quern COMMAND --help tells more, with an example.\n"
         "Exit codes: 0 done, 1 failed or damage found, 2 wrong usage, 130 interrupted.\n"

@@ -18,15 +18,11 @@ constexpr size_t kHeaderBytesWritten = 128;
 
 size_t ElementBytes(NpyElement element) {
     switch (element) {
-        case NpyElement::kF2:
-            return 2;
-        case NpyElement::kF4:
-            return 4;
-        case NpyElement::kF8:
-            return 8;
+        case NpyElement::kF2: return 2;
+        case NpyElement::kF4: return 4;
+        case NpyElement::kF8: return 8;
         case NpyElement::kI1:
-        case NpyElement::kU1:
-            break;
+        case NpyElement::kU1: break;
     }
     return 1;
 }
@@ -56,7 +52,9 @@ std::string_view DictValue(std::string_view dict, std::string_view name) {
 
 class NpyReader : public RecordReader {
 public:
-    explicit NpyReader(std::unique_ptr<ByteSource> source) : RecordReader(std::move(source)) { ReadHeader(); }
+    explicit NpyReader(std::unique_ptr<ByteSource> source) : RecordReader(std::move(source)) {
+        ReadHeader();
+    }
 
     uint64_t rows_claimed() const override { return rows_total_; }
 
@@ -66,7 +64,9 @@ public:
             return false;
         }
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
-            Fail(*record, "the file ends here, its header says " + std::to_string(rows_total_) + " rows", false);
+            Fail(*record,
+                 "the file ends here, its header says " + std::to_string(rows_total_) + " rows",
+                 false);
         }
         const size_t element_bytes = ElementBytes(element_);
         record->vector.resize(dim_);
@@ -88,12 +88,8 @@ public:
                     record->vector[i] = static_cast<float>(value);
                     break;
                 }
-                case NpyElement::kI1:
-                    record->vector[i] = static_cast<int8_t>(bits);
-                    break;
-                case NpyElement::kU1:
-                    record->vector[i] = static_cast<uint8_t>(bits);
-                    break;
+                case NpyElement::kI1: record->vector[i] = static_cast<int8_t>(bits); break;
+                case NpyElement::kU1: record->vector[i] = static_cast<uint8_t>(bits); break;
             }
         }
         record->has_vector = true;
@@ -107,7 +103,8 @@ private:
 
     void ReadHeader() {
         unsigned char start[8];
-        if (source_->Read(start, sizeof(start)) < sizeof(start) || std::memcmp(start, kMagic, kMagicBytes) != 0) {
+        if (source_->Read(start, sizeof(start)) < sizeof(start) ||
+            std::memcmp(start, kMagic, kMagicBytes) != 0) {
             throw FormatError(source_->name() + ": not an npy file");
         }
         const size_t length_bytes = start[6] == 1 ? 2 : 4;
@@ -154,14 +151,15 @@ private:
         const size_t close = value.find(')');
         int64_t rows = 0;
         int64_t dim = 0;
-        if (value.empty() || value[0] != '(' || comma == std::string_view::npos || close == std::string_view::npos ||
-            comma > close) {
+        if (value.empty() || value[0] != '(' || comma == std::string_view::npos ||
+            close == std::string_view::npos || comma > close) {
             FailHeader("no shape");
         }
         std::string_view second = value.substr(comma + 1, close - comma - 1);
         second.remove_prefix(std::min(second.find_first_not_of(' '), second.size()));
         if (!ParseInt(value.substr(1, comma - 1), &rows) || rows < 0 || !ParseInt(second, &dim)) {
-            FailHeader("shape " + std::string(value.substr(0, close + 1)) + "; wanted two dimensions (rows, dim)");
+            FailHeader("shape " + std::string(value.substr(0, close + 1)) +
+                       "; wanted two dimensions (rows, dim)");
         }
         if (dim < 1 || dim > static_cast<int64_t>(kDimensionMax)) {
             FailHeader("dimension " + std::to_string(dim) + " is not between 1 and 65536");
@@ -198,7 +196,8 @@ public:
     void Finish() override {
         if (rows_written_ != rows_claimed_) {
             if (!sink_->CanPatch()) {
-                throw FormatError("npy: " + std::to_string(rows_written_) + " rows written, the header says " +
+                throw FormatError("npy: " + std::to_string(rows_written_) +
+                                  " rows written, the header says " +
                                   std::to_string(rows_claimed_));
             }
             sink_->PatchStart(Header(rows_written_));
@@ -216,7 +215,8 @@ private:
         header += static_cast<char>(dict_bytes & 0xff);
         header += static_cast<char>(dict_bytes >> 8);
         header += std::string("{'descr': '") + kDescr[static_cast<size_t>(element_)] +
-                  "', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " + std::to_string(dim_) + "), }";
+                  "', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
+                  std::to_string(dim_) + "), }";
         header.resize(kHeaderBytesWritten - 1, ' ');
         header += '\n';
         return header;
@@ -225,9 +225,7 @@ private:
     void AppendElement(float value) {
         uint64_t bits = 0;
         switch (element_) {
-            case NpyElement::kF2:
-                bits = FloatToHalf(value);
-                break;
+            case NpyElement::kF2: bits = FloatToHalf(value); break;
             case NpyElement::kF4: {
                 uint32_t word;
                 std::memcpy(&word, &value, sizeof(word));
@@ -239,12 +237,8 @@ private:
                 std::memcpy(&bits, &wide, sizeof(bits));
                 break;
             }
-            case NpyElement::kI1:
-                bits = static_cast<uint8_t>(static_cast<int8_t>(value));
-                break;
-            case NpyElement::kU1:
-                bits = static_cast<uint8_t>(value);
-                break;
+            case NpyElement::kI1: bits = static_cast<uint8_t>(static_cast<int8_t>(value)); break;
+            case NpyElement::kU1: bits = static_cast<uint8_t>(value); break;
         }
         for (size_t i = 0; i < ElementBytes(element_); i++) {
             bytes_.push_back(static_cast<char>(static_cast<unsigned char>(bits >> (8 * i))));
@@ -265,7 +259,8 @@ std::unique_ptr<RecordReader> NewNpyReader(std::unique_ptr<ByteSource> source) {
     return std::make_unique<NpyReader>(std::move(source));
 }
 
-std::unique_ptr<RecordWriter> NewNpyWriter(std::unique_ptr<ByteSink> sink, NpyElement element, uint64_t rows, size_t dim) {
+std::unique_ptr<RecordWriter> NewNpyWriter(std::unique_ptr<ByteSink> sink, NpyElement element,
+                                           uint64_t rows, size_t dim) {
     return std::make_unique<NpyWriter>(std::move(sink), element, rows, dim);
 }
 

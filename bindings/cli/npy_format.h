@@ -2,11 +2,12 @@
 //
 //   offset 0   "\x93NUMPY", major, minor
 //          8   header length: u16 (major 1) or u32 (major 2, 3), little-endian
-//              header: a Python dict, {'descr': '<f4', 'fortran_order': False, 'shape': (rows, dim), }
-//              rows * dim elements
+//              header: a Python dict, {'descr': '<f4', 'fortran_order': False, 'shape': (rows,
+//              dim), } rows * dim elements
 //
-// Read: f2, f4, f8, i1, u1, two dimensions, C order, little-endian. f8 is rounded to f32. The dict is looked at
-// with a few searches, not with a Python parser: NumPy writes it in one form only. Written: f2, f4, i1, u1.
+// Read: f2, f4, f8, i1, u1, two dimensions, C order, little-endian. f8 is rounded to f32. The dict
+// is looked at with a few searches, not with a Python parser: NumPy writes it in one form only.
+// Written: f2, f4, i1, u1.
 #pragma once
 
 #include "byte_sink.h"
@@ -18,8 +19,10 @@ enum class NpyElement { kF2, kF4, kF8, kI1, kU1 };
 
 std::unique_ptr<RecordReader> NewNpyReader(std::unique_ptr<ByteSource> source);
 
-// rows: how many will come; replaced by the true number at the end where the output allows it, else a
-// difference is an error. dim: elements of a row. Each record's vector holds the values to be written.
-std::unique_ptr<RecordWriter> NewNpyWriter(std::unique_ptr<ByteSink> sink, NpyElement element, uint64_t rows, size_t dim);
+// rows: how many will come; replaced by the true number at the end where the output allows it, else
+// a difference is an error. dim: elements of a row. Each record's vector holds the values to be
+// written.
+std::unique_ptr<RecordWriter> NewNpyWriter(std::unique_ptr<ByteSink> sink, NpyElement element,
+                                           uint64_t rows, size_t dim);
 
 }  // namespace quern::shell

@@ -76,7 +76,8 @@ PlainScan::PlainScan(std::vector<float> matrix, size_t dim, int32_t metric)
     }
 }
 
-float PlainScan::Distance(size_t row, const float* query, const uint64_t* query_bits, float query_norm) const {
+float PlainScan::Distance(size_t row, const float* query, const uint64_t* query_bits,
+                          float query_norm) const {
     if (metric_ == QUERN_HAMMING) {
         const uint64_t* words = bits_.data() + row * words_;
         int differing = 0;
@@ -105,7 +106,8 @@ std::vector<std::pair<float, size_t>> PlainScan::Search(const float* query, size
     const float query_norm = metric_ == QUERN_COSINE ? std::sqrt(Dot(query, query, dim_)) : 0;
     std::vector<std::pair<float, size_t>> best;  // a heap with the worst on top
     for (size_t row = 0; row < rows_; row++) {
-        const std::pair<float, size_t> found{Distance(row, query, query_bits.data(), query_norm), row};
+        const std::pair<float, size_t> found{Distance(row, query, query_bits.data(), query_norm),
+                                             row};
         if (best.size() < k) {
             best.push_back(found);
             std::push_heap(best.begin(), best.end());

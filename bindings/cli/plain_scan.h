@@ -1,8 +1,8 @@
 // PlainScan: the loop that anybody would write, as the rival in `quern bench`.
 //
-// All vectors stand in one matrix in memory; a query runs over them row by row in f32 and keeps the best k in a
-// heap. The sums have eight partial sums, so that the compiler may use the processor's vector registers: a fair
-// loop, not a straw man. Bits are compared as 64-bit words.
+// All vectors stand in one matrix in memory; a query runs over them row by row in f32 and keeps the
+// best k in a heap. The sums have eight partial sums, so that the compiler may use the processor's
+// vector registers: a fair loop, not a straw man. Bits are compared as 64-bit words.
 #pragma once
 
 #include <cstddef>
@@ -24,11 +24,12 @@ public:
     double ReadAll() const;
 
 private:
-    float Distance(size_t row, const float* query, const uint64_t* query_bits, float query_norm) const;
+    float Distance(size_t row, const float* query, const uint64_t* query_bits,
+                   float query_norm) const;
 
     std::vector<float> matrix_;
-    std::vector<uint64_t> bits_;   // in place of the matrix, for hamming
-    std::vector<float> norms_;     // for cosine
+    std::vector<uint64_t> bits_;  // in place of the matrix, for hamming
+    std::vector<float> norms_;    // for cosine
     size_t dim_;
     size_t words_ = 0;
     size_t rows_;

@@ -22,10 +22,13 @@ std::string ClockText(double seconds) {
     const auto whole = static_cast<uint64_t>(seconds + 0.5);
     char text[64];
     if (whole >= 3600) {
-        std::snprintf(text, sizeof(text), "%llu:%02llu:%02llu", static_cast<unsigned long long>(whole / 3600),
-                      static_cast<unsigned long long>(whole / 60 % 60), static_cast<unsigned long long>(whole % 60));
+        std::snprintf(text, sizeof(text), "%llu:%02llu:%02llu",
+                      static_cast<unsigned long long>(whole / 3600),
+                      static_cast<unsigned long long>(whole / 60 % 60),
+                      static_cast<unsigned long long>(whole % 60));
     } else {
-        std::snprintf(text, sizeof(text), "%llu:%02llu", static_cast<unsigned long long>(whole / 60),
+        std::snprintf(text, sizeof(text), "%llu:%02llu",
+                      static_cast<unsigned long long>(whole / 60),
                       static_cast<unsigned long long>(whole % 60));
     }
     return text;
@@ -35,17 +38,21 @@ std::string ClockText(double seconds) {
 
 ProgressBar::ProgressBar() : visible_(isatty(STDERR_FILENO) != 0) {}
 
-ProgressBar::~ProgressBar() { Clear(); }
+ProgressBar::~ProgressBar() {
+    Clear();
+}
 
 void ProgressBar::Update(const std::string& task, uint64_t done, uint64_t total) {
     Draw(task, done, total, done, "/s");
 }
 
-void ProgressBar::UpdateRecords(const std::string& task, uint64_t done, uint64_t total, uint64_t records) {
+void ProgressBar::UpdateRecords(const std::string& task, uint64_t done, uint64_t total,
+                                uint64_t records) {
     Draw(task, done, total, records, " records/s");
 }
 
-void ProgressBar::Draw(const std::string& task, uint64_t done, uint64_t total, uint64_t counted, const char* unit) {
+void ProgressBar::Draw(const std::string& task, uint64_t done, uint64_t total, uint64_t counted,
+                       const char* unit) {
     if (!visible_) {
         return;
     }
@@ -66,9 +73,11 @@ void ProgressBar::Draw(const std::string& task, uint64_t done, uint64_t total, u
     if (total > 0) {
         share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
         const auto filled = static_cast<size_t>(share * static_cast<double>(kBarWidth));
-        line += Formatted(" %3.0f%% [", share * 100) + std::string(filled, '#') + std::string(kBarWidth - filled, '.') + "]";
+        line += Formatted(" %3.0f%% [", share * 100) + std::string(filled, '#') +
+                std::string(kBarWidth - filled, '.') + "]";
     }
-    line += "  " + WithCommas(counted) + "  " + WithCommas(static_cast<uint64_t>(static_cast<double>(counted) / seconds)) + unit;
+    line += "  " + WithCommas(counted) + "  " +
+            WithCommas(static_cast<uint64_t>(static_cast<double>(counted) / seconds)) + unit;
     if (share > 0) {
         line += "  " + ClockText(seconds / share - seconds) + " left";
     }

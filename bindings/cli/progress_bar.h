@@ -1,7 +1,8 @@
-// ProgressBar: one line on standard error that shows how far a slow command is, its rate and the time left.
+// ProgressBar: one line on standard error that shows how far a slow command is, its rate and the
+// time left.
 //
-// It draws only when standard error is a terminal, at most ten times a second, and leaves nothing behind. In a pipe
-// or a log it is silent. Confined to one thread.
+// It draws only when standard error is a terminal, at most ten times a second, and leaves nothing
+// behind. In a pipe or a log it is silent. Confined to one thread.
 #pragma once
 
 #include <chrono>
@@ -17,7 +18,8 @@ public:
     ProgressBar& operator=(const ProgressBar&) = delete;
     ~ProgressBar();
 
-    // done of total (0: unknown) in steps of whatever the task counts. A new task starts its own clock.
+    // done of total (0: unknown) in steps of whatever the task counts. A new task starts its own
+    // clock.
     void Update(const std::string& task, uint64_t done, uint64_t total);
     // As above; the rate counts records, which are not what done counts (bytes of the file).
     void UpdateRecords(const std::string& task, uint64_t done, uint64_t total, uint64_t records);
@@ -26,7 +28,8 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    void Draw(const std::string& task, uint64_t done, uint64_t total, uint64_t counted, const char* unit);
+    void Draw(const std::string& task, uint64_t done, uint64_t total, uint64_t counted,
+              const char* unit);
 
     const bool visible_;
     bool drawn_ = false;

@@ -16,11 +16,13 @@ constexpr uint64_t kQueriesMax = 1048576;
 }  // namespace
 
 QueryVectors LoadQueries(const QueryFile& file) {
-    const FileFormat format = file.format.empty() ? FormatOfPath(file.path) : FormatOfName(file.format);
+    const FileFormat format =
+        file.format.empty() ? FormatOfPath(file.path) : FormatOfName(file.format);
     if (format == FileFormat::kUnknown) {
         FailUsage(file.path + ": format not known; give --format, one of " + FormatNames());
     }
-    const std::unique_ptr<RecordReader> reader = NewRecordReader(ByteSource::Open(file.path, StopFlag()), format);
+    const std::unique_ptr<RecordReader> reader =
+        NewRecordReader(ByteSource::Open(file.path, StopFlag()), format);
     QueryVectors queries;
     Record record;
     std::vector<float> numbers;
@@ -43,11 +45,12 @@ QueryVectors LoadQueries(const QueryFile& file) {
             queries.dim = numbers.size();
         }
         if (numbers.size() != queries.dim || numbers.empty()) {
-            throw FormatError(record.where + ": dimension " + std::to_string(numbers.size()) + ", the first query has " +
-                              std::to_string(queries.dim));
+            throw FormatError(record.where + ": dimension " + std::to_string(numbers.size()) +
+                              ", the first query has " + std::to_string(queries.dim));
         }
         if (++queries.count > kQueriesMax) {
-            throw FormatError(file.path + ": more than " + std::to_string(kQueriesMax) + " queries; use --limit");
+            throw FormatError(file.path + ": more than " + std::to_string(kQueriesMax) +
+                              " queries; use --limit");
         }
         queries.matrix.insert(queries.matrix.end(), numbers.begin(), numbers.end());
     }

@@ -1,4 +1,5 @@
-// Query vectors: a file of any format the shell reads, or one vector on the command line, as a matrix in memory.
+// Query vectors: a file of any format the shell reads, or one vector on the command line, as a
+// matrix in memory.
 #pragma once
 
 #include <cstdint>

@@ -23,9 +23,7 @@ void ReadVector(const void* elements, int32_t type, size_t dim, std::vector<floa
         float& number = (*numbers)[i];
         uint16_t half = 0;
         switch (type) {
-            case QUERN_F32:
-                std::memcpy(&number, bytes + 4 * i, sizeof(number));
-                break;
+            case QUERN_F32: std::memcpy(&number, bytes + 4 * i, sizeof(number)); break;
             case QUERN_F16:
                 std::memcpy(&half, bytes + 2 * i, sizeof(half));
                 number = HalfToFloat(half);
@@ -34,12 +32,8 @@ void ReadVector(const void* elements, int32_t type, size_t dim, std::vector<floa
                 std::memcpy(&half, bytes + 2 * i, sizeof(half));
                 number = BFloatToFloat(half);
                 break;
-            case QUERN_I8:
-                number = static_cast<int8_t>(bytes[i]);
-                break;
-            default:
-                number = static_cast<float>((bytes[i / 8] >> (i % 8)) & 1);
-                break;
+            case QUERN_I8: number = static_cast<int8_t>(bytes[i]); break;
+            default: number = static_cast<float>((bytes[i / 8] >> (i % 8)) & 1); break;
         }
     }
 }
@@ -88,12 +82,13 @@ void ReadCell(const quern_result* result, size_t row, size_t col, Value* value) 
             value->text.assign(text, size);
             return;
         }
-        default:
-            return;
+        default: return;
     }
 }
 
-bool HasTextKeys(const quern_result* result) { return quern_result_keys_text(result) != nullptr; }
+bool HasTextKeys(const quern_result* result) {
+    return quern_result_keys_text(result) != nullptr;
+}
 
 std::string KeyText(const quern_result* result, size_t row) {
     if (HasTextKeys(result)) {

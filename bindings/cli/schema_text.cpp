@@ -42,8 +42,12 @@ std::string TakeLast(std::string* text) {
 
 }  // namespace
 
-const char* NameOfMetric(int32_t metric) { return metric >= 1 && metric <= 4 ? kMetrics[metric] : "?"; }
-const char* NameOfElementType(int32_t type) { return type >= 1 && type <= 5 ? kElements[type] : "?"; }
+const char* NameOfMetric(int32_t metric) {
+    return metric >= 1 && metric <= 4 ? kMetrics[metric] : "?";
+}
+const char* NameOfElementType(int32_t type) {
+    return type >= 1 && type <= 5 ? kElements[type] : "?";
+}
 
 int32_t ParseMetric(const std::string& name) {
     const int32_t metric = FindName(kMetrics, 5, name);
@@ -78,7 +82,8 @@ AttrColumn ParseAttrColumn(const std::string& text) {
     attr.name = text;
     const std::string type = TakeLast(&attr.name);
     if (!ColumnTypeOfName(type, &attr.type)) {
-        FailUsage("attribute '" + text + "': wanted NAME:TYPE with a type int, real, text, bool, blob, json or tags");
+        FailUsage("attribute '" + text +
+                  "': wanted NAME:TYPE with a type int, real, text, bool, blob, json or tags");
     }
     return attr;
 }
@@ -100,9 +105,11 @@ DenseColumn ParseDenseColumn(const std::string& text) {
         last = TakeLast(&rest);
     }
     int64_t dim = 0;
-    if (!ParseInt(last, &dim) || dim < 1 || dim > static_cast<int64_t>(kDimensionMax) || rest.empty()) {
+    if (!ParseInt(last, &dim) || dim < 1 || dim > static_cast<int64_t>(kDimensionMax) ||
+        rest.empty()) {
         FailUsage("field '" + text +
-                  "': wanted NAME:DIM[:METRIC[:TYPE]], as in emb:128:l2:f16; DIM 1 to 65536, METRIC l2, ip, cosine or "
+                  "': wanted NAME:DIM[:METRIC[:TYPE]], as in emb:128:l2:f16; DIM 1 to 65536, "
+                  "METRIC l2, ip, cosine or "
                   "hamming, TYPE f32, f16, bf16, i8 or bit");
     }
     dense.name = rest;
@@ -117,7 +124,8 @@ DenseColumn ParseDenseColumn(const std::string& text) {
 }
 
 const DenseColumn* CollectionColumns::FindDense(const std::string& name) const {
-    const auto at = std::find_if(dense.begin(), dense.end(), [&](const DenseColumn& field) { return field.name == name; });
+    const auto at = std::find_if(dense.begin(), dense.end(),
+                                 [&](const DenseColumn& field) { return field.name == name; });
     return at == dense.end() ? nullptr : &*at;
 }
 
@@ -129,11 +137,13 @@ SchemaPtr CollectionColumns::ToSchema() const {
         quern_schema_key_int(schema.get(), key.name.c_str());
     }
     for (const AttrColumn& attr : attrs) {
-        quern_schema_attr(schema.get(), attr.name.c_str(), static_cast<int32_t>(attr.type), nullptr);
+        quern_schema_attr(schema.get(), attr.name.c_str(), static_cast<int32_t>(attr.type),
+                          nullptr);
     }
     for (const DenseColumn& field : dense) {
         const std::string options = std::string("type=") + NameOfElementType(field.type);
-        quern_schema_dense(schema.get(), field.name.c_str(), field.dim, field.metric, options.c_str());
+        quern_schema_dense(schema.get(), field.name.c_str(), field.dim, field.metric,
+                           options.c_str());
     }
     return schema;
 }
@@ -143,12 +153,13 @@ CollectionColumns ReadColumns(const quern_schema* schema) {
     columns.key.name = quern_schema_key_name(schema);
     columns.key.type = quern_schema_key_type(schema);
     for (size_t i = 0; i < quern_schema_attr_count(schema); i++) {
-        columns.attrs.push_back(
-            {quern_schema_attr_name(schema, i), static_cast<ColumnType>(quern_schema_attr_type(schema, i))});
+        columns.attrs.push_back({quern_schema_attr_name(schema, i),
+                                 static_cast<ColumnType>(quern_schema_attr_type(schema, i))});
     }
     for (size_t i = 0; i < quern_schema_dense_count(schema); i++) {
-        columns.dense.push_back({quern_schema_dense_name(schema, i), quern_schema_dense_dim(schema, i),
-                                 quern_schema_dense_metric(schema, i), quern_schema_dense_type(schema, i)});
+        columns.dense.push_back(
+            {quern_schema_dense_name(schema, i), quern_schema_dense_dim(schema, i),
+             quern_schema_dense_metric(schema, i), quern_schema_dense_type(schema, i)});
     }
     return columns;
 }
@@ -158,7 +169,8 @@ const DenseColumn& ChooseDense(const CollectionColumns& columns, const std::stri
         if (columns.dense.size() == 1) {
             return columns.dense[0];
         }
-        FailUsage(columns.dense.empty() ? "the collection has no vector field" : "the collection has several vector fields: give --field");
+        FailUsage(columns.dense.empty() ? "the collection has no vector field"
+                                        : "the collection has several vector fields: give --field");
     }
     const DenseColumn* field = columns.FindDense(name);
     if (field == nullptr) {
@@ -166,7 +178,8 @@ const DenseColumn& ChooseDense(const CollectionColumns& columns, const std::stri
         for (const DenseColumn& dense : columns.dense) {
             known += (known.empty() ? "" : ", ") + dense.name;
         }
-        Fail("the collection has no vector field '" + name + "'" + (known.empty() ? "" : "; it has " + known));
+        Fail("the collection has no vector field '" + name + "'" +
+             (known.empty() ? "" : "; it has " + known));
     }
     return *field;
 }

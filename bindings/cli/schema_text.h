@@ -46,7 +46,8 @@ struct CollectionColumns {
 };
 CollectionColumns ReadColumns(const quern_schema* schema);
 
-// The dense field of that name; with an empty name the only one there is. Throws a usage error otherwise.
+// The dense field of that name; with an empty name the only one there is. Throws a usage error
+// otherwise.
 const DenseColumn& ChooseDense(const CollectionColumns& columns, const std::string& name);
 
 }  // namespace quern::shell

@@ -7,11 +7,14 @@
 
 namespace quern::shell {
 
-size_t CountHits(const std::vector<int64_t>& found, const std::vector<int32_t>& truth, size_t k, size_t* wanted) {
+size_t CountHits(const std::vector<int64_t>& found, const std::vector<int32_t>& truth, size_t k,
+                 size_t* wanted) {
     *wanted = std::min(k, truth.size());
-    const std::unordered_set<int64_t> right(truth.begin(), truth.begin() + static_cast<std::ptrdiff_t>(*wanted));
+    const std::unordered_set<int64_t> right(truth.begin(),
+                                            truth.begin() + static_cast<std::ptrdiff_t>(*wanted));
     const auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(k, found.size()));
-    return static_cast<size_t>(std::count_if(found.begin(), end, [&](int64_t id) { return right.count(id) > 0; }));
+    return static_cast<size_t>(
+        std::count_if(found.begin(), end, [&](int64_t id) { return right.count(id) > 0; }));
 }
 
 double Percentile(std::vector<double> values, double p) {
@@ -19,11 +22,15 @@ double Percentile(std::vector<double> values, double p) {
         return 0;
     }
     const double place = std::ceil(p * static_cast<double>(values.size()));
-    const size_t index = static_cast<size_t>(std::clamp(place, 1.0, static_cast<double>(values.size()))) - 1;
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(index), values.end());
+    const size_t index =
+        static_cast<size_t>(std::clamp(place, 1.0, static_cast<double>(values.size()))) - 1;
+    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(index),
+                     values.end());
     return values[index];
 }
 
-double Median(const std::vector<double>& values) { return Percentile(values, 0.5); }
+double Median(const std::vector<double>& values) {
+    return Percentile(values, 0.5);
+}
 
 }  // namespace quern::shell

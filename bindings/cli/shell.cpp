@@ -30,8 +30,12 @@ extern "C" void HandleStopSignal(int signal_number) {
 
 }  // namespace
 
-void FailUsage(const std::string& message) { throw ShellError(kExitUsage, message); }
-void Fail(const std::string& message) { throw ShellError(kExitFailed, message); }
+void FailUsage(const std::string& message) {
+    throw ShellError(kExitUsage, message);
+}
+void Fail(const std::string& message) {
+    throw ShellError(kExitFailed, message);
+}
 
 void Check(int32_t status, const quern_error& err) {
     if (status == QUERN_OK) {
@@ -100,8 +104,12 @@ void InstallSignalHandlers() {
     sigaction(SIGTERM, &action, nullptr);
 }
 
-bool Stopped() { return stop_flag != 0; }
-const volatile std::sig_atomic_t* StopFlag() { return &stop_flag; }
+bool Stopped() {
+    return stop_flag != 0;
+}
+const volatile std::sig_atomic_t* StopFlag() {
+    return &stop_flag;
+}
 
 void CheckStopped() {
     if (Stopped()) {
@@ -117,12 +125,15 @@ void AddCollectionOption(CLI::App* command, std::string* collection, bool requir
     command->add_option("COLLECTION", *collection, "The collection")->required(required);
 }
 
-void AddJsonOption(CLI::App* command, bool* json) { command->add_flag("--json", *json, "Print JSON"); }
+void AddJsonOption(CLI::App* command, bool* json) {
+    command->add_flag("--json", *json, "Print JSON");
+}
 
 void AddOpenOption(CLI::App* command, std::string* options) {
     command
         ->add_option("--open", *options,
-                     "Options for opening the file, as in the manual of quern_open: \"memory_mb=500 threads=2 busy_ms=60000\"")
+                     "Options for opening the file, as in the manual of quern_open: "
+                     "\"memory_mb=500 threads=2 busy_ms=60000\"")
         ->type_name("OPTIONS");
 }
 

@@ -1,10 +1,11 @@
-// What every command of the shell shares: exit codes, errors, the open database, and stopping by Ctrl-C.
+// What every command of the shell shares: exit codes, errors, the open database, and stopping by
+// Ctrl-C.
 //
-// A command throws ShellError to end with a message and an exit code; main prints it. Check() turns a failed
-// call of the library into one. Stopping: the signal handler sets a flag and calls quern_interrupt, which is
-// safe there; commands ask Stopped() between steps, because a call that starts after the interrupt is not
-// affected by it. A second signal ends the process at once: the file stays whole, since the database recovers
-// at the next open.
+// A command throws ShellError to end with a message and an exit code; main prints it. Check() turns
+// a failed call of the library into one. Stopping: the signal handler sets a flag and calls
+// quern_interrupt, which is safe there; commands ask Stopped() between steps, because a call that
+// starts after the interrupt is not affected by it. A second signal ends the process at once: the
+// file stays whole, since the database recovers at the next open.
 #pragma once
 
 #include <quern.h>
@@ -22,14 +23,15 @@ namespace quern::shell {
 
 enum ExitCode : int {
     kExitOk = 0,
-    kExitFailed = 1,       // the operation failed, something was not found, damage was found
-    kExitUsage = 2,        // the command line is wrong
-    kExitInterrupted = 130 // as shells report a process ended by Ctrl-C
+    kExitFailed = 1,        // the operation failed, something was not found, damage was found
+    kExitUsage = 2,         // the command line is wrong
+    kExitInterrupted = 130  // as shells report a process ended by Ctrl-C
 };
 
 class ShellError : public std::runtime_error {
 public:
-    ShellError(int exit_code, const std::string& message) : std::runtime_error(message), exit_code_(exit_code) {}
+    ShellError(int exit_code, const std::string& message)
+        : std::runtime_error(message), exit_code_(exit_code) {}
     int exit_code() const { return exit_code_; }
 
 private:
@@ -108,7 +110,7 @@ void CheckStopped();
 void AddCreateCommand(CLI::App* app);
 void AddImportCommand(CLI::App* app);
 void AddSearchCommand(CLI::App* app);
-void AddRecordCommands(CLI::App* app);    // get, count, delete
+void AddRecordCommands(CLI::App* app);  // get, count, delete
 void AddInfoCommand(CLI::App* app);
 void AddMaintainCommands(CLI::App* app);  // verify, optimize, vacuum, backup, rebuild, drop
 void AddExportCommand(CLI::App* app);

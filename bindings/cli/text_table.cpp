@@ -25,7 +25,9 @@ void TextTable::AddRow(std::vector<std::string> cells) {
     cells.resize(titles_.size());
     for (std::string& cell : cells) {
         // A line end inside a cell would break the table.
-        std::replace_if(cell.begin(), cell.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+        std::replace_if(
+            cell.begin(), cell.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; },
+            ' ');
     }
     rows_.push_back(std::move(cells));
 }

@@ -1,6 +1,7 @@
 // TextTable: rows of cells in columns of equal width, for people.
 //
-// Widths count code points of UTF-8: wide and combining characters come out a little crooked, which no program reads.
+// Widths count code points of UTF-8: wide and combining characters come out a little crooked, which
+// no program reads.
 #pragma once
 
 #include <cstdio>

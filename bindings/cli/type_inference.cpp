@@ -27,24 +27,15 @@ bool ParseBool(std::string_view text, int64_t* value) {
 
 const char* NameOfKind(Value::Kind kind) {
     switch (kind) {
-        case Value::Kind::kNull:
-            return "null";
-        case Value::Kind::kInt:
-            return "an int";
-        case Value::Kind::kReal:
-            return "a real";
-        case Value::Kind::kBool:
-            return "a bool";
-        case Value::Kind::kText:
-            return "a text";
-        case Value::Kind::kNumbers:
-            return "an array of numbers";
-        case Value::Kind::kTexts:
-            return "an array of texts";
-        case Value::Kind::kJson:
-            return "a JSON object or mixed array";
-        case Value::Kind::kCell:
-            break;
+        case Value::Kind::kNull: return "null";
+        case Value::Kind::kInt: return "an int";
+        case Value::Kind::kReal: return "a real";
+        case Value::Kind::kBool: return "a bool";
+        case Value::Kind::kText: return "a text";
+        case Value::Kind::kNumbers: return "an array of numbers";
+        case Value::Kind::kTexts: return "an array of texts";
+        case Value::Kind::kJson: return "a JSON object or mixed array";
+        case Value::Kind::kCell: break;
     }
     return "a cell";
 }
@@ -58,7 +49,8 @@ bool ConvertInt(const Value& from, Value* to) {
         return ParseInt(from.text, &to->integer);
     }
     // 3.0 is the whole number 3 as far as doubles are exact.
-    if (from.kind == Value::Kind::kReal && std::floor(from.real) == from.real && std::fabs(from.real) <= 0x1p53) {
+    if (from.kind == Value::Kind::kReal && std::floor(from.real) == from.real &&
+        std::fabs(from.real) <= 0x1p53) {
         to->integer = static_cast<int64_t>(from.real);
         return true;
     }
@@ -79,17 +71,14 @@ bool ConvertReal(const Value& from, Value* to) {
 bool ConvertText(const Value& from, Value* to) {
     switch (from.kind) {
         case Value::Kind::kText:
-        case Value::Kind::kCell:
-            to->text = from.text;
-            return true;
+        case Value::Kind::kCell: to->text = from.text; return true;
         case Value::Kind::kInt:
         case Value::Kind::kReal:
         case Value::Kind::kBool:
             to->text.clear();
             AppendJsonValue(from, &to->text);
             return true;
-        default:
-            return false;
+        default: return false;
     }
 }
 
@@ -140,7 +129,9 @@ bool ConvertJson(const Value& from, Value* to) {
 
 }  // namespace
 
-const char* NameOfColumnType(ColumnType type) { return kTypeNames[static_cast<size_t>(type)]; }
+const char* NameOfColumnType(ColumnType type) {
+    return kTypeNames[static_cast<size_t>(type)];
+}
 
 bool ColumnTypeOfName(const std::string& name, ColumnType* type) {
     for (int32_t i = 1; i <= 7; i++) {
@@ -154,33 +145,20 @@ bool ColumnTypeOfName(const std::string& name, ColumnType* type) {
 
 void TypeInference::Count(Seen* seen, const Value& value) {
     switch (value.kind) {
-        case Value::Kind::kNull:
-            return;
-        case Value::Kind::kInt:
-            seen->ints++;
-            return;
-        case Value::Kind::kReal:
-            seen->reals++;
-            return;
-        case Value::Kind::kBool:
-            seen->bools++;
-            return;
-        case Value::Kind::kText:
-            seen->texts++;
-            return;
-        case Value::Kind::kTexts:
-            seen->tags++;
-            return;
-        case Value::Kind::kJson:
-            seen->json++;
-            return;
+        case Value::Kind::kNull: return;
+        case Value::Kind::kInt: seen->ints++; return;
+        case Value::Kind::kReal: seen->reals++; return;
+        case Value::Kind::kBool: seen->bools++; return;
+        case Value::Kind::kText: seen->texts++; return;
+        case Value::Kind::kTexts: seen->tags++; return;
+        case Value::Kind::kJson: seen->json++; return;
         case Value::Kind::kNumbers:
-            seen->same_dim = seen->same_dim && (seen->dim == 0 || seen->dim == value.numbers.size());
+            seen->same_dim =
+                seen->same_dim && (seen->dim == 0 || seen->dim == value.numbers.size());
             seen->dim = value.numbers.size();
             seen->numbers++;
             return;
-        case Value::Kind::kCell:
-            break;
+        case Value::Kind::kCell: break;
     }
     int64_t integer = 0;
     double real = 0;
@@ -268,11 +246,12 @@ bool ConvertValue(ColumnType type, const Value& from, Value* to, std::string* pr
         case ColumnType::kBool:
             to->kind = Value::Kind::kBool;
             to->integer = from.integer;
-            fits = from.kind == Value::Kind::kBool ||
-                   (from.kind == Value::Kind::kInt && (from.integer == 0 || from.integer == 1)) ||
-                   (from.kind == Value::Kind::kCell &&
-                    (ParseBool(from.text, &to->integer) ||
-                     (ParseInt(from.text, &to->integer) && (to->integer == 0 || to->integer == 1))));
+            fits =
+                from.kind == Value::Kind::kBool ||
+                (from.kind == Value::Kind::kInt && (from.integer == 0 || from.integer == 1)) ||
+                (from.kind == Value::Kind::kCell &&
+                 (ParseBool(from.text, &to->integer) ||
+                  (ParseInt(from.text, &to->integer) && (to->integer == 0 || to->integer == 1))));
             break;
         case ColumnType::kText:
             to->kind = Value::Kind::kText;
@@ -280,7 +259,8 @@ bool ConvertValue(ColumnType type, const Value& from, Value* to, std::string* pr
             break;
         case ColumnType::kBlob:
             to->kind = Value::Kind::kText;
-            fits = (from.kind == Value::Kind::kText || from.kind == Value::Kind::kCell) && DecodeBase64(from.text, &to->text);
+            fits = (from.kind == Value::Kind::kText || from.kind == Value::Kind::kCell) &&
+                   DecodeBase64(from.text, &to->text);
             break;
         case ColumnType::kJson:
             to->kind = Value::Kind::kJson;
@@ -303,8 +283,7 @@ bool ConvertValue(ColumnType type, const Value& from, Value* to, std::string* pr
 bool ConvertVector(const Value& from, std::vector<float>* numbers, std::string* problem) {
     numbers->clear();
     switch (from.kind) {
-        case Value::Kind::kNull:
-            return true;
+        case Value::Kind::kNull: return true;
         case Value::Kind::kNumbers:
             numbers->assign(from.numbers.begin(), from.numbers.end());
             return true;
@@ -319,16 +298,17 @@ bool ConvertVector(const Value& from, std::vector<float>* numbers, std::string* 
             }
             break;
         }
-        default:
-            break;
+        default: break;
     }
-    *problem = std::string(from.kind == Value::Kind::kCell ? Quoted(from.text) : NameOfKind(from.kind)) +
-               " is not a vector (an array of 1 to 65536 numbers)";
+    *problem =
+        std::string(from.kind == Value::Kind::kCell ? Quoted(from.text) : NameOfKind(from.kind)) +
+        " is not a vector (an array of 1 to 65536 numbers)";
     return false;
 }
 
 std::string EncodeBase64(std::string_view bytes) {
-    static const char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char kDigits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string text;
     text.reserve((bytes.size() + 2) / 3 * 4);
     for (size_t i = 0; i < bytes.size(); i += 3) {
@@ -348,7 +328,8 @@ bool DecodeBase64(std::string_view text, std::string* bytes) {
     static const std::array<int, 256> kValues = [] {
         std::array<int, 256> values{};
         values.fill(-1);
-        const std::string digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const std::string digits =
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         for (size_t i = 0; i < digits.size(); i++) {
             values[static_cast<unsigned char>(digits[i])] = static_cast<int>(i);
         }
@@ -363,7 +344,8 @@ bool DecodeBase64(std::string_view text, std::string* bytes) {
         const size_t padding = last && text[i + 3] == '=' ? (text[i + 2] == '=' ? 2 : 1) : 0;
         uint32_t group = 0;
         for (size_t k = 0; k < 4; k++) {
-            const int value = k >= 4 - padding ? 0 : kValues[static_cast<unsigned char>(text[i + k])];
+            const int value =
+                k >= 4 - padding ? 0 : kValues[static_cast<unsigned char>(text[i + k])];
             if (value < 0) {
                 return false;
             }

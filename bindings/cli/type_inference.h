@@ -1,10 +1,11 @@
-// Which types the columns of a JSONL or CSV file have, from its first records; and turning a value into its
-// column's type.
+// Which types the columns of a JSONL or CSV file have, from its first records; and turning a value
+// into its column's type.
 //
-// A column is what all its values agree on: int, real (int and real mixed), bool, text, tags (arrays of texts),
-// numbers (arrays of numbers: a vector when the user says so, else json); anything mixed is json for JSONL and
-// text for CSV. A column with nulls only is text. Later values must fit; a value that does not is an error that
-// names line, column and type, never a silent change.
+// A column is what all its values agree on: int, real (int and real mixed), bool, text, tags
+// (arrays of texts), numbers (arrays of numbers: a vector when the user says so, else json);
+// anything mixed is json for JSONL and text for CSV. A column with nulls only is text. Later values
+// must fit; a value that does not is an error that names line, column and type, never a silent
+// change.
 #pragma once
 
 #include <string>
@@ -15,7 +16,15 @@
 namespace quern::shell {
 
 // Attribute types, with the values of QUERN_INT and so on (the program asserts that they agree).
-enum class ColumnType : int32_t { kInt = 1, kReal = 2, kText = 3, kBool = 4, kBlob = 5, kJson = 6, kTags = 7 };
+enum class ColumnType : int32_t {
+    kInt = 1,
+    kReal = 2,
+    kText = 3,
+    kBool = 4,
+    kBlob = 5,
+    kJson = 6,
+    kTags = 7
+};
 
 const char* NameOfColumnType(ColumnType type);
 bool ColumnTypeOfName(const std::string& name, ColumnType* type);
@@ -23,7 +32,8 @@ bool ColumnTypeOfName(const std::string& name, ColumnType* type);
 struct InferredColumn {
     std::string name;
     ColumnType type = ColumnType::kText;
-    size_t dim = 0;          // numbers in each value, when all values are arrays of the same number of numbers; else 0
+    size_t dim = 0;  // numbers in each value, when all values are arrays of the same number of
+                     // numbers; else 0
     bool only_nulls = true;
 };
 
@@ -44,9 +54,9 @@ private:
     std::vector<Seen> columns_;
 };
 
-// Makes *value one of the kinds that the type takes: kNull, or kInt, kReal, kText, kBool, kTexts, and for json
-// text that is valid JSON (any kind with text set). Blobs are base64 text and become bytes in text. Cells are
-// parsed. False with *problem if it does not fit.
+// Makes *value one of the kinds that the type takes: kNull, or kInt, kReal, kText, kBool, kTexts,
+// and for json text that is valid JSON (any kind with text set). Blobs are base64 text and become
+// bytes in text. Cells are parsed. False with *problem if it does not fit.
 bool ConvertValue(ColumnType type, const Value& from, Value* to, std::string* problem);
 // The same for vectors: *numbers gets the elements; a null gives none.
 bool ConvertVector(const Value& from, std::vector<float>* numbers, std::string* problem);

@@ -47,7 +47,9 @@ public:
             dim_ = dim;
         }
         if (dim != dim_) {
-            Fail(*record, "dimension " + std::to_string(dim) + ", the first row has " + std::to_string(dim_), false);
+            Fail(*record,
+                 "dimension " + std::to_string(dim) + ", the first row has " + std::to_string(dim_),
+                 false);
         }
         const size_t element_bytes = element_ == VecsElement::kU8 ? 1 : 4;
         bytes_.resize(dim * element_bytes);
@@ -107,7 +109,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<RecordReader> NewVecsReader(std::unique_ptr<ByteSource> source, VecsElement element) {
+std::unique_ptr<RecordReader> NewVecsReader(std::unique_ptr<ByteSource> source,
+                                            VecsElement element) {
     return std::make_unique<VecsReader>(std::move(source), element);
 }
 
@@ -115,7 +118,8 @@ std::unique_ptr<RecordWriter> NewFvecsWriter(std::unique_ptr<ByteSink> sink) {
     return std::make_unique<FvecsWriter>(std::move(sink));
 }
 
-std::vector<std::vector<int32_t>> ReadTruth(ByteSource* source, size_t rows_skipped, size_t rows_max, size_t width_max) {
+std::vector<std::vector<int32_t>> ReadTruth(ByteSource* source, size_t rows_skipped,
+                                            size_t rows_max, size_t width_max) {
     std::vector<std::vector<int32_t>> rows;
     std::vector<unsigned char> bytes;
     size_t position = 0;

@@ -2,8 +2,9 @@
 //
 //   row:  i32 d (little-endian) | d elements: f32 (fvecs), u8 (bvecs), i32 (ivecs)
 //
-// There is no header and no count; each row repeats the dimension, and one that differs from the first is an error.
-// ivecs usually holds ground truth (record numbers), which ReadTruth reads without going through floats.
+// There is no header and no count; each row repeats the dimension, and one that differs from the
+// first is an error. ivecs usually holds ground truth (record numbers), which ReadTruth reads
+// without going through floats.
 #pragma once
 
 #include "byte_sink.h"
@@ -13,10 +14,12 @@ namespace quern::shell {
 
 enum class VecsElement { kF32, kU8, kI32 };
 
-std::unique_ptr<RecordReader> NewVecsReader(std::unique_ptr<ByteSource> source, VecsElement element);
+std::unique_ptr<RecordReader> NewVecsReader(std::unique_ptr<ByteSource> source,
+                                            VecsElement element);
 std::unique_ptr<RecordWriter> NewFvecsWriter(std::unique_ptr<ByteSink> sink);
 
 // The rows of an ivecs file: at most rows_max of them, and at most width_max numbers of each.
-std::vector<std::vector<int32_t>> ReadTruth(ByteSource* source, size_t rows_skipped, size_t rows_max, size_t width_max);
+std::vector<std::vector<int32_t>> ReadTruth(ByteSource* source, size_t rows_skipped,
+                                            size_t rows_max, size_t width_max);
 
 }  // namespace quern::shell

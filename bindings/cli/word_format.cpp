@@ -7,7 +7,9 @@
 namespace quern::shell {
 namespace {
 
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
+bool IsBlank(char c) {
+    return c == ' ' || c == '\t';
+}
 
 // Takes the last field off the line; false when there is none.
 bool TakeLastField(std::string_view* line, std::string_view* field) {
@@ -86,8 +88,9 @@ private:
         std::string_view none;
         int64_t dim = 0;
         int64_t count = 0;
-        if (!TakeLastField(&rest, &dim_field) || !TakeLastField(&rest, &count_field) || TakeLastField(&rest, &none) ||
-            !ParseInt(dim_field, &dim) || !ParseInt(count_field, &count)) {
+        if (!TakeLastField(&rest, &dim_field) || !TakeLastField(&rest, &count_field) ||
+            TakeLastField(&rest, &none) || !ParseInt(dim_field, &dim) ||
+            !ParseInt(count_field, &count)) {
             return false;
         }
         if (dim < 1 || dim > static_cast<int64_t>(kDimensionMax) || count < 0) {

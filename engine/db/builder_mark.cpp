@@ -28,11 +28,14 @@ std::string BootId() {
     return id.empty() ? "boot" : id;
 }
 
-// Clock ticks from boot to the start of a process: tells a process from a later one with the same number. 0 when unknown.
+// Clock ticks from boot to the start of a process: tells a process from a later one with the same
+// number. 0 when unknown.
 unsigned long long StartTime(long pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    // The second field is the name in parentheses, which may hold anything; the start time is field 22.
+    const std::string text((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
+    // The second field is the name in parentheses, which may hold anything; the start time is
+    // field 22.
     const size_t name_end = text.rfind(')');
     if (name_end == std::string::npos) {
         return 0;

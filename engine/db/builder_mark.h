@@ -1,8 +1,8 @@
-// Marks of those who build segments. A segment under construction carries the mark of its builder, so that what a killed process
-// left behind can be told from what a living one is working on.
+// Marks of those who build segments. A segment under construction carries the mark of its builder,
+// so that what a killed process left behind can be told from what a living one is working on.
 //
-// A mark names boot, process, its start time and a serial number of the build. A wrong "dead" does no harm: publishing a
-// segment fails cleanly when somebody has swept it away.
+// A mark names boot, process, its start time and a serial number of the build. A wrong "dead" does
+// no harm: publishing a segment fails cleanly when somebody has swept it away.
 #pragma once
 
 #include <string>

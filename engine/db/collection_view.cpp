@@ -4,7 +4,8 @@
 
 namespace quern {
 
-Result<CollectionView::Dead> CollectionView::DeadOf(storage::Connection* connection, size_t segment) const {
+Result<CollectionView::Dead> CollectionView::DeadOf(storage::Connection* connection,
+                                                    size_t segment) const {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!dead_) {
         dead_ = AllDead();
@@ -31,7 +32,8 @@ std::vector<int64_t> CollectionView::AllDead() const {
     return dead;
 }
 
-Result<std::optional<CollectionView::Place>> CollectionView::Locate(storage::Connection* connection, int64_t rid) const {
+Result<std::optional<CollectionView::Place>> CollectionView::Locate(storage::Connection* connection,
+                                                                    int64_t rid) const {
     for (size_t i = 0; i < segments.size(); i++) {
         QUERN_ASSIGN(const int64_t* const ids, segments[i]->RowIds(connection));
         static_cast<void>(ids);
@@ -45,14 +47,15 @@ Result<std::optional<CollectionView::Place>> CollectionView::Locate(storage::Con
 namespace {
 
 bool SameParts(const storage::SegmentInfo& a, const storage::SegmentInfo& b) {
-    return a.id == b.id && std::equal(a.parts.begin(), a.parts.end(), b.parts.begin(), b.parts.end(),
-                                      [](const auto& x, const auto& y) { return x.id == y.id; });
+    return a.id == b.id &&
+           std::equal(a.parts.begin(), a.parts.end(), b.parts.begin(), b.parts.end(),
+                      [](const auto& x, const auto& y) { return x.id == y.id; });
 }
 
-// Fills view->segments for its info and state. Segments that `older` has are taken over with all that is loaded of them; a rebuilt
-// derived part changes the parts of a segment, not its id.
-Status LoadSegments(storage::Connection* connection, const CollectionView* older, const std::shared_ptr<MemoryBudget>& budget,
-                    CollectionView* view) {
+// Fills view->segments for its info and state. Segments that `older` has are taken over with all
+// that is loaded of them; a rebuilt derived part changes the parts of a segment, not its id.
+Status LoadSegments(storage::Connection* connection, const CollectionView* older,
+                    const std::shared_ptr<MemoryBudget>& budget, CollectionView* view) {
     const std::string name = "collection '" + view->info->name + "'";
     Result<std::vector<storage::SegmentInfo>> rows =
         storage::ReadSegments(connection, view->info->id, storage::SegmentState::kLive);
@@ -68,20 +71,22 @@ Status LoadSegments(storage::Connection* connection, const CollectionView* older
                 segment = SameParts(known->info(), row) ? known : segment;
             }
         }
-        view->segments.push_back(segment ? segment : std::make_shared<Segment>(std::move(row), budget));
+        view->segments.push_back(segment ? segment
+                                         : std::make_shared<Segment>(std::move(row), budget));
     }
     if (layout != view->state.layout) {
-        return Status::Error(Code::kCorrupt, "%s: the list of its segments does not match its digest", name.c_str());
+        return Status::Error(
+            Code::kCorrupt, "%s: the list of its segments does not match its digest", name.c_str());
     }
     return {};
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const CollectionView>> BuildSegments(storage::Connection* connection,
-                                                            std::shared_ptr<const storage::CollectionInfo> info,
-                                                            const storage::CollectionState& state,
-                                                            const CollectionView* older, std::shared_ptr<MemoryBudget> budget) {
+Result<std::shared_ptr<const CollectionView>> BuildSegments(
+    storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+    const storage::CollectionState& state, const CollectionView* older,
+    std::shared_ptr<MemoryBudget> budget) {
     auto view = std::make_shared<CollectionView>();
     view->info = info;
     view->state = state;
@@ -89,14 +94,15 @@ Result<std::shared_ptr<const CollectionView>> BuildSegments(storage::Connection*
     return std::shared_ptr<const CollectionView>(view);
 }
 
-Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* connection,
-                                                        std::shared_ptr<const storage::CollectionInfo> info,
-                                                        const storage::CollectionState& state,
-                                                        const CollectionView* older, std::shared_ptr<MemoryBudget> budget) {
+Result<std::shared_ptr<const CollectionView>> BuildView(
+    storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+    const storage::CollectionState& state, const CollectionView* older,
+    std::shared_ptr<MemoryBudget> budget) {
     auto view = std::make_shared<CollectionView>();
     view->info = info;
     view->state = state;
-    const bool same_epoch = older != nullptr && older->info == info && older->state.epoch == state.epoch;
+    const bool same_epoch =
+        older != nullptr && older->info == info && older->state.epoch == state.epoch;
     const std::string name = "collection '" + info->name + "'";
     if (same_epoch) {
         view->mirror = older->mirror;
@@ -106,7 +112,8 @@ Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* con
             return status.WithContext(name);
         }
     } else {
-        Result<std::shared_ptr<LogMirror>> mirror = LogMirror::Load(connection, info, state, budget->log);
+        Result<std::shared_ptr<LogMirror>> mirror =
+            LogMirror::Load(connection, info, state, budget->log);
         if (!mirror.ok()) {
             return mirror.status().WithContext(name);
         }
@@ -119,7 +126,9 @@ Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* con
         return std::shared_ptr<const CollectionView>(view);
     }
     auto dead = std::make_shared<std::vector<int64_t>>();
-    QUERN_ASSIGN(storage::Statement rows, connection->Prepare("SELECT rid FROM quern_dead WHERE collection=?1 ORDER BY rid"));
+    QUERN_ASSIGN(
+        storage::Statement rows,
+        connection->Prepare("SELECT rid FROM quern_dead WHERE collection=?1 ORDER BY rid"));
     rows.Int(1, info->id);
     while (true) {
         QUERN_ASSIGN(const bool there, rows.Step());
@@ -132,10 +141,9 @@ Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* con
     return std::shared_ptr<const CollectionView>(view);
 }
 
-Result<std::shared_ptr<LogMirror>> CollectionCache::Mirror(storage::Connection* connection,
-                                                           std::shared_ptr<const storage::CollectionInfo> info,
-                                                           const storage::CollectionState& state,
-                                                           std::shared_ptr<MemoryBudget> budget) {
+Result<std::shared_ptr<LogMirror>> CollectionCache::Mirror(
+    storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+    const storage::CollectionState& state, std::shared_ptr<MemoryBudget> budget) {
     std::shared_ptr<const CollectionView> newest;
     {
         std::lock_guard<std::mutex> lock(mutex_);
@@ -149,24 +157,28 @@ Result<std::shared_ptr<LogMirror>> CollectionCache::Mirror(storage::Connection* 
     return view->mirror;
 }
 
-Result<std::shared_ptr<const CollectionView>> CollectionCache::View(storage::Connection* connection,
-                                                                    std::shared_ptr<const storage::CollectionInfo> info,
-                                                                    std::shared_ptr<MemoryBudget> budget) {
+Result<std::shared_ptr<const CollectionView>> CollectionCache::View(
+    storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+    std::shared_ptr<MemoryBudget> budget) {
     QUERN_ASSIGN(const storage::CollectionState state, storage::ReadState(connection, info->id));
     std::shared_ptr<const CollectionView> newest;
     {
         std::lock_guard<std::mutex> lock(mutex_);
         newest = newest_;
     }
-    if (newest && newest->state.epoch == state.epoch && newest->state.log_last == state.log_last && newest->info == info) {
+    if (newest && newest->state.epoch == state.epoch && newest->state.log_last == state.log_last &&
+        newest->info == info) {
         return newest;
     }
-    // A newer epoch or another schema reads the log anew and keeps the segments that are still there.
+    // A newer epoch or another schema reads the log anew and keeps the segments that are still
+    // there.
     const bool usable = newest && newest->state.epoch <= state.epoch;
-    QUERN_ASSIGN(std::shared_ptr<const CollectionView> view, BuildView(connection, info, state, usable ? newest.get() : nullptr, budget));
+    QUERN_ASSIGN(std::shared_ptr<const CollectionView> view,
+                 BuildView(connection, info, state, usable ? newest.get() : nullptr, budget));
     std::lock_guard<std::mutex> lock(mutex_);
-    const bool newer = !newest_ || newest_->info->id != info->id || newest_->state.epoch < state.epoch ||
-                       (newest_->state.epoch == state.epoch && newest_->state.log_last <= state.log_last);
+    const bool newer =
+        !newest_ || newest_->info->id != info->id || newest_->state.epoch < state.epoch ||
+        (newest_->state.epoch == state.epoch && newest_->state.log_last <= state.log_last);
     if (newer) {
         newest_ = view;
     }

@@ -1,7 +1,9 @@
-// A collection as one snapshot sees it: its log, its live segments, and which of their records are dead.
+// A collection as one snapshot sees it: its log, its live segments, and which of their records are
+// dead.
 //
-// The cache of a collection belongs to the database handle and is shared by all snapshots: segments are immutable and kept by id,
-// the log mirror only grows. A snapshot older than the cache builds a view of its own.
+// The cache of a collection belongs to the database handle and is shared by all snapshots: segments
+// are immutable and kept by id, the log mirror only grows. A snapshot older than the cache builds a
+// view of its own.
 #pragma once
 
 #include <memory>
@@ -27,7 +29,8 @@ struct CollectionView {
         std::shared_ptr<const std::vector<uint64_t>> bits;  // NULL: none
         size_t count = 0;
     };
-    // Which records of a segment are dead; loads row ids only when anything is dead at all. Thread-safe.
+    // Which records of a segment are dead; loads row ids only when anything is dead at all.
+    // Thread-safe.
     Result<Dead> DeadOf(storage::Connection* connection, size_t segment) const;
     // The live place of a sealed record: segment and record number.
     struct Place {
@@ -47,29 +50,31 @@ private:
 class CollectionCache {
 public:
     // The view of the snapshot that `connection` is in.
-    Result<std::shared_ptr<const CollectionView>> View(storage::Connection* connection,
-                                                       std::shared_ptr<const storage::CollectionInfo> info,
-                                                       std::shared_ptr<MemoryBudget> budget);
+    Result<std::shared_ptr<const CollectionView>> View(
+        storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+        std::shared_ptr<MemoryBudget> budget);
     // Only the mirror of the log, caught up to this state: all that a small write needs.
     Result<std::shared_ptr<LogMirror>> Mirror(storage::Connection* connection,
                                               std::shared_ptr<const storage::CollectionInfo> info,
-                                              const storage::CollectionState& state, std::shared_ptr<MemoryBudget> budget);
+                                              const storage::CollectionState& state,
+                                              std::shared_ptr<MemoryBudget> budget);
 
 private:
     std::mutex mutex_;
     std::shared_ptr<const CollectionView> newest_;
 };
 
-// A view of the live segments alone, without log, mirror and tombstones; segments of `older` (may be NULL) are shared.
-Result<std::shared_ptr<const CollectionView>> BuildSegments(storage::Connection* connection,
-                                                            std::shared_ptr<const storage::CollectionInfo> info,
-                                                            const storage::CollectionState& state,
-                                                            const CollectionView* older, std::shared_ptr<MemoryBudget> budget);
+// A view of the live segments alone, without log, mirror and tombstones; segments of `older` (may
+// be NULL) are shared.
+Result<std::shared_ptr<const CollectionView>> BuildSegments(
+    storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+    const storage::CollectionState& state, const CollectionView* older,
+    std::shared_ptr<MemoryBudget> budget);
 
 // Builds a view without looking at any cache but the segments and mirror of `older` (may be NULL).
-Result<std::shared_ptr<const CollectionView>> BuildView(storage::Connection* connection,
-                                                        std::shared_ptr<const storage::CollectionInfo> info,
-                                                        const storage::CollectionState& state,
-                                                        const CollectionView* older, std::shared_ptr<MemoryBudget> budget);
+Result<std::shared_ptr<const CollectionView>> BuildView(
+    storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+    const storage::CollectionState& state, const CollectionView* older,
+    std::shared_ptr<MemoryBudget> budget);
 
 }  // namespace quern

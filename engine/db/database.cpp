@@ -31,7 +31,8 @@ Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options)
     {
         QUERN_ASSIGN(std::unique_ptr<storage::Reader> reader, database->store_->BeginRead());
         QUERN_ASSIGN(database->catalog_, database->CatalogOf(reader->connection()));
-        // What a killed process left half built goes with the first commit, so that opening stays quick.
+        // What a killed process left half built goes with the first commit, so that opening stays
+        // quick.
         QUERN_ASSIGN(const bool sweep, storage::NeedsSweep(reader->connection(), BuilderIsDead));
         database->sweep_due_ = sweep;
     }
@@ -43,8 +44,8 @@ Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options)
 
 Database::~Database() {
     if (forked()) {
-        // The file belongs to the parent: closing it here would end the parent's use of its log. Leaving it open costs
-        // the child a few descriptors.
+        // The file belongs to the parent: closing it here would end the parent's use of its log.
+        // Leaving it open costs the child a few descriptors.
         static_cast<void>(store_.release());
         if (background_.joinable()) {
             background_.detach();
@@ -54,12 +55,18 @@ Database::~Database() {
     Close();
 }
 
-bool Database::forked() const { return getpid() != process_; }
-bool Database::in_callback() const { return callback_owner == this; }
+bool Database::forked() const {
+    return getpid() != process_;
+}
+bool Database::in_callback() const {
+    return callback_owner == this;
+}
 
 Status Database::CheckUsable() const {
     if (forked()) {
-        return Status::Error(Code::kMisuse, "the database was opened in another process: a handle does not survive fork()");
+        return Status::Error(
+            Code::kMisuse,
+            "the database was opened in another process: a handle does not survive fork()");
     }
     if (closed_.load()) {
         return Status::Error(Code::kClosed, "the database was closed");
@@ -71,7 +78,8 @@ Database::Entry Database::Enter() {
     Entry entry;
     entry.status_ = CheckUsable();
     if (entry.status_.ok() && in_callback()) {
-        entry.status_ = Status::Error(Code::kMisuse, "the progress callback may not call the handle that called it");
+        entry.status_ = Status::Error(
+            Code::kMisuse, "the progress callback may not call the handle that called it");
     }
     if (entry.status_.ok()) {
         entry.lock_ = std::shared_lock<std::shared_mutex>(gate_);
@@ -122,7 +130,8 @@ Work Database::NewWork() {
     {
         std::lock_guard<std::mutex> lock(mutex_);
         if (progress_) {
-            wrapped = [this, progress = progress_](const char* task, uint64_t done, uint64_t total) {
+            wrapped = [this, progress = progress_](const char* task, uint64_t done,
+                                                   uint64_t total) {
                 callback_owner = this;
                 const bool stop = progress(task, done, total);
                 callback_owner = nullptr;
@@ -177,7 +186,8 @@ Result<std::unique_ptr<Transaction>> Database::Begin() {
     return transaction;
 }
 
-Result<std::vector<std::shared_ptr<const storage::CollectionInfo>>> Database::Collections(const std::string* collection) {
+Result<std::vector<std::shared_ptr<const storage::CollectionInfo>>> Database::Collections(
+    const std::string* collection) {
     std::shared_ptr<const storage::Catalog> catalog;
     {
         QUERN_ASSIGN(std::unique_ptr<storage::Reader> reader, store_->BeginRead());

@@ -1,6 +1,8 @@
-// A database handle: collections, snapshots, transactions, maintenance. The C API is a thin translation of this header.
+// A database handle: collections, snapshots, transactions, maintenance. The C API is a thin
+// translation of this header.
 //
-// Thread rule: Database and Snapshot are thread-safe; Transaction and Cursor are confined to one thread at a time.
+// Thread rule: Database and Snapshot are thread-safe; Transaction and Cursor are confined to one
+// thread at a time.
 #pragma once
 
 #include <atomic>
@@ -122,8 +124,9 @@ public:
     Result<int64_t> Stat(DatabaseStat stat);
     Status Sql(Snapshot* snapshot, const std::string& statement, ResultTable* table);
 
-    // What a commit owes to collections whose log or list of segments has grown: sealing and merging, or waking the worker
-    // that does it. The commit stands whatever happens here; a failure is kept for InfoJson and tried again later.
+    // What a commit owes to collections whose log or list of segments has grown: sealing and
+    // merging, or waking the worker that does it. The commit stands whatever happens here; a
+    // failure is kept for InfoJson and tried again later.
     void AfterCommit(const std::vector<std::string>& collections);
 
     storage::FileStore* store() { return store_.get(); }
@@ -145,9 +148,11 @@ public:
     Status CommitWrite(WriteStart* start);
     int threads() const;
     // Collection NULL: all of them. kNotFound.
-    Result<std::vector<std::shared_ptr<const storage::CollectionInfo>>> Collections(const std::string* collection);
+    Result<std::vector<std::shared_ptr<const storage::CollectionInfo>>> Collections(
+        const std::string* collection);
 
-    // Held by every call from outside while it uses the handle; Close waits for them. kClosed, or kMisuse in a forked child.
+    // Held by every call from outside while it uses the handle; Close waits for them. kClosed, or
+    // kMisuse in a forked child.
     class Entry {
     public:
         const Status& status() const { return status_; }
@@ -165,7 +170,8 @@ private:
     friend class Transaction;
     Database() = default;
     using SchemaChange = std::function<Status(storage::Connection*, const storage::Catalog&,
-                                              const std::shared_ptr<const storage::CollectionInfo>&, int64_t generation)>;
+                                              const std::shared_ptr<const storage::CollectionInfo>&,
+                                              int64_t generation)>;
     // Runs a change of one collection whose log has been sealed before, in one transaction.
     Status ChangeSchema(const std::string& collection, const SchemaChange& change);
     void BackgroundLoop();
@@ -178,11 +184,12 @@ private:
     std::atomic<uint64_t> interrupt_epoch_{0};
     std::atomic<bool> closed_{false};
     std::atomic<bool> sweep_due_{false};
-    int64_t process_ = 0;  // pid of the opener
+    int64_t process_ = 0;     // pid of the opener
     std::shared_mutex gate_;  // shared: calls in progress; exclusive: Close
 
-    // What the holder of the writer knows without asking the file: true while the file's data version is `version`, that is, while
-    // nobody has committed since. Only touched by the holder of the writer.
+    // What the holder of the writer knows without asking the file: true while the file's data
+    // version is `version`, that is, while nobody has committed since. Only touched by the holder
+    // of the writer.
     struct Known {
         int64_t version = -1;
         int64_t generation = 0;
@@ -235,8 +242,10 @@ private:
 // A scan in key order.
 class Cursor {
 public:
-    static Result<std::unique_ptr<Cursor>> Open(std::shared_ptr<Database> database, std::shared_ptr<Snapshot> snapshot,
-                                                const std::string& collection, const std::string& columns);
+    static Result<std::unique_ptr<Cursor>> Open(std::shared_ptr<Database> database,
+                                                std::shared_ptr<Snapshot> snapshot,
+                                                const std::string& collection,
+                                                const std::string& columns);
     Status After(const Key& key);
     KeyType key_type() const { return view_->info->schema.key_type; }
     Status Next(size_t count, ResultTable* table);
@@ -260,7 +269,8 @@ struct ColumnChoice {
     std::vector<Item> items;
     std::vector<size_t> attrs;  // indexes of the attributes among items, in order
     bool any_dense = false;
-    static Result<ColumnChoice> Parse(const Schema& schema, const std::string& collection, const std::string& text);
+    static Result<ColumnChoice> Parse(const Schema& schema, const std::string& collection,
+                                      const std::string& text);
     void Describe(const Schema& schema, ResultTable* table) const;
 };
 
@@ -284,12 +294,15 @@ struct SearchRequest {
     int threads = 0;
 };
 
-Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request, ResultTable* table);
-Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys, const std::string& columns, ResultTable* table);
+Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
+              ResultTable* table);
+Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys,
+           const std::string& columns, ResultTable* table);
 Status Count(Snapshot* snapshot, const std::string& collection, uint64_t* count);
 
 // Adds the values of one record to the last row of a table. cells in the order of choice.attrs.
 Status FillRow(const CollectionView& view, const ColumnChoice& choice,
-               const std::vector<Cell>& cells, const std::function<Result<BytesView>(size_t field)>& vector, ResultTable* table);
+               const std::vector<Cell>& cells,
+               const std::function<Result<BytesView>(size_t field)>& vector, ResultTable* table);
 
 }  // namespace quern

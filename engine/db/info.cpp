@@ -64,7 +64,10 @@ Json SegmentJson(const storage::SegmentInfo& segment, const Schema& schema) {
                              {"stored_bytes", part.stored_bytes()},
                              {"codecs", codecs}});
     }
-    return Json{{"id", segment.id}, {"records", segment.items}, {"stored_bytes", segment.stored_bytes()}, {"parts", parts}};
+    return Json{{"id", segment.id},
+                {"records", segment.items},
+                {"stored_bytes", segment.stored_bytes()},
+                {"parts", parts}};
 }
 
 Result<Json> CollectionJson(storage::Connection* connection, const storage::CollectionInfo& info) {
@@ -81,16 +84,20 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
                               {"dim", def.dim},
                               {"metric", MetricName(def.metric)}});
     }
-    QUERN_ASSIGN(const int64_t log_rows, connection->QueryInt("SELECT count(*) FROM " + storage::LogTableName(info.id)));
+    QUERN_ASSIGN(const int64_t log_rows,
+                 connection->QueryInt("SELECT count(*) FROM " + storage::LogTableName(info.id)));
     QUERN_ASSIGN(const int64_t dead,
-                 connection->QueryInt("SELECT count(*) FROM quern_dead WHERE collection=" + std::to_string(info.id)));
-    QUERN_ASSIGN(const auto segments, storage::ReadSegments(connection, info.id, storage::SegmentState::kLive));
+                 connection->QueryInt("SELECT count(*) FROM quern_dead WHERE collection=" +
+                                      std::to_string(info.id)));
+    QUERN_ASSIGN(const auto segments,
+                 storage::ReadSegments(connection, info.id, storage::SegmentState::kLive));
     Json list = Json::array();
     for (const storage::SegmentInfo& segment : segments) {
         list.push_back(SegmentJson(segment, schema));
     }
     return Json{{"name", info.name},
-                {"key", Json{{"name", schema.key_name}, {"type", schema.key_type == KeyType::kInt ? "int" : "text"}}},
+                {"key", Json{{"name", schema.key_name},
+                             {"type", schema.key_type == KeyType::kInt ? "int" : "text"}}},
                 {"attributes", attrs},
                 {"fields", fields},
                 {"records", state.records},
@@ -128,17 +135,15 @@ Result<std::string> Database::InfoJson() {
         {"page_bytes", storage::kPageBytes},
         {"pages", figures.pages},
         {"free_pages", figures.free_pages},
-        {"memory",
-         Json{{"limit_bytes", budget_->limit},
-              {"vector_bytes", budget_->vectors->bytes()},
-              {"row_id_bytes", budget_->row_ids->bytes()},
-              {"log_bytes", budget_->log->bytes()},
-              {"sqlite_bytes", storage::SqliteMemoryBytes()}}},
-        {"limits",
-         Json{{"result_rows", limits_.result_rows.load()},
-              {"queries", limits_.queries.load()},
-              {"attr_bytes", limits_.attr_bytes.load()},
-              {"search_bytes", limits_.search_bytes.load()}}},
+        {"memory", Json{{"limit_bytes", budget_->limit},
+                        {"vector_bytes", budget_->vectors->bytes()},
+                        {"row_id_bytes", budget_->row_ids->bytes()},
+                        {"log_bytes", budget_->log->bytes()},
+                        {"sqlite_bytes", storage::SqliteMemoryBytes()}}},
+        {"limits", Json{{"result_rows", limits_.result_rows.load()},
+                        {"queries", limits_.queries.load()},
+                        {"attr_bytes", limits_.attr_bytes.load()},
+                        {"search_bytes", limits_.search_bytes.load()}}},
         {"threads", threads()},
         {"simd", kernels::SimdLevel()},
         {"maintenance_error", error},
@@ -170,11 +175,13 @@ Result<int64_t> Database::Stat(DatabaseStat stat) {
         for (const auto& info : snapshot->catalog().collections) {
             if (stat == DatabaseStat::kLogRows) {
                 QUERN_ASSIGN(const int64_t rows,
-                             connection->QueryInt("SELECT count(*) FROM " + storage::LogTableName(info->id)));
+                             connection->QueryInt("SELECT count(*) FROM " +
+                                                  storage::LogTableName(info->id)));
                 sum += rows;
                 continue;
             }
-            QUERN_ASSIGN(const auto segments, storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
+            QUERN_ASSIGN(const auto segments,
+                         storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
             for (const storage::SegmentInfo& segment : segments) {
                 if (stat == DatabaseStat::kSegments) {
                     sum++;

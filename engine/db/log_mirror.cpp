@@ -7,7 +7,8 @@
 namespace quern {
 
 namespace {
-// A block's arrays are allocated whole, so small logs should not cost much: about a megabyte at most.
+// A block's arrays are allocated whole, so small logs should not cost much: about a megabyte at
+// most.
 constexpr size_t kBlockItemsMax = 512;
 constexpr size_t kBlockBytesMax = 1 << 20;
 }  // namespace
@@ -15,7 +16,8 @@ constexpr size_t kBlockBytesMax = 1 << 20;
 BytesView LogView::vector(size_t i, size_t field, size_t row_bytes) const {
     const LogBlock::Field& column = blocks[i / block_items]->fields[field];
     const size_t at = i % block_items;
-    return column.present[at] ? BytesView(column.rows.data() + at * row_bytes, row_bytes) : BytesView();
+    return column.present[at] ? BytesView(column.rows.data() + at * row_bytes, row_bytes)
+                              : BytesView();
 }
 
 size_t LogView::live_count() const {
@@ -26,10 +28,9 @@ size_t LogView::live_count() const {
     return live;
 }
 
-Result<std::shared_ptr<LogMirror>> LogMirror::Load(storage::Connection* connection,
-                                                   std::shared_ptr<const storage::CollectionInfo> info,
-                                                   const storage::CollectionState& state,
-                                                   std::shared_ptr<MemoryCounter> memory) {
+Result<std::shared_ptr<LogMirror>> LogMirror::Load(
+    storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+    const storage::CollectionState& state, std::shared_ptr<MemoryCounter> memory) {
     auto mirror = std::make_shared<LogMirror>();
     size_t row_bytes = 1;
     for (const DenseDef& field : info->schema.dense) {
@@ -50,7 +51,9 @@ Status LogMirror::CatchUp(storage::Connection* connection, const storage::Collec
     storage::RecordLog log(connection, *info_);
     QUERN_TRY(log.Read(last_, [&](const storage::LogEntry& entry) { return Add(entry); }));
     if (last_ != state.log_last) {
-        return Status::Error(Code::kCorrupt, "collection '%s': the log does not end where its state says", info_->name.c_str());
+        return Status::Error(Code::kCorrupt,
+                             "collection '%s': the log does not end where its state says",
+                             info_->name.c_str());
     }
     return {};
 }
@@ -72,9 +75,11 @@ Status LogMirror::Add(const storage::LogEntry& entry) {
             for (size_t f = 0; f < schema.dense.size(); f++) {
                 LogBlock::Field& field = block->fields[f];
                 field.rows = Buffer(block_items_ * schema.dense[f].row_bytes(), memory_);
-                std::memset(field.rows.data(), 0, field.rows.bytes());  // absent rows are scanned and passed over
+                std::memset(field.rows.data(), 0,
+                            field.rows.bytes());  // absent rows are scanned and passed over
                 field.present.assign(block_items_, 0);
-                field.inverse_norms.assign(schema.dense[f].metric == Metric::kCosine ? block_items_ : 0, 0.0f);
+                field.inverse_norms.assign(
+                    schema.dense[f].metric == Metric::kCosine ? block_items_ : 0, 0.0f);
             }
             blocks_.push_back(std::move(block));
         }
@@ -107,7 +112,8 @@ Status LogMirror::Add(const storage::LogEntry& entry) {
 
 void LogMirror::AddDead(int64_t rid, int64_t died_at) {
     if (const std::optional<size_t> position = FindRidLocked(rid)) {
-        blocks_[*position / block_items_]->items[*position % block_items_].died_at.store(died_at, std::memory_order_release);
+        blocks_[*position / block_items_]->items[*position % block_items_].died_at.store(
+            died_at, std::memory_order_release);
     } else {
         sealed_dead_.emplace_back(died_at, rid);
     }

@@ -1,8 +1,9 @@
 // The log of a collection in memory: what searches read and what writers look keys up in.
 //
-// Every process that uses a collection holds its own mirror and extends it from the file when it meets a newer snapshot. The
-// mirror only grows, so that snapshots of different ages share it: an entry is visible to a snapshot whose last row id is S when
-// entry.rid <= S and no entry <= S has killed it. A new mirror begins when the log is sealed (the state's epoch moves).
+// Every process that uses a collection holds its own mirror and extends it from the file when it
+// meets a newer snapshot. The mirror only grows, so that snapshots of different ages share it: an
+// entry is visible to a snapshot whose last row id is S when entry.rid <= S and no entry <= S has
+// killed it. A new mirror begins when the log is sealed (the state's epoch moves).
 //
 // Thread rule: thread-safe. Blocks never move; a reader works on a LogView without locks.
 #pragma once
@@ -30,8 +31,8 @@ struct LogItem {
 // A fixed number of puts; arrays are allocated once, so readers may hold pointers into them.
 struct LogBlock {
     struct Field {
-        Buffer rows;                   // capacity x row bytes
-        std::vector<uint8_t> present;  // capacity
+        Buffer rows;                       // capacity x row bytes
+        std::vector<uint8_t> present;      // capacity
         std::vector<float> inverse_norms;  // capacity; cosine fields only
     };
     std::unique_ptr<LogItem[]> items;
@@ -56,15 +57,17 @@ struct LogView {
 
 class LogMirror {
 public:
-    static Result<std::shared_ptr<LogMirror>> Load(storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
-                                                   const storage::CollectionState& state, std::shared_ptr<MemoryCounter> memory);
+    static Result<std::shared_ptr<LogMirror>> Load(
+        storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
+        const storage::CollectionState& state, std::shared_ptr<MemoryCounter> memory);
     // Reads entries up to state.log_last; the connection's snapshot must be the state's.
     Status CatchUp(storage::Connection* connection, const storage::CollectionState& state);
     int64_t last() const;
     uint64_t entry_count() const;  // puts, deletes and amendments
     uint64_t bytes() const;
     std::shared_ptr<const LogView> View(const storage::CollectionState& state);
-    // Adds entries that this process has just committed, if the mirror ends with entry `after`; else they come with CatchUp.
+    // Adds entries that this process has just committed, if the mirror ends with entry `after`;
+    // else they come with CatchUp.
     Status Append(int64_t after, const std::vector<storage::LogEntry>& entries);
     // Row id and hash of the visible put of a key for a snapshot that ends at `last`.
     std::optional<std::pair<int64_t, uint64_t>> FindPut(const Key& key, int64_t last) const;
@@ -76,7 +79,9 @@ public:
     std::vector<int64_t> SealedDead(int64_t last) const;
 
 private:
-    const LogItem& item(size_t i) const { return blocks_[i / block_items_]->items[i % block_items_]; }
+    const LogItem& item(size_t i) const {
+        return blocks_[i / block_items_]->items[i % block_items_];
+    }
     Status Add(const storage::LogEntry& entry);
     void AddDead(int64_t rid, int64_t died_at);
     std::optional<size_t> FindRidLocked(int64_t rid) const;
@@ -85,7 +90,8 @@ private:
     std::shared_ptr<MemoryCounter> memory_;
     size_t block_items_ = 0;
 
-    mutable std::mutex mutex_;  // protects what follows; contents of blocks below count_ are read without it
+    mutable std::mutex
+        mutex_;  // protects what follows; contents of blocks below count_ are read without it
     std::vector<std::shared_ptr<LogBlock>> blocks_;
     size_t count_ = 0;
     uint64_t entries_ = 0;
@@ -93,7 +99,7 @@ private:
     int64_t last_ = 0;
     std::unordered_map<Key, size_t, KeyHash> newest_;
     std::vector<std::pair<int64_t, int64_t>> sealed_dead_;  // (died_at, rid)
-    std::shared_ptr<const LogView> view_;  // the last one made
+    std::shared_ptr<const LogView> view_;                   // the last one made
 };
 
 }  // namespace quern

@@ -1,4 +1,5 @@
-// Maintenance: what keeps a file small and fast: sealing, merging, giving space back; and whole-file work.
+// Maintenance: what keeps a file small and fast: sealing, merging, giving space back; and
+// whole-file work.
 #include <algorithm>
 
 #include "engine/db/builder_mark.h"
@@ -12,12 +13,15 @@ namespace quern {
 
 namespace {
 
-// A committing thread does not wait for larger merges than this (about a second); optimize and background workers do them.
+// A committing thread does not wait for larger merges than this (about a second); optimize and
+// background workers do them.
 constexpr uint64_t kForegroundMergeBytes = uint64_t{128} << 20;
-constexpr int kReturnPages = 512;          // of one transaction: 8 MiB
-constexpr double kMergeBytesPerMs = 40e3;  // first guess for time-boxed work; measured merges correct it
+constexpr int kReturnPages = 512;  // of one transaction: 8 MiB
+constexpr double kMergeBytesPerMs =
+    40e3;  // first guess for time-boxed work; measured merges correct it
 
-Result<std::shared_ptr<const CollectionView>> ViewNow(Database* database, const std::string& collection) {
+Result<std::shared_ptr<const CollectionView>> ViewNow(Database* database,
+                                                      const std::string& collection) {
     QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
     return snapshot->View(collection);
 }
@@ -41,7 +45,8 @@ public:
 
     Status Run() {
         QUERN_TRY(SealNow(database_, collection_, work_));
-        // Others may write meanwhile: their new segments and dead records must not keep this going for ever.
+        // Others may write meanwhile: their new segments and dead records must not keep this going
+        // for ever.
         for (int round = 0; round < kRoundsMax && !work_->PastDeadline(); round++) {
             std::shared_ptr<const CollectionView> view;
             MergePlan plan;
@@ -57,7 +62,8 @@ public:
                 return {};
             }
             if (!Fits(plan.bytes)) {
-                // Not the whole: then the small ones, which are many. Less than that is left for a longer call.
+                // Not the whole: then the small ones, which are many. Less than that is left for a
+                // longer call.
                 plan = PlanTiers(*view, BytesThatFit());
                 if (plan.segments.empty()) {
                     return {};
@@ -66,9 +72,11 @@ public:
             const auto before = std::chrono::steady_clock::now();
             bool merged = false;
             QUERN_TRY(Merge(database_, plan, work_, &merged));
-            const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - before;
+            const std::chrono::duration<double, std::milli> took =
+                std::chrono::steady_clock::now() - before;
             if (merged && plan.bytes > (1u << 20)) {
-                bytes_per_ms_ = std::max(1.0, static_cast<double>(plan.bytes) / std::max(took.count(), 0.1));
+                bytes_per_ms_ =
+                    std::max(1.0, static_cast<double>(plan.bytes) / std::max(took.count(), 0.1));
             }
             QUERN_TRY(SweepGarbage(database_, work_));
         }
@@ -103,7 +111,8 @@ Status Database::Maintain(const std::string& collection, bool foreground) {
             QUERN_ASSIGN(*view, ViewNow(this, collection));
         }
         while (true) {
-            const MergePlan plan = PlanTiers(**view, foreground ? kForegroundMergeBytes : UINT64_MAX);
+            const MergePlan plan =
+                PlanTiers(**view, foreground ? kForegroundMergeBytes : UINT64_MAX);
             if (plan.segments.empty()) {
                 break;
             }
@@ -156,14 +165,15 @@ Status Database::Backup(const std::string& path) {
 namespace {
 
 // Whether the norms part of a field says what the vectors say.
-Result<bool> NormsAreRight(storage::Connection* connection, const Segment& segment, const DenseDef& def,
-                           const std::vector<float>& right) {
+Result<bool> NormsAreRight(storage::Connection* connection, const Segment& segment,
+                           const DenseDef& def, const std::vector<float>& right) {
     const storage::PartInfo* part = segment.info().Find(storage::PartKind::kNorms, def.id);
     if (part == nullptr || part->item_bytes != sizeof(float) || part->items != right.size()) {
         return false;
     }
     std::vector<float> stored(right.size());
-    const Status status = ReadPart(connection, *part, reinterpret_cast<char*>(stored.data()), nullptr);
+    const Status status =
+        ReadPart(connection, *part, reinterpret_cast<char*>(stored.data()), nullptr);
     if (status.code() == Code::kCorrupt) {
         return false;
     }
@@ -183,7 +193,8 @@ Status RebuildCollection(Database* database, const std::string& collection, Work
     bool changed = false;
     for (const auto& segment : view->segments) {
         for (const DenseDef& def : info->schema.dense) {
-            const storage::PartInfo* vectors = segment->info().Find(storage::PartKind::kVectors, def.id);
+            const storage::PartInfo* vectors =
+                segment->info().Find(storage::PartKind::kVectors, def.id);
             if (def.metric != Metric::kCosine || vectors == nullptr) {
                 continue;
             }
@@ -194,7 +205,8 @@ Status RebuildCollection(Database* database, const std::string& collection, Work
                 chunk.resize(vectors->chunks[c].raw_bytes);
                 QUERN_TRY(storage::ReadChunk(connection, *vectors, c, chunk.data()));
                 const size_t count = chunk.size() / def.row_bytes();
-                kernels::InverseNorms(def.element, chunk.data(), count, def.dim, norms.data() + done);
+                kernels::InverseNorms(def.element, chunk.data(), count, def.dim,
+                                      norms.data() + done);
                 done += count;
                 QUERN_TRY(work->Check("rebuild", done, vectors->items));
             }
@@ -202,7 +214,8 @@ Status RebuildCollection(Database* database, const std::string& collection, Work
             if (right) {
                 continue;
             }
-            if (const storage::PartInfo* old = segment->info().Find(storage::PartKind::kNorms, def.id)) {
+            if (const storage::PartInfo* old =
+                    segment->info().Find(storage::PartKind::kNorms, def.id)) {
                 QUERN_TRY(storage::RemovePart(connection, *old));
             }
             QUERN_TRY(WriteNorms(connection, segment->info().id, def.id, norms, state.generation));

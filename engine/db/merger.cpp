@@ -14,8 +14,8 @@ namespace quern {
 
 namespace {
 
-constexpr size_t kTierSegments = 8;              // each byte is rewritten once per factor of eight in size
-constexpr uint64_t kSliceBytes = uint64_t{4} << 20;   // of one write transaction: a few milliseconds
+constexpr size_t kTierSegments = 8;  // each byte is rewritten once per factor of eight in size
+constexpr uint64_t kSliceBytes = uint64_t{4} << 20;  // of one write transaction: a few milliseconds
 constexpr uint64_t kSliceRecords = 20000;
 constexpr uint64_t kSweepBytes = uint64_t{8} << 20;
 constexpr const char* kBestMark = "best";
@@ -31,7 +31,8 @@ struct Source {
 
 class Merger {
 public:
-    Merger(Database* database, const MergePlan& plan, Work* work) : database_(database), plan_(plan), work_(work) {}
+    Merger(Database* database, const MergePlan& plan, Work* work)
+        : database_(database), plan_(plan), work_(work) {}
 
     Status Run(bool* merged) {
         *merged = false;
@@ -40,9 +41,11 @@ public:
             status = Publish(merged);
         }
         if (builder_ && !*merged) {
-            // Whatever stopped it: what it wrote is garbage now. If this fails, too, the next sweep finds it by its mark.
+            // Whatever stopped it: what it wrote is garbage now. If this fails, too, the next sweep
+            // finds it by its mark.
             Result<Database::WriteStart> start = database_->BeginWrite();
-            if (start.ok() && storage::AbandonSegment(start->writer->connection(), builder_->id()).ok()) {
+            if (start.ok() &&
+                storage::AbandonSegment(start->writer->connection(), builder_->id()).ok()) {
                 static_cast<void>(start->writer->Commit().ok());
             }
         }
@@ -62,8 +65,8 @@ private:
             catalog_epoch_ = start.catalog->epoch;
         }
         const auto info = start.catalog->Find(plan_.info->name);
-        if (start.catalog->epoch != catalog_epoch_ || info == nullptr || info->id != plan_.info->id ||
-            !(info->schema == plan_.info->schema)) {
+        if (start.catalog->epoch != catalog_epoch_ || info == nullptr ||
+            info->id != plan_.info->id || !(info->schema == plan_.info->schema)) {
             return Overtaken();
         }
         info_ = info;
@@ -92,7 +95,8 @@ private:
     }
 
     Status OpenSources(storage::Connection* connection) {
-        QUERN_ASSIGN(const auto view, database_->CacheOf(info_->id)->View(connection, info_, database_->budget()));
+        QUERN_ASSIGN(const auto view,
+                     database_->CacheOf(info_->id)->View(connection, info_, database_->budget()));
         for (const int64_t id : plan_.segments) {
             for (const auto& segment : view->segments) {
                 if (segment->info().id == id) {
@@ -110,8 +114,9 @@ private:
             QUERN_ASSIGN(sources_[s].row_ids, sources_[s].segment->RowIds(connection));
             QUERN_TRY(Advance(&records, s));
         }
-        QUERN_ASSIGN(builder_, SegmentBuilder::Create(connection, info_->id, info_->schema, view->state.generation,
-                                                      mark_.text(), storage::Effort::kBest));
+        QUERN_ASSIGN(builder_, SegmentBuilder::Create(connection, info_->id, info_->schema,
+                                                      view->state.generation, mark_.text(),
+                                                      storage::Effort::kBest));
         return {};
     }
 
@@ -145,8 +150,9 @@ private:
             heads_.pop();
             if (key) {
                 for (size_t f = 0; f < vectors.size(); f++) {
-                    QUERN_ASSIGN(vectors[f], source.segment->Vector(connection, info_->schema.dense[f], source.next,
-                                                                    source.chunks.get()));
+                    QUERN_ASSIGN(vectors[f],
+                                 source.segment->Vector(connection, info_->schema.dense[f],
+                                                        source.next, source.chunks.get()));
                 }
                 QUERN_TRY(builder_->Add(rid, vectors));
                 done_++;
@@ -184,15 +190,17 @@ private:
                 return Overtaken();
             }
             QUERN_TRY(published);
-            QUERN_ASSIGN(const uint64_t hash, storage::ReadLayoutHash(connection, info_->id, builder_->id()));
+            QUERN_ASSIGN(const uint64_t hash,
+                         storage::ReadLayoutHash(connection, info_->id, builder_->id()));
             state.layout += hash;
         } else {
             QUERN_TRY(storage::AbandonSegment(connection, builder_->id()));
         }
         {
             // Tombstones of records that are in no segment any more.
-            QUERN_ASSIGN(storage::Statement remove,
-                         connection->Prepare("DELETE FROM quern_dead WHERE collection=?1 AND rid=?2"));
+            QUERN_ASSIGN(
+                storage::Statement remove,
+                connection->Prepare("DELETE FROM quern_dead WHERE collection=?1 AND rid=?2"));
             for (const int64_t rid : dropped_) {
                 QUERN_TRY(remove.Int(1, info_->id).Int(2, rid).Run());
                 remove.Again();
@@ -227,7 +235,8 @@ private:
 
 int Tier(uint64_t bytes) {
     // Everything below a megabyte is one tier; then factors of eight.
-    return static_cast<int>(std::log2(static_cast<double>(std::max<uint64_t>(bytes, 1 << 20))) / 3.0);
+    return static_cast<int>(std::log2(static_cast<double>(std::max<uint64_t>(bytes, 1 << 20))) /
+                            3.0);
 }
 
 }  // namespace
@@ -298,7 +307,8 @@ Status SweepGarbage(Database* database, Work* work) {
     }
     while (true) {
         QUERN_ASSIGN(Database::WriteStart start, database->BeginWrite());
-        QUERN_ASSIGN(const bool done, storage::SweepStep(start.writer->connection(), BuilderIsDead, kSweepBytes));
+        QUERN_ASSIGN(const bool done,
+                     storage::SweepStep(start.writer->connection(), BuilderIsDead, kSweepBytes));
         QUERN_TRY(start.writer->Commit());
         if (done) {
             return {};

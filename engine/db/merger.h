@@ -1,8 +1,10 @@
-// Merging: several segments become one, without their dead records, in key order, with the codecs that pay best.
+// Merging: several segments become one, without their dead records, in key order, with the codecs
+// that pay best.
 //
-// A merge runs in many short write transactions, so that other writers get their turns in between. What it has written stays
-// invisible until the last one, which makes the new segment live and retires the old ones; readers of older snapshots
-// keep those. A record is alive when its table has a row with its row id: that holds whatever was written meanwhile.
+// A merge runs in many short write transactions, so that other writers get their turns in between.
+// What it has written stays invisible until the last one, which makes the new segment live and
+// retires the old ones; readers of older snapshots keep those. A record is alive when its table has
+// a row with its row id: that holds whatever was written meanwhile.
 #pragma once
 
 #include <memory>
@@ -19,13 +21,15 @@ struct MergePlan {
     uint64_t bytes = 0;             // their stored bytes
 };
 
-// Segments of similar size whose merging pays now (at least eight of a tier); empty when there are none. max_bytes bounds the
-// sum of a merge.
+// Segments of similar size whose merging pays now (at least eight of a tier); empty when there are
+// none. max_bytes bounds the sum of a merge.
 MergePlan PlanTiers(const CollectionView& view, uint64_t max_bytes);
-// All segments, when there is more than one, anything dead in them, or one that was written in haste.
+// All segments, when there is more than one, anything dead in them, or one that was written in
+// haste.
 Result<MergePlan> PlanWhole(storage::Connection* connection, const CollectionView& view);
 
-// Runs a plan. OK also when somebody else changed the segments meanwhile: then nothing has happened, and *merged is false.
+// Runs a plan. OK also when somebody else changed the segments meanwhile: then nothing has
+// happened, and *merged is false.
 Status Merge(Database* database, const MergePlan& plan, Work* work, bool* merged);
 
 // Removes what retired segments and dead builders have left, in short transactions.

@@ -31,7 +31,8 @@ public:
 private:
     char Peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
     void Space() {
-        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
+        while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' ||
+                                      text_[at_] == '\r' || text_[at_] == '\t')) {
             at_++;
         }
     }
@@ -153,7 +154,9 @@ private:
 
 }  // namespace
 
-bool IsValidJson(std::string_view text) { return IsValidUtf8(text) && JsonChecker(text).Check(); }
+bool IsValidJson(std::string_view text) {
+    return IsValidUtf8(text) && JsonChecker(text).Check();
+}
 
 std::string TagsToJson(std::vector<std::string_view> tags) {
     std::sort(tags.begin(), tags.end());
@@ -167,7 +170,8 @@ std::string TagsToJson(std::vector<std::string_view> tags) {
                 json += c;
             } else if (static_cast<unsigned char>(c) < 0x20) {
                 char hex[8];
-                std::snprintf(hex, sizeof hex, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+                std::snprintf(hex, sizeof hex, "\\u%04x",
+                              static_cast<unsigned>(static_cast<unsigned char>(c)));
                 json += hex;
             } else {
                 json += c;
@@ -184,8 +188,10 @@ Status CheckedBatch::TakeKeys(const RecordBatch& batch, const Schema& schema) {
         return Status::Error(Code::kMisuse, "the batch has no keys");
     }
     if ((batch.int_keys != nullptr) != is_int) {
-        return Status::Error(Code::kType, "key '%s' of collection '%s' is %s, the batch has %s keys", schema.key_name.c_str(),
-                             batch.collection.c_str(), is_int ? "int" : "text", is_int ? "text" : "int");
+        return Status::Error(Code::kType,
+                             "key '%s' of collection '%s' is %s, the batch has %s keys",
+                             schema.key_name.c_str(), batch.collection.c_str(),
+                             is_int ? "int" : "text", is_int ? "text" : "int");
     }
     keys_.resize(batch.count);
     bool ascending = true;
@@ -195,11 +201,13 @@ Status CheckedBatch::TakeKeys(const RecordBatch& batch, const Schema& schema) {
         } else {
             const char* text = batch.text_keys[i];
             if (text == nullptr || text[0] == '\0') {
-                return Status::Error(Code::kInvalid, "record %zu: the key is %s", i, text ? "empty" : "NULL");
+                return Status::Error(Code::kInvalid, "record %zu: the key is %s", i,
+                                     text ? "empty" : "NULL");
             }
             const size_t size = ::strnlen(text, kKeyBytesMax + 1);
             if (size > kKeyBytesMax) {
-                return Status::Error(Code::kLimit, "record %zu: the key is longer than %zu bytes", i, kKeyBytesMax);
+                return Status::Error(Code::kLimit, "record %zu: the key is longer than %zu bytes",
+                                     i, kKeyBytesMax);
             }
             keys_[i] = Key::Text({text, size});
             if (!IsValidUtf8(keys_[i].text)) {
@@ -213,7 +221,8 @@ Status CheckedBatch::TakeKeys(const RecordBatch& batch, const Schema& schema) {
         seen.reserve(keys_.size());
         for (size_t i = 0; i < keys_.size(); i++) {
             if (!seen.insert(keys_[i]).second) {
-                return Status::Error(Code::kDuplicateKey, "record %zu: key %s is twice in the batch", i,
+                return Status::Error(Code::kDuplicateKey,
+                                     "record %zu: key %s is twice in the batch", i,
                                      keys_[i].ToString().c_str());
             }
         }
@@ -223,11 +232,13 @@ Status CheckedBatch::TakeKeys(const RecordBatch& batch, const Schema& schema) {
 
 Status CheckedBatch::TakeVectors(const VectorInput& input, const DenseDef& def, Field* field) {
     if (input.dim != def.dim) {
-        return Status::Error(Code::kDimension, "field '%s' has dimension %u, the vectors have %zu", def.name.c_str(), def.dim,
-                             input.dim);
+        return Status::Error(Code::kDimension, "field '%s' has dimension %u, the vectors have %zu",
+                             def.name.c_str(), def.dim, input.dim);
     }
     if (!input.is_f32 && input.element != def.element) {
-        return Status::Error(Code::kType, "field '%s' has another element type than the raw vectors", def.name.c_str());
+        return Status::Error(Code::kType,
+                             "field '%s' has another element type than the raw vectors",
+                             def.name.c_str());
     }
     const size_t count = keys_.size();
     field->empty_column = false;
@@ -250,9 +261,11 @@ Status CheckedBatch::TakeVectors(const VectorInput& input, const DenseDef& def, 
         vector_bytes_ += field->row_bytes;
         size_t bad = 0;
         const char* row = in + i * in_bytes;
-        if (!kernels::AllFinite(input.is_f32 ? Element::kF32 : def.element, row, 1, def.dim, &bad)) {
-            return Status::Error(Code::kNotFinite, "%s: field '%s' has NaN or infinity at element %zu", RecordName(i).c_str(),
-                                 def.name.c_str(), bad);
+        if (!kernels::AllFinite(input.is_f32 ? Element::kF32 : def.element, row, 1, def.dim,
+                                &bad)) {
+            return Status::Error(Code::kNotFinite,
+                                 "%s: field '%s' has NaN or infinity at element %zu",
+                                 RecordName(i).c_str(), def.name.c_str(), bad);
         }
         char* out = field->converted.data() + i * field->row_bytes;
         if (convert) {
@@ -261,19 +274,21 @@ Status CheckedBatch::TakeVectors(const VectorInput& input, const DenseDef& def, 
             aligned.resize(def.dim);
             std::memcpy(aligned.data(), row, in_bytes);
             if (!kernels::FromF32(def.element, aligned.data(), 1, def.dim, out, &bad)) {
-                return Status::Error(Code::kInvalid, "%s: field '%s' cannot hold %g (element %zu)", RecordName(i).c_str(),
-                                     def.name.c_str(), static_cast<double>(aligned[bad]), bad);
+                return Status::Error(Code::kInvalid, "%s: field '%s' cannot hold %g (element %zu)",
+                                     RecordName(i).c_str(), def.name.c_str(),
+                                     static_cast<double>(aligned[bad]), bad);
             }
         } else if (mask_bits) {
             std::memcpy(out, row, field->row_bytes);
-            out[field->row_bytes - 1] = static_cast<char>(out[field->row_bytes - 1] & ((1 << (def.dim % 8)) - 1));
+            out[field->row_bytes - 1] =
+                static_cast<char>(out[field->row_bytes - 1] & ((1 << (def.dim % 8)) - 1));
         }
     }
     return {};
 }
 
-Status CheckedBatch::Make(const RecordBatch& batch, const Schema& schema, size_t attr_bytes_max, Columns columns,
-                          CheckedBatch* out) {
+Status CheckedBatch::Make(const RecordBatch& batch, const Schema& schema, size_t attr_bytes_max,
+                          Columns columns, CheckedBatch* out) {
     out->schema_ = &schema;
     out->attr_bytes_max_ = attr_bytes_max;
     out->attr_input_.assign(schema.attrs.size(), -1);
@@ -288,23 +303,24 @@ Status CheckedBatch::Make(const RecordBatch& batch, const Schema& schema, size_t
         const AttrInput& input = batch.attrs[i];
         const int attr = schema.FindAttr(input.name);
         if (attr < 0) {
-            return Status::Error(Code::kUnknownField, "collection '%s' has no attribute '%s'", batch.collection.c_str(),
-                                 input.name.c_str());
+            return Status::Error(Code::kUnknownField, "collection '%s' has no attribute '%s'",
+                                 batch.collection.c_str(), input.name.c_str());
         }
         const AttrType type = schema.attrs[static_cast<size_t>(attr)].type;
         if (type != input.type && !(type == AttrType::kJson && input.type == AttrType::kText)) {
-            return Status::Error(Code::kType, "attribute '%s' is %s, the batch has %s values", input.name.c_str(),
-                                 AttrTypeName(type), AttrTypeName(input.type));
+            return Status::Error(Code::kType, "attribute '%s' is %s, the batch has %s values",
+                                 input.name.c_str(), AttrTypeName(type), AttrTypeName(input.type));
         }
         out->attr_input_[static_cast<size_t>(attr)] = static_cast<int>(i);
     }
     for (const VectorInput& input : batch.vectors) {
         const int field = schema.FindDense(input.name);
         if (field < 0) {
-            return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'", batch.collection.c_str(),
-                                 input.name.c_str());
+            return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
+                                 batch.collection.c_str(), input.name.c_str());
         }
-        QUERN_TRY(out->TakeVectors(input, schema.dense[static_cast<size_t>(field)], &out->fields_[static_cast<size_t>(field)]));
+        QUERN_TRY(out->TakeVectors(input, schema.dense[static_cast<size_t>(field)],
+                                   &out->fields_[static_cast<size_t>(field)]));
     }
     return {};
 }
@@ -327,8 +343,9 @@ Result<Cell> CheckedBatch::cell(size_t i, size_t attr) {
         case AttrType::kBool: {
             const uint8_t value = static_cast<const uint8_t*>(input.values)[i];
             if (value > 1) {
-                return Status::Error(Code::kInvalid, "%s: attribute '%s': %u is not 0 or 1", RecordName(i).c_str(),
-                                     def.name.c_str(), static_cast<unsigned>(value));
+                return Status::Error(Code::kInvalid, "%s: attribute '%s': %u is not 0 or 1",
+                                     RecordName(i).c_str(), def.name.c_str(),
+                                     static_cast<unsigned>(value));
             }
             cell.kind = Cell::Kind::kInt;
             cell.number = value;
@@ -338,8 +355,8 @@ Result<Cell> CheckedBatch::cell(size_t i, size_t attr) {
             cell.kind = Cell::Kind::kReal;
             cell.real = static_cast<const double*>(input.values)[i];
             if (!std::isfinite(cell.real)) {
-                return Status::Error(Code::kNotFinite, "%s: attribute '%s' is NaN or infinite", RecordName(i).c_str(),
-                                     def.name.c_str());
+                return Status::Error(Code::kNotFinite, "%s: attribute '%s' is NaN or infinite",
+                                     RecordName(i).c_str(), def.name.c_str());
             }
             return cell;
         case AttrType::kText:
@@ -363,13 +380,15 @@ Result<Cell> CheckedBatch::cell(size_t i, size_t attr) {
         }
         case AttrType::kTags: {
             if (input.sizes[i + 1] < input.sizes[i]) {
-                return Status::Error(Code::kInvalid, "%s: attribute '%s': offsets go down", RecordName(i).c_str(), def.name.c_str());
+                return Status::Error(Code::kInvalid, "%s: attribute '%s': offsets go down",
+                                     RecordName(i).c_str(), def.name.c_str());
             }
             std::vector<std::string_view> tags;
             for (size_t j = input.sizes[i]; j < input.sizes[i + 1]; j++) {
                 const char* tag = static_cast<const char* const*>(input.values)[j];
                 if (tag == nullptr || !IsValidUtf8(tag)) {
-                    return Status::Error(Code::kMalformed, "%s: attribute '%s': a tag is NULL or not valid UTF-8",
+                    return Status::Error(Code::kMalformed,
+                                         "%s: attribute '%s': a tag is NULL or not valid UTF-8",
                                          RecordName(i).c_str(), def.name.c_str());
                 }
                 tags.emplace_back(tag);
@@ -381,14 +400,17 @@ Result<Cell> CheckedBatch::cell(size_t i, size_t attr) {
         }
     }
     if (cell.text.size() > attr_bytes_max_) {
-        return Status::Error(Code::kLimit, "%s: attribute '%s' has %zu bytes, the limit is %zu", RecordName(i).c_str(),
-                             def.name.c_str(), cell.text.size(), attr_bytes_max_);
+        return Status::Error(Code::kLimit, "%s: attribute '%s' has %zu bytes, the limit is %zu",
+                             RecordName(i).c_str(), def.name.c_str(), cell.text.size(),
+                             attr_bytes_max_);
     }
     if (def.type == AttrType::kText && !IsValidUtf8(cell.text)) {
-        return Status::Error(Code::kMalformed, "%s: attribute '%s' is not valid UTF-8", RecordName(i).c_str(), def.name.c_str());
+        return Status::Error(Code::kMalformed, "%s: attribute '%s' is not valid UTF-8",
+                             RecordName(i).c_str(), def.name.c_str());
     }
     if (def.type == AttrType::kJson && !IsValidJson(cell.text)) {
-        return Status::Error(Code::kMalformed, "%s: attribute '%s' is not valid JSON (or nested deeper than %d)",
+        return Status::Error(Code::kMalformed,
+                             "%s: attribute '%s' is not valid JSON (or nested deeper than %d)",
                              RecordName(i).c_str(), def.name.c_str(), kJsonDepthMax);
     }
     return cell;
@@ -405,7 +427,8 @@ BytesView CheckedBatch::vector(size_t i, size_t field) const {
 std::vector<uint32_t> CheckedBatch::KeyOrder() const {
     std::vector<uint32_t> order(keys_.size());
     std::iota(order.begin(), order.end(), 0u);
-    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return keys_[a] < keys_[b]; });
+    std::sort(order.begin(), order.end(),
+              [&](uint32_t a, uint32_t b) { return keys_[a] < keys_[b]; });
     return order;
 }
 

@@ -1,5 +1,6 @@
-// A batch of records by columns, as it comes over the C border: everything is borrowed from the caller and nothing is
-// believed until it has been checked against the schema of the collection (CheckedBatch).
+// A batch of records by columns, as it comes over the C border: everything is borrowed from the
+// caller and nothing is believed until it has been checked against the schema of the collection
+// (CheckedBatch).
 #pragma once
 
 #include <cstdint>
@@ -16,16 +17,16 @@ namespace quern {
 // One attribute column as the caller gave it.
 struct AttrInput {
     std::string name;
-    AttrType type = AttrType::kInt;   // of the setter; a text setter serves text and json
-    const void* values = nullptr;     // int64_t, double, uint8_t, const char* or const void* each
-    const size_t* sizes = nullptr;    // blob: bytes of each; tags: n + 1 offsets
-    const uint8_t* valid = nullptr;   // NULL: all
+    AttrType type = AttrType::kInt;  // of the setter; a text setter serves text and json
+    const void* values = nullptr;    // int64_t, double, uint8_t, const char* or const void* each
+    const size_t* sizes = nullptr;   // blob: bytes of each; tags: n + 1 offsets
+    const uint8_t* valid = nullptr;  // NULL: all
 };
 
 struct VectorInput {
     std::string name;
     const void* values = nullptr;
-    bool is_f32 = true;               // f32 to be converted, else elements of `element`
+    bool is_f32 = true;  // f32 to be converted, else elements of `element`
     Element element = Element::kF32;
     size_t dim = 0;
     const uint8_t* valid = nullptr;
@@ -40,20 +41,21 @@ struct RecordBatch {
     std::vector<VectorInput> vectors;
 };
 
-// A batch that fits a schema: columns resolved, vectors finite and in the field's element type, keys valid and distinct.
+// A batch that fits a schema: columns resolved, vectors finite and in the field's element type,
+// keys valid and distinct.
 class CheckedBatch {
 public:
     enum class Columns { kAll, kKeysOnly };
-    static Status Make(const RecordBatch& batch, const Schema& schema, size_t attr_bytes_max, Columns columns,
-                       CheckedBatch* out);
+    static Status Make(const RecordBatch& batch, const Schema& schema, size_t attr_bytes_max,
+                       Columns columns, CheckedBatch* out);
 
     size_t count() const { return keys_.size(); }
     const Key& key(size_t i) const { return keys_[i]; }
     // True when the batch sets this attribute or field (by index in the schema).
     bool has_attr(size_t attr) const { return attr_input_[attr] >= 0; }
     bool has_field(size_t field) const { return !fields_[field].empty_column; }
-    // Checked value of an attribute; null when the column is not set. Borrowed from the batch or from scratch of this object, which
-    // the next call for the same attribute reuses.
+    // Checked value of an attribute; null when the column is not set. Borrowed from the batch or
+    // from scratch of this object, which the next call for the same attribute reuses.
     Result<Cell> cell(size_t i, size_t attr);
     // Elements of a vector; a view without data when absent.
     BytesView vector(size_t i, size_t field) const;
@@ -71,7 +73,9 @@ private:
     };
     Status TakeKeys(const RecordBatch& batch, const Schema& schema);
     Status TakeVectors(const VectorInput& input, const DenseDef& def, Field* field);
-    std::string RecordName(size_t i) const { return "record " + std::to_string(i) + " (key " + keys_[i].ToString() + ")"; }
+    std::string RecordName(size_t i) const {
+        return "record " + std::to_string(i) + " (key " + keys_[i].ToString() + ")";
+    }
 
     const Schema* schema_ = nullptr;
     std::vector<Key> keys_;

@@ -7,7 +7,8 @@
 
 namespace quern {
 
-Result<ColumnChoice> ColumnChoice::Parse(const Schema& schema, const std::string& collection, const std::string& text) {
+Result<ColumnChoice> ColumnChoice::Parse(const Schema& schema, const std::string& collection,
+                                         const std::string& text) {
     ColumnChoice choice;
     auto add = [&](bool dense, size_t index) {
         choice.items.push_back({dense, index});
@@ -29,7 +30,8 @@ Result<ColumnChoice> ColumnChoice::Parse(const Schema& schema, const std::string
             quoted = true;
             for (i++;; i++) {
                 if (i >= text.size()) {
-                    return Status::Error(Code::kInvalid, "columns: a quoted name does not end: %s", text.c_str());
+                    return Status::Error(Code::kInvalid, "columns: a quoted name does not end: %s",
+                                         text.c_str());
                 }
                 if (text[i] == '"') {
                     if (i + 1 < text.size() && text[i + 1] == '"') {
@@ -42,7 +44,8 @@ Result<ColumnChoice> ColumnChoice::Parse(const Schema& schema, const std::string
                 name += text[i];
             }
         } else {
-            while (i < text.size() && text[i] != ' ' && text[i] != ',' && text[i] != '\t' && text[i] != '\n') {
+            while (i < text.size() && text[i] != ' ' && text[i] != ',' && text[i] != '\t' &&
+                   text[i] != '\n') {
                 name += text[i++];
             }
         }
@@ -58,8 +61,9 @@ Result<ColumnChoice> ColumnChoice::Parse(const Schema& schema, const std::string
         const int attr = schema.FindAttr(name);
         const int field = schema.FindDense(name);
         if (attr < 0 && field < 0) {
-            return Status::Error(Code::kUnknownField, "collection '%s' has no attribute or field '%s'", collection.c_str(),
-                                 name.c_str());
+            return Status::Error(Code::kUnknownField,
+                                 "collection '%s' has no attribute or field '%s'",
+                                 collection.c_str(), name.c_str());
         }
         add(attr < 0, static_cast<size_t>(attr < 0 ? field : attr));
         if (choice.items.size() > 2 * kColumnsMax) {
@@ -85,8 +89,8 @@ void ColumnChoice::Describe(const Schema& schema, ResultTable* table) const {
 }
 
 Status FillRow(const CollectionView& view, const ColumnChoice& choice,
-               const std::vector<Cell>& cells, const std::function<Result<BytesView>(size_t field)>& vector,
-               ResultTable* table) {
+               const std::vector<Cell>& cells,
+               const std::function<Result<BytesView>(size_t field)>& vector, ResultTable* table) {
     const Schema& schema = view.info->schema;
     const size_t start = table->values.size();
     table->values.resize(start + choice.items.size());
@@ -100,7 +104,8 @@ Status FillRow(const CollectionView& view, const ColumnChoice& choice,
                 table->SetBytes(value, kDenseColumn, bytes);
             }
         } else {
-            table->SetCell(value, static_cast<int32_t>(schema.attrs[item.index].type), cells[cell++]);
+            table->SetCell(value, static_cast<int32_t>(schema.attrs[item.index].type),
+                           cells[cell++]);
         }
     }
     return {};
@@ -109,8 +114,8 @@ Status FillRow(const CollectionView& view, const ColumnChoice& choice,
 namespace {
 
 // The values of a log record.
-Status FillLogRow(storage::Connection* connection, const CollectionView& view, const ColumnChoice& choice,
-                  size_t position, ResultTable* table) {
+Status FillLogRow(storage::Connection* connection, const CollectionView& view,
+                  const ColumnChoice& choice, size_t position, ResultTable* table) {
     auto vector = [&](size_t field) -> Result<BytesView> {
         return view.log->vector(position, field, view.info->schema.dense[field].row_bytes());
     };
@@ -118,36 +123,40 @@ Status FillLogRow(storage::Connection* connection, const CollectionView& view, c
         return FillRow(view, choice, {}, vector, table);
     }
     storage::RecordLog log(connection, *view.info);
-    QUERN_ASSIGN(const bool there,
-                 log.ReadCells(view.log->item(position).rid, choice.attrs, [&](const std::vector<Cell>& cells) {
-                     return FillRow(view, choice, cells, vector, table);
-                 }));
+    QUERN_ASSIGN(const bool there, log.ReadCells(view.log->item(position).rid, choice.attrs,
+                                                 [&](const std::vector<Cell>& cells) {
+                                                     return FillRow(view, choice, cells, vector,
+                                                                    table);
+                                                 }));
     if (!there) {
-        return Status::Error(Code::kCorrupt, "collection '%s': a log record has no row", view.info->name.c_str());
+        return Status::Error(Code::kCorrupt, "collection '%s': a log record has no row",
+                             view.info->name.c_str());
     }
     return {};
 }
 
 Status FillSealedRow(storage::Connection* connection, const CollectionView& view,
-                     const ColumnChoice& choice, const storage::RecordRow& row, ChunkCache* chunks, ResultTable* table) {
+                     const ColumnChoice& choice, const storage::RecordRow& row, ChunkCache* chunks,
+                     ResultTable* table) {
     std::optional<CollectionView::Place> place;
     if (choice.any_dense) {
         QUERN_ASSIGN(place, view.Locate(connection, row.rid));
         if (!place) {
-            return Status::Error(Code::kCorrupt, "collection '%s': record %s is in no segment", view.info->name.c_str(),
-                                 row.key.ToString().c_str());
+            return Status::Error(Code::kCorrupt, "collection '%s': record %s is in no segment",
+                                 view.info->name.c_str(), row.key.ToString().c_str());
         }
     }
-    return FillRow(view, choice, row.cells,
-                   [&](size_t field) -> Result<BytesView> {
-                       Result<BytesView> bytes = view.segments[place->segment]->Vector(
-                           connection, view.info->schema.dense[field], place->record, chunks);
-                       if (!bytes.ok()) {
-                           return bytes.status().WithContext("collection '" + view.info->name + "'");
-                       }
-                       return bytes;
-                   },
-                   table);
+    return FillRow(
+        view, choice, row.cells,
+        [&](size_t field) -> Result<BytesView> {
+            Result<BytesView> bytes = view.segments[place->segment]->Vector(
+                connection, view.info->schema.dense[field], place->record, chunks);
+            if (!bytes.ok()) {
+                return bytes.status().WithContext("collection '" + view.info->name + "'");
+            }
+            return bytes;
+        },
+        table);
 }
 
 Status EndRow(Database* database, ResultTable* table) {
@@ -161,11 +170,13 @@ Status EndRow(Database* database, ResultTable* table) {
 
 }  // namespace
 
-Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys, const std::string& columns, ResultTable* table) {
+Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys,
+           const std::string& columns, ResultTable* table) {
     QUERN_ASSIGN(std::shared_ptr<const CollectionView> view, snapshot->View(keys.collection));
     CheckedBatch batch;
     // The same key may be asked for twice: check keys one by one.
-    QUERN_ASSIGN(const ColumnChoice choice, ColumnChoice::Parse(view->info->schema, view->info->name, columns));
+    QUERN_ASSIGN(const ColumnChoice choice,
+                 ColumnChoice::Parse(view->info->schema, view->info->name, columns));
     choice.Describe(view->info->schema, table);
     table->key_type = view->info->schema.key_type;
     table->offsets = {0, 0};
@@ -178,7 +189,8 @@ Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys, cons
             one.count = 1;
             one.int_keys = keys.int_keys ? keys.int_keys + i : nullptr;
             one.text_keys = keys.text_keys ? keys.text_keys + i : nullptr;
-            Status status = CheckedBatch::Make(one, view->info->schema, 0, CheckedBatch::Columns::kKeysOnly, &batch);
+            Status status = CheckedBatch::Make(one, view->info->schema, 0,
+                                               CheckedBatch::Columns::kKeysOnly, &batch);
             if (!status.ok()) {
                 return keys.count > 1 ? status.WithContext("key " + std::to_string(i)) : status;
             }
@@ -187,10 +199,13 @@ Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys, cons
             if (const std::optional<size_t> position = view->mirror->Find(key, view->log->last)) {
                 QUERN_TRY(FillLogRow(connection, *view, choice, *position, table));
             } else {
-                QUERN_ASSIGN(found, records.ReadByKey(key, choice.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
-                                 QUERN_TRY(FillSealedRow(connection, *view, choice, row, &chunks, table));
-                                 return true;
-                             }));
+                QUERN_ASSIGN(
+                    found, records.ReadByKey(key, choice.attrs,
+                                             [&](const storage::RecordRow& row) -> Result<bool> {
+                                                 QUERN_TRY(FillSealedRow(connection, *view, choice,
+                                                                         row, &chunks, table));
+                                                 return true;
+                                             }));
                 if (!found) {
                     table->values.resize(table->values.size() + choice.items.size());
                 }
@@ -204,14 +219,17 @@ Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys, cons
     });
 }
 
-Result<std::unique_ptr<Cursor>> Cursor::Open(std::shared_ptr<Database> database, std::shared_ptr<Snapshot> snapshot,
-                                             const std::string& collection, const std::string& columns) {
+Result<std::unique_ptr<Cursor>> Cursor::Open(std::shared_ptr<Database> database,
+                                             std::shared_ptr<Snapshot> snapshot,
+                                             const std::string& collection,
+                                             const std::string& columns) {
     std::unique_ptr<Cursor> cursor(new Cursor());
     if (snapshot == nullptr) {
         QUERN_ASSIGN(snapshot, database->NewSnapshot());
     }
     QUERN_ASSIGN(cursor->view_, snapshot->View(collection));
-    QUERN_ASSIGN(const ColumnChoice choice, ColumnChoice::Parse(cursor->view_->info->schema, collection, columns));
+    QUERN_ASSIGN(const ColumnChoice choice,
+                 ColumnChoice::Parse(cursor->view_->info->schema, collection, columns));
     static_cast<void>(choice);
     cursor->database_ = std::move(database);
     cursor->snapshot_ = std::move(snapshot);
@@ -222,27 +240,31 @@ Result<std::unique_ptr<Cursor>> Cursor::Open(std::shared_ptr<Database> database,
             cursor->log_.emplace_back(log.item(i).key, i);
         }
     }
-    std::sort(cursor->log_.begin(), cursor->log_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::sort(cursor->log_.begin(), cursor->log_.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
     return cursor;
 }
 
 Status Cursor::After(const Key& key) {
     if (key.type != key_type()) {
-        return Status::Error(Code::kType, "the collection has %s keys", key_type() == KeyType::kInt ? "int" : "text");
+        return Status::Error(Code::kType, "the collection has %s keys",
+                             key_type() == KeyType::kInt ? "int" : "text");
     }
     after_ = key;
     return {};
 }
 
 Status Cursor::Next(size_t count, ResultTable* table) {
-    QUERN_ASSIGN(const ColumnChoice choice, ColumnChoice::Parse(view_->info->schema, view_->info->name, columns_));
+    QUERN_ASSIGN(const ColumnChoice choice,
+                 ColumnChoice::Parse(view_->info->schema, view_->info->name, columns_));
     choice.Describe(view_->info->schema, table);
     table->key_type = key_type();
     table->offsets = {0, 0};
     Work work = database_->NewWork();
     return snapshot_->With([&](storage::Connection* connection) -> Status {
-        auto log = after_ ? std::upper_bound(log_.begin(), log_.end(), *after_,
-                                             [](const Key& key, const auto& entry) { return key < entry.first; })
+        auto log = after_ ? std::upper_bound(
+                                log_.begin(), log_.end(), *after_,
+                                [](const Key& key, const auto& entry) { return key < entry.first; })
                           : log_.begin();
         auto emit_log = [&]() -> Status {
             QUERN_TRY(FillLogRow(connection, *view_, choice, log->second, table));
@@ -251,24 +273,26 @@ Status Cursor::Next(size_t count, ResultTable* table) {
             return EndRow(database_.get(), table);
         };
         storage::RecordTable records(connection, *view_->info);
-        QUERN_TRY(records.Scan(after_, choice.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
-            while (table->row_count() < count && log != log_.end() && log->first < row.key) {
-                QUERN_TRY(emit_log());
-            }
-            if (table->row_count() >= count) {
-                return false;
-            }
-            QUERN_TRY(FillSealedRow(connection, *view_, choice, row, &chunks_, table));
-            table->AddKey(row.key);
-            QUERN_TRY(EndRow(database_.get(), table));
-            QUERN_TRY(work.Check("scan", table->row_count(), 0));
-            return table->row_count() < count;
-        }));
+        QUERN_TRY(
+            records.Scan(after_, choice.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
+                while (table->row_count() < count && log != log_.end() && log->first < row.key) {
+                    QUERN_TRY(emit_log());
+                }
+                if (table->row_count() >= count) {
+                    return false;
+                }
+                QUERN_TRY(FillSealedRow(connection, *view_, choice, row, &chunks_, table));
+                table->AddKey(row.key);
+                QUERN_TRY(EndRow(database_.get(), table));
+                QUERN_TRY(work.Check("scan", table->row_count(), 0));
+                return table->row_count() < count;
+            }));
         while (table->row_count() < count && log != log_.end()) {
             QUERN_TRY(emit_log());
         }
         if (table->row_count() > 0) {
-            after_ = key_type() == KeyType::kInt ? Key::Int(table->int_keys.back()) : Key::Text(table->text_keys.back());
+            after_ = key_type() == KeyType::kInt ? Key::Int(table->int_keys.back())
+                                                 : Key::Text(table->text_keys.back());
         }
         return {};
     });

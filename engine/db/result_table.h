@@ -24,7 +24,8 @@ struct ResultValue {
     int32_t type = 0;  // 0: null or absent
     int64_t number = 0;
     double real = 0;
-    size_t offset = 0;  // in ResultTable::bytes; texts are followed by a NUL, vectors start at multiples of 16
+    size_t offset =
+        0;  // in ResultTable::bytes; texts are followed by a NUL, vectors start at multiples of 16
     size_t size = 0;
 };
 
@@ -32,13 +33,13 @@ class ResultTable {
 public:
     std::vector<ResultColumn> columns;
     KeyType key_type = KeyType::kInt;
-    std::vector<size_t> offsets{0};     // first row of each query, and the end
+    std::vector<size_t> offsets{0};  // first row of each query, and the end
     std::vector<int64_t> int_keys;
     std::vector<std::string> text_keys;
-    std::vector<uint8_t> found;         // empty: all
-    std::vector<float> distances;       // empty: not a search
+    std::vector<uint8_t> found;    // empty: all
+    std::vector<float> distances;  // empty: not a search
     std::vector<float> scores;
-    std::vector<ResultValue> values;    // rows x columns
+    std::vector<ResultValue> values;  // rows x columns
     Bytes bytes;
     uint32_t flags = 0;
 

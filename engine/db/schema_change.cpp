@@ -1,6 +1,8 @@
-// Changes of the schema. Each seals the collection's log first, so that only the table and the segments have to follow the change.
+// Changes of the schema. Each seals the collection's log first, so that only the table and the
+// segments have to follow the change.
 //
-// Dropping a column takes its values out of the hash of every record (record_hash.h), and so out of the digest.
+// Dropping a column takes its values out of the hash of every record (record_hash.h), and so out of
+// the digest.
 #include <algorithm>
 
 #include "engine/db/database.h"
@@ -15,7 +17,8 @@ namespace {
 constexpr size_t kRehashBatch = 4096;  // records whose new hashes are held in memory
 
 // Subtracts the hash of one attribute's values from all records; returns what the digest loses.
-Result<uint64_t> TakeAttrOut(storage::Connection* connection, const storage::CollectionInfo& info, size_t attr, Work* work) {
+Result<uint64_t> TakeAttrOut(storage::Connection* connection, const storage::CollectionInfo& info,
+                             size_t attr, Work* work) {
     storage::RecordTable records(connection, info);
     uint64_t lost = 0;
     int64_t last = 0;
@@ -23,17 +26,19 @@ Result<uint64_t> TakeAttrOut(storage::Connection* connection, const storage::Col
     while (true) {
         std::vector<std::pair<int64_t, uint64_t>> changed;
         bool full = false;
-        QUERN_TRY(records.ScanByRid(last, {attr}, [&](const storage::RecordRow& row) -> Result<bool> {
-            last = row.rid;
-            done++;
-            if (row.cells[0].kind != Cell::Kind::kNull) {
-                const uint64_t part = storage::HashCell(row.rid, info.schema.attrs[attr].id, row.cells[0]);
-                lost += part;
-                changed.emplace_back(row.rid, row.hash - part);
-            }
-            full = changed.size() >= kRehashBatch;
-            return !full;
-        }));
+        QUERN_TRY(
+            records.ScanByRid(last, {attr}, [&](const storage::RecordRow& row) -> Result<bool> {
+                last = row.rid;
+                done++;
+                if (row.cells[0].kind != Cell::Kind::kNull) {
+                    const uint64_t part =
+                        storage::HashCell(row.rid, info.schema.attrs[attr].id, row.cells[0]);
+                    lost += part;
+                    changed.emplace_back(row.rid, row.hash - part);
+                }
+                full = changed.size() >= kRehashBatch;
+                return !full;
+            }));
         for (const auto& [rid, hash] : changed) {
             QUERN_TRY(records.Update(rid, hash, {}, {}));
         }
@@ -45,7 +50,8 @@ Result<uint64_t> TakeAttrOut(storage::Connection* connection, const storage::Col
 }
 
 // The same for a dense field; also removes its parts.
-Result<uint64_t> TakeFieldOut(storage::Connection* connection, const CollectionView& view, const DenseDef& def, Work* work) {
+Result<uint64_t> TakeFieldOut(storage::Connection* connection, const CollectionView& view,
+                              const DenseDef& def, Work* work) {
     storage::RecordTable records(connection, *view.info);
     uint64_t lost = 0;
     ChunkCache chunks;
@@ -58,10 +64,12 @@ Result<uint64_t> TakeFieldOut(storage::Connection* connection, const CollectionV
             }
             const int64_t rid = ids[record];
             std::optional<uint64_t> hash;
-            QUERN_ASSIGN(const bool alive, records.ReadByRid(rid, {}, [&](const storage::RecordRow& row) -> Result<bool> {
-                             hash = row.hash;
-                             return true;
-                         }));
+            QUERN_ASSIGN(
+                const bool alive,
+                records.ReadByRid(rid, {}, [&](const storage::RecordRow& row) -> Result<bool> {
+                    hash = row.hash;
+                    return true;
+                }));
             if (alive) {
                 const uint64_t part = storage::HashVector(rid, def.id, vector);
                 lost += part;
@@ -83,7 +91,8 @@ Status CheckName(const Schema& schema, const std::string& name, const char* what
         return Status::Error(Code::kInvalid, "%s name '%s' %s", what, name.c_str(), problem);
     }
     if (schema.HasName(name)) {
-        return Status::Error(Code::kExists, "the collection has a column '%s' already", name.c_str());
+        return Status::Error(Code::kExists, "the collection has a column '%s' already",
+                             name.c_str());
     }
     if (schema.attrs.size() + schema.dense.size() >= kColumnsMax) {
         return Status::Error(Code::kLimit, "a collection can have %zu columns", kColumnsMax);
@@ -112,8 +121,8 @@ Status Database::CreateCollection(const std::string& name, const Schema& schema)
     for (DenseDef& field : numbered.dense) {
         field.id = numbered.next_id++;
     }
-    QUERN_ASSIGN(const int64_t id,
-                 storage::CreateCollection(start.writer->connection(), name, numbered, start.generation));
+    QUERN_ASSIGN(const int64_t id, storage::CreateCollection(start.writer->connection(), name,
+                                                             numbered, start.generation));
     static_cast<void>(id);
     return CommitWrite(&start);
 }
@@ -169,57 +178,66 @@ Status Database::RenameCollection(const std::string& from, const std::string& to
 }
 
 Status Database::AddAttr(const std::string& collection, const AttrDef& attr) {
-    return ChangeSchema(collection, [&](storage::Connection* connection, const storage::Catalog&, const auto& info,
-                                        int64_t generation) -> Status {
-        QUERN_TRY(CheckName(info->schema, attr.name, "attribute"));
-        AttrDef numbered = attr;
-        numbered.id = info->schema.next_id;
-        return storage::AddAttr(connection, *info, numbered, generation);
-    });
+    return ChangeSchema(collection,
+                        [&](storage::Connection* connection, const storage::Catalog&,
+                            const auto& info, int64_t generation) -> Status {
+                            QUERN_TRY(CheckName(info->schema, attr.name, "attribute"));
+                            AttrDef numbered = attr;
+                            numbered.id = info->schema.next_id;
+                            return storage::AddAttr(connection, *info, numbered, generation);
+                        });
 }
 
 Status Database::AddDense(const std::string& collection, const DenseDef& field) {
-    return ChangeSchema(collection, [&](storage::Connection* connection, const storage::Catalog&, const auto& info,
-                                        int64_t generation) -> Status {
-        QUERN_TRY(CheckName(info->schema, field.name, "field"));
-        DenseDef numbered = field;
-        numbered.id = info->schema.next_id;
-        return storage::AddDense(connection, *info, numbered, generation);
-    });
+    return ChangeSchema(collection,
+                        [&](storage::Connection* connection, const storage::Catalog&,
+                            const auto& info, int64_t generation) -> Status {
+                            QUERN_TRY(CheckName(info->schema, field.name, "field"));
+                            DenseDef numbered = field;
+                            numbered.id = info->schema.next_id;
+                            return storage::AddDense(connection, *info, numbered, generation);
+                        });
 }
 
 Status Database::DropColumn(const std::string& collection, const std::string& column) {
     Work work = NewWork();
-    return ChangeSchema(collection, [&](storage::Connection* connection, const storage::Catalog&, const auto& info,
-                                        int64_t generation) -> Status {
-        const int attr = info->schema.FindAttr(column);
-        const int field = info->schema.FindDense(column);
-        if (attr < 0 && field < 0) {
-            return Status::Error(Code::kUnknownField, "collection '%s' has no attribute or field '%s'", info->name.c_str(),
-                                 column.c_str());
-        }
-        QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
-        if (attr >= 0) {
-            QUERN_ASSIGN(const uint64_t lost, TakeAttrOut(connection, *info, static_cast<size_t>(attr), &work));
-            state.digest -= lost;
-            QUERN_TRY(storage::DropAttr(connection, *info, info->schema.attrs[static_cast<size_t>(attr)], generation));
-        } else {
-            // The seal before this may have made a segment that no cache knows.
-            QUERN_ASSIGN(const auto view, BuildView(connection, info, state, nullptr, budget_));
-            const DenseDef& def = info->schema.dense[static_cast<size_t>(field)];
-            QUERN_ASSIGN(const uint64_t lost, TakeFieldOut(connection, *view, def, &work));
-            state.digest -= lost;
-            QUERN_TRY(storage::DropDense(connection, *info, def, generation));
-            state.layout = 0;
-            QUERN_ASSIGN(const auto segments, storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
-            for (const storage::SegmentInfo& segment : segments) {
-                state.layout += segment.LayoutHash();
+    return ChangeSchema(
+        collection,
+        [&](storage::Connection* connection, const storage::Catalog&, const auto& info,
+            int64_t generation) -> Status {
+            const int attr = info->schema.FindAttr(column);
+            const int field = info->schema.FindDense(column);
+            if (attr < 0 && field < 0) {
+                return Status::Error(Code::kUnknownField,
+                                     "collection '%s' has no attribute or field '%s'",
+                                     info->name.c_str(), column.c_str());
             }
-        }
-        state.epoch++;
-        state.generation = generation;
-        return storage::WriteState(connection, info->id, state);
-    });
+            QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
+            if (attr >= 0) {
+                QUERN_ASSIGN(const uint64_t lost,
+                             TakeAttrOut(connection, *info, static_cast<size_t>(attr), &work));
+                state.digest -= lost;
+                QUERN_TRY(storage::DropAttr(
+                    connection, *info, info->schema.attrs[static_cast<size_t>(attr)], generation));
+            } else {
+                // The seal before this may have made a segment that no cache knows.
+                QUERN_ASSIGN(const auto view, BuildView(connection, info, state, nullptr, budget_));
+                const DenseDef& def = info->schema.dense[static_cast<size_t>(field)];
+                QUERN_ASSIGN(const uint64_t lost, TakeFieldOut(connection, *view, def, &work));
+                state.digest -= lost;
+                QUERN_TRY(storage::DropDense(connection, *info, def, generation));
+                state.layout = 0;
+                QUERN_ASSIGN(
+                    const auto segments,
+                    storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
+                for (const storage::SegmentInfo& segment : segments) {
+                    state.layout += segment.LayoutHash();
+                }
+            }
+            state.epoch++;
+            state.generation = generation;
+            return storage::WriteState(connection, info->id, state);
+        });
 }
 
 }  // namespace quern

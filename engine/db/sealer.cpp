@@ -12,13 +12,15 @@ namespace quern {
 
 namespace {
 
-// Sealed records that the log has killed become tombstones: their segments are immutable and still hold them.
+// Sealed records that the log has killed become tombstones: their segments are immutable and still
+// hold them.
 Status BuryDead(storage::Connection* connection, const CollectionView& view) {
     const std::vector<int64_t> dead = view.mirror->SealedDead(view.log->last);
     if (dead.empty()) {
         return {};
     }
-    QUERN_ASSIGN(storage::Statement insert, connection->Prepare("INSERT OR IGNORE INTO quern_dead VALUES(?1,?2)"));
+    QUERN_ASSIGN(storage::Statement insert,
+                 connection->Prepare("INSERT OR IGNORE INTO quern_dead VALUES(?1,?2)"));
     for (const int64_t rid : dead) {
         // A merge since the kill has left the record out already: a tombstone would never go away.
         QUERN_ASSIGN(const auto place, view.Locate(connection, rid));
@@ -33,7 +35,8 @@ Status BuryDead(storage::Connection* connection, const CollectionView& view) {
 }  // namespace
 
 Status SealLog(Database* database, storage::Connection* connection,
-               const std::shared_ptr<const storage::CollectionInfo>& info, Work* work, bool* sealed) {
+               const std::shared_ptr<const storage::CollectionInfo>& info, Work* work,
+               bool* sealed) {
     if (sealed != nullptr) {
         *sealed = false;
     }
@@ -50,14 +53,16 @@ Status SealLog(Database* database, storage::Connection* connection,
             live.push_back(i);
         }
     }
-    std::sort(live.begin(), live.end(), [&](size_t a, size_t b) { return log.item(a).key < log.item(b).key; });
+    std::sort(live.begin(), live.end(),
+              [&](size_t a, size_t b) { return log.item(a).key < log.item(b).key; });
     const Schema& schema = info->schema;
     storage::RecordLog log_table(connection, *info);
     if (!live.empty()) {
         const BuilderMark mark;
         storage::RecordTable records(connection, *info);
-        QUERN_ASSIGN(SegmentBuilder builder, SegmentBuilder::Create(connection, info->id, schema, state.generation, mark.text(),
-                                                                    storage::Effort::kFast));
+        QUERN_ASSIGN(SegmentBuilder builder,
+                     SegmentBuilder::Create(connection, info->id, schema, state.generation,
+                                            mark.text(), storage::Effort::kFast));
         std::vector<size_t> attrs(schema.attrs.size());
         for (size_t a = 0; a < attrs.size(); a++) {
             attrs[a] = a;
@@ -71,14 +76,16 @@ Status SealLog(Database* database, storage::Connection* connection,
                 continue;
             }
             bool inserted = false;
-            QUERN_ASSIGN(const bool there,
-                         log_table.ReadCells(item.rid, attrs, [&](const std::vector<Cell>& cells) -> Status {
-                             QUERN_ASSIGN(inserted, records.Insert(item.rid, item.hash, item.key, cells));
-                             return {};
-                         }));
+            QUERN_ASSIGN(
+                const bool there,
+                log_table.ReadCells(item.rid, attrs, [&](const std::vector<Cell>& cells) -> Status {
+                    QUERN_ASSIGN(inserted, records.Insert(item.rid, item.hash, item.key, cells));
+                    return {};
+                }));
             if (!there || !inserted) {
-                return Status::Error(Code::kCorrupt, "collection '%s': record %s of the log %s", info->name.c_str(),
-                                     item.key.ToString().c_str(), there ? "is sealed already" : "has no row");
+                return Status::Error(Code::kCorrupt, "collection '%s': record %s of the log %s",
+                                     info->name.c_str(), item.key.ToString().c_str(),
+                                     there ? "is sealed already" : "has no row");
             }
             for (size_t f = 0; f < vectors.size(); f++) {
                 vectors[f] = log.vector(position, f, schema.dense[f].row_bytes());
@@ -88,7 +95,8 @@ Status SealLog(Database* database, storage::Connection* connection,
         }
         QUERN_TRY(builder.Finish());
         QUERN_TRY(builder.Publish("fast"));
-        QUERN_ASSIGN(const uint64_t hash, storage::ReadLayoutHash(connection, info->id, builder.id()));
+        QUERN_ASSIGN(const uint64_t hash,
+                     storage::ReadLayoutHash(connection, info->id, builder.id()));
         state.layout += hash;
     }
     QUERN_TRY(BuryDead(connection, *view));

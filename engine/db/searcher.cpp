@@ -1,5 +1,6 @@
-// Exact search over one collection under a snapshot: every segment and the log give their candidates, these are merged by distance, and
-// only those that can be in the result are looked up by row id for their keys (ties) and attributes.
+// Exact search over one collection under a snapshot: every segment and the log give their
+// candidates, these are merged by distance, and only those that can be in the result are looked up
+// by row id for their keys (ties) and attributes.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -27,16 +28,21 @@ struct Candidate {
 
 class Searcher {
 public:
-    Searcher(Database* database, Snapshot* snapshot, const SearchRequest& request, ResultTable* table)
-        : database_(database), snapshot_(snapshot), request_(request), table_(table), work_(database->NewWork()) {}
+    Searcher(Database* database, Snapshot* snapshot, const SearchRequest& request,
+             ResultTable* table)
+        : database_(database),
+          snapshot_(snapshot),
+          request_(request),
+          table_(table),
+          work_(database->NewWork()) {}
 
     Status Run() {
         QUERN_ASSIGN(view_, snapshot_->View(request_.collection));
         const Schema& schema = view_->info->schema;
         const int index = schema.FindDense(request_.field);
         if (index < 0) {
-            return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'", view_->info->name.c_str(),
-                                 request_.field.c_str());
+            return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
+                                 view_->info->name.c_str(), request_.field.c_str());
         }
         field_index_ = static_cast<size_t>(index);
         def_ = &schema.dense[field_index_];
@@ -50,7 +56,9 @@ public:
         for (size_t s = 0; s < view_->segments.size(); s++) {
             Status status = SearchSegment(s);
             if (!status.ok()) {
-                return status.code() == Code::kCorrupt ? status.WithContext("collection '" + view_->info->name + "'") : status;
+                return status.code() == Code::kCorrupt
+                           ? status.WithContext("collection '" + view_->info->name + "'")
+                           : status;
             }
         }
         QUERN_TRY(SearchLog());
@@ -71,15 +79,17 @@ private:
         } else {
             query_count_ = request_.count;
             if (request_.dim != def_->dim) {
-                return Status::Error(Code::kDimension, "field '%s' has dimension %u, the query has %zu", def_->name.c_str(),
-                                     def_->dim, request_.dim);
+                return Status::Error(Code::kDimension,
+                                     "field '%s' has dimension %u, the query has %zu",
+                                     def_->name.c_str(), def_->dim, request_.dim);
             }
             if (query_count_ > static_cast<uint64_t>(database_->limits().queries.load())) {
                 return Status::Error(Code::kLimit, "%zu queries, the limit is %lld", query_count_,
                                      static_cast<long long>(database_->limits().queries.load()));
             }
             if (!request_.is_f32 && (request_.element == Element::kBit) != bits) {
-                return Status::Error(Code::kType, "field '%s': bit queries go with bit fields only", def_->name.c_str());
+                return Status::Error(Code::kType, "field '%s': bit queries go with bit fields only",
+                                     def_->name.c_str());
             }
             const Element from = request_.is_f32 ? Element::kF32 : request_.element;
             const size_t in_bytes = VectorBytes(from, def_->dim);
@@ -90,7 +100,8 @@ private:
                 size_t bad = 0;
                 char* out = vectors_.data() + q * row_bytes;
                 if (!kernels::AllFinite(from, in + q * in_bytes, 1, def_->dim, &bad)) {
-                    return Status::Error(Code::kNotFinite, "query %zu has NaN or infinity at element %zu", q, bad);
+                    return Status::Error(Code::kNotFinite,
+                                         "query %zu has NaN or infinity at element %zu", q, bad);
                 }
                 if (bits && from == Element::kF32) {
                     std::memcpy(aligned.data(), in + q * in_bytes, in_bytes);
@@ -98,24 +109,29 @@ private:
                 } else if (bits) {
                     std::memcpy(out, in + q * in_bytes, in_bytes);
                     if (def_->dim % 8 != 0) {
-                        out[row_bytes - 1] = static_cast<char>(out[row_bytes - 1] & ((1 << (def_->dim % 8)) - 1));
+                        out[row_bytes - 1] =
+                            static_cast<char>(out[row_bytes - 1] & ((1 << (def_->dim % 8)) - 1));
                     }
                 } else {
-                    kernels::ToF32(from, in + q * in_bytes, 1, def_->dim, reinterpret_cast<float*>(out));
+                    kernels::ToF32(from, in + q * in_bytes, 1, def_->dim,
+                                   reinterpret_cast<float*>(out));
                 }
             }
         }
         // A record that looks for itself needs one more candidate.
-        const size_t extra = request_.by_key && !request_.include_self && request_.limit > 0 ? 1 : 0;
+        const size_t extra =
+            request_.by_key && !request_.include_self && request_.limit > 0 ? 1 : 0;
         const float bound = MaxDistance();
         queries_.reserve(query_count_);
         for (size_t q = 0; q < query_count_; q++) {
             dense::FlatQuery& query = queries_.emplace_back(request_.limit + extra);
-            query.query = kernels::PrepareQuery(def_->element, def_->metric, vectors_.data() + q * row_bytes, def_->dim);
+            query.query = kernels::PrepareQuery(def_->element, def_->metric,
+                                                vectors_.data() + q * row_bytes, def_->dim);
             query.max_distance = bound;
             if (!bits) {
                 double sum = 0;
-                const auto* values = reinterpret_cast<const float*>(vectors_.data() + q * row_bytes);
+                const auto* values =
+                    reinterpret_cast<const float*>(vectors_.data() + q * row_bytes);
                 for (size_t i = 0; i < def_->dim; i++) {
                     sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
                 }
@@ -139,32 +155,38 @@ private:
                                          key.type == KeyType::kInt ? "text" : "int");
                 }
                 BytesView vector;
-                if (const std::optional<size_t> position = view_->mirror->Find(key, view_->log->last)) {
+                if (const std::optional<size_t> position =
+                        view_->mirror->Find(key, view_->log->last)) {
                     vector = view_->log->vector(*position, field_index_, def_->row_bytes());
-                    self_[q] = {0, static_cast<uint32_t>(view_->segments.size()), static_cast<uint32_t>(*position)};
+                    self_[q] = {0, static_cast<uint32_t>(view_->segments.size()),
+                                static_cast<uint32_t>(*position)};
                 } else {
                     QUERN_ASSIGN(const std::optional<storage::RecordRef> found, records.Find(key));
                     if (!found) {
-                        return Status::Error(Code::kNotFound, "collection '%s' has no record with key %s",
+                        return Status::Error(Code::kNotFound,
+                                             "collection '%s' has no record with key %s",
                                              view_->info->name.c_str(), key.ToString().c_str());
                     }
                     QUERN_ASSIGN(const auto place, view_->Locate(connection, found->rid));
                     if (!place) {
-                        return Status::Error(Code::kCorrupt, "collection '%s': record %s is in no segment",
+                        return Status::Error(Code::kCorrupt,
+                                             "collection '%s': record %s is in no segment",
                                              view_->info->name.c_str(), key.ToString().c_str());
                     }
-                    QUERN_ASSIGN(vector, view_->segments[place->segment]->Vector(connection, *def_, place->record, &chunks));
+                    QUERN_ASSIGN(vector, view_->segments[place->segment]->Vector(
+                                             connection, *def_, place->record, &chunks));
                     self_[q] = {0, static_cast<uint32_t>(place->segment), place->record};
                 }
                 if (vector.data() == nullptr) {
-                    return Status::Error(Code::kNotFound, "record %s has no value in field '%s'", key.ToString().c_str(),
-                                         def_->name.c_str());
+                    return Status::Error(Code::kNotFound, "record %s has no value in field '%s'",
+                                         key.ToString().c_str(), def_->name.c_str());
                 }
                 char* out = vectors_.data() + q * row_bytes;
                 if (def_->element == Element::kBit) {
                     std::memcpy(out, vector.data(), row_bytes);
                 } else {
-                    kernels::ToF32(def_->element, vector.data(), 1, def_->dim, reinterpret_cast<float*>(out));
+                    kernels::ToF32(def_->element, vector.data(), 1, def_->dim,
+                                   reinterpret_cast<float*>(out));
                 }
             }
             return {};
@@ -176,9 +198,10 @@ private:
         if (request_.has_max_distance) {
             bound = request_.max_distance;
         } else if (request_.has_min_score) {
-            // Cosine scores are rounded when they are made of distances: look a little farther, and let the score itself decide
-            // in the end (PassesScore).
-            bound = def_->metric == Metric::kCosine ? 1.0 - request_.min_score + 1e-6 : -request_.min_score;
+            // Cosine scores are rounded when they are made of distances: look a little farther, and
+            // let the score itself decide in the end (PassesScore).
+            bound = def_->metric == Metric::kCosine ? 1.0 - request_.min_score + 1e-6
+                                                    : -request_.min_score;
         }
         // The largest float that is not above the bound.
         float rounded = static_cast<float>(bound);
@@ -188,33 +211,42 @@ private:
         return rounded;
     }
 
-    float ScoreOf(float distance) const { return def_->metric == Metric::kCosine ? 1.0f - distance : -distance; }
+    float ScoreOf(float distance) const {
+        return def_->metric == Metric::kCosine ? 1.0f - distance : -distance;
+    }
     bool PassesScore(float distance) const {
-        return !request_.has_min_score || static_cast<double>(ScoreOf(distance)) >= request_.min_score;
+        return !request_.has_min_score ||
+               static_cast<double>(ScoreOf(distance)) >= request_.min_score;
     }
 
     Status CheckLimits() const {
         const uint64_t records = static_cast<uint64_t>(view_->state.records);
-        const uint64_t k = request_.limit == 0 ? records : std::min<uint64_t>(request_.limit, records);
+        const uint64_t k =
+            request_.limit == 0 ? records : std::min<uint64_t>(request_.limit, records);
         const uint64_t sources = view_->segments.size() + 1;
         const uint64_t rows = k * query_count_;
-        if (request_.limit != 0 && rows > static_cast<uint64_t>(database_->limits().result_rows.load())) {
-            return Status::Error(Code::kLimit, "%zu queries with %llu results each are more than %lld rows", query_count_,
-                                 static_cast<unsigned long long>(k),
+        if (request_.limit != 0 &&
+            rows > static_cast<uint64_t>(database_->limits().result_rows.load())) {
+            return Status::Error(Code::kLimit,
+                                 "%zu queries with %llu results each are more than %lld rows",
+                                 query_count_, static_cast<unsigned long long>(k),
                                  static_cast<long long>(database_->limits().result_rows.load()));
         }
-        const uint64_t bytes = request_.limit == 0 ? 0 : rows * sizeof(Candidate) * std::min<uint64_t>(sources, 2) * 2;
+        const uint64_t bytes =
+            request_.limit == 0 ? 0 : rows * sizeof(Candidate) * std::min<uint64_t>(sources, 2) * 2;
         if (bytes > static_cast<uint64_t>(database_->limits().search_bytes.load())) {
-            return Status::Error(Code::kLimit, "the search would need %llu bytes for candidates, the limit is %lld",
-                                 static_cast<unsigned long long>(bytes),
-                                 static_cast<long long>(database_->limits().search_bytes.load()));
+            return Status::Error(
+                Code::kLimit, "the search would need %llu bytes for candidates, the limit is %lld",
+                static_cast<unsigned long long>(bytes),
+                static_cast<long long>(database_->limits().search_bytes.load()));
         }
         return {};
     }
 
     int Threads(uint64_t work_bytes) const {
         const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
-        return static_cast<int>(std::clamp<uint64_t>(work_bytes / kBytesPerThread, 1, static_cast<uint64_t>(wanted)));
+        return static_cast<int>(
+            std::clamp<uint64_t>(work_bytes / kBytesPerThread, 1, static_cast<uint64_t>(wanted)));
     }
 
     // Fresh queries with the bounds that earlier sources have reached.
@@ -246,7 +278,8 @@ private:
         }
     }
 
-    // Keeps what can still be in the result, ties at the end included, and tightens the bound of the next sources.
+    // Keeps what can still be in the result, ties at the end included, and tightens the bound of
+    // the next sources.
     void Tighten() {
         for (size_t q = 0; q < query_count_; q++) {
             const size_t k = queries_[q].limit;
@@ -254,10 +287,12 @@ private:
             if (k == 0 || found.size() <= k) {
                 continue;
             }
-            std::nth_element(found.begin(), found.begin() + static_cast<ptrdiff_t>(k - 1), found.end(),
-                             [](const Candidate& a, const Candidate& b) { return a.distance < b.distance; });
+            std::nth_element(
+                found.begin(), found.begin() + static_cast<ptrdiff_t>(k - 1), found.end(),
+                [](const Candidate& a, const Candidate& b) { return a.distance < b.distance; });
             const float worst = found[k - 1].distance;
-            found.erase(std::remove_if(found.begin(), found.end(), [&](const Candidate& c) { return c.distance > worst; }),
+            found.erase(std::remove_if(found.begin(), found.end(),
+                                       [&](const Candidate& c) { return c.distance > worst; }),
                         found.end());
             queries_[q].max_distance = std::min(queries_[q].max_distance, worst);
         }
@@ -280,7 +315,8 @@ private:
         if (field->resident) {
             rows.rows = field->rows.data();
             rows.count = field->count();
-            rows.inverse_norms = field->inverse_norms.empty() ? nullptr : field->inverse_norms.data();
+            rows.inverse_norms =
+                field->inverse_norms.empty() ? nullptr : field->inverse_norms.data();
             rows.records = field->records.empty() ? nullptr : field->records.data();
             QUERN_TRY(ScanResident(rows, static_cast<uint32_t>(number)));
         } else {
@@ -290,7 +326,8 @@ private:
         return {};
     }
 
-    static dense::FlatRows Slice(const dense::FlatRows& rows, size_t row_bytes, size_t first, size_t count) {
+    static dense::FlatRows Slice(const dense::FlatRows& rows, size_t row_bytes, size_t first,
+                                 size_t count) {
         dense::FlatRows slice = rows;
         slice.rows = rows.rows + first * row_bytes;
         slice.count = count;
@@ -301,7 +338,8 @@ private:
     }
 
     Status ScanResident(const dense::FlatRows& rows, uint32_t source) {
-        const uint64_t bytes = static_cast<uint64_t>(rows.count) * field_.row_bytes() * query_count_;
+        const uint64_t bytes =
+            static_cast<uint64_t>(rows.count) * field_.row_bytes() * query_count_;
         const int threads = Threads(bytes);
         std::mutex mutex;
         // Many queries: each worker takes some of them. Few: each worker takes a slice of the rows.
@@ -317,9 +355,11 @@ private:
                 const size_t total = by_query ? query_count_ : rows.count;
                 const size_t first = total * piece / pieces;
                 const size_t count = total * (piece + 1) / pieces - first;
-                std::vector<dense::FlatQuery> fresh = by_query ? Fresh(first, count) : Fresh(0, query_count_);
+                std::vector<dense::FlatQuery> fresh =
+                    by_query ? Fresh(first, count) : Fresh(0, query_count_);
                 dense::FlatScan scan(field_, fresh.data(), fresh.size());
-                QUERN_TRY(scan.Run(by_query ? rows : Slice(rows, field_.row_bytes(), first, count), &work_));
+                QUERN_TRY(scan.Run(by_query ? rows : Slice(rows, field_.row_bytes(), first, count),
+                                   &work_));
                 std::lock_guard<std::mutex> lock(mutex);
                 Harvest(by_query ? first : 0, source, &fresh);
             }
@@ -336,7 +376,8 @@ private:
         for (size_t chunk = 0; chunk < part.chunks.size(); chunk += chunks_a_piece) {
             size_t bytes = 0;
             QUERN_TRY(snapshot_->With([&](storage::Connection* connection) -> Status {
-                for (size_t c = chunk; c < std::min(chunk + chunks_a_piece, part.chunks.size()); c++) {
+                for (size_t c = chunk; c < std::min(chunk + chunks_a_piece, part.chunks.size());
+                     c++) {
                     QUERN_TRY(storage::ReadChunk(connection, part, c, buffer.data() + bytes));
                     bytes += part.chunks[c].raw_bytes;
                 }
@@ -346,7 +387,8 @@ private:
             dense::FlatRows piece = rows;
             piece.rows = buffer.data();
             piece.count = count;
-            piece.inverse_norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data() + first;
+            piece.inverse_norms =
+                field.inverse_norms.empty() ? nullptr : field.inverse_norms.data() + first;
             piece.records = field.records.empty() ? nullptr : field.records.data() + first;
             piece.first = static_cast<uint32_t>(first);
             QUERN_TRY(scan.Run(piece, &work_));
@@ -368,11 +410,13 @@ private:
             const size_t count = std::min(log.block_items, log.count - first);
             const float* norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
             for (size_t q = 0; q < query_count_; q++) {
-                kernels::Distances(def_->element, def_->metric, queries_[q].query, field.rows.data(), count, norms,
-                                   distances.data());
+                kernels::Distances(def_->element, def_->metric, queries_[q].query,
+                                   field.rows.data(), count, norms, distances.data());
                 for (size_t i = 0; i < count; i++) {
-                    if (distances[i] <= queries_[q].max_distance && field.present[i] && log.visible(first + i)) {
-                        candidates_[q].push_back({distances[i], source, static_cast<uint32_t>(first + i)});
+                    if (distances[i] <= queries_[q].max_distance && field.present[i] &&
+                        log.visible(first + i)) {
+                        candidates_[q].push_back(
+                            {distances[i], source, static_cast<uint32_t>(first + i)});
                     }
                 }
                 const size_t k = queries_[q].limit;
@@ -406,25 +450,30 @@ private:
         Key key;
     };
 
-    Status CollectQuery(size_t q, storage::Connection* connection, storage::RecordTable* records, storage::RecordLog* log,
-                        ChunkCache* chunks) {
+    Status CollectQuery(size_t q, storage::Connection* connection, storage::RecordTable* records,
+                        storage::RecordLog* log, ChunkCache* chunks) {
         std::vector<Candidate>& found = candidates_[q];
         if (!self_.empty() && !request_.include_self) {
             const Candidate& self = self_[q];
             found.erase(std::remove_if(found.begin(), found.end(),
                                        [&](const Candidate& c) {
-                                           return c.source == self.source && c.position == self.position;
+                                           return c.source == self.source &&
+                                                  c.position == self.position;
                                        }),
                         found.end());
         }
-        found.erase(std::remove_if(found.begin(), found.end(), [&](const Candidate& c) { return !PassesScore(c.distance); }),
+        found.erase(std::remove_if(found.begin(), found.end(),
+                                   [&](const Candidate& c) { return !PassesScore(c.distance); }),
                     found.end());
         std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
-            return a.distance != b.distance ? a.distance < b.distance
-                                            : (a.source != b.source ? a.source < b.source : a.position < b.position);
+            return a.distance != b.distance
+                       ? a.distance < b.distance
+                       : (a.source != b.source ? a.source < b.source : a.position < b.position);
         });
-        const size_t k = request_.limit == 0 ? found.size() : std::min(request_.limit, found.size());
-        // Ties at the end: within a segment positions are in key order, so k of each source are enough.
+        const size_t k =
+            request_.limit == 0 ? found.size() : std::min(request_.limit, found.size());
+        // Ties at the end: within a segment positions are in key order, so k of each source are
+        // enough.
         size_t end = k;
         while (k > 0 && end < found.size() && found[end].distance == found[k - 1].distance) {
             end++;
@@ -438,20 +487,24 @@ private:
                 winners[i].key = view_->log->item(found[i].position).key;
                 continue;
             }
-            QUERN_ASSIGN(const int64_t* const ids, view_->segments[found[i].source]->RowIds(connection));
+            QUERN_ASSIGN(const int64_t* const ids,
+                         view_->segments[found[i].source]->RowIds(connection));
             winners[i].rid = ids[found[i].position];
             QUERN_ASSIGN(const std::optional<Key> key, records->KeyOf(winners[i].rid));
             if (!key) {
-                return Status::Error(Code::kCorrupt, "collection '%s', segment %lld: record number %u has no row",
-                                     view_->info->name.c_str(),
-                                     static_cast<long long>(view_->segments[found[i].source]->info().id),
-                                     static_cast<unsigned>(found[i].position));
+                return Status::Error(
+                    Code::kCorrupt, "collection '%s', segment %lld: record number %u has no row",
+                    view_->info->name.c_str(),
+                    static_cast<long long>(view_->segments[found[i].source]->info().id),
+                    static_cast<unsigned>(found[i].position));
             }
             winners[i].key = *key;
         }
         std::vector<Candidate>().swap(found);
         std::sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) {
-            return a.candidate.distance != b.candidate.distance ? a.candidate.distance < b.candidate.distance : a.key < b.key;
+            return a.candidate.distance != b.candidate.distance
+                       ? a.candidate.distance < b.candidate.distance
+                       : a.key < b.key;
         });
         winners.resize(k);
         for (const Winner& winner : winners) {
@@ -470,29 +523,37 @@ private:
         return {};
     }
 
-    Status FillValues(const Winner& winner, storage::Connection* connection, storage::RecordTable* records,
-                      storage::RecordLog* log, ChunkCache* chunks) {
+    Status FillValues(const Winner& winner, storage::Connection* connection,
+                      storage::RecordTable* records, storage::RecordLog* log, ChunkCache* chunks) {
         const bool in_log = winner.candidate.source == view_->segments.size();
         auto vector = [&](size_t field) -> Result<BytesView> {
             const DenseDef& def = view_->info->schema.dense[field];
-            return in_log ? Result<BytesView>(view_->log->vector(winner.candidate.position, field, def.row_bytes()))
-                          : view_->segments[winner.candidate.source]->Vector(connection, def, winner.candidate.position, chunks);
+            return in_log ? Result<BytesView>(view_->log->vector(winner.candidate.position, field,
+                                                                 def.row_bytes()))
+                          : view_->segments[winner.candidate.source]->Vector(
+                                connection, def, winner.candidate.position, chunks);
         };
         bool there = true;
         if (choice_.attrs.empty()) {
             return FillRow(*view_, choice_, {}, vector, table_);
         }
         if (in_log) {
-            QUERN_ASSIGN(there, log->ReadCells(winner.rid, choice_.attrs, [&](const std::vector<Cell>& cells) {
-                             return FillRow(*view_, choice_, cells, vector, table_);
-                         }));
+            QUERN_ASSIGN(there, log->ReadCells(
+                                    winner.rid, choice_.attrs, [&](const std::vector<Cell>& cells) {
+                                        return FillRow(*view_, choice_, cells, vector, table_);
+                                    }));
         } else {
-            QUERN_ASSIGN(there, records->ReadByRid(winner.rid, choice_.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
-                             QUERN_TRY(FillRow(*view_, choice_, row.cells, vector, table_));
-                             return true;
-                         }));
+            QUERN_ASSIGN(
+                there,
+                records->ReadByRid(
+                    winner.rid, choice_.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
+                        QUERN_TRY(FillRow(*view_, choice_, row.cells, vector, table_));
+                        return true;
+                    }));
         }
-        return there ? Status() : Status::Error(Code::kCorrupt, "record %s has no row", winner.key.ToString().c_str());
+        return there ? Status()
+                     : Status::Error(Code::kCorrupt, "record %s has no row",
+                                     winner.key.ToString().c_str());
     }
 
     Database* database_;
@@ -514,7 +575,8 @@ private:
 
 }  // namespace
 
-Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request, ResultTable* table) {
+Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
+              ResultTable* table) {
     return Searcher(database, snapshot, request, table).Run();
 }
 

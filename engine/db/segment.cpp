@@ -23,7 +23,8 @@ std::optional<size_t> SegmentField::VectorOf(uint32_t record) const {
     return static_cast<size_t>(found - records.begin());
 }
 
-Result<const Bytes*> ChunkCache::Get(storage::Connection* connection, const storage::PartInfo& part, size_t chunk) {
+Result<const Bytes*> ChunkCache::Get(storage::Connection* connection, const storage::PartInfo& part,
+                                     size_t chunk) {
     clock_++;
     Slot* oldest = nullptr;
     for (Slot& slot : slots_) {
@@ -48,7 +49,8 @@ Result<const Bytes*> ChunkCache::Get(storage::Connection* connection, const stor
     return static_cast<const Bytes*>(&oldest->bytes);
 }
 
-Status ReadPart(storage::Connection* connection, const storage::PartInfo& part, char* out, Work* work) {
+Status ReadPart(storage::Connection* connection, const storage::PartInfo& part, char* out,
+                Work* work) {
     size_t at = 0;
     for (size_t chunk = 0; chunk < part.chunks.size(); chunk++) {
         QUERN_TRY(storage::ReadChunk(connection, part, chunk, out + at));
@@ -69,8 +71,10 @@ Result<const int64_t*> Segment::RowIds(storage::Connection* connection) {
         return loaded;
     }
     const storage::PartInfo* part = info_.Find(storage::PartKind::kRowIds, 0);
-    if (part == nullptr || part->items != info_.items || part->item_bytes != sizeof(int64_t) || part->items == 0) {
-        return Status::Error(Code::kCorrupt, "segment %lld, part row ids: missing or of the wrong size",
+    if (part == nullptr || part->items != info_.items || part->item_bytes != sizeof(int64_t) ||
+        part->items == 0) {
+        return Status::Error(Code::kCorrupt,
+                             "segment %lld, part row ids: missing or of the wrong size",
                              static_cast<long long>(info_.id));
     }
     Buffer buffer(static_cast<size_t>(part->raw_bytes()), budget_->row_ids);
@@ -84,14 +88,15 @@ Result<const int64_t*> Segment::RowIds(storage::Connection* connection) {
     if (!row_ids_ascending_) {
         by_row_id_.resize(item_count());
         std::iota(by_row_id_.begin(), by_row_id_.end(), 0u);
-        std::sort(by_row_id_.begin(), by_row_id_.end(), [&](uint32_t a, uint32_t b) { return ids[a] < ids[b]; });
+        std::sort(by_row_id_.begin(), by_row_id_.end(),
+                  [&](uint32_t a, uint32_t b) { return ids[a] < ids[b]; });
     }
     for (size_t i = 1; i < item_count(); i++) {
         const int64_t before = row_ids_ascending_ ? ids[i - 1] : ids[by_row_id_[i - 1]];
         const int64_t here = row_ids_ascending_ ? ids[i] : ids[by_row_id_[i]];
         if (before == here) {
-            return Status::Error(Code::kCorrupt, "%s: row id %lld is there twice", part->Name().c_str(),
-                                 static_cast<long long>(here));
+            return Status::Error(Code::kCorrupt, "%s: row id %lld is there twice",
+                                 part->Name().c_str(), static_cast<long long>(here));
         }
     }
     const auto* stable = reinterpret_cast<const int64_t*>(row_id_buffer_.data());
@@ -116,7 +121,8 @@ std::optional<uint32_t> Segment::RecordOf(int64_t rid) {
         return std::nullopt;
     }
     const size_t record = row_ids_ascending_ ? low : by_row_id_[low];
-    return ids[record] == rid ? std::optional<uint32_t>(static_cast<uint32_t>(record)) : std::nullopt;
+    return ids[record] == rid ? std::optional<uint32_t>(static_cast<uint32_t>(record))
+                              : std::nullopt;
 }
 
 Result<SegmentField*> Segment::FieldShape(storage::Connection* connection, const DenseDef& def) {
@@ -128,7 +134,8 @@ Result<SegmentField*> Segment::FieldShape(storage::Connection* connection, const
     field->vectors = info_.Find(storage::PartKind::kVectors, def.id);
     if (field->vectors != nullptr) {
         if (field->vectors->item_bytes != def.row_bytes()) {
-            return Status::Error(Code::kCorrupt, "%s: vectors of the wrong size", field->vectors->Name().c_str());
+            return Status::Error(Code::kCorrupt, "%s: vectors of the wrong size",
+                                 field->vectors->Name().c_str());
         }
         if (const storage::PartInfo* presence = info_.Find(storage::PartKind::kPresence, def.id)) {
             if (presence->item_bytes != 1 || presence->items != (info_.items + 7) / 8) {
@@ -142,10 +149,12 @@ Result<SegmentField*> Segment::FieldShape(storage::Connection* connection, const
                 }
             }
             if (field->records.size() != field->vectors->items) {
-                return Status::Error(Code::kCorrupt, "%s: does not fit the vectors", presence->Name().c_str());
+                return Status::Error(Code::kCorrupt, "%s: does not fit the vectors",
+                                     presence->Name().c_str());
             }
         } else if (field->vectors->items != info_.items) {
-            return Status::Error(Code::kCorrupt, "%s: fewer vectors than records", field->vectors->Name().c_str());
+            return Status::Error(Code::kCorrupt, "%s: fewer vectors than records",
+                                 field->vectors->Name().c_str());
         }
     }
     SegmentField* raw = field.get();
@@ -153,7 +162,8 @@ Result<SegmentField*> Segment::FieldShape(storage::Connection* connection, const
     return raw;
 }
 
-Result<const SegmentField*> Segment::Field(storage::Connection* connection, const DenseDef& def, Work* work) {
+Result<const SegmentField*> Segment::Field(storage::Connection* connection, const DenseDef& def,
+                                           Work* work) {
     std::lock_guard<std::mutex> lock(mutex_);
     QUERN_ASSIGN(SegmentField* const field, FieldShape(connection, def));
     if (field->vectors == nullptr) {
@@ -171,13 +181,16 @@ Result<const SegmentField*> Segment::Field(storage::Connection* connection, cons
     return static_cast<const SegmentField*>(field);
 }
 
-Status Segment::LoadNorms(storage::Connection* connection, const DenseDef& def, SegmentField* field, Work* work) {
+Status Segment::LoadNorms(storage::Connection* connection, const DenseDef& def, SegmentField* field,
+                          Work* work) {
     std::vector<float> norms(field->count());
     const storage::PartInfo* part = info_.Find(storage::PartKind::kNorms, def.id);
     if (part != nullptr && part->item_bytes == sizeof(float) && part->items == norms.size()) {
-        const Status status = ReadPart(connection, *part, reinterpret_cast<char*>(norms.data()), work);
+        const Status status =
+            ReadPart(connection, *part, reinterpret_cast<char*>(norms.data()), work);
         if (status.ok()) {
-            const bool sane = std::all_of(norms.begin(), norms.end(), [](float x) { return std::isfinite(x) && x >= 0; });
+            const bool sane = std::all_of(norms.begin(), norms.end(),
+                                          [](float x) { return std::isfinite(x) && x >= 0; });
             if (sane) {
                 field->inverse_norms = std::move(norms);
                 return {};
@@ -208,7 +221,8 @@ Status Segment::LoadNorms(storage::Connection* connection, const DenseDef& def, 
     return {};
 }
 
-Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDef& def, uint32_t record, ChunkCache* cache) {
+Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDef& def,
+                                  uint32_t record, ChunkCache* cache) {
     const SegmentField* field = nullptr;
     {
         std::lock_guard<std::mutex> lock(mutex_);
@@ -223,10 +237,12 @@ Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDe
     }
     const size_t chunk = *vector / field->vectors->chunk_items;
     QUERN_ASSIGN(const Bytes* const bytes, cache->Get(connection, *field->vectors, chunk));
-    return BytesView(*bytes).substr((*vector % field->vectors->chunk_items) * def.row_bytes(), def.row_bytes());
+    return BytesView(*bytes).substr((*vector % field->vectors->chunk_items) * def.row_bytes(),
+                                    def.row_bytes());
 }
 
-std::shared_ptr<const std::vector<uint64_t>> Segment::DeadBits(const std::vector<int64_t>& dead, size_t* dead_count) {
+std::shared_ptr<const std::vector<uint64_t>> Segment::DeadBits(const std::vector<int64_t>& dead,
+                                                               size_t* dead_count) {
     *dead_count = 0;
     std::shared_ptr<std::vector<uint64_t>> bits;
     for (const int64_t rid : dead) {

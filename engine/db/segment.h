@@ -1,8 +1,8 @@
 // A live segment as one process holds it: its catalog rows, and what has been loaded of its parts.
 //
-// Vectors of a field are kept in memory whole when the budget allows, else read from the file chunk by chunk. Parts are loaded on
-// first use, decoded and validated before they are believed. Derived parts that are missing or damaged are made
-// anew in memory, and `degraded` tells so.
+// Vectors of a field are kept in memory whole when the budget allows, else read from the file chunk
+// by chunk. Parts are loaded on first use, decoded and validated before they are believed. Derived
+// parts that are missing or damaged are made anew in memory, and `degraded` tells so.
 //
 // Thread rule: thread-safe; loaded arrays never change and live as long as the Segment.
 #pragma once
@@ -27,20 +27,24 @@ struct MemoryBudget {
     std::shared_ptr<MemoryCounter> row_ids = std::make_shared<MemoryCounter>();
     std::shared_ptr<MemoryCounter> log = std::make_shared<MemoryCounter>();
     bool Allows(uint64_t bytes) const {
-        return vectors->bytes() + row_ids->bytes() + log->bytes() + static_cast<int64_t>(bytes) <= limit;
+        return vectors->bytes() + row_ids->bytes() + log->bytes() + static_cast<int64_t>(bytes) <=
+               limit;
     }
     int64_t Total() const { return vectors->bytes() + row_ids->bytes() + log->bytes(); }
 };
 
-// One field of a segment. Vector number v belongs to record number v when all records have the field, else to records[v].
+// One field of a segment. Vector number v belongs to record number v when all records have the
+// field, else to records[v].
 struct SegmentField {
     const storage::PartInfo* vectors = nullptr;  // NULL: no record has the field
     std::vector<uint32_t> records;               // empty: all records have the field
     Buffer rows;                                 // all vectors, when they fit the budget
     bool resident = false;
-    std::vector<float> inverse_norms;            // cosine fields
+    std::vector<float> inverse_norms;  // cosine fields
     size_t count() const { return vectors ? static_cast<size_t>(vectors->items) : 0; }
-    uint32_t record(size_t vector) const { return records.empty() ? static_cast<uint32_t>(vector) : records[vector]; }
+    uint32_t record(size_t vector) const {
+        return records.empty() ? static_cast<uint32_t>(vector) : records[vector];
+    }
     // Number of the vector of a record.
     std::optional<size_t> VectorOf(uint32_t record) const;
 };
@@ -49,7 +53,8 @@ struct SegmentField {
 class ChunkCache {
 public:
     // The decoded chunk; valid until the next call.
-    Result<const Bytes*> Get(storage::Connection* connection, const storage::PartInfo& part, size_t chunk);
+    Result<const Bytes*> Get(storage::Connection* connection, const storage::PartInfo& part,
+                             size_t chunk);
 
 private:
     struct Slot {
@@ -64,7 +69,8 @@ private:
 
 class Segment {
 public:
-    Segment(storage::SegmentInfo info, std::shared_ptr<MemoryBudget> budget) : info_(std::move(info)), budget_(std::move(budget)) {}
+    Segment(storage::SegmentInfo info, std::shared_ptr<MemoryBudget> budget)
+        : info_(std::move(info)), budget_(std::move(budget)) {}
     const storage::SegmentInfo& info() const { return info_; }
     size_t item_count() const { return static_cast<size_t>(info_.items); }
 
@@ -73,18 +79,22 @@ public:
     // Record number of a row id. RowIds must have been loaded.
     std::optional<uint32_t> RecordOf(int64_t rid);
     // The field, with vectors in memory if they fit.
-    Result<const SegmentField*> Field(storage::Connection* connection, const DenseDef& def, Work* work);
+    Result<const SegmentField*> Field(storage::Connection* connection, const DenseDef& def,
+                                      Work* work);
     // Elements of the vector of a record; no data when absent. Valid until the cache is used again.
-    Result<BytesView> Vector(storage::Connection* connection, const DenseDef& def, uint32_t record, ChunkCache* cache);
+    Result<BytesView> Vector(storage::Connection* connection, const DenseDef& def, uint32_t record,
+                             ChunkCache* cache);
     bool degraded() const { return degraded_.load(); }
 
-    // One bit per record that is dead, for a sorted list of dead row ids; NULL when none of them is here. *dead_count gets their
-    // number. RowIds must have been loaded.
-    std::shared_ptr<const std::vector<uint64_t>> DeadBits(const std::vector<int64_t>& dead, size_t* dead_count);
+    // One bit per record that is dead, for a sorted list of dead row ids; NULL when none of them is
+    // here. *dead_count gets their number. RowIds must have been loaded.
+    std::shared_ptr<const std::vector<uint64_t>> DeadBits(const std::vector<int64_t>& dead,
+                                                          size_t* dead_count);
 
 private:
     Result<SegmentField*> FieldShape(storage::Connection* connection, const DenseDef& def);
-    Status LoadNorms(storage::Connection* connection, const DenseDef& def, SegmentField* field, Work* work);
+    Status LoadNorms(storage::Connection* connection, const DenseDef& def, SegmentField* field,
+                     Work* work);
     void SortRowIds();
 
     storage::SegmentInfo info_;
@@ -94,12 +104,14 @@ private:
     std::mutex mutex_;  // protects loading; what is loaded is read without it
     std::atomic<const int64_t*> row_ids_{nullptr};
     Buffer row_id_buffer_;
-    std::vector<uint32_t> by_row_id_;  // record numbers in row id order; empty when that is the identity
+    std::vector<uint32_t>
+        by_row_id_;  // record numbers in row id order; empty when that is the identity
     bool row_ids_ascending_ = false;
     std::map<uint32_t, std::unique_ptr<SegmentField>> fields_;
 };
 
 // Reads a whole part to out (raw_bytes of them).
-Status ReadPart(storage::Connection* connection, const storage::PartInfo& part, char* out, Work* work);
+Status ReadPart(storage::Connection* connection, const storage::PartInfo& part, char* out,
+                Work* work);
 
 }  // namespace quern

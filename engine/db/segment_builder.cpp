@@ -20,8 +20,9 @@ uint32_t ElementBytes(Element element) {
 
 }  // namespace
 
-Result<SegmentBuilder> SegmentBuilder::Create(storage::Connection* connection, int64_t collection, const Schema& schema,
-                                              int64_t generation, const std::string& owner, storage::Effort effort) {
+Result<SegmentBuilder> SegmentBuilder::Create(storage::Connection* connection, int64_t collection,
+                                              const Schema& schema, int64_t generation,
+                                              const std::string& owner, storage::Effort effort) {
     SegmentBuilder builder;
     builder.connection_ = connection;
     builder.schema_ = &schema;
@@ -29,8 +30,8 @@ Result<SegmentBuilder> SegmentBuilder::Create(storage::Connection* connection, i
     builder.effort_ = effort;
     builder.fields_.resize(schema.dense.size());
     QUERN_ASSIGN(builder.id_, storage::CreateSegment(connection, collection, owner));
-    QUERN_ASSIGN(builder.row_ids_, PartWriter::Create(connection, builder.id_, 0, PartKind::kRowIds, 8, 8, generation,
-                                                      storage::Effort::kBest));
+    QUERN_ASSIGN(builder.row_ids_, PartWriter::Create(connection, builder.id_, 0, PartKind::kRowIds,
+                                                      8, 8, generation, storage::Effort::kBest));
     return builder;
 }
 
@@ -46,11 +47,13 @@ Status SegmentBuilder::Add(int64_t rid, const std::vector<BytesView>& vectors) {
         }
         const DenseDef& def = schema_->dense[f];
         if (!field.writer) {
-            QUERN_ASSIGN(field.writer, PartWriter::Create(connection_, id_, def.id, PartKind::kVectors,
-                                                          static_cast<uint32_t>(def.row_bytes()), ElementBytes(def.element),
-                                                          generation_, effort_));
+            QUERN_ASSIGN(field.writer,
+                         PartWriter::Create(connection_, id_, def.id, PartKind::kVectors,
+                                            static_cast<uint32_t>(def.row_bytes()),
+                                            ElementBytes(def.element), generation_, effort_));
         }
-        field.present.back() = static_cast<char>(static_cast<uint8_t>(field.present.back()) | (1u << (items_ % 8)));
+        field.present.back() =
+            static_cast<char>(static_cast<uint8_t>(field.present.back()) | (1u << (items_ % 8)));
         field.count++;
         QUERN_TRY(field.writer->Append(vectors[f].data(), 1));
         if (def.metric == Metric::kCosine) {
@@ -74,7 +77,8 @@ Status SegmentBuilder::Finish() {
         QUERN_TRY(field.writer->Finish());
         if (field.count < items_) {
             QUERN_ASSIGN(PartWriter presence,
-                         PartWriter::Create(connection_, id_, id, PartKind::kPresence, 1, 1, generation_, storage::Effort::kBest));
+                         PartWriter::Create(connection_, id_, id, PartKind::kPresence, 1, 1,
+                                            generation_, storage::Effort::kBest));
             QUERN_TRY(presence.Append(field.present.data(), field.present.size()));
             QUERN_TRY(presence.Finish());
         }
@@ -97,10 +101,10 @@ uint64_t SegmentBuilder::bytes_written() const {
     return sum;
 }
 
-Status WriteNorms(storage::Connection* connection, int64_t segment, uint32_t field, const std::vector<float>& norms,
-                  int64_t generation) {
-    QUERN_ASSIGN(PartWriter writer, PartWriter::Create(connection, segment, field, PartKind::kNorms, 4, 4, generation,
-                                                       storage::Effort::kBest));
+Status WriteNorms(storage::Connection* connection, int64_t segment, uint32_t field,
+                  const std::vector<float>& norms, int64_t generation) {
+    QUERN_ASSIGN(PartWriter writer, PartWriter::Create(connection, segment, field, PartKind::kNorms,
+                                                       4, 4, generation, storage::Effort::kBest));
     QUERN_TRY(writer.Append(norms.data(), norms.size()));
     return writer.Finish();
 }

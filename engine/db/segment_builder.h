@@ -1,5 +1,5 @@
-// Writes a segment, record by record in key order, through the connection of whatever write transaction is open.
-// Confined; memory: one chunk a part, and five bytes a record.
+// Writes a segment, record by record in key order, through the connection of whatever write
+// transaction is open. Confined; memory: one chunk a part, and five bytes a record.
 #pragma once
 
 #include <memory>
@@ -13,8 +13,9 @@ namespace quern {
 
 class SegmentBuilder {
 public:
-    static Result<SegmentBuilder> Create(storage::Connection* connection, int64_t collection, const Schema& schema,
-                                         int64_t generation, const std::string& owner, storage::Effort effort);
+    static Result<SegmentBuilder> Create(storage::Connection* connection, int64_t collection,
+                                         const Schema& schema, int64_t generation,
+                                         const std::string& owner, storage::Effort effort);
     // vectors: one per field of the schema; no data where the record has none.
     Status Add(int64_t rid, const std::vector<BytesView>& vectors);
     // Writes what is pending and the directories. The segment is still invisible.
@@ -29,7 +30,7 @@ public:
 private:
     struct Field {
         std::optional<storage::PartWriter> writer;
-        Bytes present;               // one bit per record
+        Bytes present;  // one bit per record
         uint64_t count = 0;
         std::vector<float> inverse_norms;
     };
@@ -44,7 +45,7 @@ private:
 };
 
 // Writes the derived norms of a field.
-Status WriteNorms(storage::Connection* connection, int64_t segment, uint32_t field, const std::vector<float>& norms,
-                  int64_t generation);
+Status WriteNorms(storage::Connection* connection, int64_t segment, uint32_t field,
+                  const std::vector<float>& norms, int64_t generation);
 
 }  // namespace quern

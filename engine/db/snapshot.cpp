@@ -10,16 +10,20 @@ Result<std::shared_ptr<Snapshot>> Database::NewSnapshot() {
     std::shared_ptr<Snapshot> snapshot(new Snapshot());
     QUERN_ASSIGN(snapshot->reader_, store_->BeginRead());
     QUERN_ASSIGN(snapshot->catalog_, CatalogOf(snapshot->reader_->connection()));
-    QUERN_ASSIGN(snapshot->generation_, storage::ReadGeneration(snapshot->reader_->connection(), *snapshot->catalog_));
+    QUERN_ASSIGN(snapshot->generation_,
+                 storage::ReadGeneration(snapshot->reader_->connection(), *snapshot->catalog_));
     snapshot->database_ = shared_from_this();
     std::lock_guard<std::mutex> lock(mutex_);
-    snapshots_.erase(std::remove_if(snapshots_.begin(), snapshots_.end(), [](const auto& weak) { return weak.expired(); }),
+    snapshots_.erase(std::remove_if(snapshots_.begin(), snapshots_.end(),
+                                    [](const auto& weak) { return weak.expired(); }),
                      snapshots_.end());
     snapshots_.push_back(snapshot);
     return snapshot;
 }
 
-Snapshot::~Snapshot() { End(); }
+Snapshot::~Snapshot() {
+    End();
+}
 
 void Snapshot::End() {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -27,7 +31,8 @@ void Snapshot::End() {
     views_.clear();
 }
 
-Result<std::shared_ptr<const storage::CollectionInfo>> Snapshot::Info(const std::string& collection) {
+Result<std::shared_ptr<const storage::CollectionInfo>> Snapshot::Info(
+    const std::string& collection) {
     std::shared_ptr<const storage::CollectionInfo> info = catalog_->Find(collection);
     if (info == nullptr) {
         return Status::Error(Code::kNotFound, "no collection '%s'", collection.c_str());
@@ -45,13 +50,15 @@ Result<std::shared_ptr<const CollectionView>> Snapshot::View(const std::string& 
     if (found != views_.end()) {
         return found->second;
     }
-    QUERN_ASSIGN(std::shared_ptr<const CollectionView> view,
-                 database_->CacheOf(info->id)->View(reader_->connection(), info, database_->budget()));
+    QUERN_ASSIGN(
+        std::shared_ptr<const CollectionView> view,
+        database_->CacheOf(info->id)->View(reader_->connection(), info, database_->budget()));
     views_[info->id] = view;
     return view;
 }
 
-Result<std::shared_ptr<const storage::Catalog>> Database::CatalogOf(storage::Connection* connection) {
+Result<std::shared_ptr<const storage::Catalog>> Database::CatalogOf(
+    storage::Connection* connection) {
     QUERN_ASSIGN(const int64_t epoch, storage::ReadCatalogEpoch(connection));
     {
         std::lock_guard<std::mutex> lock(mutex_);
@@ -60,14 +67,17 @@ Result<std::shared_ptr<const storage::Catalog>> Database::CatalogOf(storage::Con
         }
     }
     QUERN_ASSIGN(std::shared_ptr<storage::Catalog> catalog, storage::ReadCatalog(connection));
-    // The file may have been changed by anybody since: its schema must be one that this library would have written.
+    // The file may have been changed by anybody since: its schema must be one that this library
+    // would have written.
     QUERN_TRY(storage::CheckSchema(connection, *catalog));
     std::lock_guard<std::mutex> lock(mutex_);
     if (catalog_) {
-        // What is loaded of a collection is kept by the identity of its info: an unchanged one stays the same object.
+        // What is loaded of a collection is kept by the identity of its info: an unchanged one
+        // stays the same object.
         for (auto& info : catalog->collections) {
             for (const auto& known : catalog_->collections) {
-                if (known->id == info->id && known->name == info->name && known->schema == info->schema) {
+                if (known->id == info->id && known->name == info->name &&
+                    known->schema == info->schema) {
                     info = known;
                 }
             }
@@ -77,8 +87,9 @@ Result<std::shared_ptr<const storage::Catalog>> Database::CatalogOf(storage::Con
     if (!catalog_ || catalog_->epoch < epoch) {
         catalog_ = shared;
         for (auto cache = caches_.begin(); cache != caches_.end();) {
-            const bool gone = std::none_of(shared->collections.begin(), shared->collections.end(),
-                                           [&](const auto& info) { return info->id == cache->first; });
+            const bool gone =
+                std::none_of(shared->collections.begin(), shared->collections.end(),
+                             [&](const auto& info) { return info->id == cache->first; });
             cache = gone ? caches_.erase(cache) : std::next(cache);
         }
     }
@@ -97,7 +108,8 @@ std::shared_ptr<CollectionCache> Database::CacheOf(int64_t collection) {
 Status Count(Snapshot* snapshot, const std::string& collection, uint64_t* count) {
     QUERN_ASSIGN(std::shared_ptr<const storage::CollectionInfo> info, snapshot->Info(collection));
     return snapshot->With([&](storage::Connection* connection) -> Status {
-        QUERN_ASSIGN(const storage::CollectionState state, storage::ReadState(connection, info->id));
+        QUERN_ASSIGN(const storage::CollectionState state,
+                     storage::ReadState(connection, info->id));
         *count = static_cast<uint64_t>(state.records);
         return {};
     });

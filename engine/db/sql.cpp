@@ -8,12 +8,15 @@ namespace quern {
 
 namespace {
 
-char LowerCase(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char LowerCase(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 // Whether the statement mentions the name at all: views of other collections are not worth making.
 bool Mentions(const std::string& statement, const std::string& name) {
     return std::search(statement.begin(), statement.end(), name.begin(), name.end(),
-                       [](char a, char b) { return LowerCase(a) == LowerCase(b); }) != statement.end() ||
+                       [](char a, char b) { return LowerCase(a) == LowerCase(b); }) !=
+               statement.end() ||
            name.find('"') != std::string::npos;  // written doubled there
 }
 
@@ -23,8 +26,9 @@ storage::SqlView ViewOf(const storage::CollectionInfo& info) {
         columns += ", " + storage::QuoteName(attr.name);
     }
     const std::string log = "main." + storage::LogTableName(info.id);
-    return {info.name, "SELECT " + columns + " FROM main." + storage::QuoteName(info.name) + " UNION ALL SELECT " + columns +
-                           " FROM " + log + " WHERE \"_kind\"=1 AND \"_rid\" NOT IN (SELECT \"_dead\" FROM " + log +
+    return {info.name, "SELECT " + columns + " FROM main." + storage::QuoteName(info.name) +
+                           " UNION ALL SELECT " + columns + " FROM " + log +
+                           " WHERE \"_kind\"=1 AND \"_rid\" NOT IN (SELECT \"_dead\" FROM " + log +
                            " WHERE \"_dead\" IS NOT NULL)"};
 }
 
@@ -63,7 +67,8 @@ Status Database::Sql(Snapshot* snapshot, const std::string& statement, ResultTab
         table->offsets.back()++;
         if (static_cast<int64_t>(table->row_count()) > limits_.result_rows.load() ||
             static_cast<int64_t>(table->bytes.size()) > limits_.search_bytes.load()) {
-            return Status::Error(Code::kLimit, "SQL: the result has more than %lld rows or %lld bytes",
+            return Status::Error(Code::kLimit,
+                                 "SQL: the result has more than %lld rows or %lld bytes",
                                  static_cast<long long>(limits_.result_rows.load()),
                                  static_cast<long long>(limits_.search_bytes.load()));
         }

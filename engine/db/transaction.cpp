@@ -1,4 +1,5 @@
-// Writing records. A small batch becomes log entries; a large one becomes a segment at once, so that its vectors are written only once.
+// Writing records. A small batch becomes log entries; a large one becomes a segment at once, so
+// that its vectors are written only once.
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
@@ -14,10 +15,12 @@ namespace quern {
 
 namespace {
 
-// From here on a batch makes a segment of its own: its chunks are large enough to be worth their catalog rows.
+// From here on a batch makes a segment of its own: its chunks are large enough to be worth their
+// catalog rows.
 constexpr size_t kDirectRows = 4096;
 constexpr uint64_t kDirectBytes = uint64_t{2} << 20;
-// A larger transaction's log entries are read back from the file instead of being kept for the mirror.
+// A larger transaction's log entries are read back from the file instead of being kept for the
+// mirror.
 constexpr uint64_t kRememberedBytes = uint64_t{1} << 20;
 
 }  // namespace
@@ -34,8 +37,10 @@ struct Transaction::Touched {
     bool log_written = false;
     uint64_t appended = 0;        // log entries
     uint64_t appended_bytes = 0;  // bytes of their vectors
-    bool layout_changed = false;  // segments or sealed rows by the direct path: the state's row must be written
-    // Keys that this transaction wrote or deleted: row id of the new version, 0 if deleted, and its hash.
+    bool layout_changed =
+        false;  // segments or sealed rows by the direct path: the state's row must be written
+    // Keys that this transaction wrote or deleted: row id of the new version, 0 if deleted, and its
+    // hash.
     struct Version {
         int64_t rid = 0;
         uint64_t hash = 0;
@@ -56,9 +61,11 @@ struct Transaction::Touched {
     }
 
     // All live segments, those that this transaction has written included. Its log is of no use.
-    Result<std::shared_ptr<const CollectionView>> Segments(storage::Connection* connection, Database* database) {
+    Result<std::shared_ptr<const CollectionView>> Segments(storage::Connection* connection,
+                                                           Database* database) {
         if (segments == nullptr || segments->state.layout != state.layout) {
-            QUERN_ASSIGN(segments, BuildSegments(connection, info, state, segments.get(), database->budget()));
+            QUERN_ASSIGN(segments, BuildSegments(connection, info, state, segments.get(),
+                                                 database->budget()));
         }
         return segments;
     }
@@ -74,7 +81,8 @@ struct Transaction::Touched {
         const auto own = versions.find(key);
         if (own != versions.end()) {
             return own->second.rid == 0 ? std::optional<Present>()
-                                        : std::optional<Present>({own->second.rid, own->second.hash, own->second.in_log});
+                                        : std::optional<Present>({own->second.rid, own->second.hash,
+                                                                  own->second.in_log});
         }
         if (base.log_last != 0) {
             if (const auto put = mirror->FindPut(key, base.log_last)) {
@@ -82,12 +90,15 @@ struct Transaction::Touched {
             }
         }
         QUERN_ASSIGN(const std::optional<storage::RecordRef> sealed, records->Find(key));
-        return sealed ? std::optional<Present>({sealed->rid, sealed->hash, false}) : std::optional<Present>();
+        return sealed ? std::optional<Present>({sealed->rid, sealed->hash, false})
+                      : std::optional<Present>();
     }
 };
 
 Transaction::Transaction() = default;
-Transaction::~Transaction() { Rollback(); }
+Transaction::~Transaction() {
+    Rollback();
+}
 
 void Transaction::Rollback() {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -116,7 +127,8 @@ Result<Transaction::Touched*> Transaction::Touch(const std::string& collection) 
             QUERN_ASSIGN(fresh->base, storage::ReadState(writer_->connection(), info->id));
         }
         QUERN_ASSIGN(fresh->mirror,
-                     database_->CacheOf(info->id)->Mirror(writer_->connection(), info, fresh->base, database_->budget()));
+                     database_->CacheOf(info->id)->Mirror(writer_->connection(), info, fresh->base,
+                                                          database_->budget()));
         fresh->state = fresh->base;
         fresh->state.generation = generation_;
         touched = std::move(fresh);
@@ -127,7 +139,8 @@ Result<Transaction::Touched*> Transaction::Touch(const std::string& collection) 
 Status Transaction::Write(WriteKind kind, const RecordBatch& batch, size_t* affected) {
     std::unique_lock<std::mutex> lock(mutex_);
     if (writer_ == nullptr) {
-        return Status::Error(Code::kTxn, "the transaction is over: %s", over_.empty() ? "it has ended" : over_.c_str());
+        return Status::Error(Code::kTxn, "the transaction is over: %s",
+                             over_.empty() ? "it has ended" : over_.c_str());
     }
     QUERN_TRY(database_->CheckUsable());
     Status status;
@@ -149,9 +162,10 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
     QUERN_ASSIGN(Touched* const touched, Touch(batch.collection));
     const Schema& schema = touched->info->schema;
     CheckedBatch checked;
-    QUERN_TRY(CheckedBatch::Make(batch, schema, static_cast<size_t>(database_->limits().attr_bytes.load()),
-                                 kind == WriteKind::kDelete ? CheckedBatch::Columns::kKeysOnly : CheckedBatch::Columns::kAll,
-                                 &checked));
+    QUERN_TRY(CheckedBatch::Make(
+        batch, schema, static_cast<size_t>(database_->limits().attr_bytes.load()),
+        kind == WriteKind::kDelete ? CheckedBatch::Columns::kKeysOnly : CheckedBatch::Columns::kAll,
+        &checked));
     storage::Connection* connection = writer_->connection();
     storage::RecordTable records(connection, *touched->info);
     storage::RecordLog log(connection, *touched->info);
@@ -163,7 +177,8 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
         touched->Append(entry);
         return log.Append(entry, &state);
     };
-    // Takes the present version out of count, digest and table; the log entry that names it as dead follows.
+    // Takes the present version out of count, digest and table; the log entry that names it as dead
+    // follows.
     auto retire = [&](const Touched::Present& present) -> Status {
         state.records--;
         state.digest -= present.hash;
@@ -189,8 +204,9 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
         return {};
     }
 
-    const bool direct = kind != WriteKind::kUpdate && (checked.count() >= kDirectRows ||
-                        (checked.vector_bytes() >= kDirectBytes && checked.count() >= 64));
+    const bool direct = kind != WriteKind::kUpdate &&
+                        (checked.count() >= kDirectRows ||
+                         (checked.vector_bytes() >= kDirectBytes && checked.count() >= 64));
     std::vector<uint32_t> order;
     if (direct) {
         order = checked.KeyOrder();
@@ -199,12 +215,14 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
     std::optional<BuilderMark> mark;
     if (direct) {
         mark.emplace();
-        QUERN_ASSIGN(builder, SegmentBuilder::Create(connection, touched->info->id, schema, generation_, mark->text(),
-                                                     storage::Effort::kFast));
+        QUERN_ASSIGN(builder,
+                     SegmentBuilder::Create(connection, touched->info->id, schema, generation_,
+                                            mark->text(), storage::Effort::kFast));
         touched->layout_changed = true;
     }
     std::vector<Cell> cells(schema.attrs.size());
-    std::vector<std::string> kept(schema.attrs.size());  // texts of the old version of an updated record
+    std::vector<std::string> kept(
+        schema.attrs.size());  // texts of the old version of an updated record
     std::vector<BytesView> vectors(schema.dense.size());
     std::vector<std::string> kept_vectors(schema.dense.size());
     std::vector<storage::VectorRef> present_vectors;
@@ -215,18 +233,21 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
         const Key& key = checked.key(i);
         QUERN_TRY(work.Check("write", n, checked.count()));
         std::optional<Touched::Present> present;
-        // A direct insert of new keys finds out by the table's own constraint, which saves a search.
-        const bool surely_new_in_log = direct && touched->versions.empty() && touched->base.log_last == 0;
+        // A direct insert of new keys finds out by the table's own constraint, which saves a
+        // search.
+        const bool surely_new_in_log =
+            direct && touched->versions.empty() && touched->base.log_last == 0;
         if (!surely_new_in_log || kind == WriteKind::kUpdate) {
             QUERN_ASSIGN(present, touched->Find(&records, key));
         }
         if (kind == WriteKind::kInsert && present) {
-            return Status::Error(Code::kKeyExists, "record %zu: key %s is in collection '%s' already", i, key.ToString().c_str(),
-                                 touched->info->name.c_str());
+            return Status::Error(Code::kKeyExists,
+                                 "record %zu: key %s is in collection '%s' already", i,
+                                 key.ToString().c_str(), touched->info->name.c_str());
         }
         if (kind == WriteKind::kUpdate && !present) {
-            return Status::Error(Code::kNotFound, "record %zu: key %s is not in collection '%s'", i, key.ToString().c_str(),
-                                 touched->info->name.c_str());
+            return Status::Error(Code::kNotFound, "record %zu: key %s is not in collection '%s'", i,
+                                 key.ToString().c_str(), touched->info->name.c_str());
         }
         for (size_t a = 0; a < cells.size(); a++) {
             QUERN_ASSIGN(cells[a], checked.cell(i, a));
@@ -249,17 +270,23 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
                 // Attributes of a sealed record change in place: its vectors need not move.
                 uint64_t hash = present->hash;
                 std::vector<Cell> new_cells;
-                QUERN_ASSIGN(const bool there, records.ReadByRid(present->rid, set_attrs, [&](const storage::RecordRow& row) -> Result<bool> {
-                                 for (size_t s = 0; s < set_attrs.size(); s++) {
-                                     const uint32_t column = schema.attrs[set_attrs[s]].id;
-                                     hash -= storage::HashCell(present->rid, column, row.cells[s]);
-                                     hash += storage::HashCell(present->rid, column, cells[set_attrs[s]]);
-                                     new_cells.push_back(cells[set_attrs[s]]);
-                                 }
-                                 return true;
-                             }));
+                QUERN_ASSIGN(
+                    const bool there,
+                    records.ReadByRid(present->rid, set_attrs,
+                                      [&](const storage::RecordRow& row) -> Result<bool> {
+                                          for (size_t s = 0; s < set_attrs.size(); s++) {
+                                              const uint32_t column = schema.attrs[set_attrs[s]].id;
+                                              hash -= storage::HashCell(present->rid, column,
+                                                                        row.cells[s]);
+                                              hash += storage::HashCell(present->rid, column,
+                                                                        cells[set_attrs[s]]);
+                                              new_cells.push_back(cells[set_attrs[s]]);
+                                          }
+                                          return true;
+                                      }));
                 if (!there) {
-                    return Status::Error(Code::kCorrupt, "record %s has no row", key.ToString().c_str());
+                    return Status::Error(Code::kCorrupt, "record %s has no row",
+                                         key.ToString().c_str());
                 }
                 QUERN_TRY(records.Update(present->rid, hash, set_attrs, new_cells));
                 state.digest += hash - present->hash;
@@ -294,32 +321,40 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
             };
             bool there = false;
             if (present->in_log) {
-                QUERN_ASSIGN(there, log.ReadOne(present->rid, [&](const storage::LogEntry& entry) -> Status {
-                                 keep_cells(entry.cells);
-                                 std::vector<storage::VectorRef> old;
-                                 QUERN_TRY(storage::DecodeVectors(schema, entry.vectors, &old));
-                                 for (const storage::VectorRef& vector : old) {
-                                     keep_vector(vector.field, vector.bytes);
-                                 }
-                                 return {};
-                             }));
+                QUERN_ASSIGN(
+                    there, log.ReadOne(present->rid, [&](const storage::LogEntry& entry) -> Status {
+                        keep_cells(entry.cells);
+                        std::vector<storage::VectorRef> old;
+                        QUERN_TRY(storage::DecodeVectors(schema, entry.vectors, &old));
+                        for (const storage::VectorRef& vector : old) {
+                            keep_vector(vector.field, vector.bytes);
+                        }
+                        return {};
+                    }));
                 if (!there) {
-                    return Status::Error(Code::kCorrupt, "record %s is not in the log", key.ToString().c_str());
+                    return Status::Error(Code::kCorrupt, "record %s is not in the log",
+                                         key.ToString().c_str());
                 }
             } else {
-                QUERN_ASSIGN(there, records.ReadByRid(present->rid, all_attrs, [&](const storage::RecordRow& row) -> Result<bool> {
-                                 keep_cells(row.cells);
-                                 return true;
-                             }));
-                QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view, touched->Segments(connection, database_.get()));
-                QUERN_ASSIGN(const std::optional<CollectionView::Place> place, view->Locate(connection, present->rid));
+                QUERN_ASSIGN(there,
+                             records.ReadByRid(present->rid, all_attrs,
+                                               [&](const storage::RecordRow& row) -> Result<bool> {
+                                                   keep_cells(row.cells);
+                                                   return true;
+                                               }));
+                QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view,
+                             touched->Segments(connection, database_.get()));
+                QUERN_ASSIGN(const std::optional<CollectionView::Place> place,
+                             view->Locate(connection, present->rid));
                 if (!there || !place) {
-                    return Status::Error(Code::kCorrupt, "record %s is in no segment", key.ToString().c_str());
+                    return Status::Error(Code::kCorrupt, "record %s is in no segment",
+                                         key.ToString().c_str());
                 }
                 for (size_t f = 0; f < vectors.size(); f++) {
                     if (!checked.has_field(f)) {
-                        QUERN_ASSIGN(const BytesView bytes, view->segments[place->segment]->Vector(connection, schema.dense[f],
-                                                                                                   place->record, &chunks));
+                        QUERN_ASSIGN(const BytesView bytes,
+                                     view->segments[place->segment]->Vector(
+                                         connection, schema.dense[f], place->record, &chunks));
                         keep_vector(f, bytes);
                     }
                 }
@@ -371,13 +406,16 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
         if (!inserted) {
             QUERN_ASSIGN(present, touched->Find(&records, key));
             if (kind == WriteKind::kInsert || !present) {
-                return Status::Error(Code::kKeyExists, "record %zu: key %s is in collection '%s' already", i,
+                return Status::Error(Code::kKeyExists,
+                                     "record %zu: key %s is in collection '%s' already", i,
                                      key.ToString().c_str(), touched->info->name.c_str());
             }
             QUERN_TRY(kill(*present));
             QUERN_ASSIGN(inserted, records.Insert(rid, hash, key, cells));
             if (!inserted) {
-                return Status::Error(Code::kCorrupt, "record %s cannot be written: its row id is taken", key.ToString().c_str());
+                return Status::Error(Code::kCorrupt,
+                                     "record %s cannot be written: its row id is taken",
+                                     key.ToString().c_str());
             }
         }
         QUERN_TRY(builder->Add(rid, vectors));
@@ -391,7 +429,8 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
     if (direct) {
         QUERN_TRY(builder->Finish());
         QUERN_TRY(builder->Publish("fast"));
-        QUERN_ASSIGN(const uint64_t hash, storage::ReadLayoutHash(connection, touched->info->id, builder->id()));
+        QUERN_ASSIGN(const uint64_t hash,
+                     storage::ReadLayoutHash(connection, touched->info->id, builder->id()));
         state.layout += hash;
     }
     return {};
@@ -422,7 +461,8 @@ Status Transaction::Commit() {
     {
         std::lock_guard<std::mutex> lock(mutex_);
         if (writer_ == nullptr) {
-            return Status::Error(Code::kTxn, "the transaction is over: %s", over_.empty() ? "it has ended" : over_.c_str());
+            return Status::Error(Code::kTxn, "the transaction is over: %s",
+                                 over_.empty() ? "it has ended" : over_.c_str());
         }
         Status status = database_->CheckUsable();
         for (auto& [id, touched] : touched_) {
@@ -432,12 +472,15 @@ Status Transaction::Commit() {
             const LogMirror& mirror = *touched->mirror;
             const DatabaseOptions& options = database_->options();
             if (touched->layout_changed ||
-                mirror.entry_count() + touched->appended >= static_cast<uint64_t>(options.seal_rows) ||
-                mirror.bytes() + touched->appended_bytes >= static_cast<uint64_t>(options.seal_bytes)) {
+                mirror.entry_count() + touched->appended >=
+                    static_cast<uint64_t>(options.seal_rows) ||
+                mirror.bytes() + touched->appended_bytes >=
+                    static_cast<uint64_t>(options.seal_bytes)) {
                 due.push_back(touched->info->name);
             }
             if (touched->layout_changed) {
-                // The log's last entry overrides this row: when there is a log, one that ends in this state is needed.
+                // The log's last entry overrides this row: when there is a log, one that ends in
+                // this state is needed.
                 if (touched->base.log_last != 0 || touched->log_written) {
                     storage::RecordLog log(writer_->connection(), *touched->info);
                     storage::LogEntry entry;

@@ -1,9 +1,10 @@
 // Verify: reads everything and proves that it fits together.
 //
-// From the bottom up: page checksums and B-trees; the schema; every chunk against the catalog; then per collection under one
-// snapshot: every sealed row has exactly one place in a segment, no dead record has a row, the hash of every record computed anew from
-// key, attributes and vectors is the stored one, and counts and digests agree. A damaged part does not end the work: what
-// can still be checked is checked, and every problem is named.
+// From the bottom up: page checksums and B-trees; the schema; every chunk against the catalog; then
+// per collection under one snapshot: every sealed row has exactly one place in a segment, no dead
+// record has a row, the hash of every record computed anew from key, attributes and vectors is the
+// stored one, and counts and digests agree. A damaged part does not end the work: what can still be
+// checked is checked, and every problem is named.
 #include <nlohmann/json.hpp>
 
 #include "engine/db/builder_mark.h"
@@ -42,20 +43,24 @@ public:
         } else {
             QUERN_TRY(status);
         }
-        *report = Json{{"ok", problems_.empty()}, {"pages", pages}, {"collections", collections}, {"problems", problems_}};
+        *report = Json{{"ok", problems_.empty()},
+                       {"pages", pages},
+                       {"collections", collections},
+                       {"problems", problems_}};
         if (problems_.empty()) {
             return {};
         }
         const Json& first = problems_[0];
         const std::string where = first["collection"].get<std::string>();
-        return Status::Error(Code::kCorrupt, "%zu problem%s found, the first: %s%s%s%s", problems_.size(),
-                             problems_.size() == 1 ? "" : "s", where.empty() ? "" : "collection '", where.c_str(),
-                             where.empty() ? "" : "': ", first["message"].get<std::string>().c_str());
+        return Status::Error(
+            Code::kCorrupt, "%zu problem%s found, the first: %s%s%s%s", problems_.size(),
+            problems_.size() == 1 ? "" : "s", where.empty() ? "" : "collection '", where.c_str(),
+            where.empty() ? "" : "': ", first["message"].get<std::string>().c_str());
     }
 
 private:
-    void Problem(const std::string& collection, const Json& segment, const std::string& part, const Json& chunk,
-                 const std::string& message) {
+    void Problem(const std::string& collection, const Json& segment, const std::string& part,
+                 const Json& chunk, const std::string& message) {
         if (problems_.size() < kProblemsMax) {
             problems_.push_back(Json{{"collection", collection},
                                      {"segment", segment},
@@ -97,29 +102,38 @@ private:
             const char* what;
         };
         static constexpr Check kChecks[] = {
-            {"SELECT count(*) FROM quern_part WHERE segment NOT IN (SELECT id FROM quern_segment)", "parts of no segment"},
-            {"SELECT count(*) FROM quern_chunk WHERE (id>>20) NOT IN (SELECT id FROM quern_part)", "chunks of no part"},
-            {"SELECT count(*) FROM quern_segment WHERE state NOT IN (1,2,3)", "segments in no known state"},
-            {"SELECT count(*) FROM quern_segment WHERE state=2 AND collection NOT IN (SELECT id FROM quern_collection)",
+            {"SELECT count(*) FROM quern_part WHERE segment NOT IN (SELECT id FROM quern_segment)",
+             "parts of no segment"},
+            {"SELECT count(*) FROM quern_chunk WHERE (id>>20) NOT IN (SELECT id FROM quern_part)",
+             "chunks of no part"},
+            {"SELECT count(*) FROM quern_segment WHERE state NOT IN (1,2,3)",
+             "segments in no known state"},
+            {"SELECT count(*) FROM quern_segment WHERE state=2 AND collection NOT IN (SELECT id "
+             "FROM quern_collection)",
              "live segments of no collection"},
-            {"SELECT count(*) FROM quern_dead WHERE collection NOT IN (SELECT id FROM quern_collection)",
+            {"SELECT count(*) FROM quern_dead WHERE collection NOT IN (SELECT id FROM "
+             "quern_collection)",
              "tombstones of no collection"},
-            {"SELECT count(*) FROM quern_state WHERE collection<>0 AND collection NOT IN (SELECT id FROM quern_collection)",
+            {"SELECT count(*) FROM quern_state WHERE collection<>0 AND collection NOT IN (SELECT "
+             "id FROM quern_collection)",
              "states of no collection"},
         };
         for (const Check& check : kChecks) {
             QUERN_ASSIGN(const int64_t count, connection->QueryInt(check.sql));
             if (count != 0) {
-                Problem("", Json(), "", Json(), "catalog: " + std::to_string(count) + " " + check.what);
+                Problem("", Json(), "", Json(),
+                        "catalog: " + std::to_string(count) + " " + check.what);
             }
             QUERN_TRY(work_->Check("verify catalog", 0, 0));
         }
         return {};
     }
 
-    Status CheckCollection(storage::Connection* connection, const std::shared_ptr<const storage::CollectionInfo>& info,
+    Status CheckCollection(storage::Connection* connection,
+                           const std::shared_ptr<const storage::CollectionInfo>& info,
                            Json* entry) {
-        QUERN_ASSIGN(const storage::CollectionState state, storage::ReadState(connection, info->id));
+        QUERN_ASSIGN(const storage::CollectionState state,
+                     storage::ReadState(connection, info->id));
         (*entry)["records"] = state.records;
         QUERN_ASSIGN(const auto view, BuildView(connection, info, state, nullptr, budget_));
         records_ = 0;
@@ -129,19 +143,22 @@ private:
         for (size_t s = 0; s < view->segments.size(); s++) {
             QUERN_TRY(CheckSegment(connection, *view, s, &sealed_rows, &chunks));
         }
-        QUERN_ASSIGN(const int64_t rows,
-                     connection->QueryInt("SELECT count(*) FROM " + storage::QuoteName(info->name)));
+        QUERN_ASSIGN(const int64_t rows, connection->QueryInt("SELECT count(*) FROM " +
+                                                              storage::QuoteName(info->name)));
         if (static_cast<uint64_t>(rows) != sealed_rows) {
             Problem(name_, Json(), "", Json(),
-                    std::to_string(rows) + " rows in the table, but " + std::to_string(sealed_rows) + " of them in segments");
+                    std::to_string(rows) + " rows in the table, but " +
+                        std::to_string(sealed_rows) + " of them in segments");
         }
         records_ = static_cast<uint64_t>(rows);
         QUERN_TRY(CheckLog(connection, *view));
         if (records_ != static_cast<uint64_t>(state.records)) {
             Problem(name_, Json(), "", Json(),
-                    std::to_string(records_) + " records are there, the state says " + std::to_string(state.records));
+                    std::to_string(records_) + " records are there, the state says " +
+                        std::to_string(state.records));
         } else if (digest_ != state.digest) {
-            Problem(name_, Json(), "", Json(), "the digest of all records is not the one of the state");
+            Problem(name_, Json(), "", Json(),
+                    "the digest of all records is not the one of the state");
         }
         (*entry)["segments"] = view->segments.size();
         (*entry)["chunks"] = chunks;
@@ -149,8 +166,8 @@ private:
     }
 
     // Every chunk of a segment, and every record that lives in it.
-    Status CheckSegment(storage::Connection* connection, const CollectionView& view, size_t number, uint64_t* sealed_rows,
-                        uint64_t* chunk_count) {
+    Status CheckSegment(storage::Connection* connection, const CollectionView& view, size_t number,
+                        uint64_t* sealed_rows, uint64_t* chunk_count) {
         Segment& segment = *view.segments[number];
         const storage::SegmentInfo& info = segment.info();
         const Schema& schema = view.info->schema;
@@ -192,19 +209,22 @@ private:
             uint64_t computed = 0;
             uint64_t stored = 0;
             std::optional<Key> key;
-            QUERN_ASSIGN(const bool alive, records.ReadByRid(rid, attrs, [&](const storage::RecordRow& row) -> Result<bool> {
-                             stored = row.hash;
-                             key = row.key;
-                             computed = storage::HashKey(rid, row.key);
-                             for (size_t a = 0; a < attrs.size(); a++) {
-                                 computed += storage::HashCell(rid, schema.attrs[a].id, row.cells[a]);
-                             }
-                             return true;
-                         }));
+            QUERN_ASSIGN(
+                const bool alive,
+                records.ReadByRid(rid, attrs, [&](const storage::RecordRow& row) -> Result<bool> {
+                    stored = row.hash;
+                    key = row.key;
+                    computed = storage::HashKey(rid, row.key);
+                    for (size_t a = 0; a < attrs.size(); a++) {
+                        computed += storage::HashCell(rid, schema.attrs[a].id, row.cells[a]);
+                    }
+                    return true;
+                }));
             const bool buried = dead.bits && ((*dead.bits)[r / 64] >> (r % 64) & 1) != 0;
             if (alive == buried) {
                 Problem(name_, info.id, "row ids", Json(),
-                        "record number " + std::to_string(r) + (alive ? " is dead but has a row" : " has no row and no tombstone"));
+                        "record number " + std::to_string(r) +
+                            (alive ? " is dead but has a row" : " has no row and no tombstone"));
                 *sealed_rows += alive ? 1 : 0;
                 continue;
             }
@@ -214,22 +234,26 @@ private:
             ++*sealed_rows;
             digest_ += stored;
             if (before && !(*before < *key)) {
-                Problem(name_, info.id, "row ids", Json(), "record number " + std::to_string(r) + " is out of key order");
+                Problem(name_, info.id, "row ids", Json(),
+                        "record number " + std::to_string(r) + " is out of key order");
             }
             before = key;
             if (sound) {
                 for (const DenseDef& def : schema.dense) {
-                    QUERN_ASSIGN(const BytesView vector, segment.Vector(connection, def, r, &chunks));
+                    QUERN_ASSIGN(const BytesView vector,
+                                 segment.Vector(connection, def, r, &chunks));
                     if (vector.data() != nullptr) {
                         computed += storage::HashVector(rid, def.id, vector);
                     }
                 }
                 if (computed != stored) {
                     Problem(name_, info.id, "records", Json(),
-                            "record " + key->ToString() + " does not have the content that its hash says");
+                            "record " + key->ToString() +
+                                " does not have the content that its hash says");
                 }
             }
-            QUERN_TRY(work_->Check("verify records", *sealed_rows, static_cast<uint64_t>(view.state.records)));
+            QUERN_TRY(work_->Check("verify records", *sealed_rows,
+                                   static_cast<uint64_t>(view.state.records)));
         }
         return {};
     }
@@ -249,11 +273,13 @@ private:
             std::vector<storage::VectorRef> vectors;
             QUERN_TRY(storage::DecodeVectors(schema, entry.vectors, &vectors));
             for (const storage::VectorRef& vector : vectors) {
-                computed += storage::HashVector(entry.rid, schema.dense[vector.field].id, vector.bytes);
+                computed +=
+                    storage::HashVector(entry.rid, schema.dense[vector.field].id, vector.bytes);
             }
             if (computed != entry.hash) {
                 Problem(name_, Json(), "log", Json(),
-                        "record " + entry.key.ToString() + " does not have the content that its hash says");
+                        "record " + entry.key.ToString() +
+                            " does not have the content that its hash says");
             }
             const std::optional<size_t> position = view.mirror->FindRid(entry.rid);
             if (position && view.log->visible(*position)) {
@@ -261,7 +287,8 @@ private:
                 digest_ += entry.hash;
                 QUERN_ASSIGN(const auto sealed, records.Find(entry.key));
                 if (sealed) {
-                    Problem(name_, Json(), "log", Json(), "record " + entry.key.ToString() + " is in the table as well");
+                    Problem(name_, Json(), "log", Json(),
+                            "record " + entry.key.ToString() + " is in the table as well");
                 }
             }
             return work_->Check("verify log", records_, static_cast<uint64_t>(view.state.records));
@@ -270,7 +297,8 @@ private:
 
     Database* database_;
     Work* work_;
-    // Of its own: what verify loads must not push anything out of the handle's memory, nor be taken from it.
+    // Of its own: what verify loads must not push anything out of the handle's memory, nor be taken
+    // from it.
     std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
     std::string name_;
     uint64_t records_ = 0;

@@ -8,8 +8,9 @@ namespace quern::dense {
 
 namespace {
 
-constexpr size_t kSingleRows = 1024;  // distances of one call: a few KiB that stay in the first cache
-constexpr size_t kQueryBlock = 64;    // products of a block of rows: 64 x 256 x 4 bytes, second cache
+constexpr size_t kSingleRows =
+    1024;                           // distances of one call: a few KiB that stay in the first cache
+constexpr size_t kQueryBlock = 64;  // products of a block of rows: 64 x 256 x 4 bytes, second cache
 // Packing a block of rows costs about as much as two queries' products.
 constexpr size_t kProductQueriesMin = 4;
 
@@ -26,7 +27,8 @@ FlatScan::FlatScan(const FlatField& field, FlatQuery* queries, size_t query_coun
     if (use_products_) {
         query_matrix_.resize(query_count * field.dim);
         for (size_t q = 0; q < query_count; q++) {
-            std::memcpy(query_matrix_.data() + q * field.dim, queries[q].query.vector, field.dim * sizeof(float));
+            std::memcpy(query_matrix_.data() + q * field.dim, queries[q].query.vector,
+                        field.dim * sizeof(float));
         }
     }
 }
@@ -53,7 +55,8 @@ Status FlatScan::Run(const FlatRows& rows, Work* work) {
 }
 
 void FlatScan::Offer(const FlatRows& rows, size_t index, float distance, FlatQuery* query) {
-    const uint32_t position = rows.records ? rows.records[index] : rows.first + static_cast<uint32_t>(index);
+    const uint32_t position =
+        rows.records ? rows.records[index] : rows.first + static_cast<uint32_t>(index);
     if (rows.dead == nullptr || (rows.dead[position / 64] >> (position % 64) & 1) == 0) {
         query->Push(distance, position);
     }
@@ -63,9 +66,10 @@ void FlatScan::RunSingle(const FlatRows& rows, size_t first, size_t count, FlatQ
     distances_.resize(kSingleRows);
     picked_.resize(kSingleRows);
     const float* norms = rows.inverse_norms ? rows.inverse_norms + first : nullptr;
-    kernels::Distances(field_.element, field_.metric, query->query, rows.rows + first * field_.row_bytes(), count, norms,
-                       distances_.data());
-    const size_t picked = kernels::SelectAtMost(distances_.data(), count, query->Bound(), picked_.data());
+    kernels::Distances(field_.element, field_.metric, query->query,
+                       rows.rows + first * field_.row_bytes(), count, norms, distances_.data());
+    const size_t picked =
+        kernels::SelectAtMost(distances_.data(), count, query->Bound(), picked_.data());
     for (size_t i = 0; i < picked; i++) {
         if (distances_[picked_[i]] <= query->Bound()) {
             Offer(rows, first + picked_[i], distances_[picked_[i]], query);
@@ -88,13 +92,15 @@ void FlatScan::RunBlock(const FlatRows& rows, size_t first, size_t count) {
     products_.resize(kQueryBlock * count);
     picked_.resize(count);
     exact_.resize(count);
-    // Errors of both ways to compute a product, and of the few operations that make a distance of it.
-    const double relative = 2.0 * static_cast<double>(kernels::InnerProductError(field_.dim)) + 16.0 * 5.97e-8;
+    // Errors of both ways to compute a product, and of the few operations that make a distance of
+    // it.
+    const double relative =
+        2.0 * static_cast<double>(kernels::InnerProductError(field_.dim)) + 16.0 * 5.97e-8;
 
     for (size_t start = 0; start < query_count_; start += kQueryBlock) {
         const size_t block = std::min(kQueryBlock, query_count_ - start);
-        kernels::InnerProductBlock(query_matrix_.data() + start * field_.dim, block, packed_.data(), count, field_.dim,
-                                   products_.data(), count);
+        kernels::InnerProductBlock(query_matrix_.data() + start * field_.dim, block, packed_.data(),
+                                   count, field_.dim, products_.data(), count);
         for (size_t q = 0; q < block; q++) {
             FlatQuery& query = queries_[start + q];
             float* values = products_.data() + q * count;
@@ -117,8 +123,10 @@ void FlatScan::RunBlock(const FlatRows& rows, size_t first, size_t count) {
                 case Metric::kCosine:
                     for (size_t i = 0; i < count; i++) {
                         const float scale = query.query.inverse_norm * norms[i];
-                        // Of very short vectors the product has lost its digits: those are always measured again.
-                        values[i] = scale > 1e25f ? -std::numeric_limits<float>::infinity() : 1.0f - values[i] * scale;
+                        // Of very short vectors the product has lost its digits: those are always
+                        // measured again.
+                        values[i] = scale > 1e25f ? -std::numeric_limits<float>::infinity()
+                                                  : 1.0f - values[i] * scale;
                     }
                     margin = relative * 2.0;
                     break;
@@ -127,8 +135,10 @@ void FlatScan::RunBlock(const FlatRows& rows, size_t first, size_t count) {
             margin += 1e-37;  // what underflow may have cost
             const float bound = query.Bound();
             const double widened = static_cast<double>(bound) + margin * 1.01;
-            // Overflowed products (infinite, or NaN) prove nothing: then every row is measured again.
-            const bool proves = std::isfinite(margin) && largest * query.norm < 1e37 && largest < 1e18 && query.norm < 1e18;
+            // Overflowed products (infinite, or NaN) prove nothing: then every row is measured
+            // again.
+            const bool proves = std::isfinite(margin) && largest * query.norm < 1e37 &&
+                                largest < 1e18 && query.norm < 1e18;
             size_t picked = 0;
             if (!proves || !(widened < 3e38)) {
                 for (size_t i = 0; i < count; i++) {
@@ -136,14 +146,15 @@ void FlatScan::RunBlock(const FlatRows& rows, size_t first, size_t count) {
                 }
                 picked = count;
             } else {
-                const float threshold = std::nextafter(static_cast<float>(widened), std::numeric_limits<float>::infinity());
+                const float threshold = std::nextafter(static_cast<float>(widened),
+                                                       std::numeric_limits<float>::infinity());
                 picked = kernels::SelectAtMost(values, count, threshold, picked_.data());
             }
             if (picked == 0) {
                 continue;
             }
-            kernels::DistancesPicked(field_.element, field_.metric, query.query, data, picked_.data(), picked, norms,
-                                     exact_.data());
+            kernels::DistancesPicked(field_.element, field_.metric, query.query, data,
+                                     picked_.data(), picked, norms, exact_.data());
             for (size_t i = 0; i < picked; i++) {
                 if (exact_[i] <= query.Bound()) {
                     Offer(rows, first + picked_[i], exact_[i], &query);

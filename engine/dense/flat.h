@@ -1,9 +1,10 @@
-// Exact search: every vector is looked at. The floor that every index is measured against, and the answer that quern gives when
-// no index pays.
+// Exact search: every vector is looked at. The floor that every index is measured against, and the
+// answer that quern gives when no index pays.
 //
-// A single query streams through the rows at the speed of memory. Several queries go through each block of rows together, as
-// a matrix product: that gives every distance within a known error, and the few rows that could enter a query's result within
-// it are measured again by the single-query kernel. So a batch returns the same bits as its queries one by one.
+// A single query streams through the rows at the speed of memory. Several queries go through each
+// block of rows together, as a matrix product: that gives every distance within a known error, and
+// the few rows that could enter a query's result within it are measured again by the single-query
+// kernel. So a batch returns the same bits as its queries one by one.
 //
 // Threads: FlatScan objects are confined; one per worker.
 #pragma once
@@ -30,13 +31,15 @@ struct FlatField {
 // One query and what it has found in one source of rows.
 struct FlatQuery {
     kernels::Query query;
-    double norm = 0;                                                  // |query|; not for bits
-    float max_distance = std::numeric_limits<float>::infinity();      // inclusive
-    size_t limit = 10;                                                // 0: everything within max_distance
-    kernels::TopK top;                                                // limit > 0
-    std::vector<std::pair<float, uint32_t>> all;                      // limit == 0: (distance, position)
+    double norm = 0;                                              // |query|; not for bits
+    float max_distance = std::numeric_limits<float>::infinity();  // inclusive
+    size_t limit = 10;                            // 0: everything within max_distance
+    kernels::TopK top;                            // limit > 0
+    std::vector<std::pair<float, uint32_t>> all;  // limit == 0: (distance, position)
     explicit FlatQuery(size_t k) : limit(k), top(k == 0 ? 1 : k) {}
-    float Bound() const { return limit == 0 ? max_distance : std::min(top.Threshold(), max_distance); }
+    float Bound() const {
+        return limit == 0 ? max_distance : std::min(top.Threshold(), max_distance);
+    }
     void Push(float distance, uint32_t position) {
         if (limit == 0) {
             all.emplace_back(distance, position);
@@ -53,7 +56,7 @@ struct FlatRows {
     const float* inverse_norms = nullptr;  // cosine
     const uint32_t* records = nullptr;     // positions, ascending; NULL: first + i
     uint32_t first = 0;
-    const uint64_t* dead = nullptr;        // one bit per position; NULL: all are alive
+    const uint64_t* dead = nullptr;  // one bit per position; NULL: all are alive
 };
 
 class FlatScan {

@@ -1,12 +1,13 @@
 // Distances of one query to many rows, and norms of rows.
 //
-// A scan is bound by memory, not by arithmetic. It goes through the first and the second half of the rows at the same
-// time, because hardware fetches two streams ahead faster than one; measured, that is worth 10 to 20 percent.
-// Fetching ahead by hand was slower than leaving it to the hardware.
+// A scan is bound by memory, not by arithmetic. It goes through the first and the second half of
+// the rows at the same time, because hardware fetches two streams ahead faster than one; measured,
+// that is worth 10 to 20 percent. Fetching ahead by hand was slower than leaving it to the
+// hardware.
 //
-// A sum that overflowed f32, or a cosine whose product may have underflowed, is computed once more in double
-// precision by the scalar twin. So a distance is never NaN, and never minus infinity unless the true value is beyond
-// f32.
+// A sum that overflowed f32, or a cosine whose product may have underflowed, is computed once more
+// in double precision by the scalar twin. So a distance is never NaN, and never minus infinity
+// unless the true value is beyond f32.
 #include "engine/kernels/distance.h"
 
 #include <bit>
@@ -36,13 +37,13 @@ struct ScanRows {
     const float* inverse_norms;  // cosine
 };
 
-// Scales above this mean vectors so short (1e-13 each) that what their products lose to underflow may show in the
-// cosine.
+// Scales above this mean vectors so short (1e-13 each) that what their products lose to underflow
+// may show in the cosine.
 inline constexpr float kCosineScaleMax = 1e25f;
 
 // Never inlined: keeps the rare case out of the loops.
-HWY_NOINLINE float AgainInDouble(Element element, Metric metric, const Query& query, const uint8_t* row,
-                                 float inverse_norm);
+HWY_NOINLINE float AgainInDouble(Element element, Metric metric, const Query& query,
+                                 const uint8_t* row, float inverse_norm);
 
 }  // namespace quern::kernels
 #endif
@@ -64,7 +65,10 @@ template <class Reader, class Step, Element kElement, Metric kMetric>
 class Scanner {
 public:
     HWY_INLINE Scanner(const Query& query, const ScanRows& scan)
-        : query_(query), scan_(scan), row_bytes_(query.dim * Reader::kBytes), row_sum_(query.vector, query.dim) {}
+        : query_(query),
+          scan_(scan),
+          row_bytes_(query.dim * Reader::kBytes),
+          row_sum_(query.vector, query.dim) {}
 
     HWY_INLINE void Run(float* HWY_RESTRICT out) const {
         const size_t half = scan_.count / 2;
@@ -110,7 +114,8 @@ private:
         if (HWY_LIKELY(std::fabs(distance) <= std::numeric_limits<float>::max() && !doubtful)) {
             return distance;
         }
-        return AgainInDouble(kElement, kMetric, query_, scan_.rows + row_index * row_bytes_, inverse_norm);
+        return AgainInDouble(kElement, kMetric, query_, scan_.rows + row_index * row_bytes_,
+                             inverse_norm);
     }
 
     const Query& query_;
@@ -122,9 +127,15 @@ private:
 template <class Reader, Element kElement>
 void ScanElement(Metric metric, const Query& query, const ScanRows& scan, float* out) {
     switch (metric) {
-        case Metric::kL2: Scanner<Reader, SquaredL2Step, kElement, Metric::kL2>(query, scan).Run(out); break;
-        case Metric::kIp: Scanner<Reader, ProductStep, kElement, Metric::kIp>(query, scan).Run(out); break;
-        case Metric::kCosine: Scanner<Reader, ProductStep, kElement, Metric::kCosine>(query, scan).Run(out); break;
+        case Metric::kL2:
+            Scanner<Reader, SquaredL2Step, kElement, Metric::kL2>(query, scan).Run(out);
+            break;
+        case Metric::kIp:
+            Scanner<Reader, ProductStep, kElement, Metric::kIp>(query, scan).Run(out);
+            break;
+        case Metric::kCosine:
+            Scanner<Reader, ProductStep, kElement, Metric::kCosine>(query, scan).Run(out);
+            break;
         case Metric::kHamming: break;
     }
 }
@@ -135,8 +146,9 @@ HWY_INLINE uint64_t LoadWord(const uint8_t* from) {
     return word;
 }
 
-// Words and the population count instruction keep up with memory; vectors gain nothing here. The rest of a row is the
-// upper part of its last eight bytes; only rows below eight bytes are gathered byte by byte.
+// Words and the population count instruction keep up with memory; vectors gain nothing here. The
+// rest of a row is the upper part of its last eight bytes; only rows below eight bytes are gathered
+// byte by byte.
 void ScanBits(const Query& query, const ScanRows& scan, float* out) {
     const size_t row_bytes = VectorBytes(Element::kBit, query.dim);
     const auto* vector = static_cast<const uint8_t*>(query.vector);
@@ -170,7 +182,9 @@ void Scan(Element element, Metric metric, const Query& query, const ScanRows& sc
     switch (element) {
         case Element::kF32: ScanElement<F32Reader, Element::kF32>(metric, query, scan, out); break;
         case Element::kF16: ScanElement<F16Reader, Element::kF16>(metric, query, scan, out); break;
-        case Element::kBF16: ScanElement<BF16Reader, Element::kBF16>(metric, query, scan, out); break;
+        case Element::kBF16:
+            ScanElement<BF16Reader, Element::kBF16>(metric, query, scan, out);
+            break;
         case Element::kI8: ScanElement<I8Reader, Element::kI8>(metric, query, scan, out); break;
         case Element::kBit: ScanBits(query, scan, out); break;
     }
@@ -210,13 +224,15 @@ namespace {
 HWY_EXPORT(Scan);
 HWY_EXPORT(SquaredNormsOf);
 
-// Norms with squares outside of this range are taken again in double precision: f32 overflows or loses digits there.
+// Norms with squares outside of this range are taken again in double precision: f32 overflows or
+// loses digits there.
 constexpr float kSquaredNormMin = 1e-25f;
 constexpr float kSquaredNormMax = 1e35f;
 
 }  // namespace
 
-float AgainInDouble(Element element, Metric metric, const Query& query, const uint8_t* row, float inverse_norm) {
+float AgainInDouble(Element element, Metric metric, const Query& query, const uint8_t* row,
+                    float inverse_norm) {
     return scalar::Distance(element, metric, query, row, inverse_norm);
 }
 
@@ -236,25 +252,28 @@ void Distances(Element element, Metric metric, const Query& query, const void* r
     HWY_DYNAMIC_DISPATCH(Scan)(element, metric, query, scan, out);
 }
 
-void DistancesPicked(Element element, Metric metric, const Query& query, const void* rows, const uint32_t* picked,
-                     size_t count, const float* inverse_norms, float* out) {
+void DistancesPicked(Element element, Metric metric, const Query& query, const void* rows,
+                     const uint32_t* picked, size_t count, const float* inverse_norms, float* out) {
     const ScanRows scan = {static_cast<const uint8_t*>(rows), picked, count, inverse_norms};
     HWY_DYNAMIC_DISPATCH(Scan)(element, metric, query, scan, out);
 }
 
-void SquaredNorms(Element element, const void* rows, size_t count, size_t dim, float* squared_norms) {
+void SquaredNorms(Element element, const void* rows, size_t count, size_t dim,
+                  float* squared_norms) {
     HWY_DYNAMIC_DISPATCH(SquaredNormsOf)
     (element, static_cast<const uint8_t*>(rows), count, dim, squared_norms);
 }
 
-void InverseNorms(Element element, const void* rows, size_t count, size_t dim, float* inverse_norms) {
+void InverseNorms(Element element, const void* rows, size_t count, size_t dim,
+                  float* inverse_norms) {
     SquaredNorms(element, rows, count, dim, inverse_norms);
     const size_t row_bytes = VectorBytes(element, dim);
     for (size_t i = 0; i < count; i++) {
         const float squared = inverse_norms[i];
-        inverse_norms[i] = squared >= kSquaredNormMin && squared <= kSquaredNormMax
-                               ? 1.0f / std::sqrt(squared)
-                               : scalar::InverseNorm(element, static_cast<const char*>(rows) + i * row_bytes, dim);
+        inverse_norms[i] =
+            squared >= kSquaredNormMin && squared <= kSquaredNormMax
+                ? 1.0f / std::sqrt(squared)
+                : scalar::InverseNorm(element, static_cast<const char*>(rows) + i * row_bytes, dim);
     }
 }
 

@@ -51,7 +51,8 @@ float InverseNorm(Element element, const void* row, size_t dim) {
     return squared < 1e-76 ? 0.0f : static_cast<float>(1.0 / std::sqrt(squared));
 }
 
-float Distance(Element element, Metric metric, const Query& query, const void* row, float inverse_norm) {
+float Distance(Element element, Metric metric, const Query& query, const void* row,
+               float inverse_norm) {
     double distance = 0;
     if (metric == Metric::kHamming) {
         const auto* a = static_cast<const uint8_t*>(query.vector);
@@ -65,19 +66,22 @@ float Distance(Element element, Metric metric, const Query& query, const void* r
     const auto* vector = static_cast<const float*>(query.vector);
     if (metric == Metric::kL2) {
         for (size_t i = 0; i < query.dim; i++) {
-            const double difference = static_cast<double>(vector[i]) - static_cast<double>(ElementAt(element, row, i));
+            const double difference =
+                static_cast<double>(vector[i]) - static_cast<double>(ElementAt(element, row, i));
             distance += difference * difference;
         }
     } else {
         const double product = InnerProduct(element, vector, row, query.dim);
         distance = metric == Metric::kIp ? -product
-                                         : 1.0 - product * static_cast<double>(query.inverse_norm) * static_cast<double>(inverse_norm);
+                                         : 1.0 - product * static_cast<double>(query.inverse_norm) *
+                                                     static_cast<double>(inverse_norm);
     }
     const double most = static_cast<double>(std::numeric_limits<float>::max());
     if (distance > most) {
         return std::numeric_limits<float>::infinity();
     }
-    return distance < -most ? -std::numeric_limits<float>::infinity() : static_cast<float>(distance);
+    return distance < -most ? -std::numeric_limits<float>::infinity()
+                            : static_cast<float>(distance);
 }
 
 }  // namespace quern::kernels::scalar

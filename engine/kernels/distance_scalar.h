@@ -1,4 +1,5 @@
-// Plain twins of the vector kernels, in double precision: the reference of the tests, and the way out when f32 overflows.
+// Plain twins of the vector kernels, in double precision: the reference of the tests, and the way
+// out when f32 overflows.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,8 @@ float ElementAt(Element element, const void* row, size_t i);
 double InnerProduct(Element element, const float* query, const void* row, size_t dim);
 double SquaredNorm(Element element, const void* row, size_t dim);
 // As kernels::Distances for one row, each operation in double, rounded once. Never NaN.
-float Distance(Element element, Metric metric, const Query& query, const void* row, float inverse_norm);
+float Distance(Element element, Metric metric, const Query& query, const void* row,
+               float inverse_norm);
 // 1 / |row|, 0 for a zero row.
 float InverseNorm(Element element, const void* row, size_t dim);
 

@@ -1,5 +1,5 @@
-// Half and bfloat16 codes, one number at a time and without any hardware: what the vector code must agree with, and what is used
-// where speed does not count.
+// Half and bfloat16 codes, one number at a time and without any hardware: what the vector code must
+// agree with, and what is used where speed does not count.
 #pragma once
 
 #include <bit>
@@ -34,7 +34,8 @@ inline uint16_t FloatToHalf(float value) {
         return static_cast<uint16_t>(sign | 0x7c00u);
     }
     if (magnitude < 0x38800000u) {
-        // Subnormal halves are multiples of 2^-24: adding 0.5 leaves exactly those bits at the low end of an f32, rounded to even.
+        // Subnormal halves are multiples of 2^-24: adding 0.5 leaves exactly those bits at the low
+        // end of an f32, rounded to even.
         const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
         return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000u));
     }
@@ -42,7 +43,9 @@ inline uint16_t FloatToHalf(float value) {
     return static_cast<uint16_t>(sign | ((magnitude - 0x38000000u + 0xfffu + odd) >> 13));
 }
 
-inline float BfloatToFloat(uint16_t code) { return std::bit_cast<float>(static_cast<uint32_t>(code) << 16); }
+inline float BfloatToFloat(uint16_t code) {
+    return std::bit_cast<float>(static_cast<uint32_t>(code) << 16);
+}
 
 // Nearest, ties to even, of a finite value; infinity beyond the largest bfloat16.
 inline uint16_t FloatToBfloat(float value) {

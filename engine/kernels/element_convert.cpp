@@ -33,7 +33,8 @@ bool ConvertAll(const float* values, size_t count, void* out, size_t* bad, Conve
     return true;
 }
 
-// Whether any code of a block has all exponent bits set. Simple enough for the compiler to vectorise.
+// Whether any code of a block has all exponent bits set. Simple enough for the compiler to
+// vectorise.
 template <typename Code>
 bool AnyWithExponent(const char* codes, size_t count, Code exponent) {
     Code hit = 0;
@@ -65,7 +66,8 @@ bool FindNotFinite(const void* rows, size_t count, Code exponent, size_t* bad) {
 
 }  // namespace
 
-bool FromF32(Element element, const float* values, size_t count, size_t dim, void* out, size_t* bad) {
+bool FromF32(Element element, const float* values, size_t count, size_t dim, void* out,
+             size_t* bad) {
     const size_t total = count * dim;
     if (total == 0) {
         return true;
@@ -98,7 +100,8 @@ bool FromF32(Element element, const float* values, size_t count, size_t dim, voi
     for (size_t row = 0; row < count; row++) {
         for (size_t i = 0; i < dim; i++) {
             if (values[row * dim + i] > 0) {
-                bytes[row * row_bytes + i / 8] = static_cast<uint8_t>(bytes[row * row_bytes + i / 8] | 1u << (i % 8));
+                bytes[row * row_bytes + i / 8] =
+                    static_cast<uint8_t>(bytes[row * row_bytes + i / 8] | 1u << (i % 8));
             }
         }
     }

@@ -1,15 +1,19 @@
-// Inner products of many queries with many rows: a matrix product whose result is used and dropped block by block.
+// Inner products of many queries with many rows: a matrix product whose result is used and dropped
+// block by block.
 //
-// Packed rows. Rows are packed into panels of 48; a panel holds element k of all its rows side by side, for every k:
+// Packed rows. Rows are packed into panels of 48; a panel holds element k of all its rows side by
+// side, for every k:
 //
 //     panel[k * 48 + r] = element k of row r          (rows beyond the last are zero)
 //
-// 48 rows are three vectors of 16 lanes, or six of 8, or twelve of 4: every SIMD level reads the same layout.
+// 48 rows are three vectors of 16 lanes, or six of 8, or twelve of 4: every SIMD level reads the
+// same layout.
 //
-// Products. The innermost kernel keeps the sums of up to eight queries times three vectors of rows in registers. Each
-// step k loads three vectors and one number per query, and does 24 multiply-adds. It runs over 128 elements at a
-// time, so that this part of the panel (24 KiB) stays in the first cache while all queries pass by, and adds its sums
-// to `out`. Short chains of additions are also what keeps the error bound small.
+// Products. The innermost kernel keeps the sums of up to eight queries times three vectors of rows
+// in registers. Each step k loads three vectors and one number per query, and does 24
+// multiply-adds. It runs over 128 elements at a time, so that this part of the panel (24 KiB) stays
+// in the first cache while all queries pass by, and adds its sums to `out`. Short chains of
+// additions are also what keeps the error bound small.
 //
 // Queries are not packed: eight of them are eight streams, which the first cache holds.
 #include <algorithm>
@@ -64,7 +68,8 @@ constexpr size_t kQueriesAtOnce = 4;  // 12 sums of 16 registers
 
 // kQueries queries times three vectors of rows.
 template <size_t kQueries>
-HWY_INLINE void MultiplyTile(const ProductStepArgs& args, float* HWY_RESTRICT out, size_t out_stride) {
+HWY_INLINE void MultiplyTile(const ProductStepArgs& args, float* HWY_RESTRICT out,
+                             size_t out_stride) {
     const PanelTag f32;
     const size_t lanes = hn::Lanes(f32);
     const float* HWY_RESTRICT queries = args.queries;
@@ -111,11 +116,13 @@ HWY_INLINE void Multiply(const ProductStepArgs& args, size_t row_count) {
     }
     float tile[kQueries * kPanelRows] = {};
     for (size_t q = 0; q < kQueries && args.add; q++) {
-        std::memcpy(tile + q * kPanelRows, args.out + q * args.out_stride, row_count * sizeof(float));
+        std::memcpy(tile + q * kPanelRows, args.out + q * args.out_stride,
+                    row_count * sizeof(float));
     }
     MultiplyTile<kQueries>(args, tile, kPanelRows);
     for (size_t q = 0; q < kQueries; q++) {
-        std::memcpy(args.out + q * args.out_stride, tile + q * kPanelRows, row_count * sizeof(float));
+        std::memcpy(args.out + q * args.out_stride, tile + q * kPanelRows,
+                    row_count * sizeof(float));
     }
 }
 
@@ -136,8 +143,8 @@ void MultiplyQueries(ProductStepArgs args, size_t query_count, size_t row_count)
     }
 }
 
-void Products(const float* queries, size_t query_count, const float* packed, size_t row_count, size_t dim, float* out,
-              size_t out_stride) {
+void Products(const float* queries, size_t query_count, const float* packed, size_t row_count,
+              size_t dim, float* out, size_t out_stride) {
     const size_t tile_rows = 3 * hn::Lanes(PanelTag());
     for (size_t first = 0; first < row_count; first += kPanelRows) {
         const size_t stop = std::min(first + kPanelRows, row_count);
@@ -160,7 +167,8 @@ void Products(const float* queries, size_t query_count, const float* packed, siz
 }
 
 // to[i * kPanelRows + r] = rows[r][i] for four rows.
-HWY_INLINE void TransposeFour(const float (*rows)[kPackStep], size_t count, float* HWY_RESTRICT to) {
+HWY_INLINE void TransposeFour(const float (*rows)[kPackStep], size_t count,
+                              float* HWY_RESTRICT to) {
     size_t i = 0;
 #if HWY_TARGET != HWY_SCALAR
     const hn::FixedTag<float, 4> f32;
@@ -177,8 +185,10 @@ HWY_INLINE void TransposeFour(const float (*rows)[kPackStep], size_t count, floa
         float* HWY_RESTRICT at = to + i * kPanelRows;
         hn::StoreU(hn::BitCast(f32, hn::InterleaveLower(f64, ab01, cd01)), f32, at);
         hn::StoreU(hn::BitCast(f32, hn::InterleaveUpper(f64, ab01, cd01)), f32, at + kPanelRows);
-        hn::StoreU(hn::BitCast(f32, hn::InterleaveLower(f64, ab23, cd23)), f32, at + 2 * kPanelRows);
-        hn::StoreU(hn::BitCast(f32, hn::InterleaveUpper(f64, ab23, cd23)), f32, at + 3 * kPanelRows);
+        hn::StoreU(hn::BitCast(f32, hn::InterleaveLower(f64, ab23, cd23)), f32,
+                   at + 2 * kPanelRows);
+        hn::StoreU(hn::BitCast(f32, hn::InterleaveUpper(f64, ab23, cd23)), f32,
+                   at + 3 * kPanelRows);
     }
 #endif
     for (; i < count; i++) {
@@ -267,19 +277,20 @@ void ToF32(Element element, const void* rows, size_t count, size_t dim, float* o
     (element, static_cast<const uint8_t*>(rows), count * dim, out);
 }
 
-void InnerProductBlock(const float* queries, size_t query_count, const float* packed_rows, size_t row_count, size_t dim,
-                       float* out, size_t out_stride) {
+void InnerProductBlock(const float* queries, size_t query_count, const float* packed_rows,
+                       size_t row_count, size_t dim, float* out, size_t out_stride) {
     HWY_DYNAMIC_DISPATCH(Products)
     (queries, query_count, packed_rows, row_count, dim, out, out_stride);
 }
 
-// A sum in which no term passes through more than n roundings is off by at most n u / (1 - n u) times the sum of the
-// terms' absolute values, which |q| |r| bounds; u = 2^-24. This holds for every order of adding, with n <= dim: a
-// product's own rounding (none with fused multiply-add) and dim - 1 additions. n is smaller where several sums run
-// side by side:
+// A sum in which no term passes through more than n roundings is off by at most n u / (1 - n u)
+// times the sum of the terms' absolute values, which |q| |r| bounds; u = 2^-24. This holds for
+// every order of adding, with n <= dim: a product's own rounding (none with fused multiply-add) and
+// dim - 1 additions. n is smaller where several sums run side by side:
 //
 //   InnerProductBlock  1 + the additions within one depth step + one addition per step
-//   Distances          1 + dim / (4 lanes) + 2 (a whole vector and the rest) + 2 (four sums) + log2 lanes
+//   Distances          1 + dim / (4 lanes) + 2 (a whole vector and the rest) + 2 (four sums) + log2
+//   lanes
 //
 // Numbers so small that products underflow are outside of this bound; see distance.cpp.
 float InnerProductError(size_t dim) {

@@ -1,16 +1,17 @@
 // Reads stored rows as f32 vectors: sums over a row, and f32 copies. Included once per SIMD level.
 //
-// The order of the sum over a row is fixed by its length and the SIMD level alone. Vector i of a group of four goes
-// to sum i; up to three further whole vectors go to sums 0 to 2, the rest to sum 3; then (0 + 1) + (2 + 3), then the
-// lanes. So a row's result cannot depend on its neighbours, its position or its alignment. Four sums, because a fused
-// multiply-add takes four cycles on the processors of today.
+// The order of the sum over a row is fixed by its length and the SIMD level alone. Vector i of a
+// group of four goes to sum i; up to three further whole vectors go to sums 0 to 2, the rest to sum
+// 3; then (0 + 1) + (2 + 3), then the lanes. So a row's result cannot depend on its neighbours, its
+// position or its alignment. Four sums, because a fused multiply-add takes four cycles on the
+// processors of today.
 //
-// Two rows are summed side by side where there are two: that halves the loads of the query. Each row's own order of
-// additions is the same as alone.
+// Two rows are summed side by side where there are two: that halves the loads of the query. Each
+// row's own order of additions is the same as alone.
 //
-// The rest of a row that does not fill a vector is read as the last whole vector of the row, with the lanes that were
-// counted before set to zero. That never touches a byte outside the row and costs one instruction. Only rows shorter
-// than one vector are copied to a padded buffer.
+// The rest of a row that does not fill a vector is read as the last whole vector of the row, with
+// the lanes that were counted before set to zero. That never touches a byte outside the row and
+// costs one instruction. Only rows shorter than one vector are copied to a padded buffer.
 //
 // All reads go through bytes, since rows in a file's blob have any alignment.
 #if defined(QUERN_ENGINE_KERNELS_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -51,7 +52,8 @@ HWY_INLINE hn::Vec<Tag> LoadBytes(Tag tag, const uint8_t* from) {
 #endif
 }
 
-// One reader per element type: kBytes of one element, Load makes f32 of as many elements as an f32 vector has lanes.
+// One reader per element type: kBytes of one element, Load makes f32 of as many elements as an f32
+// vector has lanes.
 struct F32Reader {
     static constexpr size_t kBytes = 4;
     static HWY_INLINE F32Vec Load(const uint8_t* from) { return LoadBytes(F32Tag(), from); }
@@ -75,13 +77,16 @@ struct I8Reader {
     static constexpr size_t kBytes = 1;
     static HWY_INLINE F32Vec Load(const uint8_t* from) {
         const hn::Rebind<int32_t, F32Tag> wide;
-        return hn::ConvertTo(F32Tag(), hn::PromoteTo(wide, LoadBytes(hn::Rebind<int8_t, F32Tag>(), from)));
+        return hn::ConvertTo(F32Tag(),
+                             hn::PromoteTo(wide, LoadBytes(hn::Rebind<int8_t, F32Tag>(), from)));
     }
 };
 
 // One step per kind of sum.
 struct ProductStep {
-    static HWY_INLINE F32Vec Add(F32Vec query, F32Vec row, F32Vec sum) { return hn::MulAdd(query, row, sum); }
+    static HWY_INLINE F32Vec Add(F32Vec query, F32Vec row, F32Vec sum) {
+        return hn::MulAdd(query, row, sum);
+    }
 };
 
 struct SquaredL2Step {
@@ -92,7 +97,9 @@ struct SquaredL2Step {
 };
 
 struct SquaredNormStep {
-    static HWY_INLINE F32Vec Add(F32Vec /*query*/, F32Vec row, F32Vec sum) { return hn::MulAdd(row, row, sum); }
+    static HWY_INLINE F32Vec Add(F32Vec /*query*/, F32Vec row, F32Vec sum) {
+        return hn::MulAdd(row, row, sum);
+    }
 };
 
 // Sums over rows of one length against one query; `query` is NULL for norms.
@@ -125,7 +132,8 @@ public:
         }
         size_t i = 0;
         for (; i + 4 * lanes <= dim_; i += 4 * lanes) {
-            // Four vectors of one row, then four of the next: memory is quicker with neighbours together.
+            // Four vectors of one row, then four of the next: memory is quicker with neighbours
+            // together.
             const F32Vec query0 = LoadQuery(i);
             const F32Vec query1 = LoadQuery(i + lanes);
             const F32Vec query2 = LoadQuery(i + 2 * lanes);
@@ -150,11 +158,13 @@ public:
         }
         for (size_t r = 0; r < kRows; r++) {
             if (rest_ != 0) {
-                const F32Vec tail = dim_ > rest_ ? hn::IfThenElseZero(tail_mask_, LoadRow(rows[r], dim_ - lanes))
-                                                 : LoadPadded<Reader>(rows[r]);
+                const F32Vec tail =
+                    dim_ > rest_ ? hn::IfThenElseZero(tail_mask_, LoadRow(rows[r], dim_ - lanes))
+                                 : LoadPadded<Reader>(rows[r]);
                 parts[r][3] = Step::Add(tail_query_, tail, parts[r][3]);
             }
-            const F32Vec sum = hn::Add(hn::Add(parts[r][0], parts[r][1]), hn::Add(parts[r][2], parts[r][3]));
+            const F32Vec sum =
+                hn::Add(hn::Add(parts[r][0], parts[r][1]), hn::Add(parts[r][2], parts[r][3]));
             sums[r] = hn::GetLane(hn::SumOfLanes(f32, sum));
         }
     }
@@ -162,15 +172,16 @@ public:
 private:
     // Adds the vector at `index` of each row to one of its four parts.
     template <size_t kRows>
-    HWY_INLINE void AddVector(const uint8_t* const (&rows)[kRows], size_t index, F32Vec (&parts)[kRows][4],
-                              size_t part) const {
+    HWY_INLINE void AddVector(const uint8_t* const (&rows)[kRows], size_t index,
+                              F32Vec (&parts)[kRows][4], size_t part) const {
         const F32Vec query = LoadQuery(index);
         for (size_t r = 0; r < kRows; r++) {
             parts[r][part] = Step::Add(query, LoadRow(rows[r], index), parts[r][part]);
         }
     }
     HWY_INLINE F32Vec LoadQuery(size_t index) const {
-        return query_ == nullptr ? hn::Zero(F32Tag()) : F32Reader::Load(query_ + index * sizeof(float));
+        return query_ == nullptr ? hn::Zero(F32Tag())
+                                 : F32Reader::Load(query_ + index * sizeof(float));
     }
     HWY_INLINE F32Vec LoadRow(const uint8_t* row, size_t index) const {
         return Reader::Load(row + index * Reader::kBytes);

@@ -1,6 +1,6 @@
-// Positions of the values within a threshold. A search calls this after every block of distances, and nearly all
-// blocks hold none: the common case is four comparisons and one test. A vector's compress instruction would not help
-// the rare case: storing with it is slow on several processors.
+// Positions of the values within a threshold. A search calls this after every block of distances,
+// and nearly all blocks hold none: the common case is four comparisons and one test. A vector's
+// compress instruction would not help the rare case: storing with it is slow on several processors.
 #include "engine/kernels/distance.h"
 #include "engine/kernels/simd_targets.h"
 
@@ -16,7 +16,8 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-size_t Select(const float* HWY_RESTRICT values, size_t count, float threshold, uint32_t* HWY_RESTRICT out) {
+size_t Select(const float* HWY_RESTRICT values, size_t count, float threshold,
+              uint32_t* HWY_RESTRICT out) {
     const hn::ScalableTag<float> f32;
     const size_t lanes = hn::Lanes(f32);
     const size_t step = 4 * lanes;
@@ -30,12 +31,14 @@ size_t Select(const float* HWY_RESTRICT values, size_t count, float threshold, u
             const auto within2 = hn::Le(hn::LoadU(f32, values + i + 2 * lanes), most);
             const auto within3 = hn::Le(hn::LoadU(f32, values + i + 3 * lanes), most);
             stop = i + step;
-            if (HWY_LIKELY(hn::AllFalse(f32, hn::Or(hn::Or(within0, within1), hn::Or(within2, within3))))) {
+            if (HWY_LIKELY(hn::AllFalse(
+                    f32, hn::Or(hn::Or(within0, within1), hn::Or(within2, within3))))) {
                 i = stop;
                 continue;
             }
         }
-        // Always writes, and advances when that was right: no branch to guess. selected <= i < count keeps it inside.
+        // Always writes, and advances when that was right: no branch to guess. selected <= i <
+        // count keeps it inside.
         for (; i < stop; i++) {
             out[selected] = static_cast<uint32_t>(i);
             selected += values[i] <= threshold ? 1 : 0;

@@ -8,10 +8,12 @@
 
 namespace quern::kernels {
 
-// Levels that this build has and this processor can run, best first. The last is what ForceLowestLevel picks.
+// Levels that this build has and this processor can run, best first. The last is what
+// ForceLowestLevel picks.
 std::vector<std::string> SimdLevels();
 
-// Uses the level of that name from now on; false (and no change) when it is not among SimdLevels(). NULL: the best.
+// Uses the level of that name from now on; false (and no change) when it is not among SimdLevels().
+// NULL: the best.
 bool SetSimdLevel(const char* name);
 
 }  // namespace quern::kernels

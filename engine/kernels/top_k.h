@@ -18,13 +18,15 @@ struct Hit {
     }
 };
 
-// Keeps the k smallest hits by distance, then position, in a heap that grows as they come (k may be a million). Confined.
+// Keeps the k smallest hits by distance, then position, in a heap that grows as they come (k may be
+// a million). Confined.
 class TopK {
 public:
     explicit TopK(size_t k) : k_(k) {}
 
     void Push(float distance, uint32_t position) {
-        const Hit hit{std::isnan(distance) ? std::numeric_limits<float>::infinity() : distance, position};
+        const Hit hit{std::isnan(distance) ? std::numeric_limits<float>::infinity() : distance,
+                      position};
         if (heap_.size() < k_) {
             heap_.push_back(hit);
             std::push_heap(heap_.begin(), heap_.end());
@@ -36,7 +38,8 @@ public:
     }
     // The k-th distance; infinity while fewer are held. A hit farther away than this cannot enter.
     float Threshold() const {
-        return heap_.size() < k_ || k_ == 0 ? std::numeric_limits<float>::infinity() : heap_.front().distance;
+        return heap_.size() < k_ || k_ == 0 ? std::numeric_limits<float>::infinity()
+                                            : heap_.front().distance;
     }
     size_t size() const { return heap_.size(); }
     // All hits, nearest first; the object is empty afterwards.

@@ -14,7 +14,8 @@ constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kLine = 64;
 }  // namespace
 
-Buffer::Buffer(size_t bytes, std::shared_ptr<MemoryCounter> counter) : bytes_(bytes), counter_(std::move(counter)) {
+Buffer::Buffer(size_t bytes, std::shared_ptr<MemoryCounter> counter)
+    : bytes_(bytes), counter_(std::move(counter)) {
     if (bytes == 0) {
         return;
     }

@@ -1,5 +1,6 @@
-// Large arrays of decoded vectors. Scans are bound by memory bandwidth, which huge pages nearly double on common
-// processors, so big buffers are aligned to 2 MiB and ask for them. Every byte is counted in a MemoryCounter.
+// Large arrays of decoded vectors. Scans are bound by memory bandwidth, which huge pages nearly
+// double on common processors, so big buffers are aligned to 2 MiB and ask for them. Every byte is
+// counted in a MemoryCounter.
 #pragma once
 
 #include <atomic>

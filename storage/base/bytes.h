@@ -1,6 +1,6 @@
-// Little-endian reading and writing with bounds. Every parser of file bytes goes through ByteReader: a read past the
-// end sets a sticky failure and gives zeros, so that parsers check once, after a group of reads, and never
-// touch memory outside the span.
+// Little-endian reading and writing with bounds. Every parser of file bytes goes through
+// ByteReader: a read past the end sets a sticky failure and gives zeros, so that parsers check
+// once, after a group of reads, and never touch memory outside the span.
 #pragma once
 
 #include <cstdint>

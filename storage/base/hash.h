@@ -1,5 +1,5 @@
-// XXH3-64, the one checksum of the file. Seeds bind a checksum to its place, so that right content in the wrong place
-// is seen as well.
+// XXH3-64, the one checksum of the file. Seeds bind a checksum to its place, so that right content
+// in the wrong place is seen as well.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,9 @@
 namespace quern {
 
 uint64_t Hash64(const void* data, size_t size, uint64_t seed);
-inline uint64_t Hash64(BytesView bytes, uint64_t seed) { return Hash64(bytes.data(), bytes.size(), seed); }
+inline uint64_t Hash64(BytesView bytes, uint64_t seed) {
+    return Hash64(bytes.data(), bytes.size(), seed);
+}
 
 // Mixes two numbers into a seed.
 inline uint64_t MixSeed(uint64_t a, uint64_t b) {

@@ -12,8 +12,9 @@
 
 namespace quern {
 
-// body(worker) for worker = 0 .. threads-1, worker 0 on this thread. The first error wins. If a thread cannot be
-// started, fewer run: body must share out work by a counter, not by worker number alone.
+// body(worker) for worker = 0 .. threads-1, worker 0 on this thread. The first error wins. If a
+// thread cannot be started, fewer run: body must share out work by a counter, not by worker number
+// alone.
 inline Status RunOnThreads(int threads, const std::function<Status(int)>& body) {
     std::vector<std::thread> others;
     std::mutex mutex;

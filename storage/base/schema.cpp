@@ -4,7 +4,9 @@ namespace quern {
 
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+char Lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 bool StartsWith(std::string_view name, std::string_view prefix) {
     return name.size() >= prefix.size() && SameName(name.substr(0, prefix.size()), prefix);
@@ -87,7 +89,8 @@ bool IsValidUtf8(std::string_view text) {
             }
             point = point << 6 | (next & 0x3F);
         }
-        if ((extra == 2 && point < 0x800) || (extra == 3 && (point < 0x10000 || point > 0x10FFFF)) ||
+        if ((extra == 2 && point < 0x800) ||
+            (extra == 3 && (point < 0x10000 || point > 0x10FFFF)) ||
             (point >= 0xD800 && point <= 0xDFFF)) {
             return false;
         }

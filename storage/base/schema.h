@@ -12,7 +12,15 @@
 namespace quern {
 
 // The numbers reach the file and the C API: do not change them.
-enum class AttrType : int32_t { kInt = 1, kReal = 2, kText = 3, kBool = 4, kBlob = 5, kJson = 6, kTags = 7 };
+enum class AttrType : int32_t {
+    kInt = 1,
+    kReal = 2,
+    kText = 3,
+    kBool = 4,
+    kBlob = 5,
+    kJson = 6,
+    kTags = 7
+};
 enum class KeyType : int32_t { kInt = 1, kText = 2 };
 
 struct AttrDef {
@@ -41,7 +49,8 @@ struct Schema {
 
     int FindAttr(std::string_view name) const;   // index, or -1
     int FindDense(std::string_view name) const;  // index, or -1
-    bool HasName(std::string_view name) const;   // key, attribute or field; ASCII case does not count
+    bool HasName(
+        std::string_view name) const;  // key, attribute or field; ASCII case does not count
     bool operator==(const Schema&) const = default;
 };
 
@@ -53,11 +62,15 @@ struct Key {
 
     static Key Int(int64_t number) { return Key{number, {}, KeyType::kInt}; }
     static Key Text(std::string_view text) { return Key{0, std::string(text), KeyType::kText}; }
-    std::string ToString() const { return type == KeyType::kInt ? std::to_string(number) : "'" + text + "'"; }
+    std::string ToString() const {
+        return type == KeyType::kInt ? std::to_string(number) : "'" + text + "'";
+    }
     friend bool operator<(const Key& a, const Key& b) {
         return a.type == KeyType::kInt ? a.number < b.number : a.text < b.text;
     }
-    friend bool operator==(const Key& a, const Key& b) { return a.number == b.number && a.text == b.text; }
+    friend bool operator==(const Key& a, const Key& b) {
+        return a.number == b.number && a.text == b.text;
+    }
 };
 struct KeyHash {
     size_t operator()(const Key& key) const {
@@ -80,8 +93,9 @@ const char* NameProblem(std::string_view name);
 bool SameName(std::string_view a, std::string_view b);  // ASCII case does not count
 bool IsValidUtf8(std::string_view text);
 
-inline constexpr size_t kKeyBytesMax = 1024;       // longer keys bloat every index page
-inline constexpr size_t kColumnsMax = 1000;        // below SQLite's column limit of 2000 with our own columns
+inline constexpr size_t kKeyBytesMax = 1024;  // longer keys bloat every index page
+inline constexpr size_t kColumnsMax =
+    1000;  // below SQLite's column limit of 2000 with our own columns
 inline constexpr size_t kCollectionsMax = 65536;
 
 }  // namespace quern

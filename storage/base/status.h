@@ -1,8 +1,9 @@
 // Status and Result: how everything below the C API says that something went wrong.
 //
-// Functions that can fail return Status or Result<T>; exceptions are used by nobody but the standard library
-// (std::bad_alloc), and the C API turns those into codes. A Status carries the public code and a message that names
-// the thing. The numbers are those of quern.h (capi asserts that they agree): do not change them.
+// Functions that can fail return Status or Result<T>; exceptions are used by nobody but the
+// standard library (std::bad_alloc), and the C API turns those into codes. A Status carries the
+// public code and a message that names the thing. The numbers are those of quern.h (capi asserts
+// that they agree): do not change them.
 #pragma once
 
 #include <cstdarg>
@@ -59,8 +60,10 @@ public:
     bool ok() const { return state_ == nullptr; }
     Code code() const { return state_ ? state_->code : Code::kOk; }
     const std::string& message() const;
-    int32_t detail() const { return state_ ? state_->detail : 0; }      // extended SQLite code
-    int32_t os_errno() const { return state_ ? state_->os_errno : 0; }  // errno of the failed system call
+    int32_t detail() const { return state_ ? state_->detail : 0; }  // extended SQLite code
+    int32_t os_errno() const {
+        return state_ ? state_->os_errno : 0;
+    }  // errno of the failed system call
     Status& WithDetail(int32_t detail, int32_t os_errno);
     // Puts "context: " before the message.
     Status& WithContext(const std::string& context);
@@ -78,8 +81,8 @@ private:
 template <typename T>
 class [[nodiscard]] Result {
 public:
-    Result(T value) : value_(std::move(value)) {}           // NOLINT: a value is a result
-    Result(Status status) : value_(std::move(status)) {}    // NOLINT: an error is a result
+    Result(T value) : value_(std::move(value)) {}         // NOLINT: a value is a result
+    Result(Status status) : value_(std::move(status)) {}  // NOLINT: an error is a result
     bool ok() const { return std::holds_alternative<T>(value_); }
     Status status() const { return ok() ? Status() : std::get<Status>(value_); }
     T& value() { return std::get<T>(value_); }
@@ -98,16 +101,18 @@ private:
 
 // Leaves the function with the error of an expression that gives a Status.
 #define QUERN_TRY(expression) QUERN_TRY_(QUERN_CONCAT(try_status_, __COUNTER__), expression)
-#define QUERN_TRY_(status, expression)           \
-    do {                                         \
-        ::quern::Status status = (expression);   \
-        if (!status.ok()) {                      \
-            return status;                       \
-        }                                        \
+#define QUERN_TRY_(status, expression)         \
+    do {                                       \
+        ::quern::Status status = (expression); \
+        if (!status.ok()) {                    \
+            return status;                     \
+        }                                      \
     } while (0)
 
-// QUERN_ASSIGN(auto x, F()): x becomes the value of the Result that F gives, or the function leaves with its error.
-#define QUERN_ASSIGN(lhs, expression) QUERN_ASSIGN_(QUERN_CONCAT(try_result_, __COUNTER__), lhs, expression)
+// QUERN_ASSIGN(auto x, F()): x becomes the value of the Result that F gives, or the function leaves
+// with its error.
+#define QUERN_ASSIGN(lhs, expression) \
+    QUERN_ASSIGN_(QUERN_CONCAT(try_result_, __COUNTER__), lhs, expression)
 #define QUERN_ASSIGN_(result, lhs, expression) \
     auto result = (expression);                \
     if (!result.ok()) {                        \

@@ -1,6 +1,7 @@
-// Work: what every slow operation carries with it: interruption and progress. Operations call Check() at block
-// boundaries; it is cheap (an atomic load, and a clock read when a callback is set).
-// Thread rule: Stop() from anywhere; Check() from any worker; the callback runs only on the thread that made the Work.
+// Work: what every slow operation carries with it: interruption and progress. Operations call
+// Check() at block boundaries; it is cheap (an atomic load, and a clock read when a callback is
+// set). Thread rule: Stop() from anywhere; Check() from any worker; the callback runs only on the
+// thread that made the Work.
 #pragma once
 
 #include <atomic>
@@ -18,9 +19,12 @@ using ProgressFn = std::function<bool(const char* task, uint64_t done, uint64_t 
 
 class Work {
 public:
-    // epoch: a counter that Interrupt increments; this work stops when it has moved since construction.
+    // epoch: a counter that Interrupt increments; this work stops when it has moved since
+    // construction.
     Work(const std::atomic<uint64_t>* epoch, ProgressFn progress)
-        : epoch_(epoch), start_epoch_(epoch ? epoch->load() : 0), progress_(std::move(progress)),
+        : epoch_(epoch),
+          start_epoch_(epoch ? epoch->load() : 0),
+          progress_(std::move(progress)),
           thread_(std::this_thread::get_id()) {}
     Work() : Work(nullptr, nullptr) {}
 
@@ -28,9 +32,12 @@ public:
         deadline_ = deadline;
         has_deadline_ = true;
     }
-    bool PastDeadline() const { return has_deadline_ && std::chrono::steady_clock::now() >= deadline_; }
+    bool PastDeadline() const {
+        return has_deadline_ && std::chrono::steady_clock::now() >= deadline_;
+    }
     std::chrono::steady_clock::duration TimeLeft() const {
-        return has_deadline_ ? deadline_ - std::chrono::steady_clock::now() : std::chrono::hours(24 * 365);
+        return has_deadline_ ? deadline_ - std::chrono::steady_clock::now()
+                             : std::chrono::hours(24 * 365);
     }
 
     Status Check(const char* task, uint64_t done, uint64_t total) {
@@ -52,7 +59,9 @@ public:
     bool Stopped() const { return stop_.load() || (epoch_ && epoch_->load() != start_epoch_); }
 
 private:
-    static Status Interrupted(const char* task) { return Status::Error(Code::kInterrupted, "%s: interrupted", task); }
+    static Status Interrupted(const char* task) {
+        return Status::Error(Code::kInterrupted, "%s: interrupted", task);
+    }
     const std::atomic<uint64_t>* epoch_;
     uint64_t start_epoch_;
     ProgressFn progress_;

@@ -1,4 +1,5 @@
-// What the benchmark programs share: medians, interleaved rounds, resident memory, data that does not compress.
+// What the benchmark programs share: medians, interleaved rounds, resident memory, data that does
+// not compress.
 #pragma once
 
 #include <quern.h>

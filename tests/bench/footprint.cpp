@@ -1,9 +1,12 @@
-// What a database costs when nobody searches it: size on disk, time and memory to open, and both under a stream of small commits.
+// What a database costs when nobody searches it: size on disk, time and memory to open, and both
+// under a stream of small commits.
 //
-//   bench_footprint [--dir DIR] [--records 1000000] [--dim 128] [--singles 1000000] [--durability full|relaxed]
+//   bench_footprint [--dir DIR] [--records 1000000] [--dim 128] [--singles 1000000] [--durability
+//   full|relaxed]
 //
-// Part one loads records in batches, optimizes, and reports the size beside the raw bytes; then a child-like fresh open is timed.
-// Part two inserts single records and prints resident memory, file and log sizes along the way.
+// Part one loads records in batches, optimizes, and reports the size beside the raw bytes; then a
+// child-like fresh open is timed. Part two inserts single records and prints resident memory, file
+// and log sizes along the way.
 #include "bench_support.h"
 
 #include <sys/wait.h>
@@ -92,8 +95,8 @@ void MeasureOpen(const std::string& path) {
             grown.push_back(mib);
         }
     }
-    std::printf("open and count: %.1f ms, %.1f MiB resident more (medians of %zu processes)\n", bench::Median(times),
-                bench::Median(grown), times.size());
+    std::printf("open and count: %.1f ms, %.1f MiB resident more (medians of %zu processes)\n",
+                bench::Median(times), bench::Median(grown), times.size());
 }
 
 int OpenOnly(const char* path) {
@@ -118,9 +121,12 @@ int main(int argc, char** argv) {
         return OpenOnly(argv[2]);
     }
     const std::string path = bench::Argument(argc, argv, "--dir", ".") + "/bench_footprint.db";
-    const auto records = static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--records", "1000000").c_str()));
-    const auto dim = static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--dim", "128").c_str()));
-    const auto singles = static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--singles", "1000000").c_str()));
+    const auto records = static_cast<size_t>(
+        std::atoll(bench::Argument(argc, argv, "--records", "1000000").c_str()));
+    const auto dim =
+        static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--dim", "128").c_str()));
+    const auto singles = static_cast<size_t>(
+        std::atoll(bench::Argument(argc, argv, "--singles", "1000000").c_str()));
     const std::string durability = bench::Argument(argc, argv, "--durability", "full");
     constexpr size_t kBatch = 20000;
     const std::vector<float> vectors = bench::NormalVectors(kBatch, dim, 7);
@@ -132,19 +138,25 @@ int main(int argc, char** argv) {
             Target target(path, "", dim);
             target.Create();
             for (size_t first = 0; first < records; first += kBatch) {
-                raw += target.Insert(static_cast<int64_t>(first), std::min(kBatch, records - first), vectors.data());
+                raw += target.Insert(static_cast<int64_t>(first), std::min(kBatch, records - first),
+                                     vectors.data());
             }
-            bench::Check(quern_optimize(target.db, nullptr, 0, &target.err), target.err, "optimize");
+            bench::Check(quern_optimize(target.db, nullptr, 0, &target.err), target.err,
+                         "optimize");
         }
         const double raw_mib = static_cast<double>(raw) / 1048576.0;
-        std::printf("%zu records of %zu random f32 (which do not compress) + key + 3 attributes\n", records, dim);
-        std::printf("file %.1f MiB, raw %.1f MiB, ratio %.3f\n", bench::FileMiB(path), raw_mib, bench::FileMiB(path) / raw_mib);
+        std::printf("%zu records of %zu random f32 (which do not compress) + key + 3 attributes\n",
+                    records, dim);
+        std::printf("file %.1f MiB, raw %.1f MiB, ratio %.3f\n", bench::FileMiB(path), raw_mib,
+                    bench::FileMiB(path) / raw_mib);
         MeasureOpen(path);
         bench::RemoveDatabase(path);
     }
     if (singles > 0) {
-        std::printf("\n%zu inserts of one record each, durability=%s\n", singles, durability.c_str());
-        std::printf("%10s %10s %10s %10s %10s %12s\n", "records", "rss MiB", "file MiB", "wal MiB", "segments", "inserts/s");
+        std::printf("\n%zu inserts of one record each, durability=%s\n", singles,
+                    durability.c_str());
+        std::printf("%10s %10s %10s %10s %10s %12s\n", "records", "rss MiB", "file MiB", "wal MiB",
+                    "segments", "inserts/s");
         bench::RemoveDatabase(path);
         Target target(path, "durability=" + durability, dim);
         target.Create();
@@ -157,8 +169,9 @@ int main(int argc, char** argv) {
                 wal_most = std::max(wal_most, bench::FileMiB(path + "-wal"));
             }
             if ((i + 1) % step == 0) {
-                std::printf("%10zu %10.1f %10.1f %10.1f %10lld %12.0f\n", i + 1, bench::ResidentMiB(), bench::FileMiB(path),
-                            wal_most, static_cast<long long>(target.Stat(QUERN_STAT_SEGMENTS)),
+                std::printf("%10zu %10.1f %10.1f %10.1f %10lld %12.0f\n", i + 1,
+                            bench::ResidentMiB(), bench::FileMiB(path), wal_most,
+                            static_cast<long long>(target.Stat(QUERN_STAT_SEGMENTS)),
                             static_cast<double>(step) / bench::SecondsSince(start));
                 std::fflush(stdout);
                 wal_most = 0;

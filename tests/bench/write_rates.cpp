@@ -1,9 +1,11 @@
-// Writing: quern beside plain SQLite that writes the same key, attributes and vector blob, with the same durability: as it comes (4 KiB
-// pages), and with 16 KiB pages like quern's, which shows what the page size alone costs a small commit.
+// Writing: quern beside plain SQLite that writes the same key, attributes and vector blob, with the
+// same durability: as it comes (4 KiB pages), and with 16 KiB pages like quern's, which shows what
+// the page size alone costs a small commit.
 //
 //   bench_write_rates [--dir DIR] [--records 100000] [--dim 128] [--rounds 5] [--singles 2000]
 //
-// Rates of one large transaction, and of durable commits of one record each; rounds alternate between the two.
+// Rates of one large transaction, and of durable commits of one record each; rounds alternate
+// between the two.
 #include <sqlite3.h>
 
 #include <functional>
@@ -55,21 +57,27 @@ public:
         Run(("PRAGMA page_size=" + std::to_string(page_bytes)).c_str());
         Run("PRAGMA journal_mode=WAL");
         Run("PRAGMA synchronous=FULL");
-        Run("CREATE TABLE docs(id INTEGER PRIMARY KEY, year INTEGER, price REAL, title TEXT, emb BLOB)");
-        SqliteCheck(sqlite3_prepare_v2(db_, "INSERT INTO docs VALUES(?1,?2,?3,?4,?5)", -1, &insert_, nullptr), db_, "prepare");
+        Run("CREATE TABLE docs(id INTEGER PRIMARY KEY, year INTEGER, price REAL, title TEXT, emb "
+            "BLOB)");
+        SqliteCheck(sqlite3_prepare_v2(db_, "INSERT INTO docs VALUES(?1,?2,?3,?4,?5)", -1, &insert_,
+                                       nullptr),
+                    db_, "prepare");
     }
     ~PlainSqlite() {
         sqlite3_finalize(insert_);
         sqlite3_close(db_);
         bench::RemoveDatabase(path_);
     }
-    void Run(const char* sql) { SqliteCheck(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr), db_, sql); }
+    void Run(const char* sql) {
+        SqliteCheck(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr), db_, sql);
+    }
     void Insert(const Data& data, size_t i, int64_t key) {
         sqlite3_bind_int64(insert_, 1, key);
         sqlite3_bind_int64(insert_, 2, data.years[i]);
         sqlite3_bind_double(insert_, 3, data.prices[i]);
         sqlite3_bind_text(insert_, 4, data.title_pointers[i], -1, SQLITE_STATIC);
-        sqlite3_bind_blob(insert_, 5, data.vectors.data() + i * data.dim, static_cast<int>(data.dim * sizeof(float)), SQLITE_STATIC);
+        sqlite3_bind_blob(insert_, 5, data.vectors.data() + i * data.dim,
+                          static_cast<int>(data.dim * sizeof(float)), SQLITE_STATIC);
         SqliteCheck(sqlite3_step(insert_), db_, "insert");
         sqlite3_reset(insert_);
     }
@@ -146,15 +154,20 @@ double Timed(const std::function<void()>& body) {
 
 int main(int argc, char** argv) {
     const std::string dir = bench::Argument(argc, argv, "--dir", ".");
-    const auto records = static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--records", "100000").c_str()));
-    const auto dim = static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--dim", "128").c_str()));
-    const auto rounds = static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--rounds", "5").c_str()));
-    const auto singles = static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--singles", "10000").c_str()));
+    const auto records =
+        static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--records", "100000").c_str()));
+    const auto dim =
+        static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--dim", "128").c_str()));
+    const auto rounds =
+        static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--rounds", "5").c_str()));
+    const auto singles =
+        static_cast<size_t>(std::atoll(bench::Argument(argc, argv, "--singles", "10000").c_str()));
     const std::string ours_path = dir + "/bench_quern.db";
     const Data data = MakeData(std::max(records, singles), dim);
-    std::printf("%s\n%zu records of %zu f32, an int key, 3 attributes; medians of %zu rounds\n\n", quern_build_info(), records,
-                dim, rounds);
-    std::printf("%-36s %11s %11s %11s %8s %8s\n", "records per second", "quern", "SQLite", "SQLite 16K", "ratio", "to 16K");
+    std::printf("%s\n%zu records of %zu f32, an int key, 3 attributes; medians of %zu rounds\n\n",
+                quern_build_info(), records, dim, rounds);
+    std::printf("%-36s %11s %11s %11s %8s %8s\n", "records per second", "quern", "SQLite",
+                "SQLite 16K", "ratio", "to 16K");
 
     for (const size_t batch : {records, size_t{1000}}) {
         Rounds seconds;
@@ -174,12 +187,14 @@ int main(int argc, char** argv) {
                 quern_txn* txn = nullptr;
                 bench::Check(quern_begin(quern.db(), &txn, quern.error()), *quern.error(), "begin");
                 for (size_t first = 0; first < records; first += batch) {
-                    quern.Insert(data, first, std::min(batch, records - first), data.keys.data() + first, txn);
+                    quern.Insert(data, first, std::min(batch, records - first),
+                                 data.keys.data() + first, txn);
                 }
                 bench::Check(quern_commit(txn, quern.error()), *quern.error(), "commit");
             }));
         }
-        Report(("one transaction, batches of " + std::to_string(batch)).c_str(), seconds, static_cast<double>(records));
+        Report(("one transaction, batches of " + std::to_string(batch)).c_str(), seconds,
+               static_cast<double>(records));
     }
 
     Rounds seconds;

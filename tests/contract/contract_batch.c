@@ -4,28 +4,28 @@
 #include <limits.h>
 #include <string.h>
 
-typedef int32_t write_function(quern_batch *, quern_txn *, quern_error *);
+typedef int32_t write_function(quern_batch*, quern_txn*, quern_error*);
 /* The library's own functions warn when a result is dropped; behind a pointer they are plain. */
-static write_function *const writes[] = {quern_insert, quern_upsert, quern_update, quern_delete};
+static write_function* const writes[] = {quern_insert, quern_upsert, quern_update, quern_delete};
 
 static void null_batch(void) {
     static const int64_t ints[] = {1};
     static const double reals[] = {1};
     static const uint8_t bools[] = {1};
-    static const char *const texts[] = {"x"};
-    static const void *const blobs[] = {"x"};
+    static const char* const texts[] = {"x"};
+    static const void* const blobs[] = {"x"};
     static const size_t sizes[] = {0, 1};
     static const float vector[] = {1, 2, 3};
-    quern_db *db = open_docs();
-    quern_query *query = query_of_docs(db);
-    quern_batch *wrong[2];
-    quern_result *r;
+    quern_db* db = open_docs();
+    quern_query* query = query_of_docs(db);
+    quern_batch* wrong[2];
+    quern_result* r;
     size_t i;
     size_t w;
     wrong[0] = NULL;
-    wrong[1] = (quern_batch *)query;
+    wrong[1] = (quern_batch*)query;
     for (i = 0; i < COUNT_OF(wrong); i++) {
-        quern_batch *b = wrong[i];
+        quern_batch* b = wrong[i];
         quern_batch_key_int(b, ints);
         quern_batch_key_text(b, texts);
         quern_batch_int(b, "n", ints, NULL);
@@ -51,9 +51,9 @@ static void null_batch(void) {
     quern_close(db);
 }
 
-static int32_t insert_new(quern_db *db, const char *collection, size_t n) {
-    static const char *const keys[] = {"new"};
-    quern_batch *b = quern_batch_new(db, collection, n);
+static int32_t insert_new(quern_db* db, const char* collection, size_t n) {
+    static const char* const keys[] = {"new"};
+    quern_batch* b = quern_batch_new(db, collection, n);
     int32_t status;
     quern_batch_key_text(b, keys);
     status = quern_insert(b, NULL, E);
@@ -63,7 +63,7 @@ static int32_t insert_new(quern_db *db, const char *collection, size_t n) {
 
 static void sizes_and_names(void) {
     static const size_t bad_sizes[] = {0, 16777217, SIZE_MAX, SIZE_MAX / 2 + 1};
-    quern_db *db = open_docs();
+    quern_db* db = open_docs();
     size_t i;
     for (i = 0; i < COUNT_OF(bad_sizes); i++) {
         WANT_NAMED(QUERN_ERR_INVALID, "16777216", insert_new(db, "docs", bad_sizes[i]));
@@ -80,43 +80,111 @@ static void sizes_and_names(void) {
 
 /* A builder keeps its first error; each use reports it. */
 static void null_arguments(void) {
-    static const char *const key[] = {"k"};
+    static const char* const key[] = {"k"};
     static const size_t sizes[] = {0, 1};
-    static const char *const texts[] = {"x"};
-    static const void *const blobs[] = {"x"};
+    static const char* const texts[] = {"x"};
+    static const void* const blobs[] = {"x"};
     static const int64_t ints[] = {1};
     static const double reals[] = {1};
     static const uint8_t bools[] = {1};
     static const float vector[] = {1, 2, 3};
-    quern_db *db = open_docs();
+    quern_db* db = open_docs();
     int i;
     for (i = 0; i < 22; i++) {
-        const char *named = "NULL";
+        const char* named = "NULL";
         int32_t wanted = QUERN_ERR_MISUSE;
-        quern_batch *b = batch_of_one(db, "docs", key);
+        quern_batch* b = batch_of_one(db, "docs", key);
         switch (i) {
-            case 0: quern_batch_key_int(b, NULL); named = "keys"; break;
-            case 1: quern_batch_key_text(b, NULL); named = "keys"; break;
-            case 2: quern_batch_int(b, NULL, ints, NULL); named = "attr"; break;
-            case 3: quern_batch_int(b, "n", NULL, NULL); named = "'n'"; break;
-            case 4: quern_batch_real(b, NULL, reals, NULL); named = "attr"; break;
-            case 5: quern_batch_real(b, "r", NULL, NULL); named = "'r'"; break;
-            case 6: quern_batch_bool(b, NULL, bools, NULL); named = "attr"; break;
-            case 7: quern_batch_bool(b, "b", NULL, NULL); named = "'b'"; break;
-            case 8: quern_batch_text(b, NULL, texts, NULL); named = "attr"; break;
-            case 9: quern_batch_text(b, "t", NULL, NULL); named = "'t'"; break;
-            case 10: quern_batch_blob(b, NULL, blobs, sizes, NULL); named = "attr"; break;
-            case 11: quern_batch_blob(b, "x", NULL, sizes, NULL); named = "'x'"; break;
-            case 12: quern_batch_blob(b, "x", blobs, NULL, NULL); named = "sizes"; break;
-            case 13: quern_batch_tags(b, NULL, sizes, texts, NULL); named = "attr"; break;
-            case 14: quern_batch_tags(b, "g", NULL, texts, NULL); named = "offsets"; break;
-            case 15: quern_batch_tags(b, "g", sizes, NULL, NULL); named = "'g'"; break;
-            case 16: quern_batch_dense(b, NULL, vector, 3, NULL); named = "field"; break;
-            case 17: quern_batch_dense(b, "v", NULL, 3, NULL); named = "'v'"; break;
-            case 18: quern_batch_dense_raw(b, NULL, vector, QUERN_F32, 3, NULL); named = "field"; break;
-            case 19: quern_batch_dense_raw(b, "v", NULL, QUERN_F32, 3, NULL); named = "'v'"; break;
-            case 20: quern_batch_dense_raw(b, "v", vector, 0, 3, NULL); named = "'v'"; wanted = QUERN_ERR_INVALID; break;
-            default: quern_batch_dense_raw(b, "v", vector, INT_MIN, 3, NULL); named = "'v'"; wanted = QUERN_ERR_INVALID; break;
+            case 0:
+                quern_batch_key_int(b, NULL);
+                named = "keys";
+                break;
+            case 1:
+                quern_batch_key_text(b, NULL);
+                named = "keys";
+                break;
+            case 2:
+                quern_batch_int(b, NULL, ints, NULL);
+                named = "attr";
+                break;
+            case 3:
+                quern_batch_int(b, "n", NULL, NULL);
+                named = "'n'";
+                break;
+            case 4:
+                quern_batch_real(b, NULL, reals, NULL);
+                named = "attr";
+                break;
+            case 5:
+                quern_batch_real(b, "r", NULL, NULL);
+                named = "'r'";
+                break;
+            case 6:
+                quern_batch_bool(b, NULL, bools, NULL);
+                named = "attr";
+                break;
+            case 7:
+                quern_batch_bool(b, "b", NULL, NULL);
+                named = "'b'";
+                break;
+            case 8:
+                quern_batch_text(b, NULL, texts, NULL);
+                named = "attr";
+                break;
+            case 9:
+                quern_batch_text(b, "t", NULL, NULL);
+                named = "'t'";
+                break;
+            case 10:
+                quern_batch_blob(b, NULL, blobs, sizes, NULL);
+                named = "attr";
+                break;
+            case 11:
+                quern_batch_blob(b, "x", NULL, sizes, NULL);
+                named = "'x'";
+                break;
+            case 12:
+                quern_batch_blob(b, "x", blobs, NULL, NULL);
+                named = "sizes";
+                break;
+            case 13:
+                quern_batch_tags(b, NULL, sizes, texts, NULL);
+                named = "attr";
+                break;
+            case 14:
+                quern_batch_tags(b, "g", NULL, texts, NULL);
+                named = "offsets";
+                break;
+            case 15:
+                quern_batch_tags(b, "g", sizes, NULL, NULL);
+                named = "'g'";
+                break;
+            case 16:
+                quern_batch_dense(b, NULL, vector, 3, NULL);
+                named = "field";
+                break;
+            case 17:
+                quern_batch_dense(b, "v", NULL, 3, NULL);
+                named = "'v'";
+                break;
+            case 18:
+                quern_batch_dense_raw(b, NULL, vector, QUERN_F32, 3, NULL);
+                named = "field";
+                break;
+            case 19:
+                quern_batch_dense_raw(b, "v", NULL, QUERN_F32, 3, NULL);
+                named = "'v'";
+                break;
+            case 20:
+                quern_batch_dense_raw(b, "v", vector, 0, 3, NULL);
+                named = "'v'";
+                wanted = QUERN_ERR_INVALID;
+                break;
+            default:
+                quern_batch_dense_raw(b, "v", vector, INT_MIN, 3, NULL);
+                named = "'v'";
+                wanted = QUERN_ERR_INVALID;
+                break;
         }
         quern_batch_int(b, "n", ints, NULL); /* what comes later changes nothing */
         WANT_NAMED(wanted, named, quern_insert(b, NULL, E));
@@ -127,10 +195,10 @@ static void null_arguments(void) {
     quern_close(db);
 }
 
-static int32_t upsert_text_key(quern_db *db, const char *key) {
-    const char *keys[1];
+static int32_t upsert_text_key(quern_db* db, const char* key) {
+    const char* keys[1];
     int32_t status;
-    quern_batch *b;
+    quern_batch* b;
     keys[0] = key;
     b = batch_of_one(db, "docs", keys);
     status = quern_upsert(b, NULL, E);
@@ -139,17 +207,17 @@ static int32_t upsert_text_key(quern_db *db, const char *key) {
 }
 
 static void keys(void) {
-    static const char *const twice[] = {"p", "q", "p"};
+    static const char* const twice[] = {"p", "q", "p"};
     static const int64_t number[] = {7};
     static const int64_t extremes[] = {INT64_MAX, INT64_MIN, 0, -1};
     static const int64_t twice_int[] = {5, -5, 5};
     static char key_1024[1025];
     static char key_1025[1026];
-    quern_db *db = open_docs();
-    quern_schema *s = quern_schema_new();
-    quern_batch *b;
-    quern_result *r;
-    quern_cursor *c;
+    quern_db* db = open_docs();
+    quern_schema* s = quern_schema_new();
+    quern_batch* b;
+    quern_result* r;
+    quern_cursor* c;
     memset(key_1024, 'k', 1024);
     memset(key_1025, 'k', 1025);
     WANT_NAMED(QUERN_ERR_INVALID, "NULL", upsert_text_key(db, NULL));
@@ -201,12 +269,12 @@ static void keys(void) {
 
 /* A batch is all or nothing, and stays usable. */
 static void what_writes_promise(void) {
-    static const char *const new_and_old[] = {"z", "a"};
-    static const char *const only_old[] = {"a", "c"};
+    static const char* const new_and_old[] = {"z", "a"};
+    static const char* const only_old[] = {"a", "c"};
     static const int64_t numbers[] = {10, 11};
-    quern_db *db = open_docs();
-    quern_result *r;
-    quern_batch *b = quern_batch_new(db, "docs", 2);
+    quern_db* db = open_docs();
+    quern_result* r;
+    quern_batch* b = quern_batch_new(db, "docs", 2);
     quern_batch_key_text(b, new_and_old);
     quern_batch_int(b, "n", numbers, NULL);
     WANT_NAMED(QUERN_ERR_KEY_EXISTS, "'a'", quern_insert(b, NULL, E));

@@ -1,4 +1,5 @@
-// The header seen from C++: it compiles by itself, links, and its constants and structs work as written.
+// The header seen from C++: it compiles by itself, links, and its constants and structs work as
+// written.
 #include <quern.h>
 
 #include <cstdio>
@@ -62,4 +63,6 @@ int Run() {
 
 }  // namespace
 
-int main() { return Run(); }
+int main() {
+    return Run();
+}

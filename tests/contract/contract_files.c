@@ -1,4 +1,5 @@
-/* What may lie at the path: nothing, something else, a damaged file, a newer one, one that may not be written. */
+/* What may lie at the path: nothing, something else, a damaged file, a newer one, one that may not
+ * be written. */
 #define _XOPEN_SOURCE 700
 #include "contract_check.h"
 
@@ -9,9 +10,14 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { PAGE_BYTES = 16384, PAGE_CONTENT = 16320, HEADER_USER_VERSION = 60, HEADER_APPLICATION_ID = 68 };
+enum {
+    PAGE_BYTES = 16384,
+    PAGE_CONTENT = 16320,
+    HEADER_USER_VERSION = 60,
+    HEADER_APPLICATION_ID = 68
+};
 
-static void write_u32_big_endian(unsigned char *at, uint32_t value) {
+static void write_u32_big_endian(unsigned char* at, uint32_t value) {
     at[0] = (unsigned char)(value >> 24);
     at[1] = (unsigned char)(value >> 16);
     at[2] = (unsigned char)(value >> 8);
@@ -19,7 +25,7 @@ static void write_u32_big_endian(unsigned char *at, uint32_t value) {
 }
 
 /* Gives page 1 a checksum that fits what it holds now. */
-static void seal_first_page(unsigned char *file) {
+static void seal_first_page(unsigned char* file) {
     const XXH64_hash_t hash = XXH3_64bits_withSeed(file, PAGE_CONTENT, 1);
     int i;
     for (i = 0; i < 8; i++) {
@@ -27,8 +33,8 @@ static void seal_first_page(unsigned char *file) {
     }
 }
 
-static void refuse(int32_t status, const char *what, const char *path, const char *options) {
-    quern_db *db = (quern_db *)&contract_error;
+static void refuse(int32_t status, const char* what, const char* path, const char* options) {
+    quern_db* db = (quern_db*)&contract_error;
     check_case(what);
     WANT(status, quern_open(path, options, &db, E));
     CHECK(db == NULL);
@@ -36,9 +42,9 @@ static void refuse(int32_t status, const char *what, const char *path, const cha
 }
 
 static void nothing_there(void) {
-    quern_db *db;
+    quern_db* db;
     struct stat info;
-    const char *path = scratch_path("absent.quern");
+    const char* path = scratch_path("absent.quern");
     refuse(QUERN_ERR_CANT_OPEN, "absent, ro", path, "mode=ro");
     refuse(QUERN_ERR_CANT_OPEN, "absent, rw", path, "mode=rw");
     CHECK(stat(path, &info) != 0); /* refusing creates nothing */
@@ -56,9 +62,9 @@ static void something_else(void) {
     static const char text[] = "id,title\n1,not a database at all\n";
     unsigned char noise[4096];
     size_t i;
-    quern_db *db;
+    quern_db* db;
     uint32_t state = 1;
-    const char *path = scratch_path("text.csv");
+    const char* path = scratch_path("text.csv");
     write_file(path, text, sizeof text - 1);
     refuse(QUERN_ERR_NOT_A_DATABASE, "text", path, NULL);
     refuse(QUERN_ERR_NOT_A_DATABASE, "text, ro", path, "mode=ro");
@@ -78,8 +84,8 @@ static void something_else(void) {
     quern_close(db);
 }
 
-static void make_database(const char *path) {
-    quern_db *db = open_file(path, NULL);
+static void make_database(const char* path) {
+    quern_db* db = open_file(path, NULL);
     create_docs(db, "docs");
     fill_docs(db, "docs");
     WANT(QUERN_OK, quern_optimize(db, NULL, 0, E));
@@ -87,9 +93,9 @@ static void make_database(const char *path) {
 }
 
 static void damaged(void) {
-    const char *good = scratch_path("good.quern");
-    const char *path = scratch_path("damaged.quern");
-    unsigned char *file;
+    const char* good = scratch_path("good.quern");
+    const char* path = scratch_path("damaged.quern");
+    unsigned char* file;
     size_t size;
     make_database(good);
     file = read_file(good, &size);
@@ -102,9 +108,10 @@ static void damaged(void) {
     refuse(QUERN_ERR_TRUNCATED, "first page only", path, NULL);
     write_file(path, file, 100);
     {
-        quern_db *db = (quern_db *)&contract_error;
+        quern_db* db = (quern_db*)&contract_error;
         const int32_t status = quern_open(path, NULL, &db, E);
-        CHECK(status == QUERN_ERR_TRUNCATED || status == QUERN_ERR_NOT_A_DATABASE || status == QUERN_ERR_CORRUPT);
+        CHECK(status == QUERN_ERR_TRUNCATED || status == QUERN_ERR_NOT_A_DATABASE ||
+              status == QUERN_ERR_CORRUPT);
         CHECK(db == NULL);
     }
 
@@ -134,18 +141,18 @@ static void damaged(void) {
 
 /* Damage further inside is found by who reads it, and by verify, which names it. */
 static void damaged_inside(void) {
-    const char *good = scratch_path("inside.quern");
-    const char *path = scratch_path("inside-damaged.quern");
-    unsigned char *file;
+    const char* good = scratch_path("inside.quern");
+    const char* path = scratch_path("inside-damaged.quern");
+    unsigned char* file;
     size_t size;
     size_t page;
     make_database(good);
     file = read_file(good, &size);
     for (page = 1; page < size / PAGE_BYTES; page++) {
         char name[32];
-        quern_db *db = NULL;
+        quern_db* db = NULL;
         int32_t status;
-        unsigned char *byte = file + page * PAGE_BYTES + 9000;
+        unsigned char* byte = file + page * PAGE_BYTES + 9000;
         snprintf(name, sizeof name, "page %d", (int)page + 1);
         check_case(name);
         *byte ^= 0x10;
@@ -153,7 +160,7 @@ static void damaged_inside(void) {
         *byte ^= 0x10;
         status = quern_open(path, NULL, &db, E);
         if (status == QUERN_OK) {
-            quern_text *report = NULL;
+            quern_text* report = NULL;
             WANT(QUERN_ERR_CORRUPT, quern_verify(db, &report, E));
             CHECK(report != NULL && strstr(quern_text_data(report), "\"problems\"") != NULL);
             quern_text_free(report);
@@ -168,14 +175,14 @@ static void damaged_inside(void) {
 }
 
 static void read_only(void) {
-    static const char *const key[] = {"z"};
-    const char *path = scratch_path("readonly.quern");
-    quern_db *db;
-    quern_txn *txn;
-    quern_schema *s = quern_schema_new();
-    quern_batch *b;
-    quern_query *q;
-    quern_result *r;
+    static const char* const key[] = {"z"};
+    const char* path = scratch_path("readonly.quern");
+    quern_db* db;
+    quern_txn* txn;
+    quern_schema* s = quern_schema_new();
+    quern_batch* b;
+    quern_query* q;
+    quern_result* r;
     make_database(path);
     db = open_file(path, "mode=ro");
     quern_schema_dense(s, "v", 3, QUERN_L2, NULL);

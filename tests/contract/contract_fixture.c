@@ -15,7 +15,7 @@ static int scratch_file_count;
 static long scratch_owner;
 
 static void remove_scratch(void) {
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    static const char* const suffixes[] = {"", "-wal", "-shm", "-journal"};
     char path[PATH_BYTES + 16];
     int i;
     size_t s;
@@ -31,12 +31,13 @@ static void remove_scratch(void) {
     rmdir(scratch_directory);
 }
 
-const char *scratch_path(const char *name) {
+const char* scratch_path(const char* name) {
     int i;
-    char *path;
+    char* path;
     if (scratch_directory[0] == '\0') {
-        const char *parent = getenv("TMPDIR");
-        snprintf(scratch_directory, sizeof scratch_directory, "%.400s/quern-contract-XXXXXX", parent == NULL ? "/tmp" : parent);
+        const char* parent = getenv("TMPDIR");
+        snprintf(scratch_directory, sizeof scratch_directory, "%.400s/quern-contract-XXXXXX",
+                 parent == NULL ? "/tmp" : parent);
         if (mkdtemp(scratch_directory) == NULL) {
             perror(scratch_directory);
             exit(2);
@@ -58,19 +59,20 @@ const char *scratch_path(const char *name) {
     return path;
 }
 
-void write_file(const char *path, const void *data, size_t size) {
-    FILE *file = fopen(path, "wb");
+void write_file(const char* path, const void* data, size_t size) {
+    FILE* file = fopen(path, "wb");
     if (file == NULL || (size > 0 && fwrite(data, 1, size, file) != size) || fclose(file) != 0) {
         perror(path);
         exit(2);
     }
 }
 
-unsigned char *read_file(const char *path, size_t *size) {
-    unsigned char *data;
+unsigned char* read_file(const char* path, size_t* size) {
+    unsigned char* data;
     long end;
-    FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0 || (end = ftell(file)) < 0 || fseek(file, 0, SEEK_SET) != 0) {
+    FILE* file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0 || (end = ftell(file)) < 0 ||
+        fseek(file, 0, SEEK_SET) != 0) {
         perror(path);
         exit(2);
     }
@@ -84,8 +86,8 @@ unsigned char *read_file(const char *path, size_t *size) {
     return data;
 }
 
-quern_db *open_file(const char *path, const char *options) {
-    quern_db *db;
+quern_db* open_file(const char* path, const char* options) {
+    quern_db* db;
     WANT(QUERN_OK, quern_open(path, options, &db, E));
     if (db == NULL) {
         exit(2);
@@ -93,10 +95,12 @@ quern_db *open_file(const char *path, const char *options) {
     return db;
 }
 
-quern_db *open_memory(void) { return open_file(":memory:", "busy_ms=30"); }
+quern_db* open_memory(void) {
+    return open_file(":memory:", "busy_ms=30");
+}
 
-void create_docs(quern_db *db, const char *name) {
-    quern_schema *s = quern_schema_new();
+void create_docs(quern_db* db, const char* name) {
+    quern_schema* s = quern_schema_new();
     quern_schema_key_text(s, "id");
     quern_schema_attr(s, "n", QUERN_INT, NULL);
     quern_schema_attr(s, "r", QUERN_REAL, NULL);
@@ -110,11 +114,11 @@ void create_docs(quern_db *db, const char *name) {
     quern_schema_free(s);
 }
 
-void fill_docs(quern_db *db, const char *name) {
-    static const char *const keys[] = {"a", "b", "c"};
+void fill_docs(quern_db* db, const char* name) {
+    static const char* const keys[] = {"a", "b", "c"};
     static const int64_t numbers[] = {1, 2, 3};
     static const float vectors[] = {0, 0, 0, 1, 0, 0, 0, 2, 0};
-    quern_batch *b = quern_batch_new(db, name, 3);
+    quern_batch* b = quern_batch_new(db, name, 3);
     quern_batch_key_text(b, keys);
     quern_batch_int(b, "n", numbers, NULL);
     quern_batch_dense(b, "v", vectors, 3, NULL);
@@ -123,28 +127,28 @@ void fill_docs(quern_db *db, const char *name) {
     quern_batch_free(b);
 }
 
-quern_db *open_docs(void) {
-    quern_db *db = open_memory();
+quern_db* open_docs(void) {
+    quern_db* db = open_memory();
     create_docs(db, "docs");
     fill_docs(db, "docs");
     return db;
 }
 
-quern_batch *batch_of_one(quern_db *db, const char *collection, const char *const *key) {
-    quern_batch *b = quern_batch_new(db, collection, 1);
+quern_batch* batch_of_one(quern_db* db, const char* collection, const char* const* key) {
+    quern_batch* b = quern_batch_new(db, collection, 1);
     quern_batch_key_text(b, key);
     return b;
 }
 
-uint64_t count_of(quern_db *db, const char *collection) {
+uint64_t count_of(quern_db* db, const char* collection) {
     uint64_t count = UINT64_MAX;
     WANT(QUERN_OK, quern_count(db, collection, NULL, &count, E));
     return count;
 }
 
-quern_query *query_of_docs(quern_db *db) {
+quern_query* query_of_docs(quern_db* db) {
     static const float origin[] = {0, 0, 0};
-    quern_query *q = quern_query_new(db, "docs");
+    quern_query* q = quern_query_new(db, "docs");
     quern_query_dense(q, "v", origin, 1, 3);
     quern_query_limit(q, 1);
     return q;

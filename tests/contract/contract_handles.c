@@ -3,23 +3,23 @@
 
 #include <string.h>
 
-static const char *const key_d[] = {"d"};
+static const char* const key_d[] = {"d"};
 
 /* Something that is not a database, wherever a database is wanted. */
 static void not_a_database(void) {
     static const float origin[] = {0, 0, 0};
     uint64_t count;
     int64_t value;
-    quern_schema *s = quern_schema_new();
-    quern_db *wrong = (quern_db *)(void *)s;
-    quern_text *text;
-    quern_schema *described;
-    quern_txn *txn;
-    quern_snapshot *snap;
-    quern_cursor *c;
-    quern_result *r;
-    quern_batch *b;
-    quern_query *q;
+    quern_schema* s = quern_schema_new();
+    quern_db* wrong = (quern_db*)(void*)s;
+    quern_text* text;
+    quern_schema* described;
+    quern_txn* txn;
+    quern_snapshot* snap;
+    quern_cursor* c;
+    quern_result* r;
+    quern_batch* b;
+    quern_query* q;
     WANT_NAMED(QUERN_ERR_MISUSE, "quern_db", quern_progress(wrong, NULL, NULL, E));
     WANT(QUERN_ERR_MISUSE, quern_create(wrong, "docs", s, E));
     WANT(QUERN_ERR_MISUSE, quern_drop(wrong, "docs", E));
@@ -57,36 +57,37 @@ static void not_a_database(void) {
 }
 
 static void not_a_cursor(void) {
-    quern_db *db = open_docs();
-    quern_cursor *wrong = (quern_cursor *)(void *)db;
-    quern_result *r;
+    quern_db* db = open_docs();
+    quern_cursor* wrong = (quern_cursor*)(void*)db;
+    quern_result* r;
     WANT(QUERN_ERR_MISUSE, quern_cursor_next(wrong, 1, &r, E));
     WANT(QUERN_ERR_MISUSE, quern_cursor_after_int(wrong, 1, E));
     WANT(QUERN_ERR_MISUSE, quern_cursor_after_text(wrong, "a", E));
     quern_cursor_free(wrong);
-    quern_snapshot_free((quern_snapshot *)(void *)db);
-    quern_query_free((quern_query *)(void *)db);
-    quern_batch_free((quern_batch *)(void *)db);
-    quern_schema_free((quern_schema *)(void *)db);
+    quern_snapshot_free((quern_snapshot*)(void*)db);
+    quern_query_free((quern_query*)(void*)db);
+    quern_batch_free((quern_batch*)(void*)db);
+    quern_schema_free((quern_schema*)(void*)db);
     CHECK_INT(3, count_of(db, "docs"));
     quern_close(db);
 }
 
-/* The parent is closed first: children say CLOSED, results can still be read, everything can still be freed. */
+/* The parent is closed first: children say CLOSED, results can still be read, everything can still
+ * be freed. */
 static void parent_closed_first(void) {
     uint64_t generation;
-    quern_db *db = open_docs();
-    quern_snapshot *snap;
-    quern_cursor *c;
-    quern_txn *txn;
-    quern_txn *forgotten;
-    quern_result *r;
-    quern_result *more = (quern_result *)&contract_error;
-    quern_text *text;
-    quern_schema *s;
-    quern_query *q = query_of_docs(db);
-    quern_query *under_snapshot = query_of_docs(db);
-    quern_batch *b = batch_of_one(db, "docs", key_d);
+    quern_db* db = open_docs();
+    quern_snapshot* snap;
+    quern_cursor* c;
+    quern_txn* txn;
+    quern_txn* forgotten;
+    quern_result* r;
+    quern_result* more = (quern_result*)&contract_error;
+    quern_text* text;
+    quern_schema* s;
+    quern_query* q = query_of_docs(db);
+    quern_query* under_snapshot = query_of_docs(db);
+    quern_batch* b = batch_of_one(db, "docs", key_d);
     WANT(QUERN_OK, quern_snapshot_new(db, &snap, E));
     generation = quern_snapshot_generation(snap);
     quern_query_snapshot(under_snapshot, snap);
@@ -132,10 +133,10 @@ static void parent_closed_first(void) {
 
 /* An open transaction is rolled back by closing, and the file is whole. */
 static void closed_with_a_transaction(void) {
-    const char *path = scratch_path("closed.quern");
-    quern_db *db = open_file(path, NULL);
-    quern_txn *txn;
-    quern_batch *b;
+    const char* path = scratch_path("closed.quern");
+    quern_db* db = open_file(path, NULL);
+    quern_txn* txn;
+    quern_batch* b;
     create_docs(db, "docs");
     fill_docs(db, "docs");
     b = batch_of_one(db, "docs", key_d);
@@ -152,12 +153,12 @@ static void closed_with_a_transaction(void) {
 
 /* Two handles on one file see each other's commits. */
 static void two_handles(void) {
-    const char *path = scratch_path("two.quern");
-    quern_db *first = open_file(path, "busy_ms=30");
-    quern_db *second;
-    quern_txn *txn;
-    quern_batch *b;
-    quern_batch *through_second;
+    const char* path = scratch_path("two.quern");
+    quern_db* first = open_file(path, "busy_ms=30");
+    quern_db* second;
+    quern_txn* txn;
+    quern_batch* b;
+    quern_batch* through_second;
     create_docs(first, "docs");
     second = open_file(path, "busy_ms=30");
     b = batch_of_one(first, "docs", key_d);
@@ -180,11 +181,11 @@ static void two_handles(void) {
 /* Debug builds keep a registry of live handles: a freed one is told, not followed. */
 static void freed_twice(void) {
     uint64_t count;
-    quern_result *r;
-    quern_db *db = open_docs();
-    quern_schema *s = quern_schema_new();
-    quern_query *q = query_of_docs(db);
-    quern_batch *b = batch_of_one(db, "docs", key_d);
+    quern_result* r;
+    quern_db* db = open_docs();
+    quern_schema* s = quern_schema_new();
+    quern_query* q = query_of_docs(db);
+    quern_batch* b = batch_of_one(db, "docs", key_d);
     quern_schema_free(s);
     quern_schema_free(s);
     CHECK(quern_schema_key_name(s) == NULL);

@@ -7,13 +7,15 @@
 
 quern_error contract_error = QUERN_ERROR_INIT;
 
-static const char *case_name;
+static const char* case_name;
 static int check_count;
 static int failure_count;
 
-void check_case(const char *name) { case_name = name; }
+void check_case(const char* name) {
+    case_name = name;
+}
 
-static void fail(const char *file, int line) {
+static void fail(const char* file, int line) {
     failure_count++;
     printf("%s:%d: ", file, line);
     if (case_name != NULL) {
@@ -21,22 +23,24 @@ static void fail(const char *file, int line) {
     }
 }
 
-void check_status(const char *file, int line, const char *call, int32_t wanted, int32_t got) {
+void check_status(const char* file, int line, const char* call, int32_t wanted, int32_t got) {
     check_count++;
     if (wanted != got) {
         fail(file, line);
-        printf("%s gave %s (%s), wanted %s\n", call, quern_status_name(got), contract_error.message, quern_status_name(wanted));
+        printf("%s gave %s (%s), wanted %s\n", call, quern_status_name(got), contract_error.message,
+               quern_status_name(wanted));
     } else if (contract_error.status != got) {
         fail(file, line);
         printf("%s returned %s, but its error struct says %s\n", call, quern_status_name(got),
                quern_status_name(contract_error.status));
     } else if ((got == QUERN_OK) != (contract_error.message[0] == '\0')) {
         fail(file, line);
-        printf("%s returned %s with the message '%s'\n", call, quern_status_name(got), contract_error.message);
+        printf("%s returned %s with the message '%s'\n", call, quern_status_name(got),
+               contract_error.message);
     }
 }
 
-void check_message(const char *file, int line, const char *piece) {
+void check_message(const char* file, int line, const char* piece) {
     check_count++;
     if (strstr(contract_error.message, piece) == NULL) {
         fail(file, line);
@@ -44,7 +48,7 @@ void check_message(const char *file, int line, const char *piece) {
     }
 }
 
-void check_true(const char *file, int line, const char *what, int holds) {
+void check_true(const char* file, int line, const char* what, int holds) {
     check_count++;
     if (!holds) {
         fail(file, line);
@@ -52,7 +56,7 @@ void check_true(const char *file, int line, const char *what, int holds) {
     }
 }
 
-void check_int(const char *file, int line, const char *what, int64_t wanted, int64_t got) {
+void check_int(const char* file, int line, const char* what, int64_t wanted, int64_t got) {
     check_count++;
     if (wanted != got) {
         fail(file, line);
@@ -60,7 +64,7 @@ void check_int(const char *file, int line, const char *what, int64_t wanted, int
     }
 }
 
-void check_text(const char *file, int line, const char *what, const char *wanted, const char *got) {
+void check_text(const char* file, int line, const char* what, const char* wanted, const char* got) {
     check_count++;
     if (got == NULL || strcmp(wanted, got) != 0) {
         fail(file, line);
@@ -69,16 +73,18 @@ void check_text(const char *file, int line, const char *what, const char *wanted
 }
 
 static const struct {
-    const char *name;
+    const char* name;
     void (*run)(void);
 } topics[] = {
-    {"open", contract_open},     {"files", contract_files},   {"schema", contract_schema},
-    {"batch", contract_batch},   {"values", contract_values}, {"read", contract_read},
-    {"search", contract_search}, {"result", contract_result}, {"txn", contract_txn},
-    {"maintenance", contract_maintenance}, {"handles", contract_handles}, {"process", contract_process},
+    {"open", contract_open},       {"files", contract_files},
+    {"schema", contract_schema},   {"batch", contract_batch},
+    {"values", contract_values},   {"read", contract_read},
+    {"search", contract_search},   {"result", contract_result},
+    {"txn", contract_txn},         {"maintenance", contract_maintenance},
+    {"handles", contract_handles}, {"process", contract_process},
 };
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     size_t t;
     int a;
     int ran = 0;

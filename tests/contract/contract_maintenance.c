@@ -1,4 +1,5 @@
-/* Optimize, vacuum, backup, verify, rebuild, info and figures: arguments, and that answers stay the same. */
+/* Optimize, vacuum, backup, verify, rebuild, info and figures: arguments, and that answers stay the
+ * same. */
 #include "contract_check.h"
 
 #include <limits.h>
@@ -11,8 +12,8 @@ static void arguments(void) {
     size_t i;
     int32_t stat;
     int64_t value = 0;
-    quern_text *text = (quern_text *)&contract_error;
-    quern_db *db = open_docs();
+    quern_text* text = (quern_text*)&contract_error;
+    quern_db* db = open_docs();
     WANT(QUERN_ERR_MISUSE, quern_optimize(NULL, NULL, 0, E));
     WANT_NAMED(QUERN_ERR_NOT_FOUND, "absent", quern_optimize(db, "absent", 0, E));
     WANT(QUERN_ERR_NOT_FOUND, quern_optimize(db, "", 0, E));
@@ -33,7 +34,7 @@ static void arguments(void) {
     CHECK(strstr(quern_text_data(text), "\"ok\": true") != NULL);
     quern_text_free(text);
 
-    text = (quern_text *)&contract_error;
+    text = (quern_text*)&contract_error;
     WANT(QUERN_ERR_MISUSE, quern_info(NULL, &text, E));
     CHECK(text == NULL);
     WANT(QUERN_ERR_MISUSE, quern_info(db, NULL, E));
@@ -59,9 +60,9 @@ static void arguments(void) {
 }
 
 static void backups(void) {
-    const char *path = scratch_path("backup.quern");
-    quern_db *copy;
-    quern_db *db = open_docs();
+    const char* path = scratch_path("backup.quern");
+    quern_db* copy;
+    quern_db* db = open_docs();
     WANT(QUERN_ERR_MISUSE, quern_backup(NULL, path, E));
     WANT(QUERN_ERR_MISUSE, quern_backup(db, NULL, E));
     WANT(QUERN_ERR_INVALID, quern_backup(db, "", E));
@@ -77,10 +78,10 @@ static void backups(void) {
     quern_close(copy);
 }
 
-static void expect_answers(quern_db *db) {
+static void expect_answers(quern_db* db) {
     size_t dim;
-    quern_result *r;
-    quern_query *q = query_of_docs(db);
+    quern_result* r;
+    quern_query* q = query_of_docs(db);
     quern_query_limit(q, 10);
     quern_query_columns(q, "n v");
     WANT(QUERN_OK, quern_search(q, &r, E));
@@ -89,7 +90,7 @@ static void expect_answers(quern_db *db) {
     CHECK_TEXT("c", quern_result_key_text(r, 1));
     CHECK(quern_result_distance(r, 1) == 4.0f);
     CHECK_INT(3, quern_result_int(r, 1, 0));
-    CHECK(((const float *)quern_result_dense(r, 1, 1, &dim))[1] == 2.0f);
+    CHECK(((const float*)quern_result_dense(r, 1, 1, &dim))[1] == 2.0f);
     quern_result_free(r);
     quern_query_free(q);
     WANT(QUERN_OK, quern_verify(db, NULL, E));
@@ -97,10 +98,10 @@ static void expect_answers(quern_db *db) {
 
 /* Maintenance changes no answer. */
 static void same_answers(void) {
-    static const char *const key[] = {"b"};
-    const char *path = scratch_path("maintained.quern");
-    quern_db *db = open_file(path, NULL);
-    quern_batch *b;
+    static const char* const key[] = {"b"};
+    const char* path = scratch_path("maintained.quern");
+    quern_db* db = open_file(path, NULL);
+    quern_batch* b;
     create_docs(db, "docs");
     fill_docs(db, "docs");
     b = batch_of_one(db, "docs", key);
@@ -119,11 +120,11 @@ static void same_answers(void) {
     quern_close(db);
 }
 
-static int file_holds(const char *path, const void *bytes, size_t size) {
+static int file_holds(const char* path, const void* bytes, size_t size) {
     size_t total;
     size_t i;
     int holds = 0;
-    unsigned char *file = read_file(path, &total);
+    unsigned char* file = read_file(path, &total);
     for (i = 0; i + size <= total && !holds; i++) {
         holds = memcmp(file + i, bytes, size) == 0;
     }
@@ -133,14 +134,14 @@ static int file_holds(const char *path, const void *bytes, size_t size) {
 
 /* Deleted means gone: after optimize and vacuum the record's bytes are nowhere in the file. */
 static void deleted_is_gone(void) {
-    static const char *const key[] = {"the-key-that-goes"};
-    static const char *const text[] = {"a sentence that must not stay behind"};
+    static const char* const key[] = {"the-key-that-goes"};
+    static const char* const text[] = {"a sentence that must not stay behind"};
     static const float vector[] = {1.2345678f, -9.8765432f, 3.1415927f};
-    const char *path = scratch_path("gone.quern");
+    const char* path = scratch_path("gone.quern");
     int sealed;
     for (sealed = 0; sealed < 2; sealed++) { /* deleted out of the log, and out of a segment */
-        quern_db *db;
-        quern_batch *b;
+        quern_db* db;
+        quern_batch* b;
         remove(path);
         db = open_file(path, NULL);
         create_docs(db, "docs");

@@ -1,4 +1,5 @@
-/* Opening, closing, version, status names, the error struct, progress, limits: every argument wrong once. */
+/* Opening, closing, version, status names, the error struct, progress, limits: every argument wrong
+ * once. */
 #include "contract_check.h"
 
 #include <limits.h>
@@ -16,7 +17,7 @@ static void versions(void) {
 static void status_names(void) {
     static const struct {
         int32_t status;
-        const char *name;
+        const char* name;
     } names[] = {
         {0, "QUERN_OK"},
         {-100, "QUERN_ERR_MISUSE"},
@@ -63,7 +64,7 @@ static void status_names(void) {
 
 /* struct_size 0, short, exact, longer; NULL. */
 static void error_struct(void) {
-    quern_db *db;
+    quern_db* db;
     quern_error err = QUERN_ERROR_INIT;
     struct {
         quern_error known;
@@ -98,7 +99,7 @@ static void long_message(void) {
     char path[3000];
     size_t i;
     size_t length;
-    quern_db *db;
+    quern_db* db;
     strcpy(path, "/nowhere/");
     for (i = strlen(path); i + 3 < sizeof path; i += 2) {
         memcpy(path + i, "\xC3\xA9", 3); /* two bytes of one character */
@@ -110,31 +111,57 @@ static void long_message(void) {
 }
 
 static void open_arguments(void) {
-    quern_db *db = (quern_db *)&contract_error;
+    quern_db* db = (quern_db*)&contract_error;
     WANT_NAMED(QUERN_ERR_MISUSE, "db", quern_open(":memory:", NULL, NULL, E));
     WANT_NAMED(QUERN_ERR_MISUSE, "path", quern_open(NULL, NULL, &db, E));
     CHECK(db == NULL);
-    db = (quern_db *)&contract_error;
+    db = (quern_db*)&contract_error;
     WANT_NAMED(QUERN_ERR_INVALID, "path", quern_open("", NULL, &db, E));
     CHECK(db == NULL);
 }
 
 static void open_options(void) {
-    static const char *const wrong[] = {
-        "mode=w", "mode=", "mode", "mode=RWC", "durability=half", "busy_ms=-1", "busy_ms=1.5", "busy_ms=99999999999999999999",
-        "busy_ms=3600001", "threads=0", "threads=257", "threads=x", "memory_mb=0", "memory_mb=1073741825", "maintenance=on",
-        "seal_rows=0", "seal_kb=0", "seal_rows=1 seal_rows=2", "=1", "colour=red", "mode=rwc,threads=2", "mode =rwc",
+    static const char* const wrong[] = {
+        "mode=w",
+        "mode=",
+        "mode",
+        "mode=RWC",
+        "durability=half",
+        "busy_ms=-1",
+        "busy_ms=1.5",
+        "busy_ms=99999999999999999999",
+        "busy_ms=3600001",
+        "threads=0",
+        "threads=257",
+        "threads=x",
+        "memory_mb=0",
+        "memory_mb=1073741825",
+        "maintenance=on",
+        "seal_rows=0",
+        "seal_kb=0",
+        "seal_rows=1 seal_rows=2",
+        "=1",
+        "colour=red",
+        "mode=rwc,threads=2",
+        "mode =rwc",
         "mode=rwc\tthreads=2",
     };
-    static const char *const right[] = {
-        NULL, "", "   ", "mode=rwc", " threads=1  busy_ms=0 ", "threads=256", "durability=relaxed maintenance=off",
-        "memory_mb=1 seal_rows=1 seal_kb=1", "maintenance=background",
+    static const char* const right[] = {
+        NULL,
+        "",
+        "   ",
+        "mode=rwc",
+        " threads=1  busy_ms=0 ",
+        "threads=256",
+        "durability=relaxed maintenance=off",
+        "memory_mb=1 seal_rows=1 seal_kb=1",
+        "maintenance=background",
     };
     size_t i;
-    quern_db *db;
+    quern_db* db;
     for (i = 0; i < COUNT_OF(wrong); i++) {
         check_case(wrong[i]);
-        db = (quern_db *)&contract_error;
+        db = (quern_db*)&contract_error;
         WANT(QUERN_ERR_OPTION, quern_open(":memory:", wrong[i], &db, E));
         CHECK(db == NULL);
     }
@@ -153,17 +180,17 @@ static void open_options(void) {
     quern_interrupt(NULL);
 }
 
-static int count_calls(void *user, const char *task, uint64_t done, uint64_t total) {
+static int count_calls(void* user, const char* task, uint64_t done, uint64_t total) {
     (void)task;
     (void)done;
     (void)total;
-    ++*(int *)user;
+    ++*(int*)user;
     return 0;
 }
 
 static void progress_arguments(void) {
     int calls = 0;
-    quern_db *db = open_memory();
+    quern_db* db = open_memory();
     WANT_NAMED(QUERN_ERR_MISUSE, "db", quern_progress(NULL, count_calls, &calls, E));
     WANT(QUERN_OK, quern_progress(db, count_calls, &calls, E));
     WANT(QUERN_OK, quern_progress(db, NULL, NULL, E));
@@ -185,7 +212,7 @@ static void limit_arguments(void) {
     };
     size_t i;
     int64_t old = 0;
-    quern_db *db = open_memory();
+    quern_db* db = open_memory();
     WANT(QUERN_ERR_MISUSE, quern_limit(NULL, QUERN_LIMIT_QUERIES, -1, &old, E));
     for (i = 0; i < COUNT_OF(unknown); i++) {
         WANT(QUERN_ERR_INVALID, quern_limit(db, unknown[i], -1, &old, E));

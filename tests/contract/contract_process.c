@@ -1,4 +1,5 @@
-/* Time and processes: progress and interruption, calls from inside the callback, fork, a writer in another process, threads. */
+/* Time and processes: progress and interruption, calls from inside the callback, fork, a writer in
+ * another process, threads. */
 #define _XOPEN_SOURCE 700
 #include "contract_check.h"
 
@@ -11,25 +12,28 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Runs for minutes unless it is stopped; the first gives a row now and then, the second none before its end. */
+/* Runs for minutes unless it is stopped; the first gives a row now and then, the second none before
+ * its end. */
 static const char endless[] =
-    "with recursive c(x) as (select 1 union all select x + 1 from c where x < 4000000000) select x from c where x % 10000 = 0";
+    "with recursive c(x) as (select 1 union all select x + 1 from c where x < 4000000000) select x "
+    "from c where x % 10000 = 0";
 static const char endless_silent[] =
-    "with recursive c(x) as (select 1 union all select x + 1 from c where x < 4000000000) select count(*) from c";
+    "with recursive c(x) as (select 1 union all select x + 1 from c where x < 4000000000) select "
+    "count(*) from c";
 
-static const char *const key_d[] = {"d"};
+static const char* const key_d[] = {"d"};
 
 /* What a callback does, and what it saw. */
 struct caller {
-    quern_db *db;
-    quern_batch *batch;
+    quern_db* db;
+    quern_batch* batch;
     int calls;
     int interrupts; /* stop through quern_interrupt instead of the return value */
     int32_t inside; /* the status of a call from inside */
 };
 
-static int stop_at_once(void *user, const char *task, uint64_t done, uint64_t total) {
-    struct caller *caller = user;
+static int stop_at_once(void* user, const char* task, uint64_t done, uint64_t total) {
+    struct caller* caller = user;
     caller->calls++;
     if (task == NULL || task[0] == '\0' || (total != 0 && done > total)) {
         caller->calls = -1000;
@@ -43,7 +47,7 @@ static int stop_at_once(void *user, const char *task, uint64_t done, uint64_t to
 
 static void progress_stops(void) {
     struct caller caller;
-    quern_result *r = (quern_result *)&contract_error;
+    quern_result* r = (quern_result*)&contract_error;
     memset(&caller, 0, sizeof caller);
     caller.db = open_docs();
     WANT(QUERN_OK, quern_progress(caller.db, stop_at_once, &caller, E));
@@ -58,7 +62,7 @@ static void progress_stops(void) {
     quern_close(caller.db);
 }
 
-static void *interrupt_soon(void *argument) {
+static void* interrupt_soon(void* argument) {
     struct timespec while_it_starts;
     int i;
     while_it_starts.tv_sec = 0;
@@ -73,8 +77,8 @@ static void *interrupt_soon(void *argument) {
 /* From another thread, in the middle of one long statement. */
 static void interrupted_from_outside(void) {
     pthread_t thread;
-    quern_result *r = (quern_result *)&contract_error;
-    quern_db *db = open_docs();
+    quern_result* r = (quern_result*)&contract_error;
+    quern_db* db = open_docs();
     CHECK_INT(0, pthread_create(&thread, NULL, interrupt_soon, db));
     WANT(QUERN_ERR_INTERRUPTED, quern_sql(db, NULL, endless_silent, &r, E));
     CHECK(r == NULL);
@@ -83,12 +87,12 @@ static void interrupted_from_outside(void) {
     quern_close(db);
 }
 
-static int call_inside(void *user, const char *task, uint64_t done, uint64_t total) {
-    struct caller *caller = user;
+static int call_inside(void* user, const char* task, uint64_t done, uint64_t total) {
+    struct caller* caller = user;
     uint64_t count = 0;
-    quern_text *text = NULL;
-    quern_result *r = NULL;
-    quern_txn *txn = NULL;
+    quern_text* text = NULL;
+    quern_result* r = NULL;
+    quern_txn* txn = NULL;
     const int32_t statuses[] = {
         quern_count(caller->db, "docs", NULL, &count, NULL),
         quern_insert(caller->batch, NULL, NULL),
@@ -115,7 +119,7 @@ static int call_inside(void *user, const char *task, uint64_t done, uint64_t tot
 
 static void calls_from_inside(void) {
     struct caller caller;
-    quern_result *r = NULL;
+    quern_result* r = NULL;
     memset(&caller, 0, sizeof caller);
     caller.db = open_docs();
     caller.batch = batch_of_one(caller.db, "docs", key_d);
@@ -133,10 +137,10 @@ static void calls_from_inside(void) {
 static void stopped_write(void) {
     enum { ROWS = 200000 };
     struct caller caller;
-    int64_t *keys = malloc(ROWS * sizeof *keys);
-    const char **texts = malloc(ROWS * sizeof *texts);
-    quern_schema *s = quern_schema_new();
-    quern_batch *b;
+    int64_t* keys = malloc(ROWS * sizeof *keys);
+    const char** texts = malloc(ROWS * sizeof *texts);
+    quern_schema* s = quern_schema_new();
+    quern_batch* b;
     int32_t status;
     int i;
     memset(&caller, 0, sizeof caller);
@@ -173,17 +177,18 @@ static int exit_code_of(pid_t child) {
     return WEXITSTATUS(status);
 }
 
-/* Every call on an inherited handle is MISUSE; freeing them does nothing bad. The first call that is not gives the exit code. */
-static int use_after_fork(quern_db *db, quern_txn *txn, quern_batch *b, quern_query *q, quern_snapshot *snap, quern_cursor *c,
-                          quern_schema *s) {
+/* Every call on an inherited handle is MISUSE; freeing them does nothing bad. The first call that
+ * is not gives the exit code. */
+static int use_after_fork(quern_db* db, quern_txn* txn, quern_batch* b, quern_query* q,
+                          quern_snapshot* snap, quern_cursor* c, quern_schema* s) {
     uint64_t count = 0;
     int64_t value = 0;
-    quern_result *r = NULL;
-    quern_text *text = NULL;
-    quern_txn *another = NULL;
-    quern_snapshot *newer = NULL;
-    quern_cursor *cursor = NULL;
-    quern_schema *described = NULL;
+    quern_result* r = NULL;
+    quern_text* text = NULL;
+    quern_txn* another = NULL;
+    quern_snapshot* newer = NULL;
+    quern_cursor* cursor = NULL;
+    quern_schema* described = NULL;
     const int32_t statuses[] = {
         quern_progress(db, NULL, NULL, NULL),
         quern_create(db, "more", s, NULL),
@@ -235,14 +240,14 @@ static int use_after_fork(quern_db *db, quern_txn *txn, quern_batch *b, quern_qu
     return 0;
 }
 
-static void fork_is_survived(const char *path, const char *options) {
-    quern_db *db = open_file(path, options);
-    quern_txn *txn;
-    quern_snapshot *snap;
-    quern_cursor *c;
-    quern_schema *s = quern_schema_new();
-    quern_batch *b;
-    quern_query *q;
+static void fork_is_survived(const char* path, const char* options) {
+    quern_db* db = open_file(path, options);
+    quern_txn* txn;
+    quern_snapshot* snap;
+    quern_cursor* c;
+    quern_schema* s = quern_schema_new();
+    quern_batch* b;
+    quern_query* q;
     pid_t child;
     create_docs(db, "docs");
     fill_docs(db, "docs");
@@ -270,11 +275,12 @@ static void fork_is_survived(const char *path, const char *options) {
     quern_close(db);
 }
 
-/* A child that opens the file by itself, takes the writer, tells so, and keeps it until told to go. */
-static int hold_the_writer(const char *path, int ready, int go) {
+/* A child that opens the file by itself, takes the writer, tells so, and keeps it until told to go.
+ */
+static int hold_the_writer(const char* path, int ready, int go) {
     char byte = 'r';
-    quern_db *db = NULL;
-    quern_txn *txn = NULL;
+    quern_db* db = NULL;
+    quern_txn* txn = NULL;
     if (quern_open(path, NULL, &db, NULL) != QUERN_OK || quern_begin(db, &txn, NULL) != QUERN_OK) {
         return 1;
     }
@@ -287,10 +293,10 @@ static int hold_the_writer(const char *path, int ready, int go) {
 }
 
 static void locked_by_another_process(void) {
-    const char *path = scratch_path("locked.quern");
-    quern_db *db = open_file(path, "busy_ms=50");
-    quern_txn *txn;
-    quern_batch *b;
+    const char* path = scratch_path("locked.quern");
+    quern_db* db = open_file(path, "busy_ms=50");
+    quern_txn* txn;
+    quern_batch* b;
     int ready[2];
     int go[2];
     char byte = 'g';
@@ -327,21 +333,22 @@ static void locked_by_another_process(void) {
 
 /* One handle, many threads: searches beside writes. */
 struct worker {
-    quern_db *db;
+    quern_db* db;
     int number;
     int32_t status;
 };
 
-static void *search_often(void *argument) {
-    struct worker *worker = argument;
+static void* search_often(void* argument) {
+    struct worker* worker = argument;
     static const float origin[] = {0, 0, 0};
     int i;
     for (i = 0; i < 50 && worker->status == QUERN_OK; i++) {
-        quern_result *r = NULL;
-        quern_query *q = quern_query_new(worker->db, "docs");
+        quern_result* r = NULL;
+        quern_query* q = quern_query_new(worker->db, "docs");
         quern_query_dense(q, "v", origin, 1, 3);
         worker->status = quern_search(q, &r, NULL);
-        if (worker->status == QUERN_OK && (quern_result_rows(r) < 3 || strcmp(quern_result_key_text(r, 0), "a") != 0)) {
+        if (worker->status == QUERN_OK &&
+            (quern_result_rows(r) < 3 || strcmp(quern_result_key_text(r, 0), "a") != 0)) {
             worker->status = 1;
         }
         quern_result_free(r);
@@ -350,14 +357,14 @@ static void *search_often(void *argument) {
     return NULL;
 }
 
-static void *write_often(void *argument) {
-    struct worker *worker = argument;
+static void* write_often(void* argument) {
+    struct worker* worker = argument;
     static const float far_away[] = {9, 9, 9};
     int i;
     for (i = 0; i < 50 && worker->status == QUERN_OK; i++) {
         char text[32];
-        const char *key = text;
-        quern_batch *b = quern_batch_new(worker->db, "docs", 1);
+        const char* key = text;
+        quern_batch* b = quern_batch_new(worker->db, "docs", 1);
         snprintf(text, sizeof text, "w%d-%d", worker->number, i);
         quern_batch_key_text(b, &key);
         quern_batch_dense(b, "v", far_away, 3, NULL);
@@ -371,7 +378,7 @@ static void many_threads(void) {
     enum { WORKERS = 4 };
     pthread_t threads[WORKERS];
     struct worker workers[WORKERS];
-    quern_db *db = open_file(":memory:", "seal_rows=40");
+    quern_db* db = open_file(":memory:", "seal_rows=40");
     int i;
     create_docs(db, "docs");
     fill_docs(db, "docs");
@@ -379,7 +386,8 @@ static void many_threads(void) {
         workers[i].db = db;
         workers[i].number = i;
         workers[i].status = QUERN_OK;
-        CHECK_INT(0, pthread_create(&threads[i], NULL, i % 2 == 0 ? search_often : write_often, &workers[i]));
+        CHECK_INT(0, pthread_create(&threads[i], NULL, i % 2 == 0 ? search_often : write_often,
+                                    &workers[i]));
     }
     for (i = 0; i < WORKERS; i++) {
         pthread_join(threads[i], NULL);

@@ -4,18 +4,18 @@
 #include <string.h>
 
 static void snapshots(void) {
-    static const char *const key[] = {"d"};
+    static const char* const key[] = {"d"};
     uint64_t count = 0;
     uint64_t before;
-    quern_snapshot *snap = (quern_snapshot *)&contract_error;
-    quern_snapshot *later;
-    quern_db *db = open_docs();
-    quern_db *other = open_docs();
-    quern_batch *b = batch_of_one(db, "docs", key);
-    quern_batch *foreign = batch_of_one(other, "docs", key);
-    quern_query *q;
-    quern_result *r;
-    quern_cursor *c;
+    quern_snapshot* snap = (quern_snapshot*)&contract_error;
+    quern_snapshot* later;
+    quern_db* db = open_docs();
+    quern_db* other = open_docs();
+    quern_batch* b = batch_of_one(db, "docs", key);
+    quern_batch* foreign = batch_of_one(other, "docs", key);
+    quern_query* q;
+    quern_result* r;
+    quern_cursor* c;
 
     WANT(QUERN_ERR_MISUSE, quern_snapshot_new(NULL, &snap, E));
     CHECK(snap == NULL);
@@ -23,7 +23,7 @@ static void snapshots(void) {
     WANT(QUERN_OK, quern_snapshot_new(db, &snap, E));
     before = quern_snapshot_generation(snap);
     CHECK_INT(0, quern_snapshot_generation(NULL));
-    CHECK_INT(0, quern_snapshot_generation((const quern_snapshot *)(const void *)b));
+    CHECK_INT(0, quern_snapshot_generation((const quern_snapshot*)(const void*)b));
     WANT(QUERN_OK, quern_insert(b, NULL, E));
 
     /* The snapshot does not see what came later. */
@@ -48,9 +48,9 @@ static void snapshots(void) {
     WANT_NAMED(QUERN_ERR_MISUSE, "snap", quern_search(q, &r, E));
     quern_query_free(q);
     /* So is something that is no snapshot. */
-    WANT(QUERN_ERR_MISUSE, quern_count(db, "docs", (quern_snapshot *)(void *)b, &count, E));
+    WANT(QUERN_ERR_MISUSE, quern_count(db, "docs", (quern_snapshot*)(void*)b, &count, E));
     q = query_of_docs(db);
-    quern_query_snapshot(q, (quern_snapshot *)(void *)b);
+    quern_query_snapshot(q, (quern_snapshot*)(void*)b);
     WANT(QUERN_ERR_MISUSE, quern_search(q, &r, E));
     quern_query_free(q);
 
@@ -65,7 +65,7 @@ static void snapshots(void) {
 
 static void counts(void) {
     uint64_t count = 0;
-    quern_db *db = open_docs();
+    quern_db* db = open_docs();
     WANT(QUERN_ERR_MISUSE, quern_count(NULL, "docs", NULL, &count, E));
     WANT(QUERN_ERR_MISUSE, quern_count(db, NULL, NULL, &count, E));
     WANT(QUERN_ERR_MISUSE, quern_count(db, "docs", NULL, NULL, E));
@@ -76,9 +76,9 @@ static void counts(void) {
 }
 
 static void gets(void) {
-    static const char *const keys[] = {"c", "absent", "a"};
+    static const char* const keys[] = {"c", "absent", "a"};
     static const struct {
-        const char *columns;
+        const char* columns;
         int32_t status;
         size_t count;
     } columns[] = {
@@ -99,9 +99,9 @@ static void gets(void) {
         {"\xff", QUERN_ERR_UNKNOWN_FIELD, 0},
     };
     size_t i;
-    quern_result *r = (quern_result *)&contract_error;
-    quern_db *db = open_docs();
-    quern_batch *b = quern_batch_new(db, "docs", 3);
+    quern_result* r = (quern_result*)&contract_error;
+    quern_db* db = open_docs();
+    quern_batch* b = quern_batch_new(db, "docs", 3);
     WANT(QUERN_ERR_MISUSE, quern_get(NULL, NULL, NULL, &r, E));
     CHECK(r == NULL);
     WANT(QUERN_ERR_MISUSE, quern_get(b, NULL, NULL, &r, E)); /* no keys */
@@ -132,9 +132,9 @@ static void gets(void) {
 static void scans(void) {
     static const size_t bad_counts[] = {0, 1048577, SIZE_MAX};
     size_t i;
-    quern_result *r = NULL;
-    quern_cursor *c = (quern_cursor *)&contract_error;
-    quern_db *db = open_docs();
+    quern_result* r = NULL;
+    quern_cursor* c = (quern_cursor*)&contract_error;
+    quern_db* db = open_docs();
     WANT(QUERN_ERR_MISUSE, quern_scan(NULL, "docs", NULL, NULL, &c, E));
     CHECK(c == NULL);
     WANT(QUERN_ERR_MISUSE, quern_scan(db, NULL, NULL, NULL, &c, E));
@@ -146,7 +146,7 @@ static void scans(void) {
     WANT(QUERN_ERR_MISUSE, quern_cursor_next(NULL, 1, &r, E));
     WANT(QUERN_ERR_MISUSE, quern_cursor_next(c, 1, NULL, E));
     for (i = 0; i < COUNT_OF(bad_counts); i++) {
-        r = (quern_result *)&contract_error;
+        r = (quern_result*)&contract_error;
         WANT_NAMED(QUERN_ERR_INVALID, "1048576", quern_cursor_next(c, bad_counts[i], &r, E));
         CHECK(r == NULL);
     }
@@ -176,28 +176,61 @@ static void scans(void) {
 }
 
 static void sql(void) {
-    static const char *const refused[] = {
-        "", "   ", "-- only a comment", "selec 1", "select", "select 1; select 2", "select absent from docs", "select * from absent",
-        "insert into docs(id) values('z')", "update docs set n = 1", "delete from docs", "drop table docs", "create table t(x)",
-        "create temp table t(x)", "create view w as select 1", "pragma journal_mode=delete", "pragma user_version",
-        "attach 'other.db' as o", "detach main", "begin", "commit", "rollback", "savepoint s", "vacuum", "reindex", "analyze",
-        "select load_extension('x')", "explain select 1", "select * from sqlite_schema", "select * from quern_format",
-        "select writefile('x', 'y')", "replace into docs(id) values('z')", "select \xff",
+    static const char* const refused[] = {
+        "",
+        "   ",
+        "-- only a comment",
+        "selec 1",
+        "select",
+        "select 1; select 2",
+        "select absent from docs",
+        "select * from absent",
+        "insert into docs(id) values('z')",
+        "update docs set n = 1",
+        "delete from docs",
+        "drop table docs",
+        "create table t(x)",
+        "create temp table t(x)",
+        "create view w as select 1",
+        "pragma journal_mode=delete",
+        "pragma user_version",
+        "attach 'other.db' as o",
+        "detach main",
+        "begin",
+        "commit",
+        "rollback",
+        "savepoint s",
+        "vacuum",
+        "reindex",
+        "analyze",
+        "select load_extension('x')",
+        "explain select 1",
+        "select * from sqlite_schema",
+        "select * from quern_format",
+        "select writefile('x', 'y')",
+        "replace into docs(id) values('z')",
+        "select \xff",
     };
-    static const char *const allowed[] = {
-        "select 1", "select 1;", "select 1 ; -- done", "select * from docs", "SELECT \"n\" FROM Docs WHERE id = 'a'",
-        "with recursive c(x) as (select 1 union all select x + 1 from c where x < 5) select sum(x) from c",
-        "select a.id from docs a join docs b on a.n = b.n order by 1 limit 1", "values (1), (2)",
+    static const char* const allowed[] = {
+        "select 1",
+        "select 1;",
+        "select 1 ; -- done",
+        "select * from docs",
+        "SELECT \"n\" FROM Docs WHERE id = 'a'",
+        "with recursive c(x) as (select 1 union all select x + 1 from c where x < 5) select sum(x) "
+        "from c",
+        "select a.id from docs a join docs b on a.n = b.n order by 1 limit 1",
+        "values (1), (2)",
     };
     size_t i;
-    quern_result *r = NULL;
-    quern_db *db = open_docs();
+    quern_result* r = NULL;
+    quern_db* db = open_docs();
     WANT(QUERN_ERR_MISUSE, quern_sql(NULL, NULL, "select 1", &r, E));
     WANT(QUERN_ERR_MISUSE, quern_sql(db, NULL, NULL, &r, E));
     WANT(QUERN_ERR_MISUSE, quern_sql(db, NULL, "select 1", NULL, E));
     for (i = 0; i < COUNT_OF(refused); i++) {
         check_case(refused[i]);
-        r = (quern_result *)&contract_error;
+        r = (quern_result*)&contract_error;
         WANT(QUERN_ERR_SQL, quern_sql(db, NULL, refused[i], &r, E));
         CHECK(r == NULL);
     }
@@ -208,7 +241,8 @@ static void sql(void) {
         quern_result_free(r);
     }
     check_case(NULL);
-    WANT(QUERN_OK, quern_sql(db, NULL, "select id, n, r, 1.5, x'00ff' from docs order by n desc", &r, E));
+    WANT(QUERN_OK,
+         quern_sql(db, NULL, "select id, n, r, 1.5, x'00ff' from docs order by n desc", &r, E));
     CHECK_INT(1, quern_result_queries(r));
     CHECK_INT(3, quern_result_rows(r));
     CHECK_INT(5, quern_result_columns(r));

@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
-static void nothing_from(const quern_result *r) {
+static void nothing_from(const quern_result* r) {
     size_t size = 77;
     size_t dim = 77;
     CHECK_INT(0, quern_result_rows(r));
@@ -32,7 +32,7 @@ static void nothing_from(const quern_result *r) {
     CHECK_INT(0, quern_result_dense_type(r, 0));
 }
 
-static void out_of_range(const quern_result *r, size_t row, size_t col) {
+static void out_of_range(const quern_result* r, size_t row, size_t col) {
     CHECK(quern_result_column_name(r, col) == NULL);
     CHECK_INT(0, quern_result_column_type(r, col));
     CHECK_INT(0, quern_result_dense_type(r, col));
@@ -52,9 +52,9 @@ static void out_of_range(const quern_result *r, size_t row, size_t col) {
     CHECK(quern_result_dense(r, 0, col, NULL) == NULL);
 }
 
-static void search_result(quern_db *db) {
-    quern_result *r = NULL;
-    quern_query *q = query_of_docs(db);
+static void search_result(quern_db* db) {
+    quern_result* r = NULL;
+    quern_query* q = query_of_docs(db);
     quern_query_limit(q, 2);
     quern_query_columns(q, "n, v");
     WANT(QUERN_OK, quern_search(q, &r, E));
@@ -92,25 +92,25 @@ static void search_result(quern_db *db) {
     quern_result_free(r);
 }
 
-static void texts(quern_db *db) {
-    quern_text *t = NULL;
+static void texts(quern_db* db) {
+    quern_text* t = NULL;
     CHECK_TEXT("", quern_text_data(NULL));
     CHECK_INT(0, quern_text_size(NULL));
     quern_text_free(NULL);
-    CHECK_TEXT("", quern_text_data((const quern_text *)(const void *)db));
-    CHECK_INT(0, quern_text_size((const quern_text *)(const void *)db));
-    quern_text_free((quern_text *)(void *)db);
+    CHECK_TEXT("", quern_text_data((const quern_text*)(const void*)db));
+    CHECK_INT(0, quern_text_size((const quern_text*)(const void*)db));
+    quern_text_free((quern_text*)(void*)db);
     WANT(QUERN_OK, quern_collections(db, &t, E));
     CHECK_INT(strlen(quern_text_data(t)), quern_text_size(t));
     quern_text_free(t);
 }
 
 void contract_result(void) {
-    quern_db *db = open_docs();
+    quern_db* db = open_docs();
     quern_result_free(NULL);
-    quern_result_free((quern_result *)(void *)db);
+    quern_result_free((quern_result*)(void*)db);
     nothing_from(NULL);
-    nothing_from((const quern_result *)(const void *)db);
+    nothing_from((const quern_result*)(const void*)db);
     search_result(db);
     texts(db);
     quern_close(db);

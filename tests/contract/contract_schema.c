@@ -1,4 +1,5 @@
-/* Schemas and collections: names, types, dimensions, metrics, options, and every change of a schema. */
+/* Schemas and collections: names, types, dimensions, metrics, options, and every change of a
+ * schema. */
 #include "contract_check.h"
 
 #include <limits.h>
@@ -6,9 +7,9 @@
 #include <string.h>
 
 /* Names that are refused wherever a name is given. */
-static const char *const bad_names[] = {
-    "", "_x", "quern_x", "QUERN_X", "sqlite_x", "Sqlite_x", "tab\there", "line\n", "del\x7f",
-    "\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+static const char* const bad_names[] = {
+    "",       "_x",      "quern_x", "QUERN_X", "sqlite_x", "Sqlite_x",     "tab\there",
+    "line\n", "del\x7f", "\xff",    "\xc3",    "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
 };
 
 static char name_255[256];
@@ -20,7 +21,7 @@ static void make_long_names(void) {
 }
 
 /* The status with which a collection of this schema is refused or made. */
-static int32_t try_schema(quern_db *db, quern_schema *s) {
+static int32_t try_schema(quern_db* db, quern_schema* s) {
     const int32_t status = quern_create(db, "made", s, E);
     if (status == QUERN_OK) {
         WANT(QUERN_OK, quern_drop(db, "made", E));
@@ -31,15 +32,15 @@ static int32_t try_schema(quern_db *db, quern_schema *s) {
 
 /* NULL and foreign handles: setters do nothing, getters give nothing. */
 static void null_schema(void) {
-    quern_text *not_a_schema;
-    quern_db *db = open_memory();
-    const quern_schema *wrong[2];
+    quern_text* not_a_schema;
+    quern_db* db = open_memory();
+    const quern_schema* wrong[2];
     size_t i;
     WANT(QUERN_OK, quern_collections(db, &not_a_schema, E));
     wrong[0] = NULL;
-    wrong[1] = (const quern_schema *)(const void *)not_a_schema;
+    wrong[1] = (const quern_schema*)(const void*)not_a_schema;
     for (i = 0; i < COUNT_OF(wrong); i++) {
-        quern_schema *s = (quern_schema *)(size_t)wrong[i];
+        quern_schema* s = (quern_schema*)(size_t)wrong[i];
         quern_schema_key_int(s, "id");
         quern_schema_key_text(s, "id");
         quern_schema_attr(s, "n", QUERN_INT, NULL);
@@ -62,7 +63,7 @@ static void null_schema(void) {
 }
 
 static void new_schema(void) {
-    quern_schema *s = quern_schema_new();
+    quern_schema* s = quern_schema_new();
     CHECK_TEXT("id", quern_schema_key_name(s));
     CHECK_INT(QUERN_KEY_INT, quern_schema_key_type(s));
     CHECK_INT(0, quern_schema_attr_count(s));
@@ -95,10 +96,10 @@ static void new_schema(void) {
 
 static void names(void) {
     size_t i;
-    quern_schema *s;
-    quern_db *db = open_memory();
+    quern_schema* s;
+    quern_db* db = open_memory();
     for (i = 0; i < COUNT_OF(bad_names) + 1; i++) {
-        const char *bad = i < COUNT_OF(bad_names) ? bad_names[i] : name_256;
+        const char* bad = i < COUNT_OF(bad_names) ? bad_names[i] : name_256;
         check_case(bad);
         s = quern_schema_new();
         quern_schema_key_int(s, bad);
@@ -150,8 +151,8 @@ static void names(void) {
 
 /* Key, attributes and fields share one name space; ASCII case does not count. */
 static void same_names(void) {
-    quern_db *db = open_memory();
-    quern_schema *s = quern_schema_new();
+    quern_db* db = open_memory();
+    quern_schema* s = quern_schema_new();
     quern_schema_attr(s, "year", QUERN_INT, NULL);
     quern_schema_attr(s, "YEAR", QUERN_TEXT, NULL);
     WANT_NAMED(QUERN_ERR_EXISTS, "YEAR", try_schema(db, s));
@@ -183,7 +184,7 @@ static void types_and_options(void) {
     static const size_t bad_dims[] = {0, 65537, SIZE_MAX, (size_t)UINT32_MAX + 2};
     static const struct {
         int32_t metric;
-        const char *options;
+        const char* options;
         int32_t status;
     } elements[] = {
         {QUERN_L2, "type=f32", QUERN_OK},
@@ -201,15 +202,16 @@ static void types_and_options(void) {
         {QUERN_L2, "codes=auto", QUERN_ERR_OPTION},
     };
     size_t i;
-    quern_schema *s;
-    quern_db *db = open_memory();
+    quern_schema* s;
+    quern_db* db = open_memory();
     WANT(QUERN_OK, quern_create(db, "docs", s = quern_schema_new(), E));
     quern_schema_free(s);
     for (i = 0; i < COUNT_OF(bad_types); i++) {
         s = quern_schema_new();
         quern_schema_attr(s, "x", bad_types[i], NULL);
         WANT_NAMED(QUERN_ERR_INVALID, "'x'", try_schema(db, s));
-        WANT_NAMED(QUERN_ERR_INVALID, "'x'", quern_add_attr(db, "docs", "x", bad_types[i], NULL, E));
+        WANT_NAMED(QUERN_ERR_INVALID, "'x'",
+                   quern_add_attr(db, "docs", "x", bad_types[i], NULL, E));
     }
     s = quern_schema_new();
     quern_schema_attr(s, "x", QUERN_INT, "size=3");
@@ -219,13 +221,15 @@ static void types_and_options(void) {
         s = quern_schema_new();
         quern_schema_dense(s, "x", 3, bad_metrics[i], NULL);
         WANT_NAMED(QUERN_ERR_INVALID, "'x'", try_schema(db, s));
-        WANT_NAMED(QUERN_ERR_INVALID, "'x'", quern_add_dense(db, "docs", "x", 3, bad_metrics[i], NULL, E));
+        WANT_NAMED(QUERN_ERR_INVALID, "'x'",
+                   quern_add_dense(db, "docs", "x", 3, bad_metrics[i], NULL, E));
     }
     for (i = 0; i < COUNT_OF(bad_dims); i++) {
         s = quern_schema_new();
         quern_schema_dense(s, "x", bad_dims[i], QUERN_L2, NULL);
         WANT_NAMED(QUERN_ERR_INVALID, "65536", try_schema(db, s));
-        WANT_NAMED(QUERN_ERR_INVALID, "65536", quern_add_dense(db, "docs", "x", bad_dims[i], QUERN_L2, NULL, E));
+        WANT_NAMED(QUERN_ERR_INVALID, "65536",
+                   quern_add_dense(db, "docs", "x", bad_dims[i], QUERN_L2, NULL, E));
     }
     s = quern_schema_new();
     quern_schema_dense(s, "x", 1, QUERN_L2, NULL);
@@ -244,8 +248,8 @@ static void types_and_options(void) {
 static void many_columns(void) {
     int i;
     char name[16];
-    quern_db *db = open_memory();
-    quern_schema *s = quern_schema_new();
+    quern_db* db = open_memory();
+    quern_schema* s = quern_schema_new();
     for (i = 0; i < 1000; i++) {
         snprintf(name, sizeof name, "a%d", i);
         quern_schema_attr(s, name, QUERN_INT, NULL);
@@ -259,10 +263,10 @@ static void many_columns(void) {
 }
 
 static void collections(void) {
-    quern_db *db = open_memory();
-    quern_schema *s = quern_schema_new();
-    quern_schema *described = (quern_schema *)&contract_error;
-    quern_text *text = (quern_text *)&contract_error;
+    quern_db* db = open_memory();
+    quern_schema* s = quern_schema_new();
+    quern_schema* described = (quern_schema*)&contract_error;
+    quern_text* text = (quern_text*)&contract_error;
     uint64_t count;
 
     WANT(QUERN_ERR_MISUSE, quern_create(NULL, "docs", s, E));
@@ -285,7 +289,7 @@ static void collections(void) {
     CHECK(described == NULL);
     WANT(QUERN_ERR_MISUSE, quern_describe(db, NULL, &described, E));
     WANT(QUERN_ERR_MISUSE, quern_describe(db, "docs", NULL, E));
-    described = (quern_schema *)&contract_error;
+    described = (quern_schema*)&contract_error;
     WANT_NAMED(QUERN_ERR_NOT_FOUND, "absent", quern_describe(db, "absent", &described, E));
     CHECK(described == NULL);
     WANT(QUERN_OK, quern_describe(db, "Docs", &described, E));
@@ -313,8 +317,8 @@ static void collections(void) {
 }
 
 static void later_changes(void) {
-    quern_db *db = open_docs();
-    quern_schema *s;
+    quern_db* db = open_docs();
+    quern_schema* s;
     WANT(QUERN_ERR_MISUSE, quern_add_attr(NULL, "docs", "x2", QUERN_INT, NULL, E));
     WANT(QUERN_ERR_MISUSE, quern_add_attr(db, NULL, "x2", QUERN_INT, NULL, E));
     WANT(QUERN_ERR_MISUSE, quern_add_attr(db, "docs", NULL, QUERN_INT, NULL, E));

@@ -7,18 +7,18 @@
 #include <string.h>
 
 static const float origin[] = {0, 0, 0};
-static const char *const text_keys[] = {"b"};
+static const char* const text_keys[] = {"b"};
 static const int64_t int_keys[] = {1};
 
 static void null_query(void) {
-    quern_db *db = open_docs();
-    quern_result *r = NULL;
-    quern_query *wrong[2];
+    quern_db* db = open_docs();
+    quern_result* r = NULL;
+    quern_query* wrong[2];
     size_t i;
     wrong[0] = NULL;
-    wrong[1] = (quern_query *)db;
+    wrong[1] = (quern_query*)db;
     for (i = 0; i < COUNT_OF(wrong); i++) {
-        quern_query *q = wrong[i];
+        quern_query* q = wrong[i];
         quern_query_dense(q, "v", origin, 1, 3);
         quern_query_dense_raw(q, "v", origin, QUERN_F32, 1, 3);
         quern_query_key_int(q, "v", int_keys, 1);
@@ -29,7 +29,7 @@ static void null_query(void) {
         quern_query_columns(q, "n");
         quern_query_snapshot(q, NULL);
         quern_query_options(q, "threads=1");
-        r = (quern_result *)&contract_error;
+        r = (quern_result*)&contract_error;
         WANT_NAMED(QUERN_ERR_MISUSE, "q ", quern_search(q, &r, E));
         CHECK(r == NULL);
         quern_query_free(q);
@@ -41,29 +41,49 @@ static void null_query(void) {
 /* Each way to set a query up wrongly, told by the search; the first error stays. */
 static void wrong_queries(void) {
     static const float not_finite[] = {0, NAN, 0};
-    static const char *const null_key[] = {NULL};
-    static const char *const absent_key[] = {"absent"};
+    static const char* const null_key[] = {NULL};
+    static const char* const absent_key[] = {"absent"};
     static const struct {
         int32_t status;
-        const char *named;
+        const char* named;
     } wanted[] = {
-        {QUERN_ERR_MISUSE, "field"},            {QUERN_ERR_MISUSE, "matrix"},       {QUERN_ERR_UNKNOWN_FIELD, "'absent'"},
-        {QUERN_ERR_UNKNOWN_FIELD, "'n'"},       {QUERN_ERR_DIMENSION, "'v'"},       {QUERN_ERR_DIMENSION, "'v'"},
-        {QUERN_ERR_DIMENSION, "'v'"},           {QUERN_ERR_NOT_FINITE, "element 1"}, {QUERN_ERR_MISUSE, "field"},
-        {QUERN_ERR_MISUSE, "matrix"},           {QUERN_ERR_INVALID, "'v'"},         {QUERN_ERR_INVALID, "'v'"},
-        {QUERN_ERR_TYPE, "'v'"},                {QUERN_ERR_MISUSE, "field"},        {QUERN_ERR_MISUSE, "keys"},
-        {QUERN_ERR_MISUSE, "field"},            {QUERN_ERR_MISUSE, "keys"},         {QUERN_ERR_MISUSE, "key 0"},
-        {QUERN_ERR_NOT_FOUND, "absent"},        {QUERN_ERR_TYPE, "text"},           {QUERN_ERR_LIMIT, "1048576"},
-        {QUERN_ERR_LIMIT, "1048576"},           {QUERN_ERR_NOT_FINITE, "NaN"},      {QUERN_ERR_NOT_FINITE, "NaN"},
-        {QUERN_ERR_UNKNOWN_FIELD, "'absent'"},  {QUERN_ERR_OPTION, "colour"},       {QUERN_ERR_OPTION, "threads"},
-        {QUERN_ERR_OPTION, "self"},             {QUERN_ERR_LIMIT, "1048576"},       {QUERN_ERR_LIMIT, "1048576"},
+        {QUERN_ERR_MISUSE, "field"},
+        {QUERN_ERR_MISUSE, "matrix"},
+        {QUERN_ERR_UNKNOWN_FIELD, "'absent'"},
+        {QUERN_ERR_UNKNOWN_FIELD, "'n'"},
+        {QUERN_ERR_DIMENSION, "'v'"},
+        {QUERN_ERR_DIMENSION, "'v'"},
+        {QUERN_ERR_DIMENSION, "'v'"},
+        {QUERN_ERR_NOT_FINITE, "element 1"},
+        {QUERN_ERR_MISUSE, "field"},
+        {QUERN_ERR_MISUSE, "matrix"},
+        {QUERN_ERR_INVALID, "'v'"},
+        {QUERN_ERR_INVALID, "'v'"},
+        {QUERN_ERR_TYPE, "'v'"},
+        {QUERN_ERR_MISUSE, "field"},
+        {QUERN_ERR_MISUSE, "keys"},
+        {QUERN_ERR_MISUSE, "field"},
+        {QUERN_ERR_MISUSE, "keys"},
+        {QUERN_ERR_MISUSE, "key 0"},
+        {QUERN_ERR_NOT_FOUND, "absent"},
+        {QUERN_ERR_TYPE, "text"},
+        {QUERN_ERR_LIMIT, "1048576"},
+        {QUERN_ERR_LIMIT, "1048576"},
+        {QUERN_ERR_NOT_FINITE, "NaN"},
+        {QUERN_ERR_NOT_FINITE, "NaN"},
+        {QUERN_ERR_UNKNOWN_FIELD, "'absent'"},
+        {QUERN_ERR_OPTION, "colour"},
+        {QUERN_ERR_OPTION, "threads"},
+        {QUERN_ERR_OPTION, "self"},
+        {QUERN_ERR_LIMIT, "1048576"},
+        {QUERN_ERR_LIMIT, "1048576"},
         {QUERN_ERR_INVALID, "limit 0"},
     };
     size_t i;
-    quern_db *db = open_docs();
+    quern_db* db = open_docs();
     for (i = 0; i < COUNT_OF(wanted); i++) {
-        quern_result *r = (quern_result *)&contract_error;
-        quern_query *q = query_of_docs(db);
+        quern_result* r = (quern_result*)&contract_error;
+        quern_query* q = query_of_docs(db);
         switch (i) {
             case 0: quern_query_dense(q, NULL, origin, 1, 3); break;
             case 1: quern_query_dense(q, "v", NULL, 1, 3); break;
@@ -107,9 +127,9 @@ static void wrong_queries(void) {
 }
 
 static void wrong_places(void) {
-    quern_db *db = open_docs();
-    quern_result *r = NULL;
-    quern_query *q = quern_query_new(NULL, "docs");
+    quern_db* db = open_docs();
+    quern_result* r = NULL;
+    quern_query* q = quern_query_new(NULL, "docs");
     quern_query_dense(q, "v", origin, 1, 3);
     WANT_NAMED(QUERN_ERR_MISUSE, "db", quern_search(q, &r, E));
     quern_query_free(q);
@@ -135,12 +155,13 @@ static void wrong_places(void) {
 
 /* Counts of queries beyond every memory, and beyond what a signed number holds. */
 static void too_many_queries(void) {
-    static const size_t counts[] = {1048577, (size_t)1 << 32, ((size_t)1 << 61) + 1, (size_t)1 << 62, (size_t)1 << 63, SIZE_MAX};
+    static const size_t counts[] = {1048577,         (size_t)1 << 32, ((size_t)1 << 61) + 1,
+                                    (size_t)1 << 62, (size_t)1 << 63, SIZE_MAX};
     size_t i;
-    quern_db *db = open_docs();
+    quern_db* db = open_docs();
     for (i = 0; i < COUNT_OF(counts); i++) {
-        quern_result *r = NULL;
-        quern_query *q = quern_query_new(db, "docs");
+        quern_result* r = NULL;
+        quern_query* q = quern_query_new(db, "docs");
         quern_query_dense(q, "v", origin, counts[i], 3);
         WANT(QUERN_ERR_LIMIT, quern_search(q, &r, E));
         CHECK(r == NULL);
@@ -151,9 +172,9 @@ static void too_many_queries(void) {
 
 static void limits(void) {
     static const float two[] = {0, 0, 0, 5, 5, 5};
-    quern_db *db = open_docs();
-    quern_result *r = NULL;
-    quern_query *q = quern_query_new(db, "docs");
+    quern_db* db = open_docs();
+    quern_result* r = NULL;
+    quern_query* q = quern_query_new(db, "docs");
     quern_query_dense(q, "v", two, 2, 3);
     WANT(QUERN_OK, quern_limit(db, QUERN_LIMIT_QUERIES, 1, NULL, E));
     WANT_NAMED(QUERN_ERR_LIMIT, "limit is 1", quern_search(q, &r, E));
@@ -174,9 +195,9 @@ static void limits(void) {
 
 /* min(k, matches), the empty matrix, bounds by distance and score, the record itself. */
 static void how_many(void) {
-    quern_db *db = open_docs();
-    quern_result *r;
-    quern_query *q = quern_query_new(db, "docs");
+    quern_db* db = open_docs();
+    quern_result* r;
+    quern_query* q = quern_query_new(db, "docs");
     quern_query_dense(q, "v", origin, 1, 3);
     quern_query_limit(q, 1048576);
     WANT(QUERN_OK, quern_search(q, &r, E));
@@ -226,14 +247,14 @@ static void how_many(void) {
 
 /* A zero vector is data: under cosine its distance to everything is 1. Ties go by key. */
 static void zero_vectors(void) {
-    static const char *const ids[] = {"z", "x", "y"};
+    static const char* const ids[] = {"z", "x", "y"};
     static const float vectors[] = {0, 0, 3, 4, 0, 0};
     static const float queries[] = {3, 4, 0, 0};
-    quern_db *db = open_memory();
-    quern_schema *s = quern_schema_new();
-    quern_batch *b = quern_batch_new(db, "c", 3);
-    quern_query *q = quern_query_new(db, "c");
-    quern_result *r;
+    quern_db* db = open_memory();
+    quern_schema* s = quern_schema_new();
+    quern_batch* b = quern_batch_new(db, "c", 3);
+    quern_query* q = quern_query_new(db, "c");
+    quern_result* r;
     size_t i;
     quern_schema_key_text(s, "id");
     quern_schema_dense(s, "v", 2, QUERN_COSINE, NULL);
@@ -268,19 +289,20 @@ static void metrics(void) {
         int32_t metric;
         float distance;
         float score;
-    } wanted[] = {{QUERN_L2, 13, -13}, {QUERN_IP, -2, 2}, {QUERN_COSINE, 0, 0}, {QUERN_HAMMING, 2, -2}};
+    } wanted[] = {
+        {QUERN_L2, 13, -13}, {QUERN_IP, -2, 2}, {QUERN_COSINE, 0, 0}, {QUERN_HAMMING, 2, -2}};
     static const int64_t key[] = {1};
     static const float stored[] = {1, 2, 3};
     static const float query[] = {1, -1, 1};
     size_t i;
     for (i = 0; i < COUNT_OF(wanted); i++) {
         const float unit[] = {1, 0, 0};
-        const float *asked = wanted[i].metric == QUERN_HAMMING ? unit : query;
-        quern_db *db = open_memory();
-        quern_schema *s = quern_schema_new();
-        quern_batch *b = quern_batch_new(db, "c", 1);
-        quern_query *q = quern_query_new(db, "c");
-        quern_result *r;
+        const float* asked = wanted[i].metric == QUERN_HAMMING ? unit : query;
+        quern_db* db = open_memory();
+        quern_schema* s = quern_schema_new();
+        quern_batch* b = quern_batch_new(db, "c", 1);
+        quern_query* q = quern_query_new(db, "c");
+        quern_result* r;
         quern_schema_dense(s, "v", 3, wanted[i].metric, NULL);
         WANT(QUERN_OK, quern_create(db, "c", s, E));
         quern_schema_free(s);
@@ -303,16 +325,17 @@ static void metrics(void) {
     }
 }
 
-/* The same answer, to the bit, for every number of threads, and for a batch as for its queries one by one. */
+/* The same answer, to the bit, for every number of threads, and for a batch as for its queries one
+ * by one. */
 static void every_thread_count(void) {
     enum { ROWS = 20000, DIM = 256, QUERIES = 3, K = 50 };
-    static const char *const threads[] = {"threads=1", "threads=2", "threads=3", "threads=16"};
-    float *vectors = malloc(sizeof(float) * ROWS * DIM);
-    int64_t *keys = malloc(sizeof(int64_t) * ROWS);
-    quern_db *db = open_memory();
-    quern_schema *s = quern_schema_new();
-    quern_batch *b = quern_batch_new(db, "many", ROWS);
-    quern_result *first = NULL;
+    static const char* const threads[] = {"threads=1", "threads=2", "threads=3", "threads=16"};
+    float* vectors = malloc(sizeof(float) * ROWS * DIM);
+    int64_t* keys = malloc(sizeof(int64_t) * ROWS);
+    quern_db* db = open_memory();
+    quern_schema* s = quern_schema_new();
+    quern_batch* b = quern_batch_new(db, "many", ROWS);
+    quern_result* first = NULL;
     uint32_t state = 7;
     size_t i;
     for (i = 0; i < (size_t)ROWS * DIM; i++) {
@@ -328,8 +351,8 @@ static void every_thread_count(void) {
     quern_batch_dense(b, "v", vectors, DIM, NULL);
     WANT(QUERN_OK, quern_insert(b, NULL, E));
     for (i = 0; i < COUNT_OF(threads); i++) {
-        quern_result *r = NULL;
-        quern_query *q = quern_query_new(db, "many");
+        quern_result* r = NULL;
+        quern_query* q = quern_query_new(db, "many");
         quern_query_dense(q, "v", vectors + DIM / 2, QUERIES, DIM);
         quern_query_limit(q, K);
         quern_query_options(q, threads[i]);
@@ -341,20 +364,24 @@ static void every_thread_count(void) {
             first = r;
             continue;
         }
-        CHECK(memcmp(quern_result_keys_int(first), quern_result_keys_int(r), sizeof(int64_t) * QUERIES * K) == 0);
-        CHECK(memcmp(quern_result_distances(first), quern_result_distances(r), sizeof(float) * QUERIES * K) == 0);
+        CHECK(memcmp(quern_result_keys_int(first), quern_result_keys_int(r),
+                     sizeof(int64_t) * QUERIES * K) == 0);
+        CHECK(memcmp(quern_result_distances(first), quern_result_distances(r),
+                     sizeof(float) * QUERIES * K) == 0);
         quern_result_free(r);
     }
     check_case("one by one");
     for (i = 0; i < QUERIES; i++) {
-        quern_result *r = NULL;
-        quern_query *q = quern_query_new(db, "many");
+        quern_result* r = NULL;
+        quern_query* q = quern_query_new(db, "many");
         quern_query_dense(q, "v", vectors + DIM / 2 + i * DIM, 1, DIM);
         quern_query_limit(q, K);
         WANT(QUERN_OK, quern_search(q, &r, E));
         quern_query_free(q);
-        CHECK(memcmp(quern_result_keys_int(first) + i * K, quern_result_keys_int(r), sizeof(int64_t) * K) == 0);
-        CHECK(memcmp(quern_result_distances(first) + i * K, quern_result_distances(r), sizeof(float) * K) == 0);
+        CHECK(memcmp(quern_result_keys_int(first) + i * K, quern_result_keys_int(r),
+                     sizeof(int64_t) * K) == 0);
+        CHECK(memcmp(quern_result_distances(first) + i * K, quern_result_distances(r),
+                     sizeof(float) * K) == 0);
         quern_result_free(r);
     }
     check_case(NULL);

@@ -3,24 +3,24 @@
 
 #include <string.h>
 
-static const char *const key_p[] = {"p"};
-static const char *const key_q[] = {"q"};
-static const char *const key_a[] = {"a"};
+static const char* const key_p[] = {"p"};
+static const char* const key_q[] = {"q"};
+static const char* const key_a[] = {"a"};
 
 static void arguments(void) {
-    quern_db *db = open_docs();
-    quern_db *other = open_docs();
-    quern_txn *txn = (quern_txn *)&contract_error;
-    quern_batch *b = batch_of_one(db, "docs", key_p);
+    quern_db* db = open_docs();
+    quern_db* other = open_docs();
+    quern_txn* txn = (quern_txn*)&contract_error;
+    quern_batch* b = batch_of_one(db, "docs", key_p);
     WANT(QUERN_ERR_MISUSE, quern_begin(NULL, &txn, E));
     CHECK(txn == NULL);
-    WANT(QUERN_ERR_MISUSE, quern_begin((quern_db *)(void *)b, &txn, E));
+    WANT(QUERN_ERR_MISUSE, quern_begin((quern_db*)(void*)b, &txn, E));
     WANT(QUERN_ERR_MISUSE, quern_begin(db, NULL, E));
     WANT_NAMED(QUERN_ERR_MISUSE, "txn", quern_commit(NULL, E));
-    WANT_NAMED(QUERN_ERR_MISUSE, "txn", quern_commit((quern_txn *)(void *)b, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "txn", quern_commit((quern_txn*)(void*)b, E));
     quern_rollback(NULL);
-    quern_rollback((quern_txn *)(void *)b);
-    WANT_NAMED(QUERN_ERR_MISUSE, "txn", quern_insert(b, (quern_txn *)(void *)db, E));
+    quern_rollback((quern_txn*)(void*)b);
+    WANT_NAMED(QUERN_ERR_MISUSE, "txn", quern_insert(b, (quern_txn*)(void*)db, E));
     WANT(QUERN_OK, quern_begin(other, &txn, E));
     WANT_NAMED(QUERN_ERR_MISUSE, "different databases", quern_insert(b, txn, E));
     quern_rollback(txn);
@@ -31,10 +31,10 @@ static void arguments(void) {
 }
 
 static void commit_and_rollback(void) {
-    quern_db *db = open_docs();
-    quern_txn *txn = NULL;
-    quern_batch *p = batch_of_one(db, "docs", key_p);
-    quern_batch *q = batch_of_one(db, "more", key_q);
+    quern_db* db = open_docs();
+    quern_txn* txn = NULL;
+    quern_batch* p = batch_of_one(db, "docs", key_p);
+    quern_batch* q = batch_of_one(db, "more", key_q);
     create_docs(db, "more");
     WANT(QUERN_OK, quern_begin(db, &txn, E));
     WANT(QUERN_OK, quern_insert(p, txn, E));
@@ -66,13 +66,13 @@ static void commit_and_rollback(void) {
 
 /* While one is open, every other write waits busy_ms and is told BUSY. */
 static void one_at_a_time(void) {
-    quern_db *db = open_docs();
-    quern_txn *txn = NULL;
-    quern_txn *second = (quern_txn *)&contract_error;
-    quern_schema *s = quern_schema_new();
-    quern_batch *p = batch_of_one(db, "docs", key_p);
-    quern_batch *a = batch_of_one(db, "docs", key_a);
-    quern_result *r;
+    quern_db* db = open_docs();
+    quern_txn* txn = NULL;
+    quern_txn* second = (quern_txn*)&contract_error;
+    quern_schema* s = quern_schema_new();
+    quern_batch* p = batch_of_one(db, "docs", key_p);
+    quern_batch* a = batch_of_one(db, "docs", key_a);
+    quern_result* r;
     WANT(QUERN_OK, quern_begin(db, &txn, E));
     WANT(QUERN_ERR_BUSY, quern_begin(db, &second, E));
     CHECK(second == NULL);

@@ -9,9 +9,9 @@
 #include "storage/base/checked.h"
 #include "storage/base/hash.h"
 
+using quern::ByteReader;
 using quern::Bytes;
 using quern::BytesView;
-using quern::ByteReader;
 using quern::ByteWriter;
 
 namespace {

@@ -1,5 +1,5 @@
-// The file formats of the shell: each reader on well-formed, damaged and hostile input, writers against
-// readers. The texts and bytes here are made by hand from the formats' descriptions.
+// The file formats of the shell: each reader on well-formed, damaged and hostile input, writers
+// against readers. The texts and bytes here are made by hand from the formats' descriptions.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <cstring>
@@ -20,8 +20,10 @@ using namespace quern::shell;
 
 namespace {
 
-std::unique_ptr<RecordReader> Reader(const std::string& bytes, FileFormat format, char delimiter = 0) {
-    return NewRecordReader(ByteSource::FromMemory(bytes.data(), bytes.size(), "test"), format, delimiter);
+std::unique_ptr<RecordReader> Reader(const std::string& bytes, FileFormat format,
+                                     char delimiter = 0) {
+    return NewRecordReader(ByteSource::FromMemory(bytes.data(), bytes.size(), "test"), format,
+                           delimiter);
 }
 
 std::string Little(uint64_t value, size_t size) {
@@ -70,14 +72,17 @@ std::string Problem(const std::string& bytes, FileFormat format) {
     return {};
 }
 
-bool Mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool Mentions(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
 
 class TempFile {
 public:
     explicit TempFile(const std::string& ending) {
         static int count = 0;
         path_ = (std::filesystem::temp_directory_path() /
-                 ("quern-cli-test-" + std::to_string(std::rand()) + "-" + std::to_string(count++) + ending))
+                 ("quern-cli-test-" + std::to_string(std::rand()) + "-" + std::to_string(count++) +
+                  ending))
                     .string();
         std::filesystem::remove(path_);
     }
@@ -110,45 +115,64 @@ TEST_CASE("fvecs, bvecs and ivecs", "[cli]") {
     CHECK(Vectors(Reader(ivecs, FileFormat::kIvecs).get()) == Rows{{-7}});
     CHECK(Vectors(Reader("", FileFormat::kFvecs).get()).empty());
 
-    CHECK(Mentions(Problem(fvecs.substr(0, 15), FileFormat::kFvecs), "row 1: the file ends inside a row"));
-    CHECK(Mentions(Problem(fvecs.substr(0, 9), FileFormat::kFvecs), "row 0: the file ends inside a row"));
-    CHECK(Mentions(Problem(fvecs + Little(1, 4) + F32(1), FileFormat::kFvecs), "row 2: dimension 1, the first row has 2"));
+    CHECK(Mentions(Problem(fvecs.substr(0, 15), FileFormat::kFvecs),
+                   "row 1: the file ends inside a row"));
+    CHECK(Mentions(Problem(fvecs.substr(0, 9), FileFormat::kFvecs),
+                   "row 0: the file ends inside a row"));
+    CHECK(Mentions(Problem(fvecs + Little(1, 4) + F32(1), FileFormat::kFvecs),
+                   "row 2: dimension 1, the first row has 2"));
     CHECK(Mentions(Problem(Little(0xffffffff, 4), FileFormat::kFvecs), "dimension -1"));
     CHECK(Mentions(Problem(Little(65537, 4), FileFormat::kBvecs), "65537"));
 
-    const std::string truth = Little(3, 4) + Little(16777217, 4) + Little(2, 4) + Little(3, 4) + Little(1, 4) + Little(9, 4);
+    const std::string truth = Little(3, 4) + Little(16777217, 4) + Little(2, 4) + Little(3, 4) +
+                              Little(1, 4) + Little(9, 4);
     const auto source = ByteSource::FromMemory(truth.data(), truth.size(), "truth");
-    CHECK(ReadTruth(source.get(), 0, 10, 2) == std::vector<std::vector<int32_t>>{{16777217, 2}, {9}});
+    CHECK(ReadTruth(source.get(), 0, 10, 2) ==
+          std::vector<std::vector<int32_t>>{{16777217, 2}, {9}});
     const auto again = ByteSource::FromMemory(truth.data(), truth.size(), "truth");
     CHECK(ReadTruth(again.get(), 1, 10, 2) == std::vector<std::vector<int32_t>>{{9}});
 }
 
 TEST_CASE("npy", "[cli]") {
     const std::string shape = "'fortran_order': False, 'shape': (2, 2), }\n";
-    CHECK(Vectors(Reader(Npy("{'descr': '<f4', " + shape, F32(1) + F32(2) + F32(3) + F32(4)), FileFormat::kNpy).get()) ==
-          Rows{{1, 2}, {3, 4}});
-    CHECK(Vectors(Reader(Npy("{'descr': '|u1', " + shape, "\x01\x02\x03\xff"), FileFormat::kNpy).get()) ==
-          Rows{{1, 2}, {3, 255}});
-    CHECK(Vectors(Reader(Npy("{'descr': '|i1', " + shape, "\x01\x02\x03\xff"), FileFormat::kNpy).get()) ==
-          Rows{{1, 2}, {3, -1}});
-    CHECK(Vectors(Reader(Npy("{'descr': '<f2', " + shape, Little(0x3c00, 2) + Little(0xc000, 2) + Little(1, 2) + Little(0, 2)),
+    CHECK(Vectors(Reader(Npy("{'descr': '<f4', " + shape, F32(1) + F32(2) + F32(3) + F32(4)),
+                         FileFormat::kNpy)
+                      .get()) == Rows{{1, 2}, {3, 4}});
+    CHECK(Vectors(Reader(Npy("{'descr': '|u1', " + shape, "\x01\x02\x03\xff"), FileFormat::kNpy)
+                      .get()) == Rows{{1, 2}, {3, 255}});
+    CHECK(Vectors(Reader(Npy("{'descr': '|i1', " + shape, "\x01\x02\x03\xff"), FileFormat::kNpy)
+                      .get()) == Rows{{1, 2}, {3, -1}});
+    CHECK(Vectors(Reader(Npy("{'descr': '<f2', " + shape,
+                             Little(0x3c00, 2) + Little(0xc000, 2) + Little(1, 2) + Little(0, 2)),
                          FileFormat::kNpy)
                       .get()) == Rows{{1, -2}, {0x1p-24f, 0}});
     const double half = 0.5;
     std::string f8(sizeof(half), '\0');
     std::memcpy(f8.data(), &half, sizeof(half));
-    CHECK(Vectors(Reader(Npy("{'descr': '<f8', " + shape, f8 + f8 + f8 + f8), FileFormat::kNpy).get()) ==
-          Rows{{0.5f, 0.5f}, {0.5f, 0.5f}});
+    CHECK(Vectors(Reader(Npy("{'descr': '<f8', " + shape, f8 + f8 + f8 + f8), FileFormat::kNpy)
+                      .get()) == Rows{{0.5f, 0.5f}, {0.5f, 0.5f}});
 
     CHECK(Mentions(Problem("garbage", FileFormat::kNpy), "not an npy file"));
     CHECK(Mentions(Problem(Npy("{'descr': '>f4', " + shape, ""), FileFormat::kNpy), "'>f4'"));
-    CHECK(Mentions(Problem(Npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", ""), FileFormat::kNpy), "Fortran"));
-    CHECK(Mentions(Problem(Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", ""), FileFormat::kNpy), "shape (2,)"));
-    CHECK(Mentions(Problem(Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2, 2), }", ""), FileFormat::kNpy), "shape"));
-    CHECK(Mentions(Problem(Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 70000), }", ""), FileFormat::kNpy), "70000"));
-    CHECK(Mentions(Problem(Npy("{'descr': '<f4', " + shape, F32(1) + F32(2)), FileFormat::kNpy), "its header says 2 rows"));
+    CHECK(Mentions(Problem(Npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }", ""),
+                           FileFormat::kNpy),
+                   "Fortran"));
+    CHECK(Mentions(Problem(Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", ""),
+                           FileFormat::kNpy),
+                   "shape (2,)"));
+    CHECK(
+        Mentions(Problem(Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2, 2), }", ""),
+                         FileFormat::kNpy),
+                 "shape"));
+    CHECK(
+        Mentions(Problem(Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 70000), }", ""),
+                         FileFormat::kNpy),
+                 "70000"));
+    CHECK(Mentions(Problem(Npy("{'descr': '<f4', " + shape, F32(1) + F32(2)), FileFormat::kNpy),
+                   "its header says 2 rows"));
     // A header that promises more rows than memory could hold costs nothing.
-    const std::string huge = Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (9000000000000000000, 65536), }", "");
+    const std::string huge = Npy(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (9000000000000000000, 65536), }", "");
     CHECK(Mentions(Problem(huge, FileFormat::kNpy), "row 0: the file ends here"));
 }
 
@@ -156,16 +180,22 @@ TEST_CASE("idx", "[cli]") {
     const std::string head("\x00\x00\x08\x03", 4);
     const std::string images = head + Big32(2) + Big32(1) + Big32(2) + "\x01\x02\x03\xff";
     CHECK(Vectors(Reader(images, FileFormat::kIdx).get()) == Rows{{1, 2}, {3, 255}});
-    const std::string floats = std::string("\x00\x00\x0d\x02", 4) + Big32(1) + Big32(1) + std::string("\x3f\x80\x00\x00", 4);
+    const std::string floats = std::string("\x00\x00\x0d\x02", 4) + Big32(1) + Big32(1) +
+                               std::string("\x3f\x80\x00\x00", 4);
     CHECK(Vectors(Reader(floats, FileFormat::kIdx).get()) == Rows{{1}});
     const std::string labels = std::string("\x00\x00\x08\x01", 4) + Big32(2) + "\x07\x09";
     CHECK(Vectors(Reader(labels, FileFormat::kIdx).get()) == Rows{{7}, {9}});
 
     CHECK(Mentions(Problem("abcd", FileFormat::kIdx), "not an idx file"));
-    CHECK(Mentions(Problem(std::string("\x00\x00\x07\x01", 4), FileFormat::kIdx), "element code 7"));
-    CHECK(Mentions(Problem(head + Big32(1) + Big32(0xffffffff) + Big32(0xffffffff), FileFormat::kIdx), "not between"));
-    CHECK(Mentions(Problem(head + Big32(1) + Big32(0) + Big32(5), FileFormat::kIdx), "not between"));
-    CHECK(Mentions(Problem(images.substr(0, images.size() - 1), FileFormat::kIdx), "row 1: the file ends here"));
+    CHECK(
+        Mentions(Problem(std::string("\x00\x00\x07\x01", 4), FileFormat::kIdx), "element code 7"));
+    CHECK(
+        Mentions(Problem(head + Big32(1) + Big32(0xffffffff) + Big32(0xffffffff), FileFormat::kIdx),
+                 "not between"));
+    CHECK(
+        Mentions(Problem(head + Big32(1) + Big32(0) + Big32(5), FileFormat::kIdx), "not between"));
+    CHECK(Mentions(Problem(images.substr(0, images.size() - 1), FileFormat::kIdx),
+                   "row 1: the file ends here"));
     CHECK(Mentions(Problem(head + Big32(1), FileFormat::kIdx), "ends inside"));
 }
 
@@ -180,13 +210,16 @@ TEST_CASE("word vectors", "[cli]") {
         return rows;
     };
     using Words = std::vector<std::pair<std::string, std::vector<float>>>;
-    CHECK(read("2 3\nthe 1 2 3\nof -1e-2 +5 .5 \r\n") == Words{{"the", {1, 2, 3}}, {"of", {-0.01f, 5, 0.5f}}});
+    CHECK(read("2 3\nthe 1 2 3\nof -1e-2 +5 .5 \r\n") ==
+          Words{{"the", {1, 2, 3}}, {"of", {-0.01f, 5, 0.5f}}});
     CHECK(read("the 1 2\n\n. . . 3 4\n") == Words{{"the", {1, 2}}, {". . .", {3, 4}}});
     CHECK(read("a\t1\t2\n") == Words{{"a", {1, 2}}});
     CHECK(read("").empty());
-    CHECK(Mentions(Problem("the 1 2\nof 1\n", FileFormat::kWords), "test:2: no word before the 2 numbers") |
+    CHECK(Mentions(Problem("the 1 2\nof 1\n", FileFormat::kWords),
+                   "test:2: no word before the 2 numbers") |
           Mentions(Problem("the 1 2\nof 1\n", FileFormat::kWords), "test:2: 'of' is not a number"));
-    CHECK(Mentions(Problem("the 1 2\nof 1 x\n", FileFormat::kWords), "test:2: 'x' is not a number"));
+    CHECK(
+        Mentions(Problem("the 1 2\nof 1 x\n", FileFormat::kWords), "test:2: 'x' is not a number"));
     CHECK(Mentions(Problem("the 1 2\n1 2\n", FileFormat::kWords), "no word"));
     CHECK(Mentions(Problem("5 99999\n", FileFormat::kWords), "header"));
     CHECK(Mentions(Problem("word\n", FileFormat::kWords), "test:1"));
@@ -209,7 +242,8 @@ TEST_CASE("word vectors", "[cli]") {
 
 TEST_CASE("JSONL", "[cli]") {
     const std::string text =
-        "{\"id\": 7, \"t\": \"a\\u00e9\", \"r\": 1.5, \"b\": true, \"n\": null, \"v\": [1, 2.5, -3], \"g\": [\"x\", \"y\"], "
+        "{\"id\": 7, \"t\": \"a\\u00e9\", \"r\": 1.5, \"b\": true, \"n\": null, \"v\": [1, 2.5, "
+        "-3], \"g\": [\"x\", \"y\"], "
         "\"e\": [], \"o\": {\"k\": [1, {\"z\": \"q\\\"\"}], \"l\": null}, \"m\": [1, \"a\"]}\n"
         "\n{}\n";
     const auto reader = Reader(text, FileFormat::kJsonl);
@@ -236,8 +270,9 @@ TEST_CASE("JSONL", "[cli]") {
     CHECK(record.row == 1);
     CHECK_FALSE(reader->Next(&record));
 
-    for (const char* bad : {"5", "null", "[1]", "\"x\"", "{", "{\"a\":}", "{\"a\":1} x", "{\"a\":NaN}", "{\"a\":1e999}",
-                            "{\"a\":1,\"a\":2}", "{\"a\":\"\xff\"}", "[[[[", "{\"a\":[1,}"}) {
+    for (const char* bad :
+         {"5", "null", "[1]", "\"x\"", "{", "{\"a\":}", "{\"a\":1} x", "{\"a\":NaN}",
+          "{\"a\":1e999}", "{\"a\":1,\"a\":2}", "{\"a\":\"\xff\"}", "[[[[", "{\"a\":[1,}"}) {
         INFO(bad);
         CHECK(Mentions(Problem(std::string("{}\n") + bad + "\n", FileFormat::kJsonl), "test:2: "));
     }
@@ -361,7 +396,8 @@ TEST_CASE("what writers write, readers read", "[cli]") {
     auto writer = NewJsonlWriter(ByteSink::Open(jsonl.path(), false));
     writer->Write(record);
     writer->Finish();
-    CHECK(jsonl.Content() == "{\"id\":\"k\\\"1\",\"r\":2.0,\"n\":null,\"v\":[0.1,16777216,-1e-30]}\n");
+    CHECK(jsonl.Content() ==
+          "{\"id\":\"k\\\"1\",\"r\":2.0,\"n\":null,\"v\":[0.1,16777216,-1e-30]}\n");
 
     const TempFile csv(".csv.gz");
     auto csv_writer = NewCsvWriter(ByteSink::Open(csv.path(), false), {"id", "r", "n", "v"});
@@ -398,7 +434,8 @@ TEST_CASE("what writers write, readers read", "[cli]") {
     auto fvecs_writer = NewFvecsWriter(ByteSink::Open(fvecs.path(), false));
     fvecs_writer->Write(record);
     fvecs_writer->Finish();
-    CHECK(Vectors(NewRecordReader(ByteSource::Open(fvecs.path()), FileFormat::kFvecs).get()) == Rows{{1, -2, 0.5f}});
+    CHECK(Vectors(NewRecordReader(ByteSource::Open(fvecs.path()), FileFormat::kFvecs).get()) ==
+          Rows{{1, -2, 0.5f}});
 }
 
 TEST_CASE("formats are told by their names", "[cli]") {
@@ -417,7 +454,8 @@ TEST_CASE("formats are told by their names", "[cli]") {
 TEST_CASE("real vector files read as their descriptions say", "[cli][data]") {
     const char* given = std::getenv("QUERN_DATA");
 #ifdef QUERN_SOURCE_DIR
-    const std::string data = given != nullptr ? given : std::string(QUERN_SOURCE_DIR) + "/../shared/data";
+    const std::string data =
+        given != nullptr ? given : std::string(QUERN_SOURCE_DIR) + "/../shared/data";
 #else
     const std::string data = given != nullptr ? given : "../shared/data";
 #endif
@@ -426,7 +464,8 @@ TEST_CASE("real vector files read as their descriptions say", "[cli][data]") {
         return;
     }
     const auto shape = [&](const std::string& name) {
-        const auto reader = NewRecordReader(ByteSource::Open(data + "/" + name), FormatOfPath(name));
+        const auto reader =
+            NewRecordReader(ByteSource::Open(data + "/" + name), FormatOfPath(name));
         Record record;
         size_t rows = 0;
         size_t dim = 0;
@@ -441,7 +480,8 @@ TEST_CASE("real vector files read as their descriptions say", "[cli][data]") {
     CHECK(shape("sift500k/truth100.l2.ivecs.zst") == "1000 x 100");
     CHECK(shape("words250k/query.f32.npy.zst") == "1000 x 100");
     CHECK(shape("cohere-int8/wiki-en-queries.i8.npy.zst") == "1000 x 1024");
-    const auto reader = NewRecordReader(ByteSource::Open(data + "/icecat/products.jsonl.zst"), FileFormat::kJsonl);
+    const auto reader =
+        NewRecordReader(ByteSource::Open(data + "/icecat/products.jsonl.zst"), FileFormat::kJsonl);
     Record record;
     size_t products = 0;
     while (reader->Next(&record)) {

@@ -1,5 +1,5 @@
-// The values of the shell: types inferred from a file's first records, conversion of values to their column's
-// type, number texts and small floats, and the figures of a search.
+// The values of the shell: types inferred from a file's first records, conversion of values to
+// their column's type, number texts and small floats, and the figures of a search.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -17,14 +17,18 @@ std::unique_ptr<RecordReader> Reader(const std::string& bytes, FileFormat format
     return NewRecordReader(ByteSource::FromMemory(bytes.data(), bytes.size(), "test"), format);
 }
 
-bool Mentions(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool Mentions(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
 TEST_CASE("types are inferred from values", "[cli]") {
     const std::string text =
-        "{\"i\":1,\"r\":1,\"t\":\"a\",\"b\":true,\"g\":[\"x\"],\"v\":[1,2],\"w\":[1],\"j\":{\"a\":1},\"x\":1,\"n\":null}\n"
-        "{\"i\":2,\"r\":1.5,\"t\":null,\"b\":false,\"g\":[],\"v\":[3,4],\"w\":[1,2],\"j\":{},\"x\":\"a\",\"late\":3}\n";
+        "{\"i\":1,\"r\":1,\"t\":\"a\",\"b\":true,\"g\":[\"x\"],\"v\":[1,2],\"w\":[1],\"j\":{\"a\":"
+        "1},\"x\":1,\"n\":null}\n"
+        "{\"i\":2,\"r\":1.5,\"t\":null,\"b\":false,\"g\":[],\"v\":[3,4],\"w\":[1,2],\"j\":{},\"x\":"
+        "\"a\",\"late\":3}\n";
     TypeInference inference;
     Record record;
     const auto reader = Reader(text, FileFormat::kJsonl);
@@ -33,11 +37,15 @@ TEST_CASE("types are inferred from values", "[cli]") {
     }
     std::string found;
     for (const InferredColumn& column : inference.Columns()) {
-        found += column.name + ":" + NameOfColumnType(column.type) + ":" + std::to_string(column.dim) + " ";
+        found += column.name + ":" + NameOfColumnType(column.type) + ":" +
+                 std::to_string(column.dim) + " ";
     }
-    CHECK(found == "i:int:0 r:real:0 t:text:0 b:bool:0 g:tags:0 v:json:2 w:json:0 j:json:0 x:text:0 n:text:0 late:int:0 ");
+    CHECK(found ==
+          "i:int:0 r:real:0 t:text:0 b:bool:0 g:tags:0 v:json:2 w:json:0 j:json:0 x:text:0 "
+          "n:text:0 late:int:0 ");
 
-    const std::string cells = "i,r,b,t,v,g,n\n1,2.5,true,x,\"[1,2]\",\"[\"\"a\"\"]\",\n-3,4,false,5,\"[3,4]\",\"[]\",\n";
+    const std::string cells =
+        "i,r,b,t,v,g,n\n1,2.5,true,x,\"[1,2]\",\"[\"\"a\"\"]\",\n-3,4,false,5,\"[3,4]\",\"[]\",\n";
     TypeInference cell_inference;
     const auto csv = Reader(cells, FileFormat::kCsv);
     while (csv->Next(&record)) {
@@ -45,7 +53,8 @@ TEST_CASE("types are inferred from values", "[cli]") {
     }
     found.clear();
     for (const InferredColumn& column : cell_inference.Columns()) {
-        found += column.name + ":" + NameOfColumnType(column.type) + ":" + std::to_string(column.dim) + " ";
+        found += column.name + ":" + NameOfColumnType(column.type) + ":" +
+                 std::to_string(column.dim) + " ";
     }
     CHECK(found == "i:int:0 r:real:0 b:bool:0 t:text:0 v:json:2 g:tags:0 n:text:0 ");
 }
@@ -81,7 +90,8 @@ TEST_CASE("values are converted to their column's type or refused", "[cli]") {
     CHECK_FALSE(ConvertValue(ColumnType::kBlob, from, &to, &problem));
     CHECK(Mentions(problem, "blob"));
 
-    for (const std::string& bytes : {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("\0\xff\x80z", 4)}) {
+    for (const std::string& bytes : {std::string(), std::string("a"), std::string("ab"),
+                                     std::string("abc"), std::string("\0\xff\x80z", 4)}) {
         std::string back;
         REQUIRE(DecodeBase64(EncodeBase64(bytes), &back));
         CHECK(back == bytes);
@@ -104,7 +114,7 @@ TEST_CASE("number codes", "[cli]") {
     }
     CHECK(FloatToHalf(65519.0f) == 0x7bff);
     CHECK(FloatToHalf(65520.0f) == 0x7c00);
-    CHECK(FloatToHalf(1.0f + 0x1p-11f) == 0x3c00);            // a tie goes to even
+    CHECK(FloatToHalf(1.0f + 0x1p-11f) == 0x3c00);  // a tie goes to even
     CHECK(FloatToHalf(1.0f + 0x1p-11f + 0x1p-20f) == 0x3c01);
     CHECK(FloatToHalf(0x1p-25f) == 0);
     CHECK(FloatToHalf(0x1.8p-25f) == 1);
@@ -124,7 +134,8 @@ TEST_CASE("number codes", "[cli]") {
         CHECK_FALSE(ParseFloat(bad, &number));
     }
     CHECK(IsCleanUtf8("h\xc3\xa9llo \xe2\x82\xac \xf0\x9f\x98\x80"));
-    for (const char* bad : {"\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"}) {
+    for (const char* bad : {"\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80",
+                            "\xf4\x90\x80\x80", "\xe2\x82"}) {
         CHECK_FALSE(IsCleanUtf8(bad));
     }
     CHECK_FALSE(IsCleanUtf8(std::string_view("a\0b", 3)));
@@ -143,4 +154,3 @@ TEST_CASE("recall and percentiles", "[cli]") {
     CHECK(Percentile({5, 1, 3}, 0.99) == 5);
     CHECK(Percentile({5, 1, 3}, 0) == 1);
 }
-

@@ -1,6 +1,6 @@
-// Several threads on one handle and several processes on one file. A writer moves amounts between accounts, two records in one
-// transaction; whatever the moment, every reader must see the same total, a count that agrees with the scan, and generations that
-// never go back.
+// Several threads on one handle and several processes on one file. A writer moves amounts between
+// accounts, two records in one transaction; whatever the moment, every reader must see the same
+// total, a count that agrees with the scan, and generations that never go back.
 #include <quern.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +26,9 @@ constexpr const char* kOptions = "seal_rows=150 seal_kb=16 threads=2 busy_ms=600
 
 struct TempFile {
     TempFile() {
-        path = (std::filesystem::temp_directory_path() / ("quern_threads_" + std::to_string(getpid()) + ".db")).string();
+        path = (std::filesystem::temp_directory_path() /
+                ("quern_threads_" + std::to_string(getpid()) + ".db"))
+                   .string();
         Remove();
     }
     ~TempFile() { Remove(); }
@@ -81,7 +83,8 @@ bool Transfer(quern_db* db, int count, unsigned seed) {
         quern_result* rows = nullptr;
         bool ok = quern_get(batch, nullptr, "amount", &rows, nullptr) == QUERN_OK;
         const auto moved = static_cast<int64_t>(random() % 10);
-        const int64_t amounts[] = {quern_result_int(rows, 0, 0) - moved, quern_result_int(rows, 1, 0) + moved};
+        const int64_t amounts[] = {quern_result_int(rows, 0, 0) - moved,
+                                   quern_result_int(rows, 1, 0) + moved};
         quern_result_free(rows);
         const float vectors[] = {static_cast<float>(i), 0, 0, static_cast<float>(i)};
         quern_batch_int(batch, "amount", amounts, nullptr);
@@ -114,7 +117,8 @@ bool Look(quern_db* db, uint64_t* generation) {
     bool ok = now >= *generation;
     *generation = now;
     uint64_t count = 0;
-    ok = ok && quern_count(db, "accounts", snapshot, &count, nullptr) == QUERN_OK && count == kAccounts;
+    ok = ok && quern_count(db, "accounts", snapshot, &count, nullptr) == QUERN_OK &&
+         count == kAccounts;
     const float query[] = {0, 0};
     quern_query* q = quern_query_new(db, "accounts");
     quern_query_dense(q, "emb", query, 1, 2);
@@ -238,7 +242,8 @@ TEST_CASE("a handle does not survive fork") {
     const pid_t child = fork();
     if (child == 0) {
         uint64_t count = 0;
-        const bool refused = quern_count(db, "accounts", nullptr, &count, nullptr) == QUERN_ERR_MISUSE;
+        const bool refused =
+            quern_count(db, "accounts", nullptr, &count, nullptr) == QUERN_ERR_MISUSE;
         quern_close(db);  // leaves the parent's file alone
         _exit(refused ? 0 : 1);
     }

@@ -20,7 +20,9 @@ public:
     Disk() {
         quern::testing::SetBaseVfs(FaultyDisk::Register());
         FaultyDisk::Heal();
-        path_ = (std::filesystem::temp_directory_path() / ("quern_disk_" + std::to_string(getpid()) + ".db")).string();
+        path_ = (std::filesystem::temp_directory_path() /
+                 ("quern_disk_" + std::to_string(getpid()) + ".db"))
+                    .string();
         Remove();
         Open("seal_rows=100000 seal_kb=1000000");
         quern_schema* schema = quern_schema_new();
@@ -44,7 +46,8 @@ public:
         for (size_t i = 0; i < count; i++) {
             keys[i] = first + static_cast<int64_t>(i);
             for (size_t d = 0; d < kDim; d++) {
-                vectors[i * kDim + d] = static_cast<float>((keys[i] * 7919 + static_cast<int64_t>(d * d)) % 1000);
+                vectors[i * kDim + d] =
+                    static_cast<float>((keys[i] * 7919 + static_cast<int64_t>(d * d)) % 1000);
             }
         }
         quern_batch* batch = quern_batch_new(db, "docs", count);
@@ -82,7 +85,8 @@ private:
 TEST_CASE("a full disk rolls the transaction back and work goes on when there is room") {
     Disk disk;
     REQUIRE(disk.Insert(0, 100) == QUERN_OK);
-    // Whatever the write that does not fit: small commits, large ones that become segments, ones that spill the cache.
+    // Whatever the write that does not fit: small commits, large ones that become segments, ones
+    // that spill the cache.
     for (const size_t count : {size_t{1}, size_t{300}, size_t{5000}, size_t{60000}}) {
         for (const int64_t room : {0, 100, 20000, 200000}) {
             CAPTURE(count, room);

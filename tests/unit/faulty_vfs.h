@@ -1,4 +1,5 @@
-// A VFS over the default one whose writes and syncs can be made to fail. Tests put it under the page layer with SetBaseVfs.
+// A VFS over the default one whose writes and syncs can be made to fail. Tests put it under the
+// page layer with SetBaseVfs.
 #pragma once
 
 #include <sqlite3.h>
@@ -12,7 +13,7 @@ namespace quern::testing {
 struct FaultyDisk {
     static inline std::atomic<int64_t> bytes_left{INT64_MAX};  // then writes fail with SQLITE_FULL
     static inline std::atomic<bool> sync_fails{false};
-    static inline std::atomic<bool> write_fails{false};        // with an I/O error
+    static inline std::atomic<bool> write_fails{false};  // with an I/O error
 
     static const char* Register() {
         static sqlite3_vfs vfs{};
@@ -65,21 +66,35 @@ private:
                 }
                 return Below(f)->pMethods->xWrite(Below(f), from, n, at);
             };
-            m.xTruncate = [](sqlite3_file* f, sqlite3_int64 n) { return Below(f)->pMethods->xTruncate(Below(f), n); };
+            m.xTruncate = [](sqlite3_file* f, sqlite3_int64 n) {
+                return Below(f)->pMethods->xTruncate(Below(f), n);
+            };
             m.xSync = [](sqlite3_file* f, int how) {
                 return sync_fails ? SQLITE_IOERR_FSYNC : Below(f)->pMethods->xSync(Below(f), how);
             };
-            m.xFileSize = [](sqlite3_file* f, sqlite3_int64* n) { return Below(f)->pMethods->xFileSize(Below(f), n); };
-            m.xLock = [](sqlite3_file* f, int level) { return Below(f)->pMethods->xLock(Below(f), level); };
-            m.xUnlock = [](sqlite3_file* f, int level) { return Below(f)->pMethods->xUnlock(Below(f), level); };
+            m.xFileSize = [](sqlite3_file* f, sqlite3_int64* n) {
+                return Below(f)->pMethods->xFileSize(Below(f), n);
+            };
+            m.xLock = [](sqlite3_file* f, int level) {
+                return Below(f)->pMethods->xLock(Below(f), level);
+            };
+            m.xUnlock = [](sqlite3_file* f, int level) {
+                return Below(f)->pMethods->xUnlock(Below(f), level);
+            };
             m.xCheckReservedLock = [](sqlite3_file* f, int* held) {
                 return Below(f)->pMethods->xCheckReservedLock(Below(f), held);
             };
             m.xFileControl = [](sqlite3_file* f, int op, void* arg) {
-                return op == SQLITE_FCNTL_SIZE_HINT ? SQLITE_OK : Below(f)->pMethods->xFileControl(Below(f), op, arg);
+                return op == SQLITE_FCNTL_SIZE_HINT
+                           ? SQLITE_OK
+                           : Below(f)->pMethods->xFileControl(Below(f), op, arg);
             };
-            m.xSectorSize = [](sqlite3_file* f) { return Below(f)->pMethods->xSectorSize(Below(f)); };
-            m.xDeviceCharacteristics = [](sqlite3_file* f) { return Below(f)->pMethods->xDeviceCharacteristics(Below(f)); };
+            m.xSectorSize = [](sqlite3_file* f) {
+                return Below(f)->pMethods->xSectorSize(Below(f));
+            };
+            m.xDeviceCharacteristics = [](sqlite3_file* f) {
+                return Below(f)->pMethods->xDeviceCharacteristics(Below(f));
+            };
             m.xShmMap = [](sqlite3_file* f, int region, int n, int extend, void volatile** to) {
                 return Below(f)->pMethods->xShmMap(Below(f), region, n, extend, to);
             };
@@ -87,7 +102,9 @@ private:
                 return Below(f)->pMethods->xShmLock(Below(f), first, n, how);
             };
             m.xShmBarrier = [](sqlite3_file* f) { Below(f)->pMethods->xShmBarrier(Below(f)); };
-            m.xShmUnmap = [](sqlite3_file* f, int gone) { return Below(f)->pMethods->xShmUnmap(Below(f), gone); };
+            m.xShmUnmap = [](sqlite3_file* f, int gone) {
+                return Below(f)->pMethods->xShmUnmap(Below(f), gone);
+            };
             file->pMethods = &m;
         }
         return code;

@@ -1,5 +1,6 @@
-// Properties of the vector kernels, at every SIMD level of this processor, against double precision: every length up to
-// 257, rows at odd addresses, blocks that end where their memory ends (the address sanitizer sees a read beyond them).
+// Properties of the vector kernels, at every SIMD level of this processor, against double
+// precision: every length up to 257, rows at odd addresses, blocks that end where their memory ends
+// (the address sanitizer sees a read beyond them).
 #include <algorithm>
 #include <bit>
 #include <catch2/catch.hpp>
@@ -67,7 +68,8 @@ private:
     std::uniform_real_distribution<float> distribution_{-1.0f, 1.0f};
 };
 
-Rows Stored(Element element, const std::vector<float>& values, size_t count, size_t dim, size_t offset) {
+Rows Stored(Element element, const std::vector<float>& values, size_t count, size_t dim,
+            size_t offset) {
     Rows rows(count * VectorBytes(element, dim), offset);
     REQUIRE(FromF32(element, values.data(), count, dim, rows.data(), nullptr));
     return rows;
@@ -82,12 +84,14 @@ bool SameBits(float a, float b) {
 }
 
 // How far a distance may be from the scalar twin's, which is right to the last bit of f32.
-double Allowed(Element element, Metric metric, const Query& query, const void* row, double reference) {
+double Allowed(Element element, Metric metric, const Query& query, const void* row,
+               double reference) {
     if (metric == Metric::kHamming) {
         return 0;
     }
     const double error = static_cast<double>(InnerProductError(query.dim));
-    const double norms = Norm(Element::kF32, query.vector, query.dim) * Norm(element, row, query.dim);
+    const double norms =
+        Norm(Element::kF32, query.vector, query.dim) * Norm(element, row, query.dim);
     switch (metric) {
         case Metric::kL2: return (error + 4 * kUnit) * reference;
         case Metric::kIp: return error * norms + kUnit * std::fabs(reference);
@@ -117,14 +121,18 @@ void CheckDistances(Element element, Metric metric, size_t dim, Random* random) 
     Distances(element, metric, query, rows.data(), kRows, inverse_norms.data(), all);
     const uint32_t picked[] = {4, 0, 0, 3, 1, 2, 4};
     float chosen[std::size(picked)];
-    DistancesPicked(element, metric, query, rows.data(), picked, std::size(picked), inverse_norms.data(), chosen);
+    DistancesPicked(element, metric, query, rows.data(), picked, std::size(picked),
+                    inverse_norms.data(), chosen);
 
     const size_t row_bytes = VectorBytes(element, dim);
-    INFO("element " << static_cast<int>(element) << ", metric " << static_cast<int>(metric) << ", dimension " << dim);
+    INFO("element " << static_cast<int>(element) << ", metric " << static_cast<int>(metric)
+                    << ", dimension " << dim);
     for (size_t i = 0; i < kRows; i++) {
         const char* row = rows.data() + i * row_bytes;
-        const auto reference = static_cast<double>(scalar::Distance(element, metric, query, row, inverse_norms[i]));
-        if (!(std::fabs(static_cast<double>(all[i]) - reference) <= Allowed(element, metric, query, row, reference))) {
+        const auto reference =
+            static_cast<double>(scalar::Distance(element, metric, query, row, inverse_norms[i]));
+        if (!(std::fabs(static_cast<double>(all[i]) - reference) <=
+              Allowed(element, metric, query, row, reference))) {
             FAIL_CHECK("row " << i << ": " << all[i] << ", expected " << reference);
         }
         // Alone, and at another address.
@@ -138,14 +146,15 @@ void CheckDistances(Element element, Metric metric, size_t dim, Random* random) 
     }
     for (size_t j = 0; j < std::size(picked); j++) {
         if (!SameBits(chosen[j], all[picked[j]])) {
-            FAIL_CHECK("row " << picked[j] << " picked: " << chosen[j] << ", in the block: " << all[picked[j]]);
+            FAIL_CHECK("row " << picked[j] << " picked: " << chosen[j]
+                              << ", in the block: " << all[picked[j]]);
         }
     }
 }
 
 // |InnerProductBlock - exact| against the bound, and that nothing else is written.
-void CheckBlock(Element element, size_t query_count, size_t row_count, size_t dim, float low, float high,
-                Random* random) {
+void CheckBlock(Element element, size_t query_count, size_t row_count, size_t dim, float low,
+                float high, Random* random) {
     constexpr float kUntouched = 77;
     const auto fill = [&](size_t count) {
         std::vector<float> values(count);
@@ -161,7 +170,8 @@ void CheckBlock(Element element, size_t query_count, size_t row_count, size_t di
     PackRows(element, rows.data(), row_count, dim, packed.data());
     const size_t stride = row_count + 3;
     std::vector<float> out(query_count * stride, kUntouched);
-    InnerProductBlock(queries.data(), query_count, packed.data(), row_count, dim, out.data(), stride);
+    InnerProductBlock(queries.data(), query_count, packed.data(), row_count, dim, out.data(),
+                      stride);
     INFO("element " << static_cast<int>(element) << ", " << query_count << " queries, " << row_count
                     << " rows, dimension " << dim);
     const double error = static_cast<double>(InnerProductError(dim));
@@ -178,8 +188,10 @@ void CheckBlock(Element element, size_t query_count, size_t row_count, size_t di
             }
             const char* row = rows.data() + r * VectorBytes(element, dim);
             const double exact = scalar::InnerProduct(element, query, row, dim);
-            if (!(std::fabs(static_cast<double>(value) - exact) <= error * query_norm * Norm(element, row, dim))) {
-                FAIL_CHECK("query " << q << ", row " << r << ": " << value << ", exactly " << exact);
+            if (!(std::fabs(static_cast<double>(value) - exact) <=
+                  error * query_norm * Norm(element, row, dim))) {
+                FAIL_CHECK("query " << q << ", row " << r << ": " << value << ", exactly "
+                                    << exact);
             }
         }
     }
@@ -190,9 +202,9 @@ double CodeValue(uint32_t code, int exponent_bits, int fraction_bits) {
     const uint32_t fraction = code & ((1u << fraction_bits) - 1);
     const int exponent = static_cast<int>(code >> fraction_bits & ((1u << exponent_bits) - 1));
     const int bias = (1 << (exponent_bits - 1)) - 1;
-    const double magnitude = exponent == 0
-                                 ? std::ldexp(fraction, 1 - bias - fraction_bits)
-                                 : std::ldexp(fraction + (1u << fraction_bits), exponent - bias - fraction_bits);
+    const double magnitude = exponent == 0 ? std::ldexp(fraction, 1 - bias - fraction_bits)
+                                           : std::ldexp(fraction + (1u << fraction_bits),
+                                                        exponent - bias - fraction_bits);
     return code >> (exponent_bits + fraction_bits) & 1 ? -magnitude : magnitude;
 }
 
@@ -214,7 +226,8 @@ bool Refused(Element element, float value) {
     const float values[] = {1, value, 1};
     char out[12];
     size_t bad = 99;
-    return !FromF32(element, values, 1, 3, out, &bad) && bad == 1 && !FromF32(element, values, 1, 3, out, nullptr);
+    return !FromF32(element, values, 1, 3, out, &bad) && bad == 1 &&
+           !FromF32(element, values, 1, 3, out, nullptr);
 }
 
 }  // namespace
@@ -279,7 +292,8 @@ TEST_CASE("kernels: the bound of inner products holds for sums that only grow") 
                 const Query query = PrepareQuery(Element::kF32, Metric::kIp, row.data(), dim);
                 float distance = 0;
                 Distances(Element::kF32, Metric::kIp, query, row.data(), 1, nullptr, &distance);
-                const double exact = scalar::InnerProduct(Element::kF32, row.data(), row.data(), dim);
+                const double exact =
+                    scalar::InnerProduct(Element::kF32, row.data(), row.data(), dim);
                 CHECK(std::fabs(static_cast<double>(-distance) - exact) <=
                       static_cast<double>(InnerProductError(dim)) * exact);
             }
@@ -298,11 +312,11 @@ TEST_CASE("kernels: overflow never makes a NaN") {
             }
             float inverse_norms[2];
             InverseNorms(Element::kF32, plus.data(), 1, dim, inverse_norms);
-            const auto distance = [&](Metric metric, const std::vector<float>& a, const std::vector<float>& b,
-                                      float inverse_norm) {
+            const auto distance = [&](Metric metric, const std::vector<float>& a,
+                                      const std::vector<float>& b, float inverse_norm) {
                 float out = kNaN;
-                Distances(Element::kF32, metric, PrepareQuery(Element::kF32, metric, a.data(), dim), b.data(), 1,
-                          &inverse_norm, &out);
+                Distances(Element::kF32, metric, PrepareQuery(Element::kF32, metric, a.data(), dim),
+                          b.data(), 1, &inverse_norm, &out);
                 return out;
             };
             CHECK(distance(Metric::kL2, plus, mixed, 0) == kInfinity);
@@ -312,14 +326,17 @@ TEST_CASE("kernels: overflow never makes a NaN") {
             // The true product: nothing, or one square too many.
             const float product = distance(Metric::kIp, plus, mixed, 0);
             CHECK(product == (dim % 2 == 0 ? 0 : -kInfinity));
-            CHECK(distance(Metric::kCosine, plus, plus, inverse_norms[0]) == Approx(0).margin(1e-5));
+            CHECK(distance(Metric::kCosine, plus, plus, inverse_norms[0]) ==
+                  Approx(0).margin(1e-5));
             CHECK(distance(Metric::kCosine, plus, mixed, inverse_norms[0]) ==
                   Approx(dim % 2 == 0 ? 1.0 : 1.0 - 1.0 / static_cast<double>(dim)).margin(1e-5));
             // So short that products underflow; and zero.
             std::vector<float> tiny(dim, 1e-30f);
             InverseNorms(Element::kF32, tiny.data(), 1, dim, inverse_norms + 1);
-            CHECK(distance(Metric::kCosine, tiny, tiny, inverse_norms[1]) == Approx(0).margin(1e-5));
-            CHECK(distance(Metric::kCosine, plus, tiny, inverse_norms[1]) == Approx(0).margin(1e-5));
+            CHECK(distance(Metric::kCosine, tiny, tiny, inverse_norms[1]) ==
+                  Approx(0).margin(1e-5));
+            CHECK(distance(Metric::kCosine, plus, tiny, inverse_norms[1]) ==
+                  Approx(0).margin(1e-5));
             const std::vector<float> zero(dim, 0.0f);
             CHECK(distance(Metric::kCosine, zero, plus, inverse_norms[0]) == 1);
             CHECK(distance(Metric::kCosine, plus, zero, 0) == 1);
@@ -340,12 +357,14 @@ TEST_CASE("kernels: norms") {
                 InverseNorms(element, rows.data(), 3, dim, inverse);
                 const auto error = static_cast<double>(InnerProductError(dim));
                 for (size_t i = 0; i < 3; i++) {
-                    const double exact = scalar::SquaredNorm(element, rows.data() + i * VectorBytes(element, dim), dim);
+                    const double exact = scalar::SquaredNorm(
+                        element, rows.data() + i * VectorBytes(element, dim), dim);
                     const double expected = exact > 0 ? 1 / std::sqrt(exact) : 0;
                     if (!(std::fabs(static_cast<double>(squared[i]) - exact) <= error * exact) ||
-                        !(std::fabs(static_cast<double>(inverse[i]) - expected) <= (error + 4 * kUnit) * expected)) {
-                        FAIL_CHECK("dimension " << dim << ": " << squared[i] << " and " << inverse[i] << " for "
-                                                << exact);
+                        !(std::fabs(static_cast<double>(inverse[i]) - expected) <=
+                          (error + 4 * kUnit) * expected)) {
+                        FAIL_CHECK("dimension " << dim << ": " << squared[i] << " and "
+                                                << inverse[i] << " for " << exact);
                     }
                 }
             }
@@ -382,10 +401,12 @@ TEST_CASE("kernels: every f16 and bf16 code widens to its value and rounds back"
                     }
                     continue;
                 }
-                const auto expected = static_cast<float>(CodeValue(code, format.exponent_bits, format.fraction_bits));
+                const auto expected =
+                    static_cast<float>(CodeValue(code, format.exponent_bits, format.fraction_bits));
                 if (!SameBits(wide[code], expected) || !SameBits(twin, expected) ||
                     Rounded(format.element, expected) != code) {
-                    FAIL_CHECK("code " << code << " widened to " << wide[code] << ", expected " << expected);
+                    FAIL_CHECK("code " << code << " widened to " << wide[code] << ", expected "
+                                       << expected);
                 }
             }
         }
@@ -408,7 +429,8 @@ TEST_CASE("kernels: every f16 and bf16 code widens to its value and rounds back"
 
 TEST_CASE("kernels: rounding to f16 and bf16 goes to the nearest, ties to even") {
     for (const CodeFormat& format : kFormats) {
-        for (uint32_t code = 0; code + 1 < format.infinity; code += format.element == Element::kF16 ? 1 : 7) {
+        for (uint32_t code = 0; code + 1 < format.infinity;
+             code += format.element == Element::kF16 ? 1 : 7) {
             const double low = CodeValue(code, format.exponent_bits, format.fraction_bits);
             const double high = CodeValue(code + 1, format.exponent_bits, format.fraction_bits);
             const auto middle = static_cast<float>((low + high) / 2);  // exact in f32
@@ -417,13 +439,16 @@ TEST_CASE("kernels: rounding to f16 and bf16 goes to the nearest, ties to even")
                 const float side = sign == 0 ? 1.0f : -1.0f;
                 if (Rounded(format.element, side * middle) != (even | sign) ||
                     Rounded(format.element, side * std::nextafter(middle, 0.0f)) != (code | sign) ||
-                    Rounded(format.element, side * std::nextafter(middle, kInfinity)) != ((code + 1) | sign)) {
+                    Rounded(format.element, side * std::nextafter(middle, kInfinity)) !=
+                        ((code + 1) | sign)) {
                     FAIL_CHECK("around code " << code);
                 }
             }
         }
-        const double largest = CodeValue(format.infinity - 1, format.exponent_bits, format.fraction_bits);
-        const double step = largest - CodeValue(format.infinity - 2, format.exponent_bits, format.fraction_bits);
+        const double largest =
+            CodeValue(format.infinity - 1, format.exponent_bits, format.fraction_bits);
+        const double step =
+            largest - CodeValue(format.infinity - 2, format.exponent_bits, format.fraction_bits);
         const auto limit = static_cast<float>(largest + step / 2);
         CHECK(Rounded(format.element, std::nextafter(limit, 0.0f)) == format.infinity - 1);
         for (const float value : {limit, -limit, kInfinity, -kInfinity, kNaN}) {
@@ -439,7 +464,8 @@ TEST_CASE("kernels: conversion to i8 and bits") {
         REQUIRE(FromF32(Element::kI8, &from, 1, 1, &to, nullptr));
         CHECK(to == value);
     }
-    for (const float value : {0.5f, -0.25f, 127.5f, 128.0f, -129.0f, 1e30f, kInfinity, -kInfinity, kNaN}) {
+    for (const float value :
+         {0.5f, -0.25f, 127.5f, 128.0f, -129.0f, 1e30f, kInfinity, -kInfinity, kNaN}) {
         CHECK(Refused(Element::kI8, value));
     }
     Random random;
@@ -475,9 +501,10 @@ TEST_CASE("kernels: the first value that is not finite is found wherever it stan
             CHECK(bad == 99);
             for (size_t i = 0; i<total; i += total> 1000 ? 611 : 1) {
                 const size_t kind = i % 4;
-                const void* value = element == Element::kF32   ? static_cast<const void*>(&bad_values[kind])
-                                    : element == Element::kF16 ? static_cast<const void*>(&bad_halves[kind])
-                                                               : static_cast<const void*>(&bad_uppers[kind]);
+                const void* value =
+                    element == Element::kF32   ? static_cast<const void*>(&bad_values[kind])
+                    : element == Element::kF16 ? static_cast<const void*>(&bad_halves[kind])
+                                               : static_cast<const void*>(&bad_uppers[kind]);
                 char saved[4];
                 char* at = rows.data() + i * element_bytes;
                 std::copy_n(at, element_bytes, saved);
@@ -527,19 +554,23 @@ TEST_CASE("kernels: the k nearest are those of a sort") {
             std::vector<Hit> hits(count);
             TopK top(k);
             for (size_t i = 0; i < count; i++) {
-                // Few different distances, so that positions decide; one in eight is NaN and counts as infinite.
+                // Few different distances, so that positions decide; one in eight is NaN and counts
+                // as infinite.
                 const float distance = static_cast<float>(engine() % 8);
-                hits[i] = {distance == 7 ? kInfinity : distance, static_cast<uint32_t>(engine() % 100000)};
+                hits[i] = {distance == 7 ? kInfinity : distance,
+                           static_cast<uint32_t>(engine() % 100000)};
                 top.Push(distance == 7 ? kNaN : distance, hits[i].position);
             }
             std::sort(hits.begin(), hits.end());
             hits.resize(std::min(k, count));
             CHECK(top.size() == hits.size());
-            CHECK(top.Threshold() == (k > 0 && hits.size() == k ? hits.back().distance : kInfinity));
+            CHECK(top.Threshold() ==
+                  (k > 0 && hits.size() == k ? hits.back().distance : kInfinity));
             const std::vector<Hit> taken = top.Take();
-            CHECK(std::equal(taken.begin(), taken.end(), hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
-                return a.distance == b.distance && a.position == b.position;
-            }));
+            CHECK(std::equal(taken.begin(), taken.end(), hits.begin(), hits.end(),
+                             [](const Hit& a, const Hit& b) {
+                                 return a.distance == b.distance && a.position == b.position;
+                             }));
         }
     }
 }

@@ -1,5 +1,5 @@
-// A random walk through the C API beside a plain model in memory: after every step both must answer the same. Small thresholds make
-// seals and merges happen all the time.
+// A random walk through the C API beside a plain model in memory: after every step both must answer
+// the same. Small thresholds make seals and merges happen all the time.
 #include <quern.h>
 #include <unistd.h>
 
@@ -236,8 +236,9 @@ private:
                 if (set_emb) {
                     record.emb.reset();
                     if (emb_valid[i]) {
-                        record.emb = std::vector<float>(matrix.begin() + static_cast<ptrdiff_t>(i * kDim),
-                                                        matrix.begin() + static_cast<ptrdiff_t>((i + 1) * kDim));
+                        record.emb = std::vector<float>(
+                            matrix.begin() + static_cast<ptrdiff_t>(i * kDim),
+                            matrix.begin() + static_cast<ptrdiff_t>((i + 1) * kDim));
                     }
                 }
             }
@@ -299,9 +300,10 @@ private:
 TEST_CASE("a random walk agrees with a model") {
     const unsigned seed = GENERATE(1u, 2u, 3u, 4u);
     const bool memory = GENERATE(false, true);
-    const std::string path =
-        memory ? ":memory:"
-               : (std::filesystem::temp_directory_path() / ("quern_model_" + std::to_string(getpid()) + ".db")).string();
+    const std::string path = memory ? ":memory:"
+                                    : (std::filesystem::temp_directory_path() /
+                                       ("quern_model_" + std::to_string(getpid()) + ".db"))
+                                          .string();
     if (!memory) {
         std::filesystem::remove(path);
     }

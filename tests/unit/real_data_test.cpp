@@ -67,8 +67,10 @@ TEST_CASE("exact search finds the true neighbours of real image descriptors") {
     constexpr size_t kQueries = 200;
     constexpr size_t kBatch = 50000;
     const std::vector<float> base = Bvecs(ReadZst(folder / "base.bvecs.zst", SIZE_MAX), kDim);
-    const std::vector<float> queries = Bvecs(ReadZst(folder / "query.bvecs.zst", kQueries * (4 + kDim)), kDim);
-    const std::string truth = ReadZst(folder / "truth100.l2.ivecs.zst", kQueries * (4 + 4 * kTruth));
+    const std::vector<float> queries =
+        Bvecs(ReadZst(folder / "query.bvecs.zst", kQueries * (4 + kDim)), kDim);
+    const std::string truth =
+        ReadZst(folder / "truth100.l2.ivecs.zst", kQueries * (4 + 4 * kTruth));
     const size_t rows = base.size() / kDim;
     REQUIRE(rows == 500000);
     REQUIRE(queries.size() == kQueries * kDim);
@@ -118,8 +120,10 @@ TEST_CASE("exact search finds the true neighbours of real image descriptors") {
             quern_query_dense(query, "emb", queries.data() + q * kDim, 1, kDim);
             REQUIRE(quern_search(query, &single, &err) == QUERN_OK);
             for (size_t i = 0; i < kTruth; i++) {
-                REQUIRE(quern_result_key_int(single, i) == quern_result_key_int(result, q * kTruth + i));
-                REQUIRE(quern_result_distance(single, i) == quern_result_distance(result, q * kTruth + i));
+                REQUIRE(quern_result_key_int(single, i) ==
+                        quern_result_key_int(result, q * kTruth + i));
+                REQUIRE(quern_result_distance(single, i) ==
+                        quern_result_distance(result, q * kTruth + i));
             }
             quern_result_free(single);
         }

@@ -16,27 +16,31 @@ using quern::SameName;
 using quern::Schema;
 
 TEST_CASE("UTF-8 is checked to the letter", "[schema]") {
-    for (const char* good : {"", "plain", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
-                             "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "a\xc3\xa9z"}) {
+    for (const char* good :
+         {"", "plain", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+          "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "a\xc3\xa9z"}) {
         INFO(good);
         CHECK(IsValidUtf8(good));
     }
-    for (const char* bad : {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2z", "\xe0\x9f\xbf", "\xe2\x82", "\xe2\x82z", "\xed\xa0\x80",
-                            "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "ok\xfe",
-                            "\xc3\xa9\xc3"}) {
+    for (const char* bad :
+         {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2z", "\xe0\x9f\xbf", "\xe2\x82",
+          "\xe2\x82z", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80",
+          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "ok\xfe", "\xc3\xa9\xc3"}) {
         INFO(bad);
         CHECK_FALSE(IsValidUtf8(bad));
     }
     CHECK(IsValidUtf8(std::string_view("a\0b", 3)));
 }
 
-// The rule again, in its slowest form: decode, then look whether encoding the number gives the same bytes.
+// The rule again, in its slowest form: decode, then look whether encoding the number gives the same
+// bytes.
 TEST_CASE("every pair of bytes and every code point agree with the slow rule", "[schema]") {
     for (int first = 0; first < 256; first++) {
         for (int second = 0; second < 256; second++) {
             const std::string text{static_cast<char>(first), static_cast<char>(second)};
             const bool two_ascii = first < 0x80 && second < 0x80;
-            const bool one_point = first >= 0xC2 && first <= 0xDF && second >= 0x80 && second <= 0xBF;
+            const bool one_point =
+                first >= 0xC2 && first <= 0xDF && second >= 0x80 && second <= 0xBF;
             if (IsValidUtf8(text) != (two_ascii || one_point)) {
                 FAIL("bytes " << first << " " << second);
             }
@@ -47,9 +51,11 @@ TEST_CASE("every pair of bytes and every code point agree with the slow rule", "
         if (point < 0x800) {
             text = {static_cast<char>(0xC0 | point >> 6)};
         } else if (point < 0x10000) {
-            text = {static_cast<char>(0xE0 | point >> 12), static_cast<char>(0x80 | (point >> 6 & 63))};
+            text = {static_cast<char>(0xE0 | point >> 12),
+                    static_cast<char>(0x80 | (point >> 6 & 63))};
         } else {
-            text = {static_cast<char>(0xF0 | point >> 18), static_cast<char>(0x80 | (point >> 12 & 63)),
+            text = {static_cast<char>(0xF0 | point >> 18),
+                    static_cast<char>(0x80 | (point >> 12 & 63)),
                     static_cast<char>(0x80 | (point >> 6 & 63))};
         }
         text += static_cast<char>(0x80 | (point & 63));
@@ -68,7 +74,8 @@ TEST_CASE("names", "[schema]") {
     CHECK(NameProblem("x_") == nullptr);
     CHECK(NameProblem(std::string(255, 'n')) == nullptr);
     CHECK(NameProblem(std::string(256, 'n')) != nullptr);
-    for (const char* bad : {"", "_x", "_", "quern_", "QuErN_x", "sqlite_", "SQLITE_master", "a\nb", "\x1f", "\x7f", "\xff"}) {
+    for (const char* bad : {"", "_x", "_", "quern_", "QuErN_x", "sqlite_", "SQLITE_master", "a\nb",
+                            "\x1f", "\x7f", "\xff"}) {
         INFO(bad);
         CHECK(NameProblem(bad) != nullptr);
     }
@@ -79,7 +86,7 @@ TEST_CASE("names are the same whatever their ASCII case", "[schema]") {
     CHECK(SameName("Year", "yEAR"));
     CHECK(SameName("", ""));
     CHECK_FALSE(SameName("year", "years"));
-    CHECK_FALSE(SameName("[", "{"));                 // differ in the bit that tells case, and are no letters
+    CHECK_FALSE(SameName("[", "{"));  // differ in the bit that tells case, and are no letters
     CHECK_FALSE(SameName("\xc3\xa9", "\xc3\x89"));  // beyond ASCII case counts
 }
 

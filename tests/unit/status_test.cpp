@@ -10,7 +10,9 @@ using quern::Status;
 
 namespace {
 
-Status FailWhen(bool fail) { return fail ? Status::Error(Code::kBusy, "taken by %d", 7) : Status(); }
+Status FailWhen(bool fail) {
+    return fail ? Status::Error(Code::kBusy, "taken by %d", 7) : Status();
+}
 
 Result<std::string> NameOf(int number) {
     if (number < 0) {

@@ -1,12 +1,15 @@
 // Turns words into vectors in which words that are spelt alike lie close together.
 //
-// A word gets a mark at both ends ("<word>") and is cut into all runs of 2, 3 and 4 characters, and all pairs with one
-// character left out between them (these survive two swapped letters, the commonest slip). Each piece adds 1 or -1 to one of 256 places;
-// a hash of the piece chooses place and sign, so no vocabulary is needed and a misspelt word that nobody has ever
-// seen gets a vector too. The vector is then scaled to length 1. With random signs, two pieces that fall into one
-// place cancel as often as they add up: the inner product of two vectors is, on average, that of the counts themselves.
+// A word gets a mark at both ends ("<word>") and is cut into all runs of 2, 3 and 4 characters, and
+// all pairs with one character left out between them (these survive two swapped letters, the
+// commonest slip). Each piece adds 1 or -1 to one of 256 places; a hash of the piece chooses place
+// and sign, so no vocabulary is needed and a misspelt word that nobody has ever seen gets a vector
+// too. The vector is then scaled to length 1. With random signs, two pieces that fall into one
+// place cancel as often as they add up: the inner product of two vectors is, on average, that of
+// the counts themselves.
 //
-// Reads one word a line from files or standard input, writes the text format of word2vec and GloVe: the word, then its numbers.
+// Reads one word a line from files or standard input, writes the text format of word2vec and GloVe:
+// the word, then its numbers.
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -24,7 +27,8 @@ constexpr size_t kRunMin = 2;
 constexpr size_t kRunMax = 4;
 constexpr char kUsage[] =
     "usage: quern_word_ngrams [FILE]...\n"
-    "Reads one word a line (standard input without FILE) and writes \"word number number ...\", 256 numbers each.\n";
+    "Reads one word a line (standard input without FILE) and writes \"word number number ...\", "
+    "256 numbers each.\n";
 
 using Vector = std::array<float, kDim>;
 
@@ -64,7 +68,8 @@ Vector VectorOf(std::string_view word) {
     marked += '>';
     const std::vector<size_t> starts = CharacterStarts(marked);
     auto characters = [&](size_t first, size_t count) {
-        return std::string_view(marked).substr(starts[first], starts[first + count] - starts[first]);
+        return std::string_view(marked).substr(starts[first],
+                                               starts[first + count] - starts[first]);
     };
     const size_t character_count = starts.size() - 1;
     Vector vector{};

@@ -7,14 +7,15 @@ int main(void) {
     static const int64_t keys[] = {1, 2, 3};
     static const float vectors[] = {0, 0, 1, 0, 5, 5};
     static const float wanted[] = {0.9f, 0.1f};
-    quern_db *db = NULL;
-    quern_result *r = NULL;
-    quern_schema *s = quern_schema_new();
-    quern_batch *b;
-    quern_query *q;
+    quern_db* db = NULL;
+    quern_result* r = NULL;
+    quern_schema* s = quern_schema_new();
+    quern_batch* b;
+    quern_query* q;
     quern_error err = QUERN_ERROR_INIT;
     int right;
-    if (quern_version_number() != QUERN_VERSION_NUMBER || quern_open(":memory:", NULL, &db, &err) != QUERN_OK) {
+    if (quern_version_number() != QUERN_VERSION_NUMBER ||
+        quern_open(":memory:", NULL, &db, &err) != QUERN_OK) {
         printf("wrong version or cannot open: %s %s\n", quern_version(), err.message);
         return 1;
     }
