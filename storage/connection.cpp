@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include "storage/base/test_fault.h"
 #include "storage/page_vfs.h"
 
 namespace quern::storage {
@@ -211,9 +212,10 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     QUERN_TRY(connection->Execute("PRAGMA cell_size_check=ON"));
     QUERN_TRY(connection->Execute("PRAGMA cache_size=-" + std::to_string(options.cache_kb)));
     if (!options.read_only) {
-        QUERN_TRY(connection->Execute(options.durability == Durability::kFull
-                                          ? "PRAGMA synchronous=FULL"
-                                          : "PRAGMA synchronous=NORMAL"));
+        const bool full = options.durability == Durability::kFull &&
+                          !TestFault(Fault::kSynchronousNormal);
+        QUERN_TRY(
+            connection->Execute(full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
         QUERN_TRY(connection->Execute("PRAGMA secure_delete=FAST"));
         // Short logs: a flipped bit in a log loses all commits behind it (RELIABILITY: keep WALs
         // short).

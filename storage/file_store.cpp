@@ -248,9 +248,15 @@ Status FileStore::Initialize(Connection* connection) {
     if (code != SQLITE_OK) {
         return connection->ErrorStatus(code, "reserve bytes");
     }
+    // Until the write-ahead log takes over there is a rollback journal. If its removal got lost in
+    // a crash, it would later roll the file back to its very beginning: make the removal durable,
+    // too.
+    QUERN_ASSIGN(const int64_t synchronous, connection->QueryInt("PRAGMA synchronous"));
+    QUERN_TRY(connection->Execute("PRAGMA synchronous=EXTRA"));
     QUERN_TRY(connection->Execute("PRAGMA page_size=" + std::to_string(kPageBytes)));
     QUERN_TRY(connection->Execute("PRAGMA auto_vacuum=INCREMENTAL"));
     QUERN_TRY(connection->Execute("PRAGMA journal_mode=WAL"));
+    QUERN_TRY(connection->Execute("PRAGMA synchronous=" + std::to_string(synchronous)));
     QUERN_TRY(connection->Execute("BEGIN IMMEDIATE"));
     Status status;
     // Another process may have been faster.
@@ -450,6 +456,7 @@ Status FileStore::Backup(const std::string& path, Work* work) {
         int reserved = kReservedBytes;
         sqlite3_file_control(target->handle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
         QUERN_TRY(target->Execute("PRAGMA page_size=" + std::to_string(kPageBytes)));
+        QUERN_TRY(target->Execute("PRAGMA synchronous=EXTRA"));  // as in Initialize
         sqlite3_backup* backup =
             sqlite3_backup_init(target->handle(), "main", reader->connection()->handle(), "main");
         if (backup == nullptr) {

@@ -35,8 +35,8 @@ const char* RegisterPageVfsOver(const char* base);
 
 // The page of this database that last failed its check, if any has.
 std::optional<uint32_t> LastBadPage(const std::string& path);
-// Reads all pages of the main file and returns the numbers of those that fail (at most 100). Pages
-// that are newer in the write-ahead log are checked as they stand in the file.
+// Reads all pages of the main file and returns the numbers of those that fail (at most 100). A page
+// of which the write-ahead log holds a newer copy is not counted: SQLite reads that one.
 std::vector<uint32_t> ScanPages(sqlite3* db);
 
 }  // namespace quern::storage

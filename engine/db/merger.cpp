@@ -37,6 +37,9 @@ public:
     Status Run(bool* merged) {
         *merged = false;
         Status status = Build();
+        if (status.ok() && TestFault(Fault::kRetireEarly)) {
+            status = RetireEarly();
+        }
         if (status.ok()) {
             status = Publish(merged);
         }
@@ -170,6 +173,16 @@ private:
         return false;
     }
 
+    // A planted fault: the old segments go in a transaction of their own.
+    Status RetireEarly() {
+        QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
+        for (const Source& source : sources_) {
+            QUERN_TRY(storage::RetireSegment(start.writer->connection(),
+                                             source.segment->info().id));
+        }
+        return start.writer->Commit();
+    }
+
     Status Publish(bool* merged) {
         QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
         storage::Connection* connection = start.writer->connection();
@@ -177,10 +190,12 @@ private:
         QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info_->id));
         for (const Source& source : sources_) {
             const Status retired = storage::RetireSegment(connection, source.segment->info().id);
-            if (retired.code() == Code::kNotFound) {
+            if (retired.code() == Code::kNotFound && !TestFault(Fault::kRetireEarly)) {
                 return Overtaken();
             }
-            QUERN_TRY(retired);
+            if (!TestFault(Fault::kRetireEarly)) {
+                QUERN_TRY(retired);
+            }
             state.layout -= source.segment->info().LayoutHash();
         }
         if (done_ > 0) {

@@ -7,6 +7,7 @@
 #include "engine/db/builder_mark.h"
 #include "engine/db/database.h"
 #include "engine/db/segment_builder.h"
+#include "storage/base/test_fault.h"
 #include "storage/record_hash.h"
 #include "storage/record_log.h"
 #include "storage/record_table.h"
@@ -175,7 +176,7 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
     auto append = [&](const storage::LogEntry& entry) {
         touched->log_written = true;
         touched->Append(entry);
-        return log.Append(entry, &state);
+        return log.Append(entry, TestFault(Fault::kStateStale) ? &touched->base : &state);
     };
     // Takes the present version out of count, digest and table; the log entry that names it as dead
     // follows.

@@ -10,14 +10,13 @@ namespace quern {
 
 enum class Fault : int {
     kNone = 0,
-    kSyncSkipped,         // the write-ahead log is not synced at commit
-    kChecksumSkipped,     // pages read are not checked
-    kCheckpointEarly,     // the file is written before the log is synced
-    kLogEntryDropped,     // a seal loses records
-    kChunkLost,           // a chunk is not written
-    kTombstoneForgotten,  // a seal forgets that sealed records died
-    kStateStale,          // a commit leaves the counters as they were
-    kSweepEarly,          // a merge removes the old segments before the new one is live
+    kSyncSkipped = 1,         // the write-ahead log is not synced at commit
+    kSynchronousNormal = 2,   // durability=full asks SQLite for less than it promises
+    kLogEntryDropped = 3,     // a seal loses records
+    kTombstoneForgotten = 4,  // a seal forgets that sealed records died
+    kChunkLost = 5,           // a chunk is not written
+    kStateStale = 6,          // a commit leaves the counters as they were
+    kRetireEarly = 7,         // a merge retires the old segments before the new one is live
 };
 
 #ifdef QUERN_TEST_FAULTS

@@ -29,7 +29,7 @@ if grep -rlI -e "$build" -e "$(cd "$here/../.." && pwd)" "$prefix"; then
 fi
 
 echo "find_package:"
-cmake -S "$here/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 &&
+cmake -G Ninja -S "$here/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 &&
   cmake --build "$work/consumer" >>"$work/log" 2>&1 || { cat "$work/log"; fail "the consumer does not build"; }
 "$work/consumer/consumer_quern"
 "$work/consumer/consumer_static"
