@@ -9,8 +9,8 @@ quern_install_packages() {
   local sudo=""
   [ "$(id -u)" -eq 0 ] || sudo=sudo
   $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 QUERN_BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libsqlite3-dev libzstd-dev libxxhash-dev libhwy-dev
                       zlib1g-dev libcli11-dev nlohmann-json3-dev)
-QUERN_TEST_PACKAGES=(catch2 python3 libopenblas-dev libfaiss-dev libhnswlib-dev)
+QUERN_TEST_PACKAGES=(catch2 python3 zstd libopenblas-dev libfaiss-dev libhnswlib-dev)

@@ -2,17 +2,15 @@
 ** Checks of the C API's contract, in C99 as an application would write it.
 **
 ** Each contract_TOPIC.c holds one function contract_TOPIC() that runs its checks in order and goes
-*on after a failure, so
-** that one run tells everything. A line such as
+** on after a failure, so that one run tells everything. A line such as
 **
 **     WANT(QUERN_ERR_MISUSE, quern_drop(NULL, "docs", E));
 **
 ** is a cell of the table "function x misuse -> code". WANT also proves what holds for every call:
-*the error struct
-** carries the code that was returned, and a message exactly when the call failed.
+** the error struct carries the code that was returned, and a message exactly when the call failed.
 **
 ** The program is confined to one thread; checks with threads or processes start and end them
-*themselves.
+** themselves.
 */
 #ifndef CONTRACT_CHECK_H
 #define CONTRACT_CHECK_H

@@ -397,6 +397,52 @@ static void many_threads(void) {
     quern_close(db);
 }
 
+/* A call that waits for the writer, from a thread of its own. */
+struct waiting_insert {
+    quern_batch* batch;
+    int32_t status;
+    quern_error error;
+};
+
+static void* insert_and_wait(void* argument) {
+    struct waiting_insert* insert = argument;
+    insert->status = quern_insert(insert->batch, NULL, &insert->error);
+    return NULL;
+}
+
+/* Two threads with one batch: the writer is held elsewhere, so whichever call comes first waits
+ * until it is told BUSY, and the other finds the batch in use. */
+static void two_threads_one_batch(void) {
+    const char* path = scratch_path("two_threads.quern");
+    quern_db* holder = open_file(path, NULL);
+    quern_db* db;
+    quern_txn* txn;
+    quern_batch* b;
+    pthread_t thread;
+    struct waiting_insert calls[2];
+    int refused;
+    create_docs(holder, "docs");
+    db = open_file(path, "busy_ms=1500");
+    b = batch_of_one(db, "docs", key_d);
+    memset(calls, 0, sizeof calls);
+    calls[0].batch = calls[1].batch = b;
+    calls[0].error.struct_size = calls[1].error.struct_size = (uint32_t)sizeof(quern_error);
+    WANT(QUERN_OK, quern_begin(holder, &txn, E));
+    CHECK_INT(0, pthread_create(&thread, NULL, insert_and_wait, &calls[0]));
+    insert_and_wait(&calls[1]);
+    pthread_join(thread, NULL);
+    refused = calls[1].status == QUERN_ERR_MISUSE;
+    CHECK_INT(QUERN_ERR_MISUSE, calls[refused].status);
+    CHECK(strstr(calls[refused].error.message, "in use by another thread") != NULL);
+    CHECK_INT(QUERN_ERR_BUSY, calls[!refused].status);
+    quern_rollback(txn);
+    WANT(QUERN_OK, quern_insert(b, NULL, E));
+    CHECK_INT(1, count_of(db, "docs"));
+    quern_batch_free(b);
+    quern_close(db);
+    quern_close(holder);
+}
+
 void contract_process(void) {
     progress_stops();
     interrupted_from_outside();
@@ -406,4 +452,5 @@ void contract_process(void) {
     fork_is_survived(":memory:", NULL);
     locked_by_another_process();
     many_threads();
+    two_threads_one_batch();
 }
