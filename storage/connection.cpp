@@ -212,8 +212,8 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     QUERN_TRY(connection->Execute("PRAGMA cell_size_check=ON"));
     QUERN_TRY(connection->Execute("PRAGMA cache_size=-" + std::to_string(options.cache_kb)));
     if (!options.read_only) {
-        const bool full = options.durability == Durability::kFull &&
-                          !TestFault(Fault::kSynchronousNormal);
+        const bool full =
+            options.durability == Durability::kFull && !TestFault(Fault::kSynchronousNormal);
         QUERN_TRY(
             connection->Execute(full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
         QUERN_TRY(connection->Execute("PRAGMA secure_delete=FAST"));

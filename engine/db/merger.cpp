@@ -177,8 +177,8 @@ private:
     Status RetireEarly() {
         QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
         for (const Source& source : sources_) {
-            QUERN_TRY(storage::RetireSegment(start.writer->connection(),
-                                             source.segment->info().id));
+            QUERN_TRY(
+                storage::RetireSegment(start.writer->connection(), source.segment->info().id));
         }
         return start.writer->Commit();
     }
