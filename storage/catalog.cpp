@@ -18,7 +18,7 @@ constexpr const char* kFixedTables[] = {
     "CREATE TABLE quern_column(collection INTEGER NOT NULL, id INTEGER NOT NULL, name TEXT NOT "
     "NULL, "
     "kind INTEGER NOT NULL, type INTEGER NOT NULL, metric INTEGER NOT NULL, dim INTEGER NOT NULL, "
-    "PRIMARY KEY(collection, id)) STRICT, WITHOUT ROWID",
+    "options TEXT NOT NULL, PRIMARY KEY(collection, id)) STRICT, WITHOUT ROWID",
     "CREATE TABLE quern_state(collection INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, generation "
     "INTEGER NOT NULL, "
     "records INTEGER NOT NULL, digest INTEGER NOT NULL, layout INTEGER NOT NULL, next_rid INTEGER "
@@ -119,9 +119,9 @@ Status BumpEpoch(Connection* connection, int64_t generation) {
 
 Status InsertColumn(Connection* connection, int64_t collection, uint32_t id,
                     const std::string& name, ColumnKind kind, int64_t type, int64_t metric,
-                    int64_t dim) {
+                    int64_t dim, const std::string& options) {
     QUERN_ASSIGN(Statement insert,
-                 connection->Prepare("INSERT INTO quern_column VALUES(?1,?2,?3,?4,?5,?6,?7)"));
+                 connection->Prepare("INSERT INTO quern_column VALUES(?1,?2,?3,?4,?5,?6,?7,?8)"));
     return insert.Int(1, collection)
         .Int(2, id)
         .Text(3, name)
@@ -129,18 +129,19 @@ Status InsertColumn(Connection* connection, int64_t collection, uint32_t id,
         .Int(5, type)
         .Int(6, metric)
         .Int(7, dim)
+        .Text(8, options)
         .Run();
 }
 
 Status InsertAttr(Connection* connection, int64_t collection, const AttrDef& attr) {
     return InsertColumn(connection, collection, attr.id, attr.name, kAttrColumn,
-                        static_cast<int64_t>(attr.type), 0, 0);
+                        static_cast<int64_t>(attr.type), 0, 0, attr.options);
 }
 
 Status InsertDense(Connection* connection, int64_t collection, const DenseDef& field) {
     return InsertColumn(connection, collection, field.id, field.name, kDenseColumn,
                         static_cast<int64_t>(field.element), static_cast<int64_t>(field.metric),
-                        field.dim);
+                        field.dim, field.options);
 }
 
 Status DeleteColumn(Connection* connection, int64_t collection, uint32_t id) {
@@ -173,14 +174,18 @@ Status AddColumn(CollectionInfo* info, Statement* row) {
     const int64_t type = row->ColumnInt(4);
     const int64_t metric = row->ColumnInt(5);
     const int64_t dim = row->ColumnInt(6);
+    const std::string options(row->ColumnBytes(7));
     const std::string where = "collection '" + info->name + "', column '" + name + "': ";
     if (id < 1 || id >= info->schema.next_id || NameProblem(name) != nullptr ||
         info->schema.HasName(name)) {
         return BadCatalog(where + "bad id or name");
     }
+    if (options.size() > kColumnOptionBytesMax || !IsValidUtf8(options)) {
+        return BadCatalog(where + "bad options");
+    }
     if (kind == kAttrColumn && type >= 1 && type <= 7) {
         info->schema.attrs.push_back(
-            {static_cast<uint32_t>(id), name, static_cast<AttrType>(type)});
+            {static_cast<uint32_t>(id), name, static_cast<AttrType>(type), options});
         return {};
     }
     const bool hamming = metric == static_cast<int64_t>(Metric::kHamming);
@@ -190,7 +195,8 @@ Status AddColumn(CollectionInfo* info, Statement* row) {
         return BadCatalog(where + "bad kind, type, metric or dimension");
     }
     info->schema.dense.push_back({static_cast<uint32_t>(id), name, static_cast<Element>(type),
-                                  static_cast<Metric>(metric), static_cast<uint32_t>(dim)});
+                                  static_cast<Metric>(metric), static_cast<uint32_t>(dim),
+                                  options});
     return {};
 }
 
@@ -345,9 +351,10 @@ Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
             }
         }
     }
-    QUERN_ASSIGN(Statement rows,
-                 connection->Prepare("SELECT collection, id, name, kind, type, metric, dim FROM "
-                                     "quern_column ORDER BY collection, id"));
+    QUERN_ASSIGN(
+        Statement rows,
+        connection->Prepare("SELECT collection, id, name, kind, type, metric, dim, options FROM "
+                            "quern_column ORDER BY collection, id"));
     while (true) {
         QUERN_ASSIGN(const bool row, rows.Step());
         if (!row) {

@@ -74,7 +74,7 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kVectors: return "vectors";
         case PartKind::kNorms: return "norms";
     }
-    return "?";
+    return "of an unknown kind";
 }
 
 uint64_t PartInfo::stored_bytes() const {
@@ -183,9 +183,9 @@ Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t co
             const int64_t item_bytes = rows.ColumnInt(5);
             const int64_t chunk_items = rows.ColumnInt(6);
             if (part.id < 1 || part.id > (INT64_MAX >> kChunkIdBits) || field < 0 ||
-                field > UINT32_MAX || kind < 1 || kind > 4 || items < 0 || item_bytes < 1 ||
-                item_bytes > UINT32_MAX || chunk_items < 1 || chunk_items > UINT32_MAX ||
-                ++parts > kPartsMax) {
+                field > UINT32_MAX || kind < 1 || (kind > 4 && kind < kFirstDerivedKind) ||
+                kind > kPartKindMax || items < 0 || item_bytes < 1 || item_bytes > UINT32_MAX ||
+                chunk_items < 1 || chunk_items > UINT32_MAX || ++parts > kPartsMax) {
                 return Status::Error(Code::kCorrupt, "segment %lld: a part has impossible numbers",
                                      static_cast<long long>(segment.id));
             }
@@ -195,7 +195,7 @@ Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t co
             part.item_bytes = static_cast<uint32_t>(item_bytes);
             part.chunk_items = static_cast<uint32_t>(chunk_items);
             QUERN_TRY(DecodePart(rows.ColumnBytes(7), &part));
-            if (part.items > segment.items) {
+            if (kind < kFirstDerivedKind && part.items > segment.items) {
                 return BadPart(part, "has more items than its segment");
             }
             segment.parts.push_back(std::move(part));

@@ -30,8 +30,12 @@ enum class PartKind : int64_t {
     kNorms = 4,    // derived: f32 inverse norms of kVectors, 0 for zero vectors (cosine fields)
 };
 const char* PartKindName(PartKind kind);
+// Kinds from here on are derived, known to this version or not: a part that a newer version has
+// made is passed over, and lost when its segment is merged.
+inline constexpr int64_t kFirstDerivedKind = 64;
+inline constexpr int64_t kPartKindMax = 1023;
 inline bool IsDerived(PartKind kind) {
-    return kind == PartKind::kNorms;
+    return kind == PartKind::kNorms || static_cast<int64_t>(kind) >= kFirstDerivedKind;
 }
 
 struct ChunkInfo {

@@ -27,6 +27,7 @@ struct AttrDef {
     uint32_t id = 0;  // unique in its collection, never used again after a drop
     std::string name;
     AttrType type = AttrType::kInt;
+    std::string options;  // "key=value key=value"; see DenseDef
     bool operator==(const AttrDef&) const = default;
 };
 
@@ -36,6 +37,9 @@ struct DenseDef {
     Element element = Element::kF32;
     Metric metric = Metric::kL2;
     uint32_t dim = 0;
+    // Wishes that change no answer of an exact search: "key=value key=value", keys sorted. The file
+    // keeps what a reader does not know.
+    std::string options;
     size_t row_bytes() const { return VectorBytes(element, dim); }
     bool operator==(const DenseDef&) const = default;
 };
@@ -96,6 +100,7 @@ bool IsValidUtf8(std::string_view text);
 inline constexpr size_t kKeyBytesMax = 1024;  // longer keys bloat every index page
 inline constexpr size_t kColumnsMax =
     1000;  // below SQLite's column limit of 2000 with our own columns
+inline constexpr size_t kColumnOptionBytesMax = 4096;
 inline constexpr size_t kCollectionsMax = 65536;
 
 }  // namespace quern
