@@ -120,12 +120,12 @@ Codec ChooseCodec(BytesView sample, size_t element_bytes, Effort effort) {
                                              : Codec::kZstd;
     Bytes stored;
     Codec best = Codec::kRaw;
-    size_t best_size = effort == Effort::kFast ? sample.size() / 3 * 2 : sample.size() / 100 * 94;
+    size_t best_size = effort == Effort::kFast ? sample.size() * 2 / 3 : sample.size() * 94 / 100;
     for (const Codec codec : {split, Codec::kZstd}) {
         // Plain zstd must beat the split by a tenth: it decodes no faster where both work.
         if (Encode(codec, sample, effort, &stored) == codec && stored.size() <= best_size) {
             best = codec;
-            best_size = stored.size() / 10 * 9;
+            best_size = stored.size() * 9 / 10;
         }
         if (split == Codec::kZstd) {
             break;

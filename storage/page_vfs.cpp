@@ -67,6 +67,8 @@ sqlite3_vfs* BelowVfs(sqlite3_vfs* vfs) {
     return static_cast<sqlite3_vfs*>(vfs->pAppData);
 }
 
+constexpr size_t kStampBytes = 12;  // checksum and page number; the rest of the reserve is zero
+
 bool IsZero(const char* page) {
     return page[0] == 0 && std::memcmp(page, page + 1, kPageSize - 1) == 0;
 }
@@ -94,7 +96,9 @@ bool IsSound(const char* page, uint32_t number) {
     for (int i = 0; i < 4; i++) {
         place |= static_cast<uint32_t>(static_cast<uint8_t>(page[kContent + 8 + i])) << (8 * i);
     }
-    return place == number && stored == Hash64(page, kContent, number);
+    const char* rest = page + kContent + kStampBytes;
+    return place == number && stored == Hash64(page, kContent, number) && rest[0] == 0 &&
+           std::memcmp(rest, rest + 1, kReserved - kStampBytes - 1) == 0;
 }
 
 // Whether the first bytes of page 1 are those of a file with our page size and reserve.

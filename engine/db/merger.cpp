@@ -19,6 +19,7 @@ constexpr uint64_t kSliceBytes = uint64_t{4} << 20;  // of one write transaction
 constexpr uint64_t kSliceRecords = 20000;
 constexpr uint64_t kSweepBytes = uint64_t{8} << 20;
 constexpr const char* kBestMark = "best";
+constexpr size_t kChunkSlotsMax = 32;  // of one source: 8 MiB
 
 // One segment on its way through a merge.
 struct Source {
@@ -26,7 +27,7 @@ struct Source {
     const int64_t* row_ids = nullptr;
     uint32_t next = 0;
     Key key;  // of the record at `next`
-    std::unique_ptr<ChunkCache> chunks = std::make_unique<ChunkCache>();
+    std::unique_ptr<ChunkCache> chunks;
 };
 
 class Merger {
@@ -103,7 +104,10 @@ private:
         for (const int64_t id : plan_.segments) {
             for (const auto& segment : view->segments) {
                 if (segment->info().id == id) {
-                    sources_.emplace_back().segment = segment;
+                    Source& source = sources_.emplace_back();
+                    source.segment = segment;
+                    source.chunks = std::make_unique<ChunkCache>(
+                        std::clamp(info_->schema.dense.size(), ChunkCache::kSlots, kChunkSlotsMax));
                     total_ += segment->item_count();
                 }
             }
@@ -144,6 +148,8 @@ private:
         const uint64_t start_bytes = builder_->bytes_written();
         const uint64_t start_records = done_ + dropped_.size();
         std::vector<BytesView> vectors(info_->schema.dense.size());
+        // A view is valid until the cache is used again, and the next field uses it.
+        std::vector<Bytes> kept(vectors.size());
         while (!heads_.empty()) {
             const size_t s = heads_.top();
             Source& source = sources_[s];
@@ -156,6 +162,10 @@ private:
                     QUERN_ASSIGN(vectors[f],
                                  source.segment->Vector(connection, info_->schema.dense[f],
                                                         source.next, source.chunks.get()));
+                    if (vectors[f].data() != nullptr) {
+                        kept[f].assign(vectors[f]);
+                        vectors[f] = kept[f];
+                    }
                 }
                 QUERN_TRY(builder_->Add(rid, vectors));
                 done_++;

@@ -354,6 +354,9 @@ Result<Cell> CheckedBatch::cell(size_t i, size_t attr) {
         case AttrType::kReal:
             cell.kind = Cell::Kind::kReal;
             cell.real = static_cast<const double*>(input.values)[i];
+            if (cell.real == 0) {
+                cell.real = 0;  // SQLite keeps no minus zero, and the hash is of what it keeps
+            }
             if (!std::isfinite(cell.real)) {
                 return Status::Error(Code::kNotFinite, "%s: attribute '%s' is NaN or infinite",
                                      RecordName(i).c_str(), def.name.c_str());

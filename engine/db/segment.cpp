@@ -8,10 +8,6 @@
 
 namespace quern {
 
-namespace {
-constexpr size_t kChunkSlots = 8;
-}
-
 std::optional<size_t> SegmentField::VectorOf(uint32_t record) const {
     if (records.empty()) {
         return record < count() ? std::optional<size_t>(record) : std::nullopt;
@@ -36,8 +32,8 @@ Result<const Bytes*> ChunkCache::Get(storage::Connection* connection, const stor
             oldest = &slot;
         }
     }
-    if (slots_.size() < kChunkSlots) {
-        slots_.reserve(kChunkSlots);
+    if (slots_.size() < slot_count_) {
+        slots_.reserve(slot_count_);
         oldest = &slots_.emplace_back();
     }
     oldest->part = 0;  // nothing, should reading fail

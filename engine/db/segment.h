@@ -52,6 +52,10 @@ struct SegmentField {
 // The last chunks that somebody read, so that neighbours are decoded once. Confined to one thread.
 class ChunkCache {
 public:
+    // slots: how many chunks it holds. Who goes through several fields record by record needs one
+    // for each, or every look decodes anew.
+    static constexpr size_t kSlots = 8;
+    explicit ChunkCache(size_t slots = kSlots) : slot_count_(slots) {}
     // The decoded chunk; valid until the next call.
     Result<const Bytes*> Get(storage::Connection* connection, const storage::PartInfo& part,
                              size_t chunk);
@@ -63,6 +67,7 @@ private:
         uint64_t used = 0;
         Bytes bytes;
     };
+    size_t slot_count_;
     std::vector<Slot> slots_;
     uint64_t clock_ = 0;
 };

@@ -27,7 +27,7 @@ struct AttrDef {
     uint32_t id = 0;  // unique in its collection, never used again after a drop
     std::string name;
     AttrType type = AttrType::kInt;
-    std::string options;  // "key=value key=value"; see DenseDef
+    std::string options = {};  // "key=value key=value"; see DenseDef
     bool operator==(const AttrDef&) const = default;
 };
 
@@ -39,7 +39,7 @@ struct DenseDef {
     uint32_t dim = 0;
     // Wishes that change no answer of an exact search: "key=value key=value", keys sorted. The file
     // keeps what a reader does not know.
-    std::string options;
+    std::string options = {};
     size_t row_bytes() const { return VectorBytes(element, dim); }
     bool operator==(const DenseDef&) const = default;
 };
