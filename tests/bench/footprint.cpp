@@ -2,12 +2,13 @@
 // under a stream of small commits.
 //
 //   bench_footprint [--dir DIR] [--records 1000000] [--dim 128] [--singles 1000000] [--durability
-//   full|relaxed]
+//   full|relaxed] [--svg FILE]
 //
 // Part one loads records in batches, optimizes, and reports the size beside the raw bytes; then a
 // child-like fresh open is timed. Part two inserts single records and prints resident memory, file
 // and log sizes along the way.
 #include "bench_support.h"
+#include "footprint_curve.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,6 +164,7 @@ int main(int argc, char** argv) {
         auto start = bench::Clock::now();
         const size_t step = std::max<size_t>(singles / 20, 1);
         double wal_most = 0;
+        std::vector<bench::FootprintPoint> points;
         for (size_t i = 0; i < singles; i++) {
             target.Insert(static_cast<int64_t>(i), 1, vectors.data() + i % kBatch * dim);
             if (i % 1000 == 0) {
@@ -174,9 +176,16 @@ int main(int argc, char** argv) {
                             static_cast<long long>(target.Stat(QUERN_STAT_SEGMENTS)),
                             static_cast<double>(step) / bench::SecondsSince(start));
                 std::fflush(stdout);
+                points.push_back({static_cast<double>(i + 1), bench::ResidentMiB(),
+                                  bench::FileMiB(path), wal_most});
                 wal_most = 0;
                 start = bench::Clock::now();
             }
+        }
+        const std::string picture = bench::Argument(argc, argv, "--svg", "");
+        if (!picture.empty() && !bench::WriteFootprintSvg(picture, points)) {
+            std::fprintf(stderr, "%s cannot be written\n", picture.c_str());
+            return 1;
         }
     }
     bench::RemoveDatabase(path);
