@@ -250,7 +250,18 @@ QUERN_API void quern_schema_free(quern_schema *s);
 QUERN_API void quern_schema_key_int(quern_schema *s, const char *name);
 QUERN_API void quern_schema_key_text(quern_schema *s, const char *name); /* keys of 1 to 1024 bytes */
 QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type, const char *options);
-/* dim: number of elements, 1 to 65536. Options: type=f32|f16|bf16|i8|bit (default f32; bit under HAMMING). */
+/* dim: number of elements, 1 to 65536. Options:
+**   type=f32|f16|bf16|i8|bit   element type (default f32; bit under HAMMING)
+**   index=auto|none|graph      auto (default): segments of 2048 vectors or more get a graph (HNSW: Malkov, Yashunin,
+**                              TPAMI 2018); graph: of 64 or more; none: every search is exact
+**   codes=auto|i8|4bit|f32     what a walk over the graph measures: 8-bit or 4-bit codes of each dimension, kept in
+**                              memory, a fourth or an eighth of f32 (auto: i8); f32: the vectors themselves. What codes
+**                              find is measured again with the stored vectors: distances are always true ones
+**   m=N ef_build=N             links of a node (2 to 128, default 16; twice as many on the base level) and candidates
+**                              looked at when it is inserted (8 to 10000, default 200): more is better and slower to build
+** Indexes are built by quern_optimize, quern_rebuild and background maintenance, never by a commit. Cost of a build: about
+** as long as 2000 distances for each vector, shared out among `threads`; memory: the field's vectors, and about
+** 8 * m + dim bytes for each. */
 QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim, int32_t metric, const char *options);
 
 /* Reading a schema that quern_describe returned (or one being built). Names are valid until it changes or is freed.
@@ -388,11 +399,17 @@ QUERN_API void quern_query_min_score(quern_query *q, double s);
 QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 /* Search in this snapshot; it must outlive the query's use. */
 QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
-/* threads=N (default: the database's), self=include|exclude. */
+/* threads=N (default: the database's), self=include|exclude, and how an index is used:
+**   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
+**                  was measured on held-out records when the index was built. 1 or exact: no index is used
+**   ef=N           instead of recall: how many candidates a walk keeps
+**   refine=N       how many of them are measured again with the stored vectors (default: as the curve says; with ef: all) */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 
-/* Runs the query: exact, over the log and all segments, under one snapshot. The query may be run again. Cost: reads every vector of the field once per
-** block of queries. */
+/* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log, segments without an
+** index, and searches without a limit on k are exact; where an index was used, QUERN_FLAG_EXACT is not set. Always min(k, matches)
+** results: a walk that meets too few live records is followed by a scan. Cost of an exact search: reads every vector of
+** the field once per block of queries. Cost through an index: about 20 * ef codes and `refine` vectors a query. */
 QUERN_API int32_t quern_search(quern_query *q, quern_result **r, quern_error *err) QUERN_MUST_USE;
 
 /* ---- Results ------------------------------------------------------------------------------------- since 0.1 -- */

@@ -1,4 +1,5 @@
 // Snapshots, get, scan, count, search, SQL.
+#include <charconv>
 #include <cmath>
 
 #include "capi/handles.h"
@@ -10,9 +11,26 @@ namespace {
 
 constexpr size_t kLimitMax = 1048576;       // results of one query
 constexpr size_t kCursorRowsMax = 1048576;  // rows of one step of a cursor
+constexpr int64_t kEffortMax = 1048576;     // pool of a walk, records to measure again
 
 bool IsQuery(const quern_query* q) {
     return CheckHandle(q, Magic::kQuery, "q").ok();
+}
+
+// recall=exact, or a share of the true results.
+Status ParseRecall(const Option& option, SearchRequest* request) {
+    if (option.value == "exact") {
+        request->recall = 1.0;
+        return {};
+    }
+    const char* end = option.value.data() + option.value.size();
+    double recall = 0;
+    const auto parsed = std::from_chars(option.value.data(), end, recall);
+    if (parsed.ec != std::errc() || parsed.ptr != end || !(recall > 0) || recall > 1) {
+        return BadValue(option, "a number above 0 and up to 1, or exact");
+    }
+    request->recall = recall;
+    return {};
 }
 
 void SetVectors(quern_query* q, const char* field, const void* matrix, bool is_f32, int32_t type,
@@ -329,12 +347,19 @@ void quern_query_options(quern_query* q, const char* options) {
     if (IsQuery(q)) {
         Remember(&q->error, [&]() -> Status {
             std::vector<Option> list;
-            QUERN_TRY(ParseOptions(options, {"threads", "self"}, &list));
+            QUERN_TRY(ParseOptions(options, {"threads", "self", "recall", "ef", "refine"}, &list));
             for (const Option& option : list) {
                 if (option.key == "threads") {
                     int64_t threads = 0;
                     QUERN_TRY(ParseInteger(option, 1, 256, &threads));
                     q->request.threads = static_cast<int>(threads);
+                } else if (option.key == "ef" || option.key == "refine") {
+                    int64_t number = 0;
+                    QUERN_TRY(ParseInteger(option, 1, kEffortMax, &number));
+                    (option.key == "ef" ? q->request.ef : q->request.refine) =
+                        static_cast<size_t>(number);
+                } else if (option.key == "recall") {
+                    QUERN_TRY(ParseRecall(option, &q->request));
                 } else if (option.value == "include" || option.value == "exclude") {
                     q->request.include_self = option.value == "include";
                 } else {

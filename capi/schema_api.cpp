@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "capi/handles.h"
+#include "engine/db/index_options.h"
 
 using namespace quern;
 using namespace quern::capi;
@@ -43,8 +44,13 @@ Status MakeDense(const char* name, size_t dim, int32_t metric, const char* optio
     field->dim = static_cast<uint32_t>(dim);
     field->element = field->metric == Metric::kHamming ? Element::kBit : Element::kF32;
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"type"}, &list));
+    QUERN_TRY(ParseOptions(options, {"type", "index", "codes", "m", "ef_build"}, &list));
+    IndexOptions index;
     for (const Option& option : list) {
+        QUERN_ASSIGN(const bool taken, IndexOptions::Take(option.key, option.value, &index));
+        if (taken) {
+            continue;
+        }
         if (option.value == "f32") {
             field->element = Element::kF32;
         } else if (option.value == "f16") {
@@ -63,6 +69,7 @@ Status MakeDense(const char* name, size_t dim, int32_t metric, const char* optio
         return Status::Error(Code::kInvalid,
                              "field '%s': bit fields and the hamming metric go together", name);
     }
+    field->options = index.Text();
     return {};
 }
 

@@ -4,3 +4,7 @@ find_package(SQLite3 3.40 REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+# FAISS builds the dense indexes. Debian's is a static library, whose symbols stay inside ours; it wants BLAS and OpenMP.
+find_library(QUERN_FAISS faiss REQUIRED)
+find_package(BLAS REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)

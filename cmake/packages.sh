@@ -12,5 +12,5 @@ quern_install_packages() {
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 QUERN_BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libsqlite3-dev libzstd-dev libxxhash-dev libhwy-dev
-                      zlib1g-dev libcli11-dev nlohmann-json3-dev)
-QUERN_TEST_PACKAGES=(catch2 python3 zstd libopenblas-dev libfaiss-dev libhnswlib-dev)
+                      zlib1g-dev libcli11-dev nlohmann-json3-dev libfaiss-dev libopenblas-dev)
+QUERN_TEST_PACKAGES=(catch2 python3 zstd libhnswlib-dev)

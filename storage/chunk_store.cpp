@@ -73,6 +73,11 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kPresence: return "presence";
         case PartKind::kVectors: return "vectors";
         case PartKind::kNorms: return "norms";
+        case PartKind::kGraphHead: return "graph head";
+        case PartKind::kGraphLinks: return "graph links";
+        case PartKind::kGraphUpper: return "graph upper links";
+        case PartKind::kGraphCodes: return "graph codes";
+        case PartKind::kGraphNorms: return "graph norms";
     }
     return "of an unknown kind";
 }
@@ -351,6 +356,23 @@ Status RemovePart(Connection* connection, const PartInfo& part) {
     QUERN_TRY(chunks.Int(1, ChunkId(part.id, 0)).Int(2, ChunkId(part.id + 1, 0)).Run());
     QUERN_ASSIGN(Statement remove, connection->Prepare("DELETE FROM quern_part WHERE id=?1"));
     return remove.Int(1, part.id).Run();
+}
+
+Status MoveParts(Connection* connection, int64_t from_building, int64_t to_live) {
+    QUERN_ASSIGN(Statement live,
+                 connection->Prepare("UPDATE quern_segment SET id=id WHERE id=?1 AND state=2"));
+    QUERN_TRY(live.Int(1, to_live).Run());
+    const bool there = connection->changes() == 1;
+    QUERN_ASSIGN(Statement remove,
+                 connection->Prepare("DELETE FROM quern_segment WHERE id=?1 AND state=1"));
+    QUERN_TRY(remove.Int(1, from_building).Run());
+    if (!there || connection->changes() != 1) {
+        return Status::Error(Code::kNotFound, "segment %lld is not live any more",
+                             static_cast<long long>(to_live));
+    }
+    QUERN_ASSIGN(Statement move,
+                 connection->Prepare("UPDATE quern_part SET segment=?2 WHERE segment=?1"));
+    return move.Int(1, from_building).Int(2, to_live).Run();
 }
 
 Result<PartWriter> PartWriter::Create(Connection* connection, int64_t segment, uint32_t field,

@@ -28,6 +28,12 @@ enum class PartKind : int64_t {
         2,         // one byte per 8 records: which records have the field; missing when all have it
     kVectors = 3,  // the vectors of a field, one per record that has it, in record order
     kNorms = 4,    // derived: f32 inverse norms of kVectors, 0 for zero vectors (cosine fields)
+    // The graph index of a field; engine/dense/graph_format.cpp says what is in them.
+    kGraphHead = 64,
+    kGraphLinks = 65,
+    kGraphUpper = 66,
+    kGraphCodes = 67,
+    kGraphNorms = 68,
 };
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has
@@ -98,6 +104,9 @@ Result<bool> SweepStep(Connection* connection,
 Result<bool> NeedsSweep(Connection* connection,
                         const std::function<bool(const std::string& owner)>& owner_is_dead);
 Status RemovePart(Connection* connection, const PartInfo& part);
+// Hands all parts of a segment that is being built over to a live one, and removes the first.
+// kNotFound when either is not there any more.
+Status MoveParts(Connection* connection, int64_t from_building, int64_t to_live);
 
 // Writes one part, chunk by chunk, in whatever transactions the caller has open at the time.
 class PartWriter {

@@ -82,7 +82,8 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
         fields.push_back(Json{{"name", def.name},
                               {"type", ElementName(def.element)},
                               {"dim", def.dim},
-                              {"metric", MetricName(def.metric)}});
+                              {"metric", MetricName(def.metric)},
+                              {"options", def.options}});
     }
     QUERN_ASSIGN(const int64_t log_rows,
                  connection->QueryInt("SELECT count(*) FROM " + storage::LogTableName(info.id)));
@@ -137,6 +138,7 @@ Result<std::string> Database::InfoJson() {
         {"free_pages", figures.free_pages},
         {"memory", Json{{"limit_bytes", budget_->limit},
                         {"vector_bytes", budget_->vectors->bytes()},
+                        {"index_bytes", budget_->indexes->bytes()},
                         {"row_id_bytes", budget_->row_ids->bytes()},
                         {"log_bytes", budget_->log->bytes()},
                         {"sqlite_bytes", storage::SqliteMemoryBytes()}}},

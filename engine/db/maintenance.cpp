@@ -4,6 +4,7 @@
 
 #include "engine/db/builder_mark.h"
 #include "engine/db/database.h"
+#include "engine/db/index_builder.h"
 #include "engine/db/merger.h"
 #include "engine/db/sealer.h"
 #include "engine/db/segment_builder.h"
@@ -124,6 +125,13 @@ Status Database::Maintain(const std::string& collection, bool foreground) {
             QUERN_ASSIGN(*view, ViewNow(this, collection));
         }
     }
+    // A committing thread does not wait for an index either.
+    if (!foreground) {
+        const Status indexed = BuildIndexes(this, collection, {}, &work);
+        if (indexed.code() != Code::kNotFound) {
+            QUERN_TRY(indexed);
+        }
+    }
     return SweepGarbage(this, &work);
 }
 
@@ -137,6 +145,10 @@ Status Database::Optimize(const std::string* collection, uint32_t max_ms) {
         const Status status = Optimizer(this, info->name, &work).Run();
         if (status.code() != Code::kNotFound) {  // dropped meanwhile
             QUERN_TRY(status);
+        }
+        const Status indexed = BuildIndexes(this, info->name, {}, &work);
+        if (indexed.code() != Code::kNotFound) {
+            QUERN_TRY(indexed);
         }
     }
     QUERN_TRY(SweepGarbage(this, &work));
@@ -237,6 +249,12 @@ Status Database::Rebuild(const std::string* collection) {
     QUERN_ASSIGN(const auto infos, Collections(collection));
     for (const auto& info : infos) {
         QUERN_TRY(RebuildCollection(this, info->name, &work));
+        IndexBuildRules rules;
+        rules.check_present = true;
+        const Status indexed = BuildIndexes(this, info->name, rules, &work);
+        if (indexed.code() != Code::kNotFound) {
+            QUERN_TRY(indexed);
+        }
     }
     return {};
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "engine/db/database.h"
+#include "engine/db/index_search.h"
 #include "engine/dense/flat.h"
 #include "storage/base/parallel.h"
 #include "storage/record_log.h"
@@ -19,12 +20,8 @@ namespace {
 constexpr uint64_t kBytesPerThread = uint64_t{4} << 20;
 // Vectors that do not fit the memory budget are read in pieces of this size.
 constexpr size_t kStreamBytes = size_t{4} << 20;
-
-struct Candidate {
-    float distance = 0;
-    uint32_t source = 0;    // segment number; segments.size(): the log
-    uint32_t position = 0;  // record number, or position in the log
-};
+// Walks of an index are shared out among threads when there are enough of them.
+constexpr size_t kQueriesPerThread = 8;
 
 class Searcher {
 public:
@@ -62,7 +59,7 @@ public:
             }
         }
         QUERN_TRY(SearchLog());
-        table_->flags = 1;
+        table_->flags = approximate_ ? 0 : 1;
         for (const auto& segment : view_->segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
@@ -300,6 +297,11 @@ private:
 
     Status SearchSegment(size_t number) {
         Segment& segment = *view_->segments[number];
+        QUERN_ASSIGN(const bool answered, SearchIndex(number));
+        if (answered) {
+            Tighten();
+            return {};
+        }
         const SegmentField* field = nullptr;
         CollectionView::Dead dead;
         QUERN_TRY(snapshot_->With([&](storage::Connection* connection) -> Status {
@@ -324,6 +326,48 @@ private:
         }
         Tighten();
         return {};
+    }
+
+    // Asks the segment's index. False: there is none that helps, and nothing was added.
+    Result<bool> SearchIndex(size_t number) {
+        if (request_.limit == 0 || request_.recall >= 1.0) {
+            return false;
+        }
+        IndexSearch search;
+        QUERN_TRY(snapshot_->With([&](storage::Connection* connection) -> Status {
+            return search.Open(connection, *view_, number, *def_, &work_);
+        }));
+        if (!search.usable() || !search.Plan(queries_[0].limit, request_)) {
+            return false;
+        }
+        approximate_ = true;
+        std::vector<std::vector<Candidate>> found(query_count_);
+        std::vector<uint8_t> short_of(query_count_, 0);
+        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
+        const int threads = static_cast<int>(
+            std::clamp<size_t>(query_count_ / kQueriesPerThread, 1, static_cast<size_t>(wanted)));
+        std::atomic<size_t> next{0};
+        QUERN_TRY(RunOnThreads(threads, [&](int) -> Status {
+            IndexSearch::Space space;
+            while (true) {
+                const size_t q = next.fetch_add(1);
+                if (q >= query_count_) {
+                    return {};
+                }
+                bool enough = false;
+                QUERN_TRY(search.Run(snapshot_, queries_[q], &space, &found[q], &enough, &work_));
+                short_of[q] = enough ? 0 : 1;
+                QUERN_TRY(work_.Check("search", q, query_count_));
+            }
+        }));
+        if (std::any_of(short_of.begin(), short_of.end(), [](uint8_t s) { return s != 0; })) {
+            // Too few of what the walks met is alive: the promise of min(k, n) needs a scan.
+            return false;
+        }
+        for (size_t q = 0; q < query_count_; q++) {
+            candidates_[q].insert(candidates_[q].end(), found[q].begin(), found[q].end());
+        }
+        return true;
     }
 
     static dense::FlatRows Slice(const dense::FlatRows& rows, size_t row_bytes, size_t first,
@@ -487,9 +531,16 @@ private:
                 winners[i].key = view_->log->item(found[i].position).key;
                 continue;
             }
-            QUERN_ASSIGN(const int64_t* const ids,
-                         view_->segments[found[i].source]->RowIds(connection));
+            Segment& segment = *view_->segments[found[i].source];
+            QUERN_ASSIGN(const int64_t* const ids, segment.RowIds(connection));
             winners[i].rid = ids[found[i].position];
+            const bool int_key = view_->info->schema.key_type == KeyType::kInt;
+            if (int_key) {
+                if (const std::optional<int64_t> known = segment.KnownKey(found[i].position)) {
+                    winners[i].key = Key::Int(*known);
+                    continue;
+                }
+            }
             QUERN_ASSIGN(const std::optional<Key> key, records->KeyOf(winners[i].rid));
             if (!key) {
                 return Status::Error(
@@ -499,6 +550,9 @@ private:
                     static_cast<unsigned>(found[i].position));
             }
             winners[i].key = *key;
+            if (int_key) {
+                segment.RememberKey(found[i].position, key->number);
+            }
         }
         std::vector<Candidate>().swap(found);
         std::sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) {
@@ -571,6 +625,7 @@ private:
     std::vector<dense::FlatQuery> queries_;
     std::vector<Candidate> self_;
     std::vector<std::vector<Candidate>> candidates_;
+    bool approximate_ = false;
 };
 
 }  // namespace

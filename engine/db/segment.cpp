@@ -217,6 +217,62 @@ Status Segment::LoadNorms(storage::Connection* connection, const DenseDef& def, 
     return {};
 }
 
+Result<std::unique_ptr<dense::GraphIndex>> Segment::LoadIndex(storage::Connection* connection,
+                                                              const DenseDef& def, size_t count,
+                                                              Work* work) {
+    std::string head;
+    Buffer arrays[dense::kIndexArrays];
+    for (size_t number = 0; number < dense::kIndexArrays; number++) {
+        const storage::PartInfo* part =
+            info_.Find(IndexPartKind(static_cast<dense::IndexArray>(number)), def.id);
+        if (part == nullptr) {
+            continue;
+        }
+        if (number == static_cast<size_t>(dense::IndexArray::kHead)) {
+            head.resize(static_cast<size_t>(part->raw_bytes()));
+            QUERN_TRY(ReadPart(connection, *part, head.data(), work));
+        } else {
+            arrays[number] = Buffer(static_cast<size_t>(part->raw_bytes()), budget_->indexes);
+            QUERN_TRY(ReadPart(connection, *part, arrays[number].data(), work));
+        }
+    }
+    return dense::GraphIndex::Load(def.element, def.metric, def.dim, count, head, arrays);
+}
+
+Result<Segment::IndexState> Segment::Index(storage::Connection* connection, const DenseDef& def,
+                                           Work* work) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = indexes_.find(def.id);
+    if (found != indexes_.end()) {
+        return IndexState{found->second.index.get(), found->second.damaged};
+    }
+    uint64_t bytes = 0;
+    for (const storage::PartInfo& part : info_.parts) {
+        if (part.field == def.id && part.kind >= storage::PartKind::kGraphHead &&
+            part.kind <= storage::PartKind::kGraphNorms) {
+            bytes += part.raw_bytes();
+        }
+    }
+    if (bytes == 0 || !budget_->Allows(bytes)) {
+        return IndexState{};
+    }
+    QUERN_ASSIGN(const SegmentField* const field, FieldShape(connection, def));
+    Result<std::unique_ptr<dense::GraphIndex>> index =
+        LoadIndex(connection, def, field->count(), work);
+    LoadedIndex loaded;
+    if (index.ok()) {
+        loaded.index = std::move(*index);
+    } else if (index.status().code() == Code::kCorrupt) {
+        loaded.damaged = true;
+        degraded_ = true;
+    } else {
+        return index.status();
+    }
+    const IndexState state{loaded.index.get(), loaded.damaged};
+    indexes_[def.id] = std::move(loaded);
+    return state;
+}
+
 Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDef& def,
                                   uint32_t record, ChunkCache* cache) {
     const SegmentField* field = nullptr;
@@ -235,6 +291,41 @@ Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDe
     QUERN_ASSIGN(const Bytes* const bytes, cache->Get(connection, *field->vectors, chunk));
     return BytesView(*bytes).substr((*vector % field->vectors->chunk_items) * def.row_bytes(),
                                     def.row_bytes());
+}
+
+Segment::KnownKeys::KnownKeys(size_t count, std::shared_ptr<MemoryCounter> c)
+    : keys(new std::atomic<int64_t>[count]),
+      known(new std::atomic<uint64_t>[(count + 63) / 64]()),
+      bytes(count * 8 + count / 8),
+      counter(std::move(c)) {
+    counter->Add(static_cast<int64_t>(bytes));
+}
+
+Segment::KnownKeys::~KnownKeys() {
+    counter->Add(-static_cast<int64_t>(bytes));
+}
+
+std::optional<int64_t> Segment::KnownKey(uint32_t record) const {
+    const KnownKeys* known = known_keys_.load(std::memory_order_acquire);
+    if (known == nullptr ||
+        (known->known[record / 64].load(std::memory_order_acquire) >> (record % 64) & 1) == 0) {
+        return std::nullopt;
+    }
+    return known->keys[record].load(std::memory_order_relaxed);
+}
+
+void Segment::RememberKey(uint32_t record, int64_t key) {
+    KnownKeys* known = known_keys_.load(std::memory_order_acquire);
+    if (known == nullptr) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (known_keys_owner_ == nullptr) {
+            known_keys_owner_ = std::make_unique<KnownKeys>(item_count(), budget_->row_ids);
+            known_keys_.store(known_keys_owner_.get(), std::memory_order_release);
+        }
+        known = known_keys_owner_.get();
+    }
+    known->keys[record].store(key, std::memory_order_relaxed);
+    known->known[record / 64].fetch_or(uint64_t{1} << (record % 64), std::memory_order_release);
 }
 
 std::shared_ptr<const std::vector<uint64_t>> Segment::DeadBits(const std::vector<int64_t>& dead,

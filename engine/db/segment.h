@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/dense/graph_index.h"
 #include "storage/base/buffer.h"
 #include "storage/base/schema.h"
 #include "storage/chunk_store.h"
@@ -26,11 +27,11 @@ struct MemoryBudget {
     std::shared_ptr<MemoryCounter> vectors = std::make_shared<MemoryCounter>();
     std::shared_ptr<MemoryCounter> row_ids = std::make_shared<MemoryCounter>();
     std::shared_ptr<MemoryCounter> log = std::make_shared<MemoryCounter>();
-    bool Allows(uint64_t bytes) const {
-        return vectors->bytes() + row_ids->bytes() + log->bytes() + static_cast<int64_t>(bytes) <=
-               limit;
+    std::shared_ptr<MemoryCounter> indexes = std::make_shared<MemoryCounter>();
+    bool Allows(uint64_t bytes) const { return Total() + static_cast<int64_t>(bytes) <= limit; }
+    int64_t Total() const {
+        return vectors->bytes() + row_ids->bytes() + log->bytes() + indexes->bytes();
     }
-    int64_t Total() const { return vectors->bytes() + row_ids->bytes() + log->bytes(); }
 };
 
 // One field of a segment. Vector number v belongs to record number v when all records have the
@@ -44,6 +45,12 @@ struct SegmentField {
     size_t count() const { return vectors ? static_cast<size_t>(vectors->items) : 0; }
     uint32_t record(size_t vector) const {
         return records.empty() ? static_cast<uint32_t>(vector) : records[vector];
+    }
+    // As an index sees them; no rows unless resident.
+    dense::VectorRows Rows(const DenseDef& def) const {
+        return {def.element, def.metric,
+                def.dim,     resident ? rows.data() : nullptr,
+                count(),     inverse_norms.empty() ? nullptr : inverse_norms.data()};
     }
     // Number of the vector of a record.
     std::optional<size_t> VectorOf(uint32_t record) const;
@@ -72,6 +79,12 @@ private:
     uint64_t clock_ = 0;
 };
 
+// The part that keeps one array of a graph index.
+inline storage::PartKind IndexPartKind(dense::IndexArray array) {
+    return static_cast<storage::PartKind>(static_cast<int64_t>(storage::PartKind::kGraphHead) +
+                                          static_cast<int64_t>(array));
+}
+
 class Segment {
 public:
     Segment(storage::SegmentInfo info, std::shared_ptr<MemoryBudget> budget)
@@ -89,7 +102,20 @@ public:
     // Elements of the vector of a record; no data when absent. Valid until the cache is used again.
     Result<BytesView> Vector(storage::Connection* connection, const DenseDef& def, uint32_t record,
                              ChunkCache* cache);
+    // The graph index of a field, loaded on first use. NULL when there is none, when memory does
+    // not allow it, or when it is damaged: then searches are exact.
+    struct IndexState {
+        const dense::GraphIndex* index = nullptr;
+        bool damaged = false;
+    };
+    Result<IndexState> Index(storage::Connection* connection, const DenseDef& def, Work* work);
     bool degraded() const { return degraded_.load(); }
+
+    // Int keys that somebody has looked up before: a record's key never changes, and asking the
+    // file costs more than all else that a hit costs. 8 bytes a record once the first is
+    // remembered.
+    std::optional<int64_t> KnownKey(uint32_t record) const;
+    void RememberKey(uint32_t record, int64_t key);
 
     // One bit per record that is dead, for a sorted list of dead row ids; NULL when none of them is
     // here. *dead_count gets their number. RowIds must have been loaded.
@@ -101,6 +127,9 @@ private:
     Status LoadNorms(storage::Connection* connection, const DenseDef& def, SegmentField* field,
                      Work* work);
     void SortRowIds();
+    Result<std::unique_ptr<dense::GraphIndex>> LoadIndex(storage::Connection* connection,
+                                                         const DenseDef& def, size_t count,
+                                                         Work* work);
 
     storage::SegmentInfo info_;
     std::shared_ptr<MemoryBudget> budget_;
@@ -113,6 +142,21 @@ private:
         by_row_id_;  // record numbers in row id order; empty when that is the identity
     bool row_ids_ascending_ = false;
     std::map<uint32_t, std::unique_ptr<SegmentField>> fields_;
+    struct KnownKeys {
+        explicit KnownKeys(size_t count, std::shared_ptr<MemoryCounter> counter);
+        ~KnownKeys();
+        std::unique_ptr<std::atomic<int64_t>[]> keys;
+        std::unique_ptr<std::atomic<uint64_t>[]> known;  // one bit a record
+        size_t bytes = 0;
+        std::shared_ptr<MemoryCounter> counter;
+    };
+    std::atomic<KnownKeys*> known_keys_{nullptr};
+    std::unique_ptr<KnownKeys> known_keys_owner_;
+    struct LoadedIndex {
+        std::unique_ptr<dense::GraphIndex> index;
+        bool damaged = false;
+    };
+    std::map<uint32_t, LoadedIndex> indexes_;
 };
 
 // Reads a whole part to out (raw_bytes of them).

@@ -190,6 +190,19 @@ private:
                 QUERN_TRY(work_->Check("verify chunks", ++*chunk_count, 0));
             }
         }
+        for (const DenseDef& def : schema.dense) {
+            if (info.Find(storage::PartKind::kGraphHead, def.id) == nullptr) {
+                continue;
+            }
+            // A vectors part that does not hang together has its own problem.
+            const Result<Segment::IndexState> state = segment.Index(connection, def, work_);
+            if (state.ok() && state->damaged) {
+                Problem(name_, info.id, "graph of " + def.name, Json(),
+                        "the index is damaged; rebuild makes it anew");
+            } else if (!state.ok() && state.status().code() != Code::kCorrupt) {
+                return state.status();
+            }
+        }
         Result<const int64_t*> ids = segment.RowIds(connection);
         if (ids.status().code() == Code::kCorrupt) {
             Problem(name_, info.id, "row ids", Json(), ids.status().message());

@@ -76,7 +76,7 @@ float InnerProductError(size_t dim);
 // how many.
 size_t SelectAtMost(const float* values, size_t count, float threshold, uint32_t* out);
 
-// Name of the SIMD level in use ("AVX3_ZEN4", "AVX2", "SSE4", "NEON", ...).
+// Name of the SIMD level in use ("AVX3_VNNI", "AVX3", "AVX2", "SSE4", "NEON", ...).
 const char* SimdLevel();
 // For tests: restrict dispatch to the lowest level (true) or undo it (false). Not thread-safe
 // against running kernels.

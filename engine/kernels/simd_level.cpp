@@ -1,5 +1,8 @@
 #include "engine/kernels/simd_level.h"
 
+#include <atomic>
+#include <cstring>
+
 #include "engine/kernels/distance.h"
 #include "engine/kernels/simd_targets.h"
 
@@ -25,29 +28,71 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace quern::kernels {
 
+namespace {
+
 HWY_EXPORT(LevelName);
 
-const char* SimdLevel() {
-    return HWY_DYNAMIC_DISPATCH(LevelName)();
+constexpr char kVnniName[] = "AVX3_VNNI";
+
+struct Level {
+    std::string name;
+    int64_t target;  // a bit of Highway's
+    bool vnni;
+};
+
+// Set while AVX3 is wanted without VNNI.
+std::atomic<bool> vnni_refused = false;
+
+bool ProcessorHasVnni() {
+#if HWY_TARGETS & HWY_AVX3
+    return __builtin_cpu_supports("avx512vnni");
+#else
+    return false;
+#endif
 }
 
-// The bits of Highway's target mask run from the best level (lowest bit) to the baseline.
+// Best first: the bits of Highway's target mask run from the best level (lowest bit) to the
+// baseline.
+std::vector<Level> Levels() {
+    std::vector<Level> levels;
+    for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+        if (target == HWY_AVX3 && ProcessorHasVnni()) {
+            levels.push_back({kVnniName, target, true});
+        }
+        levels.push_back({hwy::TargetName(target), target, false});
+    }
+    return levels;
+}
+
+}  // namespace
+
+bool VnniInUse() {
+    return ProcessorHasVnni() && !vnni_refused.load(std::memory_order_relaxed);
+}
+
+const char* SimdLevel() {
+    const char* name = HWY_DYNAMIC_DISPATCH(LevelName)();
+    return std::strcmp(name, "AVX3") == 0 && VnniInUse() ? kVnniName : name;
+}
+
 std::vector<std::string> SimdLevels() {
     std::vector<std::string> names;
-    for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-        names.emplace_back(hwy::TargetName(target));
+    for (const Level& level : Levels()) {
+        names.push_back(level.name);
     }
     return names;
 }
 
 bool SetSimdLevel(const char* name) {
     if (name == nullptr) {
+        vnni_refused = false;
         hwy::GetChosenTarget().Update(hwy::SupportedTargets());
         return true;
     }
-    for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-        if (name == std::string(hwy::TargetName(target))) {
-            hwy::GetChosenTarget().Update(target);
+    for (const Level& level : Levels()) {
+        if (name == level.name) {
+            vnni_refused = !level.vnni;
+            hwy::GetChosenTarget().Update(level.target);
             return true;
         }
     }

@@ -28,7 +28,7 @@ ROOMS = {
     "storage/base": Room(("storage/base/",), ("xxhash.h",)),
     "storage": Room(("storage/",), ("sqlite3.h", "zstd.h")),
     "engine/kernels": Room(("engine/kernels/", "storage/base/"), ("hwy/",)),
-    "engine/dense": Room(("engine/dense/", "engine/kernels/", "storage/base/"), ("faiss/",)),
+    "engine/dense": Room(("engine/dense/", "engine/kernels/", "storage/base/"), ("faiss/", "omp.h")),
     "engine/db": Room(("engine/", "storage/"), ("nlohmann/",)),
     "capi": Room(("capi/", "engine/db/", "engine/kernels/distance.h", "storage/"), ("nlohmann/",)),
     "bindings": Room((), ("quern.h", "CLI/", "nlohmann/", "zlib.h", "zstd.h")),

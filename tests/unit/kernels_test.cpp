@@ -16,6 +16,7 @@
 #include "engine/kernels/distance_scalar.h"
 #include "engine/kernels/simd_level.h"
 #include "engine/kernels/top_k.h"
+#include "tests/unit/every_level.h"
 
 using namespace quern;
 using namespace quern::kernels;
@@ -27,18 +28,6 @@ constexpr double kUnit = 0x1p-24;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr Element kNumeric[] = {Element::kF32, Element::kF16, Element::kBF16, Element::kI8};
-
-// Runs the body at every SIMD level, and restores the best one afterwards.
-template <typename Body>
-void AtEveryLevel(Body body) {
-    for (const std::string& level : SimdLevels()) {
-        REQUIRE(SetSimdLevel(level.c_str()));
-        REQUIRE(SimdLevel() == level);
-        INFO("SIMD level " << level);
-        body();
-    }
-    SetSimdLevel(nullptr);
-}
 
 // Rows at a chosen offset from an aligned address, in memory that ends with the last row.
 class Rows {

@@ -1,0 +1,197 @@
+#include "engine/db/index_builder.h"
+
+#include "engine/db/builder_mark.h"
+#include "engine/db/index_options.h"
+
+namespace quern {
+
+namespace {
+
+using storage::PartKind;
+
+constexpr uint64_t kSliceBytes = uint64_t{4} << 20;  // of one write transaction
+
+// One index to be made.
+struct Job {
+    std::shared_ptr<Segment> segment;
+    DenseDef def;
+};
+
+class IndexJob {
+public:
+    IndexJob(Database* database, std::string collection, Job job, Work* work)
+        : database_(database), collection_(std::move(collection)), job_(job), work_(work) {}
+
+    Status Run(Snapshot* snapshot) {
+        const IndexOptions wanted = IndexOptions::Of(job_.def);
+        const SegmentField* field = nullptr;
+        Buffer own_rows;
+        dense::VectorRows rows;
+        QUERN_TRY(snapshot->With([&](storage::Connection* connection) -> Status {
+            QUERN_ASSIGN(field, job_.segment->Field(connection, job_.def, work_));
+            rows = field->Rows(job_.def);
+            if (!field->resident) {
+                // Larger than the budget for what is kept; a build needs it for a while all the
+                // same.
+                own_rows = Buffer(static_cast<size_t>(field->vectors->raw_bytes()), nullptr);
+                QUERN_TRY(ReadPart(connection, *field->vectors, own_rows.data(), work_));
+                rows.rows = own_rows.data();
+            }
+            return {};
+        }));
+        dense::GraphIndexOptions options;
+        options.m = wanted.m;
+        options.ef_build = wanted.ef_build;
+        options.codes = wanted.Codes(job_.def);
+        options.threads = database_->threads();
+        QUERN_ASSIGN(const std::unique_ptr<dense::GraphIndex> index,
+                     dense::GraphIndex::Build(rows, options, work_));
+        const Status status = Write(*index);
+        if (!status.ok() && building_ != 0) {
+            Abandon();
+        }
+        // The segment was merged away meanwhile: its successor gets an index of its own.
+        return overtaken_ ? Status() : status;
+    }
+
+private:
+    Status Write(const dense::GraphIndex& index) {
+        for (size_t number = 0; number < dense::kIndexArrays; number++) {
+            QUERN_TRY(WriteArray(static_cast<int64_t>(number),
+                                 index.Array(static_cast<dense::IndexArray>(number))));
+        }
+        QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
+        storage::Connection* connection = start.writer->connection();
+        const auto info = start.catalog->Find(collection_);
+        if (info == nullptr) {
+            overtaken_ = true;
+            return Status::Error(Code::kNotFound, "the collection was dropped");
+        }
+        // An index that was damaged makes room for the new one.
+        QUERN_ASSIGN(const auto segments,
+                     storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
+        for (const storage::SegmentInfo& segment : segments) {
+            if (segment.id == job_.segment->info().id) {
+                for (size_t number = 0; number < dense::kIndexArrays; number++) {
+                    if (const storage::PartInfo* old = segment.Find(
+                            IndexPartKind(static_cast<dense::IndexArray>(number)), job_.def.id)) {
+                        QUERN_TRY(storage::RemovePart(connection, *old));
+                    }
+                }
+            }
+        }
+        const Status moved = storage::MoveParts(connection, building_, job_.segment->info().id);
+        overtaken_ = moved.code() == Code::kNotFound;
+        QUERN_TRY(moved);
+        QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
+        state.epoch++;
+        QUERN_TRY(storage::WriteState(connection, info->id, state));
+        return start.writer->Commit();
+    }
+
+    Status WriteArray(int64_t number, const dense::IndexArrayView& array) {
+        if (array.items == 0) {
+            return {};
+        }
+        std::optional<storage::PartWriter> writer;
+        uint64_t done = 0;
+        const uint64_t step = std::max<uint64_t>(1, kSliceBytes / array.item_bytes);
+        while (done < array.items) {
+            QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
+            storage::Connection* connection = start.writer->connection();
+            const auto info = start.catalog->Find(collection_);
+            if (info == nullptr) {
+                overtaken_ = true;
+                return Status::Error(Code::kNotFound, "the collection was dropped");
+            }
+            if (building_ == 0) {
+                QUERN_ASSIGN(building_, storage::CreateSegment(connection, info->id, mark_.text()));
+            }
+            if (!writer) {
+                QUERN_ASSIGN(writer, storage::PartWriter::Create(
+                                         connection, building_, job_.def.id,
+                                         IndexPartKind(static_cast<dense::IndexArray>(number)),
+                                         array.item_bytes, array.element_bytes,
+                                         job_.segment->info().generation, storage::Effort::kFast));
+            }
+            const uint64_t count = std::min(step, array.items - done);
+            QUERN_TRY(
+                writer->Append(array.data + done * array.item_bytes, static_cast<size_t>(count)));
+            done += count;
+            if (done == array.items) {
+                QUERN_TRY(writer->Finish());
+            }
+            QUERN_TRY(start.writer->Commit());
+            QUERN_TRY(work_->Check("write index", done, array.items));
+            database_->store()->LetOthersWrite();
+        }
+        return {};
+    }
+
+    void Abandon() {
+        Result<Database::WriteStart> start = database_->BeginWrite();
+        if (start.ok() && storage::AbandonSegment(start->writer->connection(), building_).ok()) {
+            static_cast<void>(start->writer->Commit().ok());
+        }
+    }
+
+    Database* database_;
+    std::string collection_;
+    Job job_;
+    Work* work_;
+    BuilderMark mark_;
+    int64_t building_ = 0;
+    bool overtaken_ = false;
+};
+
+}  // namespace
+
+Status BuildIndexes(Database* database, const std::string& collection, const IndexBuildRules& rules,
+                    Work* work) {
+    QUERN_ASSIGN(const std::shared_ptr<Snapshot> first, database->NewSnapshot());
+    QUERN_ASSIGN(const auto view, first->View(collection));
+    std::vector<Job> jobs;
+    QUERN_TRY(first->With([&](storage::Connection* connection) -> Status {
+        for (const auto& segment : view->segments) {
+            for (const DenseDef& def : view->info->schema.dense) {
+                const storage::PartInfo* vectors = segment->info().Find(PartKind::kVectors, def.id);
+                if (vectors == nullptr || !IndexOptions::Of(def).WantsGraph(vectors->items)) {
+                    continue;
+                }
+                if (segment->info().Find(PartKind::kGraphHead, def.id) != nullptr) {
+                    if (!rules.check_present) {
+                        continue;
+                    }
+                    QUERN_ASSIGN(const Segment::IndexState state,
+                                 segment->Index(connection, def, work));
+                    if (!state.damaged) {
+                        continue;
+                    }
+                }
+                jobs.push_back({segment, def});
+            }
+        }
+        return {};
+    }));
+    for (const Job& job : jobs) {
+        if (work->PastDeadline()) {
+            break;
+        }
+        // A snapshot of its own: a long build must not keep the log from shrinking.
+        QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
+        QUERN_ASSIGN(const auto now, snapshot->View(collection));
+        std::shared_ptr<Segment> live;
+        for (const auto& segment : now->segments) {
+            if (segment->info().id == job.segment->info().id) {
+                live = segment;
+            }
+        }
+        if (live == nullptr) {
+            continue;
+        }
+        QUERN_TRY(IndexJob(database, collection, {live, job.def}, work).Run(snapshot.get()));
+    }
+    return {};
+}
+
+}  // namespace quern

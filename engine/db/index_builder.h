@@ -1,0 +1,20 @@
+// Builds the indexes that a collection's segments lack. The slow part runs under no lock, over
+// vectors in memory; the result is written in transactions of a few megabytes to a segment of its
+// own that nobody sees, and handed over in one small one. What a crash leaves is swept like any
+// unfinished segment.
+#pragma once
+
+#include "engine/db/database.h"
+
+namespace quern {
+
+struct IndexBuildRules {
+    // Indexes that are there are loaded and proved; damaged ones are made anew.
+    bool check_present = false;
+};
+
+// kNotFound when the collection was dropped. Stops at work's deadline only between two indexes.
+Status BuildIndexes(Database* database, const std::string& collection, const IndexBuildRules& rules,
+                    Work* work);
+
+}  // namespace quern

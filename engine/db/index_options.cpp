@@ -1,0 +1,132 @@
+#include "engine/db/index_options.h"
+
+#include <cstdlib>
+
+namespace quern {
+
+namespace {
+
+// Below this an exact scan answers as fast as a graph and needs no building.
+constexpr uint64_t kGraphVectorsMin = 2048;
+// A graph of a handful has nothing to walk; also what index=graph asks at the least.
+constexpr uint64_t kGraphVectorsLeast = 64;
+constexpr uint32_t kMMax = 128;
+constexpr uint32_t kEfBuildMax = 10000;
+
+Status Expected(const std::string& key, const std::string& value, const char* what) {
+    return Status::Error(Code::kOption, "option %s=%s: expected %s", key.c_str(), value.c_str(),
+                         what);
+}
+
+bool ReadNumber(const std::string& text, uint32_t min, uint32_t max, uint32_t* out) {
+    if (text.empty() || text.size() > 9 ||
+        text.find_first_not_of("0123456789") != std::string::npos) {
+        return false;
+    }
+    const auto number = static_cast<uint32_t>(std::strtoul(text.c_str(), nullptr, 10));
+    if (number < min || number > max) {
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
+}  // namespace
+
+Result<bool> IndexOptions::Take(const std::string& key, const std::string& value,
+                                IndexOptions* out) {
+    if (key == "index") {
+        if (value == "auto") {
+            out->index = IndexChoice::kAuto;
+        } else if (value == "none") {
+            out->index = IndexChoice::kNone;
+        } else if (value == "graph") {
+            out->index = IndexChoice::kGraph;
+        } else {
+            return Expected(key, value, "auto, none or graph");
+        }
+    } else if (key == "codes") {
+        if (value == "auto") {
+            out->codes = CodesChoice::kAuto;
+        } else if (value == "f32") {
+            out->codes = CodesChoice::kF32;
+        } else if (value == "i8") {
+            out->codes = CodesChoice::k8Bit;
+        } else if (value == "4bit") {
+            out->codes = CodesChoice::k4Bit;
+        } else {
+            return Expected(key, value, "auto, f32, i8 or 4bit");
+        }
+    } else if (key == "m") {
+        if (!ReadNumber(value, 2, kMMax, &out->m)) {
+            return Expected(key, value, "a whole number from 2 to 128");
+        }
+    } else if (key == "ef_build") {
+        if (!ReadNumber(value, 8, kEfBuildMax, &out->ef_build)) {
+            return Expected(key, value, "a whole number from 8 to 10000");
+        }
+    } else {
+        return false;
+    }
+    return true;
+}
+
+IndexOptions IndexOptions::Of(const DenseDef& def) {
+    IndexOptions options;
+    size_t at = 0;
+    while (at < def.options.size()) {
+        size_t end = def.options.find(' ', at);
+        end = end == std::string::npos ? def.options.size() : end;
+        const std::string pair = def.options.substr(at, end - at);
+        const size_t equals = pair.find('=');
+        if (equals != std::string::npos) {
+            IndexOptions tried = options;
+            if (Take(pair.substr(0, equals), pair.substr(equals + 1), &tried).ok()) {
+                options = tried;
+            }
+        }
+        at = end + 1;
+    }
+    return options;
+}
+
+std::string IndexOptions::Text() const {
+    const IndexOptions defaults;
+    std::string text;
+    const auto add = [&](const char* key, const std::string& value) {
+        text += (text.empty() ? "" : " ") + std::string(key) + "=" + value;
+    };
+    if (codes != defaults.codes) {
+        add("codes", codes == CodesChoice::kF32    ? "f32"
+                     : codes == CodesChoice::k8Bit ? "i8"
+                                                   : "4bit");
+    }
+    if (ef_build != defaults.ef_build) {
+        add("ef_build", std::to_string(ef_build));
+    }
+    if (index != defaults.index) {
+        add("index", index == IndexChoice::kNone ? "none" : "graph");
+    }
+    if (m != defaults.m) {
+        add("m", std::to_string(m));
+    }
+    return text;
+}
+
+bool IndexOptions::WantsGraph(uint64_t vectors) const {
+    switch (index) {
+        case IndexChoice::kNone: return false;
+        case IndexChoice::kGraph: return vectors >= kGraphVectorsLeast;
+        case IndexChoice::kAuto: return vectors >= kGraphVectorsMin;
+    }
+    return false;
+}
+
+dense::CodeChoice IndexOptions::Codes(const DenseDef& def) const {
+    if (def.element == Element::kBit || codes == CodesChoice::kF32) {
+        return dense::CodeChoice::kNone;
+    }
+    return codes == CodesChoice::k4Bit ? dense::CodeChoice::k4Bit : dense::CodeChoice::k8Bit;
+}
+
+}  // namespace quern

@@ -1,0 +1,36 @@
+// What a dense field's options say about its index: "index=auto codes=8bit m=16 ...".
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/dense/graph_index.h"
+#include "storage/base/schema.h"
+
+namespace quern {
+
+enum class IndexChoice { kAuto, kNone, kGraph };
+enum class CodesChoice { kAuto, kF32, k8Bit, k4Bit };
+
+struct IndexOptions {
+    IndexChoice index = IndexChoice::kAuto;
+    CodesChoice codes = CodesChoice::kAuto;
+    uint32_t m = 16;
+    uint32_t ef_build = 200;
+
+    // Takes one "key=value"; kOption with what is expected. False: not a key of ours.
+    static Result<bool> Take(const std::string& key, const std::string& value, IndexOptions* out);
+    // The options of a field as the file has them. What is not known or not right there is passed
+    // over: it can only be of a newer version.
+    static IndexOptions Of(const DenseDef& def);
+    // Only what differs from the defaults; keys sorted.
+    std::string Text() const;
+
+    // Whether a segment with so many vectors of the field gets a graph.
+    bool WantsGraph(uint64_t vectors) const;
+    dense::CodeChoice Codes(const DenseDef& def) const;
+};
+
+inline constexpr const char* kIndexOptionKeys[] = {"index", "codes", "m", "ef_build"};
+
+}  // namespace quern

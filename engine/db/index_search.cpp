@@ -1,0 +1,150 @@
+#include "engine/db/index_search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/db/database.h"
+
+namespace quern {
+
+namespace {
+
+// A place in the pool costs as much as so many rows of a scan: a walk scores about twenty rows for
+// each, at random places.
+constexpr size_t kRowsPerPlace = 20;
+// A walk among so many dead needs a pool larger by so much at most; beyond, a scan.
+constexpr double kDeadFactorMax = 4;
+
+}  // namespace
+
+Status IndexSearch::Open(storage::Connection* connection, const CollectionView& view, size_t number,
+                         const DenseDef& def, Work* work) {
+    segment_ = view.segments[number].get();
+    def_ = &def;
+    source_ = static_cast<uint32_t>(number);
+    QUERN_ASSIGN(const Segment::IndexState state, segment_->Index(connection, def, work));
+    if (state.index == nullptr) {
+        return {};
+    }
+    QUERN_ASSIGN(field_, segment_->Field(connection, def, work));
+    if (state.index->needs_rows() && !field_->resident) {
+        return {};
+    }
+    QUERN_ASSIGN(dead_, view.DeadOf(connection, number));
+    if (field_->records.empty()) {
+        alive_ = field_->count() - std::min(field_->count(), dead_.count);
+    } else {
+        for (uint32_t node = 0; node < field_->count(); node++) {
+            alive_ += Alive(node) ? 1 : 0;
+        }
+    }
+    index_ = state.index;
+    return {};
+}
+
+bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
+    k_ = k;
+    const size_t count = field_->count();
+    if (request.ef > 0) {
+        effort_.ef = request.ef;
+        effort_.refine = request.refine > 0 ? request.refine : request.ef;
+    } else if (index_->curve().Find(k, request.recall, &effort_)) {
+        effort_.refine = request.refine > 0 ? request.refine : effort_.refine;
+    } else {
+        return false;
+    }
+    const double factor =
+        alive_ == 0 ? kDeadFactorMax + 1 : static_cast<double>(count) / static_cast<double>(alive_);
+    if (factor > kDeadFactorMax) {
+        return false;
+    }
+    effort_.ef =
+        static_cast<size_t>(std::ceil(static_cast<double>(std::max(effort_.ef, k)) * factor));
+    effort_.refine = std::max(effort_.refine, k);
+    return effort_.ef < count / kRowsPerPlace || request.ef > 0;
+}
+
+Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const {
+    space->distances.resize(space->picked.size());
+    if (field_->resident) {
+        const dense::VectorRows rows = field_->Rows(*def_);
+        // The kernel works row after row; what it will need is asked for first.
+        for (const uint32_t node : space->picked) {
+            const char* row = rows.row(node);
+            for (size_t at = 0; at < std::min<size_t>(rows.row_bytes(), 512); at += 64) {
+                __builtin_prefetch(row + at);
+            }
+        }
+        kernels::DistancesPicked(def_->element, def_->metric, query.query, rows.rows,
+                                 space->picked.data(), space->picked.size(), rows.inverse_norms,
+                                 space->distances.data());
+        return {};
+    }
+    // From the file, in the order in which they stand there.
+    std::vector<uint32_t> order(space->picked.size());
+    for (uint32_t i = 0; i < order.size(); i++) {
+        order[i] = i;
+    }
+    std::sort(order.begin(), order.end(),
+              [&](uint32_t a, uint32_t b) { return space->picked[a] < space->picked[b]; });
+    return snapshot->With([&](storage::Connection* connection) -> Status {
+        for (const uint32_t i : order) {
+            const uint32_t node = space->picked[i];
+            QUERN_ASSIGN(const BytesView vector,
+                         segment_->Vector(connection, *def_, field_->record(node), &space->chunks));
+            kernels::Distances(
+                def_->element, def_->metric, query.query, vector.data(), 1,
+                field_->inverse_norms.empty() ? nullptr : &field_->inverse_norms[node],
+                &space->distances[i]);
+        }
+        return {};
+    });
+}
+
+Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                        std::vector<Candidate>* found, bool* enough, Work* work) const {
+    QUERN_TRY(index_->Search(field_->Rows(*def_), query.query.vector, effort_.ef, &space->walk,
+                             &space->nodes, work));
+    space->picked.clear();
+    for (const uint32_t node : space->nodes) {
+        if (space->picked.size() >= effort_.refine) {
+            break;
+        }
+        if (Alive(node)) {
+            space->picked.push_back(node);
+        }
+        const auto [first, last] = index_->Repeats(node);
+        // Repeats stand in key order, so the first k of them are enough.
+        size_t taken = 0;
+        for (size_t i = first; i < last && taken < k_; i++) {
+            if (Alive(index_->RepeatAt(i))) {
+                space->picked.push_back(index_->RepeatAt(i));
+                taken++;
+            }
+        }
+    }
+    const size_t walked = space->picked.size();
+    size_t taken = 0;
+    for (const uint32_t node : index_->zeros()) {
+        if (taken == k_) {
+            break;
+        }
+        if (Alive(node)) {
+            space->picked.push_back(node);
+            taken++;
+        }
+    }
+    QUERN_TRY(Measure(snapshot, query, space));
+    // Zeros are near everything under some metrics, far under others: they may not stand in for
+    // what a walk should have found.
+    const size_t linked_alive = alive_ - std::min(alive_, index_->zeros().size());
+    *enough = walked >= std::min(k_, linked_alive);
+    for (size_t i = 0; i < space->picked.size(); i++) {
+        if (space->distances[i] <= query.max_distance) {
+            found->push_back({space->distances[i], source_, field_->record(space->picked[i])});
+        }
+    }
+    return {};
+}
+
+}  // namespace quern

@@ -1,0 +1,49 @@
+// Builds the links of a navigable graph with FAISS: its HNSW insertion and neighbour selection
+// over our rows and our distance kernels. FAISS sees node numbers and distances, never bytes of a
+// file, and none of its process-wide settings is touched: threads, interruption and progress are
+// ours.
+//
+// Source: Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using
+// hierarchical navigable small world graphs, TPAMI 2018.
+//
+// The graph depends on the order in which threads come to insert; with one thread the same rows
+// give the same graph.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/dense/graph_links.h"
+#include "engine/dense/vector_rows.h"
+#include "storage/base/work.h"
+
+namespace quern::dense {
+
+struct GraphBuildOptions {
+    uint32_t m = 16;    // links of a node on upper levels; twice as many on the base level
+    uint32_t ef = 200;  // candidates that an insertion looks at
+    int threads = 1;
+};
+
+class GraphBuilder {
+public:
+    // rows stay borrowed for the builder's life. nodes: those that get links, ascending; the others
+    // stay without. Throws std::bad_alloc.
+    GraphBuilder(const VectorRows& rows, const std::vector<uint32_t>& nodes,
+                 const GraphBuildOptions& options);
+    ~GraphBuilder();
+    // Inserts the next `count` nodes of order(). kInterrupted when work says so: the builder is of
+    // no use then.
+    Status Add(size_t count, Work* work);
+    // The nodes in the order of insertion: a seeded shuffle, highest levels first.
+    const std::vector<uint32_t>& order() const;
+    // The links so far; may be called between additions. Nodes that no walk would reach get a link
+    // from a neighbour.
+    GraphLinks Links() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace quern::dense

@@ -1,0 +1,157 @@
+// How a graph index is kept in a file: GraphIndex's Array and Load. FORMAT.md has the bytes.
+#include <algorithm>
+
+#include "engine/dense/graph_index.h"
+
+namespace quern::dense {
+
+namespace {
+
+constexpr uint32_t kHeadVersion = 1;
+
+Status Bad(const char* what) {
+    return Status::Error(Code::kCorrupt, "index: %s", what);
+}
+
+}  // namespace
+
+void GraphIndex::EncodeHead() {
+    head_.clear();
+    ByteWriter writer(&head_);
+    writer.U32(kHeadVersion);
+    writer.U32(links_.count);
+    writer.U32(links_.degree);
+    writer.U32(links_.upper_degree);
+    writer.U32(links_.entry);
+    writer.U32(links_.upper_entry);
+    writer.U32(static_cast<uint32_t>(links_.upper_words.size()));
+    writer.U32(static_cast<uint32_t>(zeros_.size()));
+    for (const uint32_t node : zeros_) {
+        writer.U32(node);
+    }
+    writer.U32(static_cast<uint32_t>(repeats_.size()));
+    for (const auto& [node, repeat] : repeats_) {
+        writer.U32(node);
+        writer.U32(repeat);
+    }
+    curve_.Write(&writer);
+    writer.U8(codes_ ? 1 : 0);
+    if (codes_) {
+        codes_->Write(&writer);
+    }
+}
+
+IndexArrayView GraphIndex::Array(IndexArray array) const {
+    switch (array) {
+        case IndexArray::kHead: return {head_.data(), head_.size(), 1, 1};
+        case IndexArray::kLinks: return {links_.base.data(), links_.count, links_.degree * 4, 4};
+        case IndexArray::kUpper:
+            return {reinterpret_cast<const char*>(links_.upper_words.data()),
+                    links_.upper_words.size(), 4, 4};
+        case IndexArray::kCodes:
+            return codes_ ? IndexArrayView{code_rows_.data(), links_.count,
+                                           static_cast<uint32_t>(codes_->row_bytes()), 1}
+                          : IndexArrayView{};
+        case IndexArray::kNorms:
+            return squared_norms_.bytes() > 0
+                       ? IndexArrayView{squared_norms_.data(), links_.count, 4, 4}
+                       : IndexArrayView{};
+    }
+    return {};
+}
+
+Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric metric, size_t dim,
+                                                     size_t count, const std::string& head,
+                                                     Buffer arrays[kIndexArrays]) {
+    std::unique_ptr<GraphIndex> index(new GraphIndex());
+    index->metric_ = metric;
+    index->head_ = head;
+    GraphLinks& links = index->links_;
+    ByteReader reader(head);
+    if (reader.U32() != kHeadVersion) {
+        return Bad("of an unknown version");
+    }
+    links.count = reader.U32();
+    links.degree = reader.U32();
+    links.upper_degree = reader.U32();
+    links.entry = reader.U32();
+    links.upper_entry = reader.U32();
+    const uint64_t upper_words = reader.U32();
+    if (!reader.ok() || links.count != count) {
+        return Bad("made for another number of vectors");
+    }
+    std::vector<bool> outside(count, false);
+    const uint32_t zeros = reader.U32();
+    if (zeros > reader.left() / 4) {
+        return Bad("cut short");
+    }
+    for (uint32_t i = 0; i < zeros; i++) {
+        const uint32_t node = reader.U32();
+        if (node >= count || outside[node]) {
+            return Bad("its list of zero vectors is damaged");
+        }
+        outside[node] = true;
+        index->zeros_.push_back(node);
+    }
+    const uint32_t repeats = reader.U32();
+    if (repeats > reader.left() / 8) {
+        return Bad("cut short");
+    }
+    for (uint32_t i = 0; i < repeats; i++) {
+        const uint32_t node = reader.U32();
+        const uint32_t repeat = reader.U32();
+        if (node >= count || repeat >= count || outside[repeat]) {
+            return Bad("its list of repeats is damaged");
+        }
+        outside[repeat] = true;
+        index->repeats_.emplace_back(node, repeat);
+    }
+    if (!std::is_sorted(index->zeros_.begin(), index->zeros_.end()) ||
+        !std::is_sorted(index->repeats_.begin(), index->repeats_.end()) ||
+        std::any_of(index->repeats_.begin(), index->repeats_.end(),
+                    [&](const auto& pair) { return outside[pair.first]; })) {
+        return Bad("its lists are out of order");
+    }
+    index->linked_ = count - zeros - repeats;
+    QUERN_ASSIGN(index->curve_, EffortCurve::Read(&reader));
+    const uint8_t with_codes = reader.U8();
+    if (with_codes > 1 || (with_codes == 1 && element == Element::kBit)) {
+        return Bad("codes of an unknown kind");
+    }
+    if (with_codes == 1) {
+        QUERN_ASSIGN(index->codes_, ScalarCodes::Read(&reader, dim));
+    }
+    if (!reader.AtEnd()) {
+        return Bad("its head has the wrong length");
+    }
+    const Buffer& upper = arrays[static_cast<size_t>(IndexArray::kUpper)];
+    if (upper.bytes() != upper_words * sizeof(uint32_t)) {
+        return Bad("its upper links have the wrong size");
+    }
+    const auto* words = reinterpret_cast<const uint32_t*>(upper.data());
+    links.upper_words.assign(words, words + upper_words);
+    links.base = std::move(arrays[static_cast<size_t>(IndexArray::kLinks)]);
+    QUERN_TRY(links.Validate());
+    // A walk must not meet what is outside, or it would be there twice.
+    for (uint32_t node = 0; node < links.count; node++) {
+        const uint32_t* list = links.Neighbours(node);
+        for (uint32_t i = 0; i < links.degree && list[i] != kNoNode; i++) {
+            if (outside[list[i]]) {
+                return Bad("a link goes to a vector outside");
+            }
+        }
+    }
+    if (links.entry != kNoNode && outside[links.entry]) {
+        return Bad("its entry is outside");
+    }
+    index->code_rows_ = std::move(arrays[static_cast<size_t>(IndexArray::kCodes)]);
+    index->squared_norms_ = std::move(arrays[static_cast<size_t>(IndexArray::kNorms)]);
+    const size_t code_bytes = index->codes_ ? count * index->codes_->row_bytes() : 0;
+    const size_t norm_bytes = index->codes_ && metric == Metric::kL2 ? count * sizeof(float) : 0;
+    if (index->code_rows_.bytes() != code_bytes || index->squared_norms_.bytes() != norm_bytes) {
+        return Bad("its codes have the wrong size");
+    }
+    return index;
+}
+
+}  // namespace quern::dense

@@ -1,0 +1,95 @@
+// The graph index of one field of one segment: links, codes to walk on, what stays outside the
+// graph, and the curve that tells the effort for a recall.
+//
+// A search gives candidates: nodes ordered by codes. The caller measures the nearest of them again
+// with the stored vectors, wherever these are. Vectors that are outside the graph are given back
+// with it: zero vectors always, repeats of a vector together with that vector.
+//
+// Thread rule: immutable after Build or Load; Search may run on many threads, each with a space of
+// its own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/dense/effort_curve.h"
+#include "engine/dense/graph_links.h"
+#include "engine/dense/graph_walk.h"
+#include "engine/dense/scalar_codes.h"
+#include "engine/dense/vector_rows.h"
+
+namespace quern::dense {
+
+enum class CodeChoice : uint8_t { kNone = 0, k4Bit = 4, k8Bit = 8 };
+
+struct GraphIndexOptions {
+    uint32_t m = 16;
+    uint32_t ef_build = 200;
+    CodeChoice codes = CodeChoice::k8Bit;  // kNone: walks on the vectors themselves
+    int threads = 1;
+};
+
+// The arrays that an index is kept in. The numbers reach the file: do not change them.
+enum class IndexArray : uint32_t { kHead = 0, kLinks = 1, kUpper = 2, kCodes = 3, kNorms = 4 };
+inline constexpr size_t kIndexArrays = 5;
+
+struct IndexArrayView {
+    const char* data = nullptr;
+    uint64_t items = 0;
+    uint32_t item_bytes = 1;
+    uint32_t element_bytes = 1;  // what byte-splitting codecs see
+};
+
+class GraphIndex {
+public:
+    // Links all rows. Memory: the links, the codes, and 9 bytes a row while it runs.
+    static Result<std::unique_ptr<GraphIndex>> Build(const VectorRows& rows,
+                                                     const GraphIndexOptions& options, Work* work);
+    IndexArrayView Array(IndexArray array) const;
+    // Takes over arrays that were read from a file, each of the size that its part says, and proves
+    // them. kCorrupt otherwise. Arrays that are not there are empty buffers.
+    static Result<std::unique_ptr<GraphIndex>> Load(Element element, Metric metric, size_t dim,
+                                                    size_t count, const std::string& head,
+                                                    Buffer arrays[kIndexArrays]);
+
+    bool needs_rows() const { return !codes_; }
+    size_t count() const { return links_.count; }
+    CodeChoice codes() const {
+        return codes_ ? static_cast<CodeChoice>(codes_->bits()) : CodeChoice::kNone;
+    }
+    const EffortCurve& curve() const { return curve_; }
+    const GraphLinks& links() const { return links_; }
+    size_t linked_count() const { return linked_; }
+    const std::vector<uint32_t>& zeros() const { return zeros_; }
+    uint64_t memory_bytes() const;
+
+    // The nodes nearest to a query, nearest first, at most `ef`; vector: f32[dim], or bits. rows is
+    // needed for its query side always and for its rows if needs_rows(). Repeats and zeros are not
+    // among them: see Repeats and zeros.
+    Status Search(const VectorRows& rows, const void* vector, size_t ef, WalkSpace* space,
+                  std::vector<uint32_t>* nodes, Work* work) const;
+    // Nodes that repeat the vector of `node`, as a range in repeats().
+    std::pair<size_t, size_t> Repeats(uint32_t node) const;
+    uint32_t RepeatAt(size_t i) const { return repeats_[i].second; }
+
+private:
+    GraphIndex() = default;
+    void FindOutsiders(const VectorRows& rows, std::vector<uint32_t>* inside);
+    Status Calibrate(const VectorRows& rows, const std::vector<uint32_t>& held_out,
+                     const std::vector<uint32_t>& inside, int threads, Work* work);
+    void EncodeHead();
+
+    Metric metric_ = Metric::kL2;
+    GraphLinks links_;
+    std::optional<ScalarCodes> codes_;
+    Buffer code_rows_;
+    Buffer squared_norms_;  // L2 with codes
+    size_t linked_ = 0;
+    std::vector<uint32_t> zeros_;                         // ascending
+    std::vector<std::pair<uint32_t, uint32_t>> repeats_;  // (node in the graph, its repeat), sorted
+    EffortCurve curve_;
+    std::string head_;
+};
+
+}  // namespace quern::dense

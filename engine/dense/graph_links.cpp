@@ -1,0 +1,103 @@
+#include "engine/dense/graph_links.h"
+
+namespace quern::dense {
+
+namespace {
+
+Status Bad(const char* what) {
+    return Status::Error(Code::kCorrupt, "graph: %s", what);
+}
+
+// Numbers below `limit`, then only kNoNode.
+bool IsList(const uint32_t* links, uint32_t degree, uint32_t limit) {
+    uint32_t i = 0;
+    while (i < degree && links[i] < limit) {
+        i++;
+    }
+    while (i < degree && links[i] == kNoNode) {
+        i++;
+    }
+    return i == degree;
+}
+
+}  // namespace
+
+Status GraphLinks::Validate() {
+    if (degree < 1 || degree > kDegreeMax || upper_degree < 1 || upper_degree > kDegreeMax) {
+        return Bad("impossible degree");
+    }
+    if (base.bytes() != static_cast<size_t>(count) * degree * sizeof(uint32_t)) {
+        return Bad("its links have the wrong size");
+    }
+    if (count >= UINT32_MAX / 2 || (entry != kNoNode && entry >= count)) {
+        return Bad("no such entry");
+    }
+    for (uint32_t node = 0; node < count; node++) {
+        if (!IsList(Neighbours(node), degree, count)) {
+            return Bad("a link goes nowhere");
+        }
+    }
+    upper_offsets.clear();
+    size_t at = 0;
+    uint32_t previous = 0;
+    while (at < upper_words.size()) {
+        if (upper_words.size() - at < 2 || upper_words[at] >= count || upper_words[at + 1] < 1 ||
+            upper_words[at + 1] > kLevelMax ||
+            (!upper_offsets.empty() && upper_words[at] <= previous)) {
+            return Bad("an upper node is damaged");
+        }
+        const size_t words = 2 + static_cast<size_t>(upper_words[at + 1]) * upper_degree;
+        if (upper_words.size() - at < words) {
+            return Bad("an upper list is cut short");
+        }
+        previous = upper_words[at];
+        upper_offsets.push_back(static_cast<uint32_t>(at));
+        at += words;
+    }
+    if (at > UINT32_MAX) {
+        return Bad("too many upper links");
+    }
+    const auto uppers = static_cast<uint32_t>(upper_offsets.size());
+    for (uint32_t upper = 0; upper < uppers; upper++) {
+        for (uint32_t level = 1; level <= UpperLevel(upper); level++) {
+            const uint32_t* links = UpperNeighbours(upper, level);
+            if (!IsList(links, upper_degree, uppers)) {
+                return Bad("an upper link goes nowhere");
+            }
+            for (uint32_t i = 0; i < upper_degree && links[i] != kNoNode; i++) {
+                if (UpperLevel(links[i]) < level) {
+                    return Bad("an upper link ends below its level");
+                }
+            }
+        }
+    }
+    if (upper_entry != kNoNode && (upper_entry >= uppers || UpperNode(upper_entry) != entry)) {
+        return Bad("no such upper entry");
+    }
+    return {};
+}
+
+size_t GraphLinks::CountReachable() const {
+    if (entry == kNoNode) {
+        return 0;
+    }
+    std::vector<bool> seen(count, false);
+    std::vector<uint32_t> open{entry};
+    seen[entry] = true;
+    size_t reached = 0;
+    while (!open.empty()) {
+        const uint32_t node = open.back();
+        open.pop_back();
+        reached++;
+        const uint32_t* links = Neighbours(node);
+        for (uint32_t i = 0; i < degree && links[i] != kNoNode; i++) {
+            if (!seen[links[i]]) {
+                seen[links[i]] = true;
+                open.push_back(links[i]);
+            }
+        }
+    }
+    return reached;
+}
+
+}  // namespace quern::dense

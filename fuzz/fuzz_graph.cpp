@@ -1,0 +1,59 @@
+// The arrays of a graph index, as a hostile file could hold them.
+//
+// Bytes: metric (1), dimension (1), count (1), then for each of the five arrays its length (2,
+// little endian) and its bytes. What GraphIndex::Load accepts must be safe to walk: no access
+// outside the arrays, an end, and no vector met twice.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+
+#include "engine/dense/graph_index.h"
+
+using namespace quern;
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    ByteReader reader(BytesView(reinterpret_cast<const char*>(data), size));
+    const uint8_t kind = reader.U8();
+    const auto metric = static_cast<Metric>(kind % 3 + 1);
+    const size_t dim = size_t{reader.U8()} % 32 + 1;
+    const size_t count = reader.U8();
+    std::string head;
+    Buffer arrays[dense::kIndexArrays];
+    for (size_t a = 0; a < dense::kIndexArrays; a++) {
+        const size_t low = reader.U8();
+        const size_t length = std::min(low | static_cast<size_t>(reader.U8()) << 8, reader.left());
+        const BytesView bytes = reader.Take(length);
+        if (a == 0) {
+            head.assign(bytes.data() ? bytes.data() : "", bytes.size());
+        } else if (!bytes.empty()) {
+            arrays[a] = Buffer(bytes.size(), nullptr);
+            std::memcpy(arrays[a].data(), bytes.data(), bytes.size());
+        }
+    }
+    auto index = dense::GraphIndex::Load(Element::kF32, metric, dim, count, head, arrays);
+    if (!index.ok()) {
+        return 0;
+    }
+    std::vector<float> rows(count * dim, 0.5f);
+    std::vector<float> norms(count, 1.0f);
+    const dense::VectorRows view{Element::kF32, metric,
+                                 dim,           reinterpret_cast<char*>(rows.data()),
+                                 count,         metric == Metric::kCosine ? norms.data() : nullptr};
+    const std::vector<float> query(dim, 1.0f);
+    dense::WalkSpace space;
+    std::vector<uint32_t> nodes;
+    for (const size_t ef : {1, 10, 300}) {
+        if (!(*index)->Search(view, query.data(), ef, &space, &nodes, nullptr).ok()) {
+            std::abort();
+        }
+        if (std::set<uint32_t>(nodes.begin(), nodes.end()).size() != nodes.size()) {
+            std::abort();
+        }
+        for (const uint32_t node : nodes) {
+            static_cast<void>((*index)->Repeats(node));
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,278 @@
+// The graph index by itself: recall, what stays outside, its arrays and what damaged ones do.
+#include "engine/dense/graph_index.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <set>
+
+#include "engine/kernels/distance.h"
+#include "engine/kernels/top_k.h"
+
+using namespace quern;
+using namespace quern::dense;
+
+namespace {
+
+// Rows near a curved surface of few dimensions, as real embeddings are; independent random rows
+// would make every index look bad.
+struct Rows {
+    Metric metric;
+    size_t dim;
+    std::vector<float> values;
+    std::vector<float> norms;
+    Rows(Metric m, size_t count, size_t d, uint64_t seed) : metric(m), dim(d), values(count * d) {
+        std::mt19937_64 random(seed);
+        std::mt19937_64 fixed(99);
+        std::normal_distribution<float> normal;
+        constexpr size_t kFactors = 8;
+        std::vector<float> mix(kFactors * dim);
+        for (float& x : mix) {
+            x = normal(fixed);
+        }
+        for (size_t i = 0; i < count; i++) {
+            float factor[kFactors];
+            for (float& f : factor) {
+                f = normal(random);
+            }
+            for (size_t j = 0; j < dim; j++) {
+                float sum = 0;
+                for (size_t f = 0; f < kFactors; f++) {
+                    sum += factor[f] * mix[f * dim + j];
+                }
+                values[i * dim + j] = std::sin(sum * 0.3f) + 0.05f * normal(random);
+            }
+        }
+    }
+    void Set(size_t row, const float* from) {
+        std::memcpy(&values[row * dim], from, dim * sizeof(float));
+    }
+    size_t count() const { return values.size() / dim; }
+    VectorRows View() {
+        norms.resize(count());
+        kernels::InverseNorms(Element::kF32, values.data(), count(), dim, norms.data());
+        return {Element::kF32, metric,
+                dim,           reinterpret_cast<const char*>(values.data()),
+                count(),       metric == Metric::kCosine ? norms.data() : nullptr};
+    }
+};
+
+std::vector<uint32_t> Exact(const VectorRows& rows, const float* query, size_t k) {
+    const kernels::Query prepared =
+        kernels::PrepareQuery(rows.element, rows.metric, query, rows.dim);
+    std::vector<float> distances(rows.count);
+    kernels::Distances(rows.element, rows.metric, prepared, rows.rows, rows.count,
+                       rows.inverse_norms, distances.data());
+    kernels::TopK top(k);
+    for (uint32_t i = 0; i < rows.count; i++) {
+        top.Push(distances[i], i);
+    }
+    std::vector<uint32_t> nodes;
+    for (const kernels::Hit& hit : top.Take()) {
+        nodes.push_back(hit.position);
+    }
+    return nodes;
+}
+
+// Share of the true k among the first `refine` candidates, which exact distances would put first.
+double Recall(const GraphIndex& index, const VectorRows& rows, const std::vector<float>& queries,
+              size_t k, const Effort& effort) {
+    WalkSpace space;
+    std::vector<uint32_t> nodes;
+    size_t hits = 0;
+    const size_t count = queries.size() / rows.dim;
+    for (size_t q = 0; q < count; q++) {
+        const float* query = queries.data() + q * rows.dim;
+        REQUIRE(index.Search(rows, query, effort.ef, &space, &nodes, nullptr).ok());
+        nodes.resize(std::min(nodes.size(), effort.refine));
+        const std::set<uint32_t> found(nodes.begin(), nodes.end());
+        for (const uint32_t node : Exact(rows, query, k)) {
+            hits += found.count(node);
+        }
+    }
+    return static_cast<double>(hits) / static_cast<double>(count * k);
+}
+
+std::unique_ptr<GraphIndex> BuildIndex(const VectorRows& rows, CodeChoice codes, int threads = 2) {
+    GraphIndexOptions options;
+    options.codes = codes;
+    options.threads = threads;
+    options.ef_build = 100;
+    Work work;
+    auto index = GraphIndex::Build(rows, options, &work);
+    REQUIRE(index.ok());
+    return std::move(*index);
+}
+
+Result<std::unique_ptr<GraphIndex>> Reload(const GraphIndex& index, const VectorRows& rows,
+                                           size_t damaged_array = 99, size_t damaged_byte = 0) {
+    std::string head;
+    Buffer arrays[kIndexArrays];
+    for (size_t a = 0; a < kIndexArrays; a++) {
+        const IndexArrayView view = index.Array(static_cast<IndexArray>(a));
+        const size_t bytes = static_cast<size_t>(view.items * view.item_bytes);
+        if (a == 0) {
+            head.assign(view.data, bytes);
+        } else if (bytes > 0) {
+            arrays[a] = Buffer(bytes, nullptr);
+            std::memcpy(arrays[a].data(), view.data, bytes);
+        }
+        if (a == damaged_array) {
+            char* data = a == 0 ? head.data() : arrays[a].data();
+            data[damaged_byte % bytes] = static_cast<char>(data[damaged_byte % bytes] ^ 0xff);
+        }
+    }
+    return GraphIndex::Load(rows.element, rows.metric, rows.dim, rows.count, head, arrays);
+}
+
+}  // namespace
+
+TEST_CASE("a graph finds what its curve promises", "[graph]") {
+    const auto [metric, codes] = GENERATE(table<Metric, CodeChoice>({
+        {Metric::kL2, CodeChoice::k8Bit},
+        {Metric::kL2, CodeChoice::kNone},
+        {Metric::kIp, CodeChoice::k8Bit},
+        {Metric::kCosine, CodeChoice::k4Bit},
+        {Metric::kCosine, CodeChoice::kNone},
+    }));
+    Rows base(metric, 4000, 40, 1);
+    const Rows queries(metric, 200, 40, 2);
+    const VectorRows rows = base.View();
+    const auto index = BuildIndex(rows, codes);
+    REQUIRE(index->linked_count() == 4000);
+    REQUIRE(index->links().CountReachable() >= 3996);
+    for (const size_t k : {1, 10, 30}) {
+        for (const double wanted : {0.9, 0.98}) {
+            Effort effort;
+            INFO("metric " << static_cast<int>(metric) << " codes " << static_cast<int>(codes)
+                           << " k " << k << " recall " << wanted);
+            REQUIRE(index->curve().Find(k, wanted, &effort));
+            REQUIRE(effort.ef >= k);
+            // 200 queries: three standard errors of the share.
+            REQUIRE(Recall(*index, rows, queries.values, k, effort) > wanted - 0.04);
+        }
+    }
+}
+
+TEST_CASE("zero vectors and repeats stay outside the graph", "[graph]") {
+    const Metric metric = GENERATE(Metric::kL2, Metric::kIp, Metric::kCosine);
+    Rows base(metric, 3000, 24, 3);
+    const std::vector<float> zero(24, 0.0f);
+    for (size_t i = 0; i < 3000; i += 50) {
+        base.Set(i, zero.data());
+    }
+    for (size_t i = 1; i < 3000; i += 10) {
+        base.Set(i, &base.values[7 * 24]);
+    }
+    const VectorRows rows = base.View();
+    const auto index = BuildIndex(rows, CodeChoice::k8Bit);
+    REQUIRE(index->zeros().size() == 60);
+    const auto [first, last] = index->Repeats(1);
+    REQUIRE(last - first == 300);  // 300 copies of row 7, and row 7 itself, under the first of them
+    REQUIRE(index->linked_count() == 3000 - 60 - 300);
+    REQUIRE(index->links().CountReachable() >= index->linked_count() - 3);
+    WalkSpace space;
+    std::vector<uint32_t> nodes;
+    const Rows queries(metric, 50, 24, 4);
+    for (size_t q = 0; q < 50; q++) {
+        REQUIRE(index->Search(rows, &queries.values[q * 24], 64, &space, &nodes, nullptr).ok());
+        for (const uint32_t node : nodes) {
+            REQUIRE((node % 50 != 0 && (node % 10 != 1 || node == 1) && node != 7));
+        }
+    }
+}
+
+TEST_CASE("odd sets of vectors have an index, too", "[graph]") {
+    const size_t count = GENERATE(size_t{0}, size_t{1}, size_t{2}, size_t{5}, size_t{40});
+    const size_t dim = GENERATE(size_t{1}, size_t{3});
+    const bool equal = GENERATE(false, true);
+    Rows base(Metric::kL2, count, dim, 5);
+    if (equal) {
+        std::fill(base.values.begin(), base.values.end(), 1.5f);
+    }
+    const VectorRows rows = base.View();
+    const auto index = BuildIndex(rows, CodeChoice::k8Bit);
+    WalkSpace space;
+    std::vector<uint32_t> nodes;
+    const std::vector<float> query(dim, 0.1f);
+    REQUIRE(index->Search(rows, query.data(), 100, &space, &nodes, nullptr).ok());
+    REQUIRE(nodes.size() == (equal ? std::min<size_t>(count, 1) : count));
+    REQUIRE(Reload(*index, rows).ok());
+}
+
+TEST_CASE("huge and tiny values do not break a graph", "[graph]") {
+    Rows base(Metric::kL2, 500, 16, 6);
+    for (size_t i = 0; i < base.values.size(); i++) {
+        base.values[i] *= i % 3 == 0 ? 1e18f : 1e-30f;
+    }
+    const VectorRows rows = base.View();
+    for (const CodeChoice codes : {CodeChoice::kNone, CodeChoice::k8Bit, CodeChoice::k4Bit}) {
+        const auto index = BuildIndex(rows, codes);
+        WalkSpace space;
+        std::vector<uint32_t> nodes;
+        REQUIRE(index->Search(rows, base.values.data(), 50, &space, &nodes, nullptr).ok());
+        REQUIRE(nodes.size() == 50);
+    }
+}
+
+TEST_CASE("one thread builds the same graph again", "[graph]") {
+    Rows base(Metric::kL2, 1500, 12, 7);
+    const VectorRows rows = base.View();
+    const auto a = BuildIndex(rows, CodeChoice::k8Bit, 1);
+    const auto b = BuildIndex(rows, CodeChoice::k8Bit, 1);
+    for (size_t number = 0; number < kIndexArrays; number++) {
+        const IndexArrayView x = a->Array(static_cast<IndexArray>(number));
+        const IndexArrayView y = b->Array(static_cast<IndexArray>(number));
+        REQUIRE(x.items == y.items);
+        REQUIRE(std::memcmp(x.data, y.data, static_cast<size_t>(x.items * x.item_bytes)) == 0);
+    }
+}
+
+TEST_CASE("arrays come back as they were, or are refused, or are safe", "[graph]") {
+    Rows base(Metric::kL2, 700, 20, 8);
+    base.Set(3, std::vector<float>(20, 0.0f).data());
+    base.Set(4, &base.values[5 * 20]);
+    const VectorRows rows = base.View();
+    const auto index = BuildIndex(rows, CodeChoice::k8Bit);
+    WalkSpace space;
+    std::vector<uint32_t> before;
+    std::vector<uint32_t> after;
+    REQUIRE(index->Search(rows, base.values.data(), 40, &space, &before, nullptr).ok());
+    const auto same = Reload(*index, rows);
+    REQUIRE(same.ok());
+    REQUIRE((*same)->Search(rows, base.values.data(), 40, &space, &after, nullptr).ok());
+    REQUIRE(before == after);
+    std::mt19937_64 random(9);
+    size_t refused = 0;
+    for (int trial = 0; trial < 2000; trial++) {
+        const size_t array = random() % kIndexArrays;
+        const auto damaged = Reload(*index, rows, array, random());
+        if (!damaged.ok()) {
+            REQUIRE(damaged.status().code() == Code::kCorrupt);
+            refused++;
+            continue;
+        }
+        REQUIRE((*damaged)->Search(rows, base.values.data(), 40, &space, &after, nullptr).ok());
+        REQUIRE(std::set<uint32_t>(after.begin(), after.end()).size() == after.size());
+    }
+    REQUIRE(refused > 300);
+}
+
+TEST_CASE("a build can be stopped", "[graph]") {
+    Rows base(Metric::kL2, 3000, 32, 10);
+    const VectorRows rows = base.View();
+    std::atomic<uint64_t> epoch{0};
+    int calls = 0;
+    Work work(&epoch, [&](const char*, uint64_t, uint64_t) { return ++calls >= 1; });
+    GraphIndexOptions options;
+    options.ef_build = 400;
+    const auto index = GraphIndex::Build(rows, options, &work);
+    if (!index.ok()) {
+        REQUIRE(index.status().code() == Code::kInterrupted);
+    } else {
+        REQUIRE(calls == 0);  // ready before the first call was due
+    }
+    epoch++;
+    REQUIRE(GraphIndex::Build(rows, options, &work).status().code() == Code::kInterrupted);
+}

@@ -1,0 +1,345 @@
+// Searches that go through an index, by the C API: recall, deletes, repeats, zero vectors, absent
+// fields, damage and rebuild.
+#include <quern.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr size_t kDim = 24;
+
+struct IndexedFile {
+    std::string path;
+    quern_db* db = nullptr;
+    quern_error err = QUERN_ERROR_INIT;
+    IndexedFile() {
+        path = (std::filesystem::temp_directory_path() /
+                ("quern_index_" + std::to_string(getpid()) + ".db"))
+                   .string();
+        Remove();
+        Open();
+    }
+    ~IndexedFile() {
+        quern_close(db);
+        Remove();
+    }
+    void Remove() {
+        for (const char* suffix : {"", "-wal", "-shm"}) {
+            std::filesystem::remove(path + suffix);
+        }
+    }
+    void Open(const char* options = "threads=2") {
+        quern_close(db);
+        const int32_t status = quern_open(path.c_str(), options, &db, &err);
+        INFO(err.message);
+        REQUIRE(status == QUERN_OK);
+    }
+    void Ok(int32_t status) {
+        INFO(err.message);
+        REQUIRE(status == QUERN_OK);
+    }
+    void Create(int32_t metric, const char* options) {
+        quern_schema* schema = quern_schema_new();
+        quern_schema_dense(schema, "emb", kDim, metric, options);
+        Ok(quern_create(db, "docs", schema, &err));
+        quern_schema_free(schema);
+    }
+    void Insert(int64_t first, const std::vector<float>& rows, const uint8_t* valid = nullptr) {
+        const size_t count = rows.size() / kDim;
+        std::vector<int64_t> keys(count);
+        for (size_t i = 0; i < count; i++) {
+            keys[i] = first + static_cast<int64_t>(i);
+        }
+        quern_batch* batch = quern_batch_new(db, "docs", count);
+        quern_batch_key_int(batch, keys.data());
+        quern_batch_dense(batch, "emb", rows.data(), kDim, valid);
+        Ok(quern_upsert(batch, nullptr, &err));
+        quern_batch_free(batch);
+    }
+    void Delete(const std::vector<int64_t>& keys) {
+        quern_batch* batch = quern_batch_new(db, "docs", keys.size());
+        quern_batch_key_int(batch, keys.data());
+        Ok(quern_delete(batch, nullptr, &err));
+        quern_batch_free(batch);
+    }
+    struct Answer {
+        std::vector<std::vector<int64_t>> keys;
+        std::vector<std::vector<float>> distances;
+        bool exact = false;
+        bool degraded = false;
+    };
+    Answer Search(const std::vector<float>& queries, size_t k, const char* options) {
+        const size_t count = queries.size() / kDim;
+        quern_query* query = quern_query_new(db, "docs");
+        quern_query_dense(query, "emb", queries.data(), count, kDim);
+        quern_query_limit(query, k);
+        quern_query_options(query, options);
+        quern_result* result = nullptr;
+        Ok(quern_search(query, &result, &err));
+        Answer answer;
+        for (size_t q = 0; q < count; q++) {
+            answer.keys.emplace_back();
+            answer.distances.emplace_back();
+            const size_t first = quern_result_offset(result, q);
+            const size_t last = quern_result_offset(result, q + 1);
+            for (size_t row = first; row < last; row++) {
+                answer.keys.back().push_back(quern_result_key_int(result, row));
+                answer.distances.back().push_back(quern_result_distance(result, row));
+            }
+        }
+        answer.exact = (quern_result_flags(result) & QUERN_FLAG_EXACT) != 0;
+        answer.degraded = (quern_result_flags(result) & QUERN_FLAG_DEGRADED) != 0;
+        quern_result_free(result);
+        quern_query_free(query);
+        return answer;
+    }
+};
+
+// Rows on a curved surface of few dimensions.
+std::vector<float> MakeRows(size_t count, uint64_t seed) {
+    std::mt19937_64 random(seed);
+    std::mt19937_64 fixed(7);
+    std::normal_distribution<float> normal;
+    std::vector<float> mix(6 * kDim);
+    for (float& x : mix) {
+        x = normal(fixed);
+    }
+    std::vector<float> rows(count * kDim);
+    for (size_t i = 0; i < count; i++) {
+        float factor[6];
+        for (float& f : factor) {
+            f = normal(random);
+        }
+        for (size_t j = 0; j < kDim; j++) {
+            float sum = 0;
+            for (size_t f = 0; f < 6; f++) {
+                sum += factor[f] * mix[f * kDim + j];
+            }
+            rows[i * kDim + j] = std::sin(sum * 0.4f) + 0.02f * normal(random);
+        }
+    }
+    return rows;
+}
+
+double Recall(const IndexedFile::Answer& found, const IndexedFile::Answer& truth) {
+    size_t hits = 0;
+    size_t all = 0;
+    for (size_t q = 0; q < truth.keys.size(); q++) {
+        const std::set<int64_t> right(truth.keys[q].begin(), truth.keys[q].end());
+        for (const int64_t key : found.keys[q]) {
+            hits += right.count(key);
+        }
+        all += right.size();
+    }
+    return static_cast<double>(hits) / static_cast<double>(all);
+}
+
+}  // namespace
+
+TEST_CASE("an indexed collection answers with the recall that was asked for", "[index]") {
+    const auto [metric, options] = GENERATE(table<int32_t, std::string>({
+        {QUERN_L2, "ef_build=80"},
+        {QUERN_IP, "ef_build=80"},
+        {QUERN_COSINE, "ef_build=80"},
+        {QUERN_L2, "codes=f32 ef_build=80"},
+        {QUERN_COSINE, "codes=4bit ef_build=80"},
+        {QUERN_L2, "type=f16 ef_build=80"},
+        {QUERN_IP, "index=none"},
+    }));
+    IndexedFile file;
+    file.Create(metric, options.c_str());
+    file.Insert(0, MakeRows(4000, 1));
+    const std::vector<float> queries = MakeRows(100, 2);
+    REQUIRE(file.Search(queries, 10, "").exact);  // nothing is indexed yet
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const auto truth = file.Search(queries, 10, "recall=exact");
+    REQUIRE(truth.exact);
+    const auto found = file.Search(queries, 10, "recall=0.98");
+    INFO(metric << " " << options);
+    REQUIRE(found.exact == (options == "index=none"));
+    REQUIRE(Recall(found, truth) > 0.95);
+    // True distances, in order, also when they come from codes at first.
+    for (size_t q = 0; q < 100; q++) {
+        REQUIRE(found.keys[q].size() == 10);
+        REQUIRE(std::is_sorted(found.distances[q].begin(), found.distances[q].end()));
+        REQUIRE(found.distances[q][0] >= truth.distances[q][0]);
+    }
+    // The log is searched, too, and answers are the same after reopening.
+    file.Insert(9000, std::vector<float>(queries.begin(), queries.begin() + kDim));
+    if (metric != QUERN_IP) {
+        REQUIRE(file.Search(queries, 1, "").keys[0][0] == 9000);
+    }
+    const auto before = file.Search(queries, 10, "ef=100");
+    file.Open();
+    REQUIRE(file.Search(queries, 10, "ef=100").keys == before.keys);
+    REQUIRE(file.Search(queries, 10, "ef=100 threads=1").keys == before.keys);
+    file.Ok(quern_verify(file.db, nullptr, &file.err));
+}
+
+TEST_CASE("deleted records steer but never appear", "[index]") {
+    IndexedFile file;
+    file.Create(QUERN_L2, "");
+    file.Insert(0, MakeRows(4000, 1));
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const std::vector<float> queries = MakeRows(50, 2);
+    for (const int64_t step : {7, 2, 1}) {
+        std::vector<int64_t> dead;
+        for (int64_t key = 0; key < 3990; key += step) {
+            dead.push_back(key);
+        }
+        file.Delete(dead);
+        const auto truth = file.Search(queries, 20, "recall=exact");
+        const auto found = file.Search(queries, 20, "recall=0.95");
+        for (size_t q = 0; q < 50; q++) {
+            REQUIRE(found.keys[q].size() == truth.keys[q].size());  // min(k, what lives)
+            for (const int64_t key : found.keys[q]) {
+                REQUIRE((key >= 3990 || key % step != 0));
+            }
+        }
+        REQUIRE(Recall(found, truth) > 0.9);
+    }
+}
+
+TEST_CASE("zero vectors, repeats and absent values keep their places", "[index]") {
+    const int32_t metric = GENERATE(QUERN_L2, QUERN_IP, QUERN_COSINE);
+    IndexedFile file;
+    file.Create(metric, "");
+    std::vector<float> rows = MakeRows(5000, 1);
+    std::vector<uint8_t> valid(5000, 1);
+    for (size_t i = 0; i < 5000; i++) {
+        if (i % 100 == 0) {
+            std::fill_n(&rows[i * kDim], kDim, 0.0f);
+        } else if (i % 10 == 1) {
+            std::memcpy(&rows[i * kDim], &rows[5 * kDim], kDim * sizeof(float));
+        }
+        valid[i] = i % 6 != 3;
+    }
+    file.Insert(0, rows, valid.data());
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    std::vector<float> queries = MakeRows(60, 2);
+    std::memcpy(queries.data(), &rows[5 * kDim], kDim * sizeof(float));
+    const auto truth = file.Search(queries, 10, "recall=exact");
+    const auto found = file.Search(queries, 10, "recall=0.97");
+    REQUIRE(!found.exact);
+    REQUIRE(Recall(found, truth) > 0.93);
+    if (metric != QUERN_IP) {
+        // Hundreds are equally near: the smallest keys of them, as an exact search has it.
+        REQUIRE(found.keys[0] == truth.keys[0]);
+    }
+    std::vector<float> zero(kDim, 0.0f);
+    if (metric == QUERN_L2) {
+        REQUIRE(file.Search(zero, 20, "").keys == file.Search(zero, 20, "recall=exact").keys);
+    }
+    REQUIRE(file.Search(zero, 20, "").keys[0].size() == 20);
+}
+
+TEST_CASE("a damaged index is passed over and built anew", "[index]") {
+    IndexedFile file;
+    file.Create(QUERN_L2, "");
+    file.Insert(0, MakeRows(3000, 1));
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    file.Ok(quern_vacuum(file.db, &file.err));
+    const std::vector<float> queries = MakeRows(20, 2);
+    const auto truth = file.Search(queries, 10, "recall=exact");
+    quern_close(file.db);
+    file.db = nullptr;
+    // Stored bytes from the middle of a chunk of links, as any SQLite reads them: its first bytes
+    // may share a page with other chunks.
+    std::string links;
+    {
+        sqlite3* plain = nullptr;
+        sqlite3_stmt* row = nullptr;
+        REQUIRE(sqlite3_open_v2(file.path.c_str(), &plain, SQLITE_OPEN_READONLY, nullptr) ==
+                SQLITE_OK);
+        REQUIRE(
+            sqlite3_prepare_v2(plain,
+                               "SELECT substr(data, 50001, 64) FROM quern_chunk WHERE id = (SELECT "
+                               "id << 20 FROM quern_part WHERE kind = 65)",
+                               -1, &row, nullptr) == SQLITE_OK);
+        REQUIRE(sqlite3_step(row) == SQLITE_ROW);
+        links.assign(static_cast<const char*>(sqlite3_column_blob(row, 0)),
+                     static_cast<size_t>(sqlite3_column_bytes(row, 0)));
+        sqlite3_finalize(row);
+        sqlite3_close(plain);
+    }
+    std::string bytes;
+    {
+        std::ifstream in(file.path, std::ios::binary);
+        bytes.assign(std::istreambuf_iterator<char>(in), {});
+    }
+    const size_t at = bytes.find(links);
+    REQUIRE(at != std::string::npos);
+    {
+        std::fstream out(file.path, std::ios::binary | std::ios::in | std::ios::out);
+        out.seekp(static_cast<std::streamoff>(at));
+        out.write("\x01\x02\x03\x04", 4);
+    }
+    file.Open();
+    const auto found = file.Search(queries, 10, "recall=0.9");
+    REQUIRE(found.exact);
+    REQUIRE(found.degraded);
+    REQUIRE(found.keys == truth.keys);
+    REQUIRE(quern_verify(file.db, nullptr, &file.err) == QUERN_ERR_CORRUPT);
+    file.Ok(quern_rebuild(file.db, nullptr, &file.err));
+    const auto again = file.Search(queries, 10, "recall=0.9");
+    REQUIRE(!again.exact);
+    REQUIRE(!again.degraded);
+}
+
+TEST_CASE("a memory budget too small for an index means exact answers", "[index]") {
+    IndexedFile file;
+    file.Create(QUERN_L2, "ef_build=40");
+    file.Insert(0, MakeRows(16000, 1));
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const std::vector<float> queries = MakeRows(10, 2);
+    const auto truth = file.Search(queries, 10, "recall=exact");
+    file.Open("memory_mb=1");
+    const auto found = file.Search(queries, 10, "");
+    REQUIRE(found.exact);
+    REQUIRE(found.keys == truth.keys);
+    // Room for the index, none for the vectors: these are read from the file.
+    file.Open("memory_mb=4");
+    const auto some = file.Search(queries, 10, "recall=0.98");
+    REQUIRE(!some.exact);
+    REQUIRE(Recall(some, truth) > 0.9);
+}
+
+TEST_CASE("options of an index are checked and told", "[index]") {
+    IndexedFile file;
+    for (const char* bad : {"index=tree", "codes=2bit", "m=1", "m=1000", "ef_build=x", "nope=1"}) {
+        quern_schema* schema = quern_schema_new();
+        quern_schema_dense(schema, "emb", kDim, QUERN_L2, bad);
+        REQUIRE(quern_create(file.db, "docs", schema, &file.err) == QUERN_ERR_OPTION);
+        const std::string key = std::string(bad).substr(0, std::string(bad).find('='));
+        REQUIRE(std::string(file.err.message).find(key) != std::string::npos);
+        quern_schema_free(schema);
+    }
+    file.Create(QUERN_L2, "m=8 index=graph codes=4bit ef_build=50");
+    file.Insert(0, MakeRows(100, 1));
+    for (const char* bad : {"recall=0", "recall=1.5", "recall=often", "ef=0", "refine=-1"}) {
+        quern_query* query = quern_query_new(file.db, "docs");
+        const std::vector<float> vector(kDim, 0.5f);
+        quern_query_dense(query, "emb", vector.data(), 1, kDim);
+        quern_query_options(query, bad);
+        quern_result* result = nullptr;
+        REQUIRE(quern_search(query, &result, &file.err) == QUERN_ERR_OPTION);
+        quern_query_free(query);
+    }
+    quern_text* info = nullptr;
+    file.Ok(quern_info(file.db, &info, &file.err));
+    REQUIRE(std::string(quern_text_data(info)).find("codes=4bit ef_build=50 index=graph m=8") !=
+            std::string::npos);
+    quern_text_free(info);
+}
