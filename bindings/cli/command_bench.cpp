@@ -206,7 +206,8 @@ private:
         quern_query_dense(query.get(), field_.name.c_str(), queries_.row(first), count,
                           queries_.dim);
         quern_query_limit(query.get(), options_.k);
-        quern_query_options(query.get(), knobs);
+        // Beside a plain scan only an exact search is a fair figure.
+        quern_query_options(query.get(), (std::string("recall=exact ") + knobs).c_str());
         quern_result* result = nullptr;
         Call(quern_search, query.get(), &result);
         return ResultPtr(result);

@@ -9,7 +9,7 @@ namespace quern::shell {
 namespace {
 
 struct CreateOptions {
-    std::string db, collection, key, open;
+    std::string db, collection, key, open, index;
     std::vector<std::string> attrs, dense;
 };
 
@@ -26,6 +26,7 @@ void RunCreate(const CreateOptions& options) {
     }
     for (const std::string& field : options.dense) {
         columns.dense.push_back(ParseDenseColumn(field));
+        columns.dense.back().index = options.index;
     }
     Database database(options.db, "rwc", options.open);
     const SchemaPtr schema = columns.ToSchema();
@@ -56,6 +57,11 @@ void AddCreateCommand(CLI::App* app) {
                      "(repeatable)")
         ->type_name("NAME:DIM[:METRIC[:TYPE]]")
         ->allow_extra_args(false);
+    command
+        ->add_option("--index", options->index,
+                     "How the vector fields are indexed: 'index=auto|none|graph "
+                     "codes=auto|i8|4bit|f32 m=16 ef_build=200'")
+        ->type_name("OPTIONS");
     AddOpenOption(command, &options->open);
     command->footer(
         "Example:\n"

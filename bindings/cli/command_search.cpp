@@ -29,11 +29,13 @@ double SecondsSince(Clock::time_point start) {
 }
 
 struct SearchOptions {
-    std::string db, collection, vector, columns, truth, open;
+    std::string db, collection, vector, columns, truth, open, recall;
     QueryFile queries;
     std::vector<std::string> keys;
     size_t k = 10;
     size_t threads = 0;
+    size_t ef = 0;
+    size_t refine = 0;
     double max_distance = 0;
     bool with_max_distance = false;
     bool batch = false, json = false, hits = false, timing = false, self = false;
@@ -63,8 +65,13 @@ public:
             quern_query_columns(query_.get(), options.columns.c_str());
         }
         std::string knobs = options.self ? "self=include" : "";
-        if (options.threads > 0) {
-            knobs += (knobs.empty() ? "threads=" : " threads=") + std::to_string(options.threads);
+        if (!options.recall.empty()) {
+            knobs += " recall=" + options.recall;
+        }
+        const std::pair<const char*, size_t> numbers[] = {
+            {" threads=", options.threads}, {" ef=", options.ef}, {" refine=", options.refine}};
+        for (const auto& [name, value] : numbers) {
+            knobs += value > 0 ? name + std::to_string(value) : "";
         }
         quern_query_options(query_.get(), knobs.c_str());
     }
@@ -360,6 +367,19 @@ void AddSearchCommand(CLI::App* app) {
     command->add_flag("--self", options->self, "With --key: a record may find itself");
     command->add_option("--threads", options->threads, "Worker threads (default: all processors)")
         ->check(CLI::Range(1, 256));
+    command
+        ->add_option("--recall", options->recall,
+                     "Wanted share of the true nearest, through an index (default 0.95); exact: "
+                     "without one")
+        ->type_name("SHARE");
+    command
+        ->add_option("--ef", options->ef,
+                     "Instead of --recall: how many candidates a walk over the index keeps")
+        ->check(CLI::Range(1, 1048576));
+    command
+        ->add_option("--refine", options->refine,
+                     "How many candidates are measured again with the stored vectors")
+        ->check(CLI::Range(1, 1048576));
     command->add_option("--skip-rows", options->queries.skip_rows,
                         "Pass over the first N queries (and rows of the truth)");
     command->add_option("--limit", options->queries.limit, "At most N queries");

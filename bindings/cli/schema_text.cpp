@@ -141,7 +141,8 @@ SchemaPtr CollectionColumns::ToSchema() const {
                           nullptr);
     }
     for (const DenseColumn& field : dense) {
-        const std::string options = std::string("type=") + NameOfElementType(field.type);
+        const std::string options = std::string("type=") + NameOfElementType(field.type) +
+                                    (field.index.empty() ? "" : " " + field.index);
         quern_schema_dense(schema.get(), field.name.c_str(), field.dim, field.metric,
                            options.c_str());
     }

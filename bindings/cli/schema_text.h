@@ -23,6 +23,7 @@ struct DenseColumn {
     size_t dim = 0;
     int32_t metric = QUERN_L2;
     int32_t type = QUERN_F32;
+    std::string index = {};  // options of its index, "codes=4bit m=32"
 };
 
 // These throw a usage error that says what was wanted.

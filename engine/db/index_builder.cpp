@@ -11,6 +11,18 @@ using storage::PartKind;
 
 constexpr uint64_t kSliceBytes = uint64_t{4} << 20;  // of one write transaction
 
+// About how long a build takes on one thread: what an insertion measures, and what one distance
+// takes. Only to tell whether a build fits into a time-boxed call.
+constexpr double kDistancesPerVector = 10000;
+constexpr double kDistanceNs = 30;
+constexpr double kDistanceNsPerDim = 0.15;
+
+bool Fits(const Work& work, uint64_t vectors, const DenseDef& def, int threads) {
+    const double ns = static_cast<double>(vectors) * kDistancesPerVector *
+                      (kDistanceNs + kDistanceNsPerDim * def.dim) / threads;
+    return std::chrono::duration<double, std::nano>(work.TimeLeft()).count() > ns;
+}
+
 // One index to be made.
 struct Job {
     std::shared_ptr<Segment> segment;
@@ -174,8 +186,8 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
         return {};
     }));
     for (const Job& job : jobs) {
-        if (work->PastDeadline()) {
-            break;
+        if (!Fits(*work, job.segment->info().items, job.def, database->threads())) {
+            continue;
         }
         // A snapshot of its own: a long build must not keep the log from shrinking.
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
