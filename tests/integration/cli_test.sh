@@ -81,6 +81,11 @@ expect 1 "again" "$quern" count a.quern again
 expect 0 '{"id":"a","year":2000}' "$quern" sql a.quern "select id, year from docs where year > 1999" --json
 expect 0 "id,year" "$quern" sql a.quern "select id, year from docs order by 1" --csv
 expect 0 "42" "$quern" sql a.quern - <<<"select 42"
+expect 0 "^3$" "$quern" sql a.quern "select count(*) from (select 1 from docs)" --csv
+expect 0 "^9$" "$quern" sql a.quern "select count(*) from docs a, docs b" --csv
+expect 0 '{"id":"a","value":"x"}' "$quern" sql a.quern "select docs.id, value from docs, json_each(tags) where value = 'x'" --json
+expect 1 "the limit of a value" "$quern" sql a.quern "select zeroblob(2e9)"
+expect 1 "" "$quern" sql a.quern "select * from pragma_table_list"
 expect 1 "" "$quern" sql a.quern "delete from docs"
 expect 1 "" "$quern" sql a.quern "selec"
 
