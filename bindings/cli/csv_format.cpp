@@ -42,6 +42,7 @@ public:
             return false;
         }
         StartLine(record);
+        record->line = line_number;
         record->where = source_->name() + ":" + std::to_string(line_number);
         if (unclosed_quote_) {
             Fail(*record, "the quote opened here is never closed", true);
@@ -157,8 +158,8 @@ private:
         for (;;) {
             if (cell_count_ > kColumnsMax) {
                 throw FormatError(
-                    source_->name() + ":" + std::to_string(*line_number) + ": too many cells",
-                    true);
+                    source_->name() + ":" + std::to_string(*line_number) + ": too many cells", true,
+                    *line_number);
             }
             Cell& cell = NewCell();
             if (i < line_.size() && line_[i] == '"') {

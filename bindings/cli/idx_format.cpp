@@ -2,6 +2,7 @@
 #include "idx_format.h"
 
 #include <cstring>
+#include <utility>
 
 #include "format_error.h"
 
@@ -32,9 +33,10 @@ public:
             return false;
         }
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
+            const uint64_t claimed =
+                std::exchange(rows_total_, record->row);  // no row is behind it
             Fail(*record,
-                 "the file ends here, its header says " + std::to_string(rows_total_) + " rows",
-                 false);
+                 "the file ends here, its header says " + std::to_string(claimed) + " rows", true);
         }
         record->vector.resize(dim_);
         for (size_t i = 0; i < dim_; i++) {

@@ -47,17 +47,19 @@ const Value* Record::Find(std::string_view name) const {
 void RecordReader::StartRow(Record* record) {
     record->Clear();
     record->row = rows_++;
+    record->line = 0;
     record->where = source_->name() + ": row " + std::to_string(record->row);
 }
 
 void RecordReader::StartLine(Record* record) {
     record->Clear();
     record->row = rows_++;
-    record->where = source_->name() + ":" + std::to_string(source_->line_number());
+    record->line = source_->line_number();
+    record->where = source_->name() + ":" + std::to_string(record->line);
 }
 
 void RecordReader::Fail(const Record& record, const std::string& what, bool recoverable) {
-    throw FormatError(record.where + ": " + what, recoverable);
+    throw FormatError(record.where + ": " + what, recoverable, record.line);
 }
 
 std::string Quoted(std::string_view text) {

@@ -63,6 +63,7 @@ public:
     Value& At(size_t i) { return values_[i].value; }
 
     std::string where;     // "FILE:LINE" or "FILE: row N", for messages
+    uint64_t line = 0;     // LINE, or 0
     uint64_t row = 0;      // position in the file, from 0, counting bad lines
     bool has_key = false;  // key: the word of a word vector
     std::string key;

@@ -21,7 +21,7 @@ bool ReadDimension(ByteSource* source, const std::string& where, size_t* dim) {
         return false;
     }
     if (got < sizeof(bytes)) {
-        throw FormatError(where + ": the file ends inside a row");
+        throw FormatError(where + ": the file ends inside a row", true);
     }
     const uint32_t value = LittleU32(bytes);
     if (value == 0 || value > kDimensionMax) {
@@ -54,7 +54,7 @@ public:
         const size_t element_bytes = element_ == VecsElement::kU8 ? 1 : 4;
         bytes_.resize(dim * element_bytes);
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
-            Fail(*record, "the file ends inside a row", false);
+            Fail(*record, "the file ends inside a row", true);
         }
         record->vector.resize(dim);
         for (size_t i = 0; i < dim; i++) {

@@ -53,7 +53,7 @@ public:
         if (dim_ == 0) {
             const size_t fields = CountFields(line_);
             if (fields < 2 || fields - 1 > kDimensionMax) {
-                Fail(*record, "wanted a word and 1 to 65536 numbers", false);
+                Fail(*record, "wanted a word and 1 to 65536 numbers", true);
             }
             dim_ = fields - 1;
         }

@@ -136,6 +136,33 @@ expect 1 "40 records are committed" "$quern" import c.quern many many.jsonl --ba
 expect 1 "nothing was imported" "$quern" import c.quern none many.jsonl --batch-rows 20 --atomic
 expect 0 "0" "$quern" count c.quern none
 
+section "bad lines when the import creates the collection"
+printf '{"id":1,"emb":[1,2]}\n{"id":2,"emb":[1,2,3]}\n' >b.jsonl
+expect 1 "b.jsonl:2: 'emb' has dimension 3, the field has 2" "$quern" import bad.quern whole b.jsonl --field emb
+expect 0 "imported 1 records.*1 bad line skipped: b.jsonl:2: 'emb' has dimension 3" "$quern" import bad.quern c b.jsonl --field emb --skip-bad
+expect 0 '"skipped":1,"bad":[{"line":2,"message":"b.jsonl:2: '"'emb' has dimension 3" "$quern" import bad.quern d b.jsonl --field emb --skip-bad --json
+printf 'id,emb\n1,"[1,2,3]"\n2,x\n3,"[1,2]"\n4,"[3,4]"\n' >b.csv
+expect 1 "b.csv:2: 'emb' has dimension 3, the field has 2" "$quern" import bad.quern csv b.csv --field emb
+expect 0 "imported 2 records" "$quern" import bad.quern csv2 b.csv --field emb --skip-bad
+expect 1 "holds no vector" "$quern" import bad.quern none - --format jsonl --field emb --skip-bad <<<'{"emb":"x"}'
+# Lines that cannot be read stand among records that do not fit.
+for i in $(seq 1 30); do
+    if [ $((i % 2)) = 0 ]; then echo "{\"id\":$i"; else echo "{\"id\":$i,\"v\":[1$([ $((i % 3)) = 0 ] && echo ,2)]}"; fi
+done >mixed.jsonl
+expect 0 "imported 10 records.*20 bad lines skipped, the first: mixed.jsonl:2:" "$quern" import bad.quern mixed mixed.jsonl --field v --skip-bad
+sed -n 's/^skipped: mixed.jsonl:\([0-9]*\):.*/\1/p' message >named
+seq 1 30 | awk '$1 % 2 == 0 || $1 % 3 == 0' >wanted_lines
+same wanted_lines named
+for i in $(seq 1 300); do echo "bad $i"; done | cat - b.jsonl >long_bad.jsonl
+expect 0 "skipped: and 281 more" "$quern" import bad.quern long long_bad.jsonl --field emb --skip-bad
+[ "$(grep -c '^skipped: long_bad' message)" = 20 ] || fail "not 20 bad lines are named"
+printf '\2\0\0\0\0\0\200\77\0\0\200\77\2\0\0\0\0\0' >cut.fvecs
+expect 1 "row 1: the file ends inside a row" "$quern" import bad.quern cut0 cut.fvecs --field emb
+expect 0 "imported 1 records.*1 bad line skipped: cut.fvecs: row 1" "$quern" import bad.quern cut1 cut.fvecs --field emb --skip-bad
+for i in $(seq 1 5000); do echo "{\"id\":$i,\"r\":$RANDOM}"; done | gzip | head -c 20000 >cut.jsonl.gz
+expect 1 "ends too early; [0-9,]* records are committed" "$quern" import bad.quern cut2 cut.jsonl.gz --skip-bad
+expect 1 "ends too early; no record was committed" "$quern" import bad.quern cut3 cut.jsonl.gz
+
 section "word vectors"
 printf '3 2\nking 1 0\nqueen 0.9 0.1\n. . . 0 1\n' | gzip >w.txt.gz
 expect 0 "imported 3" "$quern" import w.quern w w.txt.gz --field emb --metric cosine
