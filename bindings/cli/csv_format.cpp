@@ -216,11 +216,11 @@ private:
 
 class CsvWriter : public RecordWriter {
 public:
-    CsvWriter(std::unique_ptr<ByteSink> sink, const std::vector<std::string>& names)
-        : sink_(std::move(sink)) {
+    CsvWriter(std::unique_ptr<ByteSink> sink, const std::vector<std::string>& names, char delimiter)
+        : sink_(std::move(sink)), delimiter_(delimiter) {
         for (size_t i = 0; i < names.size(); i++) {
             if (i > 0) {
-                line_.push_back(',');
+                line_.push_back(delimiter_);
             }
             AppendCsvCell(names[i], &line_);
         }
@@ -231,7 +231,7 @@ public:
         line_.clear();
         for (size_t i = 0; i < record.value_count(); i++) {
             if (i > 0) {
-                line_.push_back(',');
+                line_.push_back(delimiter_);
             }
             const Value& value = record.value(i).value;
             if (value.kind == Value::Kind::kText) {
@@ -249,6 +249,7 @@ public:
 
 private:
     std::unique_ptr<ByteSink> sink_;
+    const char delimiter_;
     std::string line_;
     std::string json_;
 };
@@ -276,8 +277,8 @@ std::unique_ptr<RecordReader> NewCsvReader(std::unique_ptr<ByteSource> source, c
 }
 
 std::unique_ptr<RecordWriter> NewCsvWriter(std::unique_ptr<ByteSink> sink,
-                                           const std::vector<std::string>& names) {
-    return std::make_unique<CsvWriter>(std::move(sink), names);
+                                           const std::vector<std::string>& names, char delimiter) {
+    return std::make_unique<CsvWriter>(std::move(sink), names, delimiter);
 }
 
 }  // namespace quern::shell

@@ -65,6 +65,46 @@ expect 0 "" "$quern" export a.quern vectors emb.fvecs.zst
 expect 0 "imported 2" "$quern" import a.quern numbered emb.fvecs.zst --field emb
 expect 0 "imported 2" "$quern" import a.quern fromstdin - --format fvecs --field emb <emb.fvecs.zst
 
+section "every format there and back"
+cat >whole.jsonl <<'END'
+{"id":"a","t":"x\ty","r":[0.5,-1],"v":[0,1,255]}
+{"id":"b c","t":"","r":[1e-30,2],"v":[3,2,1]}
+{"id":"d","t":null,"r":[3,4],"v":null}
+END
+expect 0 "imported 3" "$quern" import f.quern c whole.jsonl --field v --dense r:2:l2
+for format in fvecs bvecs ivecs npy idx words; do
+    case $format in fvecs) packed=.gz ;; bvecs) packed=.zst ;; *) packed= ;; esac
+    expect 0 "1 records without a vector" "$quern" export f.quern c out.$format$packed --field v --key-file keys.$format
+    expect 0 "imported 2" "$quern" import f.quern v_$format out.$format$packed --field v --key-file keys.$format
+    "$quern" export f.quern v_$format back.jsonl --force >/dev/null
+    printf '{"id":"a","v":[0,1,255]}\n{"id":"b c","v":[3,2,1]}\n' >wanted_v
+    same wanted_v back.jsonl
+done
+head -c 4 out.idx | cmp -s - <(printf '\0\0\10\2') || fail "an idx of whole numbers is not one of bytes"
+for format in fvecs npy idx words; do
+    expect 0 "exported 3" "$quern" export f.quern c r.$format --field r --key-file rkeys.$format
+    expect 0 "imported 3" "$quern" import f.quern r_$format r.$format --field r --key-file rkeys.$format
+    "$quern" export f.quern r_$format back.jsonl --force >/dev/null
+    printf '{"id":"a","r":[0.5,-1]}\n{"id":"b c","r":[1e-30,2]}\n{"id":"d","r":[3,4]}\n' >wanted_r
+    same wanted_r back.jsonl
+done
+printf '3 2\na 0.5 -1\nb c 1e-30 2\nd 3 4\n' >wanted_words
+same wanted_words r.words
+expect 0 "imported 3" "$quern" import f.quern words r.words --field r
+expect 0 '{"id":"b c","r":[1e-30,2]}' "$quern" get f.quern words "b c" --json
+expect 0 "exported 3" "$quern" export f.quern c r.glove.gz --field r --no-header
+expect 0 "imported 3" "$quern" import f.quern glove r.glove.gz --field r
+expect 1 "record 'a': element 0 .0.5. is not a whole number from 0 to 255" "$quern" export f.quern c bad.bvecs --field r
+expect 1 "record 'a': element 0 .0.5. is not a whole number" "$quern" export f.quern c bad.ivecs --field r
+[ ! -e bad.bvecs ] || fail "a failed export left its file"
+expect 0 "exported 3" "$quern" export f.quern c out.tsv.zst
+zstd -dqc out.tsv.zst | head -1 | grep -q "^id	t	r	v$" || fail "a tsv without tabs"
+expect 0 "imported 3" "$quern" import f.quern tsv out.tsv.zst --field v --dense r:2:l2
+"$quern" export f.quern tsv back.jsonl --force >/dev/null
+same whole.jsonl back.jsonl
+expect 2 "unknown format 'parquet'" "$quern" export f.quern c out --format parquet
+expect 2 "words only" "$quern" export f.quern c out.csv --no-header
+
 section "get, count, delete, drop, sql"
 expect 0 '{"id":"b","year":null}' "$quern" get a.quern docs b --columns year --json
 expect 1 "not found: zz" "$quern" get a.quern docs a zz
