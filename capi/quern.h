@@ -496,8 +496,8 @@ QUERN_API int32_t quern_stat(quern_db *db, int32_t stat, int64_t *value, quern_e
 #define QUERN_LIMIT_SEARCH_BYTES 4  /* memory for one search's candidates and result; default 1 GiB */
 QUERN_API int32_t quern_limit(quern_db *db, int32_t limit, int64_t value, int64_t *old, quern_error *err) QUERN_MUST_USE;
 
-/* Runs one read-only SQL statement. Each collection is a view under its name, with key and attributes as columns. Statements that would write, attach, or load extensions
-** are refused (QUERN_ERR_SQL). Results larger than the limits are cut with QUERN_ERR_LIMIT. */
+/* Runs one read-only SQL statement. Each collection is a view under its name, with key and attributes as columns; json_each and json_tree open tags
+** and JSON. Statements that would write, attach, load extensions, or read anything else are refused (QUERN_ERR_SQL). Results larger than the limits are cut with QUERN_ERR_LIMIT. */
 QUERN_API int32_t quern_sql(quern_db *db, quern_snapshot *snap, const char *statement, quern_result **r,
                             quern_error *err) QUERN_MUST_USE;
 

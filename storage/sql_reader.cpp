@@ -2,11 +2,35 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace quern::storage {
 
 namespace {
+
+// The virtual tables that a statement may use: they make rows of the text they are given, and see
+// nothing of the file.
+constexpr const char* kTableFunctions[] = {"json_each", "json_tree"};
+
+bool IsTableFunction(const char* name) {
+    return std::any_of(std::begin(kTableFunctions), std::end(kTableFunctions),
+                       [&](const char* known) { return sqlite3_stricmp(known, name) == 0; });
+}
+
+// SQLite makes a virtual table known at its first use, and asks then whether sqlite_master may be
+// written; the question does not tell for which table. So these are made known before anyone is
+// asked, and all others are refused.
+void MakeTableFunctionsKnown(sqlite3* db) {
+    for (const char* name : kTableFunctions) {
+        sqlite3_stmt* statement = nullptr;
+        const std::string use = std::string("SELECT 1 FROM ") + name + "('[]')";
+        // A SQLite without it says so when the user's statement asks for it.
+        sqlite3_prepare_v2(db, use.c_str(), -1, &statement, nullptr);
+        sqlite3_finalize(statement);
+    }
+}
 
 // What a user's statement may do. `inner` is the view whose body asks, NULL for the statement
 // itself.
@@ -24,18 +48,24 @@ int Authorize(void* user, int action, const char* first, const char* second, con
     if (inner != nullptr) {
         return SQLITE_OK;
     }
-    const auto* views = static_cast<const std::vector<SqlView>*>(user);
+    // A table of which no column is read is asked for with an empty column, and the schema as the
+    // statement spells it, NULL if it does not. When SQLite merges a view into the statement this
+    // comes for the tables of the body, in the name of the statement itself.
+    if (first != nullptr && second != nullptr && *second == '\0' && database != nullptr &&
+        std::strcmp(database, kViewSchema) == 0) {
+        return SQLITE_OK;
+    }
     if (first == nullptr || sqlite3_strnicmp(first, "sqlite_", 7) == 0 ||
         sqlite3_strnicmp(first, "quern_", 6) == 0) {
         return SQLITE_DENY;
     }
     // The tables themselves have columns and rows that are not the user's.
-    if (database != nullptr && std::strcmp(database, "main") == 0) {
-        for (const SqlView& view : *views) {
-            if (SameName(view.name, first)) {
-                return SQLITE_DENY;
-            }
-        }
+    if (database != nullptr && sqlite3_stricmp(database, "main") == 0) {
+        const auto* views = static_cast<const std::vector<SqlView>*>(user);
+        const bool is_table = std::any_of(views->begin(), views->end(), [&](const SqlView& view) {
+            return SameName(view.name, first);
+        });
+        return !is_table && IsTableFunction(first) ? SQLITE_OK : SQLITE_DENY;
     }
     return SQLITE_OK;
 }
@@ -117,6 +147,13 @@ Status RunAuthorized(Connection* connection, const std::string& statement, Work*
         }
         if (code != SQLITE_ROW) {
             const int base = code & 0xff;
+            if (base == SQLITE_TOOBIG) {
+                return Status::Error(Code::kLimit,
+                                     "SQL: a text or blob is larger than %d bytes, the limit of a "
+                                     "value in a statement",
+                                     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
+                    .WithDetail(sqlite3_extended_errcode(db), 0);
+            }
             const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH ||
                                base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
             return users ? SqlError(db) : connection->ErrorStatus(code, "SQL");
@@ -141,6 +178,7 @@ Status RunSql(Connection* connection, const std::vector<SqlView>& views,
     }
     if (status.ok()) {
         ScopedWork scope(connection, work, "sql");
+        MakeTableFunctionsKnown(connection->handle());
         sqlite3_set_authorizer(connection->handle(), Authorize,
                                const_cast<std::vector<SqlView>*>(&views));
         status = RunAuthorized(connection, statement, work, sink);

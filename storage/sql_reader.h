@@ -10,10 +10,14 @@
 
 namespace quern::storage {
 
+// How the body of a view spells the schema "main" (names of schemas know no case): it tells the
+// tables of a view from those that a user names, where SQLite tells no more.
+inline constexpr char kViewSchema[] = "mAiN";
+
 // A view that the statement can use.
 struct SqlView {
     std::string name;
-    std::string select;  // its SQL; may read any table
+    std::string select;  // its SQL; may read any table, each with kViewSchema before its name
 };
 
 struct SqlSink {
@@ -21,8 +25,9 @@ struct SqlSink {
     std::function<Status(const std::vector<Cell>& row)> row;               // cells are borrowed
 };
 
-// kSql: does not parse, is more than one statement, would write, or reads what is no view. The
-// connection must be in a read transaction; it is left as it was. kInterrupted when work says so.
+// kSql: does not parse, is more than one statement, would write, or reads what is neither a view
+// nor json_each or json_tree. The connection must be in a read transaction; it is left as it was.
+// kInterrupted when work says so.
 Status RunSql(Connection* connection, const std::vector<SqlView>& views,
               const std::string& statement, Work* work, const SqlSink& sink);
 

@@ -300,7 +300,8 @@ bool ByteSource::ReadLine(std::string* line) {
     if (too_long) {
         line->clear();
         throw FormatError(
-            name_ + ":" + std::to_string(line_number_) + ": the line is longer than 64 MiB", true);
+            name_ + ":" + std::to_string(line_number_) + ": the line is longer than 64 MiB", true,
+            line_number_);
     }
     if (!line->empty() && line->back() == '\r') {
         line->pop_back();

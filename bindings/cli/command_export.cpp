@@ -1,10 +1,12 @@
 // quern export: a collection into a file, streaming in key order from one snapshot.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 
 #include "byte_sink.h"
 #include "csv_format.h"
 #include "file_format.h"
+#include "idx_format.h"
 #include "jsonl_format.h"
 #include "npy_format.h"
 #include "progress_bar.h"
@@ -12,6 +14,7 @@
 #include "schema_text.h"
 #include "shell.h"
 #include "vecs_format.h"
+#include "word_format.h"
 
 namespace quern::shell {
 namespace {
@@ -24,7 +27,7 @@ constexpr size_t kFetchRowsMax = 4096;
 struct ExportOptions {
     std::string db, collection, file = "-", format, field, columns = "*", key_file, open;
     uint64_t limit = UINT64_MAX;
-    bool force = false;
+    bool force = false, no_header = false;
 };
 
 class ExportRun {
@@ -37,11 +40,18 @@ public:
         if (options.format.empty() && options.file == "-") {
             format_ = FileFormat::kJsonl;
         }
-        if (format_ != FileFormat::kJsonl && format_ != FileFormat::kCsv &&
-            format_ != FileFormat::kNpy && format_ != FileFormat::kFvecs) {
-            FailUsage("export writes jsonl, csv, npy and fvecs: give --format");
+        if (format_ == FileFormat::kUnknown) {
+            FailUsage(
+                options.format.empty()
+                    ? options.file + ": the name does not tell the format; give --format, one of " +
+                          FormatNames()
+                    : "unknown format '" + options.format + "'; wanted one of " + FormatNames());
         }
-        matrix_ = format_ == FileFormat::kNpy || format_ == FileFormat::kFvecs;
+        if (options.no_header && format_ != FileFormat::kWords) {
+            FailUsage("--no-header is for words only");
+        }
+        matrix_ = format_ != FileFormat::kJsonl && format_ != FileFormat::kCsv &&
+                  format_ != FileFormat::kTsv;
         if (matrix_) {
             field_ = ChooseDense(columns_, options.field);
             wanted_ = '"' + field_.name + '"';
@@ -60,20 +70,7 @@ public:
         if (!options_.key_file.empty()) {
             keys_ = ByteSink::Open(options_.key_file, options_.force);
         }
-        if (format_ == FileFormat::kNpy) {
-            // Where the header cannot be corrected afterwards, the vectors that are there are
-            // counted first.
-            const uint64_t rows = sink->CanPatch() ? total_ : CountPresent();
-            const NpyElement element = NpyType();
-            const size_t dim = field_.type == QUERN_BIT ? (field_.dim + 7) / 8 : field_.dim;
-            writer_ = NewNpyWriter(std::move(sink), element, rows, dim);
-        } else if (format_ == FileFormat::kFvecs) {
-            writer_ = NewFvecsWriter(std::move(sink));
-        } else if (format_ == FileFormat::kJsonl) {
-            writer_ = NewJsonlWriter(std::move(sink));
-        } else {
-            writer_ = NewCsvWriter(std::move(sink), ColumnNames());
-        }
+        writer_ = NewWriter(std::move(sink));
         uint64_t written = 0;
         uint64_t absent = 0;
         Record record;
@@ -135,12 +132,58 @@ private:
         }
     }
 
-    uint64_t CountPresent() {
-        uint64_t present = 0;
+    std::unique_ptr<RecordWriter> NewWriter(std::unique_ptr<ByteSink> sink) {
+        switch (format_) {
+            case FileFormat::kFvecs: return NewVecsWriter(std::move(sink), VecsElement::kF32);
+            case FileFormat::kBvecs: return NewVecsWriter(std::move(sink), VecsElement::kU8);
+            case FileFormat::kIvecs: return NewVecsWriter(std::move(sink), VecsElement::kI32);
+            case FileFormat::kNpy: {
+                // Where the header cannot be corrected afterwards, the vectors are counted first.
+                const uint64_t rows = sink->CanPatch() ? total_ : TakeSurvey(false).rows;
+                const size_t dim = field_.type == QUERN_BIT ? (field_.dim + 7) / 8 : field_.dim;
+                return NewNpyWriter(std::move(sink), NpyType(), rows, dim);
+            }
+            case FileFormat::kIdx: {
+                const Survey survey = TakeSurvey(true);
+                return NewIdxWriter(std::move(sink),
+                                    survey.all_bytes ? IdxElement::kU8 : IdxElement::kF32,
+                                    survey.rows, field_.dim);
+            }
+            case FileFormat::kWords: {
+                WordHeader header;
+                header.dim = field_.dim;
+                if (!options_.no_header) {
+                    header.rows = TakeSurvey(false).rows;
+                }
+                return NewWordWriter(std::move(sink), options_.no_header ? nullptr : &header);
+            }
+            case FileFormat::kCsv: return NewCsvWriter(std::move(sink), ColumnNames(), ',');
+            case FileFormat::kTsv: return NewCsvWriter(std::move(sink), ColumnNames(), '\t');
+            default: return NewJsonlWriter(std::move(sink));
+        }
+    }
+
+    // What some headers say of the vectors behind them.
+    struct Survey {
+        uint64_t rows = 0;      // records that have a vector
+        bool all_bytes = true;  // their elements are whole numbers from 0 to 255
+    };
+    Survey TakeSurvey(bool elements) {
+        Survey survey;
+        Record record;
         Scan([&](const quern_result* result, size_t row) {
-            present += quern_result_type(result, row, 0) != 0 ? 1 : 0;
+            if (quern_result_type(result, row, 0) == 0) {
+                return;
+            }
+            survey.rows++;
+            if (elements && survey.all_bytes && FillVector(result, row, &record)) {
+                survey.all_bytes =
+                    std::all_of(record.vector.begin(), record.vector.end(), [](float value) {
+                        return value >= 0 && value <= 255 && std::floor(value) == value;
+                    });
+            }
         });
-        return present;
+        return survey;
     }
 
     NpyElement NpyType() const {
@@ -175,6 +218,8 @@ private:
             return false;
         }
         record->Clear();
+        record->key = KeyText(result, row);
+        record->has_key = true;
         record->has_vector = true;
         if (field_.type == QUERN_BIT && format_ == FileFormat::kNpy) {
             const auto* bytes = static_cast<const unsigned char*>(elements);
@@ -233,25 +278,37 @@ void AddExportCommand(CLI::App* app) {
     command->add_option(
         "FILE", options->file,
         "The new file, .gz and .zst are compressed; - (default) for standard output");
-    command->add_option("--format", options->format,
-                        "jsonl, csv, npy or fvecs, if the name does not tell (default jsonl)");
-    command->add_option("-f,--field", options->field,
-                        "The vector field for npy and fvecs (not needed when there is one only)");
+    command->add_option(
+        "--format", options->format,
+        std::string("The format, if the name does not tell (default jsonl): ") + FormatNames());
+    command->add_option(
+        "-f,--field", options->field,
+        "The vector field for formats that hold vectors (not needed when there is one only)");
     command->add_option("-c,--columns", options->columns,
-                        "Attributes and fields for jsonl and csv: a,b,c (default *: all)");
+                        "Attributes and fields for jsonl, csv and tsv: a,b,c (default *: all)");
+    command->add_flag("--no-header", options->no_header,
+                      "Words without the first line COUNT DIM, as in GloVe's files");
     command->add_option("--key-file", options->key_file, "Write the keys to this file, one a line")
         ->type_name("FILE");
     command->add_option("--limit", options->limit, "At most N records");
     command->add_flag("--force", options->force, "Overwrite the file if it exists");
     AddOpenOption(command, &options->open);
     command->footer(
-        "Records come in the order of their keys. npy keeps f32, f16 and i8 (bf16 becomes f32; "
-        "bits are packed bytes,\n"
-        "lowest bit first). Blobs are base64 in jsonl and csv. What export writes, import reads.\n"
+        "Records come in the order of their keys. jsonl, csv and tsv hold whole records; the other "
+        "formats hold one\n"
+        "field, and records without a vector there are left out.\n"
+        "  npy    keeps f32, f16 and i8; bf16 becomes f32; bits are packed bytes, lowest bit "
+        "first\n"
+        "  bvecs  takes whole numbers from 0 to 255 only, ivecs those of 32 bits\n"
+        "  idx    has bytes when all elements are whole numbers from 0 to 255, else f32\n"
+        "  words  has the key as the word; import reads it with text keys unless told "
+        "--key id:int\n"
+        "Blobs are base64 in jsonl, csv and tsv. What export writes, import reads.\n"
         "\n"
         "Examples:\n"
         "  quern export books.quern books books.jsonl.zst\n"
-        "  quern export books.quern books emb.npy --field emb --key-file isbn.txt");
+        "  quern export books.quern books emb.npy --field emb --key-file isbn.txt\n"
+        "  quern export books.quern books glove.txt.gz --field emb --no-header");
     command->callback([options] { ExportRun(*options).Run(); });
 }
 

@@ -7,7 +7,6 @@
 // inside the same transaction, since one call of the library takes each key once.
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <exception>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -15,114 +14,25 @@
 #include "format_error.h"
 #include "import_plan.h"
 #include "progress_bar.h"
+#include "record_stream.h"
 #include "result_cells.h"
 #include "shell.h"
 
 namespace quern::shell {
 namespace {
 
-constexpr size_t kSampleRecords = 1000;
-constexpr uint64_t kSampleBytes = uint64_t{8} << 20;
 constexpr size_t kBatchBytes = size_t{8} << 20;
 // With --batch-rows the user decides how much a transaction holds; memory stays bounded all the
 // same.
 constexpr size_t kGatheredBytesMax = size_t{64} << 20;
 constexpr size_t kBatchRowsMax = 1048576;
-constexpr uint64_t kBadLinesShown = 5;
 
 struct ImportOptions {
-    std::string db, collection, file, format, key_file, open;
-    std::string delimiter;
+    std::string db, collection, open;
+    RecordStreamOptions stream;
     ImportChoices choices;
     size_t batch_rows = 0;
-    uint64_t skip_rows = 0;
-    uint64_t limit = UINT64_MAX;
-    bool skip_bad = false, atomic = false, insert = false, upsert = false, json = false;
-};
-
-// The records of the file with keys from the key file, bad lines counted or thrown.
-class RecordStream {
-public:
-    explicit RecordStream(const ImportOptions& options) : options_(options) {
-        const FileFormat format =
-            options.format.empty() ? FormatOfPath(options.file) : FormatOfName(options.format);
-        if (format == FileFormat::kUnknown) {
-            FailUsage(
-                options.format.empty()
-                    ? options.file + ": the name does not tell the format; give --format, one of " +
-                          FormatNames()
-                    : "unknown format '" + options.format + "'; wanted one of " + FormatNames());
-        }
-        reader_ = NewRecordReader(ByteSource::Open(options.file, StopFlag()), format,
-                                  options.delimiter.empty()    ? '\0'
-                                  : options.delimiter == "\\t" ? '\t'
-                                                               : options.delimiter[0]);
-        if (!options.key_file.empty()) {
-            keys_ = ByteSource::Open(options.key_file, StopFlag());
-        }
-    }
-
-    RecordReader& reader() { return *reader_; }
-    uint64_t skipped() const { return skipped_; }
-    const std::string& first_bad() const { return first_bad_; }
-
-    bool Next(Record* record) {
-        for (;;) {
-            CheckStopped();
-            try {
-                if (!reader_->Next(record)) {
-                    return false;
-                }
-                if (record->row < options_.skip_rows) {
-                    continue;
-                }
-                if (record->row - options_.skip_rows >= options_.limit) {
-                    return false;
-                }
-                TakeKey(record);
-                return true;
-            } catch (const FormatError& error) {
-                SkipBad(error);
-            }
-        }
-    }
-
-    void SkipBad(const FormatError& error) {
-        if (!error.recoverable() || !options_.skip_bad) {
-            throw error;
-        }
-        if (skipped_++ == 0) {
-            first_bad_ = error.what();
-        }
-        if (skipped_ <= kBadLinesShown) {
-            std::fprintf(stderr, "skipped: %s\n", error.what());
-        }
-    }
-
-private:
-    // Line n of the key file belongs to row n, whatever was skipped between.
-    void TakeKey(Record* record) {
-        if (keys_ == nullptr) {
-            return;
-        }
-        while (key_lines_ <= record->row) {
-            if (!keys_->ReadLine(&key_line_)) {
-                throw FormatError(keys_->name() + ": only " + std::to_string(key_lines_) +
-                                  " keys, but the file has row " + std::to_string(record->row));
-            }
-            key_lines_++;
-        }
-        record->key = key_line_;
-        record->has_key = true;
-    }
-
-    const ImportOptions& options_;
-    std::unique_ptr<RecordReader> reader_;
-    std::unique_ptr<ByteSource> keys_;
-    std::string key_line_;
-    uint64_t key_lines_ = 0;
-    uint64_t skipped_ = 0;
-    std::string first_bad_;
+    bool atomic = false, insert = false, upsert = false, json = false;
 };
 
 // Batches and transactions.
@@ -222,28 +132,101 @@ std::string CommittedText(const ImportOptions& options, uint64_t committed) {
            " committed";
 }
 
-void RunImport(const ImportOptions& options) {
-    const auto started = std::chrono::steady_clock::now();
-    RecordStream stream(options);
-    std::deque<Record> sample;
-    const bool has_columns = stream.reader().has_columns();
-    const uint64_t bytes_before = stream.reader().source().bytes_taken();
-    Record record;
-    // An error behind some good records is kept until these are written, so that it makes no
-    // difference where it stands.
-    std::exception_ptr sample_error;
+// The plan, or an error that comes behind the bad lines of the sample.
+ImportPlan MakePlan(const ImportOptions& options, const std::deque<Record>& sample,
+                    const CollectionColumns* existing, RecordStream* stream) {
     try {
-        while (sample.size() < (has_columns ? kSampleRecords : 1) &&
-               stream.reader().source().bytes_taken() - bytes_before < kSampleBytes &&
-               stream.Next(&record)) {
-            sample.push_back(record);
-        }
-    } catch (const FormatError&) {
-        if (sample.empty()) {
+        return ImportPlan(options.choices, sample, stream->reader().has_columns(), existing);
+    } catch (const ShellError&) {
+        stream->bad().Release(UINT64_MAX);
+        stream->bad().SayRest();
+        throw;
+    }
+}
+
+// Reads and writes all records. What went wrong is thrown with the number of records that stay.
+void CopyRecords(const ImportOptions& options, ImportPlan* plan, RecordStream* stream,
+                 BatchWriter* writer) {
+    ProgressBar bar;
+    Record record;
+    StagedRow row;
+    uint64_t taken = 0;
+    try {
+        try {
+            while (stream->Next(&record)) {
+                try {
+                    plan->Stage(record, &row);
+                    if (!writer->Add(row)) {
+                        throw FormatError(record.where + ": the key comes a second time", true,
+                                          record.line);
+                    }
+                } catch (const FormatError& error) {
+                    stream->SkipBad(error);
+                    continue;
+                }
+                if (++taken % 256 == 0) {
+                    const ByteSource& source = stream->reader().source();
+                    bar.UpdateRecords("import", source.bytes_taken(), source.bytes_total(), taken);
+                }
+            }
+        } catch (const FormatError&) {
+            // The file cannot be read on. Who passes over bad lines wants the records before it.
+            if (options.stream.skip_bad && !options.atomic) {
+                writer->Commit();
+            }
             throw;
         }
-        sample_error = std::current_exception();
+        CheckStopped();
+        writer->Commit();
+    } catch (const std::exception& error) {
+        bar.Clear();
+        stream->bad().SayRest();
+        const auto* shell_error = dynamic_cast<const ShellError*>(&error);
+        const bool stopped = dynamic_cast<const ReadStopped*>(&error) != nullptr;
+        if (shell_error == nullptr && !stopped &&
+            dynamic_cast<const FormatError*>(&error) == nullptr) {
+            throw;
+        }
+        throw ShellError(shell_error != nullptr ? shell_error->exit_code()
+                         : stopped              ? kExitInterrupted
+                                                : kExitFailed,
+                         error.what() + CommittedText(options, writer->committed()));
     }
+    bar.Clear();
+    stream->bad().SayRest();
+}
+
+void PrintReport(const ImportOptions& options, bool created, uint64_t records, double seconds,
+                 const BadLines& bad) {
+    const double rate = seconds > 0 ? static_cast<double>(records) / seconds : 0;
+    if (options.json) {
+        auto lines = nlohmann::ordered_json::array();
+        for (const BadLine& line : bad.first()) {
+            lines.push_back({{"line", line.line > 0 ? nlohmann::ordered_json(line.line) : nullptr},
+                             {"message", line.message}});
+        }
+        const nlohmann::ordered_json report{
+            {"collection", options.collection}, {"created", created}, {"records", records},
+            {"skipped", bad.count()},           {"bad", lines},       {"seconds", seconds},
+            {"records_per_second", rate}};
+        Print(report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+        return;
+    }
+    std::string line = "imported " + WithCommas(records) + " records into " + options.collection +
+                       " in " + DurationText(seconds) + " (" +
+                       WithCommas(static_cast<uint64_t>(rate)) + " records/s)";
+    if (bad.count() > 0) {
+        line += ", " + WithCommas(bad.count()) +
+                (bad.count() == 1 ? " bad line skipped: " : " bad lines skipped, the first: ") +
+                bad.first().front().message;
+    }
+    Print(line + "\n");
+}
+
+void RunImport(const ImportOptions& options) {
+    const auto started = std::chrono::steady_clock::now();
+    RecordStream stream(options.stream);
+    const std::deque<Record>& sample = stream.TakeSample();
 
     Database database(options.db, "rwc", options.open);
     const bool exists = database.HasCollection(options.collection);
@@ -251,7 +234,7 @@ void RunImport(const ImportOptions& options) {
     if (exists) {
         existing = ReadColumns(database.Describe(options.collection).get());
     }
-    ImportPlan plan(options.choices, sample, has_columns, exists ? &existing : nullptr);
+    ImportPlan plan = MakePlan(options, sample, exists ? &existing : nullptr, &stream);
     for (const std::string& note : plan.notes()) {
         std::fprintf(stderr, "note: %s\n", note.c_str());
     }
@@ -266,72 +249,9 @@ void RunImport(const ImportOptions& options) {
     AddColumns(database, options.collection, plan.additions());
 
     BatchWriter writer(options, database.get(), plan.active());
-    ProgressBar bar;
-    StagedRow row;
-    uint64_t taken = 0;
-    auto take = [&](const Record& next) {
-        try {
-            plan.Stage(next, &row);
-            if (!writer.Add(row)) {
-                throw FormatError(next.where + ": the key comes a second time", true);
-            }
-        } catch (const FormatError& error) {
-            stream.SkipBad(error);
-            return;
-        }
-        taken++;
-        if (taken % 256 == 0) {
-            const ByteSource& source = stream.reader().source();
-            bar.UpdateRecords("import", source.bytes_taken(), source.bytes_total(), taken);
-        }
-    };
-    try {
-        for (; !sample.empty(); sample.pop_front()) {
-            take(sample.front());
-        }
-        if (sample_error != nullptr) {
-            std::rethrow_exception(sample_error);
-        }
-        while (stream.Next(&record)) {
-            take(record);
-        }
-        CheckStopped();
-        writer.Commit();
-    } catch (const ShellError& error) {
-        bar.Clear();
-        throw ShellError(error.exit_code(),
-                         error.what() + CommittedText(options, writer.committed()));
-    } catch (const ReadStopped& error) {
-        bar.Clear();
-        throw ShellError(kExitInterrupted,
-                         error.what() + CommittedText(options, writer.committed()));
-    } catch (const FormatError& error) {
-        bar.Clear();
-        throw ShellError(kExitFailed, error.what() + CommittedText(options, writer.committed()));
-    }
-    bar.Clear();
-
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-    const double rate = seconds > 0 ? static_cast<double>(writer.committed()) / seconds : 0;
-    if (options.json) {
-        nlohmann::ordered_json report{{"collection", options.collection},
-                                      {"created", !exists},
-                                      {"records", writer.committed()},
-                                      {"skipped", stream.skipped()},
-                                      {"seconds", seconds},
-                                      {"records_per_second", rate}};
-        Print(report.dump() + "\n");
-        return;
-    }
-    std::string line = "imported " + WithCommas(writer.committed()) + " records into " +
-                       options.collection + " in " + DurationText(seconds) + " (" +
-                       WithCommas(static_cast<uint64_t>(rate)) + " records/s)";
-    if (stream.skipped() > 0) {
-        line += ", " + WithCommas(stream.skipped()) +
-                " bad lines skipped, the first: " + stream.first_bad();
-    }
-    Print(line + "\n");
+    CopyRecords(options, &plan, &stream, &writer);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
+    PrintReport(options, !exists, writer.committed(), seconds.count(), stream.bad());
 }
 
 }  // namespace
@@ -341,7 +261,9 @@ void AddImportCommand(CLI::App* app) {
     CLI::App* command = app->add_subcommand("import", "Import vectors and records from a file");
     AddDatabaseOption(command, &options->db);
     AddCollectionOption(command, &options->collection);
-    command->add_option("FILE", options->file, "The file, plain, .gz or .zst; - for standard input")
+    command
+        ->add_option("FILE", options->stream.file,
+                     "The file, plain, .gz or .zst; - for standard input")
         ->required();
     ImportChoices& choices = options->choices;
     command->add_option("-f,--field", choices.field,
@@ -351,14 +273,14 @@ void AddImportCommand(CLI::App* app) {
     command->add_option("-t,--type", choices.type,
                         "Element type of a new field: f32 (default), f16, bf16, i8, bit");
     command->add_option(
-        "--format", options->format,
+        "--format", options->stream.format,
         std::string("The file's format, if its name does not tell: ") + FormatNames());
     command
         ->add_option("-k,--key", choices.key,
                      "The column with the key, NAME or NAME:int or NAME:text")
         ->type_name("COLUMN");
     command
-        ->add_option("--key-file", options->key_file,
+        ->add_option("--key-file", options->stream.key_file,
                      "A text file with the key of each row, one a line")
         ->type_name("FILE");
     command->add_option("--start-key", choices.start_key,
@@ -386,7 +308,7 @@ void AddImportCommand(CLI::App* app) {
     command->add_option("--rest", choices.rest, "Keep all other columns in this one json attribute")
         ->type_name("NAME");
     command
-        ->add_option("--delimiter", options->delimiter,
+        ->add_option("--delimiter", options->stream.delimiter,
                      "The delimiter of CSV, one character or \\t")
         ->check([](const std::string& text) {
             return text.size() == 1 || text == "\\t" ? std::string()
@@ -396,9 +318,9 @@ void AddImportCommand(CLI::App* app) {
         ->add_option("--batch-rows", options->batch_rows,
                      "Records a transaction (default: about 8 MiB of them)")
         ->check(CLI::PositiveNumber);
-    command->add_option("--skip-rows", options->skip_rows,
+    command->add_option("--skip-rows", options->stream.skip_rows,
                         "Pass over the first N rows of the file (they keep their numbers)");
-    command->add_option("--limit", options->limit, "Import at most N rows");
+    command->add_option("--limit", options->stream.limit, "Import at most N rows");
     CLI::Option* upsert = command->add_flag("--upsert", options->upsert,
                                             "Replace records whose key is there already (default)");
     CLI::Option* insert =
@@ -408,20 +330,25 @@ void AddImportCommand(CLI::App* app) {
     upsert->excludes(insert)->excludes(update);
     insert->excludes(update);
     command->add_flag("--add", choices.add, "Add attributes and fields that the collection lacks");
-    command->add_flag("--skip-bad", options->skip_bad, "Pass over bad lines and report them");
+    command->add_flag("--skip-bad", options->stream.skip_bad,
+                      "Pass over bad lines and report them");
     command->add_flag("--atomic", options->atomic,
                       "All or nothing: one transaction for the whole file");
     AddJsonOption(command, &options->json);
     AddOpenOption(command, &options->open);
     command->footer(
-        "Creates the file and the collection when they do not exist; the types of attributes come "
-        "from the first\n"
-        "records. Keys are row numbers, unless --key or --key-file is given, or the file has a "
+        "Creates the file and the collection when they do not exist. The types of attributes come "
+        "from the first 1,000\n"
+        "records that can be read, and so does the dimension of the field: it is the most frequent "
+        "one there. Keys are row numbers, unless --key or --key-file is given, or the file has a "
         "column named like the\n"
         "key (id). Without --atomic each batch is a transaction: when a line is bad or you press "
         "Ctrl-C, the batches\n"
         "before it stay, and the message says how many records are committed; --skip-rows goes on "
         "from there.\n"
+        "--skip-bad names the first 20 bad lines and counts all; --json lists the first 100 as "
+        "{line, message}. A file\n"
+        "that is cut short or cannot be read on keeps the records before.\n"
         "\n"
         "Examples:\n"
         "  quern import photos.quern sift base.fvecs --field emb --metric l2\n"

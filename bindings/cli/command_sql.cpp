@@ -102,12 +102,15 @@ void AddSqlCommand(CLI::App* app) {
     json->excludes(csv);
     AddOpenOption(command, &options->open);
     command->footer(
-        "Each collection is a view with its key and attributes as columns. Statements that would "
-        "write are refused.\n"
+        "Each collection is a view with its key and attributes as columns. json_each and json_tree "
+        "open json attributes\n"
+        "and tags, which are JSON arrays here. Statements that would write are refused.\n"
         "\n"
-        "Example:\n"
+        "Examples:\n"
         "  quern sql books.quern \"SELECT year, count(*) FROM books GROUP BY year ORDER BY 2 DESC "
-        "LIMIT 5\"");
+        "LIMIT 5\"\n"
+        "  quern sql books.quern \"SELECT books.id FROM books, json_each(tags) WHERE value = "
+        "'poetry'\"");
     command->callback([options] { RunSql(*options); });
 }
 

@@ -42,6 +42,7 @@ public:
             return false;
         }
         StartLine(record);
+        record->line = line_number;
         record->where = source_->name() + ":" + std::to_string(line_number);
         if (unclosed_quote_) {
             Fail(*record, "the quote opened here is never closed", true);
@@ -157,8 +158,8 @@ private:
         for (;;) {
             if (cell_count_ > kColumnsMax) {
                 throw FormatError(
-                    source_->name() + ":" + std::to_string(*line_number) + ": too many cells",
-                    true);
+                    source_->name() + ":" + std::to_string(*line_number) + ": too many cells", true,
+                    *line_number);
             }
             Cell& cell = NewCell();
             if (i < line_.size() && line_[i] == '"') {
@@ -215,11 +216,11 @@ private:
 
 class CsvWriter : public RecordWriter {
 public:
-    CsvWriter(std::unique_ptr<ByteSink> sink, const std::vector<std::string>& names)
-        : sink_(std::move(sink)) {
+    CsvWriter(std::unique_ptr<ByteSink> sink, const std::vector<std::string>& names, char delimiter)
+        : sink_(std::move(sink)), delimiter_(delimiter) {
         for (size_t i = 0; i < names.size(); i++) {
             if (i > 0) {
-                line_.push_back(',');
+                line_.push_back(delimiter_);
             }
             AppendCsvCell(names[i], &line_);
         }
@@ -230,7 +231,7 @@ public:
         line_.clear();
         for (size_t i = 0; i < record.value_count(); i++) {
             if (i > 0) {
-                line_.push_back(',');
+                line_.push_back(delimiter_);
             }
             const Value& value = record.value(i).value;
             if (value.kind == Value::Kind::kText) {
@@ -248,6 +249,7 @@ public:
 
 private:
     std::unique_ptr<ByteSink> sink_;
+    const char delimiter_;
     std::string line_;
     std::string json_;
 };
@@ -275,8 +277,8 @@ std::unique_ptr<RecordReader> NewCsvReader(std::unique_ptr<ByteSource> source, c
 }
 
 std::unique_ptr<RecordWriter> NewCsvWriter(std::unique_ptr<ByteSink> sink,
-                                           const std::vector<std::string>& names) {
-    return std::make_unique<CsvWriter>(std::move(sink), names);
+                                           const std::vector<std::string>& names, char delimiter) {
+    return std::make_unique<CsvWriter>(std::move(sink), names, delimiter);
 }
 
 }  // namespace quern::shell

@@ -16,10 +16,10 @@ namespace quern::shell {
 std::unique_ptr<RecordReader> NewCsvReader(std::unique_ptr<ByteSource> source, char delimiter);
 // names: the header. Each record must have the same values in the same order.
 std::unique_ptr<RecordWriter> NewCsvWriter(std::unique_ptr<ByteSink> sink,
-                                           const std::vector<std::string>& names);
+                                           const std::vector<std::string>& names, char delimiter);
 
-// One cell as it stands in a CSV file: quoted where it must be. An empty text is quoted, so that it
-// is not a null.
+// One cell as it stands in a CSV file, with commas or with tabs: quoted where it must be. An empty
+// text is quoted, so that it is not a null.
 void AppendCsvCell(std::string_view text, std::string* line);
 
 }  // namespace quern::shell

@@ -1,7 +1,8 @@
-// Reader of idx.
+// Reader and writer of idx.
 #include "idx_format.h"
 
 #include <cstring>
+#include <utility>
 
 #include "format_error.h"
 
@@ -32,9 +33,10 @@ public:
             return false;
         }
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
+            const uint64_t claimed =
+                std::exchange(rows_total_, record->row);  // no row is behind it
             Fail(*record,
-                 "the file ends here, its header says " + std::to_string(rows_total_) + " rows",
-                 false);
+                 "the file ends here, its header says " + std::to_string(claimed) + " rows", true);
         }
         record->vector.resize(dim_);
         for (size_t i = 0; i < dim_; i++) {
@@ -115,10 +117,73 @@ private:
     std::vector<unsigned char> bytes_;
 };
 
+class IdxWriter : public RecordWriter {
+public:
+    IdxWriter(std::unique_ptr<ByteSink> sink, IdxElement element, uint64_t rows, size_t dim)
+        : sink_(std::move(sink)), element_(element), rows_left_(rows) {
+        if (rows > UINT32_MAX) {
+            throw FormatError("idx: " + std::to_string(rows) + " rows, the format holds " +
+                              std::to_string(UINT32_MAX));
+        }
+        const char start[] = {0, 0, static_cast<char>(element), 2};
+        bytes_.assign(start, sizeof(start));
+        Append(static_cast<uint32_t>(rows));
+        Append(static_cast<uint32_t>(dim));
+        sink_->Write(bytes_);
+    }
+
+    void Write(const Record& record) override {
+        if (!record.has_vector) {
+            return;
+        }
+        if (rows_left_-- == 0) {
+            throw FormatError("idx: more rows than the header says");
+        }
+        bytes_.clear();
+        for (size_t i = 0; i < record.vector.size(); i++) {
+            const float value = record.vector[i];
+            if (element_ == IdxElement::kU8) {
+                CheckWhole(record, i, 0, 255, "idx of bytes");
+                bytes_.push_back(static_cast<char>(static_cast<unsigned char>(value)));
+                continue;
+            }
+            uint32_t bits;
+            std::memcpy(&bits, &value, sizeof(bits));
+            Append(bits);
+        }
+        sink_->Write(bytes_);
+    }
+
+    void Finish() override {
+        if (rows_left_ != 0) {
+            throw FormatError("idx: " + std::to_string(rows_left_) +
+                              " rows less than the header says");
+        }
+        sink_->Close();
+    }
+
+private:
+    void Append(uint32_t value) {
+        for (int shift = 24; shift >= 0; shift -= 8) {
+            bytes_.push_back(static_cast<char>(static_cast<unsigned char>(value >> shift)));
+        }
+    }
+
+    std::unique_ptr<ByteSink> sink_;
+    IdxElement element_;
+    uint64_t rows_left_;
+    std::string bytes_;
+};
+
 }  // namespace
 
 std::unique_ptr<RecordReader> NewIdxReader(std::unique_ptr<ByteSource> source) {
     return std::make_unique<IdxReader>(std::move(source));
+}
+
+std::unique_ptr<RecordWriter> NewIdxWriter(std::unique_ptr<ByteSink> sink, IdxElement element,
+                                           uint64_t rows, size_t dim) {
+    return std::make_unique<IdxWriter>(std::move(sink), element, rows, dim);
 }
 
 }  // namespace quern::shell

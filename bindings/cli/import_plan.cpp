@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kKeyBytesMax = 1024;
 
 [[noreturn]] void BadRow(const Record& record, const std::string& what) {
-    throw FormatError(record.where + ": " + what, true);
+    throw FormatError(record.where + ": " + what, true, record.line);
 }
 
 // Names in the database do not start with "_"; "_id" is common in JSONL files.
@@ -165,14 +165,15 @@ DenseColumn ImportPlan::NewField(const std::deque<Record>& sample,
     } else {
         for (const InferredColumn& column : inferred) {
             if (TargetName(column.name) == field.name) {
-                field.dim = column.dim;
+                field.dim = column.vector_dim;
             }
         }
     }
     if (field.dim == 0) {
         Fail(sample.empty() ? "the file holds no records"
                             : "the column '" + field.name +
-                                  "' of the file does not hold vectors of one dimension");
+                                  "' of the file holds no vector (an array of "
+                                  "1 to 65536 numbers) in its first records");
     }
     return field;
 }

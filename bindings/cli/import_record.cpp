@@ -1,6 +1,7 @@
 // Records and the JSON form of their values.
 #include "import_record.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "float_codes.h"
@@ -47,17 +48,33 @@ const Value* Record::Find(std::string_view name) const {
 void RecordReader::StartRow(Record* record) {
     record->Clear();
     record->row = rows_++;
+    record->line = 0;
     record->where = source_->name() + ": row " + std::to_string(record->row);
 }
 
 void RecordReader::StartLine(Record* record) {
     record->Clear();
     record->row = rows_++;
-    record->where = source_->name() + ":" + std::to_string(source_->line_number());
+    record->line = source_->line_number();
+    record->where = source_->name() + ":" + std::to_string(record->line);
 }
 
 void RecordReader::Fail(const Record& record, const std::string& what, bool recoverable) {
-    throw FormatError(record.where + ": " + what, recoverable);
+    throw FormatError(record.where + ": " + what, recoverable, record.line);
+}
+
+void RecordWriter::CheckWhole(const Record& record, size_t index, double least, double most,
+                              const char* format) {
+    const double value = record.vector[index];
+    if (value >= least && value <= most && std::floor(value) == value) {
+        return;
+    }
+    std::string number;
+    AppendFloat(record.vector[index], &number);
+    throw FormatError("the record " + Quoted(record.key) + ": element " + std::to_string(index) +
+                      " (" + number + ") is not a whole number from " +
+                      std::to_string(static_cast<int64_t>(least)) + " to " +
+                      std::to_string(static_cast<int64_t>(most)) + ", which " + format + " needs");
 }
 
 std::string Quoted(std::string_view text) {

@@ -63,8 +63,9 @@ public:
     Value& At(size_t i) { return values_[i].value; }
 
     std::string where;     // "FILE:LINE" or "FILE: row N", for messages
+    uint64_t line = 0;     // LINE, or 0
     uint64_t row = 0;      // position in the file, from 0, counting bad lines
-    bool has_key = false;  // key: the word of a word vector
+    bool has_key = false;  // key: the word of a word vector; of any record that is written
     std::string key;
     bool has_vector = false;  // vector: the row of a matrix format
     std::vector<float> vector;
@@ -111,6 +112,11 @@ public:
     virtual void Write(const Record& record) = 0;
     // Completes the output (headers that need the count) and closes it.
     virtual void Finish() = 0;
+
+protected:
+    // Throws unless the element is a whole number within the bounds; names the record by its key.
+    static void CheckWhole(const Record& record, size_t index, double least, double most,
+                           const char* format);
 };
 
 // 'text', cut to its first 40 bytes, for messages.

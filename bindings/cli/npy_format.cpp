@@ -2,6 +2,7 @@
 #include "npy_format.h"
 
 #include <cstring>
+#include <utility>
 
 #include "float_codes.h"
 #include "format_error.h"
@@ -64,9 +65,10 @@ public:
             return false;
         }
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
+            const uint64_t claimed =
+                std::exchange(rows_total_, record->row);  // no row is behind it
             Fail(*record,
-                 "the file ends here, its header says " + std::to_string(rows_total_) + " rows",
-                 false);
+                 "the file ends here, its header says " + std::to_string(claimed) + " rows", true);
         }
         const size_t element_bytes = ElementBytes(element_);
         record->vector.resize(dim_);

@@ -152,12 +152,17 @@ void TypeInference::Count(Seen* seen, const Value& value) {
         case Value::Kind::kText: seen->texts++; return;
         case Value::Kind::kTexts: seen->tags++; return;
         case Value::Kind::kJson: seen->json++; return;
-        case Value::Kind::kNumbers:
-            seen->same_dim =
-                seen->same_dim && (seen->dim == 0 || seen->dim == value.numbers.size());
-            seen->dim = value.numbers.size();
+        case Value::Kind::kNumbers: {
+            const size_t dim = value.numbers.size();
+            auto at = std::find_if(seen->dims.begin(), seen->dims.end(),
+                                   [&](const auto& known) { return known.first == dim; });
+            if (at == seen->dims.end()) {
+                at = seen->dims.insert(at, {dim, 0});
+            }
+            at->second++;
             seen->numbers++;
             return;
+        }
         case Value::Kind::kCell: break;
     }
     int64_t integer = 0;
@@ -220,8 +225,15 @@ std::vector<InferredColumn> TypeInference::Columns() const {
         } else {
             column.type = ColumnType::kJson;
         }
-        if (seen.numbers == all && all > 0 && seen.same_dim) {
-            column.dim = seen.dim;
+        if (seen.numbers == all && seen.dims.size() == 1) {
+            column.dim = seen.dims.front().first;
+        }
+        uint64_t most = 0;
+        for (const auto& [dim, count] : seen.dims) {
+            if (count > most) {
+                most = count;
+                column.vector_dim = dim;
+            }
         }
         columns.push_back(column);
     }

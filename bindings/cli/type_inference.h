@@ -9,6 +9,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "import_record.h"
@@ -34,6 +35,7 @@ struct InferredColumn {
     ColumnType type = ColumnType::kText;
     size_t dim = 0;  // numbers in each value, when all values are arrays of the same number of
                      // numbers; else 0
+    size_t vector_dim = 0;  // the most frequent number of numbers, the first among equals; 0: none
     bool only_nulls = true;
 };
 
@@ -47,8 +49,7 @@ private:
     struct Seen {
         std::string name;
         uint64_t ints = 0, reals = 0, bools = 0, texts = 0, tags = 0, numbers = 0, json = 0;
-        size_t dim = 0;
-        bool same_dim = true;
+        std::vector<std::pair<size_t, uint64_t>> dims;  // in order of appearance, with their counts
     };
     void Count(Seen* seen, const Value& value);
     std::vector<Seen> columns_;

@@ -21,7 +21,7 @@ bool ReadDimension(ByteSource* source, const std::string& where, size_t* dim) {
         return false;
     }
     if (got < sizeof(bytes)) {
-        throw FormatError(where + ": the file ends inside a row");
+        throw FormatError(where + ": the file ends inside a row", true);
     }
     const uint32_t value = LittleU32(bytes);
     if (value == 0 || value > kDimensionMax) {
@@ -54,7 +54,7 @@ public:
         const size_t element_bytes = element_ == VecsElement::kU8 ? 1 : 4;
         bytes_.resize(dim * element_bytes);
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
-            Fail(*record, "the file ends inside a row", false);
+            Fail(*record, "the file ends inside a row", true);
         }
         record->vector.resize(dim);
         for (size_t i = 0; i < dim; i++) {
@@ -79,19 +79,33 @@ private:
     std::vector<unsigned char> bytes_;
 };
 
-class FvecsWriter : public RecordWriter {
+class VecsWriter : public RecordWriter {
 public:
-    explicit FvecsWriter(std::unique_ptr<ByteSink> sink) : sink_(std::move(sink)) {}
+    VecsWriter(std::unique_ptr<ByteSink> sink, VecsElement element)
+        : sink_(std::move(sink)), element_(element) {}
     void Write(const Record& record) override {
         if (!record.has_vector) {
             return;
         }
         bytes_.clear();
         Append(static_cast<uint32_t>(record.vector.size()));
-        for (float value : record.vector) {
-            uint32_t bits;
-            std::memcpy(&bits, &value, sizeof(bits));
-            Append(bits);
+        for (size_t i = 0; i < record.vector.size(); i++) {
+            const float value = record.vector[i];
+            uint32_t bits = 0;
+            switch (element_) {
+                case VecsElement::kF32:
+                    std::memcpy(&bits, &value, sizeof(bits));
+                    Append(bits);
+                    break;
+                case VecsElement::kU8:
+                    CheckWhole(record, i, 0, 255, "bvecs");
+                    bytes_.push_back(static_cast<char>(static_cast<unsigned char>(value)));
+                    break;
+                case VecsElement::kI32:
+                    CheckWhole(record, i, INT32_MIN, INT32_MAX, "ivecs");
+                    Append(static_cast<uint32_t>(static_cast<int32_t>(value)));
+                    break;
+            }
         }
         sink_->Write(bytes_);
     }
@@ -104,6 +118,7 @@ private:
         }
     }
     std::unique_ptr<ByteSink> sink_;
+    VecsElement element_;
     std::string bytes_;
 };
 
@@ -114,8 +129,8 @@ std::unique_ptr<RecordReader> NewVecsReader(std::unique_ptr<ByteSource> source,
     return std::make_unique<VecsReader>(std::move(source), element);
 }
 
-std::unique_ptr<RecordWriter> NewFvecsWriter(std::unique_ptr<ByteSink> sink) {
-    return std::make_unique<FvecsWriter>(std::move(sink));
+std::unique_ptr<RecordWriter> NewVecsWriter(std::unique_ptr<ByteSink> sink, VecsElement element) {
+    return std::make_unique<VecsWriter>(std::move(sink), element);
 }
 
 std::vector<std::vector<int32_t>> ReadTruth(ByteSource* source, size_t rows_skipped,

@@ -16,7 +16,8 @@ enum class VecsElement { kF32, kU8, kI32 };
 
 std::unique_ptr<RecordReader> NewVecsReader(std::unique_ptr<ByteSource> source,
                                             VecsElement element);
-std::unique_ptr<RecordWriter> NewFvecsWriter(std::unique_ptr<ByteSink> sink);
+// Writing throws a FormatError that names the record when a number does not fit the element.
+std::unique_ptr<RecordWriter> NewVecsWriter(std::unique_ptr<ByteSink> sink, VecsElement element);
 
 // The rows of an ivecs file: at most rows_max of them, and at most width_max numbers of each.
 std::vector<std::vector<int32_t>> ReadTruth(ByteSource* source, size_t rows_skipped,

@@ -1,4 +1,4 @@
-// Reader of word vectors.
+// Reader and writer of word vectors.
 #include "word_format.h"
 
 #include "float_codes.h"
@@ -53,7 +53,7 @@ public:
         if (dim_ == 0) {
             const size_t fields = CountFields(line_);
             if (fields < 2 || fields - 1 > kDimensionMax) {
-                Fail(*record, "wanted a word and 1 to 65536 numbers", false);
+                Fail(*record, "wanted a word and 1 to 65536 numbers", true);
             }
             dim_ = fields - 1;
         }
@@ -107,10 +107,75 @@ private:
     uint64_t rows_total_ = 0;
 };
 
+class WordWriter : public RecordWriter {
+public:
+    WordWriter(std::unique_ptr<ByteSink> sink, const WordHeader* header)
+        : sink_(std::move(sink)), has_header_(header != nullptr) {
+        if (has_header_) {
+            line_ = std::to_string(header->rows) + " " + std::to_string(header->dim) + "\n";
+            sink_->Write(line_);
+        }
+    }
+
+    void Write(const Record& record) override {
+        if (!record.has_vector) {
+            return;
+        }
+        CheckWord(record.key);
+        if (!has_header_ && first_) {
+            CheckFirstWord(record);
+        }
+        first_ = false;
+        line_ = record.key;
+        for (float value : record.vector) {
+            line_.push_back(' ');
+            AppendFloat(value, &line_);
+        }
+        line_.push_back('\n');
+        sink_->Write(line_);
+    }
+
+    void Finish() override { sink_->Close(); }
+
+private:
+    [[noreturn]] static void FailWord(const std::string& word, const char* what) {
+        throw FormatError("the key " + Quoted(word) + " " + what);
+    }
+    // The reader would take another word from the line.
+    static void CheckWord(const std::string& word) {
+        if (word.find_first_of("\n\r") != std::string::npos) {
+            FailWord(word, "holds a line end and cannot stand in a file of words");
+        }
+        if (word.empty() || IsBlank(word.back())) {
+            FailWord(word, "ends in a blank and cannot stand in a file of words");
+        }
+    }
+    // Without a header the first line tells the dimension by the number of its fields, unless it
+    // looks like a header.
+    static void CheckFirstWord(const Record& record) {
+        int64_t number = 0;
+        if (record.key.find_first_of(" \t") != std::string::npos ||
+            record.key.compare(0, 3, "\xef\xbb\xbf") == 0 ||
+            (record.vector.size() == 1 && ParseInt(record.key, &number))) {
+            FailWord(record.key, "cannot be the first of a file of words without a header");
+        }
+    }
+
+    std::unique_ptr<ByteSink> sink_;
+    const bool has_header_;
+    bool first_ = true;
+    std::string line_;
+};
+
 }  // namespace
 
 std::unique_ptr<RecordReader> NewWordReader(std::unique_ptr<ByteSource> source) {
     return std::make_unique<WordReader>(std::move(source));
+}
+
+std::unique_ptr<RecordWriter> NewWordWriter(std::unique_ptr<ByteSink> sink,
+                                            const WordHeader* header) {
+    return std::make_unique<WordWriter>(std::move(sink), header);
 }
 
 }  // namespace quern::shell

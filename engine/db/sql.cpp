@@ -25,8 +25,9 @@ storage::SqlView ViewOf(const storage::CollectionInfo& info) {
     for (const AttrDef& attr : info.schema.attrs) {
         columns += ", " + storage::QuoteName(attr.name);
     }
-    const std::string log = "main." + storage::LogTableName(info.id);
-    return {info.name, "SELECT " + columns + " FROM main." + storage::QuoteName(info.name) +
+    const std::string schema = std::string(storage::kViewSchema) + ".";
+    const std::string log = schema + storage::LogTableName(info.id);
+    return {info.name, "SELECT " + columns + " FROM " + schema + storage::QuoteName(info.name) +
                            " UNION ALL SELECT " + columns + " FROM " + log +
                            " WHERE \"_kind\"=1 AND \"_rid\" NOT IN (SELECT \"_dead\" FROM " + log +
                            " WHERE \"_dead\" IS NOT NULL)"};

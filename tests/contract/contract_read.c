@@ -207,6 +207,19 @@ static void sql(void) {
         "explain select 1",
         "select * from sqlite_schema",
         "select * from quern_format",
+        "select 1 from sqlite_schema",
+        "select 1 from main.sqlite_schema",
+        "select 1 from quern_format",
+        "select count(*) from quern_log_1",
+        "select 1 from main.quern_log_1",
+        "select id from main.docs",
+        "select 1 from main.docs",
+        "select count(*) from MAIN.docs",
+        "select * from pragma_table_info('docs')",
+        "select 1 from pragma_table_list",
+        "select * from dbstat",
+        "select 1 from dbstat",
+        "select 1 from json_each('[') limit 1",
         "select writefile('x', 'y')",
         "replace into docs(id) values('z')",
         "select \xff",
@@ -221,6 +234,21 @@ static void sql(void) {
         "from c",
         "select a.id from docs a join docs b on a.n = b.n order by 1 limit 1",
         "values (1), (2)",
+        /* views of which no column is read */
+        "select 1 from docs",
+        "select random() from docs",
+        "select count(*) from docs",
+        "select a.id from docs a, docs b",
+        "select max(n) from docs having exists (select 1 from docs)",
+        "with t as (select id from docs) select 1 from t",
+        "with t as (select id from docs limit 2) select 1 from t",
+        "select 1 from temp.docs",
+        /* the table functions for JSON and tags */
+        "select 1 from json_each('[1]')",
+        "select value from main.json_each('[1]')",
+        "select atom from json_tree('{\"a\":[1]}') where atom is not null",
+        "select d.id, t.value from docs d, json_each('[\"x\",\"y\"]') t where t.value = 'y'",
+        "select id from docs where exists (select 1 from json_each('[1,2]') where value = 2)",
     };
     size_t i;
     quern_result* r = NULL;
@@ -253,6 +281,8 @@ static void sql(void) {
     CHECK_INT(QUERN_REAL, quern_result_type(r, 0, 3));
     CHECK_INT(QUERN_BLOB, quern_result_type(r, 0, 4));
     quern_result_free(r);
+    WANT_NAMED(QUERN_ERR_LIMIT, "the limit of a value",
+               quern_sql(db, NULL, "select zeroblob(2e9)", &r, E));
     WANT(QUERN_OK, quern_limit(db, QUERN_LIMIT_RESULT_ROWS, 2, NULL, E));
     WANT(QUERN_ERR_LIMIT, quern_sql(db, NULL, "select id from docs", &r, E));
     CHECK(r == NULL);

@@ -65,6 +65,46 @@ expect 0 "" "$quern" export a.quern vectors emb.fvecs.zst
 expect 0 "imported 2" "$quern" import a.quern numbered emb.fvecs.zst --field emb
 expect 0 "imported 2" "$quern" import a.quern fromstdin - --format fvecs --field emb <emb.fvecs.zst
 
+section "every format there and back"
+cat >whole.jsonl <<'END'
+{"id":"a","t":"x\ty","r":[0.5,-1],"v":[0,1,255]}
+{"id":"b c","t":"","r":[1e-30,2],"v":[3,2,1]}
+{"id":"d","t":null,"r":[3,4],"v":null}
+END
+expect 0 "imported 3" "$quern" import f.quern c whole.jsonl --field v --dense r:2:l2
+for format in fvecs bvecs ivecs npy idx words; do
+    case $format in fvecs) packed=.gz ;; bvecs) packed=.zst ;; *) packed= ;; esac
+    expect 0 "1 records without a vector" "$quern" export f.quern c out.$format$packed --field v --key-file keys.$format
+    expect 0 "imported 2" "$quern" import f.quern v_$format out.$format$packed --field v --key-file keys.$format
+    "$quern" export f.quern v_$format back.jsonl --force >/dev/null
+    printf '{"id":"a","v":[0,1,255]}\n{"id":"b c","v":[3,2,1]}\n' >wanted_v
+    same wanted_v back.jsonl
+done
+head -c 4 out.idx | cmp -s - <(printf '\0\0\10\2') || fail "an idx of whole numbers is not one of bytes"
+for format in fvecs npy idx words; do
+    expect 0 "exported 3" "$quern" export f.quern c r.$format --field r --key-file rkeys.$format
+    expect 0 "imported 3" "$quern" import f.quern r_$format r.$format --field r --key-file rkeys.$format
+    "$quern" export f.quern r_$format back.jsonl --force >/dev/null
+    printf '{"id":"a","r":[0.5,-1]}\n{"id":"b c","r":[1e-30,2]}\n{"id":"d","r":[3,4]}\n' >wanted_r
+    same wanted_r back.jsonl
+done
+printf '3 2\na 0.5 -1\nb c 1e-30 2\nd 3 4\n' >wanted_words
+same wanted_words r.words
+expect 0 "imported 3" "$quern" import f.quern words r.words --field r
+expect 0 '{"id":"b c","r":[1e-30,2]}' "$quern" get f.quern words "b c" --json
+expect 0 "exported 3" "$quern" export f.quern c r.glove.gz --field r --no-header
+expect 0 "imported 3" "$quern" import f.quern glove r.glove.gz --field r
+expect 1 "record 'a': element 0 .0.5. is not a whole number from 0 to 255" "$quern" export f.quern c bad.bvecs --field r
+expect 1 "record 'a': element 0 .0.5. is not a whole number" "$quern" export f.quern c bad.ivecs --field r
+[ ! -e bad.bvecs ] || fail "a failed export left its file"
+expect 0 "exported 3" "$quern" export f.quern c out.tsv.zst
+zstd -dqc out.tsv.zst | head -1 | grep -q "^id	t	r	v$" || fail "a tsv without tabs"
+expect 0 "imported 3" "$quern" import f.quern tsv out.tsv.zst --field v --dense r:2:l2
+"$quern" export f.quern tsv back.jsonl --force >/dev/null
+same whole.jsonl back.jsonl
+expect 2 "unknown format 'parquet'" "$quern" export f.quern c out --format parquet
+expect 2 "words only" "$quern" export f.quern c out.csv --no-header
+
 section "get, count, delete, drop, sql"
 expect 0 '{"id":"b","year":null}' "$quern" get a.quern docs b --columns year --json
 expect 1 "not found: zz" "$quern" get a.quern docs a zz
@@ -81,6 +121,11 @@ expect 1 "again" "$quern" count a.quern again
 expect 0 '{"id":"a","year":2000}' "$quern" sql a.quern "select id, year from docs where year > 1999" --json
 expect 0 "id,year" "$quern" sql a.quern "select id, year from docs order by 1" --csv
 expect 0 "42" "$quern" sql a.quern - <<<"select 42"
+expect 0 "^3$" "$quern" sql a.quern "select count(*) from (select 1 from docs)" --csv
+expect 0 "^9$" "$quern" sql a.quern "select count(*) from docs a, docs b" --csv
+expect 0 '{"id":"a","value":"x"}' "$quern" sql a.quern "select docs.id, value from docs, json_each(tags) where value = 'x'" --json
+expect 1 "the limit of a value" "$quern" sql a.quern "select zeroblob(2e9)"
+expect 1 "" "$quern" sql a.quern "select * from pragma_table_list"
 expect 1 "" "$quern" sql a.quern "delete from docs"
 expect 1 "" "$quern" sql a.quern "selec"
 
@@ -130,6 +175,33 @@ expect 0 "40" "$quern" count c.quern many
 expect 1 "40 records are committed" "$quern" import c.quern many many.jsonl --batch-rows 20
 expect 1 "nothing was imported" "$quern" import c.quern none many.jsonl --batch-rows 20 --atomic
 expect 0 "0" "$quern" count c.quern none
+
+section "bad lines when the import creates the collection"
+printf '{"id":1,"emb":[1,2]}\n{"id":2,"emb":[1,2,3]}\n' >b.jsonl
+expect 1 "b.jsonl:2: 'emb' has dimension 3, the field has 2" "$quern" import bad.quern whole b.jsonl --field emb
+expect 0 "imported 1 records.*1 bad line skipped: b.jsonl:2: 'emb' has dimension 3" "$quern" import bad.quern c b.jsonl --field emb --skip-bad
+expect 0 '"skipped":1,"bad":[{"line":2,"message":"b.jsonl:2: '"'emb' has dimension 3" "$quern" import bad.quern d b.jsonl --field emb --skip-bad --json
+printf 'id,emb\n1,"[1,2,3]"\n2,x\n3,"[1,2]"\n4,"[3,4]"\n' >b.csv
+expect 1 "b.csv:2: 'emb' has dimension 3, the field has 2" "$quern" import bad.quern csv b.csv --field emb
+expect 0 "imported 2 records" "$quern" import bad.quern csv2 b.csv --field emb --skip-bad
+expect 1 "holds no vector" "$quern" import bad.quern none - --format jsonl --field emb --skip-bad <<<'{"emb":"x"}'
+# Lines that cannot be read stand among records that do not fit.
+for i in $(seq 1 30); do
+    if [ $((i % 2)) = 0 ]; then echo "{\"id\":$i"; else echo "{\"id\":$i,\"v\":[1$([ $((i % 3)) = 0 ] && echo ,2)]}"; fi
+done >mixed.jsonl
+expect 0 "imported 10 records.*20 bad lines skipped, the first: mixed.jsonl:2:" "$quern" import bad.quern mixed mixed.jsonl --field v --skip-bad
+sed -n 's/^skipped: mixed.jsonl:\([0-9]*\):.*/\1/p' message >named
+seq 1 30 | awk '$1 % 2 == 0 || $1 % 3 == 0' >wanted_lines
+same wanted_lines named
+for i in $(seq 1 300); do echo "bad $i"; done | cat - b.jsonl >long_bad.jsonl
+expect 0 "skipped: and 281 more" "$quern" import bad.quern long long_bad.jsonl --field emb --skip-bad
+[ "$(grep -c '^skipped: long_bad' message)" = 20 ] || fail "not 20 bad lines are named"
+printf '\2\0\0\0\0\0\200\77\0\0\200\77\2\0\0\0\0\0' >cut.fvecs
+expect 1 "row 1: the file ends inside a row" "$quern" import bad.quern cut0 cut.fvecs --field emb
+expect 0 "imported 1 records.*1 bad line skipped: cut.fvecs: row 1" "$quern" import bad.quern cut1 cut.fvecs --field emb --skip-bad
+for i in $(seq 1 5000); do echo "{\"id\":$i,\"r\":$RANDOM}"; done | gzip | head -c 20000 >cut.jsonl.gz
+expect 1 "ends too early; [0-9,]* records are committed" "$quern" import bad.quern cut2 cut.jsonl.gz --skip-bad
+expect 1 "ends too early; no record was committed" "$quern" import bad.quern cut3 cut.jsonl.gz
 
 section "word vectors"
 printf '3 2\nking 1 0\nqueen 0.9 0.1\n. . . 0 1\n' | gzip >w.txt.gz

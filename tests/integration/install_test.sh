@@ -34,10 +34,21 @@ cmake -G Ninja -S "$here/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$pre
 "$work/consumer/consumer_quern"
 "$work/consumer/consumer_static"
 
+echo "find_package, a project without C++:"
+cmake -G Ninja -S "$here/consumer_c" -B "$work/consumer_c" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 &&
+  cmake --build "$work/consumer_c" >>"$work/log" 2>&1 || { cat "$work/log"; fail "the consumer without C++ does not build"; }
+"$work/consumer_c/consumer_c_static"
+if grep -n 'LINK_ONLY:>' "$libdir"/cmake/quern/*.cmake; then
+  fail "an empty link library is exported"
+fi
+
 echo "pkg-config:"
 export PKG_CONFIG_PATH="$libdir/pkgconfig"
 [ "$(pkg-config --modversion quern)" = "$("$prefix/bin/quern" --version | awk 'NR == 1 { print $2 }')" ] ||
   fail "pkg-config and the shell tell different versions"
+if pkg-config --cflags quern | grep -e -D; then
+  fail "pkg-config gives definitions of other libraries"
+fi
 # shellcheck disable=SC2046
 cc -std=c99 -Wall -Wextra -pedantic -Werror "$here/consumer/consumer.c" -o "$work/shared" $(pkg-config --cflags --libs quern)
 LD_LIBRARY_PATH="$libdir" "$work/shared"

@@ -400,7 +400,7 @@ TEST_CASE("what writers write, readers read", "[cli]") {
           "{\"id\":\"k\\\"1\",\"r\":2.0,\"n\":null,\"v\":[0.1,16777216,-1e-30]}\n");
 
     const TempFile csv(".csv.gz");
-    auto csv_writer = NewCsvWriter(ByteSink::Open(csv.path(), false), {"id", "r", "n", "v"});
+    auto csv_writer = NewCsvWriter(ByteSink::Open(csv.path(), false), {"id", "r", "n", "v"}, ',');
     csv_writer->Write(record);
     csv_writer->Finish();
     auto reader = NewRecordReader(ByteSource::Open(csv.path()), FileFormat::kCsv);
@@ -431,7 +431,7 @@ TEST_CASE("what writers write, readers read", "[cli]") {
     CHECK_THROWS_AS(packed_writer->Finish(), FormatError);
 
     const TempFile fvecs(".fvecs");
-    auto fvecs_writer = NewFvecsWriter(ByteSink::Open(fvecs.path(), false));
+    auto fvecs_writer = NewVecsWriter(ByteSink::Open(fvecs.path(), false), VecsElement::kF32);
     fvecs_writer->Write(record);
     fvecs_writer->Finish();
     CHECK(Vectors(NewRecordReader(ByteSource::Open(fvecs.path()), FileFormat::kFvecs).get()) ==

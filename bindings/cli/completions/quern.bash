@@ -20,7 +20,7 @@ _quern() {
             get) words="-h --help --key-file --json --open -c --columns" ;;
             count) words="-h --help --json --open" ;;
             delete) words="-h --help --key-file --json --open" ;;
-            export) words="-h --help --format -f --field -c --columns --key-file --limit --force --open" ;;
+            export) words="-h --help --format -f --field -c --columns --no-header --key-file --limit --force --open" ;;
             sql) words="-h --help --json --csv --open" ;;
             info) words="-h --help --json --open" ;;
             verify) words="-h --help --json --open" ;;
