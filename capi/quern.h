@@ -136,7 +136,7 @@ QUERN_API const char *quern_build_info(void);
                                  that cannot lock it (see quern_open) */
 /* I/O family, -400 .. -499 */
 #define QUERN_ERR_IO (-400)              /* read or write failed; os_errno tells more */
-#define QUERN_ERR_FULL (-401)            /* disk full; the transaction was rolled back */
+#define QUERN_ERR_FULL (-401)            /* disk full; what was begun was rolled back */
 #define QUERN_ERR_CANT_OPEN (-402)       /* the file does not exist or may not be opened */
 #define QUERN_ERR_OUTCOME_UNKNOWN (-403) /* commit failed part-way: the transaction may be there or not after
                                             reopening. The writer refuses more work until the file is reopened */
@@ -202,7 +202,8 @@ typedef struct quern_text quern_text;         /* a text that came back (JSON rep
 ** Cost: a few file reads whatever the file's size; vectors are loaded by the first search that needs them.
 ** Do not open the same file with a second copy of SQLite inside the same process: POSIX drops the locks.
 ** Errors: CANT_OPEN, NOT_A_DATABASE, NEWER, TRUNCATED, CORRUPT, BUSY, READ_ONLY (the file or its directory may not be
-** written, and mode is not ro), OPTION, IO, NOMEM. */
+** written, and mode is not ro), FULL (no room for what a writer needs beside the file; mode=ro works), OPTION, IO, NOMEM.
+** A database that could not be created leaves no file. */
 QUERN_API int32_t quern_open(const char *path, const char *options, quern_db **db, quern_error *err) QUERN_MUST_USE;
 
 /* Closes; NULL is allowed. Transactions still open are rolled back, snapshots and cursors end. */

@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
+
 #include "storage/base/test_fault.h"
 #include "storage/page_vfs.h"
 
@@ -12,13 +14,17 @@ namespace {
 // Statements kept per connection: there are about forty different ones for each collection.
 constexpr size_t kIdleStatementsMax = 400;
 
-Code TranslateCode(int code) {
+Code TranslateCode(int code, int os_errno) {
     if (code == SQLITE_IOERR_DATA || code == SQLITE_CORRUPT_VTAB ||
         code == SQLITE_IOERR_CORRUPTFS) {
         return Code::kCorrupt;
     }
     if (code == SQLITE_IOERR_NOMEM) {
         return Code::kNoMem;
+    }
+    // The log's index is a file, too; when it cannot grow, SQLite calls that an I/O error.
+    if (code == SQLITE_IOERR_SHMSIZE && (os_errno == ENOSPC || os_errno == EDQUOT)) {
+        return Code::kFull;
     }
     switch (code & 0xff) {
         case SQLITE_OK: return Code::kOk;
@@ -328,9 +334,14 @@ Status Connection::ErrorStatus(int code, const char* doing) {
                                "locks; a new snapshot sees the change",
                                called_.c_str());
     } else {
-        switch (TranslateCode(use)) {
+        switch (TranslateCode(use, os_errno)) {
             case Code::kFull:
-                status = Status::Error(Code::kFull, "%s: the disk is full", called_.c_str());
+                status =
+                    use == SQLITE_IOERR_SHMSIZE
+                        ? Status::Error(Code::kFull,
+                                        "%s: the disk is full: no room for the log's index, %s-shm",
+                                        called_.c_str(), path_.c_str())
+                        : Status::Error(Code::kFull, "%s: the disk is full", called_.c_str());
                 break;
             case Code::kBusy:
                 status =
@@ -350,8 +361,9 @@ Status Connection::ErrorStatus(int code, const char* doing) {
                 status = Status::Error(Code::kInterrupted, "interrupted");
                 break;
             default:
-                status = Status::Error(TranslateCode(use), "%s: %s (SQLite code %d, in: %.120s)",
-                                       called_.c_str(), text, use, doing ? doing : "");
+                status = Status::Error(TranslateCode(use, os_errno),
+                                       "%s: %s (SQLite code %d, in: %.120s)", called_.c_str(), text,
+                                       use, doing ? doing : "");
         }
     }
     status.WithDetail(use, os_errno);

@@ -124,4 +124,38 @@ Status CheckLength(const std::string& path) {
                          static_cast<long long>(pages * kPageBytes));
 }
 
+void RemoveUnborn(const std::string& full_name) {
+    constexpr int kApplicationIdAt = 68;
+    sqlite3_vfs* vfs = sqlite3_vfs_find(CurrentPageVfs());
+    std::unique_ptr<char[]> space(new char[static_cast<size_t>(vfs->szOsFile)]());
+    auto* file = reinterpret_cast<sqlite3_file*>(space.get());
+    if (!FileExists(full_name) ||
+        vfs->xOpen(vfs, full_name.c_str(), file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_DB,
+                   nullptr) != SQLITE_OK) {
+        return;
+    }
+    // Whoever uses a file holds at least the shared lock, or is about to find that it has moved.
+    const bool locked = file->pMethods->xLock(file, SQLITE_LOCK_SHARED) == SQLITE_OK &&
+                        file->pMethods->xLock(file, SQLITE_LOCK_RESERVED) == SQLITE_OK &&
+                        file->pMethods->xLock(file, SQLITE_LOCK_EXCLUSIVE) == SQLITE_OK;
+    unsigned char header[kApplicationIdAt + 4] = {};
+    sqlite3_int64 bytes = 0;
+    bool unborn = locked && !HasContent(full_name + "-wal") &&
+                  file->pMethods->xFileSize(file, &bytes) == SQLITE_OK;
+    if (unborn && bytes > 0) {
+        // A first page that says no more than how pages are to be.
+        unborn = bytes <= kPageBytes &&
+                 file->pMethods->xRead(file, header, sizeof header, 0) == SQLITE_OK &&
+                 std::memcmp(header + kApplicationIdAt, "\0\0\0\0", 4) == 0;
+    }
+    if (unborn) {
+        // The file last: as long as it is there and locked, nobody else makes any of these.
+        for (const char* suffix : {"-shm", "-wal", "-journal", ""}) {
+            vfs->xDelete(vfs, (full_name + suffix).c_str(), 0);
+        }
+    }
+    file->pMethods->xUnlock(file, SQLITE_LOCK_NONE);
+    file->pMethods->xClose(file);
+}
+
 }  // namespace quern::storage

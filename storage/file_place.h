@@ -46,6 +46,10 @@ std::optional<FileStamp> StampOf(const std::string& path);
 // this waits for the next one.
 std::optional<FileStamp> StampAtRest(const std::string& path);
 
+// Takes away what a failed attempt to create a database left at a path where nothing was: a file
+// without content of ours. Leaves it alone when another process has it open by now.
+void RemoveUnborn(const std::string& full_name);
+
 // kTruncated when a file without a log is shorter than its header promises, else OK.
 Status CheckLength(const std::string& path);
 

@@ -68,9 +68,10 @@ Status Writer::Commit(const std::function<void(bool committed)>& before_unlock) 
         const std::string message = status.message();
         sqlite3_exec(connection_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
         // A full disk cuts the commit's own frame short, which recovery ignores: that outcome is
-        // known. After any other failure the frame may be whole on the disk although its sync
-        // failed.
-        if (status.code() != Code::kFull && status.code() != Code::kInterrupted) {
+        // known. After any other failure, also when it is the log's index that found no room, the
+        // frame may be whole on the disk.
+        const bool cut_short = (status.detail() & 0xff) == SQLITE_FULL;
+        if (!cut_short && status.code() != Code::kInterrupted) {
             status = Status::Error(Code::kOutcomeUnknown,
                                    "commit failed and its outcome is unknown; close and reopen the "
                                    "file to learn it (%s)",
@@ -149,8 +150,9 @@ Result<std::unique_ptr<Connection>> FileStore::OpenReader() {
     if (pending != file_name_ + "-wal") {
         return shared;
     }
+    const bool full = shared.status().code() == Code::kFull;
     return Status::Error(
-               Code::kCantOpen,
+               full ? Code::kFull : Code::kCantOpen,
                "%s: there are commits in %s, and the index needed to read them, %s-shm, "
                "can be neither made nor used here: somebody who may write there has to open it "
                "once (%s)",
@@ -176,7 +178,11 @@ Result<std::unique_ptr<FileStore>> FileStore::Open(const StoreOptions& options) 
         // Connections are opened later, too, when the program may have another current directory.
         store->file_name_ = FullName(options.path);
     }
+    const bool is_new = !store->in_memory_ && options.create && !FileExists(store->file_name_);
     Status status = store->OpenFirst();
+    if (!status.ok() && is_new) {
+        RemoveUnborn(store->file_name_);
+    }
     if (status.code() == Code::kCorrupt && !store->in_memory_) {
         const Status length = CheckLength(options.path);
         status = length.ok() ? status : length;
