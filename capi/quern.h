@@ -132,10 +132,11 @@ QUERN_API const char *quern_build_info(void);
 #define QUERN_ERR_LIMIT (-200) /* more than a limit allows; the message names limit and value */
 #define QUERN_ERR_NOMEM (-201) /* out of memory */
 /* busy family, -300 .. -399 */
-#define QUERN_ERR_BUSY (-300) /* another writer holds the file longer than busy_ms */
+#define QUERN_ERR_BUSY (-300) /* another writer holds the file longer than busy_ms, or changed it under a reader
+                                 that cannot lock it (see quern_open) */
 /* I/O family, -400 .. -499 */
 #define QUERN_ERR_IO (-400)              /* read or write failed; os_errno tells more */
-#define QUERN_ERR_FULL (-401)            /* disk full; the transaction was rolled back */
+#define QUERN_ERR_FULL (-401)            /* disk full; what was begun was rolled back */
 #define QUERN_ERR_CANT_OPEN (-402)       /* the file does not exist or may not be opened */
 #define QUERN_ERR_OUTCOME_UNKNOWN (-403) /* commit failed part-way: the transaction may be there or not after
                                             reopening. The writer refuses more work until the file is reopened */
@@ -191,9 +192,18 @@ typedef struct quern_text quern_text;         /* a text that came back (JSON rep
 **   maintenance=auto|off|background   who seals and merges: the committing thread (default), nobody (call
 **                        quern_optimize yourself), or a worker thread of this handle
 **   seal_rows=N seal_kb=N     the log is sealed into a segment beyond this (default 16384 rows, 16384 KiB)
+** While the file is open, two companions lie beside it: FILE-wal, the write-ahead log, and FILE-shm, its index. The
+** last handle of all processes to close folds the log into the file and removes both. A mode=ro handle does that, too,
+** where the file may be written; beyond that it never changes the file.
+** mode=ro where they cannot be made (the directory or the file may not be written, or the disk is full): the file is
+** read as it stands, without locks, and no companions are made. A snapshot then is the file as it was found. Should
+** somebody with more rights write the file meanwhile, reads of older snapshots return BUSY, never a mixture; a new
+** snapshot sees the change. A log that holds commits but cannot be read without making its index is CANT_OPEN.
 ** Cost: a few file reads whatever the file's size; vectors are loaded by the first search that needs them.
 ** Do not open the same file with a second copy of SQLite inside the same process: POSIX drops the locks.
-** Errors: CANT_OPEN, NOT_A_DATABASE, NEWER, TRUNCATED, CORRUPT, BUSY, READ_ONLY, OPTION, IO, NOMEM. */
+** Errors: CANT_OPEN, NOT_A_DATABASE, NEWER, TRUNCATED, CORRUPT, BUSY, READ_ONLY (the file or its directory may not be
+** written, and mode is not ro), FULL (no room for what a writer needs beside the file; mode=ro works), OPTION, IO, NOMEM.
+** A database that could not be created leaves no file. */
 QUERN_API int32_t quern_open(const char *path, const char *options, quern_db **db, quern_error *err) QUERN_MUST_USE;
 
 /* Closes; NULL is allowed. Transactions still open are rolled back, snapshots and cursors end. */

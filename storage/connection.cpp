@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
+
 #include "storage/base/test_fault.h"
 #include "storage/page_vfs.h"
 
@@ -12,13 +14,17 @@ namespace {
 // Statements kept per connection: there are about forty different ones for each collection.
 constexpr size_t kIdleStatementsMax = 400;
 
-Code TranslateCode(int code) {
+Code TranslateCode(int code, int os_errno) {
     if (code == SQLITE_IOERR_DATA || code == SQLITE_CORRUPT_VTAB ||
         code == SQLITE_IOERR_CORRUPTFS) {
         return Code::kCorrupt;
     }
     if (code == SQLITE_IOERR_NOMEM) {
         return Code::kNoMem;
+    }
+    // The log's index is a file, too; when it cannot grow, SQLite calls that an I/O error.
+    if (code == SQLITE_IOERR_SHMSIZE && (os_errno == ENOSPC || os_errno == EDQUOT)) {
+        return Code::kFull;
     }
     switch (code & 0xff) {
         case SQLITE_OK: return Code::kOk;
@@ -170,27 +176,36 @@ Cell Statement::ColumnCell(int index) {
     return cell;
 }
 
+namespace {
+
+// The URI of a file that SQLite reads as it stands. The path may hold any character.
+std::string FrozenUri(const std::string& path) {
+    // Two slashes at its start would be read as the name of a machine.
+    std::string uri = path.compare(0, 2, "//") == 0 ? "file://" : "file:";
+    for (const char c : path) {
+        if (c == '?' || c == '#' || c == '%') {
+            char hex[4];
+            std::snprintf(hex, sizeof hex, "%%%02X", static_cast<unsigned char>(c));
+            uri += hex;
+        } else {
+            uri += c;
+        }
+    }
+    return uri + "?immutable=1";
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& options) {
     std::unique_ptr<Connection> connection(new Connection());
     connection->path_ = options.path;
+    connection->called_ = options.called.empty() ? options.path : options.called;
+    connection->read_only_ = options.read_only;
+    connection->frozen_ = options.frozen;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    flags |= options.frozen ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE;
     flags |= options.create ? SQLITE_OPEN_CREATE : 0;
-    std::string name = options.path;
-    if (options.immutable) {
-        std::string escaped;
-        for (const char c : options.path) {
-            if (c == '?' || c == '#' || c == '%') {
-                char hex[4];
-                std::snprintf(hex, sizeof hex, "%%%02X", static_cast<unsigned char>(c));
-                escaped += hex;
-            } else {
-                escaped += c;
-            }
-        }
-        name = "file:" + escaped + "?immutable=1";
-        flags |= SQLITE_OPEN_URI;
-    }
+    const std::string name = options.frozen ? FrozenUri(options.path) : options.path;
     const int code = sqlite3_open_v2(name.c_str(), &connection->handle_, flags, options.vfs);
     if (code != SQLITE_OK) {
         return connection->ErrorStatus(code, "open");
@@ -211,7 +226,9 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     QUERN_TRY(connection->Execute("PRAGMA mmap_size=0"));
     QUERN_TRY(connection->Execute("PRAGMA cell_size_check=ON"));
     QUERN_TRY(connection->Execute("PRAGMA cache_size=-" + std::to_string(options.cache_kb)));
-    if (!options.read_only) {
+    if (options.read_only) {
+        QUERN_TRY(connection->Execute("PRAGMA query_only=ON"));
+    } else {
         const bool full =
             options.durability == Durability::kFull && !TestFault(Fault::kSynchronousNormal);
         QUERN_TRY(
@@ -223,6 +240,10 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
         QUERN_TRY(connection->Execute("PRAGMA journal_size_limit=8388608"));
     }
     return connection;
+}
+
+Status Connection::LetTemporaryViews(bool in) {
+    return read_only_ ? Execute(in ? "PRAGMA query_only=OFF" : "PRAGMA query_only=ON") : Status();
 }
 
 Connection::~Connection() {
@@ -304,34 +325,45 @@ Status Connection::ErrorStatus(int code, const char* doing) {
         const auto page = LastBadPage(path_);
         status =
             page ? Status::Error(Code::kCorrupt, "%s: page %u is damaged (its checksum is wrong)",
-                                 path_.c_str(), static_cast<unsigned>(*page))
+                                 called_.c_str(), static_cast<unsigned>(*page))
                  : Status::Error(Code::kCorrupt, "%s: a page is damaged (its checksum is wrong)",
-                                 path_.c_str());
+                                 called_.c_str());
+    } else if (use == SQLITE_IOERR_VNODE) {
+        status = Status::Error(Code::kBusy,
+                               "%s: another process changed the file while it was read without "
+                               "locks; a new snapshot sees the change",
+                               called_.c_str());
     } else {
-        switch (TranslateCode(use)) {
+        switch (TranslateCode(use, os_errno)) {
             case Code::kFull:
-                status = Status::Error(Code::kFull, "%s: the disk is full", path_.c_str());
+                status =
+                    use == SQLITE_IOERR_SHMSIZE
+                        ? Status::Error(Code::kFull,
+                                        "%s: the disk is full: no room for the log's index, %s-shm",
+                                        called_.c_str(), path_.c_str())
+                        : Status::Error(Code::kFull, "%s: the disk is full", called_.c_str());
                 break;
             case Code::kBusy:
                 status =
                     Status::Error(Code::kBusy, "%s: another process or thread holds the file (%s)",
-                                  path_.c_str(), text);
+                                  called_.c_str(), text);
                 break;
             case Code::kNotADatabase:
                 status =
                     Status::Error(Code::kNotADatabase,
-                                  "%s: not a quern database (no SQLite header)", path_.c_str());
+                                  "%s: not a quern database (no SQLite header)", called_.c_str());
                 break;
             case Code::kCantOpen:
-                status = Status::Error(Code::kCantOpen, "%s: cannot be opened (%s)", path_.c_str(),
-                                       text);
+                status = Status::Error(Code::kCantOpen, "%s: cannot be opened (%s)",
+                                       called_.c_str(), text);
                 break;
             case Code::kInterrupted:
                 status = Status::Error(Code::kInterrupted, "interrupted");
                 break;
             default:
-                status = Status::Error(TranslateCode(use), "%s: %s (SQLite code %d, in: %.120s)",
-                                       path_.c_str(), text, use, doing ? doing : "");
+                status = Status::Error(TranslateCode(use, os_errno),
+                                       "%s: %s (SQLite code %d, in: %.120s)", called_.c_str(), text,
+                                       use, doing ? doing : "");
         }
     }
     status.WithDetail(use, os_errno);

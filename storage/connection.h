@@ -67,10 +67,16 @@ enum class Durability { kFull, kRelaxed };
 
 struct ConnectionOptions {
     std::string path;
+    std::string called;  // the name in messages; empty: the path
     const char* vfs = nullptr;
     bool create = false;
+    // Refuses statements that write. The file is opened for writing where it may be written, so
+    // that the last connection to close can put the file's companions away, as SQLite does under
+    // its locks.
     bool read_only = false;
-    bool immutable = false;
+    // For a read-only file without a log: reads it as it stands, without locks (page_vfs.h). Fails
+    // with kBusy when another process changes it.
+    bool frozen = false;
     int busy_ms = 5000;
     int cache_kb = 2000;
     Durability durability = Durability::kFull;
@@ -94,6 +100,9 @@ public:
     void SetWork(Work* work, const char* task);
     Status ErrorStatus(int code, const char* doing);
     sqlite3* handle() { return handle_; }
+    bool frozen() const { return frozen_; }
+    // A read-only connection refuses views of its own, too, unless they are let in for a while.
+    Status LetTemporaryViews(bool in);
     bool in_transaction() const;
     int64_t changes() const;
     // A number that moves with every commit to the file, by whomever; inside a transaction it is
@@ -111,6 +120,9 @@ private:
     Work* work_ = nullptr;
     const char* task_ = nullptr;
     std::string path_;
+    std::string called_;
+    bool read_only_ = false;
+    bool frozen_ = false;
     std::unordered_map<std::string, sqlite3_stmt*> idle_;
 };
 

@@ -1,16 +1,14 @@
 #include "storage/file_store.h"
 
 #include <sqlite3.h>
-#include <sys/stat.h>
 #include <zstd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <thread>
 
+#include "storage/file_place.h"
 #include "storage/memory_vfs.h"
 #include "storage/page_vfs.h"
 
@@ -23,47 +21,17 @@ constexpr size_t kIdleReadersMax = 16;
 // A process-wide number, so that two databases in memory never share files.
 std::atomic<uint64_t> memory_databases{0};
 
-// Never by opening it: closing a file again would drop the locks that this process has on it.
-bool FileExists(const std::string& path) {
-    struct stat info;
-    return stat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
-}
-
-// kTruncated when a file without a log is shorter than its header promises, else OK. Reads through
-// SQLite's VFS, for the same reason.
-Status CheckLength(const std::string& path) {
-    struct stat info;
-    if (stat((path + "-wal").c_str(), &info) == 0 && info.st_size > 0) {
-        return {};
+// Whether a connection failed because the log or its index, which all users of a file share, can be
+// neither made nor used here: the directory may not be written, or the disk is full.
+bool CannotShareLog(const Status& status) {
+    switch (status.detail()) {
+        case SQLITE_IOERR_SHMOPEN:
+        case SQLITE_IOERR_SHMSIZE:
+        case SQLITE_IOERR_SHMMAP: return true;
+        default: break;
     }
-    sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
-    std::unique_ptr<char[]> space(new char[static_cast<size_t>(vfs->szOsFile)]());
-    auto* file = reinterpret_cast<sqlite3_file*>(space.get());
-    std::string full(static_cast<size_t>(vfs->mxPathname) + 2, '\0');
-    if (vfs->xFullPathname(vfs, path.c_str(), vfs->mxPathname, full.data()) != SQLITE_OK ||
-        vfs->xOpen(vfs, full.c_str(), file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, nullptr) !=
-            SQLITE_OK) {
-        return {};
-    }
-    unsigned char header[32];
-    sqlite3_int64 bytes = 0;
-    const bool read = file->pMethods->xRead(file, header, sizeof header, 0) == SQLITE_OK &&
-                      file->pMethods->xFileSize(file, &bytes) == SQLITE_OK;
-    file->pMethods->xClose(file);
-    if (!read || std::memcmp(header, "SQLite format 3", 16) != 0 || header[16] != 0x40 ||
-        header[17] != 0) {
-        return {};
-    }
-    int64_t pages = 0;
-    for (int i = 28; i < 32; i++) {
-        pages = pages << 8 | header[i];
-    }
-    if (bytes >= pages * kPageBytes) {
-        return {};
-    }
-    return Status::Error(Code::kTruncated, "%s: has %lld bytes where its header promises %lld",
-                         path.c_str(), static_cast<long long>(bytes),
-                         static_cast<long long>(pages * kPageBytes));
+    const int base = status.detail() & 0xff;
+    return base == SQLITE_READONLY || base == SQLITE_CANTOPEN || base == SQLITE_FULL;
 }
 
 // Bytes of the file as the file system sees it.
@@ -100,9 +68,10 @@ Status Writer::Commit(const std::function<void(bool committed)>& before_unlock) 
         const std::string message = status.message();
         sqlite3_exec(connection_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
         // A full disk cuts the commit's own frame short, which recovery ignores: that outcome is
-        // known. After any other failure the frame may be whole on the disk although its sync
-        // failed.
-        if (status.code() != Code::kFull && status.code() != Code::kInterrupted) {
+        // known. After any other failure, also when it is the log's index that found no room, the
+        // frame may be whole on the disk.
+        const bool cut_short = (status.detail() & 0xff) == SQLITE_FULL;
+        if (!cut_short && status.code() != Code::kInterrupted) {
             status = Status::Error(Code::kOutcomeUnknown,
                                    "commit failed and its outcome is unknown; close and reopen the "
                                    "file to learn it (%s)",
@@ -123,10 +92,10 @@ Status Writer::Commit(const std::function<void(bool committed)>& before_unlock) 
 ConnectionOptions FileStore::ConnectionFor(bool writer) const {
     ConnectionOptions connection;
     connection.path = file_name_;
+    connection.called = options_.path;
     connection.vfs = in_memory_ ? MemoryPageVfs() : CurrentPageVfs();
     connection.create = writer && options_.create;
     connection.read_only = options_.read_only;
-    connection.immutable = immutable_;
     connection.busy_ms = options_.busy_ms;
     connection.cache_kb = writer ? 8000 : 2000;
     connection.durability = options_.durability;
@@ -137,17 +106,83 @@ Result<std::unique_ptr<Connection>> FileStore::OpenConnection(bool writer) {
     return Connection::Open(ConnectionFor(writer));
 }
 
+Result<std::unique_ptr<Connection>> FileStore::OpenFrozen() {
+    ConnectionOptions options = ConnectionFor(false);
+    options.frozen = true;
+    QUERN_ASSIGN(std::unique_ptr<Connection> connection, Connection::Open(options));
+    // A writer that began meanwhile has a log by now, and what it does from now on changes the
+    // stamp.
+    const std::string pending = PendingFile(file_name_);
+    if (!pending.empty()) {
+        return Status::Error(Code::kBusy, "%s: another process has just begun to write it",
+                             options_.path.c_str());
+    }
+    return connection;
+}
+
+// SQLite's readers share a log and its index with the writers, and make both when they are not
+// there. Where they cannot, and nobody has left anything in a log, nobody is writing: the file is
+// read as it stands, and page_vfs watches that it stays so. The same where the file itself may not
+// be written: companions made by somebody who cannot take them away again would lock its owner out.
+Result<std::unique_ptr<Connection>> FileStore::OpenReader() {
+    const std::optional<FileStamp> stamp = StampOf(file_name_);
+    if (inode_ != 0 && stamp.has_value() && stamp->inode != inode_) {
+        return Status::Error(Code::kCantOpen,
+                             "%s: another file has taken its place; close and open it again",
+                             options_.path.c_str());
+    }
+    if (in_memory_ || !options_.read_only) {
+        return OpenConnection(false);
+    }
+    std::string pending = PendingFile(file_name_);
+    const bool guest = MayNotBeWritten(file_name_) && IsReadableFile(file_name_);
+    if (guest && pending.empty() && !FileExists(file_name_ + "-shm")) {
+        return OpenFrozen();
+    }
+    Result<std::unique_ptr<Connection>> shared = OpenConnection(false);
+    if (shared.ok() || !CannotShareLog(shared.status()) || !IsReadableFile(file_name_)) {
+        return shared;
+    }
+    pending = PendingFile(file_name_);
+    if (pending.empty()) {
+        return OpenFrozen();
+    }
+    if (pending != file_name_ + "-wal") {
+        return shared;
+    }
+    const bool full = shared.status().code() == Code::kFull;
+    return Status::Error(
+               full ? Code::kFull : Code::kCantOpen,
+               "%s: there are commits in %s, and the index needed to read them, %s-shm, "
+               "can be neither made nor used here: somebody who may write there has to open it "
+               "once (%s)",
+               options_.path.c_str(), pending.c_str(), file_name_.c_str(),
+               shared.status().message().c_str())
+        .WithDetail(shared.status().detail(), shared.status().os_errno());
+}
+
 Result<std::unique_ptr<FileStore>> FileStore::Open(const StoreOptions& options) {
     QUERN_TRY(RegisterPageVfs());
     std::unique_ptr<FileStore> store(new FileStore());
     store->options_ = options;
-    store->file_name_ = options.path;
     if (options.path == ":memory:") {
+        if (!options.create) {
+            return Status::Error(Code::kCantOpen,
+                                 ":memory: is always a new database; mode=ro and mode=rw are for "
+                                 "those that exist");
+        }
         QUERN_TRY(RegisterMemoryVfs());
         store->in_memory_ = true;
         store->file_name_ = "/quern-memory-" + std::to_string(memory_databases.fetch_add(1));
+    } else {
+        // Connections are opened later, too, when the program may have another current directory.
+        store->file_name_ = FullName(options.path);
     }
+    const bool is_new = !store->in_memory_ && options.create && !FileExists(store->file_name_);
     Status status = store->OpenFirst();
+    if (!status.ok() && is_new) {
+        RemoveUnborn(store->file_name_);
+    }
     if (status.code() == Code::kCorrupt && !store->in_memory_) {
         const Status length = CheckLength(options.path);
         status = length.ok() ? status : length;
@@ -159,18 +194,23 @@ Result<std::unique_ptr<FileStore>> FileStore::Open(const StoreOptions& options) 
 }
 
 Status FileStore::OpenFirst() {
-    QUERN_ASSIGN(std::unique_ptr<Connection> connection, OpenConnection(!options_.read_only));
-    Status header = CheckHeader(connection.get());
-    // A file on read-only media cannot have its log index: without a log it can be read as it
-    // stands.
-    const bool cannot_lock = header.code() == Code::kCantOpen || header.code() == Code::kReadOnly;
-    if (!header.ok() && options_.read_only && cannot_lock && !FileExists(options_.path + "-wal")) {
-        immutable_ = true;
-        connection.reset();
-        QUERN_ASSIGN(connection, OpenConnection(false));
-        header = CheckHeader(connection.get());
+    if (!options_.read_only && MayNotBeWritten(file_name_) && IsReadableFile(file_name_)) {
+        return Status::Error(Code::kReadOnly,
+                             "%s: this process may not write it; mode=ro opens it for reading",
+                             options_.path.c_str());
     }
-    QUERN_TRY(header);
+    Result<std::unique_ptr<Connection>> opened =
+        options_.read_only ? OpenReader() : OpenConnection(true);
+    if (!options_.read_only && opened.status().detail() == SQLITE_READONLY_DIRECTORY) {
+        return Status::Error(Code::kReadOnly,
+                             "%s: this process may not write its directory, where a writer keeps "
+                             "its log; mode=ro opens it for reading",
+                             options_.path.c_str());
+    }
+    QUERN_ASSIGN(std::unique_ptr<Connection> connection, std::move(opened));
+    QUERN_TRY(CheckHeader(connection.get()));
+    const std::optional<FileStamp> stamp = StampOf(file_name_);
+    inode_ = stamp.has_value() && !in_memory_ ? stamp->inode : 0;
     if (options_.read_only) {
         idle_readers_.push_back(std::move(connection));
     } else {
@@ -281,17 +321,29 @@ bool FileStore::poisoned() const {
     return poisoned_;
 }
 
-Result<std::unique_ptr<Reader>> FileStore::BeginRead() {
-    std::unique_ptr<Connection> connection;
-    {
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (!idle_readers_.empty()) {
+std::unique_ptr<Connection> FileStore::TakeIdleReader() {
+    while (true) {
+        std::unique_ptr<Connection> connection;
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            if (idle_readers_.empty()) {
+                return nullptr;
+            }
             connection = std::move(idle_readers_.back());
             idle_readers_.pop_back();
         }
+        if (!connection->frozen() ||
+            (!FrozenFileChanged(connection->handle()) && PendingFile(file_name_).empty())) {
+            return connection;
+        }
+        // Somebody writes the file after all: the next connection shares the log with him.
     }
+}
+
+Result<std::unique_ptr<Reader>> FileStore::BeginRead() {
+    std::unique_ptr<Connection> connection = TakeIdleReader();
     if (connection == nullptr) {
-        QUERN_ASSIGN(connection, OpenConnection(false));
+        QUERN_ASSIGN(connection, OpenReader());
     }
     std::unique_ptr<Reader> reader(new Reader(this, std::move(connection)));
     {

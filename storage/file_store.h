@@ -105,6 +105,9 @@ private:
     FileStore() = default;
     ConnectionOptions ConnectionFor(bool writer) const;
     Result<std::unique_ptr<Connection>> OpenConnection(bool writer);
+    Result<std::unique_ptr<Connection>> OpenReader();
+    Result<std::unique_ptr<Connection>> OpenFrozen();
+    std::unique_ptr<Connection> TakeIdleReader();
     Status OpenFirst();
     Status Initialize(Connection* connection);
     Status CheckHeader(Connection* connection);
@@ -113,9 +116,11 @@ private:
     void Return(std::unique_ptr<Connection> connection);
 
     StoreOptions options_;
-    std::string file_name_;
+    std::string file_name_;  // what SQLite opens: an absolute path, or a name of memory_vfs.h
     bool in_memory_ = false;
-    bool immutable_ = false;
+    // The file that was opened, 0: none that the system knows. Connections are opened by name
+    // later, too, and must never mix it with another file that took its place.
+    uint64_t inode_ = 0;
 
     mutable std::mutex mutex_;  // protects what follows
     std::condition_variable writer_free_;

@@ -12,6 +12,7 @@
 
 #include "storage/base/hash.h"
 #include "storage/base/test_fault.h"
+#include "storage/file_place.h"
 
 namespace quern::storage {
 
@@ -30,6 +31,8 @@ struct MainFile {
     std::string path;
     Kind kind = Kind::kUnknown;
     std::unique_ptr<char[]> page{new char[kPageSize]};  // a page with its checksum, on its way down
+    bool frozen = false;                                // opened with immutable=1
+    std::optional<FileStamp> stamp;                     // of a frozen file, when it was opened
 };
 
 struct PageFile {
@@ -130,6 +133,10 @@ void NoteBadPage(const std::string& path, uint32_t number) {
     }
 }
 
+bool HasChanged(const MainFile& main) {
+    return main.frozen && (!main.stamp.has_value() || StampOf(main.path) != main.stamp);
+}
+
 bool IsPage(int bytes, sqlite3_int64 offset) {
     return bytes == kPageSize && offset % kPageSize == 0;
 }
@@ -147,6 +154,9 @@ int Close(sqlite3_file* file) {
 int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
     const int code = Below(file)->pMethods->xRead(Below(file), out, bytes, offset);
     MainFile* main = Of(file)->main;
+    if (main != nullptr && HasChanged(*main)) {
+        return SQLITE_IOERR_VNODE;
+    }
     if (code != SQLITE_OK || main == nullptr || !IsPage(bytes, offset)) {
         return code;
     }
@@ -278,6 +288,10 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
     try {
         page_file->main = new MainFile();
         page_file->main->path = name == nullptr ? "" : name;
+        if ((flags & SQLITE_OPEN_URI) != 0 && sqlite3_uri_boolean(name, "immutable", 0) != 0) {
+            page_file->main->frozen = true;
+            page_file->main->stamp = StampAtRest(page_file->main->path);
+        }
     } catch (const std::bad_alloc&) {
         Close(file);
         file->pMethods = nullptr;
@@ -417,6 +431,15 @@ uint32_t BigEndian(const unsigned char* bytes) {
            static_cast<uint32_t>(bytes[2]) << 8 | bytes[3];
 }
 
+// The connection's database file, if it is one of this layer's.
+sqlite3_file* MainFileOf(sqlite3* db) {
+    sqlite3_file* file = nullptr;
+    const bool ours =
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
+        file != nullptr && (file->pMethods == &kMethods || file->pMethods == &kPlainMethods);
+    return ours ? file : nullptr;
+}
+
 // Numbers of the pages of which the write-ahead log holds a copy. A crash while the log is moved
 // into the file may leave such a page torn in the file: the log is what counts then.
 std::set<uint32_t> PagesInLog(sqlite3* db) {
@@ -447,11 +470,15 @@ std::set<uint32_t> PagesInLog(sqlite3* db) {
 
 }  // namespace
 
+bool FrozenFileChanged(sqlite3* db) {
+    sqlite3_file* file = MainFileOf(db);
+    return file != nullptr && Of(file)->main != nullptr && HasChanged(*Of(file)->main);
+}
+
 std::vector<uint32_t> ScanPages(sqlite3* db) {
     std::vector<uint32_t> bad;
-    sqlite3_file* file = nullptr;
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
-        file == nullptr || (file->pMethods != &kMethods && file->pMethods != &kPlainMethods)) {
+    sqlite3_file* file = MainFileOf(db);
+    if (file == nullptr) {
         return bad;
     }
     sqlite3_file* below = Below(file);

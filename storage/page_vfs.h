@@ -11,6 +11,12 @@
 // only counts as never written. The write-ahead log passes through: its frames have checksums of
 // their own, and their pages get ours when they move into the file.
 //
+// A file opened with SQLite's immutable=1 is read without locks, so nothing keeps another process
+// from changing it meanwhile. The layer notes the file's stamp when it opens it, and compares after
+// each read: the kernel sets the time of a file before it takes over the bytes, so whatever was
+// read before an equal stamp belongs to the state that was opened. Else the read fails with
+// SQLITE_IOERR_VNODE.
+//
 // Thread rule: all functions are thread-safe.
 #pragma once
 
@@ -35,6 +41,8 @@ const char* RegisterPageVfsOver(const char* base);
 
 // The page of this database that last failed its check, if any has.
 std::optional<uint32_t> LastBadPage(const std::string& path);
+// Whether the file of a connection opened with immutable=1 is no longer what was opened.
+bool FrozenFileChanged(sqlite3* db);
 // Reads all pages of the main file and returns the numbers of those that fail (at most 100). A page
 // of which the write-ahead log holds a newer copy is not counted: SQLite reads that one.
 std::vector<uint32_t> ScanPages(sqlite3* db);

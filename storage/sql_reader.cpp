@@ -170,11 +170,14 @@ Status RunAuthorized(Connection* connection, const std::string& statement, Work*
 
 Status RunSql(Connection* connection, const std::vector<SqlView>& views,
               const std::string& statement, Work* work, const SqlSink& sink) {
-    Status status;
+    Status status = connection->LetTemporaryViews(true);
     size_t made = 0;
     for (; made < views.size() && status.ok(); made++) {
         status = connection->Execute("CREATE TEMP VIEW " + QuoteName(views[made].name) + " AS " +
                                      views[made].select);
+    }
+    if (status.ok()) {
+        status = connection->LetTemporaryViews(false);
     }
     if (status.ok()) {
         ScopedWork scope(connection, work, "sql");
@@ -184,6 +187,7 @@ Status RunSql(Connection* connection, const std::vector<SqlView>& views,
         status = RunAuthorized(connection, statement, work, sink);
         sqlite3_set_authorizer(connection->handle(), nullptr, nullptr);
     }
+    static_cast<void>(connection->LetTemporaryViews(true).ok());
     for (size_t i = 0; i < made; i++) {
         const Status dropped =
             connection->Execute("DROP VIEW IF EXISTS temp." + QuoteName(views[i].name));
@@ -191,7 +195,8 @@ Status RunSql(Connection* connection, const std::vector<SqlView>& views,
             status = dropped;
         }
     }
-    return status;
+    const Status closed = connection->LetTemporaryViews(false);
+    return status.ok() ? closed : status;
 }
 
 }  // namespace quern::storage

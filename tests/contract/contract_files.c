@@ -50,6 +50,14 @@ static void nothing_there(void) {
     CHECK(stat(path, &info) != 0); /* refusing creates nothing */
     refuse(QUERN_ERR_CANT_OPEN, "no such directory", "/nowhere/at/all.quern", NULL);
     refuse(QUERN_ERR_CANT_OPEN, "a directory", "/", NULL);
+    path = scratch_path("folder");
+    CHECK_INT(0, mkdir(path, 0700));
+    refuse(QUERN_ERR_CANT_OPEN, "a directory", path, NULL);
+    refuse(QUERN_ERR_CANT_OPEN, "a directory, ro", path, "mode=ro");
+    path = scratch_path("absent.quern");
+    refuse(QUERN_ERR_CANT_OPEN, "in memory, ro", ":memory:", "mode=ro");
+    check_message(__FILE__, __LINE__, ":memory:");
+    refuse(QUERN_ERR_CANT_OPEN, "in memory, rw", ":memory:", "mode=rw");
     WANT(QUERN_OK, quern_open(path, "mode=rwc", &db, E));
     quern_close(db);
     WANT(QUERN_OK, quern_open(path, "mode=rw", &db, E));

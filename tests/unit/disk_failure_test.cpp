@@ -141,6 +141,72 @@ TEST_CASE("a full disk during maintenance loses nothing") {
     disk.Verify();
 }
 
+TEST_CASE("on a full disk a database can be read, and says what has no room for writing") {
+    Disk disk;
+    REQUIRE(disk.Insert(0, 10) == QUERN_OK);
+    quern_close(disk.db);
+    disk.db = nullptr;
+    FaultyDisk::bytes_left = 0;
+    FaultyDisk::index_full = true;
+    REQUIRE(quern_open(disk.path().c_str(), nullptr, &disk.db, &disk.err) == QUERN_ERR_FULL);
+    REQUIRE(std::string(disk.err.message).find("-shm") != std::string::npos);
+    disk.Open("mode=ro");
+    REQUIRE(disk.Count() == 10);
+    disk.Verify();
+    FaultyDisk::Heal();
+    disk.Open("");
+    REQUIRE(disk.Insert(100, 10) == QUERN_OK);
+    REQUIRE(disk.Count() == 20);
+    disk.Verify();
+    quern_close(disk.db);
+    disk.db = nullptr;
+    REQUIRE_FALSE(std::filesystem::exists(disk.path() + "-wal"));
+    REQUIRE_FALSE(std::filesystem::exists(disk.path() + "-shm"));
+}
+
+TEST_CASE("a commit that fails for want of room for the log's index has an unknown outcome") {
+    Disk disk;
+    REQUIRE(disk.Insert(0, 10) == QUERN_OK);
+    // The index grows with every 4096 pages or so of the log, which does not start over while a
+    // snapshot is open.
+    quern_snapshot* snapshot = nullptr;
+    REQUIRE(quern_snapshot_new(disk.db, &snapshot, &disk.err) == QUERN_OK);
+    FaultyDisk::index_full = true;
+    int32_t status = QUERN_OK;
+    for (int i = 0; i < 100 && status == QUERN_OK; i++) {
+        status = disk.Insert(1000 + i * 10000, 5000);
+    }
+    quern_snapshot_free(snapshot);
+    FaultyDisk::Heal();
+    REQUIRE((status == QUERN_ERR_OUTCOME_UNKNOWN || status == QUERN_ERR_FULL));
+    disk.Open("");
+    REQUIRE(disk.Count() >= 10);
+    disk.Verify();
+}
+
+TEST_CASE("an attempt to create a database on a full disk leaves nothing") {
+    Disk disk;
+    const std::string path = disk.path() + ".copy";
+    for (const bool index_full : {false, true}) {
+        for (const int64_t room : {0, 5000, 20000, 40000, 60000, 100000}) {
+            CAPTURE(index_full, room);
+            FaultyDisk::bytes_left = room;
+            FaultyDisk::index_full = index_full;
+            quern_db* db = nullptr;
+            const int32_t status = quern_open(path.c_str(), nullptr, &db, &disk.err);
+            quern_close(db);
+            FaultyDisk::Heal();
+            REQUIRE((status == QUERN_ERR_FULL || (status == QUERN_OK && !index_full)));
+            for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
+                const bool kept = suffix[0] == '\0' && status == QUERN_OK;
+                CAPTURE(suffix);
+                CHECK(std::filesystem::exists(path + suffix) == kept);
+            }
+            std::filesystem::remove(path);
+        }
+    }
+}
+
 TEST_CASE("a failed sync leaves the outcome open and poisons the writer") {
     Disk disk;
     REQUIRE(disk.Insert(0, 10) == QUERN_OK);

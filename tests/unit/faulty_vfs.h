@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 
@@ -14,6 +15,7 @@ struct FaultyDisk {
     static inline std::atomic<int64_t> bytes_left{INT64_MAX};  // then writes fail with SQLITE_FULL
     static inline std::atomic<bool> sync_fails{false};
     static inline std::atomic<bool> write_fails{false};  // with an I/O error
+    static inline std::atomic<bool> index_full{false};   // no room for the index of the log
 
     static const char* Register() {
         static sqlite3_vfs vfs{};
@@ -32,6 +34,7 @@ struct FaultyDisk {
         bytes_left = INT64_MAX;
         sync_fails = false;
         write_fails = false;
+        index_full = false;
     }
 
 private:
@@ -96,6 +99,11 @@ private:
                 return Below(f)->pMethods->xDeviceCharacteristics(Below(f));
             };
             m.xShmMap = [](sqlite3_file* f, int region, int n, int extend, void volatile** to) {
+                if (index_full) {
+                    *to = nullptr;
+                    errno = ENOSPC;
+                    return SQLITE_IOERR_SHMSIZE;
+                }
                 return Below(f)->pMethods->xShmMap(Below(f), region, n, extend, to);
             };
             m.xShmLock = [](sqlite3_file* f, int first, int n, int how) {
