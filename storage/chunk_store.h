@@ -85,16 +85,19 @@ Status PublishSegment(Connection* connection, int64_t segment, uint64_t items, i
                       const std::string& mark);
 // The layout hash of one segment as it stands in the catalog, whatever its state.
 Result<uint64_t> ReadLayoutHash(Connection* connection, int64_t collection, int64_t segment);
+Result<bool> IsLive(Connection* connection, int64_t segment);
 // kNotFound when it is not live any more (another process merged it).
 Status RetireSegment(Connection* connection, int64_t segment);
 // Gives a segment that is still being built up: it is garbage from now on. Nothing happens if it is
 // not there.
 Status AbandonSegment(Connection* connection, int64_t segment);
-// Removes up to about max_bytes of chunks of segments that are retired, or whose builder is dead.
-// True: nothing is left to do.
+// The highest id of a segment in any state; 0: there are none.
+Result<int64_t> LastSegment(Connection* connection);
+// Removes up to about max_bytes of chunks of segments that are retired, or whose builder is dead,
+// with ids up to last_segment. True: nothing is left to do.
 Result<bool> SweepStep(Connection* connection,
                        const std::function<bool(const std::string& owner)>& owner_is_dead,
-                       uint64_t max_bytes);
+                       int64_t last_segment, uint64_t max_bytes);
 Result<bool> NeedsSweep(Connection* connection,
                         const std::function<bool(const std::string& owner)>& owner_is_dead);
 Status RemovePart(Connection* connection, const PartInfo& part);
@@ -128,6 +131,5 @@ private:
 Status ReadChunk(Connection* connection, const PartInfo& part, size_t chunk, char* out);
 
 inline constexpr uint64_t kSegmentItemsMax = uint64_t{1} << 31;
-inline constexpr int kChunkIdBits = 20;  // a chunk's id is part id << 20 | number: 256 GiB a part
 
 }  // namespace quern::storage
