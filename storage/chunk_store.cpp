@@ -88,7 +88,11 @@ uint64_t PartInfo::stored_bytes() const {
 
 std::string PartInfo::Name() const {
     std::string name = "segment " + std::to_string(segment) + ", part " + PartKindName(kind);
-    return field == 0 ? name : name + " of field " + std::to_string(field);
+    if (field == 0) {
+        return name;
+    }
+    return name + " of field " +
+           (field_name.empty() ? std::to_string(field) : "'" + field_name + "'");
 }
 
 const PartInfo* SegmentInfo::Find(PartKind kind, uint32_t field) const {
@@ -134,7 +138,7 @@ uint64_t SegmentInfo::LayoutHash() const {
 }
 
 Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t collection,
-                                              SegmentState state) {
+                                              SegmentState state, const Schema* schema) {
     std::vector<SegmentInfo> segments;
     {
         QUERN_ASSIGN(
@@ -191,6 +195,11 @@ Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t co
                                      static_cast<long long>(segment.id));
             }
             part.field = static_cast<uint32_t>(field);
+            for (size_t f = 0; schema != nullptr && f < schema->dense.size(); f++) {
+                if (schema->dense[f].id == part.field) {
+                    part.field_name = schema->dense[f].name;
+                }
+            }
             part.kind = static_cast<PartKind>(kind);
             part.items = static_cast<uint64_t>(items);
             part.item_bytes = static_cast<uint32_t>(item_bytes);

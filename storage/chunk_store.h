@@ -48,7 +48,8 @@ struct ChunkInfo {
 struct PartInfo {
     int64_t id = 0;
     int64_t segment = 0;
-    uint32_t field = 0;  // column id; 0: the segment itself
+    uint32_t field = 0;      // column id; 0: the segment itself
+    std::string field_name;  // for messages; empty when unknown
     PartKind kind = PartKind::kRowIds;
     int64_t generation = 0;  // of the data that it was made from
     uint64_t items = 0;
@@ -57,7 +58,7 @@ struct PartInfo {
     std::vector<ChunkInfo> chunks;
     uint64_t raw_bytes() const { return items * item_bytes; }
     uint64_t stored_bytes() const;
-    std::string Name() const;  // "segment 3, part vectors of field 2"
+    std::string Name() const;  // "segment 3, part vectors of field 'emb'"
 };
 
 struct SegmentInfo {
@@ -74,9 +75,9 @@ struct SegmentInfo {
 };
 
 // All segments of a collection in one state; validated: sizes, directories and limits are
-// consistent.
+// consistent. schema (may be NULL) knows the names of the fields.
 Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t collection,
-                                              SegmentState state);
+                                              SegmentState state, const Schema* schema = nullptr);
 
 Result<int64_t> CreateSegment(Connection* connection, int64_t collection, const std::string& owner);
 // Sets its final size and makes it live; `mark` takes the place of the owner. kNotFound when

@@ -115,7 +115,7 @@ Status Database::Maintain(const std::string& collection, bool foreground) {
         const auto rows = static_cast<uint64_t>(options_.seal_rows);
         const auto bytes = static_cast<uint64_t>(options_.seal_bytes);
         if ((*view)->mirror->entry_count() >= rows || (*view)->mirror->bytes() >= bytes) {
-            QUERN_TRY(SealNow(this, collection, &work));
+            QUERN_TRY(InCollection(*(*view)->info, SealNow(this, collection, &work)));
             QUERN_ASSIGN(*view, ViewNow(this, collection));
         }
         for (int merges = 0; merges < kMergesMax; merges++) {
@@ -125,7 +125,7 @@ Status Database::Maintain(const std::string& collection, bool foreground) {
                 break;
             }
             bool merged = false;
-            QUERN_TRY(Merge(this, plan, &work, &merged));
+            QUERN_TRY(InCollection(*plan.info, Merge(this, plan, &work, &merged)));
             if (!merged) {
                 break;  // somebody else is at it
             }
@@ -142,7 +142,7 @@ Status Database::Optimize(const std::string* collection, uint32_t max_ms) {
     }
     QUERN_ASSIGN(const auto infos, Collections(collection));
     for (const auto& info : infos) {
-        const Status status = Optimizer(this, info->name, &work).Run();
+        const Status status = InCollection(*info, Optimizer(this, info->name, &work).Run());
         if (status.code() != Code::kNotFound) {  // dropped meanwhile
             QUERN_TRY(status);
         }
@@ -247,7 +247,7 @@ Status Database::Rebuild(const std::string* collection) {
     Work work = NewWork();
     QUERN_ASSIGN(const auto infos, Collections(collection));
     for (const auto& info : infos) {
-        QUERN_TRY(RebuildCollection(this, info->name, &work));
+        QUERN_TRY(InCollection(*info, RebuildCollection(this, info->name, &work)));
     }
     return {};
 }

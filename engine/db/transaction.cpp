@@ -196,6 +196,9 @@ Status Transaction::Write(WriteKind kind, const RecordBatch& batch, size_t* affe
         status = Status::Error(Code::kNoMem, "out of memory");
     }
     if (!status.ok()) {
+        if (const auto info = catalog_->Find(batch.collection)) {
+            status = InCollection(*info, status);
+        }
         lock.unlock();
         Rollback();
         over_ = "an error rolled it back (" + status.message() + ")";
@@ -530,7 +533,8 @@ Status Transaction::Commit() {
         for (auto& [id, touched] : touched_) {
             if (status.ok()) {
                 try {
-                    status = touched->WriteBuffer(writer_->connection());
+                    status =
+                        InCollection(*touched->info, touched->WriteBuffer(writer_->connection()));
                 } catch (const std::bad_alloc&) {
                     status = Status::Error(Code::kNoMem, "out of memory");
                 }

@@ -52,10 +52,14 @@ public:
         }
         const Json& first = problems_[0];
         const std::string where = first["collection"].get<std::string>();
-        return Status::Error(
-            Code::kCorrupt, "%zu problem%s found, the first: %s%s%s%s", problems_.size(),
-            problems_.size() == 1 ? "" : "s", where.empty() ? "" : "collection '", where.c_str(),
-            where.empty() ? "" : "': ", first["message"].get<std::string>().c_str());
+        Status summary =
+            Status::Error(Code::kCorrupt, "%s", first["message"].get<std::string>().c_str());
+        if (!where.empty()) {
+            summary.WithContext("collection '" + where + "'");
+        }
+        return summary.WithContext(std::to_string(problems_.size()) +
+                                   (problems_.size() == 1 ? " problem" : " problems") +
+                                   " found, the first");
     }
 
 private:
