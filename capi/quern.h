@@ -467,14 +467,17 @@ QUERN_API void quern_text_free(quern_text *t);
 /* ---- Maintenance -------------------------------------------------------------------------------- since 0.1 -- */
 
 /* Seals the log and merges segments so that each collection (NULL: every) is one segment without dead records, and gives freed space
-** back. max_ms > 0 stops at about that time and leaves a good state; call again to go on. Readers and other writers keep
-** working. Memory is bounded whatever the size. */
+** back. It deals with what is there when it comes to a collection and then ends, however fast others go on writing: what they
+** add, replace or delete meanwhile is left to a later call. max_ms > 0 stops at about that time and leaves a good state; call
+** again to go on. Readers and other writers keep working. Memory is bounded whatever the size. */
 QUERN_API int32_t quern_optimize(quern_db *db, const char *collection, uint32_t max_ms, quern_error *err) QUERN_MUST_USE;
 /* Rewrites the whole file without free space, in key order; needs as much free disk as the file twice over. After
 ** quern_optimize and quern_vacuum the bytes of deleted records are in no page and no log. BUSY while other
 ** connections hold snapshots longer than busy_ms. */
 QUERN_API int32_t quern_vacuum(quern_db *db, quern_error *err) QUERN_MUST_USE;
-/* Copies a snapshot of the database to a new file (EXISTS if there is one) while others read and write. */
+/* Copies a snapshot of the database to a new file (EXISTS if there is one) while others read and write. It copies pages, each
+** after its checksum has been proven; that the content fits together is not looked at: damage that was written with a good
+** page checksum goes along. quern_verify, of either file, proves more. */
 QUERN_API int32_t quern_backup(quern_db *db, const char *path, quern_error *err) QUERN_MUST_USE;
 /* Reads and proves everything: page checksums and B-trees, schema, chunk checksums, decoding, counts, digests, that every record has its
 ** vectors. QUERN_OK or QUERN_ERR_CORRUPT. *report (may be NULL) gets JSON either way:

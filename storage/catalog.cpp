@@ -110,11 +110,21 @@ bool SameSql(std::string_view a, std::string_view b) {
     return a == b || Tokens(a) == Tokens(b);
 }
 
+Status BadCatalog(const std::string& what) {
+    return Status::Error(Code::kCorrupt, "catalog: %s", what.c_str());
+}
+
 Status BumpEpoch(Connection* connection, int64_t generation) {
     QUERN_ASSIGN(Statement update,
-                 connection->Prepare(
-                     "UPDATE quern_state SET epoch=epoch+1, generation=?1 WHERE collection=0"));
-    return update.Int(1, generation).Run();
+                 connection->Prepare("UPDATE quern_state SET epoch=epoch+1, generation=?1 WHERE "
+                                     "collection=0 RETURNING epoch"));
+    QUERN_ASSIGN(const bool there, update.Int(1, generation).Step());
+    if (!there) {
+        return BadCatalog("the state of the database is missing");
+    }
+    const int64_t epoch = update.ColumnInt(0);
+    QUERN_TRY(update.Run());
+    return CheckCounter("changes of the schema", epoch);
 }
 
 Status InsertColumn(Connection* connection, int64_t collection, uint32_t id,
@@ -150,20 +160,20 @@ Status DeleteColumn(Connection* connection, int64_t collection, uint32_t id) {
     return remove.Int(1, collection).Int(2, id).Run();
 }
 
-Status SetNextColumn(Connection* connection, int64_t collection, uint32_t next) {
+// The next free id, behind the one that was given out last.
+Status SetNextColumn(Connection* connection, int64_t collection, uint32_t last) {
+    if (last == UINT32_MAX) {
+        return Status::Error(Code::kLimit, "catalog: the counter of columns is used up");
+    }
     QUERN_ASSIGN(Statement update,
                  connection->Prepare("UPDATE quern_collection SET next_column=?2 WHERE id=?1"));
-    return update.Int(1, collection).Int(2, next).Run();
+    return update.Int(1, collection).Int(2, int64_t{last} + 1).Run();
 }
 
 Status RecreateLog(Connection* connection, int64_t collection, const Schema& schema) {
     connection->ForgetStatements();
     QUERN_TRY(connection->Execute("DROP TABLE " + LogTableName(collection)));
     return connection->Execute(LogTableSql(collection, schema));
-}
-
-Status BadCatalog(const std::string& what) {
-    return Status::Error(Code::kCorrupt, "catalog: %s", what.c_str());
 }
 
 // A column row as it may stand in a hostile file.
@@ -278,6 +288,13 @@ Status CheckSchema(Connection* connection, const Catalog& catalog) {
         return BadCatalog("a table is missing in the file's schema");
     }
     return {};
+}
+
+Status CheckCounter(const char* what, int64_t value, int64_t most) {
+    return value >= 1 && value <= most
+               ? Status()
+               : Status::Error(Code::kLimit, "catalog: the counter of %s is used up (%lld)", what,
+                               static_cast<long long>(value));
 }
 
 Result<int64_t> ReadCatalogEpoch(Connection* connection) {
@@ -407,7 +424,7 @@ Result<CollectionState> ReadState(Connection* connection, int64_t collection) {
         QUERN_ASSIGN(const bool there, last.Step());
         if (there) {
             state.log_last = last.ColumnInt(0);
-            if (last.ColumnIsNull(1) || state.log_last < 1 || state.log_last == INT64_MAX) {
+            if (last.ColumnIsNull(1) || state.log_last < 1 || state.log_last >= kCounterMax) {
                 return BadCatalog("the last log entry does not end a commit");
             }
             state.generation = last.ColumnInt(1);
@@ -416,13 +433,22 @@ Result<CollectionState> ReadState(Connection* connection, int64_t collection) {
             state.next_rid = state.next_rid > state.log_last ? state.next_rid : state.log_last + 1;
         }
     }
-    if (state.records < 0 || state.next_rid < 1 || state.generation < 0) {
-        return BadCatalog("a collection has impossible counters");
+    // The highest part id stands in the digest of row 0.
+    const bool part_ids_end = collection == 0 && state.digest > static_cast<uint64_t>(kPartIdMax);
+    if (state.records < 0 || state.records > kCounterMax || state.next_rid < 1 ||
+        state.next_rid > kCounterMax || state.generation < 0 || state.generation > kCounterMax ||
+        state.epoch < 0 || state.epoch > kCounterMax || part_ids_end) {
+        return BadCatalog(collection == 0 ? "the database has impossible counters"
+                                          : "a collection has impossible counters");
     }
     return state;
 }
 
 Status WriteState(Connection* connection, int64_t collection, const CollectionState& state) {
+    // What ReadState would refuse must not get into the file.
+    QUERN_TRY(CheckCounter("row ids", state.next_rid));
+    QUERN_TRY(CheckCounter("changes", state.epoch));
+    QUERN_TRY(CheckCounter("commits", state.generation));
     QUERN_ASSIGN(
         Statement update,
         connection->Prepare("INSERT OR REPLACE INTO quern_state VALUES(?1,?2,?3,?4,?5,?6,?7)"));
@@ -440,8 +466,11 @@ Result<int64_t> ReadGeneration(Connection* connection, const Catalog& catalog) {
     QUERN_ASSIGN(const CollectionState own, ReadState(connection, 0));
     int64_t generation = own.generation;
     for (const auto& info : catalog.collections) {
-        QUERN_ASSIGN(const CollectionState state, ReadState(connection, info->id));
-        generation = std::max(generation, state.generation);
+        Result<CollectionState> state = ReadState(connection, info->id);
+        if (!state.ok()) {
+            return state.status().WithContext("collection '" + info->name + "'");
+        }
+        generation = std::max(generation, state->generation);
     }
     return generation;
 }
@@ -461,6 +490,7 @@ Result<int64_t> CreateCollection(Connection* connection, const std::string& name
         }
         id = next.ColumnInt(0);
         QUERN_TRY(next.Run());
+        QUERN_TRY(CheckCounter("collections", id, kCounterMax - 1));
     }
     {
         QUERN_ASSIGN(Statement insert,
@@ -532,7 +562,7 @@ Status AddAttr(Connection* connection, const CollectionInfo& info, const AttrDef
     QUERN_TRY(connection->Execute("ALTER TABLE " + QuoteName(info.name) + " ADD COLUMN " +
                                   QuoteName(attr.name) + " " + SqlType(attr.type)));
     QUERN_TRY(InsertAttr(connection, info.id, attr));
-    QUERN_TRY(SetNextColumn(connection, info.id, attr.id + 1));
+    QUERN_TRY(SetNextColumn(connection, info.id, attr.id));
     QUERN_TRY(RecreateLog(connection, info.id, schema));
     return BumpEpoch(connection, generation);
 }
@@ -540,7 +570,7 @@ Status AddAttr(Connection* connection, const CollectionInfo& info, const AttrDef
 Status AddDense(Connection* connection, const CollectionInfo& info, const DenseDef& field,
                 int64_t generation) {
     QUERN_TRY(InsertDense(connection, info.id, field));
-    QUERN_TRY(SetNextColumn(connection, info.id, field.id + 1));
+    QUERN_TRY(SetNextColumn(connection, info.id, field.id));
     return BumpEpoch(connection, generation);
 }
 

@@ -60,10 +60,18 @@ Status CreateCatalog(Connection* connection);
 // anything else (triggers, views, other tables, other columns) is refused as corrupt.
 Status CheckSchema(Connection* connection, const Catalog& catalog);
 
+// No counter of the file may go beyond this: nobody gets there by writing, and everything below can
+// be added to without a look at overflow.
+inline constexpr int64_t kCounterMax = int64_t{1} << 62;
+inline constexpr int kChunkIdBits = 20;  // a chunk's id is part id << 20 | number: 256 GiB a part
+inline constexpr int64_t kPartIdMax = (INT64_MAX >> kChunkIdBits) - 1;
+// kLimit when a counter that is about to be written, or an id just taken, is not in [1, most].
+Status CheckCounter(const char* what, int64_t value, int64_t most = kCounterMax);
+
 Result<int64_t> ReadCatalogEpoch(Connection* connection);
 Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection);
 Result<CollectionState> ReadState(Connection* connection, int64_t collection);
-// Writes the row of quern_state (everything but log_last).
+// Writes the row of quern_state (everything but log_last). kLimit when a counter is used up.
 Status WriteState(Connection* connection, int64_t collection, const CollectionState& state);
 // The highest generation of the whole database.
 Result<int64_t> ReadGeneration(Connection* connection, const Catalog& catalog);

@@ -3,6 +3,7 @@
 #include "storage/base/checked.h"
 #include "storage/base/hash.h"
 #include "storage/base/test_fault.h"
+#include "storage/catalog.h"
 
 namespace quern::storage {
 
@@ -92,7 +93,11 @@ uint64_t PartInfo::stored_bytes() const {
 
 std::string PartInfo::Name() const {
     std::string name = "segment " + std::to_string(segment) + ", part " + PartKindName(kind);
-    return field == 0 ? name : name + " of field " + std::to_string(field);
+    if (field == 0) {
+        return name;
+    }
+    return name + " of field " +
+           (field_name.empty() ? std::to_string(field) : "'" + field_name + "'");
 }
 
 const PartInfo* SegmentInfo::Find(PartKind kind, uint32_t field) const {
@@ -138,7 +143,7 @@ uint64_t SegmentInfo::LayoutHash() const {
 }
 
 Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t collection,
-                                              SegmentState state) {
+                                              SegmentState state, const Schema* schema) {
     std::vector<SegmentInfo> segments;
     {
         QUERN_ASSIGN(
@@ -187,14 +192,19 @@ Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t co
             const int64_t items = rows.ColumnInt(4);
             const int64_t item_bytes = rows.ColumnInt(5);
             const int64_t chunk_items = rows.ColumnInt(6);
-            if (part.id < 1 || part.id > (INT64_MAX >> kChunkIdBits) || field < 0 ||
-                field > UINT32_MAX || kind < 1 || (kind > 4 && kind < kFirstDerivedKind) ||
-                kind > kPartKindMax || items < 0 || item_bytes < 1 || item_bytes > UINT32_MAX ||
-                chunk_items < 1 || chunk_items > UINT32_MAX || ++parts > kPartsMax) {
+            if (part.id < 1 || part.id > kPartIdMax || field < 0 || field > UINT32_MAX ||
+                kind < 1 || (kind > 4 && kind < kFirstDerivedKind) || kind > kPartKindMax ||
+                items < 0 || item_bytes < 1 || item_bytes > UINT32_MAX || chunk_items < 1 ||
+                chunk_items > UINT32_MAX || ++parts > kPartsMax) {
                 return Status::Error(Code::kCorrupt, "segment %lld: a part has impossible numbers",
                                      static_cast<long long>(segment.id));
             }
             part.field = static_cast<uint32_t>(field);
+            for (size_t f = 0; schema != nullptr && f < schema->dense.size(); f++) {
+                if (schema->dense[f].id == part.field) {
+                    part.field_name = schema->dense[f].name;
+                }
+            }
             part.kind = static_cast<PartKind>(kind);
             part.items = static_cast<uint64_t>(items);
             part.item_bytes = static_cast<uint32_t>(item_bytes);
@@ -236,6 +246,7 @@ Result<int64_t> CreateSegment(Connection* connection, int64_t collection,
     }
     const int64_t id = next.ColumnInt(0);
     QUERN_TRY(next.Run());
+    QUERN_TRY(CheckCounter("segments", id));
     QUERN_ASSIGN(Statement insert,
                  connection->Prepare("INSERT INTO quern_segment VALUES(?1,?2,1,0,0,?3)"));
     QUERN_TRY(insert.Int(1, id).Int(2, collection).Text(3, owner).Run());
@@ -260,6 +271,12 @@ Status PublishSegment(Connection* connection, int64_t segment, uint64_t items, i
     return {};
 }
 
+Result<bool> IsLive(Connection* connection, int64_t segment) {
+    QUERN_ASSIGN(Statement row,
+                 connection->Prepare("SELECT 1 FROM quern_segment WHERE id=?1 AND state=2"));
+    return row.Int(1, segment).Step();
+}
+
 Status RetireSegment(Connection* connection, int64_t segment) {
     QUERN_ASSIGN(Statement update,
                  connection->Prepare("UPDATE quern_segment SET state=3 WHERE id=?1 AND state=2"));
@@ -281,10 +298,12 @@ namespace {
 
 // The first segment that nobody needs; 0 when there is none.
 Result<int64_t> FindGarbage(Connection* connection,
-                            const std::function<bool(const std::string&)>& owner_is_dead) {
+                            const std::function<bool(const std::string&)>& owner_is_dead,
+                            int64_t last_segment) {
     QUERN_ASSIGN(Statement rows,
-                 connection->Prepare(
-                     "SELECT id, state, owner FROM quern_segment WHERE state<>2 ORDER BY id"));
+                 connection->Prepare("SELECT id, state, owner FROM quern_segment WHERE state<>2 "
+                                     "AND id<=?1 ORDER BY id"));
+    rows.Int(1, last_segment);
     while (true) {
         QUERN_ASSIGN(const bool there, rows.Step());
         if (!there) {
@@ -301,17 +320,21 @@ Result<int64_t> FindGarbage(Connection* connection,
 
 Result<bool> NeedsSweep(Connection* connection,
                         const std::function<bool(const std::string&)>& owner_is_dead) {
-    QUERN_ASSIGN(const int64_t segment, FindGarbage(connection, owner_is_dead));
+    QUERN_ASSIGN(const int64_t segment, FindGarbage(connection, owner_is_dead, INT64_MAX));
     return segment != 0;
+}
+
+Result<int64_t> LastSegment(Connection* connection) {
+    return connection->QueryInt("SELECT max(id) FROM quern_segment");
 }
 
 Result<bool> SweepStep(Connection* connection,
                        const std::function<bool(const std::string&)>& owner_is_dead,
-                       uint64_t max_bytes) {
+                       int64_t last_segment, uint64_t max_bytes) {
     const uint64_t max_chunks = max_bytes / kChunkBytesMax + 1;
     uint64_t removed = 0;
     while (true) {
-        QUERN_ASSIGN(const int64_t segment, FindGarbage(connection, owner_is_dead));
+        QUERN_ASSIGN(const int64_t segment, FindGarbage(connection, owner_is_dead, last_segment));
         if (segment == 0) {
             return true;
         }
@@ -400,9 +423,7 @@ Result<PartWriter> PartWriter::Create(Connection* connection, int64_t segment, u
     }
     info.id = next.ColumnInt(0);
     QUERN_TRY(next.Run());
-    if (info.id < 1 || info.id > (INT64_MAX >> kChunkIdBits) - 1) {
-        return Status::Error(Code::kCorrupt, "catalog: the counter of parts is out of range");
-    }
+    QUERN_TRY(CheckCounter("parts", info.id, kPartIdMax));
     QUERN_ASSIGN(Statement insert,
                  connection->Prepare("INSERT INTO quern_part VALUES(?1,?2,?3,?4,?5,0,?6,?7,x'')"));
     QUERN_TRY(insert.Int(1, info.id)

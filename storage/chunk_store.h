@@ -54,7 +54,8 @@ struct ChunkInfo {
 struct PartInfo {
     int64_t id = 0;
     int64_t segment = 0;
-    uint32_t field = 0;  // column id; 0: the segment itself
+    uint32_t field = 0;      // column id; 0: the segment itself
+    std::string field_name;  // for messages; empty when unknown
     PartKind kind = PartKind::kRowIds;
     int64_t generation = 0;  // of the data that it was made from
     uint64_t items = 0;
@@ -63,7 +64,7 @@ struct PartInfo {
     std::vector<ChunkInfo> chunks;
     uint64_t raw_bytes() const { return items * item_bytes; }
     uint64_t stored_bytes() const;
-    std::string Name() const;  // "segment 3, part vectors of field 2"
+    std::string Name() const;  // "segment 3, part vectors of field 'emb'"
 };
 
 struct SegmentInfo {
@@ -80,9 +81,9 @@ struct SegmentInfo {
 };
 
 // All segments of a collection in one state; validated: sizes, directories and limits are
-// consistent.
+// consistent. schema (may be NULL) knows the names of the fields.
 Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t collection,
-                                              SegmentState state);
+                                              SegmentState state, const Schema* schema = nullptr);
 
 Result<int64_t> CreateSegment(Connection* connection, int64_t collection, const std::string& owner);
 // Sets its final size and makes it live; `mark` takes the place of the owner. kNotFound when
@@ -91,16 +92,19 @@ Status PublishSegment(Connection* connection, int64_t segment, uint64_t items, i
                       const std::string& mark);
 // The layout hash of one segment as it stands in the catalog, whatever its state.
 Result<uint64_t> ReadLayoutHash(Connection* connection, int64_t collection, int64_t segment);
+Result<bool> IsLive(Connection* connection, int64_t segment);
 // kNotFound when it is not live any more (another process merged it).
 Status RetireSegment(Connection* connection, int64_t segment);
 // Gives a segment that is still being built up: it is garbage from now on. Nothing happens if it is
 // not there.
 Status AbandonSegment(Connection* connection, int64_t segment);
-// Removes up to about max_bytes of chunks of segments that are retired, or whose builder is dead.
-// True: nothing is left to do.
+// The highest id of a segment in any state; 0: there are none.
+Result<int64_t> LastSegment(Connection* connection);
+// Removes up to about max_bytes of chunks of segments that are retired, or whose builder is dead,
+// with ids up to last_segment. True: nothing is left to do.
 Result<bool> SweepStep(Connection* connection,
                        const std::function<bool(const std::string& owner)>& owner_is_dead,
-                       uint64_t max_bytes);
+                       int64_t last_segment, uint64_t max_bytes);
 Result<bool> NeedsSweep(Connection* connection,
                         const std::function<bool(const std::string& owner)>& owner_is_dead);
 Status RemovePart(Connection* connection, const PartInfo& part);
@@ -137,6 +141,5 @@ private:
 Status ReadChunk(Connection* connection, const PartInfo& part, size_t chunk, char* out);
 
 inline constexpr uint64_t kSegmentItemsMax = uint64_t{1} << 31;
-inline constexpr int kChunkIdBits = 20;  // a chunk's id is part id << 20 | number: 256 GiB a part
 
 }  // namespace quern::storage

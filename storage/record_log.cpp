@@ -10,6 +10,7 @@ RecordLog::RecordLog(Connection* connection, const CollectionInfo& info)
     : connection_(connection), info_(info), table_(info.sql.log_table) {}
 
 Status RecordLog::Append(const LogEntry& entry, const CollectionState* last) {
+    QUERN_TRY(CheckCounter("row ids", entry.rid, kCounterMax - 1));
     QUERN_ASSIGN(Statement insert, connection_->Prepare(info_.sql.append_log));
     insert.Int(1, entry.rid).Int(2, static_cast<int64_t>(entry.kind));
     if (entry.dead != 0) {

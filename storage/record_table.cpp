@@ -7,12 +7,17 @@ RecordTable::RecordTable(Connection* connection, const CollectionInfo& info)
 
 Result<bool> RecordTable::Insert(int64_t rid, uint64_t hash, const Key& key,
                                  const std::vector<Cell>& cells) {
-    QUERN_ASSIGN(Statement insert, connection_->Prepare(info_.sql.insert_record));
-    insert.Int(1, rid).Int(2, static_cast<int64_t>(hash)).KeyValue(3, key);
-    for (size_t i = 0; i < cells.size(); i++) {
-        insert.Value(static_cast<int>(i) + 4, cells[i]);
+    if (!insert_) {
+        QUERN_ASSIGN(Statement insert, connection_->Prepare(info_.sql.insert_record));
+        insert_.emplace(std::move(insert));
     }
-    QUERN_TRY(insert.Run());
+    insert_->Int(1, rid).Int(2, static_cast<int64_t>(hash)).KeyValue(3, key);
+    for (size_t i = 0; i < cells.size(); i++) {
+        insert_->Value(static_cast<int>(i) + 4, cells[i]);
+    }
+    const Status status = insert_->Run();
+    insert_->Again();
+    QUERN_TRY(status);
     return connection_->changes() > 0;
 }
 

@@ -60,6 +60,7 @@ private:
     Connection* connection_;
     const CollectionInfo& info_;
     const std::string& table_;
+    std::optional<Statement> insert_;  // kept between rows: looking it up costs as much as a row
 };
 
 }  // namespace quern::storage

@@ -44,6 +44,11 @@ Result<std::optional<CollectionView::Place>> CollectionView::Locate(storage::Con
     return std::optional<Place>();
 }
 
+Status InCollection(const storage::CollectionInfo& info, Status status) {
+    return status.code() == Code::kCorrupt ? status.WithContext("collection '" + info.name + "'")
+                                           : status;
+}
+
 namespace {
 
 bool SameParts(const storage::SegmentInfo& a, const storage::SegmentInfo& b) {
@@ -57,8 +62,8 @@ bool SameParts(const storage::SegmentInfo& a, const storage::SegmentInfo& b) {
 Status LoadSegments(storage::Connection* connection, const CollectionView* older,
                     const std::shared_ptr<MemoryBudget>& budget, CollectionView* view) {
     const std::string name = "collection '" + view->info->name + "'";
-    Result<std::vector<storage::SegmentInfo>> rows =
-        storage::ReadSegments(connection, view->info->id, storage::SegmentState::kLive);
+    Result<std::vector<storage::SegmentInfo>> rows = storage::ReadSegments(
+        connection, view->info->id, storage::SegmentState::kLive, &view->info->schema);
     if (!rows.ok()) {
         return rows.status().WithContext(name);
     }

@@ -47,6 +47,9 @@ private:
     mutable std::vector<std::optional<Dead>> dead_bits_;
 };
 
+// Errors that come of the content of a collection name it, once.
+Status InCollection(const storage::CollectionInfo& info, Status status);
+
 class CollectionCache {
 public:
     // The view of the snapshot that `connection` is in.

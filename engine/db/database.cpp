@@ -161,8 +161,8 @@ Result<Database::WriteStart> Database::BeginWrite() {
         QUERN_ASSIGN(known_.generation, storage::ReadGeneration(connection, *known_.catalog));
         known_.version = version;
     }
-    if (known_.generation == INT64_MAX) {
-        return Status::Error(Code::kCorrupt, "the generation counter is out of range");
+    if (known_.generation >= storage::kCounterMax) {
+        return Status::Error(Code::kLimit, "the counter of commits is used up");
     }
     start.catalog = known_.catalog;
     start.generation = known_.generation + 1;

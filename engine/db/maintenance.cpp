@@ -17,6 +17,8 @@ namespace {
 // A committing thread does not wait for larger merges than this (about a second); optimize and
 // background workers do them.
 constexpr uint64_t kForegroundMergeBytes = uint64_t{128} << 20;
+// After one commit; others' commits may ask for more all the time. The next one goes on.
+constexpr int kMergesMax = 16;
 constexpr int kReturnPages = 512;  // of one transaction: 8 MiB
 constexpr double kMergeBytesPerMs =
     40e3;  // first guess for time-boxed work; measured merges correct it
@@ -45,10 +47,11 @@ public:
         : database_(database), collection_(std::move(collection)), work_(work) {}
 
     Status Run() {
+        // Others write meanwhile, and as fast as this may be they can be faster: one seal, one
+        // merge of everything there is then, and what comes later is for a later call.
         QUERN_TRY(SealNow(database_, collection_, work_));
-        // Others may write meanwhile: their new segments and dead records must not keep this going
-        // for ever.
-        for (int round = 0; round < kRoundsMax && !work_->PastDeadline(); round++) {
+        int overtaken = 0;
+        while (!work_->PastDeadline()) {
             std::shared_ptr<const CollectionView> view;
             MergePlan plan;
             {
@@ -62,9 +65,10 @@ public:
             if (plan.segments.empty()) {
                 return {};
             }
-            if (!Fits(plan.bytes)) {
-                // Not the whole: then the small ones, which are many. Less than that is left for a
-                // longer call.
+            const bool whole = Fits(plan.bytes);
+            if (!whole) {
+                // There is a deadline, so this comes to an end. Not the whole: then the small ones,
+                // which are many. Less than that is left for a longer call.
                 plan = PlanTiers(*view, BytesThatFit());
                 if (plan.segments.empty()) {
                     return {};
@@ -80,6 +84,9 @@ public:
                     std::max(1.0, static_cast<double>(plan.bytes) / std::max(took.count(), 0.1));
             }
             QUERN_TRY(SweepGarbage(database_, work_));
+            if (merged ? whole : ++overtaken == kOvertakenMax) {
+                return {};
+            }
         }
         return {};
     }
@@ -91,7 +98,8 @@ private:
     }
     bool Fits(uint64_t bytes) const { return bytes <= BytesThatFit(); }
 
-    static constexpr int kRoundsMax = 100;
+    // Another merge took some of the segments first: worth another look, but not for ever.
+    static constexpr int kOvertakenMax = 5;
     Database* database_;
     std::string collection_;
     Work* work_;
@@ -108,17 +116,17 @@ Status Database::Maintain(const std::string& collection, bool foreground) {
         const auto rows = static_cast<uint64_t>(options_.seal_rows);
         const auto bytes = static_cast<uint64_t>(options_.seal_bytes);
         if ((*view)->mirror->entry_count() >= rows || (*view)->mirror->bytes() >= bytes) {
-            QUERN_TRY(SealNow(this, collection, &work));
+            QUERN_TRY(InCollection(*(*view)->info, SealNow(this, collection, &work)));
             QUERN_ASSIGN(*view, ViewNow(this, collection));
         }
-        while (true) {
+        for (int merges = 0; merges < kMergesMax; merges++) {
             const MergePlan plan =
                 PlanTiers(**view, foreground ? kForegroundMergeBytes : UINT64_MAX);
             if (plan.segments.empty()) {
                 break;
             }
             bool merged = false;
-            QUERN_TRY(Merge(this, plan, &work, &merged));
+            QUERN_TRY(InCollection(*plan.info, Merge(this, plan, &work, &merged)));
             if (!merged) {
                 break;  // somebody else is at it
             }
@@ -142,7 +150,7 @@ Status Database::Optimize(const std::string* collection, uint32_t max_ms) {
     }
     QUERN_ASSIGN(const auto infos, Collections(collection));
     for (const auto& info : infos) {
-        const Status status = Optimizer(this, info->name, &work).Run();
+        const Status status = InCollection(*info, Optimizer(this, info->name, &work).Run());
         if (status.code() != Code::kNotFound) {  // dropped meanwhile
             QUERN_TRY(status);
         }
@@ -152,7 +160,10 @@ Status Database::Optimize(const std::string* collection, uint32_t max_ms) {
         }
     }
     QUERN_TRY(SweepGarbage(this, &work));
-    while (!work.PastDeadline()) {
+    // Others may free pages as fast as these are given back.
+    QUERN_ASSIGN(const storage::FileFigures figures, store_->Figures());
+    const int64_t rounds = figures.free_pages / kReturnPages + 1;
+    for (int64_t round = 0; round < rounds && !work.PastDeadline(); round++) {
         QUERN_ASSIGN(const bool done, store_->ReturnFreePages(kReturnPages));
         if (done) {
             break;
@@ -248,10 +259,10 @@ Status Database::Rebuild(const std::string* collection) {
     Work work = NewWork();
     QUERN_ASSIGN(const auto infos, Collections(collection));
     for (const auto& info : infos) {
-        QUERN_TRY(RebuildCollection(this, info->name, &work));
+        QUERN_TRY(InCollection(*info, RebuildCollection(this, info->name, &work)));
         IndexBuildRules rules;
         rules.check_present = true;
-        const Status indexed = BuildIndexes(this, info->name, rules, &work);
+        const Status indexed = InCollection(*info, BuildIndexes(this, info->name, rules, &work));
         if (indexed.code() != Code::kNotFound) {
             QUERN_TRY(indexed);
         }

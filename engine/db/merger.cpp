@@ -74,6 +74,15 @@ private:
             return Overtaken();
         }
         info_ = info;
+        // Somebody else may have merged one of the sources and swept its chunks away since the last
+        // slice: missing they are then, but not lost.
+        for (const Source& source : sources_) {
+            QUERN_ASSIGN(const bool live,
+                         storage::IsLive(start.writer->connection(), source.segment->info().id));
+            if (!live && !TestFault(Fault::kRetireEarly)) {
+                return Overtaken();
+            }
+        }
         return {};
     }
 
@@ -323,17 +332,20 @@ Status Merge(Database* database, const MergePlan& plan, Work* work, bool* merged
 
 Status SweepGarbage(Database* database, Work* work) {
     uint64_t steps = 0;
+    int64_t last = 0;
     {
         QUERN_ASSIGN(std::unique_ptr<storage::Reader> reader, database->store()->BeginRead());
         QUERN_ASSIGN(const bool needed, storage::NeedsSweep(reader->connection(), BuilderIsDead));
         if (!needed) {
             return {};
         }
+        // Newer segments may become garbage meanwhile, faster than they can be swept.
+        QUERN_ASSIGN(last, storage::LastSegment(reader->connection()));
     }
     while (true) {
         QUERN_ASSIGN(Database::WriteStart start, database->BeginWrite());
-        QUERN_ASSIGN(const bool done,
-                     storage::SweepStep(start.writer->connection(), BuilderIsDead, kSweepBytes));
+        QUERN_ASSIGN(const bool done, storage::SweepStep(start.writer->connection(), BuilderIsDead,
+                                                         last, kSweepBytes));
         QUERN_TRY(start.writer->Commit());
         if (done) {
             return {};

@@ -32,7 +32,8 @@ Result<MergePlan> PlanWhole(storage::Connection* connection, const CollectionVie
 // happened, and *merged is false.
 Status Merge(Database* database, const MergePlan& plan, Work* work, bool* merged);
 
-// Removes what retired segments and dead builders have left, in short transactions.
+// Removes what retired segments and dead builders have left, in short transactions; of the segments
+// that exist when it begins, so that it ends while others go on merging.
 Status SweepGarbage(Database* database, Work* work);
 
 }  // namespace quern

@@ -149,12 +149,8 @@ Status FillSealedRow(storage::Connection* connection, const CollectionView& view
     return FillRow(
         view, choice, row.cells,
         [&](size_t field) -> Result<BytesView> {
-            Result<BytesView> bytes = view.segments[place->segment]->Vector(
-                connection, view.info->schema.dense[field], place->record, chunks);
-            if (!bytes.ok()) {
-                return bytes.status().WithContext("collection '" + view.info->name + "'");
-            }
-            return bytes;
+            return view.segments[place->segment]->Vector(connection, view.info->schema.dense[field],
+                                                         place->record, chunks);
         },
         table);
 }
@@ -182,7 +178,7 @@ Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys,
     table->offsets = {0, 0};
     ChunkCache chunks;
     Work work = database->NewWork();
-    return snapshot->With([&](storage::Connection* connection) -> Status {
+    const Status status = snapshot->With([&](storage::Connection* connection) -> Status {
         storage::RecordTable records(connection, *view->info);
         for (size_t i = 0; i < keys.count; i++) {
             RecordBatch one = keys;
@@ -217,6 +213,7 @@ Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys,
         }
         return {};
     });
+    return InCollection(*view->info, status);
 }
 
 Result<std::unique_ptr<Cursor>> Cursor::Open(std::shared_ptr<Database> database,
@@ -261,7 +258,7 @@ Status Cursor::Next(size_t count, ResultTable* table) {
     table->key_type = key_type();
     table->offsets = {0, 0};
     Work work = database_->NewWork();
-    return snapshot_->With([&](storage::Connection* connection) -> Status {
+    const Status status = snapshot_->With([&](storage::Connection* connection) -> Status {
         auto log = after_ ? std::upper_bound(
                                 log_.begin(), log_.end(), *after_,
                                 [](const Key& key, const auto& entry) { return key < entry.first; })
@@ -296,6 +293,7 @@ Status Cursor::Next(size_t count, ResultTable* table) {
         }
         return {};
     });
+    return InCollection(*view_->info, status);
 }
 
 }  // namespace quern

@@ -135,8 +135,8 @@ Status Database::ChangeSchema(const std::string& collection, const SchemaChange&
         return Status::Error(Code::kNotFound, "no collection '%s'", collection.c_str());
     }
     storage::Connection* connection = start.writer->connection();
-    QUERN_TRY(SealLog(this, connection, info, &work, nullptr));
-    QUERN_TRY(change(connection, *start.catalog, info, start.generation));
+    QUERN_TRY(InCollection(*info, SealLog(this, connection, info, &work, nullptr)));
+    QUERN_TRY(InCollection(*info, change(connection, *start.catalog, info, start.generation)));
     return CommitWrite(&start);
 }
 

@@ -35,6 +35,11 @@ public:
 
     Status Run() {
         QUERN_ASSIGN(view_, snapshot_->View(request_.collection));
+        return InCollection(*view_->info, SearchView());
+    }
+
+private:
+    Status SearchView() {
         const Schema& schema = view_->info->schema;
         const int index = schema.FindDense(request_.field);
         if (index < 0) {
@@ -51,12 +56,7 @@ public:
         QUERN_TRY(CheckLimits());
         candidates_.resize(query_count_);
         for (size_t s = 0; s < view_->segments.size(); s++) {
-            Status status = SearchSegment(s);
-            if (!status.ok()) {
-                return status.code() == Code::kCorrupt
-                           ? status.WithContext("collection '" + view_->info->name + "'")
-                           : status;
-            }
+            QUERN_TRY(SearchSegment(s));
         }
         QUERN_TRY(SearchLog());
         table_->flags = approximate_ ? 0 : 1;
@@ -66,7 +66,6 @@ public:
         return Collect();
     }
 
-private:
     // Fills queries_ with vectors in the form that kernels want.
     Status TakeQueries() {
         const bool bits = def_->element == Element::kBit;

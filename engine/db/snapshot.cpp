@@ -50,10 +50,12 @@ Result<std::shared_ptr<const CollectionView>> Snapshot::View(const std::string& 
     if (found != views_.end()) {
         return found->second;
     }
-    QUERN_ASSIGN(
-        std::shared_ptr<const CollectionView> view,
-        database_->CacheOf(info->id)->View(reader_->connection(), info, database_->budget()));
-    views_[info->id] = view;
+    Result<std::shared_ptr<const CollectionView>> view =
+        database_->CacheOf(info->id)->View(reader_->connection(), info, database_->budget());
+    if (!view.ok()) {
+        return InCollection(*info, view.status());
+    }
+    views_[info->id] = *view;
     return view;
 }
 
@@ -107,12 +109,13 @@ std::shared_ptr<CollectionCache> Database::CacheOf(int64_t collection) {
 
 Status Count(Snapshot* snapshot, const std::string& collection, uint64_t* count) {
     QUERN_ASSIGN(std::shared_ptr<const storage::CollectionInfo> info, snapshot->Info(collection));
-    return snapshot->With([&](storage::Connection* connection) -> Status {
+    const Status status = snapshot->With([&](storage::Connection* connection) -> Status {
         QUERN_ASSIGN(const storage::CollectionState state,
                      storage::ReadState(connection, info->id));
         *count = static_cast<uint64_t>(state.records);
         return {};
     });
+    return InCollection(*info, status);
 }
 
 }  // namespace quern

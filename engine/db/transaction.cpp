@@ -1,11 +1,13 @@
-// Writing records. A small batch becomes log entries; a large one becomes a segment at once, so
-// that its vectors are written only once.
+// Writing records. What a small transaction writes becomes log entries. A large batch becomes a
+// segment at once, and so do the small batches of a transaction that has grown large (gathered in a
+// SegmentBuffer): their vectors are written only once.
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
 
 #include "engine/db/builder_mark.h"
 #include "engine/db/database.h"
+#include "engine/db/segment_buffer.h"
 #include "engine/db/segment_builder.h"
 #include "storage/base/test_fault.h"
 #include "storage/record_hash.h"
@@ -20,6 +22,8 @@ namespace {
 // catalog rows.
 constexpr size_t kDirectRows = 4096;
 constexpr uint64_t kDirectBytes = uint64_t{2} << 20;
+// Of a large transaction's small batches. More would make fewer segments and hold more memory.
+constexpr uint64_t kBufferBytesMax = uint64_t{16} << 20;
 // A larger transaction's log entries are read back from the file instead of being kept for the
 // mirror.
 constexpr uint64_t kRememberedBytes = uint64_t{1} << 20;
@@ -48,6 +52,25 @@ struct Transaction::Touched {
         bool in_log = false;
     };
     std::unordered_map<Key, Version, KeyHash> versions;
+    std::optional<SegmentBuffer> buffer;  // of a large transaction
+
+    // So much log that more of it would cost twice: writing it now and sealing it soon. In
+    // proportion to what the log may hold before it is sealed.
+    bool IsLarge(const DatabaseOptions& options) const {
+        const auto seal_rows = static_cast<uint64_t>(options.seal_rows);
+        const auto seal_bytes = static_cast<uint64_t>(options.seal_bytes);
+        return appended >= std::min<uint64_t>(kDirectRows, seal_rows / 4) ||
+               appended_bytes >= std::min(kDirectBytes, seal_bytes / 8);
+    }
+
+    // Makes a segment of what is in the buffer.
+    Status WriteBuffer(storage::Connection* connection) {
+        if (buffer && !buffer->empty()) {
+            QUERN_ASSIGN(const uint64_t hash, buffer->Write(connection, state.generation));
+            state.layout += hash;
+        }
+        return {};
+    }
 
     void Append(const storage::LogEntry& entry) {
         state.log_last = entry.rid;
@@ -78,21 +101,43 @@ struct Transaction::Touched {
         uint64_t hash = 0;
         bool in_log = false;
     };
-    Result<std::optional<Present>> Find(storage::RecordTable* records, const Key& key) const {
+    // What memory knows of it; without `certain` the table has to be asked.
+    struct Recalled {
+        bool certain = false;
+        std::optional<Present> present;
+    };
+    Recalled Recall(const Key& key) const {
         const auto own = versions.find(key);
         if (own != versions.end()) {
-            return own->second.rid == 0 ? std::optional<Present>()
-                                        : std::optional<Present>({own->second.rid, own->second.hash,
-                                                                  own->second.in_log});
+            const Version& version = own->second;
+            return {true, version.rid == 0 ? std::optional<Present>()
+                                           : std::optional<Present>(
+                                                 {version.rid, version.hash, version.in_log})};
         }
         if (base.log_last != 0) {
             if (const auto put = mirror->FindPut(key, base.log_last)) {
-                return std::optional<Present>({put->first, put->second, true});
+                return {true, std::optional<Present>({put->first, put->second, true})};
             }
+        }
+        return {};
+    }
+    Result<std::optional<Present>> Find(storage::RecordTable* records, const Key& key) const {
+        const Recalled recalled = Recall(key);
+        if (recalled.certain) {
+            return recalled.present;
         }
         QUERN_ASSIGN(const std::optional<storage::RecordRef> sealed, records->Find(key));
         return sealed ? std::optional<Present>({sealed->rid, sealed->hash, false})
                       : std::optional<Present>();
+    }
+    // A new version went to the table, which is asked last: what would be found before it has to
+    // be put right.
+    void WentToTable(const Key& key, const Version& version, bool was_in_log) {
+        if (was_in_log) {
+            versions[key] = version;
+        } else if (const auto own = versions.find(key); own != versions.end()) {
+            own->second = version;
+        }
     }
 };
 
@@ -151,6 +196,9 @@ Status Transaction::Write(WriteKind kind, const RecordBatch& batch, size_t* affe
         status = Status::Error(Code::kNoMem, "out of memory");
     }
     if (!status.ok()) {
+        if (const auto info = catalog_->Find(batch.collection)) {
+            status = InCollection(*info, status);
+        }
         lock.unlock();
         Rollback();
         over_ = "an error rolled it back (" + status.message() + ")";
@@ -205,40 +253,41 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
         return {};
     }
 
-    const bool direct = kind != WriteKind::kUpdate &&
-                        (checked.count() >= kDirectRows ||
-                         (checked.vector_bytes() >= kDirectBytes && checked.count() >= 64));
+    const bool own_segment = kind != WriteKind::kUpdate &&
+                             (checked.count() >= kDirectRows ||
+                              (checked.vector_bytes() >= kDirectBytes && checked.count() >= 64));
+    const bool direct = own_segment || touched->IsLarge(database_->options());
     std::vector<uint32_t> order;
-    if (direct) {
-        order = checked.KeyOrder();
-    }
     std::optional<SegmentBuilder> builder;
     std::optional<BuilderMark> mark;
-    if (direct) {
+    if (own_segment) {
+        order = checked.KeyOrder();
         mark.emplace();
         QUERN_ASSIGN(builder,
                      SegmentBuilder::Create(connection, touched->info->id, schema, generation_,
                                             mark->text(), storage::Effort::kFast));
-        touched->layout_changed = true;
+    } else if (direct && !touched->buffer) {
+        touched->buffer.emplace(touched->info);
     }
+    touched->layout_changed = touched->layout_changed || direct;
     std::vector<Cell> cells(schema.attrs.size());
     std::vector<std::string> kept(
         schema.attrs.size());  // texts of the old version of an updated record
     std::vector<BytesView> vectors(schema.dense.size());
     std::vector<std::string> kept_vectors(schema.dense.size());
     std::vector<storage::VectorRef> present_vectors;
+    std::vector<BytesView> buffered_vectors;
     Bytes blob;
     ChunkCache chunks;
     for (size_t n = 0; n < checked.count(); n++) {
-        const size_t i = direct ? order[n] : n;
+        const size_t i = own_segment ? order[n] : n;
         const Key& key = checked.key(i);
         QUERN_TRY(work.Check("write", n, checked.count()));
         std::optional<Touched::Present> present;
-        // A direct insert of new keys finds out by the table's own constraint, which saves a
-        // search.
-        const bool surely_new_in_log =
-            direct && touched->versions.empty() && touched->base.log_last == 0;
-        if (!surely_new_in_log || kind == WriteKind::kUpdate) {
+        if (direct && kind != WriteKind::kUpdate) {
+            // What the table knows is found out by its own constraint, which saves a search.
+            present = touched->Recall(key).present;
+        } else {
             QUERN_ASSIGN(present, touched->Find(&records, key));
         }
         if (kind == WriteKind::kInsert && present) {
@@ -343,15 +392,24 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
                                                    keep_cells(row.cells);
                                                    return true;
                                                }));
-                QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view,
-                             touched->Segments(connection, database_.get()));
-                QUERN_ASSIGN(const std::optional<CollectionView::Place> place,
-                             view->Locate(connection, present->rid));
-                if (!there || !place) {
+                bool buffered = false;
+                if (touched->buffer) {
+                    QUERN_ASSIGN(buffered, touched->buffer->Find(present->rid, &buffered_vectors));
+                }
+                for (size_t f = 0; buffered && f < vectors.size(); f++) {
+                    keep_vector(f, buffered_vectors[f]);
+                }
+                std::shared_ptr<const CollectionView> view;
+                std::optional<CollectionView::Place> place;
+                if (!buffered) {
+                    QUERN_ASSIGN(view, touched->Segments(connection, database_.get()));
+                    QUERN_ASSIGN(place, view->Locate(connection, present->rid));
+                }
+                if (!there || (!buffered && !place)) {
                     return Status::Error(Code::kCorrupt, "record %s is in no segment",
                                          key.ToString().c_str());
                 }
-                for (size_t f = 0; f < vectors.size(); f++) {
+                for (size_t f = 0; place && f < vectors.size(); f++) {
                     if (!checked.has_field(f)) {
                         QUERN_ASSIGN(const BytesView bytes,
                                      view->segments[place->segment]->Vector(
@@ -419,20 +477,26 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
                                      key.ToString().c_str());
             }
         }
-        QUERN_TRY(builder->Add(rid, vectors));
+        if (builder) {
+            QUERN_TRY(builder->Add(rid, vectors));
+        } else {
+            touched->buffer->Add(rid, key, vectors);
+        }
         state.records++;
         state.digest += hash;
-        if (!touched->versions.empty()) {
-            touched->versions.erase(key);  // the table knows it now
-        }
+        touched->WentToTable(key, {rid, hash, false}, present && present->in_log);
         ++*affected;
     }
-    if (direct) {
+    if (builder) {
         QUERN_TRY(builder->Finish());
         QUERN_TRY(builder->Publish("fast"));
         QUERN_ASSIGN(const uint64_t hash,
                      storage::ReadLayoutHash(connection, touched->info->id, builder->id()));
         state.layout += hash;
+    } else if (direct && touched->buffer->bytes() >=
+                             std::min(kBufferBytesMax,
+                                      static_cast<uint64_t>(database_->options().seal_bytes))) {
+        QUERN_TRY(touched->WriteBuffer(connection));
     }
     return {};
 }
@@ -467,6 +531,14 @@ Status Transaction::Commit() {
         }
         Status status = database_->CheckUsable();
         for (auto& [id, touched] : touched_) {
+            if (status.ok()) {
+                try {
+                    status =
+                        InCollection(*touched->info, touched->WriteBuffer(writer_->connection()));
+                } catch (const std::bad_alloc&) {
+                    status = Status::Error(Code::kNoMem, "out of memory");
+                }
+            }
             if (!status.ok()) {
                 break;
             }

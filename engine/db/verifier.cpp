@@ -52,10 +52,14 @@ public:
         }
         const Json& first = problems_[0];
         const std::string where = first["collection"].get<std::string>();
-        return Status::Error(
-            Code::kCorrupt, "%zu problem%s found, the first: %s%s%s%s", problems_.size(),
-            problems_.size() == 1 ? "" : "s", where.empty() ? "" : "collection '", where.c_str(),
-            where.empty() ? "" : "': ", first["message"].get<std::string>().c_str());
+        Status summary =
+            Status::Error(Code::kCorrupt, "%s", first["message"].get<std::string>().c_str());
+        if (!where.empty()) {
+            summary.WithContext("collection '" + where + "'");
+        }
+        return summary.WithContext(std::to_string(problems_.size()) +
+                                   (problems_.size() == 1 ? " problem" : " problems") +
+                                   " found, the first");
     }
 
 private:
@@ -111,6 +115,15 @@ private:
             {"SELECT count(*) FROM quern_segment WHERE state=2 AND collection NOT IN (SELECT id "
              "FROM quern_collection)",
              "live segments of no collection"},
+            {"SELECT count(*) FROM quern_segment WHERE id<1 OR id>(SELECT records FROM quern_state "
+             "WHERE collection=0)",
+             "segments with ids that were never given out"},
+            {"SELECT count(*) FROM quern_part WHERE id<1 OR id>(SELECT digest FROM quern_state "
+             "WHERE collection=0)",
+             "parts with ids that were never given out"},
+            {"SELECT count(*) FROM quern_collection WHERE id>=(SELECT next_rid FROM quern_state "
+             "WHERE collection=0)",
+             "collections with ids that were never given out"},
             {"SELECT count(*) FROM quern_dead WHERE collection NOT IN (SELECT id FROM "
              "quern_collection)",
              "tombstones of no collection"},
@@ -150,6 +163,8 @@ private:
                     std::to_string(rows) + " rows in the table, but " +
                         std::to_string(sealed_rows) + " of them in segments");
         }
+        QUERN_TRY(CheckRowIds(connection, *view));
+        QUERN_TRY(CheckTombstones(connection, *view));
         records_ = static_cast<uint64_t>(rows);
         QUERN_TRY(CheckLog(connection, *view));
         if (records_ != static_cast<uint64_t>(state.records)) {
@@ -162,6 +177,38 @@ private:
         }
         (*entry)["segments"] = view->segments.size();
         (*entry)["chunks"] = chunks;
+        return {};
+    }
+
+    // A row id that the counter has still to give out would be given out twice.
+    Status CheckRowIds(storage::Connection* connection, const CollectionView& view) {
+        for (const std::string& table : {view.info->sql.record_table, view.info->sql.log_table}) {
+            QUERN_ASSIGN(storage::Statement row,
+                         connection->Prepare("SELECT min(\"_rid\"), max(\"_rid\") FROM " + table));
+            QUERN_ASSIGN(const bool there, row.Step());
+            if (there && !row.ColumnIsNull(0) &&
+                (row.ColumnInt(0) < 1 || row.ColumnInt(1) >= view.state.next_rid)) {
+                Problem(name_, Json(), "", Json(),
+                        "table " + table + " holds row ids that were never given out");
+            }
+        }
+        return {};
+    }
+
+    // A tombstone stays for as long as its record is in a segment: alone it would stay for ever.
+    Status CheckTombstones(storage::Connection* connection, const CollectionView& view) {
+        for (const int64_t rid : *view.sealed_dead) {
+            const auto place = view.Locate(connection, rid);
+            if (place.status().code() == Code::kCorrupt) {
+                return {};  // row ids that cannot be read; their segment has been named
+            }
+            QUERN_TRY(place.status());
+            if (!*place) {
+                Problem(
+                    name_, Json(), "", Json(),
+                    "tombstone of row id " + std::to_string(rid) + ", which is in no live segment");
+            }
+        }
         return {};
     }
 

@@ -122,11 +122,11 @@ void FlatScan::RunBlock(const FlatRows& rows, size_t first, size_t count) {
                     break;
                 case Metric::kCosine:
                     for (size_t i = 0; i < count; i++) {
-                        const float scale = query.query.inverse_norm * norms[i];
                         // Of very short vectors the product has lost its digits: those are always
                         // measured again.
-                        values[i] = scale > 1e25f ? -std::numeric_limits<float>::infinity()
-                                                  : 1.0f - values[i] * scale;
+                        values[i] = kernels::CosineIsDoubtful(query.query, norms[i])
+                                        ? -std::numeric_limits<float>::infinity()
+                                        : 1.0f - values[i] * (query.query.inverse_norm * norms[i]);
                     }
                     margin = relative * 2.0;
                     break;

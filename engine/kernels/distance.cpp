@@ -10,6 +10,7 @@
 // unless the true value is beyond f32.
 #include "engine/kernels/distance.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -109,10 +110,11 @@ private:
         } else if constexpr (kMetric == Metric::kCosine) {
             inverse_norm = scan_.inverse_norms[row_index];
             distance = CosineDistance(sum, query_.inverse_norm, inverse_norm);
-            doubtful = query_.inverse_norm * inverse_norm > kCosineScaleMax;
+            doubtful = CosineIsDoubtful(query_, inverse_norm);
         }
         if (HWY_LIKELY(std::fabs(distance) <= std::numeric_limits<float>::max() && !doubtful)) {
-            return distance;
+            // Rounding may have gone beyond what a cosine can be.
+            return kMetric == Metric::kCosine ? std::clamp(distance, 0.0f, 2.0f) : distance;
         }
         return AgainInDouble(kElement, kMetric, query_, scan_.rows + row_index * row_bytes_,
                              inverse_norm);
@@ -229,6 +231,19 @@ HWY_EXPORT(SquaredNormsOf);
 constexpr float kSquaredNormMin = 1e-25f;
 constexpr float kSquaredNormMax = 1e35f;
 
+// The bound of CosineIsDoubtful. The largest f32 is never within it: it stands for all that is
+// larger.
+float RowInverseMax(float query_inverse_norm) {
+    constexpr float kMost = 0.99f * std::numeric_limits<float>::max();
+    if (query_inverse_norm == 0) {
+        return std::numeric_limits<float>::max();  // distance 1 to everything
+    }
+    if (query_inverse_norm > kMost || query_inverse_norm < std::numeric_limits<float>::min()) {
+        return 0;
+    }
+    return std::min(kCosineScaleMax / query_inverse_norm, kMost);
+}
+
 }  // namespace
 
 float AgainInDouble(Element element, Metric metric, const Query& query, const uint8_t* row,
@@ -242,6 +257,7 @@ Query PrepareQuery(Element element, Metric metric, const void* vector, size_t di
     query.dim = dim;
     if (element != Element::kBit && metric == Metric::kCosine) {
         query.inverse_norm = scalar::InverseNorm(Element::kF32, vector, dim);
+        query.row_inverse_max = RowInverseMax(query.inverse_norm);
     }
     return query;
 }

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "storage/base/element.h"
 
@@ -23,16 +24,18 @@ namespace quern::kernels {
 struct Query {
     const void* vector = nullptr;
     size_t dim = 0;
-    float inverse_norm = 0;  // 1 / |query|, 0 for a zero vector; used by cosine only
+    float inverse_norm = 0;  // as InverseNorms has it; used by cosine only
+    // Rows with a larger inverse norm are measured in double precision; see CosineIsDoubtful.
+    float row_inverse_max = 0;
 };
 
 // Fills Query::inverse_norm.
 Query PrepareQuery(Element element, Metric metric, const void* vector, size_t dim);
 
 // out[i] = distance(query, row i) for i < count; rows are contiguous, VectorBytes(element, dim)
-// apart; any alignment. inverse_norms[i] = 1 / |row i| (0 for a zero row), needed for cosine only,
-// else NULL. The result for a row does not depend on count, on its position, or on its alignment
-// (bit for bit).
+// apart; any alignment. inverse_norms[i] is that of InverseNorms, needed for cosine only, else
+// NULL. Cosine distances are in [0, 2]. The result for a row does not depend on count, on its
+// position, or on its alignment (bit for bit).
 void Distances(Element element, Metric metric, const Query& query, const void* rows, size_t count,
                const float* inverse_norms, float* out);
 
@@ -40,7 +43,17 @@ void Distances(Element element, Metric metric, const Query& query, const void* r
 void DistancesPicked(Element element, Metric metric, const Query& query, const void* rows,
                      const uint32_t* picked, size_t count, const float* inverse_norms, float* out);
 
-// inverse_norms[i] = 1 / |row i|, 0 for a zero row. Not for kBit.
+// True when f32 may not tell the cosine of the query and a row with this inverse norm: a product of
+// such short vectors loses digits to underflow, or an inverse norm is no normal f32. Distances
+// measures these in double precision from their elements; who works with products alone has to
+// measure them by Distances.
+inline bool CosineIsDoubtful(const Query& query, float inverse_norm) {
+    return inverse_norm > query.row_inverse_max ||
+           (inverse_norm < std::numeric_limits<float>::min() && inverse_norm > 0);
+}
+
+// inverse_norms[i] = 1 / |row i|, 0 for a zero row; the largest finite f32 where that is more (rows
+// shorter than 3e-39). Not for kBit.
 void InverseNorms(Element element, const void* rows, size_t count, size_t dim,
                   float* inverse_norms);
 

@@ -1,5 +1,6 @@
 #include "engine/kernels/distance_scalar.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -47,8 +48,11 @@ double SquaredNorm(Element element, const void* row, size_t dim) {
 
 float InverseNorm(Element element, const void* row, size_t dim) {
     const double squared = SquaredNorm(element, row, dim);
-    // Below the smallest normal f32 a vector's direction is lost anyway; its inverse would not fit.
-    return squared < 1e-76 ? 0.0f : static_cast<float>(1.0 / std::sqrt(squared));
+    if (squared == 0) {
+        return 0;
+    }
+    const double most = static_cast<double>(std::numeric_limits<float>::max());
+    return static_cast<float>(std::min(1.0 / std::sqrt(squared), most));
 }
 
 float Distance(Element element, Metric metric, const Query& query, const void* row,
@@ -70,11 +74,17 @@ float Distance(Element element, Metric metric, const Query& query, const void* r
                 static_cast<double>(vector[i]) - static_cast<double>(ElementAt(element, row, i));
             distance += difference * difference;
         }
+    } else if (metric == Metric::kIp) {
+        distance = -InnerProduct(element, vector, row, query.dim);
+    } else if (query.inverse_norm == 0 || inverse_norm == 0) {
+        distance = 1;
     } else {
+        // From the elements alone: inverse norms of very short and very long vectors are no normal
+        // f32.
         const double product = InnerProduct(element, vector, row, query.dim);
-        distance = metric == Metric::kIp ? -product
-                                         : 1.0 - product * static_cast<double>(query.inverse_norm) *
-                                                     static_cast<double>(inverse_norm);
+        const double squares =
+            SquaredNorm(Element::kF32, vector, query.dim) * SquaredNorm(element, row, query.dim);
+        distance = std::clamp(1.0 - product / std::sqrt(squares), 0.0, 2.0);
     }
     const double most = static_cast<double>(std::numeric_limits<float>::max());
     if (distance > most) {

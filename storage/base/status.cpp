@@ -37,7 +37,8 @@ Status& Status::WithDetail(int32_t detail, int32_t os_errno) {
 }
 
 Status& Status::WithContext(const std::string& context) {
-    if (state_) {
+    if (state_ && (state_->message.compare(0, context.size(), context) != 0 ||
+                   state_->message.find_first_of(":,", context.size()) != context.size())) {
         state_->message = context + ": " + state_->message;
     }
     return *this;

@@ -65,7 +65,7 @@ public:
         return state_ ? state_->os_errno : 0;
     }  // errno of the failed system call
     Status& WithDetail(int32_t detail, int32_t os_errno);
-    // Puts "context: " before the message.
+    // Puts "context: " before the message, unless it begins with the context already.
     Status& WithContext(const std::string& context);
 
 private:

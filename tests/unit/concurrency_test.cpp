@@ -2,11 +2,13 @@
 // accounts, two records in one transaction; whatever the moment, every reader must see the same
 // total, a count that agrees with the scan, and generations that never go back.
 #include <quern.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <random>
 #include <string>
@@ -19,8 +21,10 @@ constexpr int kAccounts = 300;
 constexpr int64_t kStart = 100;
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int kTransfers = 400;
+constexpr size_t kBulk = 10000;
 #else
 constexpr int kTransfers = 2500;
+constexpr size_t kBulk = 100000;
 #endif
 constexpr const char* kOptions = "seal_rows=150 seal_kb=16 threads=2 busy_ms=60000";
 
@@ -253,6 +257,92 @@ TEST_CASE("a handle does not survive fork") {
     REQUIRE(Transfer(db, 20, 3));
     uint64_t generation = 0;
     REQUIRE(Look(db, &generation));
+    quern_close(db);
+}
+#endif
+
+#if !defined(__SANITIZE_THREAD__)  // it does not follow forks
+// Others can write, seal and merge faster than one optimize gives space back: it has to end all the
+// same.
+TEST_CASE("optimize ends while other processes go on writing") {
+    TempFile file;
+    quern_db* db = Open(file.path);
+    REQUIRE(db != nullptr);
+    REQUIRE(Create(db));
+    {
+        // So much that a merge of everything takes longer than the writers need for new segments.
+        std::vector<int64_t> keys;
+        for (size_t i = 0; i < kBulk; i++) {
+            keys.push_back(1000000 + static_cast<int64_t>(i));
+        }
+        const std::vector<float> vectors(2 * kBulk, 0.5f);
+        quern_batch* batch = quern_batch_new(db, "accounts", kBulk);
+        quern_batch_key_int(batch, keys.data());
+        quern_batch_dense(batch, "emb", vectors.data(), 2, nullptr);
+        REQUIRE(quern_insert(batch, nullptr, nullptr) == QUERN_OK);
+        quern_batch_free(batch);
+    }
+    quern_close(db);
+    std::vector<pid_t> writers;
+    for (int w = 0; w < 2; w++) {
+        const pid_t pid = fork();
+        REQUIRE(pid >= 0);
+        if (pid == 0) {
+            quern_db* own = Open(file.path);
+            constexpr size_t kCount = 100;
+            for (int64_t serial = 0; own != nullptr; serial++) {
+                std::vector<int64_t> keys;
+                std::vector<int64_t> amounts(kCount, serial);
+                std::vector<float> vectors(2 * kCount, static_cast<float>(serial));
+                for (size_t i = 0; i < kCount; i++) {
+                    keys.push_back(1000 * (w + 1) + (serial * 37 + static_cast<int64_t>(i)) % 900);
+                }
+                quern_batch* batch = quern_batch_new(own, "accounts", kCount);
+                quern_batch_key_int(batch, keys.data());
+                quern_batch_int(batch, "amount", amounts.data(), nullptr);
+                quern_batch_dense(batch, "emb", vectors.data(), 2, nullptr);
+                const int32_t status = quern_upsert(batch, nullptr, nullptr);
+                quern_batch_free(batch);
+                if (status != QUERN_OK) {
+                    break;
+                }
+            }
+            _exit(1);  // a writer ends by being killed
+        }
+        writers.push_back(pid);
+    }
+    db = Open(file.path);
+    REQUIRE(db != nullptr);
+    uint64_t count = 0;
+    while (count < kAccounts + kBulk + 500) {
+        REQUIRE(quern_count(db, "accounts", nullptr, &count, nullptr) == QUERN_OK);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    std::atomic<bool> ended{false};
+    std::atomic<bool> stopped{false};
+    std::thread watch([&] {
+        for (int tenths = 0; tenths < 300 && !ended; tenths++) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+        if (!ended) {
+            stopped = true;
+            quern_interrupt(db);
+        }
+    });
+    quern_error err = QUERN_ERROR_INIT;
+    const int32_t status = quern_optimize(db, nullptr, 0, &err);
+    ended = true;
+    watch.join();
+    INFO(err.message);
+    CHECK_FALSE(stopped);
+    CHECK(status == QUERN_OK);
+    for (const pid_t pid : writers) {
+        int status = 0;
+        CHECK(waitpid(pid, &status, WNOHANG) == 0);  // it has been writing all the time
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+    }
+    CHECK(quern_verify(db, nullptr, nullptr) == QUERN_OK);
     quern_close(db);
 }
 #endif

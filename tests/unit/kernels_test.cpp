@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/dense/flat.h"
 #include "engine/kernels/distance.h"
 #include "engine/kernels/distance_scalar.h"
 #include "engine/kernels/simd_level.h"
@@ -330,6 +331,96 @@ TEST_CASE("kernels: overflow never makes a NaN") {
             CHECK(distance(Metric::kCosine, zero, plus, inverse_norms[0]) == 1);
             CHECK(distance(Metric::kCosine, plus, zero, 0) == 1);
             CHECK(distance(Metric::kCosine, zero, zero, 0) == 1);
+        }
+    });
+}
+
+TEST_CASE("kernels: vectors of any length have their cosine") {
+    // The shortest and the longest have inverse norms that are no normal f32.
+    constexpr float kSizes[] = {1e-45f, 1e-42f, 1e-40f, 2e-39f, 1e-38f, 1e-30f, 1e-13f,
+                                1.0f,   1e10f,  1e20f,  1e30f,  1e38f,  3e38f};
+    constexpr size_t kSizeCount = sizeof kSizes / sizeof kSizes[0];
+    AtEveryLevel([&] {
+        for (const size_t dim : {2, 5, 16, 67}) {
+            // Of each size: along the first axis, against it, along the last one; then zero.
+            const size_t count = 3 * kSizeCount + 1;
+            std::vector<float> rows(count * dim, 0.0f);
+            for (size_t i = 0; i + 1 < count; i++) {
+                const float size = kSizes[i / 3];
+                rows[i * dim + (i % 3 == 2 ? dim - 1 : 0)] = i % 3 == 1 ? -size : size;
+            }
+            std::vector<float> norms(count);
+            InverseNorms(Element::kF32, rows.data(), count, dim, norms.data());
+            std::vector<dense::FlatQuery> together;
+            std::vector<std::vector<float>> alone;
+            for (size_t q = 0; q < count; q++) {
+                const Query query =
+                    PrepareQuery(Element::kF32, Metric::kCosine, rows.data() + q * dim, dim);
+                std::vector<float>& out = alone.emplace_back(count);
+                Distances(Element::kF32, Metric::kCosine, query, rows.data(), count, norms.data(),
+                          out.data());
+                for (size_t i = 0; i < count; i++) {
+                    const bool zero = q + 1 == count || i + 1 == count;
+                    const bool apart = (q % 3 == 2) != (i % 3 == 2);
+                    const double expected = zero || apart ? 1 : q % 3 == i % 3 ? 0 : 2;
+                    CAPTURE(dim, q, i);
+                    CHECK(static_cast<double>(out[i]) == Approx(expected).margin(1e-6));
+                    CHECK((out[i] >= 0 && out[i] <= 2));
+                }
+                dense::FlatQuery& flat = together.emplace_back(0);
+                flat.query = query;
+                flat.norm =
+                    std::sqrt(scalar::SquaredNorm(Element::kF32, rows.data() + q * dim, dim));
+                flat.max_distance = 1.5f;
+            }
+            // A block of queries finds the same bits.
+            dense::FlatRows flat_rows;
+            flat_rows.rows = reinterpret_cast<const char*>(rows.data());
+            flat_rows.count = count;
+            flat_rows.inverse_norms = norms.data();
+            dense::FlatField field;
+            field.metric = Metric::kCosine;
+            field.dim = dim;
+            Work work;
+            REQUIRE(dense::FlatScan(field, together.data(), count).Run(flat_rows, &work).ok());
+            for (size_t q = 0; q < count; q++) {
+                std::vector<std::pair<float, uint32_t>> expected;
+                for (size_t i = 0; i < count; i++) {
+                    if (alone[q][i] <= 1.5f) {
+                        expected.emplace_back(alone[q][i], static_cast<uint32_t>(i));
+                    }
+                }
+                CHECK(together[q].all == expected);
+            }
+        }
+    });
+}
+
+TEST_CASE("kernels: a cosine distance is from 0 to 2") {
+    AtEveryLevel([] {
+        Random random;
+        for (size_t dim = 1; dim < kLengths; dim++) {
+            for (const Element element : kNumeric) {
+                const std::vector<float> values = random.Values(element, dim);
+                Rows row = Stored(element, values, 1, dim, 0);
+                std::vector<float> same(dim);
+                ToF32(element, row.data(), 1, dim, same.data());
+                std::vector<float> opposite = same;
+                for (float& value : opposite) {
+                    value = -value;
+                }
+                float norm = 0;
+                InverseNorms(element, row.data(), 1, dim, &norm);
+                for (const std::vector<float>& vector : {same, opposite}) {
+                    float distance = kNaN;
+                    Distances(element, Metric::kCosine,
+                              PrepareQuery(element, Metric::kCosine, vector.data(), dim),
+                              row.data(), 1, &norm, &distance);
+                    if (!(distance >= 0 && distance <= 2)) {
+                        FAIL_CHECK("dimension " << dim << ": " << distance);
+                    }
+                }
+            }
         }
     });
 }
