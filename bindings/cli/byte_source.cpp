@@ -303,7 +303,8 @@ bool ByteSource::ReadLine(std::string* line) {
             name_ + ":" + std::to_string(line_number_) + ": the line is longer than 64 MiB", true,
             line_number_);
     }
-    if (!line->empty() && line->back() == '\r') {
+    line_had_return_ = !line->empty() && line->back() == '\r';
+    if (line_had_return_) {
         line->pop_back();
     }
     if (line_number_ == 1 && line->compare(0, 3, "\xef\xbb\xbf") == 0) {

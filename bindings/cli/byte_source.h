@@ -45,7 +45,9 @@ public:
 
     const std::string& name() const { return name_; }
     uint64_t line_number() const { return line_number_; }  // of the line read last, from 1
-    uint64_t bytes_taken() const;                          // of the file as it is stored
+    // Whether the line read last ended in "\r\n", or in a "\r" at the end of the input.
+    bool line_had_return() const { return line_had_return_; }
+    uint64_t bytes_taken() const;  // of the file as it is stored
     uint64_t bytes_total() const {
         return bytes_total_;
     }  // of the file as it is stored; 0 when unknown
@@ -62,6 +64,7 @@ private:
     size_t begin_ = 0;
     size_t end_ = 0;
     uint64_t line_number_ = 0;
+    bool line_had_return_ = false;
 };
 
 }  // namespace quern::shell

@@ -13,6 +13,7 @@
 #include "file_format.h"
 #include "format_error.h"
 #include "import_plan.h"
+#include "import_undo.h"
 #include "progress_bar.h"
 #include "record_stream.h"
 #include "result_cells.h"
@@ -112,15 +113,17 @@ private:
 };
 
 void AddColumns(const Database& database, const std::string& collection,
-                const CollectionColumns& additions) {
+                const CollectionColumns& additions, ImportUndo* undo) {
     for (const AttrColumn& attr : additions.attrs) {
         Call(quern_add_attr, database.get(), collection.c_str(), attr.name.c_str(),
              static_cast<int32_t>(attr.type), static_cast<const char*>(nullptr));
+        undo->NoteColumn(attr.name);
     }
     for (const DenseColumn& field : additions.dense) {
         const std::string options = std::string("type=") + NameOfElementType(field.type);
         Call(quern_add_dense, database.get(), collection.c_str(), field.name.c_str(), field.dim,
              field.metric, options.c_str());
+        undo->NoteColumn(field.name);
     }
 }
 
@@ -190,7 +193,8 @@ void CopyRecords(const ImportOptions& options, ImportPlan* plan, RecordStream* s
         throw ShellError(shell_error != nullptr ? shell_error->exit_code()
                          : stopped              ? kExitInterrupted
                                                 : kExitFailed,
-                         error.what() + CommittedText(options, writer->committed()));
+                         error.what() + CommittedText(options, writer->committed()),
+                         shell_error != nullptr ? shell_error->status() : QUERN_OK);
     }
     bar.Clear();
     stream->bad().SayRest();
@@ -223,35 +227,53 @@ void PrintReport(const ImportOptions& options, bool created, uint64_t records, d
     Print(line + "\n");
 }
 
-void RunImport(const ImportOptions& options) {
-    const auto started = std::chrono::steady_clock::now();
-    RecordStream stream(options.stream);
-    const std::deque<Record>& sample = stream.TakeSample();
-
-    Database database(options.db, "rwc", options.open);
-    const bool exists = database.HasCollection(options.collection);
+// Makes what is missing and copies the records; the number of those that are in the collection now.
+// *created: whether the collection is new.
+uint64_t Import(const ImportOptions& options, const Database& database, RecordStream* stream,
+                const std::deque<Record>& sample, ImportUndo* undo, bool* created) {
+    *created = !database.HasCollection(options.collection);
     CollectionColumns existing;
-    if (exists) {
+    if (!*created) {
         existing = ReadColumns(database.Describe(options.collection).get());
     }
-    ImportPlan plan = MakePlan(options, sample, exists ? &existing : nullptr, &stream);
+    ImportPlan plan = MakePlan(options, sample, *created ? nullptr : &existing, stream);
     for (const std::string& note : plan.notes()) {
         std::fprintf(stderr, "note: %s\n", note.c_str());
     }
     int64_t attr_bytes_max = 0;
     Call(quern_limit, database.get(), QUERN_LIMIT_ATTR_BYTES, int64_t{-1}, &attr_bytes_max);
     plan.SetAttrBytesMax(attr_bytes_max);
-    if (!exists) {
+    if (*created) {
         const SchemaPtr schema = plan.schema().ToSchema();
         Call(quern_create, database.get(), options.collection.c_str(),
              static_cast<const quern_schema*>(schema.get()));
+        undo->NoteCollection();
     }
-    AddColumns(database, options.collection, plan.additions());
-
+    AddColumns(database, options.collection, plan.additions(), undo);
     BatchWriter writer(options, database.get(), plan.active());
-    CopyRecords(options, &plan, &stream, &writer);
+    CopyRecords(options, &plan, stream, &writer);
+    return writer.committed();
+}
+
+void RunImport(const ImportOptions& options) {
+    const auto started = std::chrono::steady_clock::now();
+    RecordStream stream(options.stream);
+    const std::deque<Record>& sample = stream.TakeSample();
+    ImportUndo undo(options.db, options.collection);
+    auto database = std::make_unique<Database>(options.db, "rwc", options.open);
+    bool created = false;
+    uint64_t records = 0;
+    try {
+        records = Import(options, *database, &stream, sample, &undo, &created);
+    } catch (const ShellError& error) {
+        // With an unknown outcome the records may be there.
+        if (options.atomic && error.status() != QUERN_ERR_OUTCOME_UNKNOWN) {
+            undo.Run(std::move(database));
+        }
+        throw;
+    }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
-    PrintReport(options, !exists, writer.committed(), seconds.count(), stream.bad());
+    PrintReport(options, created, records, seconds.count(), stream.bad());
 }
 
 }  // namespace
@@ -332,8 +354,10 @@ void AddImportCommand(CLI::App* app) {
     command->add_flag("--add", choices.add, "Add attributes and fields that the collection lacks");
     command->add_flag("--skip-bad", options->stream.skip_bad,
                       "Pass over bad lines and report them");
-    command->add_flag("--atomic", options->atomic,
-                      "All or nothing: one transaction for the whole file");
+    command->add_flag(
+        "--atomic", options->atomic,
+        "All or nothing: one transaction for the whole file, and what a failed import "
+        "created is removed");
     AddJsonOption(command, &options->json);
     AddOpenOption(command, &options->open);
     command->footer(

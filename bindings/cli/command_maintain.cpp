@@ -29,7 +29,7 @@ std::string Cell(const nlohmann::json& value) {
                                : value.dump();
 }
 
-void RunVerify(const MaintainOptions& options) {
+void Verify(const MaintainOptions& options, bool* reported) {
     Database database(options.db, "ro", options.open);
     ProgressBar bar;
     database.ShowProgress(&bar);
@@ -42,6 +42,7 @@ void RunVerify(const MaintainOptions& options) {
     if (report.empty() || (status != QUERN_OK && status != QUERN_ERR_CORRUPT)) {
         Check(status, err);
     }
+    *reported = true;
     const nlohmann::json json = nlohmann::json::parse(report, nullptr, false);
     if (options.json) {
         Print(report + "\n");
@@ -76,6 +77,22 @@ void RunVerify(const MaintainOptions& options) {
     }
     FlushOutput();
     Check(status, err);
+}
+
+// With --json what ends the verification before there is a report is one, too.
+void RunVerify(const MaintainOptions& options) {
+    bool reported = false;
+    try {
+        Verify(options, &reported);
+    } catch (const ShellError& error) {
+        if (options.json && !reported) {
+            const char* status = quern_status_name(error.status());
+            const nlohmann::ordered_json report{
+                {"ok", false}, {"error", {{"status", status}, {"message", error.what()}}}};
+            Print(report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+        }
+        throw;
+    }
 }
 
 void RunOptimize(const MaintainOptions& options) {

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "csv_format.h"
+#include "float_codes.h"
 #include "result_cells.h"
 #include "shell.h"
 #include "text_table.h"
@@ -42,6 +43,8 @@ void PrintCsv(const quern_result* result) {
             ReadCell(result, row, col, &value);
             if (value.kind == Value::Kind::kText) {
                 AppendCsvCell(value.text, &line);
+            } else if (value.kind == Value::Kind::kReal) {
+                AppendDouble(value.real, &line);
             } else if (value.kind != Value::Kind::kNull) {
                 std::string json;
                 AppendJsonValue(value, &json);
@@ -97,7 +100,8 @@ void AddSqlCommand(CLI::App* app) {
         ->add_option("STATEMENT", options->statement,
                      "The statement; - reads it from standard input")
         ->required();
-    CLI::Option* json = command->add_flag("--json", options->json, "Print one JSON object a row");
+    CLI::Option* json = command->add_flag("--json", options->json,
+                                          "Print one JSON object a row (infinities are null)");
     CLI::Option* csv = command->add_flag("--csv", options->csv, "Print CSV with a header");
     json->excludes(csv);
     AddOpenOption(command, &options->open);

@@ -185,7 +185,7 @@ private:
             const size_t quote = line_.find('"', *i);
             if (quote == std::string::npos) {
                 text->append(line_, *i, std::string::npos);
-                text->push_back('\n');
+                text->append(source_->line_had_return() ? "\r\n" : "\n");
                 if (*taken_bytes > kLineBytesMax || !source_->ReadLine(&line_)) {
                     return false;
                 }

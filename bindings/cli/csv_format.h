@@ -1,6 +1,6 @@
 // CSV with a header line, as RFC 4180 describes it: cells may stand in double quotes, quotes inside
-// are doubled, and quoted cells may hold line ends. The delimiter is a comma, or a tab for .tsv, or
-// what the user says.
+// are doubled, and quoted cells may hold line ends, which are kept as they are. The delimiter is a
+// comma, or a tab for .tsv, or what the user says.
 //
 // A vector is one column that holds a JSON array, or a run of columns "emb[0]", "emb[1]", ... that
 // becomes the one value "emb". An empty cell is null; an empty text is written "". What a cell is

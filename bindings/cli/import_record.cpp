@@ -104,7 +104,13 @@ void AppendJsonValue(const Value& value, std::string* json) {
     switch (value.kind) {
         case Value::Kind::kNull: json->append("null"); break;
         case Value::Kind::kInt: json->append(std::to_string(value.integer)); break;
-        case Value::Kind::kReal: AppendDouble(value.real, json); break;
+        case Value::Kind::kReal:
+            if (std::isfinite(value.real)) {
+                AppendDouble(value.real, json);
+            } else {
+                json->append("null");  // JSON has no infinity
+            }
+            break;
         case Value::Kind::kBool: json->append(value.integer != 0 ? "true" : "false"); break;
         case Value::Kind::kText:
         case Value::Kind::kCell: AppendJsonText(value.text, json); break;

@@ -124,7 +124,7 @@ std::string Quoted(std::string_view text);
 
 // JSON texts for writers: the text with quotes and escapes; invalid UTF-8 becomes U+FFFD.
 void AppendJsonText(std::string_view text, std::string* json);
-// Any value as JSON.
+// Any value as JSON; null for the infinities, which a statement of SQL can give.
 void AppendJsonValue(const Value& value, std::string* json);
 void AppendJsonNumbers(const std::vector<float>& numbers, std::string* json);
 

@@ -134,6 +134,8 @@ std::string ShortText(const Value& value) {
     }
     if (value.kind == Value::Kind::kText) {
         text = value.text;
+    } else if (value.kind == Value::Kind::kReal) {
+        AppendDouble(value.real, &text);  // infinities as well
     } else {
         AppendJsonValue(value, &text);
     }

@@ -42,13 +42,13 @@ void Check(int32_t status, const quern_error& err) {
         return;
     }
     if (status == QUERN_ERR_INTERRUPTED) {
-        throw ShellError(kExitInterrupted, "interrupted");
+        throw ShellError(kExitInterrupted, "interrupted", status);
     }
     std::string message = err.message[0] != '\0' ? err.message : quern_status_name(status);
     if (status == QUERN_ERR_OUTCOME_UNKNOWN) {
         message += " (whether the last transaction is in the file shows when it is opened again)";
     }
-    throw ShellError(kExitFailed, message);
+    throw ShellError(kExitFailed, message, status);
 }
 
 Database::Database(const std::string& path, const std::string& mode, const std::string& options) {
@@ -74,7 +74,7 @@ int Database::OnProgress(void* user, const char* task, uint64_t done, uint64_t t
     if (self->bar_ != nullptr) {
         self->bar_->Update(task, done, total);
     }
-    return Stopped() ? 1 : 0;
+    return Stopped() && !self->ignore_stop_ ? 1 : 0;
 }
 
 bool Database::HasCollection(const std::string& name) const {

@@ -30,12 +30,15 @@ enum ExitCode : int {
 
 class ShellError : public std::runtime_error {
 public:
-    ShellError(int exit_code, const std::string& message)
-        : std::runtime_error(message), exit_code_(exit_code) {}
+    // status: what the library said, when it was the library.
+    ShellError(int exit_code, const std::string& message, int32_t status = QUERN_OK)
+        : std::runtime_error(message), exit_code_(exit_code), status_(status) {}
     int exit_code() const { return exit_code_; }
+    int32_t status() const { return status_; }
 
 private:
     int exit_code_;
+    int32_t status_;
 };
 
 [[noreturn]] void FailUsage(const std::string& message);
@@ -90,6 +93,8 @@ public:
     quern_db* get() const { return db_; }
     // Shows the library's own progress from now on; NULL ends that.
     void ShowProgress(ProgressBar* bar) { bar_ = bar; }
+    // Calls from now on run to their end, though the user asked to stop: they clean up.
+    void IgnoreStop() { ignore_stop_ = true; }
     bool HasCollection(const std::string& name) const;
     SchemaPtr Describe(const std::string& collection) const;
 
@@ -97,6 +102,7 @@ private:
     static int OnProgress(void* user, const char* task, uint64_t done, uint64_t total);
     quern_db* db_ = nullptr;
     ProgressBar* bar_ = nullptr;
+    bool ignore_stop_ = false;
 };
 
 void InstallSignalHandlers();

@@ -21,7 +21,10 @@ for command in create import search get count info verify optimize vacuum backup
     expect 0 "Example" "$quern" $command --help
 done
 expect 2 "required" "$quern"
-expect 2 "" "$quern" nonsense
+expect 2 "no command 'nonsense'; the commands are .*import" "$quern" nonsense
+expect 2 "no command 'nonsense'" "$quern" help nonsense
+expect 0 "skip-bad" "$quern" help import
+expect 0 "quern help COMMAND" "$quern" help
 expect 2 "" "$quern" info
 expect 2 "bogus" "$quern" info x.quern --bogus
 for shell in bash:quern.bash zsh:_quern fish:quern.fish; do
@@ -126,6 +129,8 @@ expect 0 "^9$" "$quern" sql a.quern "select count(*) from docs a, docs b" --csv
 expect 0 '{"id":"a","value":"x"}' "$quern" sql a.quern "select docs.id, value from docs, json_each(tags) where value = 'x'" --json
 expect 1 "the limit of a value" "$quern" sql a.quern "select zeroblob(2e9)"
 expect 1 "" "$quern" sql a.quern "select * from pragma_table_list"
+expect 0 '{"x":null,"y":null,"z":1.5}' "$quern" sql a.quern "select 9e999 as x, -9e999 as y, 1.5 as z" --json
+expect 0 "^inf,-inf$" "$quern" sql a.quern "select 9e999, -9e999" --csv
 expect 1 "" "$quern" sql a.quern "delete from docs"
 expect 1 "" "$quern" sql a.quern "selec"
 
@@ -174,7 +179,13 @@ expect 1 "many.jsonl:51: malformed JSON" "$quern" import c.quern many many.jsonl
 expect 0 "40" "$quern" count c.quern many
 expect 1 "40 records are committed" "$quern" import c.quern many many.jsonl --batch-rows 20
 expect 1 "nothing was imported" "$quern" import c.quern none many.jsonl --batch-rows 20 --atomic
-expect 0 "0" "$quern" count c.quern none
+expect 1 "no collection 'none'" "$quern" count c.quern none
+expect 1 "nothing was imported" "$quern" import fresh.quern none many.jsonl --batch-rows 20 --atomic
+expect 1 "holds no vector" "$quern" import fresh.quern none many.jsonl --field id --skip-bad --atomic
+[ -z "$(ls | grep '^fresh')" ] || fail "a failed atomic import left its file"
+expect 1 "nothing was imported" "$quern" import c.quern many - --format jsonl --add --atomic <<<$'{"id":1,"new":1}\n{'
+"$quern" info c.quern --json | grep -q '"new"' && fail "a failed atomic import left its column"
+expect 0 "40" "$quern" count c.quern many
 
 section "bad lines when the import creates the collection"
 printf '{"id":1,"emb":[1,2]}\n{"id":2,"emb":[1,2,3]}\n' >b.jsonl
@@ -203,6 +214,15 @@ for i in $(seq 1 5000); do echo "{\"id\":$i,\"r\":$RANDOM}"; done | gzip | head 
 expect 1 "ends too early; [0-9,]* records are committed" "$quern" import bad.quern cut2 cut.jsonl.gz --skip-bad
 expect 1 "ends too early; no record was committed" "$quern" import bad.quern cut3 cut.jsonl.gz
 
+section "line ends in cells"
+printf 'id,t\r\n1,"a\r\nb\nc\rd\r\n"\r\n2,e\r\n' >ends.csv
+expect 0 "imported 2" "$quern" import ends.quern c ends.csv
+expect 0 '{"id":1,"t":"a\r\nb\nc\rd\r\n"}' "$quern" get ends.quern c 1 --json
+expect 0 '{"id":2,"t":"e"}' "$quern" get ends.quern c 2 --json
+expect 0 "" "$quern" export ends.quern c ends_again.csv
+expect 0 "imported 2" "$quern" import ends.quern again ends_again.csv
+expect 0 '{"id":1,"t":"a\r\nb\nc\rd\r\n"}' "$quern" get ends.quern again 1 --json
+
 section "word vectors"
 printf '3 2\nking 1 0\nqueen 0.9 0.1\n. . . 0 1\n' | gzip >w.txt.gz
 expect 0 "imported 3" "$quern" import w.quern w w.txt.gz --field emb --metric cosine
@@ -224,6 +244,8 @@ expect 1 "i8" "$quern" import i.quern small images-idx3-ubyte.gz --field px --ty
 section "damaged and hostile files"
 printf 'garbage' >g.quern
 expect 1 "not a quern database" "$quern" info g.quern
+expect 1 '{"ok":false,"error":{"status":"' "$quern" verify g.quern --json
+expect 1 '{"ok":false,"error":{"status":"' "$quern" verify absent.quern --json
 printf '\377\377\377\377' >bad.fvecs
 expect 1 "row 0: dimension -1" "$quern" import new.quern x bad.fvecs --field emb
 expect 1 "cannot open" "$quern" import new.quern x nofile.fvecs --field emb
