@@ -195,6 +195,9 @@ typedef struct quern_text quern_text;         /* a text that came back (JSON rep
 ** While the file is open, two companions lie beside it: FILE-wal, the write-ahead log, and FILE-shm, its index. The
 ** last handle of all processes to close folds the log into the file and removes both. A mode=ro handle does that, too,
 ** where the file may be written; beyond that it never changes the file.
+** The log is moved into the file as it grows. Beyond about 25 MB a commit waits up to 200 ms (longer beyond several times
+** that, never longer than busy_ms, and at most a tenth of the time) until the readers inside it have left; readers do
+** not wait. It still grows while one snapshot stays open.
 ** mode=ro where they cannot be made (the directory or the file may not be written, or the disk is full): the file is
 ** read as it stands, without locks, and no companions are made. A snapshot then is the file as it was found. Should
 ** somebody with more rights write the file meanwhile, reads of older snapshots return BUSY, never a mixture; a new

@@ -236,7 +236,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
         QUERN_TRY(connection->Execute("PRAGMA secure_delete=FAST"));
         // Short logs: a flipped bit in a log loses all commits behind it (RELIABILITY: keep WALs
         // short).
-        QUERN_TRY(connection->Execute("PRAGMA wal_autocheckpoint=384"));
+        QUERN_TRY(connection->Execute("PRAGMA wal_autocheckpoint=" + std::to_string(kLogPages)));
         QUERN_TRY(connection->Execute("PRAGMA journal_size_limit=8388608"));
     }
     return connection;
@@ -295,11 +295,11 @@ Result<int64_t> Connection::QueryInt(const std::string& sql) {
     return row ? statement.ColumnInt(0) : int64_t{0};
 }
 
-ScopedNoWait::ScopedNoWait(Connection* connection)
+ScopedWait::ScopedWait(Connection* connection, int wait_ms)
     : connection_(connection), busy_ms_(connection->busy_ms_) {
-    connection_->busy_ms_ = 0;
+    connection_->busy_ms_ = wait_ms;
 }
-ScopedNoWait::~ScopedNoWait() {
+ScopedWait::~ScopedWait() {
     connection_->busy_ms_ = busy_ms_;
 }
 

@@ -63,6 +63,10 @@ private:
     int bind_result_ = 0;
 };
 
+// A commit that leaves more pages than this in the log moves them into the file, as far as readers
+// allow without being waited for.
+inline constexpr int kLogPages = 384;
+
 enum class Durability { kFull, kRelaxed };
 
 struct ConnectionOptions {
@@ -112,7 +116,7 @@ public:
 private:
     static int OnProgress(void* connection);
     friend class Statement;
-    friend class ScopedNoWait;
+    friend class ScopedWait;
     Connection() = default;
     void Release(sqlite3_stmt* statement);
     sqlite3* handle_ = nullptr;
@@ -126,13 +130,13 @@ private:
     std::unordered_map<std::string, sqlite3_stmt*> idle_;
 };
 
-// While it lives, the connection does not wait for locks.
-class ScopedNoWait {
+// While it lives, the connection waits for locks no longer than this.
+class ScopedWait {
 public:
-    explicit ScopedNoWait(Connection* connection);
-    ~ScopedNoWait();
-    ScopedNoWait(const ScopedNoWait&) = delete;
-    ScopedNoWait& operator=(const ScopedNoWait&) = delete;
+    ScopedWait(Connection* connection, int wait_ms);
+    ~ScopedWait();
+    ScopedWait(const ScopedWait&) = delete;
+    ScopedWait& operator=(const ScopedWait&) = delete;
 
 private:
     Connection* connection_;

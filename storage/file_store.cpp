@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <zstd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -85,6 +86,9 @@ Status Writer::Commit(const std::function<void(bool committed)>& before_unlock) 
         before_unlock(status.ok());
     }
     open_ = false;
+    if (status.ok()) {
+        store_->KeepLogShort();
+    }
     store_->UnlockWriter();
     return status;
 }
@@ -455,7 +459,7 @@ Status FileStore::Checkpoint() {
     Status status;
     // Without waiting: readers that come and go all the time would keep every writer out for the
     // whole busy time.
-    const ScopedNoWait no_wait(writer_.get());
+    const ScopedWait no_wait(writer_.get(), 0);
     const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr,
                                                SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
     // Busy: a reader is still in the log; the next commit will try again.
@@ -464,6 +468,31 @@ Status FileStore::Checkpoint() {
     }
     UnlockWriter();
     return status;
+}
+
+// SQLite writes the log from its start again only when a commit finds no reader in it. Readers that
+// come and go in turns leave no such moment, and the log would grow without end. But a reader that
+// begins when all of the log is in the file does not enter the log; so it is enough to move all of
+// it, keep writers out, and wait until those who were in it have left.
+void FileStore::KeepLogShort() {
+    using Clock = std::chrono::steady_clock;
+    constexpr int64_t kLogBytesMax = int64_t{4} * kLogPages * kPageBytes;
+    constexpr int64_t kWaitMs = 200;  // longer than most searches
+    constexpr int64_t kWaitMsMax = 1000;
+    constexpr int64_t kPauseFactor = 10;  // waiting in vain costs writers a tenth of their time
+    const int64_t bytes = FileBytes(writer_->handle(), SQLITE_FCNTL_JOURNAL_POINTER);
+    if (bytes <= kLogBytesMax || Clock::now() < keep_short_after_) {
+        return;
+    }
+    // The longer the log, the longer the readers that are worth waiting for.
+    const int64_t wanted_ms = std::min(kWaitMs * (bytes / kLogBytesMax), kWaitMsMax);
+    const int wait_ms = static_cast<int>(std::min<int64_t>(wanted_ms, options_.busy_ms));
+    const ScopedWait wait(writer_.get(), wait_ms);
+    // Failing is no matter: the commit stands, and a later one tries again.
+    if (sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr,
+                                  nullptr) != SQLITE_OK) {
+        keep_short_after_ = Clock::now() + std::chrono::milliseconds(kPauseFactor * wait_ms);
+    }
 }
 
 Status FileStore::Vacuum(Work* work) {

@@ -5,6 +5,7 @@
 // There is one Writer at a time in all processes; a Reader never waits for it.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -113,6 +114,7 @@ private:
     Status CheckHeader(Connection* connection);
     Status LockWriter();
     void UnlockWriter();
+    void KeepLogShort();
     void Return(std::unique_ptr<Connection> connection);
 
     StoreOptions options_;
@@ -129,7 +131,9 @@ private:
     bool poisoned_ = false;
     std::vector<std::unique_ptr<Connection>> idle_readers_;
 
-    std::unique_ptr<Connection> writer_;  // used by the holder of writer_busy_ only
+    // Used by the holder of writer_busy_ only.
+    std::unique_ptr<Connection> writer_;
+    std::chrono::steady_clock::time_point keep_short_after_;
 };
 
 // The SQLite and zstd versions in use, and the bytes that SQLite holds in this process.
