@@ -13,8 +13,8 @@ struct IndexBuildRules {
     bool check_present = false;
 };
 
-// kNotFound when the collection was dropped. With a deadline, only what will be ready by then, as far
-// as that can be told, is begun.
+// kNotFound when the collection was dropped. With a deadline, only what will be ready by then, as
+// far as that can be told, is begun.
 Status BuildIndexes(Database* database, const std::string& collection, const IndexBuildRules& rules,
                     Work* work);
 
