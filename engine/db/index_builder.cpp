@@ -34,23 +34,32 @@ public:
     IndexJob(Database* database, std::string collection, Job job, Work* work)
         : database_(database), collection_(std::move(collection)), job_(job), work_(work) {}
 
-    Status Run(Snapshot* snapshot) {
+    Status Run() {
         const IndexOptions wanted = IndexOptions::Of(job_.def);
         const SegmentField* field = nullptr;
         Buffer own_rows;
         dense::VectorRows rows;
-        QUERN_TRY(snapshot->With([&](storage::Connection* connection) -> Status {
-            QUERN_ASSIGN(field, job_.segment->Field(connection, job_.def, work_));
-            rows = field->Rows(job_.def);
-            if (!field->resident) {
-                // Larger than the budget for what is kept; a build needs it for a while all the
-                // same.
-                own_rows = Buffer(static_cast<size_t>(field->vectors->raw_bytes()), nullptr);
-                QUERN_TRY(ReadPart(connection, *field->vectors, own_rows.data(), work_));
-                rows.rows = own_rows.data();
+        {
+            // Only for reading: a snapshot held through a long build would keep the log from
+            // shrinking.
+            QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database_->NewSnapshot());
+            QUERN_ASSIGN(const bool live, StillLive(snapshot.get()));
+            if (!live) {
+                return {};
             }
-            return {};
-        }));
+            QUERN_TRY(snapshot->With([&](storage::Connection* connection) -> Status {
+                QUERN_ASSIGN(field, job_.segment->Field(connection, job_.def, work_));
+                rows = field->Rows(job_.def);
+                if (!field->resident) {
+                    // Larger than the budget for what is kept; a build needs it for a while all the
+                    // same.
+                    own_rows = Buffer(static_cast<size_t>(field->vectors->raw_bytes()), nullptr);
+                    QUERN_TRY(ReadPart(connection, *field->vectors, own_rows.data(), work_));
+                    rows.rows = own_rows.data();
+                }
+                return {};
+            }));
+        }
         dense::GraphIndexOptions options;
         options.m = wanted.m;
         options.ef_build = wanted.ef_build;
@@ -67,6 +76,16 @@ public:
     }
 
 private:
+    Result<bool> StillLive(Snapshot* snapshot) const {
+        QUERN_ASSIGN(const auto view, snapshot->View(collection_));
+        for (const auto& segment : view->segments) {
+            if (segment->info().id == job_.segment->info().id) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     Status Write(const dense::GraphIndex& index) {
         for (size_t number = 0; number < dense::kIndexArrays; number++) {
             QUERN_TRY(WriteArray(static_cast<int64_t>(number),
@@ -160,48 +179,39 @@ private:
 
 Status BuildIndexes(Database* database, const std::string& collection, const IndexBuildRules& rules,
                     Work* work) {
-    QUERN_ASSIGN(const std::shared_ptr<Snapshot> first, database->NewSnapshot());
-    QUERN_ASSIGN(const auto view, first->View(collection));
     std::vector<Job> jobs;
-    QUERN_TRY(first->With([&](storage::Connection* connection) -> Status {
-        for (const auto& segment : view->segments) {
-            for (const DenseDef& def : view->info->schema.dense) {
-                const storage::PartInfo* vectors = segment->info().Find(PartKind::kVectors, def.id);
-                if (vectors == nullptr || !IndexOptions::Of(def).WantsGraph(vectors->items)) {
-                    continue;
-                }
-                if (segment->info().Find(PartKind::kGraphHead, def.id) != nullptr) {
-                    if (!rules.check_present) {
+    {
+        QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
+        QUERN_ASSIGN(const auto view, snapshot->View(collection));
+        QUERN_TRY(snapshot->With([&](storage::Connection* connection) -> Status {
+            for (const auto& segment : view->segments) {
+                for (const DenseDef& def : view->info->schema.dense) {
+                    const storage::PartInfo* vectors =
+                        segment->info().Find(PartKind::kVectors, def.id);
+                    if (vectors == nullptr || !IndexOptions::Of(def).WantsGraph(vectors->items)) {
                         continue;
                     }
-                    QUERN_ASSIGN(const Segment::IndexState state,
-                                 segment->Index(connection, def, work));
-                    if (!state.damaged) {
-                        continue;
+                    if (segment->info().Find(PartKind::kGraphHead, def.id) != nullptr) {
+                        if (!rules.check_present) {
+                            continue;
+                        }
+                        QUERN_ASSIGN(const Segment::IndexState state,
+                                     segment->Index(connection, def, work));
+                        if (!state.damaged) {
+                            continue;
+                        }
                     }
+                    jobs.push_back({segment, def});
                 }
-                jobs.push_back({segment, def});
             }
-        }
-        return {};
-    }));
+            return {};
+        }));
+    }
     for (const Job& job : jobs) {
         if (!Fits(*work, job.segment->info().items, job.def, database->threads())) {
             continue;
         }
-        // A snapshot of its own: a long build must not keep the log from shrinking.
-        QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
-        QUERN_ASSIGN(const auto now, snapshot->View(collection));
-        std::shared_ptr<Segment> live;
-        for (const auto& segment : now->segments) {
-            if (segment->info().id == job.segment->info().id) {
-                live = segment;
-            }
-        }
-        if (live == nullptr) {
-            continue;
-        }
-        QUERN_TRY(IndexJob(database, collection, {live, job.def}, work).Run(snapshot.get()));
+        QUERN_TRY(IndexJob(database, collection, job, work).Run());
     }
     return {};
 }
