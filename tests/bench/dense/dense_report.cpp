@@ -40,8 +40,11 @@ std::string SpeedCell(const EngineReport& engine, const EngineReport& base, doub
         const auto speed = MedianAt(Front(engine.contestant.points), recall);
         return speed ? Format("(%.0f/s)", *speed) : "-";
     }
-    return Format("**%.2f**", ratio->median) + Format(" (%.2f", ratio->least) +
-           Format("-%.2f)", ratio->most);
+    const int digits = ratio->median < 0.1 ? 3 : 2;
+    char text[96];
+    std::snprintf(text, sizeof text, "**%.*f** (%.*f-%.*f)", digits, ratio->median, digits,
+                  ratio->least, digits, ratio->most);
+    return text;
 }
 
 std::string ServingCell(const EngineReport& engine, const char* figure, const char* format) {

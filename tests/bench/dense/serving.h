@@ -1,5 +1,5 @@
-// What it takes to serve an index: a fresh process opens its file, answers a first query, then all
-// of them. Time to the first answer with the file in the page cache, and resident memory.
+// What it takes to serve an index: a fresh process opens its file, answers a first query, then
+// many. Time to the first answer with the file in the page cache, and resident memory.
 #pragma once
 
 #include <string>

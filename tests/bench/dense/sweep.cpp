@@ -11,6 +11,8 @@ namespace {
 
 // Efforts below this recall are outside every curve and table.
 constexpr double kRecallMin = 0.75;
+// More than this is not asked for: of the efforts beyond, the quickest will do.
+constexpr double kRecallEnough = 0.9999;
 // An effort stays when it is this close to the best of those with more recall: one warm-up pass is
 // a rough clock.
 constexpr double kNearFront = 0.85;
@@ -61,10 +63,12 @@ void WarmUp(const VectorSet& set, const SweepOptions& options, Contestant* conte
         point.effort = effort;
         point.queries = set.queries.rows();
         point.warm_up = RunPass(set, contestant->rival.get(), effort, options.threads, &found);
+        size_t hits = 0;
         for (size_t i = 0; i < set.queries.rows(); i++) {
-            point.recall += set.Recall(i, found.data() + i * kNearest);
+            hits += set.Hits(i, found.data() + i * kNearest);
         }
-        point.recall /= static_cast<double>(set.queries.rows());
+        point.recall =
+            static_cast<double>(hits) / static_cast<double>(set.queries.rows() * kNearest);
         std::fprintf(stderr, "  %-32s %-24s recall %.4f, %.0f queries/s\n",
                      contestant->kind.label.c_str(), effort.c_str(), point.recall,
                      point.CpuQps(point.warm_up));
@@ -77,7 +81,7 @@ bool IsUseful(const Contestant& contestant, const Point& point) {
     double best_recall = 0;
     for (const Point& other : contestant.points) {
         best_recall = std::max(best_recall, other.recall);
-        if (&other != &point && other.recall >= point.recall) {
+        if (&other != &point && other.recall >= std::min(point.recall, kRecallEnough)) {
             best_of_better = std::max(best_of_better, other.CpuQps(other.warm_up));
         }
     }

@@ -177,7 +177,7 @@ const char* MetricName(int32_t metric) {
     return metric == QUERN_L2 ? "L2" : metric == QUERN_IP ? "inner product" : "cosine";
 }
 
-double VectorSet::Recall(size_t query, const uint32_t* found) const {
+size_t VectorSet::Hits(size_t query, const uint32_t* found) const {
     std::vector<uint32_t> rows;
     for (size_t i = 0; i < kNearest; i++) {
         if (found[i] < base.rows() && std::find(rows.begin(), rows.end(), found[i]) == rows.end()) {
@@ -189,7 +189,7 @@ double VectorSet::Recall(size_t query, const uint32_t* found) const {
     for (const float distance : DistancesTo(*this, query, rows)) {
         hits += distance <= bound;
     }
-    return static_cast<double>(hits) / static_cast<double>(kNearest);
+    return hits;
 }
 
 bool LoadVectorSet(const SetRequest& request, VectorSet* set, std::string* reason) {

@@ -24,8 +24,8 @@ struct VectorSet {
     std::string origin;               // of the queries and of the truth, in words
     std::vector<float> kth_distance;  // one a query
 
-    // Which share of the kNearest nearest is among the found rows (kNearest of them).
-    double Recall(size_t query, const uint32_t* found) const;
+    // How many of the kNearest nearest are among the found rows (kNearest of them).
+    size_t Hits(size_t query, const uint32_t* found) const;
 };
 
 struct SetRequest {
