@@ -265,8 +265,8 @@ QUERN_API void quern_schema_key_text(quern_schema *s, const char *name); /* keys
 QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type, const char *options);
 /* dim: number of elements, 1 to 65536. Options:
 **   type=f32|f16|bf16|i8|bit   element type (default f32; bit under HAMMING)
-**   index=auto|none|graph      auto (default): segments of 2048 vectors or more get a graph (HNSW: Malkov, Yashunin,
-**                              TPAMI 2018); graph: of 64 or more; none: every search is exact
+**   index=none|auto|graph      none (default): every search is exact; auto: segments of 2048 vectors or more get a
+**                              graph (HNSW: Malkov, Yashunin, TPAMI 2018); graph: of 64 or more
 **   codes=auto|i8|4bit|f32     what a walk over the graph measures: 8-bit or 4-bit codes of each dimension, kept in
 **                              memory, a fourth or an eighth of f32 (auto: i8); f32: the vectors themselves. What codes
 **                              find is measured again with the stored vectors: distances are always true ones
@@ -469,8 +469,8 @@ QUERN_API void quern_text_free(quern_text *t);
 
 /* ---- Maintenance -------------------------------------------------------------------------------- since 0.1 -- */
 
-/* Seals the log and merges segments so that each collection (NULL: every) is one segment without dead records, and gives freed space
-** back. It deals with what is there when it comes to a collection and then ends, however fast others go on writing: what they
+/* Seals the log and merges segments so that each collection (NULL: every) is one segment without dead records, builds the indexes
+** that fields ask for, and gives freed space back. It deals with what is there when it comes to a collection and then ends, however fast others go on writing: what they
 ** add, replace or delete meanwhile is left to a later call. max_ms > 0 stops at about that time and leaves a good state; call
 ** again to go on. Readers and other writers keep working. Memory is bounded whatever the size. */
 QUERN_API int32_t quern_optimize(quern_db *db, const char *collection, uint32_t max_ms, quern_error *err) QUERN_MUST_USE;
@@ -487,7 +487,7 @@ QUERN_API int32_t quern_backup(quern_db *db, const char *path, quern_error *err)
 ** {"ok":bool, "pages":n, "collections":[{"name","records","segments","chunks"}],
 **  "problems":[{"collection","segment","part","chunk","message"}]}. Cost: one read of the file. */
 QUERN_API int32_t quern_verify(quern_db *db, quern_text **report, quern_error *err) QUERN_MUST_USE;
-/* Makes missing or damaged derived parts anew (collection NULL: of all). Records are never touched. */
+/* Makes missing or damaged derived parts, indexes among them, anew (collection NULL: of all). Records are never touched. */
 QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_error *err) QUERN_MUST_USE;
 
 /* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,

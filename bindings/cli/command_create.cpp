@@ -59,7 +59,7 @@ void AddCreateCommand(CLI::App* app) {
         ->allow_extra_args(false);
     command
         ->add_option("--index", options->index,
-                     "How the vector fields are indexed: 'index=auto|none|graph "
+                     "How the vector fields are indexed: 'index=none|auto|graph "
                      "codes=auto|i8|4bit|f32 m=16 ef_build=200'")
         ->type_name("OPTIONS");
     AddOpenOption(command, &options->open);

@@ -105,7 +105,7 @@ std::string IndexOptions::Text() const {
         add("ef_build", std::to_string(ef_build));
     }
     if (index != defaults.index) {
-        add("index", index == IndexChoice::kNone ? "none" : "graph");
+        add("index", index == IndexChoice::kAuto ? "auto" : "graph");
     }
     if (m != defaults.m) {
         add("m", std::to_string(m));

@@ -1,4 +1,4 @@
-// What a dense field's options say about its index: "index=auto codes=8bit m=16 ...".
+// What a dense field's options say about its index: "index=auto codes=i8 m=16 ...".
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ enum class IndexChoice { kAuto, kNone, kGraph };
 enum class CodesChoice { kAuto, kF32, k8Bit, k4Bit };
 
 struct IndexOptions {
-    IndexChoice index = IndexChoice::kAuto;
+    IndexChoice index = IndexChoice::kNone;
     CodesChoice codes = CodesChoice::kAuto;
     uint32_t m = 16;
     uint32_t ef_build = 200;

@@ -313,8 +313,6 @@ expect 0 "ok" "$quern" verify busy.quern
 if [ -e "$data/sift500k/base.bvecs.zst" ]; then
     section "real vectors: SIFT"
     sift=$data/sift500k
-    # Without an index: building one for half a million takes minutes.
-    expect 0 "" "$quern" create sift.quern sift --dense emb:128:l2 --index index=none
     expect 0 "imported 500,000" "$quern" import sift.quern sift "$sift/base.bvecs.zst" --field emb --metric l2
     expect 0 '"recall":1.0,' "$quern" search sift.quern sift --field emb --queries "$sift/query.bvecs.zst" -k 10 \
         --truth "$sift/truth100.l2.ivecs.zst" --limit 20 --json
@@ -326,6 +324,7 @@ if [ -e "$data/sift500k/base.bvecs.zst" ]; then
     expect 0 "latency" "$quern" search sift.quern sift --field emb --queries "$sift/query.bvecs.zst" -k 10 \
         --truth "$sift/truth100.l2.ivecs.zst" --limit 10
     rm -f sift.quern
+    expect 0 "" "$quern" create some.quern sift --dense emb:128:l2 --index "index=auto ef_build=100"
     expect 0 "imported 20,000" "$quern" import some.quern sift "$sift/base.bvecs.zst" --field emb --limit 20000
     expect 0 "" "$quern" search some.quern sift --queries "$sift/query.bvecs.zst" -k 10 --limit 50 --recall exact --json
     mv output exact.json

@@ -50,9 +50,12 @@ struct IndexedFile {
         INFO(err.message);
         REQUIRE(status == QUERN_OK);
     }
-    void Create(int32_t metric, const char* options) {
+    // With an index unless the options say otherwise.
+    void Create(int32_t metric, const std::string& options) {
         quern_schema* schema = quern_schema_new();
-        quern_schema_dense(schema, "emb", kDim, metric, options);
+        const bool told = options.find("index=") != std::string::npos;
+        quern_schema_dense(schema, "emb", kDim, metric,
+                           (told ? options : "index=auto " + options).c_str());
         Ok(quern_create(db, "docs", schema, &err));
         quern_schema_free(schema);
     }
@@ -159,7 +162,7 @@ TEST_CASE("an indexed collection answers with the recall that was asked for", "[
         {QUERN_IP, "index=none"},
     }));
     IndexedFile file;
-    file.Create(metric, options.c_str());
+    file.Create(metric, options);
     file.Insert(0, MakeRows(4000, 1));
     const std::vector<float> queries = MakeRows(100, 2);
     REQUIRE(file.Search(queries, 10, "").exact);  // nothing is indexed yet

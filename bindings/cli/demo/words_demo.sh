@@ -26,8 +26,6 @@ printf '%squern %s: one library, one file, no server%s\n' "$bold" "$("$quern" --
 
 headline "1. A dictionary becomes one file of vectors"
 printf '  Each word is cut into pieces of 2 to 4 letters; hashing them gives 256 numbers a word.\n'
-command_line "quern create words.quern words --key id:text --dense spelling:256:cosine --index index=none"
-"$quern" create "$db" words --key id:text --dense spelling:256:cosine --index index=none
 command_line "quern_word_ngrams $dictionary | quern import words.quern words - --format words --field spelling --metric cosine"
 "$ngrams" "$dictionary" | "$quern" import "$db" words - --format words --field spelling --metric cosine | indent
 command_line "quern optimize words.quern"
