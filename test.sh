@@ -11,4 +11,4 @@ preset="${1:-release}"
 [ $# -gt 0 ] && shift
 cmake --preset "$preset" >/dev/null
 cmake --build --preset "$preset"
-ctest --preset "$preset" "$@"
+ctest --preset "$preset" -j "$(nproc)" "$@"
