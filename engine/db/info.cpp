@@ -79,11 +79,14 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
     }
     Json fields = Json::array();
     for (const DenseDef& def : schema.dense) {
-        fields.push_back(Json{{"name", def.name},
-                              {"type", ElementName(def.element)},
-                              {"dim", def.dim},
-                              {"metric", MetricName(def.metric)},
-                              {"options", def.options}});
+        Json field{{"name", def.name},
+                   {"type", ElementName(def.element)},
+                   {"dim", def.dim},
+                   {"metric", MetricName(def.metric)}};
+        if (!def.options.empty()) {
+            field["options"] = def.options;
+        }
+        fields.push_back(field);
     }
     QUERN_ASSIGN(const int64_t log_rows,
                  connection->QueryInt("SELECT count(*) FROM " + storage::LogTableName(info.id)));

@@ -199,7 +199,7 @@ static void types_and_options(void) {
         {QUERN_L2, "type=", QUERN_ERR_OPTION},
         {QUERN_L2, "type", QUERN_ERR_OPTION},
         {QUERN_L2, "type=f32 type=f32", QUERN_ERR_OPTION},
-        {QUERN_L2, "codes=auto", QUERN_ERR_OPTION},
+        {QUERN_L2, "codes=2bit", QUERN_ERR_OPTION},
     };
     size_t i;
     quern_schema* s;
