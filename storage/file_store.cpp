@@ -480,6 +480,16 @@ void FileStore::KeepLogShort() {
     constexpr int64_t kWaitMs = 200;  // longer than most searches
     constexpr int64_t kWaitMsMax = 1000;
     constexpr int64_t kPauseFactor = 10;  // waiting in vain costs writers a tenth of their time
+    // Asking a file system for a file's size can make the next sync of the file dearer (on some,
+    // its times must then be written again), so not every small commit does.
+    int written = 0;
+    int most = 0;
+    sqlite3_db_status(writer_->handle(), SQLITE_DBSTATUS_CACHE_WRITE, &written, &most, 1);
+    pages_since_look_ += written;
+    if (pages_since_look_ < kLogPages) {
+        return;
+    }
+    pages_since_look_ = 0;
     const int64_t bytes = FileBytes(writer_->handle(), SQLITE_FCNTL_JOURNAL_POINTER);
     if (bytes <= kLogBytesMax || Clock::now() < keep_short_after_) {
         return;

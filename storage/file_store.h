@@ -134,6 +134,7 @@ private:
     // Used by the holder of writer_busy_ only.
     std::unique_ptr<Connection> writer_;
     std::chrono::steady_clock::time_point keep_short_after_;
+    int64_t pages_since_look_ = 0;  // that commits wrote since the log's length was last asked for
 };
 
 // The SQLite and zstd versions in use, and the bytes that SQLite holds in this process.
