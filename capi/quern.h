@@ -273,7 +273,7 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **   m=N ef_build=N             links of a node (2 to 128, default 16; twice as many on the base level) and candidates
 **                              looked at when it is inserted (8 to 10000, default 200): more is better and slower to build
 ** Indexes are built by quern_optimize, quern_rebuild and background maintenance, never by a commit. Cost of a build: about
-** as long as 2000 distances for each vector, shared out among `threads`; memory: the field's vectors, and about
+** as long as 10000 distances for each vector, shared out among `threads`; memory: the field's vectors, and about
 ** 8 * m + dim bytes for each. */
 QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim, int32_t metric, const char *options);
 

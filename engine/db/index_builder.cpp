@@ -86,18 +86,24 @@ private:
         return false;
     }
 
+    // A transaction in which the collection is still there.
+    Result<Database::WriteStart> BeginWrite() {
+        QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
+        if (start.catalog->Find(collection_) == nullptr) {
+            overtaken_ = true;
+            return Status::Error(Code::kNotFound, "the collection was dropped");
+        }
+        return Result<Database::WriteStart>(std::move(start));
+    }
+
     Status Write(const dense::GraphIndex& index) {
         for (size_t number = 0; number < dense::kIndexArrays; number++) {
             QUERN_TRY(WriteArray(static_cast<int64_t>(number),
                                  index.Array(static_cast<dense::IndexArray>(number))));
         }
-        QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
+        QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
         storage::Connection* connection = start.writer->connection();
         const auto info = start.catalog->Find(collection_);
-        if (info == nullptr) {
-            overtaken_ = true;
-            return Status::Error(Code::kNotFound, "the collection was dropped");
-        }
         // An index that was damaged makes room for the new one.
         QUERN_ASSIGN(const auto segments,
                      storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
@@ -128,13 +134,9 @@ private:
         uint64_t done = 0;
         const uint64_t step = std::max<uint64_t>(1, kSliceBytes / array.item_bytes);
         while (done < array.items) {
-            QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
+            QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
             storage::Connection* connection = start.writer->connection();
             const auto info = start.catalog->Find(collection_);
-            if (info == nullptr) {
-                overtaken_ = true;
-                return Status::Error(Code::kNotFound, "the collection was dropped");
-            }
             if (building_ == 0) {
                 QUERN_ASSIGN(building_, storage::CreateSegment(connection, info->id, mark_.text()));
             }

@@ -90,20 +90,7 @@ private:
 void Repair(const std::vector<uint32_t>& nodes, GraphLinks* links) {
     auto* base = reinterpret_cast<uint32_t*>(links->base.data());
     for (int round = 0; round < kRepairRounds; round++) {
-        std::vector<bool> seen(links->count, false);
-        std::vector<uint32_t> open{links->entry};
-        seen[links->entry] = true;
-        while (!open.empty()) {
-            const uint32_t node = open.back();
-            open.pop_back();
-            const uint32_t* out = links->Neighbours(node);
-            for (uint32_t i = 0; i < links->degree && out[i] != kNoNode; i++) {
-                if (!seen[out[i]]) {
-                    seen[out[i]] = true;
-                    open.push_back(out[i]);
-                }
-            }
-        }
+        const std::vector<bool> seen = links->Reachable();
         bool whole = true;
         for (const uint32_t node : nodes) {
             if (seen[node]) {
@@ -178,7 +165,6 @@ Status GraphBuilder::Add(size_t count, Work* work) {
         RowDistance distance(state.rows);
         faiss::VisitedTable visited(static_cast<int>(state.rows.count));
         while (true) {
-            // The first node alone: it becomes the entry that all others start from.
             const size_t first = next.fetch_add(kNodesAtOnce);
             if (first >= end) {
                 return {};
@@ -194,10 +180,6 @@ Status GraphBuilder::Add(size_t count, Work* work) {
                                   state.order.size()));
         }
     };
-    // The first nodes by one thread: the top of the graph is small, and all would wait for the same
-    // locks.
-    const size_t real_end = end;
-    (void)real_end;
     const Status status = RunOnThreads(state.options.threads, insert);
     state.added = end;
     return status;

@@ -141,6 +141,11 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
             }
         }
     }
+    for (uint32_t upper = 0; upper < links.upper_offsets.size(); upper++) {
+        if (outside[links.UpperNode(upper)]) {
+            return Bad("a vector outside is on an upper level");
+        }
+    }
     if (links.entry != kNoNode && outside[links.entry]) {
         return Bad("its entry is outside");
     }

@@ -14,11 +14,9 @@ namespace quern::dense {
 
 namespace {
 
-constexpr uint32_t kHeadVersion = 1;
-constexpr size_t kHeldOutMax = 500;       // recall within about 0.003 at 0.98
-constexpr size_t kHeldOutShare = 8;       // and never more than one record in so many
-constexpr size_t kEncodeRows = 4096;      // that one worker encodes at a time
-constexpr float kEnoughRecall = 0.9999f;  // more effort is not worth measuring
+constexpr size_t kHeldOutMax = 500;   // recall within about 0.003 at 0.98
+constexpr size_t kHeldOutShare = 8;   // and never more than one record in so many
+constexpr size_t kEncodeRows = 4096;  // that one worker encodes at a time
 
 // Walks on codes.
 class CodeScorer {

@@ -77,19 +77,16 @@ Status GraphLinks::Validate() {
     return {};
 }
 
-size_t GraphLinks::CountReachable() const {
-    if (entry == kNoNode) {
-        return 0;
-    }
+std::vector<bool> GraphLinks::Reachable() const {
     std::vector<bool> seen(count, false);
-    std::vector<uint32_t> open{entry};
-    seen[entry] = true;
-    size_t reached = 0;
+    std::vector<uint32_t> open;
+    if (entry != kNoNode) {
+        seen[entry] = true;
+        open.push_back(entry);
+    }
     while (!open.empty()) {
-        const uint32_t node = open.back();
+        const uint32_t* links = Neighbours(open.back());
         open.pop_back();
-        reached++;
-        const uint32_t* links = Neighbours(node);
         for (uint32_t i = 0; i < degree && links[i] != kNoNode; i++) {
             if (!seen[links[i]]) {
                 seen[links[i]] = true;
@@ -97,7 +94,7 @@ size_t GraphLinks::CountReachable() const {
             }
         }
     }
-    return reached;
+    return seen;
 }
 
 }  // namespace quern::dense

@@ -55,8 +55,8 @@ struct GraphLinks {
     // once, levels that exist. kCorrupt says what is wrong. Nothing that passes can make a walk
     // leave the arrays.
     Status Validate();
-    // Nodes that a walk over base links from the entry can reach; stops counting at none.
-    size_t CountReachable() const;
+    // Which nodes the base links lead to from the entry.
+    std::vector<bool> Reachable() const;
 };
 
 }  // namespace quern::dense

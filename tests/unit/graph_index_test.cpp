@@ -1,6 +1,7 @@
 // The graph index by itself: recall, what stays outside, its arrays and what damaged ones do.
 #include "engine/dense/graph_index.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -94,6 +95,11 @@ double Recall(const GraphIndex& index, const VectorRows& rows, const std::vector
     return static_cast<double>(hits) / static_cast<double>(count * k);
 }
 
+size_t CountReachable(const GraphIndex& index) {
+    const std::vector<bool> reached = index.links().Reachable();
+    return static_cast<size_t>(std::count(reached.begin(), reached.end(), true));
+}
+
 std::unique_ptr<GraphIndex> BuildIndex(const VectorRows& rows, CodeChoice codes, int threads = 2) {
     GraphIndexOptions options;
     options.codes = codes;
@@ -141,7 +147,7 @@ TEST_CASE("a graph finds what its curve promises", "[graph]") {
     const VectorRows rows = base.View();
     const auto index = BuildIndex(rows, codes);
     REQUIRE(index->linked_count() == 4000);
-    REQUIRE(index->links().CountReachable() >= 3996);
+    REQUIRE(CountReachable(*index) >= 3996);
     for (const size_t k : {1, 10, 30}) {
         for (const double wanted : {0.9, 0.98}) {
             Effort effort;
@@ -171,7 +177,7 @@ TEST_CASE("zero vectors and repeats stay outside the graph", "[graph]") {
     const auto [first, last] = index->Repeats(1);
     REQUIRE(last - first == 300);  // 300 copies of row 7, and row 7 itself, under the first of them
     REQUIRE(index->linked_count() == 3000 - 60 - 300);
-    REQUIRE(index->links().CountReachable() >= index->linked_count() - 3);
+    REQUIRE(CountReachable(*index) >= index->linked_count() - 3);
     WalkSpace space;
     std::vector<uint32_t> nodes;
     const Rows queries(metric, 50, 24, 4);
