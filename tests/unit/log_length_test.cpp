@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -23,9 +24,12 @@ constexpr int kCommits = 700;
 #else
 constexpr int kCommits = 2000;
 #endif
-// All commits together write about 480 MB. The log is cut beyond 25 MB, where readers get their
-// turns; on a machine so busy that they sleep with their snapshots open, later.
-constexpr uintmax_t kLogBytesMost = 300 << 20;
+// The log may reach four times 384 pages before it is cut, and grow a little while it is. Never
+// cut, it would reach all that is written, about 480 MB.
+constexpr uintmax_t kLogBytesMost = 40 << 20;
+// On a machine so busy that readers sleep with their snapshots open it is cut later. Not every
+// time.
+constexpr int kTries = 4;
 
 std::string Path() {
     return (std::filesystem::temp_directory_path() /
@@ -84,9 +88,8 @@ pid_t StartReader(const std::string& path) {
     return child;
 }
 
-}  // namespace
-
-TEST_CASE("readers in turns do not let the log grow without end") {
+// How long the log gets beside readers in turns.
+uintmax_t LongestLog() {
     const std::string path = Path();
     Remove(path);
     quern_db* db = nullptr;
@@ -115,9 +118,19 @@ TEST_CASE("readers in turns do not let the log grow without end") {
         kill(reader, SIGKILL);
         waitpid(reader, &status, 0);
     }
-    INFO("the log reached " << most << " bytes");
-    CHECK(most < kLogBytesMost);
     REQUIRE(quern_verify(db, nullptr, nullptr) == QUERN_OK);
     quern_close(db);
     Remove(path);
+    return most;
+}
+
+}  // namespace
+
+TEST_CASE("readers in turns do not let the log grow without end") {
+    uintmax_t least = UINTMAX_MAX;
+    for (int i = 0; i < kTries && least >= kLogBytesMost; i++) {
+        least = std::min(least, LongestLog());
+    }
+    INFO("the log reached " << least << " bytes, at the least");
+    CHECK(least < kLogBytesMost);
 }
