@@ -392,12 +392,11 @@ int32_t quern_search(quern_query* q, quern_result** r, quern_error* err) {
                 Code::kInvalid,
                 "limit 0 (everything) needs a largest distance or a smallest score");
         }
-        std::shared_ptr<Snapshot> snapshot = q->snapshot;
-        if (snapshot == nullptr) {
-            QUERN_ASSIGN(snapshot, q->database->NewSnapshot());
-        }
         auto result = std::make_unique<quern_result>();
-        const Status status = Search(q->database.get(), snapshot.get(), q->request, &result->table);
+        const Status status =
+            q->snapshot != nullptr
+                ? Search(q->database.get(), q->snapshot.get(), q->request, &result->table)
+                : SearchNewest(q->database.get(), q->request, &result->table);
         return Deliver(status, std::move(result), r);
     });
 }

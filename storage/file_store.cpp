@@ -350,6 +350,7 @@ Result<std::unique_ptr<Reader>> FileStore::BeginRead() {
         QUERN_ASSIGN(connection, OpenReader());
     }
     std::unique_ptr<Reader> reader(new Reader(this, std::move(connection)));
+    const std::optional<LogMark> before = ReadLogMark(reader->connection()->handle());
     {
         QUERN_ASSIGN(Statement begin, reader->connection()->Prepare("BEGIN"));
         QUERN_TRY(begin.Run());
@@ -359,7 +360,19 @@ Result<std::unique_ptr<Reader>> FileStore::BeginRead() {
     if (!epoch.ok()) {
         return epoch.status();
     }
+    // The same state before and after is the state in between: no two states have the same mark.
+    if (before.has_value() && ReadLogMark(reader->connection()->handle()) == before) {
+        reader->mark_ = before;
+    }
     return reader;
+}
+
+std::optional<LogMark> FileStore::CurrentMark() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (idle_readers_.empty() || idle_readers_.back()->frozen()) {
+        return std::nullopt;
+    }
+    return ReadLogMark(idle_readers_.back()->handle());
 }
 
 void FileStore::Return(std::unique_ptr<Connection> connection) {

@@ -10,12 +10,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "storage/base/work.h"
 #include "storage/catalog.h"
 #include "storage/connection.h"
+#include "storage/page_vfs.h"
 
 namespace quern::storage {
 
@@ -36,6 +38,8 @@ public:
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
     Connection* connection() { return connection_.get(); }
+    // Names the state of the file that this transaction sees; nothing when it cannot be told.
+    const std::optional<LogMark>& mark() const { return mark_; }
 
 private:
     friend class FileStore;
@@ -43,6 +47,7 @@ private:
         : store_(store), connection_(std::move(connection)) {}
     FileStore* store_;
     std::unique_ptr<Connection> connection_;
+    std::optional<LogMark> mark_;
 };
 
 // The write transaction. Rolled back when destroyed without Commit.
@@ -78,6 +83,9 @@ public:
     ~FileStore();
 
     Result<std::unique_ptr<Reader>> BeginRead();
+    // The state that BeginRead would give a transaction on, without beginning one: some tens of
+    // nanoseconds. Nothing when that cannot be told without a lock.
+    std::optional<LogMark> CurrentMark();
     Result<std::unique_ptr<Writer>> BeginWrite();
 
     // A pause between two write transactions of long work, so that writers of this and other

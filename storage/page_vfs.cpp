@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -39,6 +40,8 @@ struct PageFile {
     sqlite3_file base;    // first: SQLite sees this
     sqlite3_file* below;  // the file of the layer below; its space follows this struct
     MainFile* main;       // NULL for files that pass through
+    // The first region of the log's index while it is mapped. Only the connection's thread looks.
+    const volatile void* log_index;
 };
 
 struct Layer {
@@ -220,7 +223,11 @@ int DeviceCharacteristics(sqlite3_file* file) {
     return Below(file)->pMethods->xDeviceCharacteristics(Below(file));
 }
 int ShmMap(sqlite3_file* file, int region, int bytes, int extend, void volatile** out) {
-    return Below(file)->pMethods->xShmMap(Below(file), region, bytes, extend, out);
+    const int code = Below(file)->pMethods->xShmMap(Below(file), region, bytes, extend, out);
+    if (region == 0) {
+        Of(file)->log_index = code == SQLITE_OK ? *out : nullptr;
+    }
+    return code;
 }
 int ShmLock(sqlite3_file* file, int first, int count, int flags) {
     return Below(file)->pMethods->xShmLock(Below(file), first, count, flags);
@@ -229,6 +236,7 @@ void ShmBarrier(sqlite3_file* file) {
     Below(file)->pMethods->xShmBarrier(Below(file));
 }
 int ShmUnmap(sqlite3_file* file, int remove) {
+    Of(file)->log_index = nullptr;
     return Below(file)->pMethods->xShmUnmap(Below(file), remove);
 }
 
@@ -469,6 +477,31 @@ std::set<uint32_t> PagesInLog(sqlite3* db) {
 }
 
 }  // namespace
+
+std::optional<LogMark> ReadLogMark(sqlite3* db) {
+    // "WAL-Index File Format" of SQLite's documentation: two copies of a header of 48 bytes, the
+    // first written last; byte 12 says whether they hold anything yet.
+    constexpr size_t kInitialized = 3;  // the word that byte 12 is in
+    sqlite3_file* file = MainFileOf(db);
+    const auto* words =
+        file == nullptr ? nullptr : static_cast<const volatile uint32_t*>(Of(file)->log_index);
+    if (words == nullptr) {
+        return std::nullopt;
+    }
+    LogMark first;
+    LogMark second;
+    for (size_t i = 0; i < first.words.size(); i++) {
+        first.words[i] = words[i];
+    }
+    std::atomic_thread_fence(std::memory_order_acquire);
+    for (size_t i = 0; i < second.words.size(); i++) {
+        second.words[i] = words[first.words.size() + i];
+    }
+    if (first != second || first.words[kInitialized] == 0) {
+        return std::nullopt;
+    }
+    return first;
+}
 
 bool FrozenFileChanged(sqlite3* db) {
     sqlite3_file* file = MainFileOf(db);

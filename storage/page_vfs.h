@@ -20,6 +20,7 @@
 // Thread rule: all functions are thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,6 +42,17 @@ const char* RegisterPageVfsOver(const char* base);
 
 // The page of this database that last failed its check, if any has.
 std::optional<uint32_t> LastBadPage(const std::string& path);
+// Names one state of a database with a write-ahead log: the header of the log's index, which moves
+// with every commit, by whichever process (its change counter, salts and checksum see to it).
+struct LogMark {
+    std::array<uint32_t, 12> words{};
+    bool operator==(const LogMark& other) const { return words == other.words; }
+    bool operator!=(const LogMark& other) const { return words != other.words; }
+};
+// The state that a read transaction would see if it began now, read from the shared memory that
+// SQLite has mapped for this connection, without a lock or a system call. Nothing when the log is
+// not in use through this connection, or is being changed in this moment.
+std::optional<LogMark> ReadLogMark(sqlite3* db);
 // Whether the file of a connection opened with immutable=1 is no longer what was opened.
 bool FrozenFileChanged(sqlite3* db);
 // Reads all pages of the main file and returns the numbers of those that fail (at most 100). A page

@@ -24,6 +24,39 @@ Result<CollectionView::Dead> CollectionView::DeadOf(storage::Connection* connect
     return *dead_bits_[segment];
 }
 
+std::shared_ptr<const IndexLeg> CollectionView::KnownLeg(size_t segment, uint32_t field) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = legs_.find({segment, field});
+    return found == legs_.end() ? nullptr : found->second;
+}
+
+Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connection* connection,
+                                                                size_t segment, const DenseDef& def,
+                                                                Work* work) const {
+    const std::shared_ptr<const IndexLeg> none;
+    auto leg = std::make_shared<IndexLeg>();
+    QUERN_ASSIGN(const Segment::IndexState loaded, segments[segment]->Index(connection, def, work));
+    if (loaded.index == nullptr) {
+        return none;
+    }
+    leg->index = loaded.index;
+    QUERN_ASSIGN(leg->field, segments[segment]->Field(connection, def, work));
+    if (leg->index->needs_rows() && !leg->field->resident) {
+        return none;
+    }
+    QUERN_ASSIGN(leg->dead, DeadOf(connection, segment));
+    const size_t count = leg->field->count();
+    if (leg->field->records.empty()) {
+        leg->alive = count - std::min(count, leg->dead.count);
+    } else {
+        for (uint32_t node = 0; node < count; node++) {
+            leg->alive += leg->Alive(node) ? 1 : 0;
+        }
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    return legs_.emplace(std::make_pair(segment, def.id), leg).first->second;
+}
+
 std::vector<int64_t> CollectionView::AllDead() const {
     std::vector<int64_t> dead = mirror->SealedDead(log->last);
     dead.insert(dead.end(), sealed_dead->begin(), sealed_dead->end());

@@ -6,6 +6,7 @@
 // view of its own.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -15,6 +16,8 @@
 #include "storage/catalog.h"
 
 namespace quern {
+
+struct IndexLeg;
 
 struct CollectionView {
     std::shared_ptr<const storage::CollectionInfo> info;
@@ -32,6 +35,11 @@ struct CollectionView {
     // Which records of a segment are dead; loads row ids only when anything is dead at all.
     // Thread-safe.
     Result<Dead> DeadOf(storage::Connection* connection, size_t segment) const;
+    // A leg that LoadLeg has found before; needs no file. NULL: none.
+    std::shared_ptr<const IndexLeg> KnownLeg(size_t segment, uint32_t field) const;
+    // Loads what is needed. NULL: no index, or it cannot be used. Thread-safe.
+    Result<std::shared_ptr<const IndexLeg>> LoadLeg(storage::Connection* connection, size_t segment,
+                                                    const DenseDef& def, Work* work) const;
     // The live place of a sealed record: segment and record number.
     struct Place {
         size_t segment = 0;
@@ -45,10 +53,26 @@ private:
     mutable std::mutex mutex_;
     mutable std::optional<std::vector<int64_t>> dead_;
     mutable std::vector<std::optional<Dead>> dead_bits_;
+    mutable std::map<std::pair<size_t, uint32_t>, std::shared_ptr<const IndexLeg>> legs_;
 };
 
 // Errors that come of the content of a collection name it, once.
 Status InCollection(const storage::CollectionInfo& info, Status status);
+
+// What a search needs to ask the index of one field of one segment.
+struct IndexLeg {
+    const SegmentField* field = nullptr;
+    const dense::GraphIndex* index = nullptr;
+    CollectionView::Dead dead;
+    size_t alive = 0;  // vectors of live records
+    bool Alive(uint32_t node) const {
+        if (!dead.bits) {
+            return true;
+        }
+        const uint32_t record = field->record(node);
+        return ((*dead.bits)[record / 64] >> (record % 64) & 1) == 0;
+    }
+};
 
 class CollectionCache {
 public:

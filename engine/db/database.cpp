@@ -105,6 +105,7 @@ void Database::Close() {
     if (Transaction* transaction = transaction_.load()) {
         transaction->Rollback();
     }
+    ForgetRecent();
     std::vector<std::weak_ptr<Snapshot>> snapshots;
     {
         std::lock_guard<std::mutex> lock(mutex_);
@@ -150,6 +151,7 @@ int Database::threads() const {
 }
 
 Result<Database::WriteStart> Database::BeginWrite() {
+    ForgetRecent();
     WriteStart start;
     QUERN_ASSIGN(start.writer, store_->BeginWrite());
     storage::Connection* connection = start.writer->connection();

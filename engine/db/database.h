@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/db/collection_view.h"
+#include "engine/db/index_search.h"
 #include "engine/db/record_batch.h"
 #include "engine/db/result_table.h"
 #include "storage/base/work.h"
@@ -60,19 +61,29 @@ class Database;
 class Snapshot {
 public:
     ~Snapshot();
+    Snapshot(const Snapshot&) = delete;
+    Snapshot& operator=(const Snapshot&) = delete;
     uint64_t generation() const { return static_cast<uint64_t>(generation_); }
     // Ends the read transaction; every later use returns kClosed. Called by Database::Close.
     void End();
 
-    // Runs body with the connection of the snapshot, one caller at a time.
+    // Runs body with a connection that sees the snapshot's state: its own, one caller at a time;
+    // or, for one that has been relaxed, one that begins a transaction for this call. That fails
+    // when somebody has committed since, and overtaken() is true from then on.
     template <typename Body>
     Status With(Body body) {
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (reader_ == nullptr) {
-            return Status::Error(Code::kClosed, "the snapshot's database was closed");
+        std::unique_lock<std::mutex> lock(mutex_);
+        if (reader_ != nullptr) {
+            return body(reader_->connection());
         }
-        return body(reader_->connection());
+        const std::optional<storage::LogMark> mark = mark_;
+        lock.unlock();
+        QUERN_ASSIGN(const std::unique_ptr<storage::Reader> reader, BeginAgain(mark));
+        return body(reader->connection());
     }
+    // Ends the transaction if the state can be recognized later on; the views stay.
+    void Relax();
+    bool overtaken() const { return overtaken_.load(); }
     Result<std::shared_ptr<const CollectionView>> View(const std::string& collection);
     Result<std::shared_ptr<const storage::CollectionInfo>> Info(const std::string& collection);
     const storage::Catalog& catalog() const { return *catalog_; }
@@ -80,11 +91,17 @@ public:
 private:
     friend class Database;
     Snapshot() = default;
-    std::shared_ptr<Database> database_;
+    Result<std::unique_ptr<storage::Reader>> BeginAgain(
+        const std::optional<storage::LogMark>& mark);
+    Database* database_ = nullptr;
+    std::shared_ptr<Database> keep_;  // of those that users hold
     std::shared_ptr<const storage::Catalog> catalog_;
     int64_t generation_ = 0;
-    std::mutex mutex_;
+    std::atomic<bool> overtaken_{false};
+    std::mutex mutex_;  // protects the reader
     std::unique_ptr<storage::Reader> reader_;
+    std::optional<storage::LogMark> mark_;
+    std::mutex views_mutex_;
     std::map<int64_t, std::shared_ptr<const CollectionView>> views_;
 };
 
@@ -105,6 +122,14 @@ public:
     Work NewWork();
 
     Result<std::shared_ptr<Snapshot>> NewSnapshot();
+    // The newest state, for one search: the snapshot of the search before, if nobody has committed
+    // since. Give it back with EndSearch. It may turn out to be overtaken while it is used.
+    Result<std::shared_ptr<Snapshot>> SnapshotForSearch();
+    void EndSearch(const std::shared_ptr<Snapshot>& snapshot);
+    // Lets go of what SnapshotForSearch keeps: what this process is about to replace need not stay
+    // in memory.
+    void ForgetRecent();
+    SearchSpaces* search_spaces() { return &search_spaces_; }
     Result<std::unique_ptr<Transaction>> Begin();
 
     Status CreateCollection(const std::string& name, const Schema& schema);
@@ -180,6 +205,7 @@ private:
     DatabaseOptions options_;
     DatabaseLimits limits_;
     std::unique_ptr<storage::FileStore> store_;
+    SearchSpaces search_spaces_;
     std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
     std::atomic<uint64_t> interrupt_epoch_{0};
     std::atomic<bool> closed_{false};
@@ -203,6 +229,7 @@ private:
     std::map<int64_t, std::shared_ptr<CollectionCache>> caches_;
     std::shared_ptr<const storage::Catalog> catalog_;
     std::vector<std::weak_ptr<Snapshot>> snapshots_;
+    std::shared_ptr<Snapshot> recent_;  // of the last search; dropped when this process writes
     std::string maintenance_error_;
     std::atomic<Transaction*> transaction_{nullptr};
 
@@ -300,6 +327,9 @@ struct SearchRequest {
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
               ResultTable* table);
+// Searches the newest state. Repeated searches of a state that nobody changes begin no transaction
+// and touch no file once what they need is loaded.
+Status SearchNewest(Database* database, const SearchRequest& request, ResultTable* table);
 Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys,
            const std::string& columns, ResultTable* table);
 Status Count(Snapshot* snapshot, const std::string& collection, uint64_t* count);

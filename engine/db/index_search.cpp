@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/db/database.h"
+#include "engine/db/index_options.h"
 
 namespace quern {
 
@@ -17,44 +18,35 @@ constexpr double kDeadFactorMax = 4;
 
 }  // namespace
 
-Status IndexSearch::Open(storage::Connection* connection, const CollectionView& view, size_t number,
+Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t number,
                          const DenseDef& def, Work* work) {
     segment_ = view.segments[number].get();
     def_ = &def;
     source_ = static_cast<uint32_t>(number);
-    QUERN_ASSIGN(const Segment::IndexState state, segment_->Index(connection, def, work));
-    if (state.index == nullptr) {
+    leg_ = view.KnownLeg(number, def.id);
+    if (leg_ != nullptr || IndexOptions::Of(def).index == IndexChoice::kNone) {
         return {};
     }
-    QUERN_ASSIGN(field_, segment_->Field(connection, def, work));
-    if (state.index->needs_rows() && !field_->resident) {
+    return snapshot->With([&](storage::Connection* connection) -> Status {
+        QUERN_ASSIGN(leg_, view.LoadLeg(connection, number, def, work));
         return {};
-    }
-    QUERN_ASSIGN(dead_, view.DeadOf(connection, number));
-    if (field_->records.empty()) {
-        alive_ = field_->count() - std::min(field_->count(), dead_.count);
-    } else {
-        for (uint32_t node = 0; node < field_->count(); node++) {
-            alive_ += Alive(node) ? 1 : 0;
-        }
-    }
-    index_ = state.index;
-    return {};
+    });
 }
 
 bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     k_ = k;
-    const size_t count = field_->count();
+    const size_t count = leg_->field->count();
     if (request.ef > 0) {
         effort_.ef = request.ef;
         effort_.refine = request.refine > 0 ? request.refine : request.ef;
-    } else if (index_->curve().Find(k, request.recall, &effort_)) {
+    } else if (leg_->index->curve().Find(k, request.recall, &effort_)) {
         effort_.refine = request.refine > 0 ? request.refine : effort_.refine;
     } else {
         return false;
     }
-    const double factor =
-        alive_ == 0 ? kDeadFactorMax + 1 : static_cast<double>(count) / static_cast<double>(alive_);
+    const double factor = leg_->alive == 0
+                              ? kDeadFactorMax + 1
+                              : static_cast<double>(count) / static_cast<double>(leg_->alive);
     if (factor > kDeadFactorMax) {
         return false;
     }
@@ -66,8 +58,8 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
 
 Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const {
     space->distances.resize(space->picked.size());
-    if (field_->resident) {
-        const dense::VectorRows rows = field_->Rows(*def_);
+    if (leg_->field->resident) {
+        const dense::VectorRows rows = leg_->field->Rows(*def_);
         // The kernel works row after row; what it will need is asked for first.
         for (const uint32_t node : space->picked) {
             const char* row = rows.row(node);
@@ -90,11 +82,12 @@ Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, S
     return snapshot->With([&](storage::Connection* connection) -> Status {
         for (const uint32_t i : order) {
             const uint32_t node = space->picked[i];
-            QUERN_ASSIGN(const BytesView vector,
-                         segment_->Vector(connection, *def_, field_->record(node), &space->chunks));
+            QUERN_ASSIGN(
+                const BytesView vector,
+                segment_->Vector(connection, *def_, leg_->field->record(node), &space->chunks));
             kernels::Distances(
                 def_->element, def_->metric, query.query, vector.data(), 1,
-                field_->inverse_norms.empty() ? nullptr : &field_->inverse_norms[node],
+                leg_->field->inverse_norms.empty() ? nullptr : &leg_->field->inverse_norms[node],
                 &space->distances[i]);
         }
         return {};
@@ -103,33 +96,33 @@ Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, S
 
 Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                         std::vector<Candidate>* found, bool* enough, Work* work) const {
-    QUERN_TRY(index_->Search(field_->Rows(*def_), query.query.vector, effort_.ef, &space->walk,
-                             &space->nodes, work));
+    QUERN_TRY(leg_->index->Search(leg_->field->Rows(*def_), query.query.vector, effort_.ef,
+                                  &space->walk, &space->nodes, work));
     space->picked.clear();
     for (const uint32_t node : space->nodes) {
         if (space->picked.size() >= effort_.refine) {
             break;
         }
-        if (Alive(node)) {
+        if (leg_->Alive(node)) {
             space->picked.push_back(node);
         }
-        const auto [first, last] = index_->Repeats(node);
+        const auto [first, last] = leg_->index->Repeats(node);
         // Repeats stand in key order, so the first k of them are enough.
         size_t taken = 0;
         for (size_t i = first; i < last && taken < k_; i++) {
-            if (Alive(index_->RepeatAt(i))) {
-                space->picked.push_back(index_->RepeatAt(i));
+            if (leg_->Alive(leg_->index->RepeatAt(i))) {
+                space->picked.push_back(leg_->index->RepeatAt(i));
                 taken++;
             }
         }
     }
     const size_t walked = space->picked.size();
     size_t taken = 0;
-    for (const uint32_t node : index_->zeros()) {
+    for (const uint32_t node : leg_->index->zeros()) {
         if (taken == k_) {
             break;
         }
-        if (Alive(node)) {
+        if (leg_->Alive(node)) {
             space->picked.push_back(node);
             taken++;
         }
@@ -137,14 +130,35 @@ Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space
     QUERN_TRY(Measure(snapshot, query, space));
     // Zeros are near everything under some metrics, far under others: they may not stand in for
     // what a walk should have found.
-    const size_t linked_alive = alive_ - std::min(alive_, index_->zeros().size());
+    const size_t linked_alive = leg_->alive - std::min(leg_->alive, leg_->index->zeros().size());
     *enough = walked >= std::min(k_, linked_alive);
     for (size_t i = 0; i < space->picked.size(); i++) {
         if (space->distances[i] <= query.max_distance) {
-            found->push_back({space->distances[i], source_, field_->record(space->picked[i])});
+            found->push_back({space->distances[i], source_, leg_->field->record(space->picked[i])});
         }
     }
     return {};
+}
+
+std::unique_ptr<IndexSearch::Space> SearchSpaces::Take() {
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (!idle_.empty()) {
+            std::unique_ptr<IndexSearch::Space> space = std::move(idle_.back());
+            idle_.pop_back();
+            return space;
+        }
+    }
+    return std::make_unique<IndexSearch::Space>();
+}
+
+void SearchSpaces::Give(std::unique_ptr<IndexSearch::Space> space) {
+    // Chunks are known by numbers that another state of the file may give to other chunks.
+    space->chunks = ChunkCache();
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (idle_.size() < kIdleMax) {
+        idle_.push_back(std::move(space));
+    }
 }
 
 }  // namespace quern

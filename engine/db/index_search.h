@@ -2,6 +2,8 @@
 // the stored vectors, leaves the dead out, and puts in what stands outside the graph.
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "engine/db/collection_view.h"
@@ -29,10 +31,10 @@ public:
         std::vector<float> distances;
         ChunkCache chunks;
     };
-    // Loads what is needed of a segment.
-    Status Open(storage::Connection* connection, const CollectionView& view, size_t number,
-                const DenseDef& def, Work* work);
-    bool usable() const { return index_ != nullptr; }
+    // Loads what is needed of a segment, if that has not happened before.
+    Status Open(Snapshot* snapshot, const CollectionView& view, size_t number, const DenseDef& def,
+                Work* work);
+    bool usable() const { return leg_ != nullptr; }
     // Decides the effort for k records. False: a scan is cheaper, or the only way to the recall.
     bool Plan(size_t k, const SearchRequest& request);
     // *enough: as many as there must be (min(k, live vectors), or all within the query's bound that
@@ -41,24 +43,39 @@ public:
                std::vector<Candidate>* found, bool* enough, Work* work) const;
 
 private:
-    bool Alive(uint32_t node) const {
-        if (!dead_.bits) {
-            return true;
-        }
-        const uint32_t record = field_->record(node);
-        return ((*dead_.bits)[record / 64] >> (record % 64) & 1) == 0;
-    }
     Status Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
 
     Segment* segment_ = nullptr;
     const DenseDef* def_ = nullptr;
-    const SegmentField* field_ = nullptr;
-    const dense::GraphIndex* index_ = nullptr;
-    CollectionView::Dead dead_;
-    size_t alive_ = 0;  // vectors of live records
+    std::shared_ptr<const IndexLeg> leg_;
     uint32_t source_ = 0;
     size_t k_ = 0;
     dense::Effort effort_;
+};
+
+// The spaces of a database handle, lent to searches: their memory is warm and need not be asked
+// for.
+class SearchSpaces {
+public:
+    class Lease {
+    public:
+        explicit Lease(SearchSpaces* spaces) : spaces_(spaces), space_(spaces->Take()) {}
+        ~Lease() { spaces_->Give(std::move(space_)); }
+        Lease(const Lease&) = delete;
+        Lease& operator=(const Lease&) = delete;
+        IndexSearch::Space* get() { return space_.get(); }
+
+    private:
+        SearchSpaces* spaces_;
+        std::unique_ptr<IndexSearch::Space> space_;
+    };
+
+private:
+    std::unique_ptr<IndexSearch::Space> Take();
+    void Give(std::unique_ptr<IndexSearch::Space> space);
+    static constexpr size_t kIdleMax = 32;
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<IndexSearch::Space>> idle_;
 };
 
 }  // namespace quern

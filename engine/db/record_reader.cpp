@@ -185,10 +185,10 @@ Status Get(Database* database, Snapshot* snapshot, const RecordBatch& keys,
             one.count = 1;
             one.int_keys = keys.int_keys ? keys.int_keys + i : nullptr;
             one.text_keys = keys.text_keys ? keys.text_keys + i : nullptr;
-            Status status = CheckedBatch::Make(one, view->info->schema, 0,
-                                               CheckedBatch::Columns::kKeysOnly, &batch);
-            if (!status.ok()) {
-                return keys.count > 1 ? status.WithContext("key " + std::to_string(i)) : status;
+            Status checked = CheckedBatch::Make(one, view->info->schema, 0,
+                                                CheckedBatch::Columns::kKeysOnly, &batch);
+            if (!checked.ok()) {
+                return keys.count > 1 ? checked.WithContext("key " + std::to_string(i)) : checked;
             }
             const Key& key = batch.key(0);
             bool found = true;

@@ -333,9 +333,7 @@ private:
             return false;
         }
         IndexSearch search;
-        QUERN_TRY(snapshot_->With([&](storage::Connection* connection) -> Status {
-            return search.Open(connection, *view_, number, *def_, &work_);
-        }));
+        QUERN_TRY(search.Open(snapshot_, *view_, number, *def_, &work_));
         if (!search.usable() || !search.Plan(queries_[0].limit, request_)) {
             return false;
         }
@@ -347,14 +345,15 @@ private:
             std::clamp<size_t>(query_count_ / kQueriesPerThread, 1, static_cast<size_t>(wanted)));
         std::atomic<size_t> next{0};
         QUERN_TRY(RunOnThreads(threads, [&](int) -> Status {
-            IndexSearch::Space space;
+            SearchSpaces::Lease space(database_->search_spaces());
             while (true) {
                 const size_t q = next.fetch_add(1);
                 if (q >= query_count_) {
                     return {};
                 }
                 bool enough = false;
-                QUERN_TRY(search.Run(snapshot_, queries_[q], &space, &found[q], &enough, &work_));
+                QUERN_TRY(
+                    search.Run(snapshot_, queries_[q], space.get(), &found[q], &enough, &work_));
                 short_of[q] = enough ? 0 : 1;
                 QUERN_TRY(work_.Check("search", q, query_count_));
             }
@@ -475,12 +474,23 @@ private:
 
     // Orders candidates, looks up keys and values of those that are in the result.
     Status Collect() {
-        ChunkCache chunks;
-        return snapshot_->With([&](storage::Connection* connection) -> Status {
-            storage::RecordTable records(connection, *view_->info);
-            storage::RecordLog log(connection, *view_->info);
+        std::vector<std::vector<Winner>> winners(query_count_);
+        bool complete = choice_.items.empty();
+        for (size_t q = 0; q < query_count_; q++) {
+            winners[q] = Winners(q);
+            complete = TakeKnownKeys(&winners[q]) && complete;
+        }
+        if (complete) {
             for (size_t q = 0; q < query_count_; q++) {
-                QUERN_TRY(CollectQuery(q, connection, &records, &log, &chunks));
+                QUERN_TRY(CollectQuery(&winners[q], nullptr));
+            }
+            return {};
+        }
+        return snapshot_->With([&](storage::Connection* connection) -> Status {
+            FileAccess file(connection, *view_->info);
+            for (size_t q = 0; q < query_count_; q++) {
+                QUERN_TRY(LookUp(&winners[q], &file));
+                QUERN_TRY(CollectQuery(&winners[q], &file));
                 QUERN_TRY(work_.Check("collect", q, query_count_));
             }
             return {};
@@ -491,10 +501,21 @@ private:
         Candidate candidate;
         int64_t rid = 0;
         Key key;
+        bool has_key = false;
     };
 
-    Status CollectQuery(size_t q, storage::Connection* connection, storage::RecordTable* records,
-                        storage::RecordLog* log, ChunkCache* chunks) {
+    // For what memory does not hold of the winners.
+    struct FileAccess {
+        FileAccess(storage::Connection* c, const storage::CollectionInfo& info)
+            : connection(c), records(c, info), log(c, info) {}
+        storage::Connection* connection;
+        storage::RecordTable records;
+        storage::RecordLog log;
+        ChunkCache chunks;
+    };
+
+    // The nearest candidates of a query, nearest first, with all that are as near as the last.
+    std::vector<Winner> Winners(size_t q) {
         std::vector<Candidate>& found = candidates_[q];
         if (!self_.empty() && !request_.include_self) {
             const Candidate& self = self_[q];
@@ -513,8 +534,7 @@ private:
                        ? a.distance < b.distance
                        : (a.source != b.source ? a.source < b.source : a.position < b.position);
         });
-        const size_t k =
-            request_.limit == 0 ? found.size() : std::min(request_.limit, found.size());
+        const size_t k = Limit(found.size());
         // Ties at the end: within a segment positions are in key order, so k of each source are
         // enough.
         size_t end = k;
@@ -522,50 +542,84 @@ private:
             end++;
         }
         std::vector<Winner> winners(end);
-        const auto log_source = static_cast<uint32_t>(view_->segments.size());
         for (size_t i = 0; i < end; i++) {
             winners[i].candidate = found[i];
-            if (found[i].source == log_source) {
-                winners[i].rid = view_->log->item(found[i].position).rid;
-                winners[i].key = view_->log->item(found[i].position).key;
-                continue;
-            }
-            Segment& segment = *view_->segments[found[i].source];
-            QUERN_ASSIGN(const int64_t* const ids, segment.RowIds(connection));
-            winners[i].rid = ids[found[i].position];
-            const bool int_key = view_->info->schema.key_type == KeyType::kInt;
-            if (int_key) {
-                if (const std::optional<int64_t> known = segment.KnownKey(found[i].position)) {
-                    winners[i].key = Key::Int(*known);
-                    continue;
+        }
+        std::vector<Candidate>().swap(found);
+        return winners;
+    }
+
+    size_t Limit(size_t count) const {
+        return request_.limit == 0 ? count : std::min(request_.limit, count);
+    }
+
+    // Whether all have their keys now.
+    bool TakeKnownKeys(std::vector<Winner>* winners) const {
+        const size_t log_source = view_->segments.size();
+        const bool int_key = view_->info->schema.key_type == KeyType::kInt;
+        bool all = true;
+        for (Winner& winner : *winners) {
+            const uint32_t position = winner.candidate.position;
+            if (winner.candidate.source == log_source) {
+                winner.rid = view_->log->item(position).rid;
+                winner.key = view_->log->item(position).key;
+                winner.has_key = true;
+            } else if (int_key) {
+                if (const std::optional<int64_t> known =
+                        view_->segments[winner.candidate.source]->KnownKey(position)) {
+                    winner.key = Key::Int(*known);
+                    winner.has_key = true;
                 }
             }
-            QUERN_ASSIGN(const std::optional<Key> key, records->KeyOf(winners[i].rid));
+            all = all && winner.has_key;
+        }
+        return all;
+    }
+
+    // Row ids of all winners, and the keys that are not there yet.
+    Status LookUp(std::vector<Winner>* winners, FileAccess* file) const {
+        for (Winner& winner : *winners) {
+            if (winner.candidate.source == view_->segments.size()) {
+                continue;
+            }
+            const uint32_t position = winner.candidate.position;
+            Segment& segment = *view_->segments[winner.candidate.source];
+            QUERN_ASSIGN(const int64_t* const ids, segment.RowIds(file->connection));
+            winner.rid = ids[position];
+            if (winner.has_key) {
+                continue;
+            }
+            QUERN_ASSIGN(const std::optional<Key> key, file->records.KeyOf(winner.rid));
             if (!key) {
                 return Status::Error(
                     Code::kCorrupt, "collection '%s', segment %lld: record number %u has no row",
-                    view_->info->name.c_str(),
-                    static_cast<long long>(view_->segments[found[i].source]->info().id),
-                    static_cast<unsigned>(found[i].position));
+                    view_->info->name.c_str(), static_cast<long long>(segment.info().id),
+                    static_cast<unsigned>(position));
             }
-            winners[i].key = *key;
-            if (int_key) {
-                segment.RememberKey(found[i].position, key->number);
+            winner.key = *key;
+            winner.has_key = true;
+            if (key->type == KeyType::kInt) {
+                segment.RememberKey(position, key->number);
             }
         }
-        std::vector<Candidate>().swap(found);
+        return {};
+    }
+
+    // file: NULL when no values are asked for.
+    Status CollectQuery(std::vector<Winner>* found, FileAccess* file) {
+        std::vector<Winner>& winners = *found;
         std::sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) {
             return a.candidate.distance != b.candidate.distance
                        ? a.candidate.distance < b.candidate.distance
                        : a.key < b.key;
         });
-        winners.resize(k);
+        winners.resize(Limit(winners.size()));
         for (const Winner& winner : winners) {
             table_->AddKey(winner.key);
             table_->distances.push_back(winner.candidate.distance);
             table_->scores.push_back(ScoreOf(winner.candidate.distance));
             if (!choice_.items.empty()) {
-                QUERN_TRY(FillValues(winner, connection, records, log, chunks));
+                QUERN_TRY(FillValues(winner, file));
             }
         }
         table_->offsets.push_back(table_->offsets.back() + winners.size());
@@ -576,29 +630,28 @@ private:
         return {};
     }
 
-    Status FillValues(const Winner& winner, storage::Connection* connection,
-                      storage::RecordTable* records, storage::RecordLog* log, ChunkCache* chunks) {
+    Status FillValues(const Winner& winner, FileAccess* file) {
         const bool in_log = winner.candidate.source == view_->segments.size();
         auto vector = [&](size_t field) -> Result<BytesView> {
             const DenseDef& def = view_->info->schema.dense[field];
             return in_log ? Result<BytesView>(view_->log->vector(winner.candidate.position, field,
                                                                  def.row_bytes()))
                           : view_->segments[winner.candidate.source]->Vector(
-                                connection, def, winner.candidate.position, chunks);
+                                file->connection, def, winner.candidate.position, &file->chunks);
         };
         bool there = true;
         if (choice_.attrs.empty()) {
             return FillRow(*view_, choice_, {}, vector, table_);
         }
         if (in_log) {
-            QUERN_ASSIGN(there, log->ReadCells(
+            QUERN_ASSIGN(there, file->log.ReadCells(
                                     winner.rid, choice_.attrs, [&](const std::vector<Cell>& cells) {
                                         return FillRow(*view_, choice_, cells, vector, table_);
                                     }));
         } else {
             QUERN_ASSIGN(
                 there,
-                records->ReadByRid(
+                file->records.ReadByRid(
                     winner.rid, choice_.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
                         QUERN_TRY(FillRow(*view_, choice_, row.cells, vector, table_));
                         return true;

@@ -12,7 +12,9 @@ Result<std::shared_ptr<Snapshot>> Database::NewSnapshot() {
     QUERN_ASSIGN(snapshot->catalog_, CatalogOf(snapshot->reader_->connection()));
     QUERN_ASSIGN(snapshot->generation_,
                  storage::ReadGeneration(snapshot->reader_->connection(), *snapshot->catalog_));
-    snapshot->database_ = shared_from_this();
+    snapshot->mark_ = snapshot->reader_->mark();
+    snapshot->database_ = this;
+    snapshot->keep_ = shared_from_this();
     std::lock_guard<std::mutex> lock(mutex_);
     snapshots_.erase(std::remove_if(snapshots_.begin(), snapshots_.end(),
                                     [](const auto& weak) { return weak.expired(); }),
@@ -26,9 +28,82 @@ Snapshot::~Snapshot() {
 }
 
 void Snapshot::End() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    reader_.reset();
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        reader_.reset();
+        mark_.reset();
+    }
+    std::lock_guard<std::mutex> lock(views_mutex_);
     views_.clear();
+}
+
+void Snapshot::Relax() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (mark_.has_value()) {
+        reader_.reset();
+    }
+}
+
+Result<std::unique_ptr<storage::Reader>> Snapshot::BeginAgain(
+    const std::optional<storage::LogMark>& mark) {
+    if (!mark.has_value()) {
+        return Status::Error(Code::kClosed, "the snapshot's database was closed");
+    }
+    QUERN_ASSIGN(std::unique_ptr<storage::Reader> reader, database_->store()->BeginRead());
+    if (reader->mark() != mark) {
+        overtaken_ = true;
+        return Status::Error(Code::kBusy, "somebody has committed since the search began");
+    }
+    return reader;
+}
+
+Result<std::shared_ptr<Snapshot>> Database::SnapshotForSearch() {
+    QUERN_TRY(CheckUsable());
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (recent_ != nullptr && !recent_->overtaken() &&
+            store_->CurrentMark() == recent_->mark_) {
+            return recent_;
+        }
+    }
+    ForgetRecent();
+    QUERN_ASSIGN(std::shared_ptr<Snapshot> snapshot, NewSnapshot());
+    // The handle keeps it, so it must not keep the handle.
+    snapshot->keep_.reset();
+    return snapshot;
+}
+
+void Database::EndSearch(const std::shared_ptr<Snapshot>& snapshot) {
+    snapshot->Relax();
+    std::shared_ptr<Snapshot> old;  // let go of without the lock
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (snapshot->mark_.has_value() && !snapshot->overtaken() && recent_ != snapshot) {
+        old = std::move(recent_);
+        recent_ = snapshot;
+    }
+}
+
+void Database::ForgetRecent() {
+    std::shared_ptr<Snapshot> old;  // let go of without the lock
+    std::lock_guard<std::mutex> lock(mutex_);
+    old = std::move(recent_);
+}
+
+Status SearchNewest(Database* database, const SearchRequest& request, ResultTable* table) {
+    constexpr int kTries = 2;
+    for (int i = 0; i < kTries; i++) {
+        QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->SnapshotForSearch());
+        ResultTable fresh;
+        Status status = Search(database, snapshot.get(), request, &fresh);
+        database->EndSearch(snapshot);
+        if (!snapshot->overtaken()) {
+            *table = std::move(fresh);
+            return status;
+        }
+    }
+    // Commits come faster than searches: one that nobody can overtake.
+    QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
+    return Search(database, snapshot.get(), request, table);
 }
 
 Result<std::shared_ptr<const storage::CollectionInfo>> Snapshot::Info(
@@ -42,21 +117,24 @@ Result<std::shared_ptr<const storage::CollectionInfo>> Snapshot::Info(
 
 Result<std::shared_ptr<const CollectionView>> Snapshot::View(const std::string& collection) {
     QUERN_ASSIGN(std::shared_ptr<const storage::CollectionInfo> info, Info(collection));
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (reader_ == nullptr) {
-        return Status::Error(Code::kClosed, "the snapshot's database was closed");
+    {
+        std::lock_guard<std::mutex> lock(views_mutex_);
+        const auto found = views_.find(info->id);
+        if (found != views_.end()) {
+            return found->second;
+        }
     }
-    auto found = views_.find(info->id);
-    if (found != views_.end()) {
-        return found->second;
+    std::shared_ptr<const CollectionView> view;
+    const Status status = With([&](storage::Connection* connection) -> Status {
+        QUERN_ASSIGN(view,
+                     database_->CacheOf(info->id)->View(connection, info, database_->budget()));
+        return {};
+    });
+    if (!status.ok()) {
+        return InCollection(*info, status);
     }
-    Result<std::shared_ptr<const CollectionView>> view =
-        database_->CacheOf(info->id)->View(reader_->connection(), info, database_->budget());
-    if (!view.ok()) {
-        return InCollection(*info, view.status());
-    }
-    views_[info->id] = *view;
-    return view;
+    std::lock_guard<std::mutex> lock(views_mutex_);
+    return views_.emplace(info->id, view).first->second;
 }
 
 Result<std::shared_ptr<const storage::Catalog>> Database::CatalogOf(
