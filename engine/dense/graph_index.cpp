@@ -24,7 +24,7 @@ public:
     CodeScorer(const ScalarQuery& query, const uint8_t* rows, const float* squared_norms)
         : query_(query), rows_(rows), squared_norms_(squared_norms) {}
     void Score(const uint32_t* nodes, size_t count, float* distances) {
-        int32_t dots[kDegreeMax];
+        int32_t dots[2 * kDegreeMax];
         kernels::CodeDotsPicked(query_.query, rows_, nodes, count, dots);
         if (squared_norms_ != nullptr) {
             for (size_t i = 0; i < count; i++) {

@@ -27,8 +27,9 @@ struct WalkSpace {
     size_t size = 0;
     size_t ef = 0;
     size_t cursor = 0;  // everything before it is expanded
-    uint32_t fresh[kDegreeMax];
-    float fresh_distances[kDegreeMax];
+    // Of two nodes, and one place that is written before it is known to count.
+    uint32_t fresh[2 * kDegreeMax + 1];
+    float fresh_distances[2 * kDegreeMax + 1];
     uint64_t scored = 0;  // rows that the last walk has scored
     uint64_t expanded = 0;
 
@@ -84,6 +85,8 @@ struct WalkSpace {
 template <class Scorer>
 Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space, Work* work) {
     constexpr size_t kFetchFirst = 8;
+    constexpr size_t kExpandAtOnce =
+        2;  // two waits for memory at once; the second would be next anyway
     constexpr uint64_t kCheckEvery = 256;
     WalkSpace& s = *space;
     s.Begin(graph.count, ef);
@@ -122,28 +125,36 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space
     s.Mark(node);
     s.Insert(node, best);
     while (s.cursor < s.size) {
-        const uint32_t from = s.nodes[s.cursor];
-        s.nodes[s.cursor] |= WalkSpace::kExpanded;
-        while (s.cursor < s.size && (s.nodes[s.cursor] & WalkSpace::kExpanded) != 0) {
-            s.cursor++;
+        size_t count = 0;
+        for (size_t n = 0; n < kExpandAtOnce && s.cursor < s.size; n++) {
+            const uint32_t from = s.nodes[s.cursor];
+            s.nodes[s.cursor] |= WalkSpace::kExpanded;
+            do {
+                s.cursor++;
+            } while (s.cursor < s.size && (s.nodes[s.cursor] & WalkSpace::kExpanded) != 0);
+            const uint32_t* links = graph.Neighbours(from);
+            for (uint32_t i = 0; i < graph.degree && links[i] != kNoNode; i++) {
+                s.fresh[count] = links[i];
+                count += s.Mark(links[i]) ? 1 : 0;
+            }
+            s.expanded++;
         }
-        if (++s.expanded % kCheckEvery == 0 && work != nullptr) {
+        if (s.expanded % kCheckEvery < kExpandAtOnce && work != nullptr) {
             QUERN_TRY(work->Check("search", 0, 0));
         }
-        const uint32_t* links = graph.Neighbours(from);
-        size_t count = 0;
-        for (uint32_t i = 0; i < graph.degree && links[i] != kNoNode; i++) {
-            if (s.Mark(links[i])) {
-                if (count < kFetchFirst) {
-                    scorer.Fetch(links[i]);
-                }
-                s.fresh[count++] = links[i];
-            }
+        for (size_t i = 0; i < std::min(count, kFetchFirst); i++) {
+            scorer.Fetch(s.fresh[i]);
+        }
+        // What is next in line, unless one of these gets in before.
+        for (size_t i = s.cursor; i < std::min(s.size, s.cursor + kExpandAtOnce); i++) {
+            const uint32_t* soon = graph.Neighbours(s.node(i));
+            __builtin_prefetch(soon);
+            __builtin_prefetch(soon + 16);
         }
         scorer.Score(s.fresh, count, s.fresh_distances);
         s.scored += count;
         for (size_t i = 0; i < count; i++) {
-            if (s.Insert(s.fresh[i], s.fresh_distances[i]) <= s.cursor + 1) {
+            if (s.Insert(s.fresh[i], s.fresh_distances[i]) <= s.cursor + kExpandAtOnce) {
                 const uint32_t* soon = graph.Neighbours(s.fresh[i]);
                 __builtin_prefetch(soon);
                 __builtin_prefetch(soon + 16);
