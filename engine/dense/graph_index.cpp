@@ -14,44 +14,8 @@ namespace quern::dense {
 
 namespace {
 
-constexpr size_t kHeldOutMax = 500;   // recall within about 0.003 at 0.98
-constexpr size_t kHeldOutShare = 8;   // and never more than one record in so many
-constexpr size_t kEncodeRows = 4096;  // that one worker encodes at a time
-
-// Walks on codes.
-class CodeScorer {
-public:
-    CodeScorer(const ScalarQuery& query, const uint8_t* rows, const float* squared_norms)
-        : query_(query), rows_(rows), squared_norms_(squared_norms) {}
-    void Score(const uint32_t* nodes, size_t count, float* distances) {
-        int32_t dots[kDegreeMax];
-        kernels::CodeDotsPicked(query_.query, rows_, nodes, count, dots);
-        if (squared_norms_ != nullptr) {
-            for (size_t i = 0; i < count; i++) {
-                distances[i] =
-                    squared_norms_[nodes[i]] + query_.slope * static_cast<float>(dots[i]);
-            }
-        } else {
-            for (size_t i = 0; i < count; i++) {
-                distances[i] = query_.slope * static_cast<float>(dots[i]);
-            }
-        }
-    }
-    void Fetch(uint32_t node) const {
-        const uint8_t* row = rows_ + static_cast<size_t>(node) * query_.query.row_bytes;
-        for (size_t at = 0; at < std::min<size_t>(query_.query.row_bytes, 1024); at += 64) {
-            __builtin_prefetch(row + at);
-        }
-        if (squared_norms_ != nullptr) {
-            __builtin_prefetch(squared_norms_ + node);
-        }
-    }
-
-private:
-    const ScalarQuery& query_;
-    const uint8_t* rows_;
-    const float* squared_norms_;
-};
+constexpr size_t kHeldOutMax = 500;  // recall within about 0.003 at 0.98
+constexpr size_t kHeldOutShare = 8;  // and never more than one record in so many
 
 // Walks on the vectors.
 class RowScorer {
@@ -150,29 +114,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     index->FindOutsiders(rows, &inside);
     index->linked_ = inside.size();
     if (options.codes != CodeChoice::kNone && rows.element != Element::kBit) {
-        index->codes_ = ScalarCodes::Train(rows, static_cast<kernels::CodeBits>(options.codes));
-        index->code_rows_ = Buffer(rows.count * index->codes_->row_bytes(), nullptr);
-        const bool norms = rows.metric == Metric::kL2;
-        if (norms) {
-            index->squared_norms_ = Buffer(rows.count * sizeof(float), nullptr);
-        }
-        std::atomic<size_t> next{0};
-        QUERN_TRY(RunOnThreads(options.threads, [&](int) -> Status {
-            while (true) {
-                const size_t first = next.fetch_add(kEncodeRows);
-                if (first >= rows.count) {
-                    return {};
-                }
-                const size_t count = std::min(kEncodeRows, rows.count - first);
-                index->codes_->Encode(
-                    rows, first, count,
-                    reinterpret_cast<uint8_t*>(index->code_rows_.data()) +
-                        first * index->codes_->row_bytes(),
-                    norms ? reinterpret_cast<float*>(index->squared_norms_.data()) + first
-                          : nullptr);
-                QUERN_TRY(work->Check("encode", first, rows.count));
-            }
-        }));
+        QUERN_TRY(index->Encode(rows, options.codes, options.threads, work));
     }
     GraphBuildOptions build;
     build.m = options.m;
@@ -192,6 +134,14 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     index->links_ = builder.Links();
     index->EncodeHead();
     return index;
+}
+
+Status GraphIndex::Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work) {
+    QUERN_ASSIGN(codes_, Codes::Train(kind, rows, threads, work));
+    code_rows_ = Buffer(rows.count * codes_->row_bytes(), nullptr);
+    squared_norms_ = codes_->has_norms() ? Buffer(rows.count * sizeof(float), nullptr) : Buffer();
+    return codes_->EncodeAll(rows, reinterpret_cast<uint8_t*>(code_rows_.data()),
+                             reinterpret_cast<float*>(squared_norms_.data()), threads, work);
 }
 
 Status GraphIndex::Calibrate(const VectorRows& rows, const std::vector<uint32_t>& held_out,
@@ -305,13 +255,9 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, size_t ef,
                           std::vector<uint32_t>* nodes, Work* work) const {
     nodes->clear();
     if (codes_) {
-        ScalarQuery query;
-        codes_->Prepare(metric_, static_cast<const float*>(vector), &query);
-        CodeScorer scorer(query, reinterpret_cast<const uint8_t*>(code_rows_.data()),
-                          squared_norms_.data() != nullptr
-                              ? reinterpret_cast<const float*>(squared_norms_.data())
-                              : nullptr);
-        QUERN_TRY(Walk(links_, scorer, ef, space, work));
+        const std::unique_ptr<CodeScorer> scorer =
+            codes_->NewScorer(static_cast<const float*>(vector), Rows());
+        QUERN_TRY(Walk(links_, *scorer, ef, space, work));
     } else {
         const kernels::Query query =
             kernels::PrepareQuery(rows.element, rows.metric, vector, rows.dim);

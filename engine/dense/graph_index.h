@@ -10,18 +10,15 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <vector>
 
+#include "engine/dense/codes/codes.h"
 #include "engine/dense/effort_curve.h"
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_walk.h"
-#include "engine/dense/scalar_codes.h"
 #include "engine/dense/vector_rows.h"
 
 namespace quern::dense {
-
-enum class CodeChoice : uint8_t { kNone = 0, k4Bit = 4, k8Bit = 8 };
 
 struct GraphIndexOptions {
     uint32_t m = 16;
@@ -55,9 +52,7 @@ public:
 
     bool needs_rows() const { return !codes_; }
     size_t count() const { return links_.count; }
-    CodeChoice codes() const {
-        return codes_ ? static_cast<CodeChoice>(codes_->bits()) : CodeChoice::kNone;
-    }
+    CodeChoice codes() const { return codes_ ? codes_->kind() : CodeChoice::kNone; }
     const EffortCurve& curve() const { return curve_; }
     const GraphLinks& links() const { return links_; }
     size_t linked_count() const { return linked_; }
@@ -79,10 +74,15 @@ private:
     Status Calibrate(const VectorRows& rows, const std::vector<uint32_t>& held_out,
                      const std::vector<uint32_t>& inside, int threads, Work* work);
     void EncodeHead();
+    Status Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work);
+    CodeRows Rows() const {
+        return {reinterpret_cast<const uint8_t*>(code_rows_.data()),
+                reinterpret_cast<const float*>(squared_norms_.data())};
+    }
 
     Metric metric_ = Metric::kL2;
     GraphLinks links_;
-    std::optional<ScalarCodes> codes_;
+    std::unique_ptr<Codes> codes_;
     Buffer code_rows_;
     Buffer squared_norms_;  // L2 with codes
     size_t linked_ = 0;
