@@ -12,8 +12,10 @@
 #include <memory>
 #include <vector>
 
+#include "engine/dense/codes/code_choice.h"
 #include "engine/dense/codes/codes.h"
 #include "engine/dense/effort_curve.h"
+#include "engine/dense/effort_measure.h"
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_walk.h"
 #include "engine/dense/vector_rows.h"
@@ -24,6 +26,9 @@ struct GraphIndexOptions {
     uint32_t m = 16;
     uint32_t ef_build = 200;
     CodeChoice codes = CodeChoice::k8Bit;  // kNone: walks on the vectors themselves
+    // For CodeChoice::kAuto.
+    uint64_t index_bytes = UINT64_MAX;  // that links and codes may have
+    bool vectors_in_memory = true;      // when candidates are measured again
     int threads = 1;
 };
 
@@ -71,8 +76,10 @@ public:
 private:
     GraphIndex() = default;
     void FindOutsiders(const VectorRows& rows, std::vector<uint32_t>* inside);
-    Status Calibrate(const VectorRows& rows, const std::vector<uint32_t>& held_out,
-                     const std::vector<uint32_t>& inside, int threads, Work* work);
+    Status ChooseCodes(const VectorRows& rows, const GraphIndexOptions& options,
+                       const EffortMeasure& measure, Work* work);
+    Result<EffortTrial> Try(const VectorRows& rows, const EffortMeasure& measure, size_t queries,
+                            double enough, int threads, Work* work) const;
     void EncodeHead();
     Status Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work);
     CodeRows Rows() const {

@@ -7,7 +7,6 @@
 #include <random>
 
 #include "engine/dense/codes/code_training.h"
-#include "engine/dense/graph_links.h"
 #include "engine/kernels/bit_sums.h"
 #include "engine/kernels/rotation.h"
 
@@ -79,7 +78,7 @@ public:
     }
 
     void Score(const uint32_t* nodes, size_t count, float* distances) const override {
-        int32_t sums[kDegreeMax];
+        int32_t sums[kScoredMax];
         kernels::BitSumsPicked(query_, rows_.rows + BitCodes::kTermsBytes, nodes, count, sums);
         for (size_t i = 0; i < count; i++) {
             const Terms terms = TermsOf(nodes[i]);

@@ -41,6 +41,9 @@ enum class CodeChoice : uint8_t {
     kAuto = 255,  // never in a file: measured when the index is built
 };
 
+// Rows that one call of a scorer takes: as many as a walk has neighbours at once, and more.
+inline constexpr size_t kScoredMax = 1024;
+
 // All codes of one index. Borrowed.
 struct CodeRows {
     const uint8_t* rows = nullptr;  // Codes::row_bytes() each, no gaps
@@ -52,7 +55,7 @@ class CodeScorer {
 public:
     virtual ~CodeScorer() = default;
     // Numbers that order nodes like the metric, smaller is nearer; what is the same for all nodes
-    // is left out.
+    // is left out. count: at most kScoredMax.
     virtual void Score(const uint32_t* nodes, size_t count, float* distances) const = 0;
     // For codes that know their error: turns scores into distances of the metric, with the error
     // to each side that all but 6 in 100 of them stay within (1.9 standard errors). False: these

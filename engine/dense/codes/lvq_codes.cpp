@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "engine/dense/codes/code_training.h"
-#include "engine/dense/graph_links.h"
 
 namespace quern::dense {
 
@@ -37,7 +36,7 @@ public:
     }
 
     void Score(const uint32_t* nodes, size_t count, float* distances) const override {
-        int32_t dots[kDegreeMax];
+        int32_t dots[kScoredMax];
         kernels::CodeDotsPicked(query_, rows_.rows + terms_bytes_, nodes, count, dots);
         for (size_t i = 0; i < count; i++) {
             Terms terms;

@@ -7,7 +7,6 @@
 
 #include "engine/dense/codes/code_training.h"
 #include "engine/dense/codes/pair_means.h"
-#include "engine/dense/graph_links.h"
 #include "engine/kernels/nibble_tables.h"
 #include "storage/base/parallel.h"
 
@@ -66,7 +65,7 @@ public:
     }
 
     void Score(const uint32_t* nodes, size_t count, float* distances) const override {
-        uint32_t sums[kDegreeMax];
+        uint32_t sums[kScoredMax];
         kernels::NibbleSumsPicked(query_, rows_.rows, nodes, count, sums);
         for (size_t i = 0; i < count; i++) {
             distances[i] = scale_ * static_cast<float>(sums[i]);

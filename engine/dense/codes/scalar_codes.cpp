@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "engine/dense/codes/code_training.h"
-#include "engine/dense/graph_links.h"
 
 namespace quern::dense {
 
@@ -29,7 +28,7 @@ public:
           slope_(query_.scale * (codes.metric() == Metric::kL2 ? -2.0f : -1.0f)) {}
 
     void Score(const uint32_t* nodes, size_t count, float* distances) const override {
-        int32_t dots[kDegreeMax];
+        int32_t dots[kScoredMax];
         kernels::CodeDotsPicked(query_, rows_.rows, nodes, count, dots);
         if (rows_.norms != nullptr) {
             for (size_t i = 0; i < count; i++) {
