@@ -133,8 +133,8 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
             QUERN_TRY(index->ChooseCodes(rows, options, measure, work));
         }
         constexpr double kAllPools = 2;
-        QUERN_ASSIGN(EffortTrial trial, index->Try(rows, measure, held, kAllPools, options.threads,
-                                                   work));
+        QUERN_ASSIGN(EffortTrial trial,
+                     index->Try(rows, measure, held, kAllPools, options.threads, work));
         index->curve_ = std::move(trial.curve);
         QUERN_TRY(builder.Add(held, work));
     }
@@ -152,8 +152,7 @@ Status GraphIndex::Encode(const VectorRows& rows, CodeChoice kind, int threads, 
 }
 
 Result<EffortTrial> GraphIndex::Try(const VectorRows& rows, const EffortMeasure& measure,
-                                    size_t queries, double enough, int threads,
-                                    Work* work) const {
+                                    size_t queries, double enough, int threads, Work* work) const {
     return measure.Run(
         [&](const void* vector, size_t ef, WalkSpace* space, std::vector<uint32_t>* nodes) {
             return Search(rows, vector, ef, space, nodes, work);
@@ -163,7 +162,7 @@ Result<EffortTrial> GraphIndex::Try(const VectorRows& rows, const EffortMeasure&
 
 Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& options,
                                const EffortMeasure& measure, Work* work) {
-    constexpr size_t kQueries = 150;  // 0.99 is off by about 0.003
+    constexpr size_t kQueries = 150;   // 0.99 is off by about 0.003
     constexpr double kEnough = 0.997;  // of a pool: what 0.99 takes is known
     CodeRoom room;
     const uint64_t links = links_.base.bytes();
@@ -197,12 +196,12 @@ Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& 
 }
 
 Status GraphIndex::Search(const VectorRows& rows, const void* vector, size_t ef, WalkSpace* space,
-                          std::vector<uint32_t>* nodes, Work* work) const {
+                          std::vector<uint32_t>* nodes, Work* work, NodeBounds* bounds) const {
     nodes->clear();
+    std::unique_ptr<CodeScorer> scorer_of_codes;
     if (codes_) {
-        const std::unique_ptr<CodeScorer> scorer =
-            codes_->NewScorer(static_cast<const float*>(vector), Rows());
-        QUERN_TRY(Walk(links_, *scorer, ef, space, work));
+        scorer_of_codes = codes_->NewScorer(static_cast<const float*>(vector), Rows());
+        QUERN_TRY(Walk(links_, *scorer_of_codes, ef, space, work));
     } else {
         const kernels::Query query =
             kernels::PrepareQuery(rows.element, rows.metric, vector, rows.dim);
@@ -212,6 +211,18 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, size_t ef,
     nodes->reserve(space->size);
     for (size_t i = 0; i < space->size; i++) {
         nodes->push_back(space->node(i));
+    }
+    if (bounds != nullptr) {
+        bounds->least.resize(nodes->size());
+        std::vector<float> errors(nodes->size());
+        if (!scorer_of_codes ||
+            !scorer_of_codes->Estimate(nodes->data(), nodes->size(), space->distances.data(),
+                                       bounds->least.data(), errors.data())) {
+            bounds->least.clear();
+        }
+        for (size_t i = 0; i < bounds->least.size(); i++) {
+            bounds->least[i] -= bounds->errors * errors[i];
+        }
     }
     return {};
 }

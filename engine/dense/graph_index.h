@@ -32,6 +32,12 @@ struct GraphIndexOptions {
     int threads = 1;
 };
 
+// How near the nodes of a search may be at best, where the codes state their error.
+struct NodeBounds {
+    float errors = 1;          // in: how many of the stated errors to allow for
+    std::vector<float> least;  // out: of each node a distance of the metric; empty: not known
+};
+
 // The arrays that an index is kept in. The numbers reach the file: do not change them.
 enum class IndexArray : uint32_t { kHead = 0, kLinks = 1, kUpper = 2, kCodes = 3, kNorms = 4 };
 inline constexpr size_t kIndexArrays = 5;
@@ -66,9 +72,10 @@ public:
 
     // The nodes nearest to a query, nearest first, at most `ef`; vector: f32[dim], or bits. rows is
     // needed for its query side always and for its rows if needs_rows(). Repeats and zeros are not
-    // among them: see Repeats and zeros.
+    // among them: see Repeats and zeros. bounds may be NULL.
     Status Search(const VectorRows& rows, const void* vector, size_t ef, WalkSpace* space,
-                  std::vector<uint32_t>* nodes, Work* work) const;
+                  std::vector<uint32_t>* nodes, Work* work, NodeBounds* bounds = nullptr) const;
+    bool states_error() const { return codes_ && codes_->states_error(); }
     // Nodes that repeat the vector of `node`, as a range in repeats().
     std::pair<size_t, size_t> Repeats(uint32_t node) const;
     uint32_t RepeatAt(size_t i) const { return repeats_[i].second; }

@@ -68,10 +68,9 @@ double TrialCost(const CodeTrial& trial, double recall, const VectorRows& rows,
     if (!trial.effort.curve.Find(kTen, recall, &effort)) {
         return std::numeric_limits<double>::infinity();
     }
-    const double measured =
-        room.vectors_in_memory
-            ? kVectorNs + kVectorByteNs * static_cast<double>(rows.row_bytes())
-            : kFileNs;
+    const double measured = room.vectors_in_memory
+                                ? kVectorNs + kVectorByteNs * static_cast<double>(rows.row_bytes())
+                                : kFileNs;
     return ScoredAt(trial.effort, static_cast<double>(effort.ef)) * RowNs(trial.kind, rows) +
            static_cast<double>(effort.refine) * measured;
 }

@@ -113,6 +113,8 @@ public:
     bool has_norms() const {
         return metric_ == Metric::kL2 && (kind_ == CodeChoice::k4Bit || kind_ == CodeChoice::k8Bit);
     }
+    // Whether CodeScorer::Estimate knows.
+    bool states_error() const { return kind_ == CodeChoice::k1Bit; }
     // Codes of rows first .. first + count to out and, if has_norms(), their norms.
     virtual void Encode(const VectorRows& rows, size_t first, size_t count, uint8_t* out,
                         float* norms) const = 0;
