@@ -38,11 +38,16 @@ HWY_INLINE void Count(__m512i bits, const BitQuery& query, size_t at, Counts* co
 
 void BitSums(const BitQuery& query, const uint8_t* rows, const uint32_t* picked, size_t count,
              int32_t* out) {
-    constexpr size_t kAhead = 4;
+    constexpr size_t kAhead = 8;
     const size_t row_bytes = query.nibbles.row_bytes;
     const size_t stride = query.nibbles.stride;
     const size_t whole = row_bytes / 64 * 64;
     const auto rest = static_cast<__mmask8>((1u << (row_bytes - whole) / 8) - 1);
+    for (size_t i = 0; i < HWY_MIN(kAhead, count); i++) {
+        for (size_t at = 0; at < row_bytes; at += 64) {
+            hwy::Prefetch(rows + picked[i] * stride + at);
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         const uint8_t* row = rows + picked[i] * stride;
         const uint8_t* next = rows + picked[HWY_MIN(i + kAhead, count - 1)] * stride;

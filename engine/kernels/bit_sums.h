@@ -3,8 +3,10 @@
 //
 // Weights are rounded to the odd numbers from -15 to 15 times a common scale. Two ways give the
 // same integers. Where a processor counts the bits of whole vectors (AVX-512 VPOPCNTDQ), weights
-// are kept as four planes of bits, and a row meets each of them. Everywhere else, and for many rows
-// at once, four bits of a row choose an entry of a table (nibble_tables.h).
+// are kept as four planes of bits, and a row meets each of them: 6 to 9 ns a row that is in the
+// cache, up to 832 dimensions. Everywhere else, and for more than 12 rows, four bits of a row
+// choose an entry of a table (nibble_tables.h): as quick for 16 rows in the cache, and quicker for
+// rows that are not, because it asks for all of them first; but it takes 16 rows' time for one.
 //
 // Threads: pure. Nothing allocates or fails.
 #pragma once
