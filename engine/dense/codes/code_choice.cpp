@@ -12,11 +12,12 @@ constexpr size_t kTen = 10;
 constexpr double kRecalls[] = {0.95, 0.99};
 
 // Nanoseconds: for a scored row with all that a walk does about it, and for each byte of it; the
-// same for a candidate's vector in memory; for one that is read from the file system's cache.
-constexpr double kRowNs = 28;
-constexpr double kRowByteNs = 0.07;
+// same for a candidate's vector in memory, with all that happens to a candidate until it is in the
+// result or not; for one that is read from the file system's cache.
+constexpr double kRowNs = 24;
+constexpr double kRowByteNs = 0.045;
 constexpr double kTermsNs = 8;  // kinds with numbers in front of a row: one line more
-constexpr double kVectorNs = 30;
+constexpr double kVectorNs = 130;
 constexpr double kVectorByteNs = 0.08;
 constexpr double kFileNs = 3000;
 
