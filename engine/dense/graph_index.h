@@ -51,7 +51,8 @@ struct IndexArrayView {
 
 class GraphIndex {
 public:
-    // Links all rows. Memory: the links, the codes, and 9 bytes a row while it runs.
+    // Links all rows. Memory: the links, the codes (for kAuto those of the two kinds that are
+    // compared at a time), and 9 bytes a row while it runs.
     static Result<std::unique_ptr<GraphIndex>> Build(const VectorRows& rows,
                                                      const GraphIndexOptions& options, Work* work);
     IndexArrayView Array(IndexArray array) const;
