@@ -144,9 +144,7 @@ TEST_CASE("a graph finds what its curve promises", "[graph]") {
         {Metric::kL2, CodeChoice::k1Bit},
         {Metric::kIp, CodeChoice::kProduct},
         {Metric::kL2, CodeChoice::kLvq8},
-        {Metric::kIp, CodeChoice::kLvq4},
         {Metric::kCosine, CodeChoice::kF16},
-        {Metric::kIp, CodeChoice::kBF16},
     }));
     Rows base(metric, 4000, 40, 1);
     const Rows queries(metric, 200, 40, 2);
@@ -262,7 +260,8 @@ TEST_CASE("arrays come back as they were, or are refused, or are safe", "[graph]
     REQUIRE(before == after);
     std::mt19937_64 random(9);
     size_t refused = 0;
-    for (int trial = 0; trial < 2000; trial++) {
+    const int trials = codes == CodeChoice::k8Bit ? 2000 : 500;
+    for (int trial = 0; trial < trials; trial++) {
         const size_t array = random() % kIndexArrays;
         const auto damaged = Reload(*index, rows, array, random());
         if (!damaged.ok()) {
@@ -273,7 +272,7 @@ TEST_CASE("arrays come back as they were, or are refused, or are safe", "[graph]
         REQUIRE((*damaged)->Search(rows, base.values.data(), 40, &space, &after, nullptr).ok());
         REQUIRE(std::set<uint32_t>(after.begin(), after.end()).size() == after.size());
     }
-    REQUIRE(refused > 300);
+    REQUIRE(refused > static_cast<size_t>(trials) * 3 / 20);
 }
 
 TEST_CASE("a build can be stopped", "[graph]") {

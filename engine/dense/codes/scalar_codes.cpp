@@ -95,6 +95,8 @@ void ScalarCodes::Encode(const VectorRows& rows, size_t first, size_t count, uin
     std::vector<float> inverse(dim());
     for (size_t j = 0; j < dim(); j++) {
         inverse[j] = step_[j] > 0 ? 1.0f / step_[j] : 0.0f;
+        // Of a denormal step, infinite.
+        inverse[j] = std::isfinite(inverse[j]) ? inverse[j] : 0.0f;
     }
     std::vector<float> values(std::min(count, kBlockRows) * dim());
     std::vector<uint8_t> codes(values.size());
@@ -104,7 +106,8 @@ void ScalarCodes::Encode(const VectorRows& rows, size_t first, size_t count, uin
         for (size_t i = 0; i < now; i++) {
             double squares = 0;
             for (size_t j = 0; j < dim(); j++) {
-                const float scaled = (values[i * dim() + j] - low_[j]) * inverse[j];
+                // The difference of two huge numbers is infinite, and no number times zero.
+                const float scaled = CodeValue(values[i * dim() + j] - low_[j]) * inverse[j];
                 const float code = std::nearbyint(std::clamp(scaled, 0.0f, levels));
                 codes[i * dim() + j] = static_cast<uint8_t>(code);
                 const double decoded = static_cast<double>(low_[j]) +
