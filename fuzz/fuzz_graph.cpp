@@ -45,7 +45,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     dense::WalkSpace space;
     std::vector<uint32_t> nodes;
     for (const size_t ef : {1, 10, 300}) {
-        if (!(*index)->Search(view, query.data(), ef, &space, &nodes, nullptr).ok()) {
+        dense::NodeBounds bounds;
+        if (!(*index)->Search(view, query.data(), ef, &space, &nodes, nullptr, &bounds).ok()) {
+            std::abort();
+        }
+        if (bounds.least.size() != ((*index)->states_error() ? nodes.size() : 0)) {
             std::abort();
         }
         if (std::set<uint32_t>(nodes.begin(), nodes.end()).size() != nodes.size()) {

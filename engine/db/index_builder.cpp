@@ -64,6 +64,8 @@ public:
         options.m = wanted.m;
         options.ef_build = wanted.ef_build;
         options.codes = wanted.Codes(job_.def);
+        options.index_bytes = static_cast<uint64_t>(database_->budget()->limit);
+        options.vectors_in_memory = field->resident;
         options.threads = database_->threads();
         QUERN_ASSIGN(const std::unique_ptr<dense::GraphIndex> index,
                      dense::GraphIndex::Build(rows, options, work_));

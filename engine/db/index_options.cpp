@@ -1,6 +1,8 @@
 #include "engine/db/index_options.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 namespace quern {
 
@@ -12,6 +14,18 @@ constexpr uint64_t kGraphVectorsMin = 2048;
 constexpr uint64_t kGraphVectorsLeast = 64;
 constexpr uint32_t kMMax = 128;
 constexpr uint32_t kEfBuildMax = 10000;
+
+struct CodeName {
+    const char* name;
+    dense::CodeChoice choice;
+};
+constexpr CodeName kCodeNames[] = {
+    {"auto", dense::CodeChoice::kAuto},  {"f32", dense::CodeChoice::kNone},
+    {"f16", dense::CodeChoice::kF16},    {"bf16", dense::CodeChoice::kBF16},
+    {"i8", dense::CodeChoice::k8Bit},    {"lvq8", dense::CodeChoice::kLvq8},
+    {"4bit", dense::CodeChoice::k4Bit},  {"lvq4", dense::CodeChoice::kLvq4},
+    {"pq", dense::CodeChoice::kProduct}, {"1bit", dense::CodeChoice::k1Bit},
+};
 
 Status Expected(const std::string& key, const std::string& value, const char* what) {
     return Status::Error(Code::kOption, "option %s=%s: expected %s", key.c_str(), value.c_str(),
@@ -46,17 +60,12 @@ Result<bool> IndexOptions::Take(const std::string& key, const std::string& value
             return Expected(key, value, "auto, none or graph");
         }
     } else if (key == "codes") {
-        if (value == "auto") {
-            out->codes = CodesChoice::kAuto;
-        } else if (value == "f32") {
-            out->codes = CodesChoice::kF32;
-        } else if (value == "i8") {
-            out->codes = CodesChoice::k8Bit;
-        } else if (value == "4bit") {
-            out->codes = CodesChoice::k4Bit;
-        } else {
-            return Expected(key, value, "auto, f32, i8 or 4bit");
+        const auto known = std::find_if(std::begin(kCodeNames), std::end(kCodeNames),
+                                        [&](const CodeName& code) { return value == code.name; });
+        if (known == std::end(kCodeNames)) {
+            return Expected(key, value, "auto, f32, f16, bf16, i8, lvq8, 4bit, lvq4, pq or 1bit");
         }
+        out->codes = known->choice;
     } else if (key == "m") {
         if (!ReadNumber(value, 2, kMMax, &out->m)) {
             return Expected(key, value, "a whole number from 2 to 128");
@@ -97,9 +106,10 @@ std::string IndexOptions::Text() const {
         text += (text.empty() ? "" : " ") + std::string(key) + "=" + value;
     };
     if (codes != defaults.codes) {
-        add("codes", codes == CodesChoice::kF32    ? "f32"
-                     : codes == CodesChoice::k8Bit ? "i8"
-                                                   : "4bit");
+        add("codes",
+            std::find_if(std::begin(kCodeNames), std::end(kCodeNames), [&](const CodeName& code) {
+                return codes == code.choice;
+            })->name);
     }
     if (ef_build != defaults.ef_build) {
         add("ef_build", std::to_string(ef_build));
@@ -123,10 +133,7 @@ bool IndexOptions::WantsGraph(uint64_t vectors) const {
 }
 
 dense::CodeChoice IndexOptions::Codes(const DenseDef& def) const {
-    if (def.element == Element::kBit || codes == CodesChoice::kF32) {
-        return dense::CodeChoice::kNone;
-    }
-    return codes == CodesChoice::k4Bit ? dense::CodeChoice::k4Bit : dense::CodeChoice::k8Bit;
+    return def.element == Element::kBit ? dense::CodeChoice::kNone : codes;
 }
 
 }  // namespace quern

@@ -10,11 +10,10 @@
 namespace quern {
 
 enum class IndexChoice { kAuto, kNone, kGraph };
-enum class CodesChoice { kAuto, kF32, k8Bit, k4Bit };
 
 struct IndexOptions {
     IndexChoice index = IndexChoice::kNone;
-    CodesChoice codes = CodesChoice::kAuto;
+    dense::CodeChoice codes = dense::CodeChoice::kAuto;  // kNone: f32
     uint32_t m = 16;
     uint32_t ef_build = 200;
 

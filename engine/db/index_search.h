@@ -29,6 +29,8 @@ public:
         std::vector<uint32_t> nodes;
         std::vector<uint32_t> picked;
         std::vector<float> distances;
+        dense::NodeBounds bounds;
+        std::vector<float> least;  // of each picked
         ChunkCache chunks;
     };
     // Loads what is needed of a segment, if that has not happened before.
@@ -44,6 +46,9 @@ public:
 
 private:
     Status Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
+    // For candidates whose least distance is known: the most promising first, and no more once none
+    // of the rest can enter the result. These are dropped from what was picked.
+    Status MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
 
     Segment* segment_ = nullptr;
     const DenseDef* def_ = nullptr;
@@ -51,6 +56,8 @@ private:
     uint32_t source_ = 0;
     size_t k_ = 0;
     dense::Effort effort_;
+    bool by_bound_ = false;   // candidates are measured as long as their bounds promise something
+    float bound_errors_ = 1;  // of those that the codes state
 };
 
 // The spaces of a database handle, lent to searches: their memory is warm and need not be asked

@@ -43,15 +43,14 @@ private:
         std::vector<float> values;
     };
     void Prepare(uint32_t row, Prepared* out) const {
-        const char* bytes = rows_.row(row);
-        out->query.dim = rows_.dim;
-        out->query.vector = bytes;
+        const void* vector = rows_.row(row);
         if (rows_.element != Element::kF32 && rows_.element != Element::kBit) {
             out->values.resize(rows_.dim);
-            kernels::ToF32(rows_.element, bytes, 1, rows_.dim, out->values.data());
-            out->query.vector = out->values.data();
+            kernels::ToF32(rows_.element, vector, 1, rows_.dim, out->values.data());
+            vector = out->values.data();
         }
-        out->query.inverse_norm = rows_.inverse_norms ? rows_.inverse_norms[row] : 0.0f;
+        out->query = kernels::PrepareQuery(rows_.element, rows_.metric, vector, rows_.dim,
+                                           rows_.inverse_norms ? rows_.inverse_norms[row] : 0.0f);
     }
     float Measure(const kernels::Query& query, idx_t i) const {
         const auto row = static_cast<uint32_t>(i);

@@ -119,7 +119,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
         return Bad("codes of an unknown kind");
     }
     if (with_codes == 1) {
-        QUERN_ASSIGN(index->codes_, ScalarCodes::Read(&reader, dim));
+        QUERN_ASSIGN(index->codes_, Codes::Read(&reader, metric, dim));
     }
     if (!reader.AtEnd()) {
         return Bad("its head has the wrong length");
@@ -152,9 +152,13 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     index->code_rows_ = std::move(arrays[static_cast<size_t>(IndexArray::kCodes)]);
     index->squared_norms_ = std::move(arrays[static_cast<size_t>(IndexArray::kNorms)]);
     const size_t code_bytes = index->codes_ ? count * index->codes_->row_bytes() : 0;
-    const size_t norm_bytes = index->codes_ && metric == Metric::kL2 ? count * sizeof(float) : 0;
+    const size_t norm_bytes =
+        index->codes_ && index->codes_->has_norms() ? count * sizeof(float) : 0;
     if (index->code_rows_.bytes() != code_bytes || index->squared_norms_.bytes() != norm_bytes) {
         return Bad("its codes have the wrong size");
+    }
+    if (index->codes_ && !index->codes_->Valid(index->Rows(), count)) {
+        return Bad("its codes hold what is no number");
     }
     return index;
 }

@@ -10,24 +10,32 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <vector>
 
+#include "engine/dense/codes/code_choice.h"
+#include "engine/dense/codes/codes.h"
 #include "engine/dense/effort_curve.h"
+#include "engine/dense/effort_measure.h"
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_walk.h"
-#include "engine/dense/scalar_codes.h"
 #include "engine/dense/vector_rows.h"
 
 namespace quern::dense {
-
-enum class CodeChoice : uint8_t { kNone = 0, k4Bit = 4, k8Bit = 8 };
 
 struct GraphIndexOptions {
     uint32_t m = 16;
     uint32_t ef_build = 200;
     CodeChoice codes = CodeChoice::k8Bit;  // kNone: walks on the vectors themselves
+    // For CodeChoice::kAuto.
+    uint64_t index_bytes = UINT64_MAX;  // that links and codes may have
+    bool vectors_in_memory = true;      // when candidates are measured again
     int threads = 1;
+};
+
+// How near the nodes of a search may be at best, where the codes state their error.
+struct NodeBounds {
+    float errors = 1;          // in: how many of the stated errors to allow for
+    std::vector<float> least;  // out: of each node a distance of the metric; empty: not known
 };
 
 // The arrays that an index is kept in. The numbers reach the file: do not change them.
@@ -43,7 +51,8 @@ struct IndexArrayView {
 
 class GraphIndex {
 public:
-    // Links all rows. Memory: the links, the codes, and 9 bytes a row while it runs.
+    // Links all rows. Memory: the links, the codes (for kAuto those of the two kinds that are
+    // compared at a time), and 9 bytes a row while it runs.
     static Result<std::unique_ptr<GraphIndex>> Build(const VectorRows& rows,
                                                      const GraphIndexOptions& options, Work* work);
     IndexArrayView Array(IndexArray array) const;
@@ -55,9 +64,7 @@ public:
 
     bool needs_rows() const { return !codes_; }
     size_t count() const { return links_.count; }
-    CodeChoice codes() const {
-        return codes_ ? static_cast<CodeChoice>(codes_->bits()) : CodeChoice::kNone;
-    }
+    CodeChoice codes() const { return codes_ ? codes_->kind() : CodeChoice::kNone; }
     const EffortCurve& curve() const { return curve_; }
     const GraphLinks& links() const { return links_; }
     size_t linked_count() const { return linked_; }
@@ -66,9 +73,10 @@ public:
 
     // The nodes nearest to a query, nearest first, at most `ef`; vector: f32[dim], or bits. rows is
     // needed for its query side always and for its rows if needs_rows(). Repeats and zeros are not
-    // among them: see Repeats and zeros.
+    // among them: see Repeats and zeros. bounds may be NULL.
     Status Search(const VectorRows& rows, const void* vector, size_t ef, WalkSpace* space,
-                  std::vector<uint32_t>* nodes, Work* work) const;
+                  std::vector<uint32_t>* nodes, Work* work, NodeBounds* bounds = nullptr) const;
+    bool states_error() const { return codes_ && codes_->states_error(); }
     // Nodes that repeat the vector of `node`, as a range in repeats().
     std::pair<size_t, size_t> Repeats(uint32_t node) const;
     uint32_t RepeatAt(size_t i) const { return repeats_[i].second; }
@@ -76,13 +84,20 @@ public:
 private:
     GraphIndex() = default;
     void FindOutsiders(const VectorRows& rows, std::vector<uint32_t>* inside);
-    Status Calibrate(const VectorRows& rows, const std::vector<uint32_t>& held_out,
-                     const std::vector<uint32_t>& inside, int threads, Work* work);
+    Status ChooseCodes(const VectorRows& rows, const GraphIndexOptions& options,
+                       const EffortMeasure& measure, Work* work);
+    Result<EffortTrial> Try(const VectorRows& rows, const EffortMeasure& measure, size_t queries,
+                            double enough, int threads, Work* work) const;
     void EncodeHead();
+    Status Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work);
+    CodeRows Rows() const {
+        return {reinterpret_cast<const uint8_t*>(code_rows_.data()),
+                reinterpret_cast<const float*>(squared_norms_.data())};
+    }
 
     Metric metric_ = Metric::kL2;
     GraphLinks links_;
-    std::optional<ScalarCodes> codes_;
+    std::unique_ptr<Codes> codes_;
     Buffer code_rows_;
     Buffer squared_norms_;  // L2 with codes
     size_t linked_ = 0;

@@ -73,7 +73,7 @@ int32_t PlainSmallDot(const int8_t* weights, const uint8_t* row, size_t row_byte
 void Dots(const CodeQuery& query, const CodeScan& scan, int32_t* out) {
     for (size_t i = 0; i < scan.count; i++) {
         const size_t index = scan.picked != nullptr ? scan.picked[i] : i;
-        const uint8_t* row = scan.rows + index * query.row_bytes;
+        const uint8_t* row = scan.rows + index * query.stride;
         out[i] = query.bits == CodeBits::k8 ? PlainDot(query.packed, row, query.row_bytes)
                                             : PlainSmallDot(query.packed, row, query.row_bytes);
     }
@@ -175,6 +175,7 @@ CodeQuery PackCodeQuery(CodeBits bits, const float* weights, size_t dim, int8_t*
     CodeQuery query;
     query.packed = packed;
     query.row_bytes = CodeRowBytes(bits, dim);
+    query.stride = query.row_bytes;
     query.bits = bits;
     float largest = 0;
     for (size_t j = 0; j < dim; j++) {

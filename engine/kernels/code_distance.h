@@ -46,7 +46,8 @@ struct CodeQuery {
     const int8_t* packed = nullptr;  // byte j is weight j, from -127 to 127; then zeros
     float scale = 0;                 // weight j is about scale * packed[j]
     size_t row_bytes = 0;            // of the rows
-    CodeBits bits = CodeBits::k8;    // of the rows
+    size_t stride = 0;             // from one row to the next; the same unless the caller widens it
+    CodeBits bits = CodeBits::k8;  // of the rows
 };
 
 // Bytes of CodeQuery::packed.
@@ -59,7 +60,7 @@ size_t CodeQueryBytes(CodeBits bits, size_t dim);
 CodeQuery PackCodeQuery(CodeBits bits, const float* weights, size_t dim, int8_t* packed);
 
 // out[i] = sum over j of query.packed[j] * code j of row picked[i], exactly. Rows stand
-// query.row_bytes apart. Rows are fetched ahead within one call, so that one call for many rows is
+// query.stride apart. Rows are fetched ahead within one call, so that one call for many rows is
 // better than many calls.
 void CodeDotsPicked(const CodeQuery& query, const uint8_t* rows, const uint32_t* picked,
                     size_t count, int32_t* out);

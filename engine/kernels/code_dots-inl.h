@@ -230,6 +230,7 @@ public:
     CodeScanner(const CodeQuery& query, const CodeScan& scan)
         : weights_(query.packed),
           row_bytes_(query.row_bytes),
+          stride_(query.stride),
           rows_(scan.rows),
           picked_(scan.picked),
           count_(scan.count) {}
@@ -253,7 +254,7 @@ public:
 
 private:
     HWY_INLINE const uint8_t* Row(size_t position) const {
-        return rows_ + (picked_ != nullptr ? picked_[position] : position) * row_bytes_;
+        return rows_ + (picked_ != nullptr ? picked_[position] : position) * stride_;
     }
 
     // The dot products of up to four rows. kFetch: fetches the next group on the way.
@@ -307,6 +308,7 @@ private:
 
     const int8_t* HWY_RESTRICT weights_;
     size_t row_bytes_;
+    size_t stride_;
     const uint8_t* HWY_RESTRICT rows_;
     const uint32_t* HWY_RESTRICT picked_;  // may be NULL
     size_t count_;

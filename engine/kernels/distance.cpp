@@ -252,11 +252,18 @@ float AgainInDouble(Element element, Metric metric, const Query& query, const ui
 }
 
 Query PrepareQuery(Element element, Metric metric, const void* vector, size_t dim) {
+    const bool cosine = element != Element::kBit && metric == Metric::kCosine;
+    return PrepareQuery(element, metric, vector, dim,
+                        cosine ? scalar::InverseNorm(Element::kF32, vector, dim) : 0.0f);
+}
+
+Query PrepareQuery(Element element, Metric metric, const void* vector, size_t dim,
+                   float inverse_norm) {
     Query query;
     query.vector = vector;
     query.dim = dim;
     if (element != Element::kBit && metric == Metric::kCosine) {
-        query.inverse_norm = scalar::InverseNorm(Element::kF32, vector, dim);
+        query.inverse_norm = inverse_norm;
         query.row_inverse_max = RowInverseMax(query.inverse_norm);
     }
     return query;

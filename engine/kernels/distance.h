@@ -29,8 +29,11 @@ struct Query {
     float row_inverse_max = 0;
 };
 
-// Fills Query::inverse_norm.
+// Fills what cosine needs beside the vector.
 Query PrepareQuery(Element element, Metric metric, const void* vector, size_t dim);
+// The same where InverseNorms of the vector is known (cosine).
+Query PrepareQuery(Element element, Metric metric, const void* vector, size_t dim,
+                   float inverse_norm);
 
 // out[i] = distance(query, row i) for i < count; rows are contiguous, VectorBytes(element, dim)
 // apart; any alignment. inverse_norms[i] is that of InverseNorms, needed for cosine only, else

@@ -70,6 +70,14 @@ bool VnniInUse() {
     return ProcessorHasVnni() && !vnni_refused.load(std::memory_order_relaxed);
 }
 
+bool BitCountsInUse() {
+#if HWY_TARGETS & HWY_AVX3
+    return VnniInUse() && __builtin_cpu_supports("avx512vpopcntdq");
+#else
+    return false;
+#endif
+}
+
 const char* SimdLevel() {
     const char* name = HWY_DYNAMIC_DISPATCH(LevelName)();
     return std::strcmp(name, "AVX3") == 0 && VnniInUse() ? kVnniName : name;

@@ -1,0 +1,44 @@
+// codes=auto: which codes an index gets.
+//
+// First, by arithmetic: which kinds fit the memory there is, and differ in size at this dimension.
+// Then, by trial: each of them is encoded, and walks over the graph that is being built are
+// measured with some of the held-out records. What counts is the estimated time of a search at
+// recall@10 of 0.95 and of 0.99: rows scored times what one costs, and candidates measured again
+// times what one of those costs. A kind that does not reach 0.99 loses to any that does.
+//
+// Estimated and not clocked, so that the same records give the same index on every machine. The
+// constants were fitted to searches of mnist784 and acl-anthology (bench_dense).
+#pragma once
+
+#include <vector>
+
+#include "engine/dense/codes/codes.h"
+#include "engine/dense/effort_measure.h"
+
+namespace quern::dense {
+
+// What codes have to fit in.
+struct CodeRoom {
+    // Most bytes for codes; what links take is off already.
+    uint64_t code_bytes = UINT64_MAX;
+    // Whether a candidate is measured again in memory or in the file.
+    bool vectors_in_memory = true;
+};
+
+// Kinds worth a trial, smallest first; one if there is nothing to choose. Never empty.
+std::vector<CodeChoice> CodesToTry(const VectorRows& rows, const CodeRoom& room);
+
+struct CodeTrial {
+    CodeChoice kind = CodeChoice::kNone;
+    EffortTrial effort;
+};
+
+// Of the trials, the one to take.
+size_t BestTrial(const std::vector<CodeTrial>& trials, const VectorRows& rows,
+                 const CodeRoom& room);
+
+// Estimated nanoseconds of a search for ten at that recall; infinity when it is not reached.
+double TrialCost(const CodeTrial& trial, double recall, const VectorRows& rows,
+                 const CodeRoom& room);
+
+}  // namespace quern::dense

@@ -1,0 +1,93 @@
+#include "engine/dense/codes/codes.h"
+
+#include <atomic>
+
+#include "engine/dense/codes/bit_codes.h"
+#include "engine/dense/codes/lvq_codes.h"
+#include "engine/dense/codes/narrow_codes.h"
+#include "engine/dense/codes/product_codes.h"
+#include "engine/dense/codes/scalar_codes.h"
+#include "storage/base/parallel.h"
+
+namespace quern::dense {
+
+namespace {
+
+constexpr size_t kEncodeRows = 1024;  // that one worker encodes at a time
+
+}  // namespace
+
+Result<std::unique_ptr<Codes>> Codes::Train(CodeChoice kind, const VectorRows& rows, int threads,
+                                            Work* work) {
+    switch (kind) {
+        case CodeChoice::k1Bit: return BitCodes::Train(rows);
+        case CodeChoice::kProduct: return ProductCodes::Train(rows, threads, work);
+        case CodeChoice::k4Bit:
+        case CodeChoice::k8Bit: return ScalarCodes::Train(kind, rows);
+        case CodeChoice::kLvq4:
+        case CodeChoice::kLvq8: return LvqCodes::Train(kind, rows);
+        case CodeChoice::kF16:
+        case CodeChoice::kBF16: return NarrowCodes::Train(kind, rows);
+        case CodeChoice::kNone:
+        case CodeChoice::kAuto: break;
+    }
+    return Status::Error(Code::kInternal, "codes: no kind to train");
+}
+
+Result<std::unique_ptr<Codes>> Codes::Read(ByteReader* reader, Metric metric, size_t dim) {
+    const auto kind = static_cast<CodeChoice>(reader->U8());
+    switch (kind) {
+        case CodeChoice::k1Bit: return BitCodes::ReadBody(reader, metric, dim);
+        case CodeChoice::kProduct: return ProductCodes::ReadBody(reader, metric, dim);
+        case CodeChoice::k4Bit:
+        case CodeChoice::k8Bit: return ScalarCodes::ReadBody(reader, kind, metric, dim);
+        case CodeChoice::kLvq4:
+        case CodeChoice::kLvq8: return LvqCodes::ReadBody(reader, kind, metric, dim);
+        case CodeChoice::kF16:
+        case CodeChoice::kBF16: return NarrowCodes::ReadBody(reader, kind, metric, dim);
+        case CodeChoice::kNone:
+        case CodeChoice::kAuto: break;
+    }
+    return Status::Error(Code::kCorrupt, "codes: of an unknown kind");
+}
+
+size_t Codes::RowBytes(CodeChoice kind, Metric metric, size_t dim) {
+    switch (kind) {
+        case CodeChoice::k1Bit: return BitCodes::kTermsBytes + BitCodes::RotatedDim(dim) / 8;
+        case CodeChoice::kProduct: return ProductCodes::CodeBytes(dim);
+        case CodeChoice::k4Bit: return kernels::CodeRowBytes(kernels::CodeBits::k4, dim);
+        case CodeChoice::k8Bit: return kernels::CodeRowBytes(kernels::CodeBits::k8, dim);
+        case CodeChoice::kLvq4:
+        case CodeChoice::kLvq8:
+            return LvqCodes::TermCount(metric) * sizeof(float) +
+                   kernels::CodeRowBytes(LvqCodes::BitsOf(kind), dim);
+        case CodeChoice::kF16:
+        case CodeChoice::kBF16: return VectorBytes(Element::kF16, dim);
+        case CodeChoice::kNone:
+        case CodeChoice::kAuto: break;
+    }
+    return 0;
+}
+
+bool Codes::Valid(const CodeRows& /*rows*/, size_t /*count*/) const {
+    return true;
+}
+
+Status Codes::EncodeAll(const VectorRows& rows, uint8_t* out, float* norms, int threads,
+                        Work* work) const {
+    std::atomic<size_t> next{0};
+    return RunOnThreads(threads, [&](int) -> Status {
+        while (true) {
+            const size_t first = next.fetch_add(kEncodeRows);
+            if (first >= rows.count) {
+                return {};
+            }
+            const size_t count = std::min(kEncodeRows, rows.count - first);
+            Encode(rows, first, count, out + first * row_bytes(),
+                   norms != nullptr ? norms + first : nullptr);
+            QUERN_TRY(work->Check("encode", first, rows.count));
+        }
+    });
+}
+
+}  // namespace quern::dense

@@ -1,0 +1,152 @@
+#include "engine/dense/codes/scalar_codes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/dense/codes/code_training.h"
+
+namespace quern::dense {
+
+namespace {
+
+constexpr size_t kTrainRows = 20000;
+constexpr size_t kBlockRows = 256;
+// So little of each end is cut off: outliers would make every step coarse.
+constexpr size_t kClip8 = 2000;  // one in so many
+constexpr size_t kClip4 = 200;
+
+// Distances are slope * dot, plus the row's squared norm under L2.
+class ScalarScorer final : public CodeScorer {
+public:
+    ScalarScorer(const ScalarCodes& codes, const float* vector, const CodeRows& rows)
+        : CodeScorer(rows, codes.row_bytes()),
+          packed_(kernels::CodeQueryBytes(codes.bits(), codes.dim())),
+          query_(kernels::PackCodeQuery(codes.bits(), codes.Weights(vector).data(), codes.dim(),
+                                        packed_.data())),
+          // |x|^2 - 2 <q, x> under L2, -<q, x> otherwise. The length of a cosine's query changes
+          // no order.
+          slope_(query_.scale * (codes.metric() == Metric::kL2 ? -2.0f : -1.0f)) {}
+
+    void Score(const uint32_t* nodes, size_t count, float* distances) const override {
+        int32_t dots[kScoredMax];
+        kernels::CodeDotsPicked(query_, rows_.rows, nodes, count, dots);
+        if (rows_.norms != nullptr) {
+            for (size_t i = 0; i < count; i++) {
+                distances[i] = rows_.norms[nodes[i]] + slope_ * static_cast<float>(dots[i]);
+            }
+        } else {
+            for (size_t i = 0; i < count; i++) {
+                distances[i] = slope_ * static_cast<float>(dots[i]);
+            }
+        }
+    }
+
+private:
+    std::vector<int8_t> packed_;
+    kernels::CodeQuery query_;
+    float slope_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Codes>> ScalarCodes::Train(CodeChoice kind, const VectorRows& rows) {
+    std::unique_ptr<ScalarCodes> codes(new ScalarCodes(kind, rows.metric, rows.dim));
+    codes->low_.assign(rows.dim, 0.0f);
+    codes->step_.assign(rows.dim, 1.0f);
+    const RowSample all = RowSample::Of(rows, kTrainRows);
+    const size_t stride = all.stride;
+    const size_t sample = all.count;
+    if (sample == 0) {
+        return std::unique_ptr<Codes>(std::move(codes));
+    }
+    const float levels = static_cast<float>((1 << static_cast<int>(codes->bits())) - 1);
+    const size_t clip = sample / (kind == CodeChoice::k8Bit ? kClip8 : kClip4);
+    // A slice of the dimensions at a time: memory stays small for 65536 of them.
+    const size_t slice = std::max<size_t>(1, (size_t{8} << 20) / sample);
+    std::vector<float> row(rows.dim);
+    std::vector<float> columns;
+    for (size_t begin = 0; begin < rows.dim; begin += slice) {
+        const size_t width = std::min(slice, rows.dim - begin);
+        columns.resize(width * sample);
+        for (size_t i = 0; i < sample; i++) {
+            DecodeRows(rows, i * stride, 1, row.data());
+            for (size_t j = 0; j < width; j++) {
+                columns[j * sample + i] = row[begin + j];
+            }
+        }
+        for (size_t j = 0; j < width; j++) {
+            float* column = columns.data() + j * sample;
+            std::nth_element(column, column + clip, column + sample);
+            const float low = column[clip];
+            std::nth_element(column, column + (sample - 1 - clip), column + sample);
+            const float high = column[sample - 1 - clip];
+            const float step = (high - low) / levels;
+            codes->low_[begin + j] = low;
+            // A dimension without spread, or with one that f32 cannot divide, says nothing.
+            codes->step_[begin + j] = std::isfinite(step) && step > 0 ? step : 0.0f;
+        }
+    }
+    return std::unique_ptr<Codes>(std::move(codes));
+}
+
+void ScalarCodes::Encode(const VectorRows& rows, size_t first, size_t count, uint8_t* out,
+                         float* norms) const {
+    const float levels = static_cast<float>((1 << static_cast<int>(bits())) - 1);
+    std::vector<float> inverse(dim());
+    for (size_t j = 0; j < dim(); j++) {
+        inverse[j] = step_[j] > 0 ? 1.0f / step_[j] : 0.0f;
+        // Of a denormal step, infinite.
+        inverse[j] = std::isfinite(inverse[j]) ? inverse[j] : 0.0f;
+    }
+    std::vector<float> values(std::min(count, kBlockRows) * dim());
+    std::vector<uint8_t> codes(values.size());
+    for (size_t done = 0; done < count; done += kBlockRows) {
+        const size_t now = std::min(kBlockRows, count - done);
+        DecodeRows(rows, first + done, now, values.data());
+        for (size_t i = 0; i < now; i++) {
+            double squares = 0;
+            for (size_t j = 0; j < dim(); j++) {
+                // The difference of two huge numbers is infinite, and no number times zero.
+                const float scaled = CodeValue(values[i * dim() + j] - low_[j]) * inverse[j];
+                const float code = std::nearbyint(std::clamp(scaled, 0.0f, levels));
+                codes[i * dim() + j] = static_cast<uint8_t>(code);
+                const double decoded = static_cast<double>(low_[j]) +
+                                       static_cast<double>(step_[j]) * static_cast<double>(code);
+                squares += decoded * decoded;
+            }
+            if (norms != nullptr) {
+                norms[done + i] = static_cast<float>(squares);
+            }
+        }
+        kernels::PackCodes(bits(), codes.data(), now, dim(), out + done * row_bytes());
+    }
+}
+
+std::unique_ptr<CodeScorer> ScalarCodes::NewScorer(const float* vector,
+                                                   const CodeRows& rows) const {
+    return std::make_unique<ScalarScorer>(*this, vector, rows);
+}
+
+std::vector<float> ScalarCodes::Weights(const float* vector) const {
+    std::vector<float> weights(dim());
+    for (size_t j = 0; j < dim(); j++) {
+        weights[j] = CodeValue(vector[j] * step_[j]);
+    }
+    return weights;
+}
+
+void ScalarCodes::WriteBody(ByteWriter* writer) const {
+    WriteFloats(low_, writer);
+    WriteFloats(step_, writer);
+}
+
+Result<std::unique_ptr<Codes>> ScalarCodes::ReadBody(ByteReader* reader, CodeChoice kind,
+                                                     Metric metric, size_t dim) {
+    std::unique_ptr<ScalarCodes> codes(new ScalarCodes(kind, metric, dim));
+    if (!ReadFloats(reader, dim, &codes->low_) || !ReadFloats(reader, dim, &codes->step_)) {
+        return Status::Error(Code::kCorrupt, "codes: cut short, or an end is not a number");
+    }
+    return std::unique_ptr<Codes>(std::move(codes));
+}
+
+}  // namespace quern::dense

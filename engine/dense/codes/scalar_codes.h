@@ -1,0 +1,42 @@
+// Scalar quantization: each dimension of a vector as an unsigned number of 8 or 4 bits between a
+// low and a high end that are trained per dimension.
+//
+// With x ~ low + step * code, a product with the query q is <q, low> + sum (q * step) * code: the
+// query takes the steps into itself, and the rows need no conversion. L2 adds the squared norm of
+// the decoded row, kept beside the codes. Cosine quantizes rows of length one.
+//
+// (Per-dimension quantization with clipped tails as in FAISS's scalar quantizer; the query in
+// signed bytes is what VNNI instructions want.)
+#pragma once
+
+#include <vector>
+
+#include "engine/dense/codes/codes.h"
+#include "engine/kernels/code_distance.h"
+
+namespace quern::dense {
+
+class ScalarCodes : public Codes {
+public:
+    static Result<std::unique_ptr<Codes>> Train(CodeChoice kind, const VectorRows& rows);
+    static Result<std::unique_ptr<Codes>> ReadBody(ByteReader* reader, CodeChoice kind,
+                                                   Metric metric, size_t dim);
+
+    kernels::CodeBits bits() const {
+        return kind() == CodeChoice::k8Bit ? kernels::CodeBits::k8 : kernels::CodeBits::k4;
+    }
+    void Encode(const VectorRows& rows, size_t first, size_t count, uint8_t* out,
+                float* norms) const override;
+    std::unique_ptr<CodeScorer> NewScorer(const float* vector, const CodeRows& rows) const override;
+    // The weight of each dimension's code in a product with the query.
+    std::vector<float> Weights(const float* vector) const;
+
+private:
+    ScalarCodes(CodeChoice kind, Metric metric, size_t dim) : Codes(kind, metric, dim) {}
+    void WriteBody(ByteWriter* writer) const override;
+
+    std::vector<float> low_;
+    std::vector<float> step_;
+};
+
+}  // namespace quern::dense
