@@ -60,7 +60,7 @@ void AddCreateCommand(CLI::App* app) {
     command
         ->add_option("--index", options->index,
                      "How the vector fields are indexed: 'index=none|auto|graph "
-                     "codes=auto|i8|4bit|f32 m=16 ef_build=200'")
+                     "codes=auto|i8|4bit|f32 fine=auto|memory|disk m=16 ef_build=200'")
         ->type_name("OPTIONS");
     AddOpenOption(command, &options->open);
     command->footer(

@@ -11,10 +11,14 @@ namespace quern {
 
 enum class IndexChoice { kAuto, kNone, kGraph };
 enum class CodesChoice { kAuto, kF32, k8Bit, k4Bit };
+// Where the stored vectors are while an index with codes searches: in memory when memory_mb allows
+// that with ease, loaded bit by bit; in memory from the first search; in the file.
+enum class FineChoice { kAuto, kMemory, kDisk };
 
 struct IndexOptions {
     IndexChoice index = IndexChoice::kNone;
     CodesChoice codes = CodesChoice::kAuto;
+    FineChoice fine = FineChoice::kAuto;
     uint32_t m = 16;
     uint32_t ef_build = 200;
 
@@ -31,6 +35,6 @@ struct IndexOptions {
     dense::CodeChoice Codes(const DenseDef& def) const;
 };
 
-inline constexpr const char* kIndexOptionKeys[] = {"index", "codes", "m", "ef_build"};
+inline constexpr const char* kIndexOptionKeys[] = {"index", "codes", "fine", "m", "ef_build"};
 
 }  // namespace quern

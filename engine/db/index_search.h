@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/db/collection_view.h"
+#include "engine/db/search_tally.h"
 #include "engine/dense/flat.h"
 #include "engine/dense/graph_index.h"
 
@@ -14,6 +15,9 @@ namespace quern {
 
 class Snapshot;
 struct SearchRequest;
+// How many candidates of a walk are measured again with the stored vectors: as many as the curve
+// says; all of them; none, so that distances are those of the codes; a number.
+enum class Refine { kAuto, kExact, kNone, kCount };
 
 struct Candidate {
     float distance = 0;
@@ -28,13 +32,18 @@ public:
         dense::WalkSpace walk;
         std::vector<uint32_t> nodes;
         std::vector<uint32_t> picked;
+        std::vector<uint32_t> places;  // of the picked in the walk's pool; repeats share one
         std::vector<float> distances;
-        ChunkCache chunks;
+        std::vector<float> norms;
+        FineSpace fine;
+        SearchTally tally;
     };
     // Loads what is needed of a segment, if that has not happened before.
     Status Open(Snapshot* snapshot, const CollectionView& view, size_t number, const DenseDef& def,
-                Work* work);
+                SearchTally* tally, Work* work);
     bool usable() const { return leg_ != nullptr; }
+    // Distances will be those of codes.
+    bool unrefined() const { return refine_ == Refine::kNone && !leg_->index->needs_rows(); }
     // Decides the effort for k records. False: a scan is cheaper, or the only way to the recall.
     bool Plan(size_t k, const SearchRequest& request);
     // *enough: as many as there must be (min(k, live vectors), or all within the query's bound that
@@ -44,6 +53,7 @@ public:
 
 private:
     Status Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
+    void TakeDistances(const dense::FlatQuery& query, size_t walked, Space* space) const;
 
     Segment* segment_ = nullptr;
     const DenseDef* def_ = nullptr;
@@ -51,6 +61,7 @@ private:
     uint32_t source_ = 0;
     size_t k_ = 0;
     dense::Effort effort_;
+    Refine refine_ = Refine::kAuto;
 };
 
 // The spaces of a database handle, lent to searches: their memory is warm and need not be asked

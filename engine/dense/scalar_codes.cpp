@@ -117,6 +117,25 @@ void ScalarCodes::Prepare(Metric metric, const float* vector, ScalarQuery* query
     query->slope = query->query.scale * (metric == Metric::kL2 ? -2.0f : -1.0f);
 }
 
+void ScalarCodes::ToDistances(Metric metric, const float* vector,
+                              std::vector<float>* measured) const {
+    double low = 0;
+    double squares = 0;
+    for (size_t j = 0; j < low_.size(); j++) {
+        const double x = vector[j];
+        low += x * static_cast<double>(low_[j]);
+        squares += x * x;
+    }
+    const double inverse = squares > 0 ? 1.0 / std::sqrt(squares) : 0.0;
+    for (float& value : *measured) {
+        const double x = value;
+        const double distance = metric == Metric::kL2   ? std::max(0.0, x + squares - 2 * low)
+                                : metric == Metric::kIp ? x - low
+                                                        : 1.0 + (x - low) * inverse;
+        value = static_cast<float>(distance);
+    }
+}
+
 void ScalarCodes::Write(ByteWriter* writer) const {
     writer->U8(static_cast<uint8_t>(bits_));
     for (const std::vector<float>* values : {&low_, &step_}) {

@@ -49,6 +49,9 @@ public:
     // vector: dim f32; under cosine of any length.
     void Prepare(Metric metric, const float* vector, ScalarQuery* query) const;
 
+    // Makes distances of what a prepared query has measured: adds what was left out.
+    void ToDistances(Metric metric, const float* vector, std::vector<float>* measured) const;
+
     void Write(ByteWriter* writer) const;
     // kCorrupt when the bytes are no codes of that dimension.
     static Result<ScalarCodes> Read(ByteReader* reader, size_t dim);
