@@ -74,8 +74,8 @@ namespace {
 Status ParseOpenOptions(const char* text, DatabaseOptions* options) {
     std::vector<Option> list;
     QUERN_TRY(ParseOptions(text,
-                           {"mode", "durability", "busy_ms", "threads", "memory_mb", "maintenance",
-                            "seal_rows", "seal_kb"},
+                           {"mode", "durability", "busy_ms", "threads", "memory_mb", "cache_mb",
+                            "maintenance", "seal_rows", "seal_kb"},
                            &list));
     for (const Option& option : list) {
         int64_t number = 0;
@@ -100,6 +100,9 @@ Status ParseOpenOptions(const char* text, DatabaseOptions* options) {
         } else if (option.key == "memory_mb") {
             QUERN_TRY(ParseInteger(option, 1, int64_t{1} << 30, &number));
             options->memory_bytes = number << 20;
+        } else if (option.key == "cache_mb") {
+            QUERN_TRY(ParseInteger(option, 0, int64_t{1} << 30, &number));
+            options->cache_bytes = number << 20;
         } else if (option.key == "maintenance") {
             if (option.value == "auto") {
                 options->maintenance = MaintenanceMode::kAuto;

@@ -187,8 +187,10 @@ typedef struct quern_text quern_text;         /* a text that came back (JSON rep
 **                        the file's integrity.
 **   busy_ms=N            how long a writer waits for another process's or thread's transaction (default 5000)
 **   threads=N            workers for batches and maintenance, 1 to 256 (default: processors)
-**   memory_mb=N          most memory for vectors kept loaded (default: a quarter of the machine's). A
-**                        collection that does not fit is scanned from the file.
+**   memory_mb=N          most memory for vectors and indexes kept loaded (default: a quarter of the machine's).
+**                        Vectors that do not fit are read from the file; without room for an index, a search
+**                        scans the file and says so (QUERN_FLAG_MEMORY).
+**   cache_mb=N           most memory, beside that, for single vectors that were read from the file (default 16)
 **   maintenance=auto|off|background   who seals and merges: the committing thread (default), nobody (call
 **                        quern_optimize yourself), or a worker thread of this handle
 **   seal_rows=N seal_kb=N     the log is sealed into a segment beyond this (default 16384 rows, 16384 KiB)
@@ -275,11 +277,16 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **                              state their error. What codes find is measured again with the stored vectors: distances are
 **                              always true ones. auto: 4bit, lvq4, i8 or lvq8, whichever takes least time for recall 0.95
 **                              and 0.99 when the index is built; pq or 1bit when memory_mb has no room for these
+**   fine=auto|memory|disk      where the stored vectors are while a search walks over codes: auto: in memory when memory_mb
+**                              allows that with ease, loaded bit by bit as searches look at them; memory: in memory if
+**                              memory_mb allows it at all, loaded by the first search; disk: in the file, single ones in the
+**                              cache (cache_mb)
 **   m=N ef_build=N             links of a node (2 to 128, default 16; twice as many on the base level) and candidates
 **                              looked at when it is inserted (8 to 10000, default 200): more is better and slower to build
 ** Indexes are built by quern_optimize, quern_rebuild and background maintenance, never by a commit. Cost of a build: about
 ** as long as 10000 distances for each vector, shared out among `threads`; memory: the field's vectors, and about
-** 8 * m + dim bytes for each. */
+** 8 * m + dim bytes for each. Vectors of a field that asks for an index are merged into chunks of a few KiB, so that a look at
+** one of them reads little. */
 QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim, int32_t metric, const char *options);
 
 /* Reading a schema that quern_describe returned (or one being built). Names are valid until it changes or is freed.
@@ -421,7 +428,9 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used
 **   ef=N           instead of recall: how many candidates a walk keeps
-**   refine=N       how many of them are measured again with the stored vectors (default: as the curve says; with ef: all) */
+**   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
+**                  default; with ef: all), all, none, N. With none nothing is read, distances are those of the codes
+**                  (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log, segments without an
@@ -441,7 +450,19 @@ QUERN_API size_t quern_result_queries(const quern_result *r);                /* 
 QUERN_API size_t quern_result_offset(const quern_result *r, size_t query);   /* 0 <= query <= queries */
 #define QUERN_FLAG_EXACT 1u    /* every answer is the exact one */
 #define QUERN_FLAG_DEGRADED 2u /* a derived part was missing or damaged; answers are right, run quern_rebuild */
+#define QUERN_FLAG_UNREFINED 4u /* refine=none: distances are those of codes, which are approximate */
+#define QUERN_FLAG_MEMORY 8u   /* an index was not used because memory_mb does not allow to load it; the answer
+                                  is exact and slow. QUERN_RESULT_MEMORY_NEEDED tells how much would do */
 QUERN_API uint32_t quern_result_flags(const quern_result *r);
+/* What a search has cost, over all its queries; 0 for other results and unknown numbers. The bytes are those of the
+** pages of 16 KiB that were read for it from the file or its log, loading included; whether the system had them in
+** memory is not seen. */
+#define QUERN_RESULT_BYTES_READ 1
+#define QUERN_RESULT_VECTORS_SCORED 2   /* vectors or codes that walks and scans have measured */
+#define QUERN_RESULT_VECTORS_REFINED 3  /* candidates that were measured again with their stored vectors */
+#define QUERN_RESULT_VECTORS_READ 4     /* of these, how many were not in memory */
+#define QUERN_RESULT_MEMORY_NEEDED 5    /* bytes that memory_mb must allow for all indexes to be used; 0: it does */
+QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
 QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);
 QUERN_API const char *quern_result_key_text(const quern_result *r, size_t row);

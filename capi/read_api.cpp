@@ -18,6 +18,24 @@ bool IsQuery(const quern_query* q) {
 }
 
 // recall=exact, or a share of the true results.
+Status ParseRefine(const Option& option, SearchRequest* request) {
+    if (option.value == "auto") {
+        request->refine_how = Refine::kAuto;
+    } else if (option.value == "exact") {
+        request->refine_how = Refine::kExact;
+    } else if (option.value == "none") {
+        request->refine_how = Refine::kNone;
+    } else {
+        int64_t number = 0;
+        if (!ParseInteger(option, 1, kEffortMax, &number).ok()) {
+            return BadValue(option, "auto, exact, none or a whole number from 1 to 1048576");
+        }
+        request->refine_how = Refine::kCount;
+        request->refine = static_cast<size_t>(number);
+    }
+    return {};
+}
+
 Status ParseRecall(const Option& option, SearchRequest* request) {
     if (option.value == "exact") {
         request->recall = 1.0;
@@ -353,11 +371,12 @@ void quern_query_options(quern_query* q, const char* options) {
                     int64_t threads = 0;
                     QUERN_TRY(ParseInteger(option, 1, 256, &threads));
                     q->request.threads = static_cast<int>(threads);
-                } else if (option.key == "ef" || option.key == "refine") {
+                } else if (option.key == "ef") {
                     int64_t number = 0;
                     QUERN_TRY(ParseInteger(option, 1, kEffortMax, &number));
-                    (option.key == "ef" ? q->request.ef : q->request.refine) =
-                        static_cast<size_t>(number);
+                    q->request.ef = static_cast<size_t>(number);
+                } else if (option.key == "refine") {
+                    QUERN_TRY(ParseRefine(option, &q->request));
                 } else if (option.key == "recall") {
                     QUERN_TRY(ParseRecall(option, &q->request));
                 } else if (option.value == "include" || option.value == "exclude") {

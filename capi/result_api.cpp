@@ -40,6 +40,21 @@ uint32_t quern_result_flags(const quern_result* r) {
     const ResultTable* table = TableOf(r);
     return table ? table->flags : 0;
 }
+int64_t quern_result_stat(const quern_result* r, int32_t stat) {
+    const ResultTable* table = TableOf(r);
+    if (table == nullptr) {
+        return 0;
+    }
+    const SearchTally& tally = table->tally;
+    switch (stat) {
+        case QUERN_RESULT_BYTES_READ: return static_cast<int64_t>(tally.bytes_read);
+        case QUERN_RESULT_VECTORS_SCORED: return static_cast<int64_t>(tally.scored);
+        case QUERN_RESULT_VECTORS_REFINED: return static_cast<int64_t>(tally.refined);
+        case QUERN_RESULT_VECTORS_READ: return static_cast<int64_t>(tally.fetched);
+        case QUERN_RESULT_MEMORY_NEEDED: return static_cast<int64_t>(tally.memory_needed);
+        default: return 0;
+    }
+}
 int32_t quern_result_found(const quern_result* r, size_t row) {
     const ResultTable* table = TableOf(r);
     if (table == nullptr || row >= table->row_count()) {

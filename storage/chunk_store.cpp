@@ -439,27 +439,47 @@ Result<PartWriter> PartWriter::Create(Connection* connection, int64_t segment, u
 
 Status PartWriter::Append(const void* items, size_t count) {
     const char* data = static_cast<const char*>(items);
-    const size_t full = static_cast<size_t>(info_.chunk_items) * info_.item_bytes;
     info_.items += count;
     size_t bytes = count * info_.item_bytes;
     while (bytes > 0) {
+        // For looks, a sample decides first.
+        const bool sampling = use_ == ChunkUse::kLooks && !shaped_;
+        const size_t full = sampling ? std::max<size_t>(kShapeSampleBytes, info_.item_bytes)
+                                     : static_cast<size_t>(info_.chunk_items) * info_.item_bytes;
         const size_t take = std::min(bytes, full - pending_.size());
         pending_.append(data, take);
         data += take;
         bytes -= take;
         if (pending_.size() == full) {
-            QUERN_TRY(WriteChunk());
+            QUERN_TRY(WriteFullChunks());
         }
     }
     return {};
 }
 
-Status PartWriter::WriteChunk() {
-    if (info_.chunks.size() % kChooseEvery == 0) {
-        codec_ = ChooseCodec(pending_, element_bytes_, effort_);
+Status PartWriter::WriteFullChunks() {
+    if (use_ == ChunkUse::kLooks && !shaped_) {
+        const ChunkShape shape = quern::storage::ShapeForLooks(pending_, info_.item_bytes,
+                                                               element_bytes_, expected_items_);
+        info_.chunk_items = shape.items;
+        codec_ = shape.codec;
+        shaped_ = true;
+    }
+    const size_t bytes = static_cast<size_t>(info_.chunk_items) * info_.item_bytes;
+    size_t done = 0;
+    for (; done + bytes <= pending_.size(); done += bytes) {
+        QUERN_TRY(WriteChunk(BytesView(pending_).substr(done, bytes)));
+    }
+    pending_.erase(0, done);
+    return {};
+}
+
+Status PartWriter::WriteChunk(BytesView raw) {
+    if (use_ == ChunkUse::kWhole && info_.chunks.size() % kChooseEvery == 0) {
+        codec_ = ChooseCodec(raw, element_bytes_, effort_);
     }
     Bytes stored;
-    const Codec used = Encode(codec_, pending_, effort_, &stored);
+    const Codec used = Encode(codec_, raw, effort_, &stored);
     const size_t number = info_.chunks.size();
     if (number >= (size_t{1} << kChunkIdBits)) {
         return Status::Error(Code::kLimit, "%s: too many chunks", info_.Name().c_str());
@@ -471,25 +491,30 @@ Status PartWriter::WriteChunk() {
         QUERN_TRY(insert.Int(1, id).Blob(2, stored).Run());
     }
     ChunkInfo chunk;
-    chunk.raw_bytes = static_cast<uint32_t>(pending_.size());
+    chunk.raw_bytes = static_cast<uint32_t>(raw.size());
     chunk.stored_bytes = static_cast<uint32_t>(stored.size());
     chunk.codec = static_cast<uint32_t>(used);
     chunk.hash = Hash64(stored, static_cast<uint64_t>(id));
     info_.chunks.push_back(chunk);
     bytes_written_ += stored.size();
-    pending_.clear();
     return {};
 }
 
 Status PartWriter::Finish() {
+    QUERN_TRY(WriteFullChunks());
     if (!pending_.empty()) {
-        QUERN_TRY(WriteChunk());
+        QUERN_TRY(WriteChunk(pending_));
+        pending_.clear();
     }
     QUERN_ASSIGN(Statement update,
-                 connection_->Prepare("UPDATE quern_part SET items=?2, chunks=?3 WHERE id=?1"));
+                 connection_->Prepare(
+                     "UPDATE quern_part SET items=?2, chunks=?3, chunk_items=?4 WHERE id=?1"));
     const Bytes directory = EncodeDirectory(info_.chunks);
-    QUERN_TRY(
-        update.Int(1, info_.id).Int(2, static_cast<int64_t>(info_.items)).Blob(3, directory).Run());
+    QUERN_TRY(update.Int(1, info_.id)
+                  .Int(2, static_cast<int64_t>(info_.items))
+                  .Blob(3, directory)
+                  .Int(4, info_.chunk_items)
+                  .Run());
     if (connection_->changes() != 1) {
         return Status::Error(Code::kNotFound, "%s was swept away while it was built",
                              info_.Name().c_str());
@@ -497,22 +522,57 @@ Status PartWriter::Finish() {
     return {};
 }
 
-Status ReadChunk(Connection* connection, const PartInfo& part, size_t chunk, char* out) {
-    const ChunkInfo& info = part.chunks[chunk];
-    const int64_t id = ChunkId(part.id, chunk);
-    QUERN_ASSIGN(Statement row, connection->Prepare("SELECT data FROM quern_chunk WHERE id=?1"));
-    QUERN_ASSIGN(const bool there, row.Int(1, id).Step());
-    const std::string name = part.Name() + ", chunk " + std::to_string(chunk);
-    if (!there) {
-        return Status::Error(Code::kCorrupt, "%s: missing", name.c_str());
+namespace {
+
+Status ChunkError(const PartInfo& part, size_t chunk, const char* what) {
+    return Status::Error(Code::kCorrupt, "%s, chunk %zu: %s", part.Name().c_str(), chunk, what);
+}
+
+// A damaged page, too, is told as damage of what it holds.
+Result<bool> StepTo(Statement* rows, const PartInfo& part, size_t chunk) {
+    Result<bool> there = rows->Step();
+    if (!there.ok() && there.status().code() == Code::kCorrupt) {
+        Status status = there.status();
+        return status.WithContext(part.Name() + ", chunk " + std::to_string(chunk));
     }
-    const BytesView stored = row.ColumnBytes(0);
+    return there;
+}
+
+}  // namespace
+
+Status DecodeChunk(const PartInfo& part, size_t chunk, BytesView stored, char* out) {
+    const ChunkInfo& info = part.chunks[chunk];
     if (stored.size() != info.stored_bytes ||
-        Hash64(stored, static_cast<uint64_t>(id)) != info.hash) {
-        return Status::Error(Code::kCorrupt, "%s: checksum is wrong", name.c_str());
+        Hash64(stored, static_cast<uint64_t>(ChunkId(part.id, chunk))) != info.hash) {
+        return ChunkError(part, chunk, "checksum is wrong");
     }
     Status status = Decode(info.codec, stored, out, info.raw_bytes);
-    return status.WithContext(name);
+    return status.ok() ? status
+                       : status.WithContext(part.Name() + ", chunk " + std::to_string(chunk));
+}
+
+Status ReadChunk(Connection* connection, const PartInfo& part, size_t chunk, char* out) {
+    QUERN_ASSIGN(Statement row, connection->Prepare("SELECT data FROM quern_chunk WHERE id=?1"));
+    row.Int(1, ChunkId(part.id, chunk));
+    QUERN_ASSIGN(const bool there, StepTo(&row, part, chunk));
+    return there ? DecodeChunk(part, chunk, row.ColumnBytes(0), out)
+                 : ChunkError(part, chunk, "missing");
+}
+
+Status ForChunks(Connection* connection, const PartInfo& part, size_t first, size_t last,
+                 const std::function<Status(size_t chunk, BytesView stored)>& take) {
+    QUERN_ASSIGN(
+        Statement rows,
+        connection->Prepare("SELECT id, data FROM quern_chunk WHERE id>=?1 AND id<?2 ORDER BY id"));
+    rows.Int(1, ChunkId(part.id, first)).Int(2, ChunkId(part.id, last));
+    for (size_t chunk = first; chunk < last; chunk++) {
+        QUERN_ASSIGN(const bool there, StepTo(&rows, part, chunk));
+        if (!there || rows.ColumnInt(0) != ChunkId(part.id, chunk)) {
+            return ChunkError(part, chunk, "missing");
+        }
+        QUERN_TRY(take(chunk, rows.ColumnBytes(1)));
+    }
+    return {};
 }
 
 }  // namespace quern::storage

@@ -6,6 +6,8 @@
 // XXH3 (seeded with the chunk's id) of each, so that a chunk that was lost, stale, misplaced or
 // damaged is seen when it is read.
 //
+// A part of which single items are looked at has chunks of a few KiB; see chunk_shape.h.
+//
 // A segment is built while invisible (state building), in as many transactions as it takes;
 // publishing it is one small one.
 #pragma once
@@ -15,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/codec.h"
+#include "storage/chunk_shape.h"
 #include "storage/connection.h"
 
 namespace quern::storage {
@@ -119,6 +121,12 @@ public:
     static Result<PartWriter> Create(Connection* connection, int64_t segment, uint32_t field,
                                      PartKind kind, uint32_t item_bytes, uint32_t element_bytes,
                                      int64_t generation, Effort effort);
+    // Single items of it will be looked at. Before anything is appended; expected_items: how many
+    // there will be at the most.
+    void ShapeForLooks(uint64_t expected_items) {
+        use_ = ChunkUse::kLooks;
+        expected_items_ = expected_items;
+    }
     Status Append(const void* items, size_t count);
     // Writes the last chunk and the directory.
     Status Finish();
@@ -126,9 +134,13 @@ public:
     uint64_t bytes_written() const { return bytes_written_; }
 
 private:
-    Status WriteChunk();
+    Status WriteFullChunks();
+    Status WriteChunk(BytesView raw);
     Connection* connection_ = nullptr;
     PartInfo info_;
+    ChunkUse use_ = ChunkUse::kWhole;
+    uint64_t expected_items_ = 0;
+    bool shaped_ = false;
     uint32_t element_bytes_ = 1;
     Effort effort_ = Effort::kBest;
     Codec codec_ = Codec::kRaw;
@@ -136,9 +148,25 @@ private:
     uint64_t bytes_written_ = 0;
 };
 
-// Reads, checks and decodes one chunk to out, which has room for its raw_bytes. kCorrupt names
-// segment, part and chunk.
+// Proves and decodes the stored bytes of one chunk to out, which has room for its raw_bytes.
+// kCorrupt names segment, part and chunk.
+Status DecodeChunk(const PartInfo& part, size_t chunk, BytesView stored, char* out);
+// Reads one chunk, proves and decodes it.
 Status ReadChunk(Connection* connection, const PartInfo& part, size_t chunk, char* out);
+
+// Hands the stored bytes of chunks first .. last - 1 to `take`, in order, faster than one by one.
+// They are valid until take returns; DecodeChunk proves them.
+Status ForChunks(Connection* connection, const PartInfo& part, size_t first, size_t last,
+                 const std::function<Status(size_t chunk, BytesView stored)>& take);
+// The same on up to so many threads, in no order. The connection is used by the calling thread
+// alone; take is called by all of them.
+Status ForChunksOnThreads(Connection* connection, const PartInfo& part, size_t first, size_t last,
+                          int threads,
+                          const std::function<Status(size_t chunk, BytesView stored)>& take);
+
+// Reads, proves and decodes chunks first .. last - 1 to out, one behind the other.
+Status ReadChunks(Connection* connection, const PartInfo& part, size_t first, size_t last,
+                  int threads, char* out);
 
 inline constexpr uint64_t kSegmentItemsMax = uint64_t{1} << 31;
 

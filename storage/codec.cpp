@@ -99,7 +99,7 @@ Codec Encode(Codec wanted, BytesView raw, Effort effort, Bytes* stored) {
             stored->resize(ZSTD_compressBound(source.size()));
             const size_t size =
                 ZSTD_compressCCtx(context, stored->data(), stored->size(), source.data(),
-                                  source.size(), effort == Effort::kFast ? 1 : 3);
+                                  source.size(), effort == Effort::kBest ? 3 : 1);
             if (!ZSTD_isError(size) && size < raw.size()) {
                 stored->resize(size);
                 return wanted;
@@ -120,7 +120,9 @@ Codec ChooseCodec(BytesView sample, size_t element_bytes, Effort effort) {
                                              : Codec::kZstd;
     Bytes stored;
     Codec best = Codec::kRaw;
-    size_t best_size = effort == Effort::kFast ? sample.size() * 2 / 3 : sample.size() * 94 / 100;
+    size_t best_size = effort == Effort::kFast   ? sample.size() * 2 / 3
+                       : effort == Effort::kLoad ? sample.size() / 2
+                                                 : sample.size() * 94 / 100;
     for (const Codec codec : {split, Codec::kZstd}) {
         // Plain zstd must beat the split by a tenth: it decodes no faster where both work.
         if (Encode(codec, sample, effort, &stored) == codec && stored.size() <= best_size) {

@@ -28,6 +28,7 @@ enum class Effort {
     kFast,  // the way in: only codecs that save a third, so that writing stays at the speed of the
             // disk
     kBest,  // merges: everything that saves 6 %
+    kLoad,  // what is loaded whole before the first answer: only codecs that save half
 };
 
 // The best codec for a sample, elements of element_bytes (1, 2, 4 or 8).

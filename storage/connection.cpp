@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "storage/base/test_fault.h"
+#include "storage/catalog.h"
 #include "storage/page_vfs.h"
 
 namespace quern::storage {
@@ -372,6 +373,13 @@ Status Connection::ErrorStatus(int code, const char* doing) {
 
 bool Connection::in_transaction() const {
     return sqlite3_get_autocommit(handle_) == 0;
+}
+uint64_t Connection::BytesRead() const {
+    int misses = 0;
+    int highest = 0;
+    sqlite3_db_status(handle_, SQLITE_DBSTATUS_CACHE_MISS, &misses, &highest, 0);
+    // The counter has 32 bits; differences of near readings stay right.
+    return static_cast<uint64_t>(static_cast<uint32_t>(misses)) * kPageBytes;
 }
 int64_t Connection::changes() const {
     return sqlite3_changes64(handle_);

@@ -108,6 +108,8 @@ public:
     // A read-only connection refuses views of its own, too, unless they are let in for a while.
     Status LetTemporaryViews(bool in);
     bool in_transaction() const;
+    // Bytes of pages that it has read from the file or its log since it was opened.
+    uint64_t BytesRead() const;
     int64_t changes() const;
     // A number that moves with every commit to the file, by whomever; inside a transaction it is
     // exact.

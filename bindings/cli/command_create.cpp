@@ -60,7 +60,8 @@ void AddCreateCommand(CLI::App* app) {
     command
         ->add_option("--index", options->index,
                      "How the vector fields are indexed: 'index=none|auto|graph "
-                     "codes=auto|f32|f16|bf16|i8|lvq8|4bit|lvq4|pq|1bit m=16 ef_build=200'")
+                     "codes=auto|f32|f16|bf16|i8|lvq8|4bit|lvq4|pq|1bit fine=auto|memory|disk "
+                     "m=16 ef_build=200'")
         ->type_name("OPTIONS");
     AddOpenOption(command, &options->open);
     command->footer(

@@ -29,16 +29,20 @@ double SecondsSince(Clock::time_point start) {
 }
 
 struct SearchOptions {
-    std::string db, collection, vector, columns, truth, open, recall;
+    std::string db, collection, vector, columns, truth, open, recall, refine;
     QueryFile queries;
     std::vector<std::string> keys;
     size_t k = 10;
     size_t threads = 0;
     size_t ef = 0;
-    size_t refine = 0;
     double max_distance = 0;
     bool with_max_distance = false;
-    bool batch = false, json = false, hits = false, timing = false, self = false;
+    bool batch = false, json = false, hits = false, timing = false, self = false, stats = false;
+};
+
+// What quern_result_stat says, added up.
+struct SearchCost {
+    uint64_t bytes_read = 0, scored = 0, refined = 0, fetched = 0, memory_needed = 0;
 };
 
 struct Figures {
@@ -47,6 +51,7 @@ struct Figures {
     std::vector<double> latencies;  // one by one only
     size_t hits = 0;
     size_t wanted = 0;
+    SearchCost cost;
 };
 
 class SearchRun {
@@ -68,8 +73,11 @@ public:
         if (!options.recall.empty()) {
             knobs += " recall=" + options.recall;
         }
-        const std::pair<const char*, size_t> numbers[] = {
-            {" threads=", options.threads}, {" ef=", options.ef}, {" refine=", options.refine}};
+        if (!options.refine.empty()) {
+            knobs += " refine=" + options.refine;
+        }
+        const std::pair<const char*, size_t> numbers[] = {{" threads=", options.threads},
+                                                          {" ef=", options.ef}};
         for (const auto& [name, value] : numbers) {
             knobs += value > 0 ? name + std::to_string(value) : "";
         }
@@ -101,6 +109,7 @@ public:
                 figures_.latencies.push_back(seconds);
             }
             CountTruth(result.get(), first, step);
+            CountCost(result.get());
             if (with_hits) {
                 bar.Clear();
                 PrintHits(result.get(), first, step);
@@ -114,9 +123,21 @@ public:
                             : "{\"collection\":" + nlohmann::json(options_.collection).dump() +
                                   ",\"field\":" + nlohmann::json(field_.name).dump() +
                                   ",\"k\":" + std::to_string(options_.k));
-            Print((with_figures ? FiguresJson() : std::string()) + "}\n");
-        } else if (with_figures) {
-            PrintFigures();
+            Print((with_figures ? FiguresJson() : std::string()) +
+                  (options_.stats ? CostJson() : std::string()) + "}\n");
+        } else {
+            if (with_figures) {
+                PrintFigures();
+            }
+            if (options_.stats) {
+                PrintCost();
+            }
+        }
+        if (figures_.cost.memory_needed > 0) {
+            std::fprintf(stderr,
+                         "note: an index was not used, memory_mb does not allow to load it: --open "
+                         "memory_mb=%llu would do\n",
+                         static_cast<unsigned long long>((figures_.cost.memory_needed >> 20) + 1));
         }
     }
 
@@ -198,6 +219,40 @@ private:
             figures_.hits += CountHits(found, truth_[first + i], options_.k, &wanted);
             figures_.wanted += wanted;
         }
+    }
+
+    void CountCost(const quern_result* result) {
+        const auto stat = [&](int32_t number) {
+            return static_cast<uint64_t>(quern_result_stat(result, number));
+        };
+        SearchCost& cost = figures_.cost;
+        cost.bytes_read += stat(QUERN_RESULT_BYTES_READ);
+        cost.scored += stat(QUERN_RESULT_VECTORS_SCORED);
+        cost.refined += stat(QUERN_RESULT_VECTORS_REFINED);
+        cost.fetched += stat(QUERN_RESULT_VECTORS_READ);
+        cost.memory_needed = std::max(cost.memory_needed, stat(QUERN_RESULT_MEMORY_NEEDED));
+    }
+
+    std::string CostJson() const {
+        const SearchCost& cost = figures_.cost;
+        return ",\"stats\":" + nlohmann::ordered_json{{"bytes_read", cost.bytes_read},
+                                                      {"vectors_scored", cost.scored},
+                                                      {"vectors_refined", cost.refined},
+                                                      {"vectors_read", cost.fetched},
+                                                      {"memory_needed_bytes", cost.memory_needed}}
+                                   .dump();
+    }
+
+    void PrintCost() const {
+        const SearchCost& cost = figures_.cost;
+        const uint64_t queries = std::max<uint64_t>(count_, 1);
+        const auto line = [&](const char* name, uint64_t sum, const char* what) {
+            return std::string(name) + WithCommas(sum / queries) + what + "\n";
+        };
+        Print(line("bytes read   ", cost.bytes_read, " a query, of pages of the file") +
+              line("scored       ", cost.scored, " vectors or codes a query") +
+              line("refined      ", cost.refined, " a query, with the stored vectors") +
+              line("fetched      ", cost.fetched, " of these a query from the file"));
     }
 
     void PrintHits(const quern_result* result, size_t first, size_t count) {
@@ -378,8 +433,11 @@ void AddSearchCommand(CLI::App* app) {
         ->check(CLI::Range(1, 1048576));
     command
         ->add_option("--refine", options->refine,
-                     "How many candidates are measured again with the stored vectors")
-        ->check(CLI::Range(1, 1048576));
+                     "How many candidates are measured again with the stored vectors: auto, exact "
+                     "(all), none, or a number")
+        ->type_name("auto|exact|none|N");
+    command->add_flag("--stats", options->stats,
+                      "Print what the search has cost: bytes read, vectors scored and refined");
     command->add_option("--skip-rows", options->queries.skip_rows,
                         "Pass over the first N queries (and rows of the truth)");
     command->add_option("--limit", options->queries.limit, "At most N queries");

@@ -40,8 +40,11 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
         return none;
     }
     leg->index = loaded.index;
-    QUERN_ASSIGN(leg->field, segments[segment]->Field(connection, def, work));
+    QUERN_ASSIGN(leg->field, leg->index->needs_rows()
+                                 ? segments[segment]->Field(connection, def, work)
+                                 : segments[segment]->FieldForLooks(connection, def, work));
     if (leg->index->needs_rows() && !leg->field->resident) {
+        segments[segment]->NoteIndexNeeds(leg->field->vectors->raw_bytes());
         return none;
     }
     QUERN_ASSIGN(leg->dead, DeadOf(connection, segment));

@@ -27,6 +27,9 @@ Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options)
     database->options_ = options;
     database->process_ = getpid();
     database->budget_->limit = options.memory_bytes > 0 ? options.memory_bytes : MachineBytes() / 4;
+    database->budget_->threads = database->threads();
+    database->budget_->cache =
+        std::make_shared<VectorCache>(options.cache_bytes, database->budget_->cached);
     QUERN_ASSIGN(database->store_, storage::FileStore::Open(options.store));
     {
         QUERN_ASSIGN(std::unique_ptr<storage::Reader> reader, database->store_->BeginRead());

@@ -31,6 +31,7 @@ struct DatabaseOptions {
     storage::StoreOptions store;
     int threads = 0;           // 0: as many as processors
     int64_t memory_bytes = 0;  // 0: a quarter of the machine's
+    int64_t cache_bytes = int64_t{16} << 20;
     MaintenanceMode maintenance = MaintenanceMode::kAuto;
     int64_t seal_rows = 16384;
     int64_t seal_bytes = int64_t{16} << 20;
@@ -80,6 +81,16 @@ public:
         lock.unlock();
         QUERN_ASSIGN(const std::unique_ptr<storage::Reader> reader, BeginAgain(mark));
         return body(reader->connection());
+    }
+    // The same; *bytes_read grows by what was read from the file.
+    template <typename Body>
+    Status With(Body body, uint64_t* bytes_read) {
+        return With([&](storage::Connection* connection) -> Status {
+            const uint64_t before = connection->BytesRead();
+            Status status = body(connection);
+            *bytes_read += connection->BytesRead() - before;
+            return status;
+        });
     }
     // Ends the transaction if the state can be recognized later on; the views stay.
     void Relax();
@@ -322,7 +333,8 @@ struct SearchRequest {
     // How an index is used; without one a search is exact anyway.
     double recall = 0.95;  // wanted; decides when ef is 0. 1: exact
     size_t ef = 0;
-    size_t refine = 0;  // 0: as many as the curve says
+    Refine refine_how = Refine::kAuto;
+    size_t refine = 0;  // with Refine::kCount
 };
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,

@@ -147,7 +147,7 @@ private:
                                          connection, building_, job_.def.id,
                                          IndexPartKind(static_cast<dense::IndexArray>(number)),
                                          array.item_bytes, array.element_bytes,
-                                         job_.segment->info().generation, storage::Effort::kFast));
+                                         job_.segment->info().generation, storage::Effort::kLoad));
             }
             const uint64_t count = std::min(step, array.items - done);
             QUERN_TRY(

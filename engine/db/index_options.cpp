@@ -66,6 +66,16 @@ Result<bool> IndexOptions::Take(const std::string& key, const std::string& value
             return Expected(key, value, "auto, f32, f16, bf16, i8, lvq8, 4bit, lvq4, pq or 1bit");
         }
         out->codes = known->choice;
+    } else if (key == "fine") {
+        if (value == "auto") {
+            out->fine = FineChoice::kAuto;
+        } else if (value == "memory") {
+            out->fine = FineChoice::kMemory;
+        } else if (value == "disk") {
+            out->fine = FineChoice::kDisk;
+        } else {
+            return Expected(key, value, "auto, memory or disk");
+        }
     } else if (key == "m") {
         if (!ReadNumber(value, 2, kMMax, &out->m)) {
             return Expected(key, value, "a whole number from 2 to 128");
@@ -113,6 +123,9 @@ std::string IndexOptions::Text() const {
     }
     if (ef_build != defaults.ef_build) {
         add("ef_build", std::to_string(ef_build));
+    }
+    if (fine != defaults.fine) {
+        add("fine", fine == FineChoice::kMemory ? "memory" : "disk");
     }
     if (index != defaults.index) {
         add("index", index == IndexChoice::kAuto ? "auto" : "graph");

@@ -10,10 +10,14 @@
 namespace quern {
 
 enum class IndexChoice { kAuto, kNone, kGraph };
+// Where the stored vectors are while an index with codes searches: in memory when memory_mb allows
+// that with ease, loaded bit by bit; in memory from the first search; in the file.
+enum class FineChoice { kAuto, kMemory, kDisk };
 
 struct IndexOptions {
     IndexChoice index = IndexChoice::kNone;
     dense::CodeChoice codes = dense::CodeChoice::kAuto;  // kNone: f32
+    FineChoice fine = FineChoice::kAuto;
     uint32_t m = 16;
     uint32_t ef_build = 200;
 
@@ -30,6 +34,6 @@ struct IndexOptions {
     dense::CodeChoice Codes(const DenseDef& def) const;
 };
 
-inline constexpr const char* kIndexOptionKeys[] = {"index", "codes", "m", "ef_build"};
+inline constexpr const char* kIndexOptionKeys[] = {"index", "codes", "fine", "m", "ef_build"};
 
 }  // namespace quern

@@ -27,7 +27,7 @@ constexpr float kSafeErrors = 3 / 1.9f;
 }  // namespace
 
 Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t number,
-                         const DenseDef& def, Work* work) {
+                         const DenseDef& def, SearchTally* tally, Work* work) {
     segment_ = view.segments[number].get();
     def_ = &def;
     source_ = static_cast<uint32_t>(number);
@@ -35,21 +35,26 @@ Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t 
     if (leg_ != nullptr || IndexOptions::Of(def).index == IndexChoice::kNone) {
         return {};
     }
-    return snapshot->With([&](storage::Connection* connection) -> Status {
-        QUERN_ASSIGN(leg_, view.LoadLeg(connection, number, def, work));
-        return {};
-    });
+    QUERN_TRY(snapshot->With(
+        [&](storage::Connection* connection) -> Status {
+            QUERN_ASSIGN(leg_, view.LoadLeg(connection, number, def, work));
+            return {};
+        },
+        &tally->bytes_read));
+    if (leg_ == nullptr) {
+        tally->memory_needed = std::max(tally->memory_needed, segment_->index_needs());
+    }
+    return {};
 }
 
 bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     k_ = k;
     const size_t count = leg_->field->count();
+    refine_ = request.refine_how;
     if (request.ef > 0) {
         effort_.ef = request.ef;
-        effort_.refine = request.refine > 0 ? request.refine : request.ef;
-    } else if (leg_->index->curve().Find(k, request.recall, &effort_)) {
-        effort_.refine = request.refine > 0 ? request.refine : effort_.refine;
-    } else {
+        effort_.refine = request.ef;
+    } else if (!leg_->index->curve().Find(k, request.recall, &effort_)) {
         return false;
     }
     const double factor = leg_->alive == 0
@@ -60,9 +65,14 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     }
     effort_.ef =
         static_cast<size_t>(std::ceil(static_cast<double>(std::max(effort_.ef, k)) * factor));
+    if (refine_ == Refine::kCount) {
+        effort_.refine = request.refine;
+    } else if (refine_ != Refine::kAuto) {
+        effort_.refine = effort_.ef;
+    }
     effort_.refine = std::max(effort_.refine, k);
     // A number that the user gave is taken as it is.
-    by_bound_ = leg_->index->states_error() && request.refine == 0;
+    by_bound_ = leg_->index->states_error() && refine_ == Refine::kAuto;
     bound_errors_ = request.recall >= kSafeRecall ? kSafeErrors : 1.0f;
     return effort_.ef < count / kRowsPerPlace || request.ef > 0;
 }
@@ -83,26 +93,41 @@ Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, S
                                  space->distances.data());
         return {};
     }
-    // From the file, in the order in which they stand there.
-    std::vector<uint32_t> order(space->picked.size());
-    for (uint32_t i = 0; i < order.size(); i++) {
-        order[i] = i;
+    const SegmentField& field = *leg_->field;
+    FineSpace& fine = space->fine;
+    if (!field.fine->Find(space->picked.data(), space->picked.size(), &fine)) {
+        QUERN_TRY(snapshot->With(
+            [&](storage::Connection* connection) {
+                return field.fine->Read(connection, space->picked.data(), &fine);
+            },
+            &space->tally.bytes_read));
+        space->tally.fetched += fine.read_count;
     }
-    std::sort(order.begin(), order.end(),
-              [&](uint32_t a, uint32_t b) { return space->picked[a] < space->picked[b]; });
-    return snapshot->With([&](storage::Connection* connection) -> Status {
-        for (const uint32_t i : order) {
-            const uint32_t node = space->picked[i];
-            QUERN_ASSIGN(
-                const BytesView vector,
-                segment_->Vector(connection, *def_, leg_->field->record(node), &space->chunks));
-            kernels::Distances(
-                def_->element, def_->metric, query.query, vector.data(), 1,
-                leg_->field->inverse_norms.empty() ? nullptr : &leg_->field->inverse_norms[node],
-                &space->distances[i]);
+    const float* norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
+    if (norms != nullptr && fine.copied) {
+        space->norms.clear();
+        for (const uint32_t node : space->picked) {
+            space->norms.push_back(norms[node]);
         }
-        return {};
-    });
+        norms = space->norms.data();
+    }
+    kernels::DistancesPicked(def_->element, def_->metric, query.query, fine.rows, fine.picked,
+                             space->picked.size(), norms, space->distances.data());
+    return {};
+}
+
+// Of the walk's pool, and of zero vectors behind these, whose distance needs no look at them.
+void IndexSearch::TakeDistances(const dense::FlatQuery& query, size_t walked, Space* space) const {
+    const auto pool = leg_->index->PoolDistances(query.query.vector, space->walk);
+    space->distances.resize(space->picked.size());
+    for (size_t i = 0; i < walked; i++) {
+        space->distances[i] = pool[space->places[i]];
+    }
+    const double of_zero = def_->metric == Metric::kL2       ? query.norm * query.norm
+                           : def_->metric == Metric::kCosine ? 1.0
+                                                             : 0.0;
+    std::fill(space->distances.begin() + static_cast<ptrdiff_t>(walked), space->distances.end(),
+              static_cast<float>(of_zero));
 }
 
 Status IndexSearch::MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& query,
@@ -143,15 +168,18 @@ Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space
     QUERN_TRY(leg_->index->Search(leg_->field->Rows(*def_), query.query.vector, effort_.ef,
                                   &space->walk, &space->nodes, work,
                                   by_bound_ ? &space->bounds : nullptr));
+    space->tally.scored += space->walk.scored;
     space->picked.clear();
+    space->places.clear();
     space->least.clear();
-    for (size_t place = 0; place < space->nodes.size(); place++) {
+    for (uint32_t place = 0; place < space->nodes.size(); place++) {
         const uint32_t node = space->nodes[place];
         if (space->picked.size() >= effort_.refine) {
             break;
         }
         if (leg_->Alive(node)) {
             space->picked.push_back(node);
+            space->places.push_back(place);
         }
         const auto [first, last] = leg_->index->Repeats(node);
         // Repeats stand in key order, so the first k of them are enough.
@@ -159,6 +187,7 @@ Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space
         for (size_t i = first; i < last && taken < k_; i++) {
             if (leg_->Alive(leg_->index->RepeatAt(i))) {
                 space->picked.push_back(leg_->index->RepeatAt(i));
+                space->places.push_back(place);
                 taken++;
             }
         }
@@ -179,7 +208,13 @@ Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space
     }
     // Zeros are measured in any case.
     space->least.resize(space->picked.size(), -std::numeric_limits<float>::infinity());
-    QUERN_TRY(by_bound_ ? MeasureByBound(snapshot, query, space) : Measure(snapshot, query, space));
+    if (refine_ == Refine::kNone) {
+        TakeDistances(query, walked, space);
+    } else {
+        QUERN_TRY(by_bound_ ? MeasureByBound(snapshot, query, space)
+                            : Measure(snapshot, query, space));
+        space->tally.refined += space->picked.size();
+    }
     // Zeros are near everything under some metrics, far under others: they may not stand in for
     // what a walk should have found.
     const size_t linked_alive = leg_->alive - std::min(leg_->alive, leg_->index->zeros().size());
@@ -206,7 +241,8 @@ std::unique_ptr<IndexSearch::Space> SearchSpaces::Take() {
 
 void SearchSpaces::Give(std::unique_ptr<IndexSearch::Space> space) {
     // Chunks are known by numbers that another state of the file may give to other chunks.
-    space->chunks = ChunkCache();
+    space->fine.Forget();
+    space->tally = {};
     std::lock_guard<std::mutex> lock(mutex_);
     if (idle_.size() < kIdleMax) {
         idle_.push_back(std::move(space));

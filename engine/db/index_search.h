@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/db/collection_view.h"
+#include "engine/db/search_tally.h"
 #include "engine/dense/flat.h"
 #include "engine/dense/graph_index.h"
 
@@ -14,6 +15,9 @@ namespace quern {
 
 class Snapshot;
 struct SearchRequest;
+// How many candidates of a walk are measured again with the stored vectors: as many as the curve
+// says; all of them; none, so that distances are those of the codes; a number.
+enum class Refine { kAuto, kExact, kNone, kCount };
 
 struct Candidate {
     float distance = 0;
@@ -28,15 +32,20 @@ public:
         dense::WalkSpace walk;
         std::vector<uint32_t> nodes;
         std::vector<uint32_t> picked;
+        std::vector<uint32_t> places;  // of the picked in the walk's pool; repeats share one
         std::vector<float> distances;
         dense::NodeBounds bounds;
         std::vector<float> least;  // of each picked
-        ChunkCache chunks;
+        std::vector<float> norms;
+        FineSpace fine;
+        SearchTally tally;
     };
     // Loads what is needed of a segment, if that has not happened before.
     Status Open(Snapshot* snapshot, const CollectionView& view, size_t number, const DenseDef& def,
-                Work* work);
+                SearchTally* tally, Work* work);
     bool usable() const { return leg_ != nullptr; }
+    // Distances will be those of codes.
+    bool unrefined() const { return refine_ == Refine::kNone && !leg_->index->needs_rows(); }
     // Decides the effort for k records. False: a scan is cheaper, or the only way to the recall.
     bool Plan(size_t k, const SearchRequest& request);
     // *enough: as many as there must be (min(k, live vectors), or all within the query's bound that
@@ -49,6 +58,7 @@ private:
     // For candidates whose least distance is known: the most promising first, and no more once none
     // of the rest can enter the result. These are dropped from what was picked.
     Status MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
+    void TakeDistances(const dense::FlatQuery& query, size_t walked, Space* space) const;
 
     Segment* segment_ = nullptr;
     const DenseDef* def_ = nullptr;
@@ -58,6 +68,7 @@ private:
     dense::Effort effort_;
     bool by_bound_ = false;   // candidates are measured as long as their bounds promise something
     float bound_errors_ = 1;  // of those that the codes state
+    Refine refine_ = Refine::kAuto;
 };
 
 // The spaces of a database handle, lent to searches: their memory is warm and need not be asked

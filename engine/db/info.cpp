@@ -142,6 +142,8 @@ Result<std::string> Database::InfoJson() {
         {"memory", Json{{"limit_bytes", budget_->limit},
                         {"vector_bytes", budget_->vectors->bytes()},
                         {"index_bytes", budget_->indexes->bytes()},
+                        {"cache_limit_bytes", budget_->cache->limit()},
+                        {"cache_bytes", budget_->cached->bytes()},
                         {"row_id_bytes", budget_->row_ids->bytes()},
                         {"log_bytes", budget_->log->bytes()},
                         {"sqlite_bytes", storage::SqliteMemoryBytes()}}},
@@ -167,7 +169,7 @@ Result<int64_t> Database::Stat(DatabaseStat stat) {
             QUERN_ASSIGN(const storage::FileFigures figures, store_->Figures());
             return figures.wal_bytes;
         }
-        case DatabaseStat::kMemoryBytes: return budget_->Total();
+        case DatabaseStat::kMemoryBytes: return budget_->Total() + budget_->cached->bytes();
         case DatabaseStat::kSqliteBytes: return storage::SqliteMemoryBytes();
         default: break;
     }

@@ -133,6 +133,7 @@ private:
         QUERN_ASSIGN(builder_, SegmentBuilder::Create(connection, info_->id, info_->schema,
                                                       view->state.generation, mark_.text(),
                                                       storage::Effort::kBest));
+        builder_->ShapeForLooks(total_);
         return {};
     }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/db/search_tally.h"
 #include "storage/base/bytes.h"
 #include "storage/base/schema.h"
 
@@ -42,6 +43,7 @@ public:
     std::vector<ResultValue> values;  // rows x columns
     Bytes bytes;
     uint32_t flags = 0;
+    SearchTally tally;
 
     size_t row_count() const { return offsets.back(); }
     void AddKey(const Key& key) {

@@ -59,10 +59,11 @@ private:
             QUERN_TRY(SearchSegment(s));
         }
         QUERN_TRY(SearchLog());
-        table_->flags = approximate_ ? 0 : 1;
+        table_->flags |= approximate_ ? 0u : 1u;
         for (const auto& segment : view_->segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
+        table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
         return Collect();
     }
 
@@ -294,6 +295,11 @@ private:
         }
     }
 
+    template <typename Body>
+    Status Read(Body body) {
+        return snapshot_->With(body, &table_->tally.bytes_read);
+    }
+
     Status SearchSegment(size_t number) {
         Segment& segment = *view_->segments[number];
         QUERN_ASSIGN(const bool answered, SearchIndex(number));
@@ -303,7 +309,7 @@ private:
         }
         const SegmentField* field = nullptr;
         CollectionView::Dead dead;
-        QUERN_TRY(snapshot_->With([&](storage::Connection* connection) -> Status {
+        QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
             QUERN_ASSIGN(field, segment.Field(connection, *def_, &work_));
             QUERN_ASSIGN(dead, view_->DeadOf(connection, number));
             return {};
@@ -311,6 +317,7 @@ private:
         if (field->vectors == nullptr) {
             return {};
         }
+        table_->tally.scored += field->count() * query_count_;
         dense::FlatRows rows;
         rows.dead = dead.bits ? dead.bits->data() : nullptr;
         if (field->resident) {
@@ -333,22 +340,26 @@ private:
             return false;
         }
         IndexSearch search;
-        QUERN_TRY(search.Open(snapshot_, *view_, number, *def_, &work_));
+        QUERN_TRY(search.Open(snapshot_, *view_, number, *def_, &table_->tally, &work_));
         if (!search.usable() || !search.Plan(queries_[0].limit, request_)) {
             return false;
         }
         approximate_ = true;
+        table_->flags |= search.unrefined() ? 4u : 0u;
         std::vector<std::vector<Candidate>> found(query_count_);
         std::vector<uint8_t> short_of(query_count_, 0);
         const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
         const int threads = static_cast<int>(
             std::clamp<size_t>(query_count_ / kQueriesPerThread, 1, static_cast<size_t>(wanted)));
         std::atomic<size_t> next{0};
+        std::mutex mutex;
         QUERN_TRY(RunOnThreads(threads, [&](int) -> Status {
             SearchSpaces::Lease space(database_->search_spaces());
             while (true) {
                 const size_t q = next.fetch_add(1);
                 if (q >= query_count_) {
+                    std::lock_guard<std::mutex> lock(mutex);
+                    table_->tally.Add(space.get()->tally);
                     return {};
                 }
                 bool enough = false;
@@ -412,20 +423,18 @@ private:
         const storage::PartInfo& part = *field.vectors;
         std::vector<dense::FlatQuery> fresh = Fresh(0, query_count_);
         dense::FlatScan scan(field_, fresh.data(), fresh.size());
-        const size_t chunks_a_piece = std::max<size_t>(1, kStreamBytes / storage::kChunkBytesMax);
-        Buffer buffer(chunks_a_piece * storage::kChunkBytesMax, nullptr);
+        const size_t chunk_bytes = static_cast<size_t>(part.chunk_items) * part.item_bytes;
+        const size_t chunks_a_piece = std::max<size_t>(1, kStreamBytes / chunk_bytes);
+        Buffer buffer(std::min(chunks_a_piece, part.chunks.size()) * chunk_bytes, nullptr);
         size_t first = 0;
         for (size_t chunk = 0; chunk < part.chunks.size(); chunk += chunks_a_piece) {
-            size_t bytes = 0;
-            QUERN_TRY(snapshot_->With([&](storage::Connection* connection) -> Status {
-                for (size_t c = chunk; c < std::min(chunk + chunks_a_piece, part.chunks.size());
-                     c++) {
-                    QUERN_TRY(storage::ReadChunk(connection, part, c, buffer.data() + bytes));
-                    bytes += part.chunks[c].raw_bytes;
-                }
-                return {};
+            const size_t last = std::min(chunk + chunks_a_piece, part.chunks.size());
+            QUERN_TRY(Read([&](storage::Connection* connection) {
+                return storage::ReadChunks(connection, part, chunk, last, Threads(kStreamBytes),
+                                           buffer.data());
             }));
-            const size_t count = bytes / field_.row_bytes();
+            const size_t count =
+                std::min<size_t>((last - chunk) * part.chunk_items, part.items - first);
             dense::FlatRows piece = rows;
             piece.rows = buffer.data();
             piece.count = count;
@@ -451,6 +460,7 @@ private:
             const size_t first = b * log.block_items;
             const size_t count = std::min(log.block_items, log.count - first);
             const float* norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
+            table_->tally.scored += count * query_count_;
             for (size_t q = 0; q < query_count_; q++) {
                 kernels::Distances(def_->element, def_->metric, queries_[q].query,
                                    field.rows.data(), count, norms, distances.data());
@@ -486,7 +496,7 @@ private:
             }
             return {};
         }
-        return snapshot_->With([&](storage::Connection* connection) -> Status {
+        return Read([&](storage::Connection* connection) -> Status {
             FileAccess file(connection, *view_->info);
             for (size_t q = 0; q < query_count_; q++) {
                 QUERN_TRY(LookUp(&winners[q], &file));

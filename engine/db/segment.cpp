@@ -48,14 +48,12 @@ Result<const Bytes*> ChunkCache::Get(storage::Connection* connection, const stor
 Status ReadPart(storage::Connection* connection, const storage::PartInfo& part, char* out,
                 Work* work) {
     size_t at = 0;
-    for (size_t chunk = 0; chunk < part.chunks.size(); chunk++) {
-        QUERN_TRY(storage::ReadChunk(connection, part, chunk, out + at));
-        at += part.chunks[chunk].raw_bytes;
-        if (work != nullptr) {
-            QUERN_TRY(work->Check("load", at, part.raw_bytes()));
-        }
-    }
-    return {};
+    return storage::ForChunks(
+        connection, part, 0, part.chunks.size(), [&](size_t chunk, BytesView stored) -> Status {
+            QUERN_TRY(storage::DecodeChunk(part, chunk, stored, out + at));
+            at += part.chunks[chunk].raw_bytes;
+            return work != nullptr ? work->Check("load", at, part.raw_bytes()) : Status();
+        });
 }
 
 Result<const int64_t*> Segment::RowIds(storage::Connection* connection) {
@@ -153,26 +151,53 @@ Result<SegmentField*> Segment::FieldShape(storage::Connection* connection, const
                                  field->vectors->Name().c_str());
         }
     }
+    if (field->vectors != nullptr) {
+        const IndexOptions options = IndexOptions::Of(def);
+        // Without codes a walk needs the vectors themselves.
+        field->place =
+            options.Codes(def) == dense::CodeChoice::kNone ? FineChoice::kAuto : options.fine;
+        field->fine = std::make_unique<FineVectors>(field->vectors, budget_->cache, &field->rows,
+                                                    &field->resident);
+    }
     SegmentField* raw = field.get();
     fields_[def.id] = std::move(field);
     return raw;
 }
 
-Result<const SegmentField*> Segment::Field(storage::Connection* connection, const DenseDef& def,
-                                           Work* work) {
+Result<SegmentField*> Segment::PrepareField(storage::Connection* connection, const DenseDef& def,
+                                            bool whole, Work* work) {
     std::lock_guard<std::mutex> lock(mutex_);
     QUERN_ASSIGN(SegmentField* const field, FieldShape(connection, def));
     if (field->vectors == nullptr) {
-        return static_cast<const SegmentField*>(field);
+        return field;
     }
-    if (!field->resident && budget_->Allows(field->vectors->raw_bytes())) {
-        Buffer rows(static_cast<size_t>(field->vectors->raw_bytes()), budget_->vectors);
-        QUERN_TRY(ReadPart(connection, *field->vectors, rows.data(), work));
-        field->rows = std::move(rows);
-        field->resident = true;
+    if (!field->fine->keeps() && field->place != FineChoice::kDisk) {
+        const uint64_t bytes = field->vectors->raw_bytes();
+        if (whole ? budget_->Allows(bytes) : budget_->AllowsWithEase(bytes)) {
+            field->fine->Keep(Buffer(static_cast<size_t>(bytes), budget_->vectors,
+                                     whole ? Buffer::HugePages::kNow : Buffer::HugePages::kLater));
+        }
     }
     if (def.metric == Metric::kCosine && field->inverse_norms.empty()) {
         QUERN_TRY(LoadNorms(connection, def, field, work));
+    }
+    return field;
+}
+
+Result<const SegmentField*> Segment::Field(storage::Connection* connection, const DenseDef& def,
+                                           Work* work) {
+    QUERN_ASSIGN(SegmentField* const field, PrepareField(connection, def, true, work));
+    if (field->vectors != nullptr && field->fine->keeps()) {
+        QUERN_TRY(field->fine->LoadAll(connection, budget_->threads, work));
+    }
+    return static_cast<const SegmentField*>(field);
+}
+
+Result<const SegmentField*> Segment::FieldForLooks(storage::Connection* connection,
+                                                   const DenseDef& def, Work* work) {
+    QUERN_ASSIGN(SegmentField* const field, PrepareField(connection, def, false, work));
+    if (field->vectors != nullptr && field->place == FineChoice::kMemory) {
+        return Field(connection, def, work);
     }
     return static_cast<const SegmentField*>(field);
 }
@@ -233,7 +258,9 @@ Result<std::unique_ptr<dense::GraphIndex>> Segment::LoadIndex(storage::Connectio
             QUERN_TRY(ReadPart(connection, *part, head.data(), work));
         } else {
             arrays[number] = Buffer(static_cast<size_t>(part->raw_bytes()), budget_->indexes);
-            QUERN_TRY(ReadPart(connection, *part, arrays[number].data(), work));
+            QUERN_TRY(storage::ReadChunks(connection, *part, 0, part->chunks.size(),
+                                          budget_->threads, arrays[number].data()));
+            QUERN_TRY(work->Check("load", number, dense::kIndexArrays));
         }
     }
     return dense::GraphIndex::Load(def.element, def.metric, def.dim, count, head, arrays);
@@ -253,9 +280,14 @@ Result<Segment::IndexState> Segment::Index(storage::Connection* connection, cons
             bytes += part.raw_bytes();
         }
     }
-    if (bytes == 0 || !budget_->Allows(bytes)) {
+    if (bytes == 0) {
         return IndexState{};
     }
+    if (!budget_->Allows(bytes)) {
+        NoteIndexNeeds(bytes);
+        return IndexState{};
+    }
+    index_needs_ = 0;
     QUERN_ASSIGN(const SegmentField* const field, FieldShape(connection, def));
     Result<std::unique_ptr<dense::GraphIndex>> index =
         LoadIndex(connection, def, field->count(), work);
@@ -286,6 +318,9 @@ Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDe
     const std::optional<size_t> vector = field->VectorOf(record);
     if (!vector) {
         return BytesView();
+    }
+    if (const char* row = field->fine->InRoom(*vector)) {
+        return BytesView(row, def.row_bytes());
     }
     const size_t chunk = *vector / field->vectors->chunk_items;
     QUERN_ASSIGN(const Bytes* const bytes, cache->Get(connection, *field->vectors, chunk));

@@ -1,8 +1,9 @@
 // A live segment as one process holds it: its catalog rows, and what has been loaded of its parts.
 //
-// Vectors of a field are kept in memory whole when the budget allows, else read from the file chunk
-// by chunk. Parts are loaded on first use, decoded and validated before they are believed. Derived
-// parts that are missing or damaged are made anew in memory, and `degraded` tells so.
+// Vectors of a field are kept in memory when the budget allows, else read from the file: in order
+// by a scan, single ones through the database's cache (fine_vectors.h). Parts are loaded on first
+// use, decoded and validated before they are believed. Derived parts that are missing or damaged
+// are made anew in memory, and `degraded` tells so.
 //
 // Thread rule: thread-safe; loaded arrays never change and live as long as the Segment.
 #pragma once
@@ -14,6 +15,8 @@
 #include <optional>
 #include <vector>
 
+#include "engine/db/fine_vectors.h"
+#include "engine/db/index_options.h"
 #include "engine/dense/graph_index.h"
 #include "storage/base/buffer.h"
 #include "storage/base/schema.h"
@@ -21,14 +24,20 @@
 
 namespace quern {
 
-// Memory that one database handle may use for loaded vectors.
+// Memory that one database handle may use for loaded vectors and indexes. The cache of single
+// vectors has a bound of its own.
 struct MemoryBudget {
     int64_t limit = 0;
+    int threads = 1;  // that loading may use
     std::shared_ptr<MemoryCounter> vectors = std::make_shared<MemoryCounter>();
     std::shared_ptr<MemoryCounter> row_ids = std::make_shared<MemoryCounter>();
     std::shared_ptr<MemoryCounter> log = std::make_shared<MemoryCounter>();
     std::shared_ptr<MemoryCounter> indexes = std::make_shared<MemoryCounter>();
+    std::shared_ptr<MemoryCounter> cached = std::make_shared<MemoryCounter>();
+    std::shared_ptr<VectorCache> cache = std::make_shared<VectorCache>(0, cached);
     bool Allows(uint64_t bytes) const { return Total() + static_cast<int64_t>(bytes) <= limit; }
+    // Allows them, and as much again for whatever else comes.
+    bool AllowsWithEase(uint64_t bytes) const { return Allows(2 * bytes); }
     int64_t Total() const {
         return vectors->bytes() + row_ids->bytes() + log->bytes() + indexes->bytes();
     }
@@ -39,8 +48,10 @@ struct MemoryBudget {
 struct SegmentField {
     const storage::PartInfo* vectors = nullptr;  // NULL: no record has the field
     std::vector<uint32_t> records;               // empty: all records have the field
-    Buffer rows;                                 // all vectors, when they fit the budget
-    bool resident = false;
+    Buffer rows;                                 // room for all vectors, when they fit the budget
+    std::atomic<bool> resident{false};           // all of them are there
+    std::unique_ptr<FineVectors> fine;           // for looks at a few of them
+    FineChoice place = FineChoice::kAuto;
     std::vector<float> inverse_norms;  // cosine fields
     size_t count() const { return vectors ? static_cast<size_t>(vectors->items) : 0; }
     uint32_t record(size_t vector) const {
@@ -99,6 +110,10 @@ public:
     // The field, with vectors in memory if they fit.
     Result<const SegmentField*> Field(storage::Connection* connection, const DenseDef& def,
                                       Work* work);
+    // The field for looks at a few vectors: there may be room for all, but none is loaded yet,
+    // unless its options ask for that.
+    Result<const SegmentField*> FieldForLooks(storage::Connection* connection, const DenseDef& def,
+                                              Work* work);
     // Elements of the vector of a record; no data when absent. Valid until the cache is used again.
     Result<BytesView> Vector(storage::Connection* connection, const DenseDef& def, uint32_t record,
                              ChunkCache* cache);
@@ -110,6 +125,12 @@ public:
     };
     Result<IndexState> Index(storage::Connection* connection, const DenseDef& def, Work* work);
     bool degraded() const { return degraded_.load(); }
+    // What memory_mb would have to allow, in bytes, for an index that it did not; 0: no such.
+    uint64_t index_needs() const { return index_needs_.load(); }
+    // Some index was not used because memory_mb does not allow so many bytes more.
+    void NoteIndexNeeds(uint64_t bytes) {
+        index_needs_ = static_cast<uint64_t>(budget_->Total()) + bytes;
+    }
 
     // Int keys that somebody has looked up before: a record's key never changes, and asking the
     // file costs more than all else that a hit costs. 8 bytes a record once the first is
@@ -124,6 +145,10 @@ public:
 
 private:
     Result<SegmentField*> FieldShape(storage::Connection* connection, const DenseDef& def);
+    // With norms; with room for all vectors when the budget allows it, for a use of all of them
+    // (whole) or for looks.
+    Result<SegmentField*> PrepareField(storage::Connection* connection, const DenseDef& def,
+                                       bool whole, Work* work);
     Status LoadNorms(storage::Connection* connection, const DenseDef& def, SegmentField* field,
                      Work* work);
     void SortRowIds();
@@ -134,6 +159,7 @@ private:
     storage::SegmentInfo info_;
     std::shared_ptr<MemoryBudget> budget_;
     std::atomic<bool> degraded_{false};
+    std::atomic<uint64_t> index_needs_{0};
 
     std::mutex mutex_;  // protects loading; what is loaded is read without it
     std::atomic<const int64_t*> row_ids_{nullptr};

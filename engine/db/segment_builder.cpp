@@ -1,5 +1,6 @@
 #include "engine/db/segment_builder.h"
 
+#include "engine/db/index_options.h"
 #include "engine/kernels/distance.h"
 
 namespace quern {
@@ -51,6 +52,9 @@ Status SegmentBuilder::Add(int64_t rid, const std::vector<BytesView>& vectors) {
                          PartWriter::Create(connection_, id_, def.id, PartKind::kVectors,
                                             static_cast<uint32_t>(def.row_bytes()),
                                             ElementBytes(def.element), generation_, effort_));
+            if (expected_records_ > 0 && IndexOptions::Of(def).index != IndexChoice::kNone) {
+                field.writer->ShapeForLooks(expected_records_);
+            }
         }
         field.present.back() =
             static_cast<char>(static_cast<uint8_t>(field.present.back()) | (1u << (items_ % 8)));

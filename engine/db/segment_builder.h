@@ -16,6 +16,9 @@ public:
     static Result<SegmentBuilder> Create(storage::Connection* connection, int64_t collection,
                                          const Schema& schema, int64_t generation,
                                          const std::string& owner, storage::Effort effort);
+    // At most so many records will come. Vectors of fields that ask for an index then get chunks
+    // that suit looks at single ones. Before the first Add.
+    void ShapeForLooks(uint64_t expected_records) { expected_records_ = expected_records; }
     // vectors: one per field of the schema; no data where the record has none.
     Status Add(int64_t rid, const std::vector<BytesView>& vectors);
     // Writes what is pending and the directories. The segment is still invisible.
@@ -40,6 +43,7 @@ private:
     int64_t generation_ = 0;
     storage::Effort effort_ = storage::Effort::kBest;
     uint64_t items_ = 0;
+    uint64_t expected_records_ = 0;  // 0: chunks as they come
     std::optional<storage::PartWriter> row_ids_;
     std::vector<Field> fields_;
 };

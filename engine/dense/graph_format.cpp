@@ -133,7 +133,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     links.base = std::move(arrays[static_cast<size_t>(IndexArray::kLinks)]);
     QUERN_TRY(links.Validate());
     // A walk must not meet what is outside, or it would be there twice.
-    for (uint32_t node = 0; node < links.count; node++) {
+    for (uint32_t node = 0; node < links.count && zeros + repeats > 0; node++) {
         const uint32_t* list = links.Neighbours(node);
         for (uint32_t i = 0; i < links.degree && list[i] != kNoNode; i++) {
             if (outside[list[i]]) {

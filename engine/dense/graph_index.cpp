@@ -227,6 +227,15 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, size_t ef,
     return {};
 }
 
+std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace& space) const {
+    std::vector<float> distances(space.distances.begin(),
+                                 space.distances.begin() + static_cast<ptrdiff_t>(space.size));
+    if (codes_) {
+        codes_->ToDistances(static_cast<const float*>(vector), &distances);
+    }
+    return distances;
+}
+
 std::pair<size_t, size_t> GraphIndex::Repeats(uint32_t node) const {
     const auto first = std::lower_bound(repeats_.begin(), repeats_.end(), std::make_pair(node, 0u));
     auto last = first;

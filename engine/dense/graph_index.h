@@ -77,6 +77,9 @@ public:
     Status Search(const VectorRows& rows, const void* vector, size_t ef, WalkSpace* space,
                   std::vector<uint32_t>* nodes, Work* work, NodeBounds* bounds = nullptr) const;
     bool states_error() const { return codes_ && codes_->states_error(); }
+    // Distances of the pool that the last Search left in a space, nearest first; approximate where
+    // there are codes.
+    std::vector<float> PoolDistances(const void* vector, const WalkSpace& space) const;
     // Nodes that repeat the vector of `node`, as a range in repeats().
     std::pair<size_t, size_t> Repeats(uint32_t node) const;
     uint32_t RepeatAt(size_t i) const { return repeats_[i].second; }

@@ -8,16 +8,17 @@ Status Bad(const char* what) {
     return Status::Error(Code::kCorrupt, "graph: %s", what);
 }
 
-// Numbers below `limit`, then only kNoNode.
+// Numbers below `limit`, then only kNoNode. Without branches: millions of lists are proved before
+// the first answer.
 bool IsList(const uint32_t* links, uint32_t degree, uint32_t limit) {
-    uint32_t i = 0;
-    while (i < degree && links[i] < limit) {
-        i++;
+    uint32_t bad = links[0] >= limit && links[0] != kNoNode ? 1 : 0;
+    for (uint32_t i = 1; i < degree; i++) {
+        const uint32_t is_number = links[i] != kNoNode ? 1 : 0;
+        const uint32_t too_large = links[i] >= limit ? 1 : 0;
+        const uint32_t behind_end = links[i - 1] == kNoNode ? 1 : 0;
+        bad |= is_number & (too_large | behind_end);
     }
-    while (i < degree && links[i] == kNoNode) {
-        i++;
-    }
-    return i == degree;
+    return bad == 0;
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kLine = 64;
 }  // namespace
 
-Buffer::Buffer(size_t bytes, std::shared_ptr<MemoryCounter> counter)
+Buffer::Buffer(size_t bytes, std::shared_ptr<MemoryCounter> counter, HugePages huge)
     : bytes_(bytes), counter_(std::move(counter)) {
     if (bytes == 0) {
         return;
@@ -29,13 +29,25 @@ Buffer::Buffer(size_t bytes, std::shared_ptr<MemoryCounter> counter)
         throw std::bad_alloc();
     }
 #if defined(__linux__)
-    if (alignment == kHugePage) {
+    if (alignment == kHugePage && huge == HugePages::kNow) {
         ::madvise(data_, rounded, MADV_HUGEPAGE);  // a wish: refusal costs speed only
     }
 #endif
     if (counter_) {
         counter_->Add(static_cast<int64_t>(bytes_));
     }
+}
+
+void Buffer::WantHugePages(size_t first, size_t end) {
+#if defined(__linux__)
+    const size_t begin = (first + kHugePage - 1) / kHugePage * kHugePage;
+    const size_t stop = (end + kHugePage - 1) / kHugePage * kHugePage;
+    if (bytes_ >= kHugePage && begin < stop) {
+        ::madvise(data_ + begin, stop - begin, MADV_HUGEPAGE);
+    }
+#else
+    static_cast<void>(first + end);
+#endif
 }
 
 Buffer::~Buffer() {

@@ -23,9 +23,12 @@ private:
 
 class Buffer {
 public:
+    // kLater: for a buffer that is filled here and there at first. Touching a huge page clears all
+    // of it.
+    enum class HugePages { kNow, kLater };
     Buffer() = default;
     // Throws std::bad_alloc. counter may be NULL; it must outlive the buffer.
-    Buffer(size_t bytes, std::shared_ptr<MemoryCounter> counter);
+    Buffer(size_t bytes, std::shared_ptr<MemoryCounter> counter, HugePages huge = HugePages::kNow);
     ~Buffer();
     Buffer(Buffer&& other) noexcept { *this = std::move(other); }
     Buffer& operator=(Buffer&& other) noexcept {
@@ -37,6 +40,10 @@ public:
     char* data() { return data_; }
     const char* data() const { return data_; }
     size_t bytes() const { return bytes_; }
+    // A wish: that huge pages which begin among bytes first .. end - 1 be made when they are
+    // touched, or later by the system. (To have them made of small pages at once, MADV_COLLAPSE,
+    // was tried: it waits for all processors, some milliseconds each.)
+    void WantHugePages(size_t first, size_t end);
 
 private:
     char* data_ = nullptr;

@@ -11,6 +11,7 @@ static void nothing_from(const quern_result* r) {
     CHECK_INT(0, quern_result_queries(r));
     CHECK_INT(0, quern_result_offset(r, 0));
     CHECK_INT(0, quern_result_flags(r));
+    CHECK_INT(0, quern_result_stat(r, QUERN_RESULT_VECTORS_SCORED));
     CHECK_INT(0, quern_result_found(r, 0));
     CHECK_INT(0, quern_result_key_int(r, 0));
     CHECK(quern_result_key_text(r, 0) == NULL);
@@ -65,6 +66,11 @@ static void search_result(quern_db* db) {
     CHECK_INT(0, quern_result_offset(r, 2));
     CHECK_INT(0, quern_result_offset(r, SIZE_MAX));
     CHECK_INT(QUERN_FLAG_EXACT, quern_result_flags(r));
+    CHECK(quern_result_stat(r, QUERN_RESULT_VECTORS_SCORED) > 0);
+    CHECK_INT(0, quern_result_stat(r, QUERN_RESULT_VECTORS_REFINED));
+    CHECK_INT(0, quern_result_stat(r, QUERN_RESULT_MEMORY_NEEDED));
+    CHECK_INT(0, quern_result_stat(r, 0));
+    CHECK_INT(0, quern_result_stat(r, 77));
     CHECK_TEXT("a", quern_result_keys_text(r)[0]);
     CHECK_TEXT("b", quern_result_keys_text(r)[1]);
     CHECK(quern_result_keys_int(r) == NULL);

@@ -28,14 +28,6 @@ float Bounded(double value) {
     return static_cast<float>(std::clamp(value, -double{kCodeValueMax}, double{kCodeValueMax}));
 }
 
-double Dot(const float* a, const float* b, size_t dim) {
-    double sum = 0;
-    for (size_t j = 0; j < dim; j++) {
-        sum += static_cast<double>(a[j]) * static_cast<double>(b[j]);
-    }
-    return sum;
-}
-
 class BitScorer final : public CodeScorer {
 public:
     BitScorer(const BitCodes& codes, const float* vector, const CodeRows& rows)
@@ -179,6 +171,17 @@ bool BitCodes::Valid(const CodeRows& rows, size_t count) const {
 
 std::unique_ptr<CodeScorer> BitCodes::NewScorer(const float* vector, const CodeRows& rows) const {
     return std::make_unique<BitScorer>(*this, vector, rows);
+}
+
+Codes::LeftOut BitCodes::LeftOutOf(const float* vector) const {
+    const double with_centre = Dot(vector, centre_.data(), dim());
+    const double own = Dot(vector, vector, dim());
+    switch (metric()) {
+        case Metric::kL2:
+            return {own - 2 * with_centre + Dot(centre_.data(), centre_.data(), dim()), 1};
+        case Metric::kCosine: return {-with_centre, std::sqrt(own)};  // scores of a unit query
+        default: return {-with_centre, 1};
+    }
 }
 
 void BitCodes::WriteBody(ByteWriter* writer) const {

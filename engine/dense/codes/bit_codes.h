@@ -53,6 +53,7 @@ public:
 private:
     BitCodes(Metric metric, size_t dim) : Codes(CodeChoice::k1Bit, metric, dim) {}
     void WriteBody(ByteWriter* writer) const override;
+    LeftOut LeftOutOf(const float* vector) const override;
 
     std::vector<float> centre_;
     std::string signs_;  // of the rotation

@@ -93,4 +93,12 @@ bool ReadFloats(ByteReader* reader, size_t count, std::vector<float>* values) {
     return finite;
 }
 
+double Dot(const float* a, const float* b, size_t dim) {
+    double sum = 0;
+    for (size_t j = 0; j < dim; j++) {
+        sum += static_cast<double>(a[j]) * static_cast<double>(b[j]);
+    }
+    return sum;
+}
+
 }  // namespace quern::dense

@@ -36,4 +36,7 @@ void WriteFloats(const std::vector<float>& values, ByteWriter* writer);
 // False when they are cut short or not all finite.
 bool ReadFloats(ByteReader* reader, size_t count, std::vector<float>* values);
 
+// In double.
+double Dot(const float* a, const float* b, size_t dim);
+
 }  // namespace quern::dense

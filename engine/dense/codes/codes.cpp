@@ -1,8 +1,11 @@
 #include "engine/dense/codes/codes.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 
 #include "engine/dense/codes/bit_codes.h"
+#include "engine/dense/codes/code_training.h"
 #include "engine/dense/codes/lvq_codes.h"
 #include "engine/dense/codes/narrow_codes.h"
 #include "engine/dense/codes/product_codes.h"
@@ -71,6 +74,18 @@ size_t Codes::RowBytes(CodeChoice kind, Metric metric, size_t dim) {
 
 bool Codes::Valid(const CodeRows& /*rows*/, size_t /*count*/) const {
     return true;
+}
+
+void Codes::ToDistances(const float* vector, std::vector<float>* scores) const {
+    const LeftOut left_out = LeftOutOf(vector);
+    const double squares = Dot(vector, vector, dim());
+    const double inverse = squares > 0 ? 1 / std::sqrt(squares) : 0.0;
+    for (float& value : *scores) {
+        const double distance = left_out.add + left_out.factor * static_cast<double>(value);
+        value = static_cast<float>(metric_ == Metric::kL2   ? std::max(0.0, distance)
+                                   : metric_ == Metric::kIp ? distance
+                                                            : 1 + distance * inverse);
+    }
 }
 
 Status Codes::EncodeAll(const VectorRows& rows, uint8_t* out, float* norms, int threads,

@@ -127,10 +127,19 @@ public:
     // the vector.
     virtual std::unique_ptr<CodeScorer> NewScorer(const float* vector,
                                                   const CodeRows& rows) const = 0;
+    // Turns scores of a query into distances of the metric, as wrong as the codes are.
+    void ToDistances(const float* vector, std::vector<float>* scores) const;
 
 protected:
     Codes(CodeChoice kind, Metric metric, size_t dim) : kind_(kind), metric_(metric), dim_(dim) {}
     virtual void WriteBody(ByteWriter* writer) const = 0;
+    // What scores leave out: a distance is `add` plus `factor` times the score; for cosine as if
+    // that of the inner product with the query as long as it is.
+    struct LeftOut {
+        double add = 0;
+        double factor = 1;
+    };
+    virtual LeftOut LeftOutOf(const float* vector) const = 0;
 
 private:
     CodeChoice kind_;

@@ -113,6 +113,12 @@ std::unique_ptr<CodeScorer> LvqCodes::NewScorer(const float* vector, const CodeR
     return std::make_unique<LvqScorer>(*this, vector, rows);
 }
 
+Codes::LeftOut LvqCodes::LeftOutOf(const float* vector) const {
+    const double with_mean = Dot(vector, mean_.data(), dim());
+    const double own = Dot(vector, vector, dim()) + Dot(mean_.data(), mean_.data(), dim());
+    return {metric() == Metric::kL2 ? own - 2 * with_mean : -with_mean, 1};
+}
+
 void LvqCodes::WriteBody(ByteWriter* writer) const {
     WriteFloats(mean_, writer);
 }

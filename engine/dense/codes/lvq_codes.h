@@ -48,6 +48,7 @@ public:
 private:
     LvqCodes(CodeChoice kind, Metric metric, size_t dim) : Codes(kind, metric, dim) {}
     void WriteBody(ByteWriter* writer) const override;
+    LeftOut LeftOutOf(const float* vector) const override;
 
     std::vector<float> mean_;
 };

@@ -84,6 +84,10 @@ std::unique_ptr<CodeScorer> NarrowCodes::NewScorer(const float* vector,
     return std::make_unique<NarrowScorer>(*this, vector, rows);
 }
 
+Codes::LeftOut NarrowCodes::LeftOutOf(const float* /*vector*/) const {
+    return {0, 1 / (static_cast<double>(scale_) * static_cast<double>(scale_))};
+}
+
 void NarrowCodes::WriteBody(ByteWriter* writer) const {
     WriteFloats({scale_}, writer);
 }

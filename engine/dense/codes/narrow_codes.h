@@ -25,6 +25,7 @@ public:
 private:
     NarrowCodes(CodeChoice kind, Metric metric, size_t dim) : Codes(kind, metric, dim) {}
     void WriteBody(ByteWriter* writer) const override;
+    LeftOut LeftOutOf(const float* vector) const override;
 
     float scale_ = 1;
 };

@@ -153,6 +153,19 @@ std::unique_ptr<CodeScorer> ProductCodes::NewScorer(const float* vector,
     return std::make_unique<ProductScorer>(*this, vector, rows);
 }
 
+Codes::LeftOut ProductCodes::LeftOutOf(const float* vector) const {
+    // The tables begin at the least distance of each pair.
+    double lows = 0;
+    float distances[kPoints];
+    for (size_t pair = 0; pair < Pairs(dim()); pair++) {
+        PairDistances(Points(pair), vector[2 * pair],
+                      2 * pair + 1 < dim() ? vector[2 * pair + 1] : 0.0f, metric() == Metric::kL2,
+                      distances);
+        lows += static_cast<double>(*std::min_element(distances, distances + kPoints));
+    }
+    return {lows, 1};
+}
+
 void ProductCodes::WriteBody(ByteWriter* writer) const {
     WriteFloats(points_, writer);
 }

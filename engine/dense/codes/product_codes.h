@@ -39,6 +39,7 @@ public:
 private:
     ProductCodes(Metric metric, size_t dim) : Codes(CodeChoice::kProduct, metric, dim) {}
     void WriteBody(ByteWriter* writer) const override;
+    LeftOut LeftOutOf(const float* vector) const override;
 
     std::vector<float> points_;
 };

@@ -135,6 +135,11 @@ std::vector<float> ScalarCodes::Weights(const float* vector) const {
     return weights;
 }
 
+Codes::LeftOut ScalarCodes::LeftOutOf(const float* vector) const {
+    const double with_low = Dot(vector, low_.data(), dim());
+    return {metric() == Metric::kL2 ? Dot(vector, vector, dim()) - 2 * with_low : -with_low, 1};
+}
+
 void ScalarCodes::WriteBody(ByteWriter* writer) const {
     WriteFloats(low_, writer);
     WriteFloats(step_, writer);

@@ -34,6 +34,7 @@ public:
 private:
     ScalarCodes(CodeChoice kind, Metric metric, size_t dim) : Codes(kind, metric, dim) {}
     void WriteBody(ByteWriter* writer) const override;
+    LeftOut LeftOutOf(const float* vector) const override;
 
     std::vector<float> low_;
     std::vector<float> step_;

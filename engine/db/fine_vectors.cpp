@@ -1,0 +1,168 @@
+#include "engine/db/fine_vectors.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace quern {
+
+namespace {
+
+// What a search that had to read reads beside, towards having everything: about half a millisecond.
+constexpr size_t kPieceBytes = 256 << 10;
+
+}  // namespace
+
+FineVectors::FineVectors(const storage::PartInfo* part, std::shared_ptr<VectorCache> cache,
+                         Buffer* rows, std::atomic<bool>* resident)
+    : part_(part), cache_(std::move(cache)), rows_(rows), resident_(resident) {}
+
+void FineVectors::Keep(Buffer room) {
+    present_.reset(new std::atomic<uint64_t>[part_->chunks.size() / 64 + 1]());
+    *rows_ = std::move(room);
+    room_.store(rows_->data(), std::memory_order_release);
+}
+
+const char* FineVectors::InRoom(size_t vector) const {
+    const char* room = room_.load(std::memory_order_acquire);
+    return room != nullptr && Present(ChunkOf(vector)) ? room + vector * part_->item_bytes
+                                                       : nullptr;
+}
+
+bool FineVectors::Find(const uint32_t* vectors, size_t count, FineSpace* space) const {
+    space->missing.clear();
+    space->read_count = 0;
+    const char* room = room_.load(std::memory_order_acquire);
+    space->copied = room == nullptr;
+    if (room != nullptr) {
+        space->rows = room;
+        space->picked = vectors;
+        for (uint32_t i = 0; i < count; i++) {
+            if (!Present(ChunkOf(vectors[i]))) {
+                space->missing.push_back(i);
+            }
+        }
+        return space->missing.empty();
+    }
+    const size_t bytes = part_->item_bytes;
+    if (space->copies.size() < count * bytes) {
+        space->copies.resize(count * bytes);
+    }
+    while (space->numbers.size() < count) {
+        space->numbers.push_back(static_cast<uint32_t>(space->numbers.size()));
+    }
+    space->rows = space->copies.data();
+    space->picked = space->numbers.data();
+    for (uint32_t i = 0; i < count; i++) {
+        if (!cache_->Copy(part_->id, vectors[i], bytes, space->copies.data() + i * bytes)) {
+            space->missing.push_back(i);
+        }
+    }
+    return space->missing.empty();
+}
+
+Status FineVectors::Read(storage::Connection* connection, const uint32_t* vectors,
+                         FineSpace* space) {
+    // In the order in which they stand in the file.
+    std::sort(space->missing.begin(), space->missing.end(),
+              [&](uint32_t a, uint32_t b) { return vectors[a] < vectors[b]; });
+    space->read_count = space->missing.size();
+    if (space->copied) {
+        return ReadCopies(connection, vectors, space);
+    }
+    for (const uint32_t i : space->missing) {
+        const size_t chunk = ChunkOf(vectors[i]);
+        if (!Present(chunk)) {
+            QUERN_TRY(Fill(connection, chunk));
+        }
+    }
+    return FillPiece(connection);
+}
+
+Status FineVectors::ReadCopies(storage::Connection* connection, const uint32_t* vectors,
+                               FineSpace* space) {
+    const size_t bytes = part_->item_bytes;
+    for (const uint32_t i : space->missing) {
+        const size_t chunk = ChunkOf(vectors[i]);
+        if (space->chunk_part != part_->id || space->chunk_number != chunk) {
+            space->chunk_part = 0;  // nothing, should reading fail
+            space->chunk.resize(part_->chunks[chunk].raw_bytes);
+            QUERN_TRY(storage::ReadChunk(connection, *part_, chunk, space->chunk.data()));
+            space->chunk_part = part_->id;
+            space->chunk_number = chunk;
+        }
+        const char* row = space->chunk.data() + (vectors[i] % part_->chunk_items) * bytes;
+        std::memcpy(space->copies.data() + i * bytes, row, bytes);
+        cache_->Put(part_->id, vectors[i], row, bytes);
+    }
+    return {};
+}
+
+void FineVectors::SetPresent(size_t chunk) {
+    present_[chunk / 64].fetch_or(uint64_t{1} << (chunk % 64), std::memory_order_release);
+    if (present_count_.fetch_add(1, std::memory_order_acq_rel) + 1 == part_->chunks.size()) {
+        resident_->store(true, std::memory_order_release);
+    }
+}
+
+Status FineVectors::Decode(size_t chunk, BytesView stored) {
+    if (Present(chunk)) {
+        return {};
+    }
+    // Who reads a chunk may not see another decode it once more.
+    std::lock_guard<std::mutex> lock(locks_[chunk % kLocks]);
+    if (Present(chunk)) {
+        return {};
+    }
+    QUERN_TRY(storage::DecodeChunk(
+        *part_, chunk, stored,
+        rows_->data() + chunk * part_->chunk_items * static_cast<size_t>(part_->item_bytes)));
+    SetPresent(chunk);
+    return {};
+}
+
+Status FineVectors::Fill(storage::Connection* connection, size_t chunk) {
+    return storage::ForChunks(
+        connection, *part_, chunk, chunk + 1,
+        [&](size_t number, BytesView stored) { return Decode(number, stored); });
+}
+
+Status FineVectors::FillPiece(storage::Connection* connection) {
+    const size_t chunk_bytes = static_cast<size_t>(part_->chunk_items) * part_->item_bytes;
+    const size_t chunks = std::max<size_t>(1, kPieceBytes / chunk_bytes);
+    if (next_piece_.load(std::memory_order_relaxed) >= part_->chunks.size()) {
+        return {};
+    }
+    const size_t first = next_piece_.fetch_add(chunks, std::memory_order_relaxed);
+    const size_t last = std::min(first + chunks, part_->chunks.size());
+    if (first >= last) {
+        return {};
+    }
+    const size_t end = std::min(last * chunk_bytes, rows_->bytes());
+    rows_->WantHugePages(first * chunk_bytes, end);
+    // Damage that nobody has asked for is not this search's affair.
+    const Status status =
+        storage::ForChunks(connection, *part_, first, last,
+                           [&](size_t number, BytesView stored) { return Decode(number, stored); });
+    return status.code() == Code::kCorrupt ? Status() : status;
+}
+
+Status FineVectors::LoadAll(storage::Connection* connection, int threads, Work* work) {
+    if (resident_->load(std::memory_order_acquire)) {
+        return {};
+    }
+    std::lock_guard<std::mutex> lock(load_mutex_);
+    size_t first = 0;
+    while (first < part_->chunks.size() && Present(first)) {
+        first++;
+    }
+    rows_->WantHugePages(0, rows_->bytes());
+    return storage::ForChunksOnThreads(
+        connection, *part_, first, part_->chunks.size(), threads,
+        [&](size_t chunk, BytesView stored) -> Status {
+            QUERN_TRY(Decode(chunk, stored));
+            return work != nullptr ? work->Check("load", chunk + 1, part_->chunks.size())
+                                   : Status();
+        });
+}
+
+}  // namespace quern

@@ -1,0 +1,24 @@
+// What a search has cost.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace quern {
+
+struct SearchTally {
+    uint64_t bytes_read = 0;     // of pages that were read from the file
+    uint64_t scored = 0;         // vectors or codes measured by walks and scans
+    uint64_t refined = 0;        // candidates of a walk measured with the stored vectors
+    uint64_t fetched = 0;        // of these, not found in memory
+    uint64_t memory_needed = 0;  // bytes of memory_mb with which all indexes could have been used
+    void Add(const SearchTally& other) {
+        bytes_read += other.bytes_read;
+        scored += other.scored;
+        refined += other.refined;
+        fetched += other.fetched;
+        memory_needed = std::max(memory_needed, other.memory_needed);
+    }
+};
+
+}  // namespace quern
