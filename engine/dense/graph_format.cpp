@@ -141,9 +141,9 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
             }
         }
     }
-    for (uint32_t upper = 0; upper < links.upper_offsets.size(); upper++) {
-        if (outside[links.UpperNode(upper)]) {
-            return Bad("a vector outside is on an upper level");
+    for (uint32_t number = 0; number < links.upper_offsets.size(); number++) {
+        if (outside[links.UpperNode(number)]) {
+            return Bad("a vector outside is on an number level");
         }
     }
     if (links.entry != kNoNode && outside[links.entry]) {
