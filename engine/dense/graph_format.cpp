@@ -143,7 +143,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     }
     for (uint32_t number = 0; number < links.upper_offsets.size(); number++) {
         if (outside[links.UpperNode(number)]) {
-            return Bad("a vector outside is on an number level");
+            return Bad("a vector outside is on an upper level");
         }
     }
     if (links.entry != kNoNode && outside[links.entry]) {

@@ -29,6 +29,7 @@ ROOMS = {
     "storage": Room(("storage/",), ("sqlite3.h", "zstd.h")),
     "engine/kernels": Room(("engine/kernels/", "storage/base/"), ("hwy/",)),
     "engine/dense": Room(("engine/dense/", "engine/kernels/", "storage/base/"), ("faiss/", "omp.h")),
+    "engine/sparse": Room(("engine/sparse/", "engine/kernels/", "storage/base/"), ()),
     "engine/db": Room(("engine/", "storage/"), ("nlohmann/",)),
     "capi": Room(("capi/", "engine/db/", "engine/kernels/distance.h", "storage/"), ("nlohmann/",)),
     "bindings": Room((), ("quern.h", "CLI/", "nlohmann/", "zlib.h", "zstd.h")),

@@ -1,0 +1,238 @@
+#include "engine/sparse/forward_copy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "engine/kernels/impact_window.h"
+
+namespace quern::sparse {
+
+namespace {
+
+constexpr size_t kMarks = 65536;
+constexpr size_t kTableMax = 65536;
+
+Status Bad(const char* what) {
+    return Status::Error(Code::kCorrupt, "sparse index: %s", what);
+}
+
+// The distinct weights, ascending; empty when there are more than a table holds.
+std::vector<float> DistinctWeights(const SparseRows& rows) {
+    std::unordered_set<uint32_t> seen;
+    std::vector<float> distinct;
+    const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
+    float last = 0;
+    for (uint64_t i = base; i < base + rows.entries(); i++) {
+        const float weight = rows.weights[i];
+        if (weight == last) {
+            continue;
+        }
+        last = weight;
+        uint32_t bits = 0;
+        std::memcpy(&bits, &weight, sizeof bits);
+        if (seen.insert(bits).second) {
+            distinct.push_back(weight);
+            if (distinct.size() > kTableMax) {
+                return {};
+            }
+        }
+    }
+    std::sort(distinct.begin(), distinct.end());
+    return distinct;
+}
+
+// Products one by one in order: the order is part of what a score is.
+template <typename Id, typename Code>
+RowScore ScoreEntries(const Id* ids, const Code* codes, size_t count, const float* table,
+                      const QueryMarks& query, uint32_t* places) {
+    RowScore result;
+    const size_t found = kernels::FindMarked(ids, count, query.marks(), places);
+    for (size_t i = 0; i < found; i++) {
+        const uint32_t place = places[i];
+        double weight = 0;
+        if constexpr (sizeof(Id) == 2) {
+            weight = query.NarrowWeight(ids[place]);
+        } else {
+            weight = query.WideWeight(ids[place]);
+            if (weight == 0) {
+                continue;
+            }
+        }
+        result.common++;
+        if constexpr (std::is_same_v<Code, float>) {
+            result.score += weight * static_cast<double>(codes[place]);
+        } else {
+            result.score += weight * static_cast<double>(table[codes[place]]);
+        }
+    }
+    return result;
+}
+
+template <typename Id>
+RowScore ScoreRow(const ForwardCopy& copy, uint32_t first, size_t count, const QueryMarks& query,
+                  uint32_t* places) {
+    const Id* const ids = reinterpret_cast<const Id*>(copy.terms.data()) + first;
+    const char* const codes = copy.weights.data();
+    switch (copy.form) {
+        case WeightForm::kTable8:
+            return ScoreEntries(ids, reinterpret_cast<const uint8_t*>(codes) + first, count,
+                                copy.table.data(), query, places);
+        case WeightForm::kTable16:
+            return ScoreEntries(ids, reinterpret_cast<const uint16_t*>(codes) + first, count,
+                                copy.table.data(), query, places);
+        case WeightForm::kFloat: break;
+    }
+    return ScoreEntries(ids, reinterpret_cast<const float*>(codes) + first, count, nullptr, query,
+                        places);
+}
+
+}  // namespace
+
+QueryMarks::QueryMarks() : marks_(kernels::kMarkWords, 0), weights_(kMarks, 0) {}
+
+void QueryMarks::Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights) {
+    for (const auto& [term, weight] : marked_) {
+        marks_[(term & 0xffff) / 32] = 0;
+    }
+    marked_.clear();
+    for (size_t i = 0; i < terms.size(); i++) {
+        marked_.emplace_back(terms[i], weights[i]);
+        marks_[(terms[i] & 0xffff) / 32] |= uint32_t{1} << (terms[i] & 31);
+        weights_[terms[i] & 0xffff] = weights[i];
+    }
+}
+
+double QueryMarks::WideWeight(uint32_t term) const {
+    const auto found = std::lower_bound(
+        marked_.begin(), marked_.end(), term,
+        [](const std::pair<uint32_t, double>& marked, uint32_t t) { return marked.first < t; });
+    return found != marked_.end() && found->first == term ? found->second : 0;
+}
+
+Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count,
+                                       const std::vector<uint32_t>& terms_of_entries) {
+    ForwardCopy copy;
+    const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
+    const uint64_t entries = rows.entries();
+    copy.offsets.reserve(rows.count + 1);
+    for (size_t row = 0; row < rows.count; row++) {
+        copy.offsets.push_back(static_cast<uint32_t>(rows.offsets[row + 1] - base));
+    }
+    copy.wide_terms = term_count > kMarks;
+    copy.terms = Buffer(entries * (copy.wide_terms ? 4 : 2), nullptr);
+    if (copy.wide_terms) {
+        std::copy_n(terms_of_entries.data(), entries,
+                    reinterpret_cast<uint32_t*>(copy.terms.data()));
+    } else {
+        std::transform(terms_of_entries.begin(), terms_of_entries.end(),
+                       reinterpret_cast<uint16_t*>(copy.terms.data()),
+                       [](uint32_t term) { return static_cast<uint16_t>(term); });
+    }
+    copy.table = DistinctWeights(rows);
+    copy.form = copy.table.empty() && entries > 0 ? WeightForm::kFloat
+                : copy.table.size() <= 256        ? WeightForm::kTable8
+                                                  : WeightForm::kTable16;
+    if (copy.form == WeightForm::kFloat) {
+        copy.weights = Buffer(entries * 4, nullptr);
+        std::copy_n(rows.weights + base, entries, reinterpret_cast<float*>(copy.weights.data()));
+        return copy;
+    }
+    std::unordered_map<uint32_t, uint16_t> codes;
+    for (size_t i = 0; i < copy.table.size(); i++) {
+        uint32_t bits = 0;
+        std::memcpy(&bits, &copy.table[i], sizeof bits);
+        codes[bits] = static_cast<uint16_t>(i);
+    }
+    copy.weights = Buffer(entries * static_cast<size_t>(copy.form), nullptr);
+    for (uint64_t i = 0; i < entries; i++) {
+        uint32_t bits = 0;
+        std::memcpy(&bits, &rows.weights[base + i], sizeof bits);
+        const uint16_t code = codes.find(bits)->second;
+        if (copy.form == WeightForm::kTable8) {
+            copy.weights.data()[i] = static_cast<char>(code);
+        } else {
+            reinterpret_cast<uint16_t*>(copy.weights.data())[i] = code;
+        }
+    }
+    return copy;
+}
+
+float ForwardCopy::WeightAt(uint32_t entry) const {
+    switch (form) {
+        case WeightForm::kTable8: return table[static_cast<uint8_t>(weights.data()[entry])];
+        case WeightForm::kTable16:
+            return table[reinterpret_cast<const uint16_t*>(weights.data())[entry]];
+        case WeightForm::kFloat: break;
+    }
+    return reinterpret_cast<const float*>(weights.data())[entry];
+}
+
+RowScore ForwardCopy::Score(uint32_t row, const QueryMarks& query, uint32_t* places) const {
+    const uint32_t first = offsets[row];
+    const uint32_t count = offsets[row + 1] - first;
+    return wide_terms ? ScoreRow<uint32_t>(*this, first, count, query, places)
+                      : ScoreRow<uint16_t>(*this, first, count, query, places);
+}
+
+void ForwardCopy::Fetch(uint32_t row) const {
+    const size_t term_size = wide_terms ? 4 : 2;
+    const char* const from = terms.data() + offsets[row] * term_size;
+    const char* const to = terms.data() + offsets[row + 1] * term_size;
+    for (const char* at = from; at < to && at < from + 512; at += 64) {
+        __builtin_prefetch(at);
+    }
+    const auto width = static_cast<size_t>(form);
+    const char* const weight = weights.data() + offsets[row] * width;
+    for (const char* at = weight;
+         at < weights.data() + offsets[row + 1] * width && at < weight + 256; at += 64) {
+        __builtin_prefetch(at);
+    }
+}
+
+Status ForwardCopy::Validate(const TermTable& term_table) const {
+    const uint64_t entries = offsets.back();
+    const size_t term_size = wide_terms ? 4 : 2;
+    if (offsets.front() != 0 || terms.bytes() != entries * term_size ||
+        weights.bytes() != entries * static_cast<size_t>(form) ||
+        wide_terms != (term_table.size() > kMarks)) {
+        return Bad("its forward copy has a wrong size");
+    }
+    for (const float weight : table) {
+        if (!std::isfinite(weight) || weight == 0.0f) {
+            return Bad("its table of weights is damaged");
+        }
+    }
+    for (size_t row = 0; row + 1 < offsets.size(); row++) {
+        // Against the whole first: offsets that go down would pass for huge rows.
+        if (offsets[row + 1] < offsets[row] || offsets[row + 1] > entries ||
+            offsets[row + 1] - offsets[row] > kEntriesMax) {
+            return Bad("a row of its forward copy has a wrong length");
+        }
+        for (uint32_t i = offsets[row]; i < offsets[row + 1]; i++) {
+            const uint32_t term = TermAt(i);
+            if (term >= term_table.size() || (i > offsets[row] && TermAt(i - 1) >= term)) {
+                return Bad("a row of its forward copy is damaged");
+            }
+            if (form != WeightForm::kFloat) {
+                const size_t code = form == WeightForm::kTable8
+                                        ? static_cast<uint8_t>(weights.data()[i])
+                                        : reinterpret_cast<const uint16_t*>(weights.data())[i];
+                if (code >= table.size()) {
+                    return Bad("a weight is not in the table");
+                }
+            }
+            const float weight = WeightAt(i);
+            if (!std::isfinite(weight) || weight == 0.0f ||
+                (weight < 0) != (term_table.scale(term) < 0)) {
+                return Bad("a weight of its forward copy is damaged");
+            }
+        }
+    }
+    return {};
+}
+
+}  // namespace quern::sparse

@@ -1,0 +1,77 @@
+// The forward side of a sparse index: the rows themselves, compressed, to score records exactly.
+//
+// Terms take 16 bits while there are no more than 65,536 of them, else 32. Weights are kept
+// exactly: as one byte into a table while a segment has no more than 256 different ones, as two
+// bytes while it has no more than 65,536, else as f32. Learned sparse vectors that were rounded to
+// whole numbers, as files of them usually are, take 3 or 4 bytes an entry.
+//
+// Scores are those that sparse_rows.h defines, to the last bit.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "engine/sparse/term_table.h"
+#include "storage/base/buffer.h"
+
+namespace quern::sparse {
+
+// The terms of one query, ready to be looked up while rows are scored. 520 KiB, of which a query
+// touches little; so one is kept for many queries. Confined.
+class QueryMarks {
+public:
+    QueryMarks();
+    // Terms ascending, with the weights of the query.
+    void Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights);
+    // One bit for the low 16 bits of a term: set when a term of the query has the same.
+    const uint32_t* marks() const { return marks_.data(); }
+    // The weight of a marked term, where terms have 16 bits.
+    double NarrowWeight(uint16_t term) const { return weights_[term]; }
+    // The same where they have more, so that several may share a mark; 0: not of the query.
+    double WideWeight(uint32_t term) const;
+
+private:
+    std::vector<uint32_t> marks_;
+    std::vector<double> weights_;
+    std::vector<std::pair<uint32_t, double>> marked_;  // ascending
+};
+
+// Number of common terms and the score.
+struct RowScore {
+    uint32_t common = 0;
+    double score = 0;
+};
+
+// How weights are kept. The numbers reach the file: do not change them.
+enum class WeightForm : uint8_t { kTable8 = 1, kTable16 = 2, kFloat = 4 };
+
+struct ForwardCopy {
+    static Result<ForwardCopy> Build(const SparseRows& rows, size_t term_count,
+                                     const std::vector<uint32_t>& terms_of_entries);
+    // kCorrupt unless every row is in normal form and its signs are those of its terms.
+    Status Validate(const TermTable& table) const;
+
+    // places: room for kEntriesMax + kernels::kSelectSlack.
+    RowScore Score(uint32_t row, const QueryMarks& query, uint32_t* places) const;
+    void Fetch(uint32_t row) const;
+
+    uint32_t rows() const { return static_cast<uint32_t>(offsets.size() - 1); }
+    uint32_t TermAt(uint32_t entry) const {
+        return wide_terms ? reinterpret_cast<const uint32_t*>(terms.data())[entry]
+                          : reinterpret_cast<const uint16_t*>(terms.data())[entry];
+    }
+    float WeightAt(uint32_t entry) const;
+    uint64_t memory_bytes() const {
+        return offsets.size() * 4 + table.size() * 4 + terms.bytes() + weights.bytes();
+    }
+
+    std::vector<uint32_t> offsets{0};  // rows + 1
+    bool wide_terms = false;
+    WeightForm form = WeightForm::kTable8;
+    std::vector<float> table;
+    Buffer terms;
+    Buffer weights;
+};
+
+}  // namespace quern::sparse

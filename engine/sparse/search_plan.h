@@ -1,0 +1,90 @@
+// A query made ready for one index: integer weights whose sums bound scores from above, the bounds
+// of superblocks, and the way to the runs in one.
+//
+// A query weight and the scale of a term make a factor; factor * impact bounds what the term adds
+// to a score. All factors are divided by a common unit and rounded up, so that a sum of weight *
+// impact is an upper bound of the score in units. The unit is chosen so that no sum exceeds 2^30:
+// what is lost by rounding is nothing beside what impacts lose.
+//
+// Where impacts are exact and all factors are multiples of a power of two that is large enough
+// (whole numbers on both sides, as learned sparse vectors in files usually have), that power is the
+// unit, and sums are scores.
+//
+// Terms that add to a score come in plan order: most bound for its postings first. That is the
+// order in which a window is added up, so that what is left can be skipped soonest. Terms that take
+// away (one of the two weights is negative) count as little as they can.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/sparse/posting_lists.h"
+
+namespace quern::sparse {
+
+// One term of the query in one superblock.
+struct PlannedRun {
+    uint32_t place = 0;   // in the postings, in pairs of bytes
+    uint32_t bound = 0;   // weight * largest impact
+    uint32_t weight = 0;  // in units
+    uint32_t count = 0;   // 0: no such run
+    bool takes_away = false;
+};
+
+class SearchPlan {
+public:
+    // False when the index has none of the query's dimensions.
+    bool Make(const SparseVector& query, const TermTable& terms, const PostingLists& lists);
+
+    // By term, as QueryMarks wants them.
+    const std::vector<uint32_t>& terms() const { return terms_; }
+    const std::vector<double>& weights() const { return weights_; }
+
+    double unit() const { return unit_; }
+    // By how much a score can differ from the real number it stands for, all roundings together.
+    double slack() const { return slack_; }
+    // In units: no score is lower than its complete sum less this. UINT32_MAX: nothing is known.
+    uint32_t looseness() const { return looseness_; }
+    // A complete sum times the unit is the score, exactly.
+    bool sums_are_scores() const { return sums_are_scores_; }
+    bool adds() const { return adding_ > 0; }
+    bool takes_away() const { return adding_ < planned_.size(); }
+
+    uint32_t superblocks() const { return static_cast<uint32_t>(bounds_.size()); }
+    uint32_t bound(uint32_t superblock) const { return bounds_[superblock]; }
+    // Terms in plan order; those that take away come last.
+    size_t size() const { return planned_.size(); }
+    // What the term of this place has in the superblock.
+    PlannedRun Run(size_t place, uint32_t superblock, const PostingLists& lists) const;
+    // About how many postings the terms from this place on have in a superblock.
+    double PostingsFrom(size_t place) const { return postings_from_[place]; }
+
+private:
+    struct Planned {
+        uint32_t term = 0;
+        uint32_t first_run = 0;
+        uint32_t runs = 0;
+        uint32_t weight = 0;
+        bool takes_away = false;
+        bool exact = false;
+        double factor = 0;
+        double benefit = 0;
+        double postings = 0;  // about, in all
+    };
+    bool FindExactUnit();
+    void Quantize();
+    void BoundSuperblocks(const PostingLists& lists);
+
+    std::vector<uint32_t> terms_;
+    std::vector<double> weights_;
+    double unit_ = 0;
+    double slack_ = 0;
+    uint32_t looseness_ = 0;
+    bool sums_are_scores_ = false;
+    std::vector<Planned> planned_;
+    size_t adding_ = 0;
+    std::vector<uint32_t> bounds_;
+    std::vector<double> postings_from_;
+};
+
+}  // namespace quern::sparse

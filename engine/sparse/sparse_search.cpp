@@ -1,0 +1,417 @@
+#include "engine/sparse/sparse_search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/kernels/impact_window.h"
+
+namespace quern::sparse {
+
+namespace {
+
+// Postings of a superblock that are read before it is asked whether to leave it, and between two
+// such questions: asking looks at all sums.
+constexpr uint64_t kCheckPostingsMin = 256;
+// How the share of the bound at which asking begins follows what the questions found: a little up
+// after a yes at once, down after a no.
+constexpr double kShareUp = 1.08;
+constexpr double kShareDown = 0.85;
+// Candidates that may wait for each result wanted before those that have dropped out are removed.
+constexpr size_t kPendingSlack = 4096;
+// Of the runs that come next, so many are fetched ahead, and so many bytes of each: the processor
+// fetches what follows by itself.
+constexpr uint32_t kRunsAhead = 2;
+constexpr uint32_t kRunBytesAhead = 768;
+// Rows fetched ahead of the one that is scored.
+constexpr size_t kFetchAhead = 4;
+
+}  // namespace
+
+SearchSpace::SearchSpace()
+    : picked(kSuperblockRowsMax + kernels::kSelectSlack),
+      places(kEntriesMax + kernels::kSelectSlack) {}
+
+Status SparseSearch::Run(const SparseVector& query, Work* work) {
+    if (hits_.k() == 0 || !space_.plan.Make(query, terms_, lists_)) {
+        return {};
+    }
+    Prepare();
+    if (space_.plan.adds()) {
+        QUERN_TRY(options_.path == SearchPath::kExhaustive ? VisitInOrder(work)
+                                                           : VisitByBound(work));
+        ScorePending();
+    }
+    if (space_.plan.takes_away() && hits_.Threshold() <= score_least_) {
+        QUERN_TRY(VisitSigned(work));
+    }
+    return {};
+}
+
+void SparseSearch::Prepare() {
+    const SearchPlan& plan = space_.plan;
+    space_.marks.Set(plan.terms(), plan.weights());
+    space_.pending.clear();
+    space_.floor.Start(hits_.k());
+    space_.sums.resize(std::max<size_t>(space_.sums.size(), lists_.superblock_rows));
+    const uint64_t mean = forward_.rows() == 0 ? 0 : forward_.offsets.back() / forward_.rows();
+    score_cost_ = 64 + 2 * static_cast<double>(mean);
+    ask_share_ = 0.5;
+    score_least_ = plan.takes_away() ? plan.slack() : -std::numeric_limits<double>::infinity();
+    knows_lower_bounds_ = plan.looseness() != UINT32_MAX;
+}
+
+uint32_t SparseSearch::LeastSum() const {
+    const SearchPlan& plan = space_.plan;
+    const uint64_t known = space_.floor.floor();
+    uint64_t least = std::max<uint64_t>(known, 1);
+    const double best = (hits_.Threshold() - plan.slack()) / plan.unit();
+    if (best > static_cast<double>(least)) {
+        least = best < 4e9 ? static_cast<uint64_t>(best) : uint64_t{4000000000};
+    }
+    return static_cast<uint32_t>(least);
+}
+
+const uint64_t* SparseSearch::AllowedWords(uint32_t superblock) const {
+    return allowed_ == nullptr ? nullptr
+                               : allowed_ + size_t{superblock} * lists_.superblock_rows / 64;
+}
+
+uint32_t SparseSearch::PaddedRows(uint32_t superblock) const {
+    constexpr auto kAlign = static_cast<uint32_t>(kernels::kWindowAlign);
+    return (lists_.RowsIn(superblock) + kAlign - 1) / kAlign * kAlign;
+}
+
+uint32_t SparseSearch::AllowedIn(uint32_t superblock) const {
+    const uint32_t rows = lists_.RowsIn(superblock);
+    if (allowed_ == nullptr) {
+        return rows;
+    }
+    const uint64_t* const words = AllowedWords(superblock);
+    auto count = static_cast<uint32_t>(kernels::CountBits(words, rows / 64));
+    if (rows % 64 != 0) {
+        const uint64_t last = words[rows / 64] & ((uint64_t{1} << rows % 64) - 1);
+        count += static_cast<uint32_t>(__builtin_popcountll(last));
+    }
+    return count;
+}
+
+Status SparseSearch::VisitInOrder(Work* work) {
+    const SearchPlan& plan = space_.plan;
+    for (uint32_t superblock = 0; superblock < plan.superblocks(); superblock++) {
+        if (plan.bound(superblock) > 0) {
+            stats_.superblocks++;
+            if (AllowedIn(superblock) > 0) {
+                Visit(superblock, std::min(superblock + 1, plan.superblocks() - 1), false);
+            }
+        }
+        QUERN_TRY(work->Check("search", superblock, plan.superblocks()));
+    }
+    return {};
+}
+
+Status SparseSearch::VisitByBound(Work* work) {
+    const SearchPlan& plan = space_.plan;
+    auto& order = space_.order;
+    order.clear();
+    for (uint32_t superblock = 0; superblock < plan.superblocks(); superblock++) {
+        if (plan.bound(superblock) > 0) {
+            stats_.superblocks++;
+            order.emplace_back(plan.bound(superblock), superblock);
+        }
+    }
+    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    const double factor = static_cast<double>(options_.bound_factor);
+    uint32_t opened = 0;
+    for (size_t i = 0; i < order.size(); i++) {
+        const auto [bound, superblock] = order[i];
+        const double reach = static_cast<double>(bound) * factor;
+        if (reach < static_cast<double>(LeastSum()) &&
+            (bound < LeastSum() || opened >= options_.superblocks_min)) {
+            break;
+        }
+        const uint32_t allowed = AllowedIn(superblock);
+        if (allowed > 0) {
+            opened++;
+            const bool may_cut = options_.path == SearchPath::kChosen;
+            if (may_cut && allowed * score_cost_ <= plan.PostingsFrom(0)) {
+                ScoreAllowed(superblock);
+            } else {
+                Visit(superblock, order[std::min(i + 1, order.size() - 1)].second, may_cut);
+            }
+        }
+        QUERN_TRY(work->Check("search", opened, order.size()));
+    }
+    return {};
+}
+
+void SparseSearch::Add(uint32_t superblock, const PlannedRun& run, uint32_t* sums) {
+    const char* const at = lists_.postings.data() + uint64_t{run.place} * 2;
+    const uint32_t rows = lists_.RowsIn(superblock);
+    const auto* const bytes = reinterpret_cast<const uint8_t*>(at);
+    if (IsDenseRun(run.count, rows)) {
+        if (run.takes_away) {
+            kernels::SubtractDenseRun(bytes, rows, run.weight, sums);
+        } else {
+            kernels::AddDenseRun(bytes, rows, run.weight, sums);
+        }
+        return;
+    }
+    const auto* const ids = reinterpret_cast<const uint16_t*>(at);
+    const uint8_t* const impacts = bytes + size_t{2} * run.count;
+    if (run.takes_away) {
+        kernels::SubtractRun(ids, impacts, run.count, run.weight, sums);
+    } else {
+        kernels::AddRun(ids, impacts, run.count, run.weight, sums);
+    }
+}
+
+void SparseSearch::Fetch(const PlannedRun& run) const {
+    const char* const at = lists_.postings.data() + uint64_t{run.place} * 2;
+    const uint32_t bytes = std::min(3 * run.count, kRunBytesAhead);
+    for (uint32_t i = 0; i < bytes; i += 64) {
+        __builtin_prefetch(at + i);
+    }
+}
+
+// Runs are looked up, and fetched, a few ahead of the one that is added.
+class SparseSearch::RunQueue {
+public:
+    RunQueue(const SparseSearch& search, uint32_t superblock)
+        : search_(search), superblock_(superblock) {
+        Fill();
+    }
+    bool empty() const { return taken_ == looked_up_; }
+    const PlannedRun& Take() {
+        const PlannedRun& run = runs_[taken_++ % kSize];
+        Fill();
+        return run;
+    }
+    // The place in the plan of what comes after the runs that were taken.
+    size_t place() const { return empty() ? next_ : places_[taken_ % kSize]; }
+
+private:
+    static constexpr size_t kSize = 4;
+    static_assert(kRunsAhead + 1 < kSize);
+    void Fill() {
+        const SearchPlan& plan = search_.space_.plan;
+        while (looked_up_ - taken_ < kRunsAhead && next_ < plan.size()) {
+            const PlannedRun run = plan.Run(next_, superblock_, search_.lists_);
+            if (run.count > 0) {
+                search_.Fetch(run);
+                runs_[looked_up_ % kSize] = run;
+                places_[looked_up_ % kSize] = next_;
+                looked_up_++;
+            }
+            next_++;
+        }
+    }
+    const SparseSearch& search_;
+    const uint32_t superblock_;
+    PlannedRun runs_[kSize];
+    size_t places_[kSize] = {};
+    size_t next_ = 0;  // place in the plan
+    size_t looked_up_ = 0;
+    size_t taken_ = 0;
+};
+
+void SparseSearch::Visit(uint32_t superblock, uint32_t next, bool may_cut) {
+    const SearchPlan& plan = space_.plan;
+    uint32_t* const sums = space_.sums.data();
+    std::fill_n(sums, PaddedRows(superblock), 0u);
+    stats_.opened++;
+    const double factor = static_cast<double>(options_.bound_factor);
+    double still = plan.bound(superblock) * factor;  // what the runs that were not read can add
+    double ask_at = ask_share_ * LeastSum();
+    uint64_t read = 0;
+    uint64_t next_check = kCheckPostingsMin;
+    RunQueue runs(*this, superblock);
+    while (!runs.empty()) {
+        const PlannedRun run = runs.Take();
+        Add(superblock, run, sums);
+        still -= run.bound * factor;
+        read += run.count;
+        if (may_cut && still <= ask_at && read >= next_check && !runs.empty()) {
+            if (CutShort(superblock, sums, still, plan.PostingsFrom(runs.place()))) {
+                ask_share_ = std::min(ask_share_ * kShareUp, 1.0);
+                stats_.cut_short++;
+                stats_.postings_read += read;
+                RunQueue(*this, next);
+                return;
+            }
+            ask_share_ *= kShareDown;
+            ask_at *= kShareDown;
+            next_check = read + kCheckPostingsMin;
+        }
+    }
+    RunQueue(*this, next);
+    stats_.postings_read += read;
+    TakeCandidates(superblock, sums);
+}
+
+bool SparseSearch::CutShort(uint32_t superblock, const uint32_t* sums, double still,
+                            double unread) {
+    // Rounded up, plus one for what subtracting in floating point may have lost.
+    const auto reach = static_cast<uint32_t>(std::max(still, 0.0)) + 2;
+    const uint32_t least = LeastSum();
+    if (least <= reach) {
+        return false;
+    }
+    const auto worthwhile = static_cast<size_t>(unread / score_cost_);
+    const size_t alive =
+        kernels::SelectSums(sums, PaddedRows(superblock), least - reach, AllowedWords(superblock),
+                            worthwhile, space_.picked.data());
+    if (alive > worthwhile) {
+        return false;
+    }
+    ScorePicked(superblock, alive);
+    return true;
+}
+
+// What is known of the k-th best sum from this window alone: k blocks of it have such a peak.
+uint32_t SparseSearch::LeastOfWindow(const uint32_t* sums, uint32_t rows) {
+    std::vector<uint32_t>& peaks = space_.picked;
+    const size_t blocks = rows / kernels::kWindowAlign;
+    const size_t k = hits_.k();
+    if (allowed_ != nullptr || k > blocks || !knows_lower_bounds_) {
+        return 0;
+    }
+    kernels::WindowPeaks(sums, rows, peaks.data());
+    const auto kth = peaks.begin() + static_cast<ptrdiff_t>(k - 1);
+    std::nth_element(peaks.begin(), kth, peaks.begin() + static_cast<ptrdiff_t>(blocks),
+                     std::greater<>());
+    return *kth > space_.plan.looseness() ? *kth - space_.plan.looseness() : 0;
+}
+
+void SparseSearch::TakeCandidates(uint32_t superblock, const uint32_t* sums) {
+    const uint32_t rows = PaddedRows(superblock);
+    uint32_t least = LeastSum();
+    if (space_.floor.floor() == 0) {
+        // Nothing is known yet, and everything would be a candidate.
+        least = std::max(least, LeastOfWindow(sums, rows));
+    }
+    const size_t count =
+        kernels::SelectSums(sums, rows, least, AllowedWords(superblock),
+                            SIZE_MAX - kernels::kWindowAlign, space_.picked.data());
+    const uint32_t looseness = space_.plan.looseness();
+    const uint32_t first = superblock * lists_.superblock_rows;
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t id = space_.picked[i];
+        space_.pending.emplace_back(sums[id], first + id);
+        if (knows_lower_bounds_ && sums[id] > looseness) {
+            space_.floor.Push(sums[id] - looseness);
+        }
+    }
+    space_.floor.Refresh();
+    if (space_.pending.size() > 2 * std::min(hits_.k(), size_t{1} << 40) + kPendingSlack) {
+        least = LeastSum();
+        space_.pending.erase(
+            std::remove_if(space_.pending.begin(), space_.pending.end(),
+                           [&](const auto& candidate) { return candidate.first < least; }),
+            space_.pending.end());
+    }
+}
+
+double SparseSearch::Score(uint32_t position) {
+    stats_.scored++;
+    const RowScore score = forward_.Score(position, space_.marks, space_.places.data());
+    if (score.common == 0 || score.score <= score_least_) {
+        return -std::numeric_limits<double>::infinity();
+    }
+    hits_.Push({score.score, source_, position});
+    return score.score;
+}
+
+void SparseSearch::ScorePicked(uint32_t superblock, size_t count) {
+    const SearchPlan& plan = space_.plan;
+    const uint32_t first = superblock * lists_.superblock_rows;
+    for (size_t i = 0; i < std::min(count, kFetchAhead); i++) {
+        forward_.Fetch(first + space_.picked[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i + kFetchAhead < count) {
+            forward_.Fetch(first + space_.picked[i + kFetchAhead]);
+        }
+        const double score = Score(first + space_.picked[i]);
+        const double units = (score - plan.slack()) / plan.unit() - 1;
+        if (units > 0 && units < 4e9) {
+            space_.floor.Push(static_cast<uint32_t>(units));
+        }
+    }
+    space_.floor.Refresh();
+}
+
+void SparseSearch::ScoreAllowed(uint32_t superblock) {
+    const uint64_t* const words = AllowedWords(superblock);
+    const uint32_t rows = lists_.RowsIn(superblock);
+    size_t count = 0;
+    for (uint32_t word = 0; word * 64 < rows; word++) {
+        for (uint64_t bits = words == nullptr ? ~uint64_t{0} : words[word]; bits != 0;
+             bits &= bits - 1) {
+            const uint32_t id = word * 64 + static_cast<uint32_t>(__builtin_ctzll(bits));
+            if (id < rows) {
+                space_.picked[count++] = id;
+            }
+        }
+    }
+    stats_.opened++;
+    stats_.cut_short++;
+    ScorePicked(superblock, count);
+}
+
+void SparseSearch::ScorePending() {
+    auto& pending = space_.pending;
+    const uint32_t least = LeastSum();
+    pending.erase(std::remove_if(pending.begin(), pending.end(),
+                                 [&](const auto& candidate) { return candidate.first < least; }),
+                  pending.end());
+    if (space_.plan.sums_are_scores()) {
+        for (const auto& [sum, position] : pending) {
+            hits_.Push({sum * space_.plan.unit(), source_, position});
+        }
+        return;
+    }
+    // Best first, where there are more than results: the others drop out on the way.
+    if (pending.size() > hits_.k()) {
+        std::sort(pending.begin(), pending.end(), [](const auto& a, const auto& b) {
+            return a.first != b.first ? a.first > b.first : a.second < b.second;
+        });
+    }
+    for (size_t i = 0; i < pending.size(); i++) {
+        if (i + kFetchAhead < pending.size()) {
+            forward_.Fetch(pending[i + kFetchAhead].second);
+        }
+        // What is known of these from below is in the floor already, and must not be there twice.
+        if (pending[i].first >= LeastSum()) {
+            Score(pending[i].second);
+        }
+    }
+}
+
+// Scores that are not above zero, when even those are among the best: every record that has a term
+// of the query is scored. Only queries and records with weights of both signs come here.
+Status SparseSearch::VisitSigned(Work* work) {
+    const SearchPlan& plan = space_.plan;
+    for (uint32_t superblock = 0; superblock < plan.superblocks(); superblock++) {
+        QUERN_TRY(work->Check("search", superblock, plan.superblocks()));
+        if (AllowedIn(superblock) == 0) {
+            continue;
+        }
+        const uint64_t* const words = AllowedWords(superblock);
+        for (uint32_t id = 0; id < lists_.RowsIn(superblock); id++) {
+            if (words != nullptr && (words[id / 64] >> (id % 64) & 1) == 0) {
+                continue;
+            }
+            const uint32_t position = superblock * lists_.superblock_rows + id;
+            const RowScore score = forward_.Score(position, space_.marks, space_.places.data());
+            stats_.scored++;
+            if (score.common > 0 && score.score <= score_least_) {
+                hits_.Push({score.score, source_, position});
+            }
+        }
+    }
+    return {};
+}
+
+}  // namespace quern::sparse

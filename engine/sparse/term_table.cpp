@@ -1,0 +1,173 @@
+#include "engine/sparse/term_table.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+namespace quern::sparse {
+
+namespace {
+
+constexpr double kImpactMax = 255;
+
+// What the weights of one term have in common.
+struct Range {
+    uint64_t key = 0;      // dimension * 2 + (1 when negative)
+    float most = 0;        // the largest magnitude
+    int lowest_bit = 999;  // all weights are multiples of 2 to this power
+};
+
+// An open-addressed hash table of ranges by key. Dimensions come from anywhere in 2^32.
+class RangeTable {
+public:
+    RangeTable() : slots_(1024, 0) {}
+    // The number of the range of this key, in order of first appearance.
+    uint32_t Number(uint64_t key) {
+        uint64_t at = Place(key);
+        while (slots_[at] != 0) {
+            if (ranges_[slots_[at] - 1].key == key) {
+                return slots_[at] - 1;
+            }
+            at = (at + 1) & (slots_.size() - 1);
+        }
+        ranges_.push_back({key});
+        slots_[at] = static_cast<uint32_t>(ranges_.size());
+        if (ranges_.size() * 2 > slots_.size()) {
+            Grow();
+        }
+        return static_cast<uint32_t>(ranges_.size() - 1);
+    }
+    std::vector<Range>& ranges() { return ranges_; }
+
+private:
+    uint64_t Place(uint64_t key) const {
+        return (key * 0x9E3779B97F4A7C15u >> 20) & (slots_.size() - 1);
+    }
+    void Grow() {
+        slots_.assign(slots_.size() * 4, 0);
+        for (size_t i = 0; i < ranges_.size(); i++) {
+            uint64_t at = Place(ranges_[i].key);
+            while (slots_[at] != 0) {
+                at = (at + 1) & (slots_.size() - 1);
+            }
+            slots_[at] = static_cast<uint32_t>(i + 1);
+        }
+    }
+    std::vector<uint32_t> slots_;  // number + 1; 0: empty
+    std::vector<Range> ranges_;
+};
+
+// The power of two of the lowest bit that is set in a finite number other than zero.
+int LowestBit(float weight) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, &weight, sizeof bits);
+    const int exponent = static_cast<int>(bits >> 23 & 0xff);
+    const uint32_t fraction = (bits & 0x7fffff) | (exponent == 0 ? 0 : uint32_t{1} << 23);
+    return (exponent == 0 ? -149 : exponent - 150) + __builtin_ctz(fraction);
+}
+
+float ScaleOf(const Range& range) {
+    const double most = static_cast<double>(range.most);
+    if (most <= std::ldexp(kImpactMax, range.lowest_bit)) {
+        return std::ldexp(1.0f, range.lowest_bit);
+    }
+    auto scale = static_cast<float>(most / kImpactMax);
+    int exponent = 0;
+    while (kImpactMax * static_cast<double>(scale) < most || std::frexp(scale, &exponent) == 0.5f) {
+        scale = std::nextafter(scale, std::numeric_limits<float>::infinity());
+    }
+    return scale;
+}
+
+}  // namespace
+
+TermTable TermTable::Learn(const SparseRows& rows, std::vector<uint32_t>* terms_of_entries) {
+    RangeTable table;
+    const uint64_t first = rows.count == 0 ? 0 : rows.offsets[0];
+    const uint64_t entries = rows.entries();
+    terms_of_entries->resize(entries);
+    for (uint64_t i = 0; i < entries; i++) {
+        const float weight = rows.weights[first + i];
+        const uint64_t key = uint64_t{rows.dimensions[first + i]} * 2 + (weight < 0 ? 1 : 0);
+        const uint32_t number = table.Number(key);
+        (*terms_of_entries)[i] = number;
+        Range& range = table.ranges()[number];
+        range.most = std::max(range.most, std::fabs(weight));
+        range.lowest_bit = std::min(range.lowest_bit, LowestBit(weight));
+    }
+    const std::vector<Range>& ranges = table.ranges();
+    std::vector<uint32_t> order(ranges.size());
+    for (uint32_t i = 0; i < order.size(); i++) {
+        order[i] = i;
+    }
+    std::sort(order.begin(), order.end(),
+              [&](uint32_t a, uint32_t b) { return ranges[a].key < ranges[b].key; });
+    TermTable terms;
+    std::vector<uint32_t> place(ranges.size());
+    for (uint32_t term = 0; term < order.size(); term++) {
+        const Range& range = ranges[order[term]];
+        place[order[term]] = term;
+        terms.dimensions_.push_back(static_cast<uint32_t>(range.key / 2));
+        const float scale = ScaleOf(range);
+        terms.scales_.push_back(range.key % 2 == 0 ? scale : -scale);
+    }
+    for (uint32_t& term : *terms_of_entries) {
+        term = place[term];
+    }
+    return terms;
+}
+
+std::pair<uint32_t, uint32_t> TermTable::Find(uint32_t dimension) const {
+    const auto range = std::equal_range(dimensions_.begin(), dimensions_.end(), dimension);
+    return {static_cast<uint32_t>(range.first - dimensions_.begin()),
+            static_cast<uint32_t>(range.second - range.first)};
+}
+
+uint8_t TermTable::Impact(size_t term, float weight) const {
+    const double scale = std::fabs(static_cast<double>(scales_[term]));
+    const double magnitude = std::fabs(static_cast<double>(weight));
+    auto impact = static_cast<uint32_t>(std::ceil(magnitude / scale));
+    // The division may have rounded to either side; the products are exact.
+    while (impact > 1 && scale * (impact - 1) >= magnitude) {
+        impact--;
+    }
+    while (scale * impact < magnitude) {
+        impact++;
+    }
+    return static_cast<uint8_t>(impact);
+}
+
+void TermTable::Write(ByteWriter* writer) const {
+    writer->U32(static_cast<uint32_t>(size()));
+    for (size_t term = 0; term < size(); term++) {
+        writer->U32(dimensions_[term]);
+        uint32_t bits = 0;
+        std::memcpy(&bits, &scales_[term], sizeof bits);
+        writer->U32(bits);
+    }
+}
+
+Result<TermTable> TermTable::Read(ByteReader* reader) {
+    TermTable terms;
+    const uint32_t count = reader->U32();
+    if (!reader->ok() || count > reader->left() / 8) {
+        return Status::Error(Code::kCorrupt, "sparse index: its terms are cut short");
+    }
+    for (uint32_t term = 0; term < count; term++) {
+        terms.dimensions_.push_back(reader->U32());
+        const uint32_t bits = reader->U32();
+        float scale = 0;
+        std::memcpy(&scale, &bits, sizeof scale);
+        terms.scales_.push_back(scale);
+        const bool known = std::isfinite(scale) && scale != 0.0f;
+        const bool follows = term == 0 || terms.dimensions_[term - 1] < terms.dimensions_[term] ||
+                             (terms.dimensions_[term - 1] == terms.dimensions_[term] &&
+                              terms.scales_[term - 1] > 0 && scale < 0);
+        if (!known || !follows) {
+            return Status::Error(Code::kCorrupt, "sparse index: its terms are damaged");
+        }
+    }
+    return terms;
+}
+
+}  // namespace quern::sparse

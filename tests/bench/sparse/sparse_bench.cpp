@@ -1,0 +1,208 @@
+// bench_sparse: ways of searching sparse vectors beside each other. README.md says what it measures
+// and how.
+#include <time.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <sstream>
+
+#include "engine/sparse/row_order.h"
+#include "tests/bench/bench_support.h"
+#include "tests/bench/sparse/sparse_report.h"
+
+namespace {
+
+using namespace bench;
+using quern::sparse::SparseIndex;
+
+struct BenchOptions {
+    std::string data;
+    size_t queries = 500;
+    size_t rounds = 5;
+    size_t forward_step = 20;  // every so-manieth query is also answered by the forward scan
+    uint32_t superblock_rows = 4096;
+    bool order = true;
+    bool masks = true;
+    std::string out;
+};
+
+double CpuSeconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+std::vector<std::string> SplitNames(const std::string& names) {
+    std::vector<std::string> list;
+    std::istringstream stream(names);
+    for (std::string name; std::getline(stream, name, ',');) {
+        list.push_back(name);
+    }
+    return list;
+}
+
+std::vector<uint64_t> MakeMask(size_t records, double share, bool clustered) {
+    std::vector<uint64_t> mask(records / 64 + 1, 0);
+    std::mt19937_64 random(7);
+    const auto many = static_cast<size_t>(share * static_cast<double>(records));
+    const size_t start = random() % (records - many + 1);
+    std::bernoulli_distribution in(share);
+    for (size_t i = 0; i < records; i++) {
+        const bool allowed = clustered ? i >= start && i < start + many : in(random);
+        mask[i / 64] |= uint64_t{allowed} << (i % 64);
+    }
+    return mask;
+}
+
+void AddRound(const Pass& pass, const Pass& floor, SparseCell* cell) {
+    cell->means.push_back(pass.Mean());
+    cell->p50s.push_back(pass.Percentile(0.5));
+    cell->p99s.push_back(pass.Percentile(0.99));
+    cell->speedups.push_back(floor.Mean() / pass.Mean());
+    cell->p99_speedups.push_back(floor.Percentile(0.99) / pass.Percentile(0.99));
+}
+
+// A pass that warms up and is judged against the truth.
+void Judge(const Pass& pass, const std::vector<Hits>& truth, SparseCell* cell) {
+    double recall = 0;
+    for (size_t i = 0; i < truth.size(); i++) {
+        recall += RecallOf(pass.hits[i], truth[i]);
+        cell->differing += SameHits(pass.hits[i], truth[i]) ? 0 : 1;
+    }
+    const auto queries = static_cast<double>(truth.size());
+    cell->recall = recall / queries;
+    cell->opened = static_cast<double>(pass.stats.opened) / queries;
+    cell->read = static_cast<double>(pass.stats.postings_read) / queries;
+    cell->scored = static_cast<double>(pass.stats.scored) / queries;
+}
+
+// All ways under one condition, taking turns.
+void Measure(const SparseIndex& index, const SparseSet& set, size_t k, const std::string& mask_name,
+             const uint64_t* mask, const BenchOptions& options, SparseReport* report) {
+    std::vector<SparseCell> cells;
+    std::vector<Hits> truth;
+    for (const Way& way : AllWays()) {
+        if (mask != nullptr && !way.exact()) {
+            continue;
+        }
+        SparseCell cell;
+        cell.way = way;
+        cell.k = k;
+        cell.mask = mask_name;
+        Pass pass = RunPass(index, set, way, k, mask, 1, true);
+        if (cells.empty()) {
+            truth = pass.hits;
+        }
+        Judge(pass, truth, &cell);
+        cells.push_back(cell);
+    }
+    // The floor is the others' truth; the forward scan, which shares nothing with it, is the
+    // floor's.
+    SparseCell forward;
+    forward.way = ForwardWay();
+    forward.k = k;
+    forward.mask = mask_name;
+    const Pass scan = RunPass(index, set, forward.way, k, mask, options.forward_step, true);
+    for (size_t i = 0; i < scan.hits.size(); i++) {
+        if (!SameHits(scan.hits[i], truth[i * options.forward_step])) {
+            std::fprintf(stderr, "%s: the floor is wrong for query %zu\n", set.name.c_str(),
+                         i * options.forward_step);
+            std::exit(1);
+        }
+    }
+    const Pass floor_part = RunPass(index, set, cells[0].way, k, mask, options.forward_step, false);
+    AddRound(scan, floor_part, &forward);
+    for (size_t round = 0; round < options.rounds; round++) {
+        Pass floor;
+        for (size_t c = 0; c < cells.size(); c++) {
+            const Pass pass = RunPass(index, set, cells[c].way, k, mask, 1, false);
+            if (c == 0) {
+                floor = pass;
+            }
+            AddRound(pass, floor, &cells[c]);
+        }
+    }
+    report->cells.insert(report->cells.end(), cells.begin(), cells.end());
+    report->cells.push_back(forward);
+}
+
+SparseReport RunSet(SparseSet set, const BenchOptions& options) {
+    SparseReport report;
+    report.set = set.name;
+    report.origin = set.origin;
+    report.records = set.rows.count();
+    report.queries = set.queries.size();
+    report.superblock_rows = options.superblock_rows;
+    report.ordered = options.order;
+    report.rounds = options.rounds;
+    quern::Work work;
+    const double start = CpuSeconds();
+    if (options.order) {
+        quern::sparse::OrderOptions order;
+        order.block_rows = options.superblock_rows;
+        set.rows = set.rows.Reordered(*quern::sparse::OrderRows(set.rows.View(), order, &work));
+    }
+    const double ordered = CpuSeconds();
+    quern::sparse::IndexOptions index_options;
+    index_options.superblock_rows = options.superblock_rows;
+    const auto index = SparseIndex::Build(set.rows.View(), index_options, &work);
+    const double built = CpuSeconds();
+    set.rows = {};
+    report.postings = (*index)->postings();
+    const auto postings = static_cast<double>(report.postings);
+    report.order_us = (ordered - start) * 1e6 / postings;
+    report.build_us = (built - ordered) * 1e6 / postings;
+    report.hot_bytes = static_cast<double>((*index)->hot_bytes()) / postings;
+    report.full_bytes = static_cast<double>((*index)->memory_bytes()) / postings;
+    const auto form = (*index)->forward().form;
+    report.weights = form == quern::sparse::WeightForm::kTable8    ? "bytes into a table"
+                     : form == quern::sparse::WeightForm::kTable16 ? "two bytes into a table"
+                                                                   : "f32";
+    for (const size_t k : {10, 100, 1000}) {
+        Measure(**index, set, k, "none", nullptr, options, &report);
+    }
+    if (options.masks) {
+        for (const bool clustered : {false, true}) {
+            for (const double share : {0.5, 0.1, 0.01, 0.001}) {
+                const std::vector<uint64_t> mask = MakeMask(report.records, share, clustered);
+                char name[64];
+                std::snprintf(name, sizeof name, "%g %s", share,
+                              clustered ? "in a row" : "at random");
+                Measure(**index, set, 10, name, mask.data(), options, &report);
+            }
+        }
+    }
+    return report;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    BenchOptions options;
+    const char* const data = std::getenv("QUERN_DATA");
+    options.data =
+        Argument(argc, argv, "--data", data != nullptr ? data : QUERN_SOURCE_DIR "/../shared/data");
+    options.queries = std::stoul(Argument(argc, argv, "--queries", "500"));
+    options.rounds = std::stoul(Argument(argc, argv, "--rounds", "5"));
+    options.superblock_rows =
+        static_cast<uint32_t>(std::stoul(Argument(argc, argv, "--superblock", "4096")));
+    options.order = Argument(argc, argv, "--order", "yes") == "yes";
+    options.masks = Argument(argc, argv, "--masks", "yes") == "yes";
+    options.out = Argument(argc, argv, "--out", "");
+    for (const std::string& name :
+         SplitNames(Argument(argc, argv, "--sets", "nfcorpus,splade-queries"))) {
+        SparseSet set;
+        std::string reason;
+        if (!LoadSparseSet(options.data, name, options.queries, &set, &reason)) {
+            std::printf("%s: skipped: %s\n", name.c_str(), reason.c_str());
+            continue;
+        }
+        const SparseReport report = RunSet(std::move(set), options);
+        PrintSparseReport(report);
+        if (!options.out.empty()) {
+            WriteSparseReport(report, options.out);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,50 @@
+// What a run of the sparse benchmark leaves: tables in Markdown on standard output, a JSON file
+// with every figure, a picture.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/bench/sparse/sparse_ways.h"
+
+namespace bench {
+
+// One way under one condition: k and, maybe, a mask.
+struct SparseCell {
+    Way way;
+    size_t k = 10;
+    std::string mask = "none";
+    std::vector<double> means;  // microseconds, one a round
+    std::vector<double> p50s;
+    std::vector<double> p99s;
+    std::vector<double> speedups;      // to the floor of the same condition and round
+    std::vector<double> p99_speedups;  // likewise
+    double recall = 1;
+    size_t differing = 0;  // queries whose hits are not those of the truth
+    double opened = 0;     // superblocks a query
+    double read = 0;       // postings a query
+    double scored = 0;     // records a query
+};
+
+struct SparseReport {
+    std::string set;
+    std::string origin;
+    size_t records = 0;
+    size_t queries = 0;
+    uint64_t postings = 0;
+    uint32_t superblock_rows = 0;
+    bool ordered = false;
+    size_t rounds = 0;
+    double order_us = 0;  // CPU microseconds a posting, one thread
+    double build_us = 0;
+    double hot_bytes = 0;  // a posting
+    double full_bytes = 0;
+    std::string weights;  // how the forward copy keeps them
+    std::vector<SparseCell> cells;
+};
+
+void PrintSparseReport(const SparseReport& report);
+// sparse-SET.json and sparse-SET.svg.
+void WriteSparseReport(const SparseReport& report, const std::string& directory);
+
+}  // namespace bench

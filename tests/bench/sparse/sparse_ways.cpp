@@ -1,0 +1,109 @@
+#include "tests/bench/sparse/sparse_ways.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+
+namespace bench {
+namespace {
+
+using quern::sparse::SearchPath;
+using quern::sparse::SparseHit;
+
+double ThreadMicroseconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) * 1e-3;
+}
+
+void ScanForward(const quern::sparse::SparseIndex& index, const quern::sparse::SparseVector& query,
+                 const uint64_t* allowed, quern::sparse::SearchSpace* space,
+                 quern::sparse::TopHits* top) {
+    space->plan.Make(query, index.terms(), index.lists());
+    space->marks.Set(space->plan.terms(), space->plan.weights());
+    for (uint32_t row = 0; row < index.count(); row++) {
+        if (allowed != nullptr && (allowed[row / 64] >> (row % 64) & 1) == 0) {
+            continue;
+        }
+        const auto score = index.forward().Score(row, space->marks, space->places.data());
+        if (score.common > 0) {
+            top->Push({score.score, 0, row});
+        }
+    }
+}
+
+}  // namespace
+
+std::vector<Way> AllWays() {
+    return {
+        {"floor", "exhaustive windows", {SearchPath::kExhaustive, 1.0f, 0}},
+        {"superblocks", "superblocks by bound", {SearchPath::kSuperblocks, 1.0f, 0}},
+        {"chosen", "superblocks, left early", {SearchPath::kChosen, 1.0f, 0}},
+        {"chosen-0.8", "the same, bounds x 0.8", {SearchPath::kChosen, 0.8f, 0}},
+        {"chosen-0.6", "the same, bounds x 0.6", {SearchPath::kChosen, 0.6f, 0}},
+        {"chosen-0.5", "the same, bounds x 0.5", {SearchPath::kChosen, 0.5f, 0}},
+    };
+}
+
+Way ForwardWay() {
+    return {"forward", "every record, forward", {}, true};
+}
+
+double Pass::Mean() const {
+    return microseconds.empty() ? 0
+                                : std::accumulate(microseconds.begin(), microseconds.end(), 0.0) /
+                                      static_cast<double>(microseconds.size());
+}
+
+double Pass::Percentile(double share) const {
+    std::vector<double> sorted = microseconds;
+    std::sort(sorted.begin(), sorted.end());
+    const auto at = static_cast<size_t>(share * static_cast<double>(sorted.size()));
+    return sorted.empty() ? 0 : sorted[std::min(at, sorted.size() - 1)];
+}
+
+Pass RunPass(const quern::sparse::SparseIndex& index, const SparseSet& set, const Way& way,
+             size_t k, const uint64_t* allowed, size_t step, bool keep_hits) {
+    Pass pass;
+    quern::sparse::SearchSpace space;
+    quern::Work work;
+    for (size_t q = 0; q < set.queries.size(); q += step) {
+        quern::sparse::TopHits top(k);
+        const double start = ThreadMicroseconds();
+        if (way.forward) {
+            ScanForward(index, set.queries[q], allowed, &space, &top);
+        } else if (!index
+                        .Search(set.queries[q], way.options, allowed, 0, &top, &space,
+                                keep_hits ? &pass.stats : nullptr, &work)
+                        .ok()) {
+            std::abort();
+        }
+        Hits hits = top.Take();
+        pass.microseconds.push_back(ThreadMicroseconds() - start);
+        if (keep_hits) {
+            pass.hits.push_back(std::move(hits));
+        }
+    }
+    return pass;
+}
+
+double RecallOf(const Hits& found, const Hits& truth) {
+    if (truth.empty()) {
+        return 1;
+    }
+    const auto right = std::count_if(found.begin(), found.end(), [&](const SparseHit& hit) {
+        return hit.score >= truth.back().score;
+    });
+    return std::min(1.0, static_cast<double>(right) / static_cast<double>(truth.size()));
+}
+
+bool SameHits(const Hits& a, const Hits& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const SparseHit& x, const SparseHit& y) {
+                          return x.score == y.score && x.position == y.position;
+                      });
+}
+
+}  // namespace bench

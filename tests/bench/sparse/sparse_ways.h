@@ -1,0 +1,47 @@
+// The ways of searching that the sparse benchmark sets beside each other, and one pass of one of
+// them over all queries.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/sparse/sparse_index.h"
+#include "engine/sparse/sparse_search.h"
+#include "tests/bench/sparse/sparse_set.h"
+
+namespace bench {
+
+struct Way {
+    std::string slug;  // of JSON
+    std::string label;
+    quern::sparse::SearchOptions options;
+    bool forward = false;  // scores every record from the forward copy, without any postings
+    bool exact() const { return options.bound_factor >= 1; }
+};
+
+// The floor first, then the others from plain to clever, then approximate ones.
+std::vector<Way> AllWays();
+// Every record scored: slow, and the truth.
+Way ForwardWay();
+
+using Hits = std::vector<quern::sparse::SparseHit>;
+
+struct Pass {
+    std::vector<double> microseconds;  // CPU time of each query
+    std::vector<Hits> hits;            // kept when asked for
+    quern::sparse::SearchStats stats;
+    double Mean() const;
+    double Percentile(double share) const;
+};
+
+// One thread, one query at a time, every step-th query. allowed: NULL or a bit for each record.
+Pass RunPass(const quern::sparse::SparseIndex& index, const SparseSet& set, const Way& way,
+             size_t k, const uint64_t* allowed, size_t step, bool keep_hits);
+
+// The share of the true hits that were found, by score: what is as good as the last true hit
+// counts.
+double RecallOf(const Hits& found, const Hits& truth);
+// Same records, same scores, to the last bit.
+bool SameHits(const Hits& a, const Hits& b);
+
+}  // namespace bench

@@ -1,0 +1,308 @@
+// Sparse indexes give what an exhaustive search in double precision gives, to the last bit; and
+// arrays that are no index are refused.
+#include "engine/sparse/sparse_index.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "engine/sparse/sparse_search.h"
+#include "tests/unit/every_level.h"
+#include "tests/unit/sparse_sample.h"
+
+using namespace quern;
+using namespace quern::sparse;
+using namespace sparse_sample;
+
+namespace {
+
+std::unique_ptr<SparseIndex> Build(const SparseRowList& rows, uint32_t superblock_rows) {
+    Work work;
+    IndexOptions options;
+    options.superblock_rows = superblock_rows;
+    auto index = SparseIndex::Build(rows.View(), options, &work);
+    REQUIRE(index.ok());
+    return std::move(*index);
+}
+
+std::vector<uint64_t> RandomMask(size_t rows, double share, std::mt19937* random) {
+    std::vector<uint64_t> mask(rows / 64 + 1, 0);
+    std::bernoulli_distribution in(share);
+    for (size_t i = 0; i < rows; i++) {
+        mask[i / 64] |= uint64_t{in(*random)} << (i % 64);
+    }
+    return mask;
+}
+
+bool Same(const std::vector<SparseHit>& a, const std::vector<SparseHit>& b) {
+    return std::equal(
+        a.begin(), a.end(), b.begin(), b.end(), [](const SparseHit& x, const SparseHit& y) {
+            return x.score == y.score && x.source == y.source && x.position == y.position;
+        });
+}
+
+// What Array gives, as Load takes it.
+struct Kept {
+    std::string head;
+    Buffer arrays[kSparseArrays];
+};
+Kept Keep(const SparseIndex& index) {
+    Kept kept;
+    const SparseArrayView head = index.Array(SparseArray::kHead);
+    kept.head.assign(head.data, head.items);
+    for (size_t a = 1; a < kSparseArrays; a++) {
+        const SparseArrayView view = index.Array(static_cast<SparseArray>(a));
+        kept.arrays[a] = Buffer(view.items * view.item_bytes, nullptr);
+        if (view.items > 0) {
+            std::memcpy(kept.arrays[a].data(), view.data, view.items * view.item_bytes);
+        }
+    }
+    return kept;
+}
+
+constexpr SearchPath kPaths[] = {SearchPath::kChosen, SearchPath::kExhaustive,
+                                 SearchPath::kSuperblocks};
+
+// Queries over random segments, masks and k, on every path.
+void CompareWithExhaustive(unsigned seed, size_t queries) {
+    std::mt19937 random(seed);
+    Work work;
+    SearchSpace space;
+    size_t done = 0;
+    while (done < queries) {
+        Shape shape;
+        shape.dimensions = std::vector<uint32_t>{1, 20, 300, 5000, 100000}[random() % 5];
+        shape.entries_max = std::vector<size_t>{1, 5, 20, 60}[random() % 4];
+        shape.weights = static_cast<int>(random() % 5);
+        shape.negative = std::vector<double>{0, 0, 0.02, 0.5, 1}[random() % 5];
+        shape.spread = random() % 2 == 0 ? 1 : 42949;
+        Shape query_shape = shape;
+        query_shape.weights = static_cast<int>(random() % 5);
+        query_shape.negative = std::vector<double>{0, 0, 0.1, 1}[random() % 4];
+        std::vector<SparseRowList> segments;
+        std::vector<std::unique_ptr<SparseIndex>> indexes;
+        const size_t segment_count = random() % 3 + 1;
+        for (size_t s = 0; s < segment_count; s++) {
+            segments.push_back(
+                RandomRows(shape, std::vector<size_t>{0, 1, 63, 700, 2500}[random() % 5], &random));
+            indexes.push_back(Build(segments.back(), 64u << random() % 4));
+        }
+        for (size_t q = 0; q < 20 && done < queries; q++, done++) {
+            const SparseVector query = RandomVector(query_shape, &random);
+            const size_t k = std::vector<size_t>{1, 3, 10, 100, 100000}[random() % 5];
+            const double share = std::vector<double>{2, 0.9, 0.3, 0.02, 0}[random() % 5];
+            std::vector<std::vector<uint64_t>> masks;
+            std::vector<SparseHit> all;
+            for (uint32_t s = 0; s < segment_count; s++) {
+                masks.push_back(RandomMask(segments[s].count(), std::min(share, 1.0), &random));
+                SearchAll(segments[s].View(), query, share > 1 ? nullptr : masks[s].data(), s,
+                          &all);
+            }
+            const std::vector<SparseHit> truth = BestOf(all, k);
+            for (const SearchPath path : kPaths) {
+                TopHits hits(k);
+                SearchOptions options;
+                options.path = path;
+                for (uint32_t s = 0; s < segment_count; s++) {
+                    REQUIRE(indexes[s]
+                                ->Search(query, options, share > 1 ? nullptr : masks[s].data(), s,
+                                         &hits, &space, nullptr, &work)
+                                .ok());
+                }
+                INFO("seed " << seed << " query " << done << " path " << static_cast<int>(path)
+                             << " k " << k);
+                REQUIRE(Same(hits.Take(), truth));
+            }
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("sparse search equals the exhaustive search in double precision", "[sparse]") {
+    CompareWithExhaustive(1, 2000);
+}
+
+TEST_CASE("sparse search is the same at every SIMD level", "[sparse]") {
+    AtEveryLevel([] { CompareWithExhaustive(2, 100); });
+}
+
+TEST_CASE("a hundred thousand sparse queries", "[.][sparse-long]") {
+    for (unsigned seed = 100; seed < 150; seed++) {
+        CompareWithExhaustive(seed, 2000);
+    }
+}
+
+TEST_CASE("a sparse index loaded from its arrays answers alike", "[sparse]") {
+    std::mt19937 random(3);
+    Work work;
+    SearchSpace space;
+    for (int form = 0; form < 5; form++) {
+        Shape shape;
+        shape.dimensions = form == 4 ? 200000 : 400;
+        shape.entries_max = 90;
+        shape.weights = form;
+        shape.negative = form == 1 ? 0.2 : 0;
+        const SparseRowList rows = RandomRows(shape, 3000, &random);
+        const auto built = Build(rows, 256);
+        Kept kept = Keep(*built);
+        auto loaded = SparseIndex::Load(rows.count(), kept.head, kept.arrays);
+        REQUIRE(loaded.ok());
+        REQUIRE((*loaded)->memory_bytes() == built->memory_bytes());
+        for (int q = 0; q < 20; q++) {
+            const SparseVector query = RandomVector(shape, &random);
+            TopHits a(10);
+            TopHits b(10);
+            REQUIRE(built->Search(query, {}, nullptr, 0, &a, &space, nullptr, &work).ok());
+            REQUIRE((*loaded)->Search(query, {}, nullptr, 0, &b, &space, nullptr, &work).ok());
+            REQUIRE(Same(a.Take(), b.Take()));
+        }
+        // Rows come back as they were given, and score as the exhaustive search says.
+        const SparseVector query = RandomVector(shape, &random);
+        std::vector<SparseHit> all;
+        SearchAll(rows.View(), query, nullptr, 0, &all);
+        std::vector<double> expected(rows.count(), 0);
+        for (const SparseHit& hit : all) {
+            expected[hit.position] = hit.score;
+        }
+        std::vector<uint32_t> positions(rows.count());
+        for (uint32_t i = 0; i < rows.count(); i++) {
+            positions[i] = i;
+            const SparseVector row = (*loaded)->Row(i);
+            const SparseRows view = rows.View();
+            REQUIRE(row.size() == view.offsets[i + 1] - view.offsets[i]);
+            for (size_t e = 0; e < row.size(); e++) {
+                REQUIRE(row[e].dimension == view.dimensions[view.offsets[i] + e]);
+                REQUIRE(row[e].weight == view.weights[view.offsets[i] + e]);
+            }
+        }
+        std::vector<double> scores(rows.count(), -1);
+        (*loaded)->ScoreRows(query, positions.data(), positions.size(), &space, scores.data());
+        REQUIRE(scores == expected);
+    }
+}
+
+TEST_CASE("damaged arrays of a sparse index are refused or harmless", "[sparse]") {
+    std::mt19937 random(4);
+    Work work;
+    SearchSpace space;
+    Shape shape;
+    shape.weights = 1;
+    shape.negative = 0.1;
+    const SparseRowList rows = RandomRows(shape, 300, &random);
+    const auto index = Build(rows, 64);
+    size_t refused = 0;
+    for (int round = 0; round < 3000; round++) {
+        Kept kept = Keep(*index);
+        const size_t which = random() % kSparseArrays;
+        char* const bytes = which == 0 ? kept.head.data() : kept.arrays[which].data();
+        const size_t size = which == 0 ? kept.head.size() : kept.arrays[which].bytes();
+        bytes[random() % size] ^= static_cast<char>(1 << random() % 8);
+        auto loaded = SparseIndex::Load(rows.count(), kept.head, kept.arrays);
+        if (!loaded.ok()) {
+            REQUIRE(loaded.status().code() == Code::kCorrupt);
+            refused++;
+            continue;
+        }
+        TopHits hits(10);
+        REQUIRE((*loaded)
+                    ->Search(RandomVector(shape, &random), {}, nullptr, 0, &hits, &space, nullptr,
+                             &work)
+                    .ok());
+    }
+    REQUIRE(refused > 1000);
+}
+
+TEST_CASE("sparse vectors are brought into their normal form", "[sparse]") {
+    SparseVector out;
+    const uint32_t dimensions[] = {7, 0, UINT32_MAX, 3};
+    const float weights[] = {1.5f, -2.0f, 0.25f, 0.0f};
+    REQUIRE(MakeSparseVector(dimensions, weights, 4, {}, &out).ok());
+    REQUIRE(out.size() == 3);
+    REQUIRE(out[0].dimension == 0);
+    REQUIRE(out[2].dimension == UINT32_MAX);
+    REQUIRE(MakeSparseVector(dimensions, nullptr, 4, {}, &out).ok());
+    REQUIRE(out.size() == 4);
+    REQUIRE(out[1].weight == 1.0f);
+    REQUIRE(MakeSparseVector(nullptr, nullptr, 0, {}, &out).ok());
+    REQUIRE(out.empty());
+
+    const uint32_t twice[] = {5, 9, 5};
+    REQUIRE(MakeSparseVector(twice, weights, 3, {}, &out).code() == Code::kInvalid);
+    const uint32_t twice_sorted[] = {5, 5, 9};
+    REQUIRE(MakeSparseVector(twice_sorted, weights, 3, {}, &out).code() == Code::kInvalid);
+    for (const float bad :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+        const float values[] = {1, bad};
+        REQUIRE(MakeSparseVector(dimensions, values, 2, {}, &out).code() == Code::kNotFinite);
+    }
+    SparseLimits limits;
+    limits.dimensions = 7;
+    REQUIRE(MakeSparseVector(dimensions, weights, 1, limits, &out).code() == Code::kDimension);
+    limits.dimensions = 8;
+    REQUIRE(MakeSparseVector(dimensions, weights, 1, limits, &out).ok());
+    limits.entries = 3;
+    REQUIRE(MakeSparseVector(dimensions, weights, 4, limits, &out).code() == Code::kLimit);
+    std::vector<uint32_t> many(kEntriesMax + 1);
+    REQUIRE(MakeSparseVector(many.data(), nullptr, many.size(), {}, &out).code() == Code::kLimit);
+}
+
+TEST_CASE("rows that are not in normal form are no index", "[sparse]") {
+    Work work;
+    const uint64_t offsets[] = {0, 2};
+    const uint32_t unsorted[] = {4, 1};
+    const uint32_t sorted[] = {1, 4};
+    const float weights[] = {1, 2};
+    const float zero[] = {1, 0};
+    REQUIRE(SparseIndex::Build({offsets, unsorted, weights, 1}, {}, &work).status().code() ==
+            Code::kInternal);
+    REQUIRE(SparseIndex::Build({offsets, sorted, zero, 1}, {}, &work).status().code() ==
+            Code::kInternal);
+    REQUIRE(SparseIndex::Build({offsets, sorted, weights, 1}, {}, &work).ok());
+    for (const uint32_t superblock_rows : {0u, 1u, 32u, 100u, 131072u}) {
+        IndexOptions options;
+        options.superblock_rows = superblock_rows;
+        REQUIRE(SparseIndex::Build({offsets, sorted, weights, 1}, options, &work).status().code() ==
+                Code::kOption);
+    }
+}
+
+TEST_CASE("impacts bound their weights from above, tightly", "[sparse]") {
+    std::mt19937 random(5);
+    for (int weights = 0; weights < 4; weights++) {
+        Shape shape;
+        shape.weights = weights;
+        shape.negative = 0.3;
+        const SparseRowList rows = RandomRows(shape, 500, &random);
+        std::vector<uint32_t> terms_of_entries;
+        const TermTable table = TermTable::Learn(rows.View(), &terms_of_entries);
+        const SparseRows view = rows.View();
+        for (size_t i = 0; i < terms_of_entries.size(); i++) {
+            const uint32_t term = terms_of_entries[i];
+            const double impact = table.Impact(term, view.weights[i]);
+            const double scale = std::fabs(static_cast<double>(table.scale(term)));
+            const double magnitude = std::fabs(static_cast<double>(view.weights[i]));
+            REQUIRE(impact >= 1);
+            REQUIRE(impact <= 255);
+            REQUIRE(magnitude <= scale * impact);
+            REQUIRE(magnitude > scale * (impact - 1));
+            REQUIRE((!table.IsExact(term) || magnitude == scale * impact));
+            REQUIRE((weights != 0 || table.IsExact(term)));
+        }
+    }
+}
+
+TEST_CASE("an interrupted sparse search stops", "[sparse]") {
+    std::mt19937 random(6);
+    const SparseRowList rows = RandomRows(Shape{}, 1000, &random);
+    const auto index = Build(rows, 64);
+    std::atomic<uint64_t> epoch{0};
+    Work work(&epoch, nullptr);
+    epoch = 1;
+    SearchSpace space;
+    TopHits hits(10);
+    REQUIRE(index->Search({{0, 1.0f}}, {}, nullptr, 0, &hits, &space, nullptr, &work).code() ==
+            Code::kInterrupted);
+    REQUIRE(SparseIndex::Build(rows.View(), {}, &work).status().code() == Code::kInterrupted);
+}
