@@ -16,6 +16,7 @@
 #include "engine/dense/effort_curve.h"
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_walk.h"
+#include "engine/dense/outsiders.h"
 #include "engine/dense/scalar_codes.h"
 #include "engine/dense/vector_rows.h"
 
@@ -61,21 +62,17 @@ public:
     const EffortCurve& curve() const { return curve_; }
     const GraphLinks& links() const { return links_; }
     size_t linked_count() const { return linked_; }
-    const std::vector<uint32_t>& zeros() const { return zeros_; }
+    const Outsiders& outsiders() const { return outsiders_; }
     uint64_t memory_bytes() const;
 
     // The nodes nearest to a query, nearest first, at most `ef`; vector: f32[dim], or bits. rows is
     // needed for its query side always and for its rows if needs_rows(). Repeats and zeros are not
-    // among them: see Repeats and zeros.
+    // among them: see outsiders.
     Status Search(const VectorRows& rows, const void* vector, size_t ef, WalkSpace* space,
                   std::vector<uint32_t>* nodes, Work* work) const;
-    // Nodes that repeat the vector of `node`, as a range in repeats().
-    std::pair<size_t, size_t> Repeats(uint32_t node) const;
-    uint32_t RepeatAt(size_t i) const { return repeats_[i].second; }
 
 private:
     GraphIndex() = default;
-    void FindOutsiders(const VectorRows& rows, std::vector<uint32_t>* inside);
     Status Calibrate(const VectorRows& rows, const std::vector<uint32_t>& held_out,
                      const std::vector<uint32_t>& inside, int threads, Work* work);
     void EncodeHead();
@@ -86,8 +83,7 @@ private:
     Buffer code_rows_;
     Buffer squared_norms_;  // L2 with codes
     size_t linked_ = 0;
-    std::vector<uint32_t> zeros_;                         // ascending
-    std::vector<std::pair<uint32_t, uint32_t>> repeats_;  // (node in the graph, its repeat), sorted
+    Outsiders outsiders_;
     EffortCurve curve_;
     std::string head_;
 };
