@@ -265,13 +265,19 @@ QUERN_API void quern_schema_key_text(quern_schema *s, const char *name); /* keys
 QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type, const char *options);
 /* dim: number of elements, 1 to 65536. Options:
 **   type=f32|f16|bf16|i8|bit   element type (default f32; bit under HAMMING)
-**   index=none|auto|graph      none (default): every search is exact; auto: segments of 2048 vectors or more get a
-**                              graph (HNSW: Malkov, Yashunin, TPAMI 2018); graph: of 64 or more
+**   index=none|auto|graph|lists  none (default): every search is exact; auto: segments of 2048 vectors or more get a
+**                              graph (HNSW: Malkov, Yashunin, TPAMI 2018); graph: of 64 or more; lists: of 64 or more get
+**                              cells around k-means centres. Lists are built sooner, and work with little memory: what
+**                              does not fit memory_mb is read from the file cell by cell. With it in memory a graph
+**                              answers sooner
 **   codes=auto|i8|4bit|f32     what a walk over the graph measures: 8-bit or 4-bit codes of each dimension, kept in
 **                              memory, a fourth or an eighth of f32 (auto: i8); f32: the vectors themselves. What codes
-**                              find is measured again with the stored vectors: distances are always true ones
+**                              find is measured again with the stored vectors: distances are always true ones. Lists keep a
+**                              copy of the vectors for f32, in the order of their cells
 **   m=N ef_build=N             links of a node (2 to 128, default 16; twice as many on the base level) and candidates
 **                              looked at when it is inserted (8 to 10000, default 200): more is better and slower to build
+**   lists=N                    cells of a segment (default: about 4 * sqrt(vectors); fewer where that leaves cells
+**                              empty or centres would take more than 64 MiB)
 ** Indexes are built by quern_optimize, quern_rebuild and background maintenance, never by a commit. Cost of a build: about
 ** as long as 10000 distances for each vector, shared out among `threads`; memory: the field's vectors, and about
 ** 8 * m + dim bytes for each. */
@@ -415,14 +421,18 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 /* threads=N (default: the database's), self=include|exclude, and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used
-**   ef=N           instead of recall: how many candidates a walk keeps
-**   refine=N       how many of them are measured again with the stored vectors (default: as the curve says; with ef: all) */
+**   ef=N           instead of recall: how many candidates a walk over a graph keeps
+**   nprobe=N       instead of recall: how many cells of a list index are opened; more if these hold less than k records,
+**                  fewer where bounds prove that the others hold nothing nearer
+**   refine=N       how many candidates are measured again with the stored vectors (default: as the curve says; with ef:
+**                  all; with nprobe: 10 * k). Each kind of index has its own knob and passes over the other */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log, segments without an
 ** index, and searches without a limit on k are exact; where an index was used, QUERN_FLAG_EXACT is not set. Always min(k, matches)
 ** results: a walk that meets too few live records is followed by a scan. Cost of an exact search: reads every vector of
-** the field once per block of queries. Cost through an index: about 20 * ef codes and `refine` vectors a query. */
+** the field once per block of queries. Cost through an index: about 20 * ef codes, or all codes in the cells
+** that are opened, and `refine` vectors a query. */
 QUERN_API int32_t quern_search(quern_query *q, quern_result **r, quern_error *err) QUERN_MUST_USE;
 
 /* ---- Results ------------------------------------------------------------------------------------- since 0.1 -- */

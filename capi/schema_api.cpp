@@ -44,7 +44,7 @@ Status MakeDense(const char* name, size_t dim, int32_t metric, const char* optio
     field->dim = static_cast<uint32_t>(dim);
     field->element = field->metric == Metric::kHamming ? Element::kBit : Element::kF32;
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"type", "index", "codes", "m", "ef_build"}, &list));
+    QUERN_TRY(ParseOptions(options, {"type", "index", "codes", "m", "ef_build", "lists"}, &list));
     IndexOptions index;
     for (const Option& option : list) {
         QUERN_ASSIGN(const bool taken, IndexOptions::Take(option.key, option.value, &index));

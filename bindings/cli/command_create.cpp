@@ -59,8 +59,8 @@ void AddCreateCommand(CLI::App* app) {
         ->allow_extra_args(false);
     command
         ->add_option("--index", options->index,
-                     "How the vector fields are indexed: 'index=none|auto|graph "
-                     "codes=auto|i8|4bit|f32 m=16 ef_build=200'")
+                     "How the vector fields are indexed: 'index=none|auto|graph|lists "
+                     "codes=auto|i8|4bit|f32 m=16 ef_build=200 lists=N'")
         ->type_name("OPTIONS");
     AddOpenOption(command, &options->open);
     command->footer(

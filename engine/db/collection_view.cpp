@@ -36,12 +36,13 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
     const std::shared_ptr<const IndexLeg> none;
     auto leg = std::make_shared<IndexLeg>();
     QUERN_ASSIGN(const Segment::IndexState loaded, segments[segment]->Index(connection, def, work));
-    if (loaded.index == nullptr) {
+    if ((loaded.index == nullptr && loaded.lists == nullptr) || loaded.damaged) {
         return none;
     }
     leg->index = loaded.index;
+    leg->lists = loaded.lists;
     QUERN_ASSIGN(leg->field, segments[segment]->Field(connection, def, work));
-    if (leg->index->needs_rows() && !leg->field->resident) {
+    if (leg->index != nullptr && leg->index->needs_rows() && !leg->field->resident) {
         return none;
     }
     QUERN_ASSIGN(leg->dead, DeadOf(connection, segment));

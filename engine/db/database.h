@@ -321,8 +321,9 @@ struct SearchRequest {
     int threads = 0;
     // How an index is used; without one a search is exact anyway.
     double recall = 0.95;  // wanted; decides when ef is 0. 1: exact
-    size_t ef = 0;
-    size_t refine = 0;  // 0: as many as the curve says
+    size_t ef = 0;         // of a graph
+    size_t nprobe = 0;     // of lists; as ef
+    size_t refine = 0;     // 0: as many as the curve says
 };
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,

@@ -8,10 +8,11 @@ namespace {
 
 // Below this an exact scan answers as fast as a graph and needs no building.
 constexpr uint64_t kGraphVectorsMin = 2048;
-// A graph of a handful has nothing to walk; also what index=graph asks at the least.
-constexpr uint64_t kGraphVectorsLeast = 64;
+// An index of a handful has nothing to choose; what index=graph and lists ask at the least.
+constexpr uint64_t kIndexVectorsLeast = 64;
 constexpr uint32_t kMMax = 128;
 constexpr uint32_t kEfBuildMax = 10000;
+constexpr uint32_t kListsMax = 1048576;
 
 Status Expected(const std::string& key, const std::string& value, const char* what) {
     return Status::Error(Code::kOption, "option %s=%s: expected %s", key.c_str(), value.c_str(),
@@ -42,8 +43,10 @@ Result<bool> IndexOptions::Take(const std::string& key, const std::string& value
             out->index = IndexChoice::kNone;
         } else if (value == "graph") {
             out->index = IndexChoice::kGraph;
+        } else if (value == "lists") {
+            out->index = IndexChoice::kLists;
         } else {
-            return Expected(key, value, "auto, none or graph");
+            return Expected(key, value, "auto, none, graph or lists");
         }
     } else if (key == "codes") {
         if (value == "auto") {
@@ -64,6 +67,10 @@ Result<bool> IndexOptions::Take(const std::string& key, const std::string& value
     } else if (key == "ef_build") {
         if (!ReadNumber(value, 8, kEfBuildMax, &out->ef_build)) {
             return Expected(key, value, "a whole number from 8 to 10000");
+        }
+    } else if (key == "lists") {
+        if (!ReadNumber(value, 1, kListsMax, &out->lists)) {
+            return Expected(key, value, "a whole number from 1 to 1048576");
         }
     } else {
         return false;
@@ -94,7 +101,9 @@ std::string IndexOptions::Text() const {
     const IndexOptions defaults;
     std::string text;
     const auto add = [&](const char* key, const std::string& value) {
-        text += (text.empty() ? "" : " ") + std::string(key) + "=" + value;
+        text += text.empty() ? "" : " ";
+        text += key;
+        text += "=" + value;
     };
     if (codes != defaults.codes) {
         add("codes", codes == CodesChoice::kF32    ? "f32"
@@ -105,7 +114,12 @@ std::string IndexOptions::Text() const {
         add("ef_build", std::to_string(ef_build));
     }
     if (index != defaults.index) {
-        add("index", index == IndexChoice::kAuto ? "auto" : "graph");
+        add("index", index == IndexChoice::kAuto    ? "auto"
+                     : index == IndexChoice::kGraph ? "graph"
+                                                    : "lists");
+    }
+    if (lists != defaults.lists) {
+        add("lists", std::to_string(lists));
     }
     if (m != defaults.m) {
         add("m", std::to_string(m));
@@ -113,10 +127,11 @@ std::string IndexOptions::Text() const {
     return text;
 }
 
-bool IndexOptions::WantsGraph(uint64_t vectors) const {
+bool IndexOptions::WantsIndex(uint64_t vectors) const {
     switch (index) {
         case IndexChoice::kNone: return false;
-        case IndexChoice::kGraph: return vectors >= kGraphVectorsLeast;
+        case IndexChoice::kGraph:
+        case IndexChoice::kLists: return vectors >= kIndexVectorsLeast;
         case IndexChoice::kAuto: return vectors >= kGraphVectorsMin;
     }
     return false;

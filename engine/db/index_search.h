@@ -1,5 +1,6 @@
-// One segment's graph index at work: plans the effort, walks, measures the nearest candidates with
-// the stored vectors, leaves the dead out, and puts in what stands outside the graph.
+// One segment's index at work: plans the effort, walks its graph or opens its lists, measures the
+// nearest candidates with the stored vectors, leaves the dead out, and puts in what stands outside
+// the graph.
 #pragma once
 
 #include <memory>
@@ -9,6 +10,7 @@
 #include "engine/db/collection_view.h"
 #include "engine/dense/flat.h"
 #include "engine/dense/graph_index.h"
+#include "engine/dense/list_index.h"
 
 namespace quern {
 
@@ -26,6 +28,7 @@ public:
     // What one thread needs.
     struct Space {
         dense::WalkSpace walk;
+        dense::ListSpace lists;
         std::vector<uint32_t> nodes;
         std::vector<uint32_t> picked;
         std::vector<float> distances;
@@ -43,6 +46,9 @@ public:
                std::vector<Candidate>* found, bool* enough, Work* work) const;
 
 private:
+    bool PlanLists(size_t k, const SearchRequest& request);
+    Status SearchLists(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                       Work* work) const;
     Status Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
 
     Segment* segment_ = nullptr;
@@ -50,7 +56,8 @@ private:
     std::shared_ptr<const IndexLeg> leg_;
     uint32_t source_ = 0;
     size_t k_ = 0;
-    dense::Effort effort_;
+    dense::Effort effort_;       // of a graph
+    dense::ProbeEffort probes_;  // of lists
 };
 
 // The spaces of a database handle, lent to searches: their memory is warm and need not be asked

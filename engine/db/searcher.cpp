@@ -337,7 +337,6 @@ private:
         if (!search.usable() || !search.Plan(queries_[0].limit, request_)) {
             return false;
         }
-        approximate_ = true;
         std::vector<std::vector<Candidate>> found(query_count_);
         std::vector<uint8_t> short_of(query_count_, 0);
         const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
@@ -362,6 +361,7 @@ private:
             // Too few of what the walks met is alive: the promise of min(k, n) needs a scan.
             return false;
         }
+        approximate_ = true;
         for (size_t q = 0; q < query_count_; q++) {
             candidates_[q].insert(candidates_[q].end(), found[q].begin(), found[q].end());
         }
