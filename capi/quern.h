@@ -267,8 +267,11 @@ QUERN_API void quern_schema_key_text(quern_schema *s, const char *name); /* keys
 QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type, const char *options);
 /* dim: number of elements, 1 to 65536. Options:
 **   type=f32|f16|bf16|i8|bit   element type (default f32; bit under HAMMING)
-**   index=none|auto|graph      none (default): every search is exact; auto: segments of 2048 vectors or more get a
-**                              graph (HNSW: Malkov, Yashunin, TPAMI 2018); graph: of 64 or more
+**   index=none|auto|graph|lists  none (default): every search is exact; auto: segments of 2048 vectors or more get a
+**                              graph (HNSW: Malkov, Yashunin, TPAMI 2018); graph: of 64 or more; lists: of 64 or more get
+**                              cells around k-means centres. Lists are built sooner, and work with little memory: what
+**                              does not fit memory_mb is read from the file cell by cell. With it in memory a graph
+**                              answers sooner
 **   codes=auto|f32|f16|bf16|i8|lvq8|4bit|lvq4|pq|1bit
 **                              what a walk over the graph measures. f32: the vectors themselves; anything else: codes kept
 **                              in memory, smaller than f32 by a factor of about 2 (f16, bf16), 4 (i8, lvq8), 8 (4bit,
@@ -276,13 +279,16 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **                              vector; pq: product codes, pairs of dimensions; 1bit: signs after a random rotation, which
 **                              state their error. What codes find is measured again with the stored vectors: distances are
 **                              always true ones. auto: 4bit, lvq4, i8 or lvq8, whichever takes least time for recall 0.95
-**                              and 0.99 when the index is built; pq or 1bit when memory_mb has no room for these
+**                              and 0.99 when the index is built; pq or 1bit when memory_mb has no room for these.
+**                              Lists take auto (i8), i8, 4bit, or f32: a copy of the vectors in the order of their cells
 **   fine=auto|memory|disk      where the stored vectors are while a search walks over codes: auto: in memory when memory_mb
 **                              allows that with ease, loaded bit by bit as searches look at them; memory: in memory if
 **                              memory_mb allows it at all, loaded by the first search; disk: in the file, single ones in the
 **                              cache (cache_mb)
 **   m=N ef_build=N             links of a node (2 to 128, default 16; twice as many on the base level) and candidates
 **                              looked at when it is inserted (8 to 10000, default 200): more is better and slower to build
+**   lists=N                    cells of a segment (default: about 4 * sqrt(vectors); fewer where that leaves cells
+**                              empty or centres would take more than 64 MiB)
 ** Indexes are built by quern_optimize, quern_rebuild and background maintenance, never by a commit. Cost of a build: about
 ** as long as 10000 distances for each vector, shared out among `threads`; memory: the field's vectors, and about
 ** 8 * m + dim bytes for each. Vectors of a field that asks for an index are merged into chunks of a few KiB, so that a look at
@@ -427,16 +433,21 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 /* threads=N (default: the database's), self=include|exclude, and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used
-**   ef=N           instead of recall: how many candidates a walk keeps
+**   ef=N           instead of recall: how many candidates a walk over a graph keeps
+**   nprobe=N       instead of recall: how many cells of a list index are opened; more if these hold less than k records,
+**                  fewer where bounds prove that the others hold nothing nearer. Each kind of index has its own knob and
+**                  passes over the other
 **   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
-**                  default; with ef: all), all, none, N. With none nothing is read, distances are those of the codes
-**                  (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give */
+**                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
+**                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give.
+**                  Lists take exact for 100 * k, and none for auto */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log, segments without an
 ** index, and searches without a limit on k are exact; where an index was used, QUERN_FLAG_EXACT is not set. Always min(k, matches)
 ** results: a walk that meets too few live records is followed by a scan. Cost of an exact search: reads every vector of
-** the field once per block of queries. Cost through an index: about 20 * ef codes and `refine` vectors a query. */
+** the field once per block of queries. Cost through an index: about 20 * ef codes, or all codes in the cells
+** that are opened, and `refine` vectors a query. */
 QUERN_API int32_t quern_search(quern_query *q, quern_result **r, quern_error *err) QUERN_MUST_USE;
 
 /* ---- Results ------------------------------------------------------------------------------------- since 0.1 -- */

@@ -365,16 +365,18 @@ void quern_query_options(quern_query* q, const char* options) {
     if (IsQuery(q)) {
         Remember(&q->error, [&]() -> Status {
             std::vector<Option> list;
-            QUERN_TRY(ParseOptions(options, {"threads", "self", "recall", "ef", "refine"}, &list));
+            QUERN_TRY(ParseOptions(options, {"threads", "self", "recall", "ef", "nprobe", "refine"},
+                                   &list));
             for (const Option& option : list) {
                 if (option.key == "threads") {
                     int64_t threads = 0;
                     QUERN_TRY(ParseInteger(option, 1, 256, &threads));
                     q->request.threads = static_cast<int>(threads);
-                } else if (option.key == "ef") {
+                } else if (option.key == "ef" || option.key == "nprobe") {
                     int64_t number = 0;
                     QUERN_TRY(ParseInteger(option, 1, kEffortMax, &number));
-                    q->request.ef = static_cast<size_t>(number);
+                    (option.key == "ef" ? q->request.ef : q->request.nprobe) =
+                        static_cast<size_t>(number);
                 } else if (option.key == "refine") {
                     QUERN_TRY(ParseRefine(option, &q->request));
                 } else if (option.key == "recall") {

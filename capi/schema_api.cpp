@@ -44,7 +44,8 @@ Status MakeDense(const char* name, size_t dim, int32_t metric, const char* optio
     field->dim = static_cast<uint32_t>(dim);
     field->element = field->metric == Metric::kHamming ? Element::kBit : Element::kF32;
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"type", "index", "codes", "fine", "m", "ef_build"}, &list));
+    QUERN_TRY(
+        ParseOptions(options, {"type", "index", "codes", "fine", "m", "ef_build", "lists"}, &list));
     IndexOptions index;
     for (const Option& option : list) {
         QUERN_ASSIGN(const bool taken, IndexOptions::Take(option.key, option.value, &index));
@@ -64,6 +65,10 @@ Status MakeDense(const char* name, size_t dim, int32_t metric, const char* optio
         } else {
             return BadValue(option, "f32, f16, bf16, i8 or bit");
         }
+    }
+    if (index.index == IndexChoice::kLists && !index.ListsTakeCodes()) {
+        return Status::Error(Code::kOption,
+                             "field '%s': index=lists takes codes=auto, i8, 4bit or f32", name);
     }
     if ((field->metric == Metric::kHamming) != (field->element == Element::kBit)) {
         return Status::Error(Code::kInvalid,

@@ -56,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             std::abort();
         }
         for (const uint32_t node : nodes) {
-            static_cast<void>((*index)->Repeats(node));
+            static_cast<void>((*index)->outsiders().Repeats(node));
         }
     }
     return 0;

@@ -35,6 +35,7 @@ struct SearchOptions {
     size_t k = 10;
     size_t threads = 0;
     size_t ef = 0;
+    size_t nprobe = 0;
     double max_distance = 0;
     bool with_max_distance = false;
     bool batch = false, json = false, hits = false, timing = false, self = false, stats = false;
@@ -76,8 +77,8 @@ public:
         if (!options.refine.empty()) {
             knobs += " refine=" + options.refine;
         }
-        const std::pair<const char*, size_t> numbers[] = {{" threads=", options.threads},
-                                                          {" ef=", options.ef}};
+        const std::pair<const char*, size_t> numbers[] = {
+            {" threads=", options.threads}, {" ef=", options.ef}, {" nprobe=", options.nprobe}};
         for (const auto& [name, value] : numbers) {
             knobs += value > 0 ? name + std::to_string(value) : "";
         }
@@ -429,7 +430,11 @@ void AddSearchCommand(CLI::App* app) {
         ->type_name("SHARE");
     command
         ->add_option("--ef", options->ef,
-                     "Instead of --recall: how many candidates a walk over the index keeps")
+                     "Instead of --recall: how many candidates a walk over a graph keeps")
+        ->check(CLI::Range(1, 1048576));
+    command
+        ->add_option("--nprobe", options->nprobe,
+                     "Instead of --recall: how many cells of a list index are opened")
         ->check(CLI::Range(1, 1048576));
     command
         ->add_option("--refine", options->refine,

@@ -36,14 +36,15 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
     const std::shared_ptr<const IndexLeg> none;
     auto leg = std::make_shared<IndexLeg>();
     QUERN_ASSIGN(const Segment::IndexState loaded, segments[segment]->Index(connection, def, work));
-    if (loaded.index == nullptr) {
+    if ((loaded.index == nullptr && loaded.lists == nullptr) || loaded.damaged) {
         return none;
     }
     leg->index = loaded.index;
-    QUERN_ASSIGN(leg->field, leg->index->needs_rows()
-                                 ? segments[segment]->Field(connection, def, work)
-                                 : segments[segment]->FieldForLooks(connection, def, work));
-    if (leg->index->needs_rows() && !leg->field->resident) {
+    leg->lists = loaded.lists;
+    const bool needs_rows = leg->index != nullptr && leg->index->needs_rows();
+    QUERN_ASSIGN(leg->field, needs_rows ? segments[segment]->Field(connection, def, work)
+                                        : segments[segment]->FieldForLooks(connection, def, work));
+    if (needs_rows && !leg->field->resident) {
         segments[segment]->NoteIndexNeeds(leg->field->vectors->raw_bytes());
         return none;
     }

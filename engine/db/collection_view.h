@@ -62,9 +62,13 @@ Status InCollection(const storage::CollectionInfo& info, Status status);
 // What a search needs to ask the index of one field of one segment.
 struct IndexLeg {
     const SegmentField* field = nullptr;
-    const dense::GraphIndex* index = nullptr;
+    const dense::GraphIndex* index = nullptr;  // or
+    const LoadedLists* lists = nullptr;
     CollectionView::Dead dead;
     size_t alive = 0;  // vectors of live records
+    const dense::Outsiders& outsiders() const {
+        return lists != nullptr ? lists->index->outsiders() : index->outsiders();
+    }
     bool Alive(uint32_t node) const {
         if (!dead.bits) {
             return true;

@@ -332,7 +332,8 @@ struct SearchRequest {
     int threads = 0;
     // How an index is used; without one a search is exact anyway.
     double recall = 0.95;  // wanted; decides when ef is 0. 1: exact
-    size_t ef = 0;
+    size_t ef = 0;         // of a graph
+    size_t nprobe = 0;     // of lists; as ef
     Refine refine_how = Refine::kAuto;
     size_t refine = 0;  // with Refine::kCount
 };

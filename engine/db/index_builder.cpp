@@ -60,16 +60,7 @@ public:
                 return {};
             }));
         }
-        dense::GraphIndexOptions options;
-        options.m = wanted.m;
-        options.ef_build = wanted.ef_build;
-        options.codes = wanted.Codes(job_.def);
-        options.index_bytes = static_cast<uint64_t>(database_->budget()->limit);
-        options.vectors_in_memory = field->resident;
-        options.threads = database_->threads();
-        QUERN_ASSIGN(const std::unique_ptr<dense::GraphIndex> index,
-                     dense::GraphIndex::Build(rows, options, work_));
-        const Status status = Write(*index);
+        const Status status = BuildAndWrite(rows, wanted, field->resident);
         if (!status.ok() && building_ != 0) {
             Abandon();
         }
@@ -98,10 +89,48 @@ private:
         return Result<Database::WriteStart>(std::move(start));
     }
 
-    Status Write(const dense::GraphIndex& index) {
+    Status BuildAndWrite(const dense::VectorRows& rows, const IndexOptions& wanted,
+                         bool vectors_in_memory) {
+        std::vector<std::pair<PartKind, dense::IndexArrayView>> arrays;
+        if (wanted.index == IndexChoice::kLists) {
+            dense::ListIndexOptions options;
+            options.lists = wanted.lists;
+            options.codes = wanted.Codes(job_.def);
+            options.codes = options.codes == dense::CodeChoice::kAuto ? dense::CodeChoice::k8Bit
+                                                                      : options.codes;
+            options.threads = database_->threads();
+            QUERN_ASSIGN(const std::unique_ptr<dense::ListIndex> index,
+                         dense::ListIndex::Build(rows, options, work_));
+            for (size_t number = 0; number < dense::kListArrays; number++) {
+                const auto array = static_cast<dense::ListArray>(number);
+                arrays.emplace_back(ListPartKind(array), index->Array(array));
+            }
+            return Write(arrays);
+        }
+        dense::GraphIndexOptions options;
+        options.m = wanted.m;
+        options.ef_build = wanted.ef_build;
+        options.codes = wanted.Codes(job_.def);
+        options.index_bytes = static_cast<uint64_t>(database_->budget()->limit);
+        options.vectors_in_memory = vectors_in_memory;
+        options.threads = database_->threads();
+        QUERN_ASSIGN(const std::unique_ptr<dense::GraphIndex> index,
+                     dense::GraphIndex::Build(rows, options, work_));
         for (size_t number = 0; number < dense::kIndexArrays; number++) {
-            QUERN_TRY(WriteArray(static_cast<int64_t>(number),
-                                 index.Array(static_cast<dense::IndexArray>(number))));
+            const auto array = static_cast<dense::IndexArray>(number);
+            arrays.emplace_back(IndexPartKind(array), index->Array(array));
+        }
+        return Write(arrays);
+    }
+
+    // Every index part that the field may have, of any kind.
+    static bool IsIndexPart(const storage::PartInfo& part) {
+        return part.kind >= PartKind::kGraphHead && part.kind <= PartKind::kListNorms;
+    }
+
+    Status Write(const std::vector<std::pair<PartKind, dense::IndexArrayView>>& arrays) {
+        for (const auto& [kind, array] : arrays) {
+            QUERN_TRY(WriteArray(kind, array));
         }
         QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
         storage::Connection* connection = start.writer->connection();
@@ -110,12 +139,10 @@ private:
         QUERN_ASSIGN(const auto segments,
                      storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
         for (const storage::SegmentInfo& segment : segments) {
-            if (segment.id == job_.segment->info().id) {
-                for (size_t number = 0; number < dense::kIndexArrays; number++) {
-                    if (const storage::PartInfo* old = segment.Find(
-                            IndexPartKind(static_cast<dense::IndexArray>(number)), job_.def.id)) {
-                        QUERN_TRY(storage::RemovePart(connection, *old));
-                    }
+            for (const storage::PartInfo& part : segment.parts) {
+                if (segment.id == job_.segment->info().id && part.field == job_.def.id &&
+                    IsIndexPart(part)) {
+                    QUERN_TRY(storage::RemovePart(connection, part));
                 }
             }
         }
@@ -128,7 +155,7 @@ private:
         return start.writer->Commit();
     }
 
-    Status WriteArray(int64_t number, const dense::IndexArrayView& array) {
+    Status WriteArray(PartKind kind, const dense::IndexArrayView& array) {
         if (array.items == 0) {
             return {};
         }
@@ -144,10 +171,9 @@ private:
             }
             if (!writer) {
                 QUERN_ASSIGN(writer, storage::PartWriter::Create(
-                                         connection, building_, job_.def.id,
-                                         IndexPartKind(static_cast<dense::IndexArray>(number)),
-                                         array.item_bytes, array.element_bytes,
-                                         job_.segment->info().generation, storage::Effort::kLoad));
+                                         connection, building_, job_.def.id, kind, array.item_bytes,
+                                         array.element_bytes, job_.segment->info().generation,
+                                         storage::Effort::kLoad));
             }
             const uint64_t count = std::min(step, array.items - done);
             QUERN_TRY(
@@ -192,17 +218,24 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
                 for (const DenseDef& def : view->info->schema.dense) {
                     const storage::PartInfo* vectors =
                         segment->info().Find(PartKind::kVectors, def.id);
-                    if (vectors == nullptr || !IndexOptions::Of(def).WantsGraph(vectors->items)) {
+                    if (vectors == nullptr || !IndexOptions::Of(def).WantsIndex(vectors->items)) {
                         continue;
                     }
-                    if (segment->info().Find(PartKind::kGraphHead, def.id) != nullptr) {
+                    if (segment->info().Find(IndexOptions::Of(def).HeadKind(), def.id) != nullptr) {
                         if (!rules.check_present) {
                             continue;
                         }
                         QUERN_ASSIGN(const Segment::IndexState state,
                                      segment->Index(connection, def, work));
-                        if (!state.damaged) {
+                        if (!state.damaged && state.lists == nullptr) {
                             continue;
+                        }
+                        if (!state.damaged) {
+                            const Status rows = CheckRows(connection, *state.lists, work);
+                            if (rows.code() != Code::kCorrupt) {
+                                QUERN_TRY(rows);
+                                continue;
+                            }
                         }
                     }
                     jobs.push_back({segment, def});

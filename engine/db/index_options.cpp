@@ -10,10 +10,11 @@ namespace {
 
 // Below this an exact scan answers as fast as a graph and needs no building.
 constexpr uint64_t kGraphVectorsMin = 2048;
-// A graph of a handful has nothing to walk; also what index=graph asks at the least.
-constexpr uint64_t kGraphVectorsLeast = 64;
+// An index of a handful has nothing to choose; what index=graph and lists ask at the least.
+constexpr uint64_t kIndexVectorsLeast = 64;
 constexpr uint32_t kMMax = 128;
 constexpr uint32_t kEfBuildMax = 10000;
+constexpr uint32_t kListsMax = 1048576;
 
 struct CodeName {
     const char* name;
@@ -56,8 +57,10 @@ Result<bool> IndexOptions::Take(const std::string& key, const std::string& value
             out->index = IndexChoice::kNone;
         } else if (value == "graph") {
             out->index = IndexChoice::kGraph;
+        } else if (value == "lists") {
+            out->index = IndexChoice::kLists;
         } else {
-            return Expected(key, value, "auto, none or graph");
+            return Expected(key, value, "auto, none, graph or lists");
         }
     } else if (key == "codes") {
         const auto known = std::find_if(std::begin(kCodeNames), std::end(kCodeNames),
@@ -83,6 +86,10 @@ Result<bool> IndexOptions::Take(const std::string& key, const std::string& value
     } else if (key == "ef_build") {
         if (!ReadNumber(value, 8, kEfBuildMax, &out->ef_build)) {
             return Expected(key, value, "a whole number from 8 to 10000");
+        }
+    } else if (key == "lists") {
+        if (!ReadNumber(value, 1, kListsMax, &out->lists)) {
+            return Expected(key, value, "a whole number from 1 to 1048576");
         }
     } else {
         return false;
@@ -113,7 +120,9 @@ std::string IndexOptions::Text() const {
     const IndexOptions defaults;
     std::string text;
     const auto add = [&](const char* key, const std::string& value) {
-        text += (text.empty() ? "" : " ") + std::string(key) + "=" + value;
+        text += text.empty() ? "" : " ";
+        text += key;
+        text += "=" + value;
     };
     if (codes != defaults.codes) {
         add("codes",
@@ -128,7 +137,12 @@ std::string IndexOptions::Text() const {
         add("fine", fine == FineChoice::kMemory ? "memory" : "disk");
     }
     if (index != defaults.index) {
-        add("index", index == IndexChoice::kAuto ? "auto" : "graph");
+        add("index", index == IndexChoice::kAuto    ? "auto"
+                     : index == IndexChoice::kGraph ? "graph"
+                                                    : "lists");
+    }
+    if (lists != defaults.lists) {
+        add("lists", std::to_string(lists));
     }
     if (m != defaults.m) {
         add("m", std::to_string(m));
@@ -136,10 +150,11 @@ std::string IndexOptions::Text() const {
     return text;
 }
 
-bool IndexOptions::WantsGraph(uint64_t vectors) const {
+bool IndexOptions::WantsIndex(uint64_t vectors) const {
     switch (index) {
         case IndexChoice::kNone: return false;
-        case IndexChoice::kGraph: return vectors >= kGraphVectorsLeast;
+        case IndexChoice::kGraph:
+        case IndexChoice::kLists: return vectors >= kIndexVectorsLeast;
         case IndexChoice::kAuto: return vectors >= kGraphVectorsMin;
     }
     return false;

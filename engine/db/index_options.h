@@ -6,10 +6,11 @@
 
 #include "engine/dense/graph_index.h"
 #include "storage/base/schema.h"
+#include "storage/chunk_store.h"
 
 namespace quern {
 
-enum class IndexChoice { kAuto, kNone, kGraph };
+enum class IndexChoice { kAuto, kNone, kGraph, kLists };
 // Where the stored vectors are while an index with codes searches: in memory when memory_mb allows
 // that with ease, loaded bit by bit; in memory from the first search; in the file.
 enum class FineChoice { kAuto, kMemory, kDisk };
@@ -20,6 +21,7 @@ struct IndexOptions {
     FineChoice fine = FineChoice::kAuto;
     uint32_t m = 16;
     uint32_t ef_build = 200;
+    uint32_t lists = 0;  // 0: by the number of vectors
 
     // Takes one "key=value"; kOption with what is expected. False: not a key of ours.
     static Result<bool> Take(const std::string& key, const std::string& value, IndexOptions* out);
@@ -29,11 +31,22 @@ struct IndexOptions {
     // Only what differs from the defaults; keys sorted.
     std::string Text() const;
 
-    // Whether a segment with so many vectors of the field gets a graph.
-    bool WantsGraph(uint64_t vectors) const;
+    // Whether a segment with so many vectors of the field gets an index, and of which kind: that of
+    // the head of its parts.
+    bool WantsIndex(uint64_t vectors) const;
+    storage::PartKind HeadKind() const {
+        return index == IndexChoice::kLists ? storage::PartKind::kListHead
+                                            : storage::PartKind::kGraphHead;
+    }
     dense::CodeChoice Codes(const DenseDef& def) const;
+    // Whether lists can have the codes that were asked for.
+    bool ListsTakeCodes() const {
+        return codes == dense::CodeChoice::kAuto || codes == dense::CodeChoice::kNone ||
+               codes == dense::CodeChoice::k8Bit || codes == dense::CodeChoice::k4Bit;
+    }
 };
 
-inline constexpr const char* kIndexOptionKeys[] = {"index", "codes", "fine", "m", "ef_build"};
+inline constexpr const char* kIndexOptionKeys[] = {"index", "codes",    "fine",
+                                                   "m",     "ef_build", "lists"};
 
 }  // namespace quern

@@ -23,6 +23,10 @@ constexpr size_t kBoundGroup = 16;
 // this recall or more gets three.
 constexpr double kSafeRecall = 0.98;
 constexpr float kSafeErrors = 3 / 1.9f;
+// With nprobe and without refine: candidates for each result.
+constexpr size_t kRefineOfProbes = 10;
+// And for refine=exact.
+constexpr size_t kRefineOfProbesMost = 100;
 
 }  // namespace
 
@@ -49,6 +53,9 @@ Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t 
 
 bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     k_ = k;
+    if (leg_->lists != nullptr) {
+        return PlanLists(k, request);
+    }
     const size_t count = leg_->field->count();
     refine_ = request.refine_how;
     if (request.ef > 0) {
@@ -75,6 +82,67 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     by_bound_ = leg_->index->states_error() && refine_ == Refine::kAuto;
     bound_errors_ = request.recall >= kSafeRecall ? kSafeErrors : 1.0f;
     return effort_.ef < count / kRowsPerPlace || request.ef > 0;
+}
+
+bool IndexSearch::PlanLists(size_t k, const SearchRequest& request) {
+    const dense::ListIndex& index = *leg_->lists->index;
+    if (leg_->lists->damaged) {
+        return false;
+    }
+    // Nothing is answered by codes alone, and all that is scored are too many to be measured.
+    refine_ = request.refine_how == Refine::kNone ? Refine::kAuto : request.refine_how;
+    if (request.nprobe > 0) {
+        probes_ = {request.nprobe, kRefineOfProbes * k};
+    } else if (!index.curve().Find(k, request.recall, index.rows_per_cell(), &probes_)) {
+        return false;
+    }
+    if (refine_ == Refine::kCount) {
+        probes_.refine = request.refine;
+    } else if (refine_ != Refine::kAuto) {
+        probes_.refine = std::max(probes_.refine, kRefineOfProbesMost * k);
+    }
+    const double factor = leg_->alive == 0 ? kDeadFactorMax + 1
+                                           : static_cast<double>(leg_->field->count()) /
+                                                 static_cast<double>(leg_->alive);
+    if (factor > kDeadFactorMax) {
+        return false;
+    }
+    probes_.nprobe = static_cast<size_t>(std::ceil(static_cast<double>(probes_.nprobe) * factor));
+    probes_.refine = std::max(probes_.refine, k);
+    // Vectors themselves are as dear in a cell as in a scan.
+    return request.nprobe > 0 || probes_.nprobe * (index.with_codes() ? 1 : 2) < index.cell_count();
+}
+
+Status IndexSearch::SearchLists(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                                Work* work) const {
+    const dense::ListIndex& index = *leg_->lists->index;
+    dense::ListQuery wanted;
+    wanted.vector = query.query.vector;
+    wanted.k = k_;
+    wanted.effort = probes_;
+    wanted.bound = query.max_distance;
+    if (leg_->dead.bits) {
+        wanted.wanted = [this](uint32_t node) {
+            if (leg_->Alive(node)) {
+                return true;
+            }
+            const auto [first, last] = leg_->outsiders().Repeats(node);
+            for (size_t i = first; i < last; i++) {
+                if (leg_->Alive(leg_->outsiders().RepeatAt(i))) {
+                    return true;
+                }
+            }
+            return false;
+        };
+    }
+    wanted.measure = [&](const uint32_t* nodes, size_t count, float* distances) -> Status {
+        space->picked.assign(nodes, nodes + count);
+        QUERN_TRY(Measure(snapshot, query, space));
+        std::copy(space->distances.begin(), space->distances.end(), distances);
+        return {};
+    };
+    FileCells cells(snapshot, *leg_->lists);
+    return index.Search(wanted, &cells, &space->lists, &space->nodes, work);
 }
 
 Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const {
@@ -164,29 +232,44 @@ Status IndexSearch::MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& q
 
 Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                         std::vector<Candidate>* found, bool* enough, Work* work) const {
-    space->bounds.errors = bound_errors_;
-    QUERN_TRY(leg_->index->Search(leg_->field->Rows(*def_), query.query.vector, effort_.ef,
-                                  &space->walk, &space->nodes, work,
-                                  by_bound_ ? &space->bounds : nullptr));
-    space->tally.scored += space->walk.scored;
+    size_t refine = effort_.refine;
+    if (leg_->lists != nullptr) {
+        refine = probes_.refine;
+        const Status status = SearchLists(snapshot, query, space, work);
+        if (status.code() == Code::kCorrupt) {
+            // A chunk that only this search has come to.
+            segment_->MarkDamaged(*leg_->lists);
+            *enough = false;
+            return {};
+        }
+        QUERN_TRY(status);
+        space->tally.scored += space->lists.scored;
+    } else {
+        space->bounds.errors = bound_errors_;
+        QUERN_TRY(leg_->index->Search(leg_->field->Rows(*def_), query.query.vector, effort_.ef,
+                                      &space->walk, &space->nodes, work,
+                                      by_bound_ ? &space->bounds : nullptr));
+        space->tally.scored += space->walk.scored;
+    }
+    const dense::Outsiders& outsiders = leg_->outsiders();
     space->picked.clear();
     space->places.clear();
     space->least.clear();
     for (uint32_t place = 0; place < space->nodes.size(); place++) {
         const uint32_t node = space->nodes[place];
-        if (space->picked.size() >= effort_.refine) {
+        if (space->picked.size() >= refine) {
             break;
         }
         if (leg_->Alive(node)) {
             space->picked.push_back(node);
             space->places.push_back(place);
         }
-        const auto [first, last] = leg_->index->Repeats(node);
+        const auto [first, last] = outsiders.Repeats(node);
         // Repeats stand in key order, so the first k of them are enough.
         size_t taken = 0;
         for (size_t i = first; i < last && taken < k_; i++) {
-            if (leg_->Alive(leg_->index->RepeatAt(i))) {
-                space->picked.push_back(leg_->index->RepeatAt(i));
+            if (leg_->Alive(outsiders.RepeatAt(i))) {
+                space->picked.push_back(outsiders.RepeatAt(i));
                 space->places.push_back(place);
                 taken++;
             }
@@ -197,7 +280,7 @@ Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space
     }
     const size_t walked = space->picked.size();
     size_t taken = 0;
-    for (const uint32_t node : leg_->index->zeros()) {
+    for (const uint32_t node : outsiders.zeros()) {
         if (taken == k_) {
             break;
         }
@@ -217,8 +300,8 @@ Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space
     }
     // Zeros are near everything under some metrics, far under others: they may not stand in for
     // what a walk should have found.
-    const size_t linked_alive = leg_->alive - std::min(leg_->alive, leg_->index->zeros().size());
-    *enough = walked >= std::min(k_, linked_alive);
+    const size_t linked_alive = leg_->alive - std::min(leg_->alive, outsiders.zeros().size());
+    *enough = leg_->lists != nullptr || walked >= std::min(k_, linked_alive);
     for (size_t i = 0; i < space->picked.size(); i++) {
         if (space->distances[i] <= query.max_distance) {
             found->push_back({space->distances[i], source_, leg_->field->record(space->picked[i])});

@@ -1,5 +1,6 @@
-// One segment's graph index at work: plans the effort, walks, measures the nearest candidates with
-// the stored vectors, leaves the dead out, and puts in what stands outside the graph.
+// One segment's index at work: plans the effort, walks its graph or opens its lists, measures the
+// nearest candidates with the stored vectors, leaves the dead out, and puts in what stands outside
+// the graph.
 #pragma once
 
 #include <memory>
@@ -10,6 +11,7 @@
 #include "engine/db/search_tally.h"
 #include "engine/dense/flat.h"
 #include "engine/dense/graph_index.h"
+#include "engine/dense/list_index.h"
 
 namespace quern {
 
@@ -30,6 +32,7 @@ public:
     // What one thread needs.
     struct Space {
         dense::WalkSpace walk;
+        dense::ListSpace lists;
         std::vector<uint32_t> nodes;
         std::vector<uint32_t> picked;
         std::vector<uint32_t> places;  // of the picked in the walk's pool; repeats share one
@@ -54,6 +57,9 @@ public:
                std::vector<Candidate>* found, bool* enough, Work* work) const;
 
 private:
+    bool PlanLists(size_t k, const SearchRequest& request);
+    Status SearchLists(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                       Work* work) const;
     Status Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
     // For candidates whose least distance is known: the most promising first, and no more once none
     // of the rest can enter the result. These are dropped from what was picked.
@@ -65,7 +71,8 @@ private:
     std::shared_ptr<const IndexLeg> leg_;
     uint32_t source_ = 0;
     size_t k_ = 0;
-    dense::Effort effort_;
+    dense::Effort effort_;       // of a graph
+    dense::ProbeEffort probes_;  // of lists
     bool by_bound_ = false;   // candidates are measured as long as their bounds promise something
     float bound_errors_ = 1;  // of those that the codes state
     Refine refine_ = Refine::kAuto;

@@ -344,7 +344,6 @@ private:
         if (!search.usable() || !search.Plan(queries_[0].limit, request_)) {
             return false;
         }
-        approximate_ = true;
         table_->flags |= search.unrefined() ? 4u : 0u;
         std::vector<std::vector<Candidate>> found(query_count_);
         std::vector<uint8_t> short_of(query_count_, 0);
@@ -373,6 +372,7 @@ private:
             // Too few of what the walks met is alive: the promise of min(k, n) needs a scan.
             return false;
         }
+        approximate_ = true;
         for (size_t q = 0; q < query_count_; q++) {
             candidates_[q].insert(candidates_[q].end(), found[q].begin(), found[q].end());
         }

@@ -242,9 +242,31 @@ Status Segment::LoadNorms(storage::Connection* connection, const DenseDef& def, 
     return {};
 }
 
-Result<std::unique_ptr<dense::GraphIndex>> Segment::LoadIndex(storage::Connection* connection,
-                                                              const DenseDef& def, size_t count,
-                                                              Work* work) {
+// Leaves *loaded empty when there is no index or no memory for it.
+Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, LoadedIndex* loaded,
+                          Work* work) {
+    if (info_.Find(storage::PartKind::kListHead, def.id) != nullptr) {
+        QUERN_ASSIGN(const SegmentField* const field, FieldShape(connection, def));
+        QUERN_ASSIGN(loaded->lists,
+                     LoadLists(connection, info_, def, field->count(), *budget_, work));
+        return {};
+    }
+    uint64_t bytes = 0;
+    for (const storage::PartInfo& part : info_.parts) {
+        if (part.field == def.id && part.kind >= storage::PartKind::kGraphHead &&
+            part.kind <= storage::PartKind::kGraphNorms) {
+            bytes += part.raw_bytes();
+        }
+    }
+    if (bytes == 0) {
+        return {};
+    }
+    if (!budget_->Allows(bytes)) {
+        NoteIndexNeeds(bytes);
+        return {};
+    }
+    index_needs_ = 0;
+    QUERN_ASSIGN(const SegmentField* const field, FieldShape(connection, def));
     std::string head;
     Buffer arrays[dense::kIndexArrays];
     for (size_t number = 0; number < dense::kIndexArrays; number++) {
@@ -263,7 +285,9 @@ Result<std::unique_ptr<dense::GraphIndex>> Segment::LoadIndex(storage::Connectio
             QUERN_TRY(work->Check("load", number, dense::kIndexArrays));
         }
     }
-    return dense::GraphIndex::Load(def.element, def.metric, def.dim, count, head, arrays);
+    QUERN_ASSIGN(loaded->index, dense::GraphIndex::Load(def.element, def.metric, def.dim,
+                                                        field->count(), head, arrays));
+    return {};
 }
 
 Result<Segment::IndexState> Segment::Index(storage::Connection* connection, const DenseDef& def,
@@ -271,37 +295,21 @@ Result<Segment::IndexState> Segment::Index(storage::Connection* connection, cons
     std::lock_guard<std::mutex> lock(mutex_);
     const auto found = indexes_.find(def.id);
     if (found != indexes_.end()) {
-        return IndexState{found->second.index.get(), found->second.damaged};
+        return found->second.state();
     }
-    uint64_t bytes = 0;
-    for (const storage::PartInfo& part : info_.parts) {
-        if (part.field == def.id && part.kind >= storage::PartKind::kGraphHead &&
-            part.kind <= storage::PartKind::kGraphNorms) {
-            bytes += part.raw_bytes();
-        }
-    }
-    if (bytes == 0) {
-        return IndexState{};
-    }
-    if (!budget_->Allows(bytes)) {
-        NoteIndexNeeds(bytes);
-        return IndexState{};
-    }
-    index_needs_ = 0;
-    QUERN_ASSIGN(const SegmentField* const field, FieldShape(connection, def));
-    Result<std::unique_ptr<dense::GraphIndex>> index =
-        LoadIndex(connection, def, field->count(), work);
     LoadedIndex loaded;
-    if (index.ok()) {
-        loaded.index = std::move(*index);
-    } else if (index.status().code() == Code::kCorrupt) {
+    const Status status = LoadIndex(connection, def, &loaded, work);
+    if (status.code() == Code::kCorrupt) {
+        loaded = LoadedIndex();
         loaded.damaged = true;
         degraded_ = true;
     } else {
-        return index.status();
+        QUERN_TRY(status);
     }
-    const IndexState state{loaded.index.get(), loaded.damaged};
-    indexes_[def.id] = std::move(loaded);
+    const IndexState state = loaded.state();
+    if (state.index != nullptr || state.lists != nullptr || state.damaged) {
+        indexes_[def.id] = std::move(loaded);
+    }
     return state;
 }
 

@@ -17,6 +17,7 @@
 
 #include "engine/db/fine_vectors.h"
 #include "engine/db/index_options.h"
+#include "engine/db/list_cells.h"
 #include "engine/dense/graph_index.h"
 #include "storage/base/buffer.h"
 #include "storage/base/schema.h"
@@ -117,10 +118,11 @@ public:
     // Elements of the vector of a record; no data when absent. Valid until the cache is used again.
     Result<BytesView> Vector(storage::Connection* connection, const DenseDef& def, uint32_t record,
                              ChunkCache* cache);
-    // The graph index of a field, loaded on first use. NULL when there is none, when memory does
-    // not allow it, or when it is damaged: then searches are exact.
+    // The index of a field, loaded on first use: a graph or lists. NULL when there is none, when
+    // memory does not allow it, or when it is damaged: then searches are exact.
     struct IndexState {
         const dense::GraphIndex* index = nullptr;
+        const LoadedLists* lists = nullptr;
         bool damaged = false;
     };
     Result<IndexState> Index(storage::Connection* connection, const DenseDef& def, Work* work);
@@ -130,6 +132,11 @@ public:
     // Some index was not used because memory_mb does not allow so many bytes more.
     void NoteIndexNeeds(uint64_t bytes) {
         index_needs_ = static_cast<uint64_t>(budget_->Total()) + bytes;
+    }
+    // For those who find out later than Index that a list index is damaged.
+    void MarkDamaged(const LoadedLists& lists) {
+        lists.damaged = true;
+        degraded_ = true;
     }
 
     // Int keys that somebody has looked up before: a record's key never changes, and asking the
@@ -152,9 +159,9 @@ private:
     Status LoadNorms(storage::Connection* connection, const DenseDef& def, SegmentField* field,
                      Work* work);
     void SortRowIds();
-    Result<std::unique_ptr<dense::GraphIndex>> LoadIndex(storage::Connection* connection,
-                                                         const DenseDef& def, size_t count,
-                                                         Work* work);
+    struct LoadedIndex;
+    Status LoadIndex(storage::Connection* connection, const DenseDef& def, LoadedIndex* loaded,
+                     Work* work);
 
     storage::SegmentInfo info_;
     std::shared_ptr<MemoryBudget> budget_;
@@ -180,7 +187,12 @@ private:
     std::unique_ptr<KnownKeys> known_keys_owner_;
     struct LoadedIndex {
         std::unique_ptr<dense::GraphIndex> index;
+        std::unique_ptr<LoadedLists> lists;
         bool damaged = false;
+        IndexState state() const {
+            return {index.get(), lists.get(),
+                    damaged || (lists != nullptr && lists->damaged.load())};
+        }
     };
     std::map<uint32_t, LoadedIndex> indexes_;
 };

@@ -238,13 +238,14 @@ private:
             }
         }
         for (const DenseDef& def : schema.dense) {
-            if (info.Find(storage::PartKind::kGraphHead, def.id) == nullptr) {
+            const bool lists = info.Find(storage::PartKind::kListHead, def.id) != nullptr;
+            if (!lists && info.Find(storage::PartKind::kGraphHead, def.id) == nullptr) {
                 continue;
             }
             // A vectors part that does not hang together has its own problem.
             const Result<Segment::IndexState> state = segment.Index(connection, def, work_);
             if (state.ok() && state->damaged) {
-                Problem(name_, info.id, "graph of " + def.name, Json(),
+                Problem(name_, info.id, (lists ? "lists of " : "graph of ") + def.name, Json(),
                         "the index is damaged; rebuild makes it anew");
             } else if (!state.ok() && state.status().code() != Code::kCorrupt) {
                 return state.status();

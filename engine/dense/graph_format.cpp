@@ -25,15 +25,7 @@ void GraphIndex::EncodeHead() {
     writer.U32(links_.entry);
     writer.U32(links_.upper_entry);
     writer.U32(static_cast<uint32_t>(links_.upper_words.size()));
-    writer.U32(static_cast<uint32_t>(zeros_.size()));
-    for (const uint32_t node : zeros_) {
-        writer.U32(node);
-    }
-    writer.U32(static_cast<uint32_t>(repeats_.size()));
-    for (const auto& [node, repeat] : repeats_) {
-        writer.U32(node);
-        writer.U32(repeat);
-    }
+    outsiders_.Write(&writer);
     curve_.Write(&writer);
     writer.U8(codes_ ? 1 : 0);
     if (codes_) {
@@ -80,39 +72,9 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     if (!reader.ok() || links.count != count) {
         return Bad("made for another number of vectors");
     }
-    std::vector<bool> outside(count, false);
-    const uint32_t zeros = reader.U32();
-    if (zeros > reader.left() / 4) {
-        return Bad("cut short");
-    }
-    for (uint32_t i = 0; i < zeros; i++) {
-        const uint32_t node = reader.U32();
-        if (node >= count || outside[node]) {
-            return Bad("its list of zero vectors is damaged");
-        }
-        outside[node] = true;
-        index->zeros_.push_back(node);
-    }
-    const uint32_t repeats = reader.U32();
-    if (repeats > reader.left() / 8) {
-        return Bad("cut short");
-    }
-    for (uint32_t i = 0; i < repeats; i++) {
-        const uint32_t node = reader.U32();
-        const uint32_t repeat = reader.U32();
-        if (node >= count || repeat >= count || outside[repeat]) {
-            return Bad("its list of repeats is damaged");
-        }
-        outside[repeat] = true;
-        index->repeats_.emplace_back(node, repeat);
-    }
-    if (!std::is_sorted(index->zeros_.begin(), index->zeros_.end()) ||
-        !std::is_sorted(index->repeats_.begin(), index->repeats_.end()) ||
-        std::any_of(index->repeats_.begin(), index->repeats_.end(),
-                    [&](const auto& pair) { return outside[pair.first]; })) {
-        return Bad("its lists are out of order");
-    }
-    index->linked_ = count - zeros - repeats;
+    std::vector<bool> outside;
+    QUERN_ASSIGN(index->outsiders_, Outsiders::Read(&reader, count, &outside));
+    index->linked_ = count - index->outsiders_.count();
     QUERN_ASSIGN(index->curve_, EffortCurve::Read(&reader));
     const uint8_t with_codes = reader.U8();
     if (with_codes > 1 || (with_codes == 1 && element == Element::kBit)) {
@@ -133,7 +95,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     links.base = std::move(arrays[static_cast<size_t>(IndexArray::kLinks)]);
     QUERN_TRY(links.Validate());
     // A walk must not meet what is outside, or it would be there twice.
-    for (uint32_t node = 0; node < links.count && zeros + repeats > 0; node++) {
+    for (uint32_t node = 0; node < links.count && index->outsiders_.count() > 0; node++) {
         const uint32_t* list = links.Neighbours(node);
         for (uint32_t i = 0; i < links.degree && list[i] != kNoNode; i++) {
             if (outside[list[i]]) {

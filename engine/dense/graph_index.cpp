@@ -4,7 +4,6 @@
 
 #include "engine/dense/graph_builder.h"
 #include "engine/kernels/distance.h"
-#include "storage/base/hash.h"
 
 namespace quern::dense {
 
@@ -40,66 +39,7 @@ private:
     const kernels::Query& query_;
 };
 
-bool IsZero(const VectorRows& rows, uint32_t row) {
-    const char* bytes = rows.row(row);
-    if (rows.metric == Metric::kCosine) {
-        return rows.inverse_norms[row] == 0.0f;
-    }
-    if (rows.element == Element::kF32 || rows.element == Element::kF16 ||
-        rows.element == Element::kBF16) {
-        // Minus zero is zero: look at everything but the signs.
-        const size_t width = VectorBytes(rows.element, 1);
-        for (size_t i = 0; i < rows.row_bytes(); i++) {
-            const uint8_t mask = i % width == width - 1 ? 0x7f : 0xff;
-            if ((static_cast<uint8_t>(bytes[i]) & mask) != 0) {
-                return false;
-            }
-        }
-        return true;
-    }
-    return std::all_of(bytes, bytes + rows.row_bytes(), [](char c) { return c == 0; });
-}
-
 }  // namespace
-
-void GraphIndex::FindOutsiders(const VectorRows& rows, std::vector<uint32_t>* inside) {
-    std::vector<std::pair<uint64_t, uint32_t>> hashes;
-    hashes.reserve(rows.count);
-    for (uint32_t i = 0; i < rows.count; i++) {
-        if (IsZero(rows, i)) {
-            zeros_.push_back(i);
-        } else {
-            hashes.emplace_back(Hash64(BytesView(rows.row(i), rows.row_bytes()), 0), i);
-        }
-    }
-    std::sort(hashes.begin(), hashes.end());
-    std::vector<bool> repeat(rows.count, false);
-    for (size_t i = 0; i < hashes.size();) {
-        size_t end = i + 1;
-        while (end < hashes.size() && hashes[end].first == hashes[i].first) {
-            end++;
-        }
-        const uint32_t original = hashes[i].second;
-        for (size_t j = i + 1; j < end; j++) {
-            // Equal hashes of different vectors are possible; such a one is a node like any other.
-            if (std::memcmp(rows.row(original), rows.row(hashes[j].second), rows.row_bytes()) ==
-                0) {
-                repeats_.emplace_back(original, hashes[j].second);
-                repeat[hashes[j].second] = true;
-            }
-        }
-        i = end;
-    }
-    std::sort(repeats_.begin(), repeats_.end());
-    size_t zero = 0;
-    for (uint32_t i = 0; i < rows.count; i++) {
-        if (zero < zeros_.size() && zeros_[zero] == i) {
-            zero++;
-        } else if (!repeat[i]) {
-            inside->push_back(i);
-        }
-    }
-}
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
                                                       const GraphIndexOptions& options,
@@ -107,7 +47,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     std::unique_ptr<GraphIndex> index(new GraphIndex());
     index->metric_ = rows.metric;
     std::vector<uint32_t> inside;
-    index->FindOutsiders(rows, &inside);
+    index->outsiders_ = Outsiders::Find(rows, &inside);
     index->linked_ = inside.size();
     GraphBuildOptions build;
     build.m = options.m;
@@ -236,21 +176,10 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
     return distances;
 }
 
-std::pair<size_t, size_t> GraphIndex::Repeats(uint32_t node) const {
-    const auto first = std::lower_bound(repeats_.begin(), repeats_.end(), std::make_pair(node, 0u));
-    auto last = first;
-    while (last != repeats_.end() && last->first == node) {
-        ++last;
-    }
-    return {static_cast<size_t>(first - repeats_.begin()),
-            static_cast<size_t>(last - repeats_.begin())};
-}
-
 uint64_t GraphIndex::memory_bytes() const {
     return links_.base.bytes() + links_.upper_words.size() * sizeof(uint32_t) +
            links_.upper_offsets.size() * sizeof(uint32_t) + code_rows_.bytes() +
-           squared_norms_.bytes() + zeros_.size() * sizeof(uint32_t) +
-           repeats_.size() * sizeof(repeats_[0]) + head_.size();
+           squared_norms_.bytes() + outsiders_.memory_bytes() + head_.size();
 }
 
 }  // namespace quern::dense

@@ -18,6 +18,7 @@
 #include "engine/dense/effort_measure.h"
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_walk.h"
+#include "engine/dense/outsiders.h"
 #include "engine/dense/vector_rows.h"
 
 namespace quern::dense {
@@ -68,25 +69,21 @@ public:
     const EffortCurve& curve() const { return curve_; }
     const GraphLinks& links() const { return links_; }
     size_t linked_count() const { return linked_; }
-    const std::vector<uint32_t>& zeros() const { return zeros_; }
+    const Outsiders& outsiders() const { return outsiders_; }
     uint64_t memory_bytes() const;
 
     // The nodes nearest to a query, nearest first, at most `ef`; vector: f32[dim], or bits. rows is
     // needed for its query side always and for its rows if needs_rows(). Repeats and zeros are not
-    // among them: see Repeats and zeros. bounds may be NULL.
+    // among them: see outsiders. bounds may be NULL.
     Status Search(const VectorRows& rows, const void* vector, size_t ef, WalkSpace* space,
                   std::vector<uint32_t>* nodes, Work* work, NodeBounds* bounds = nullptr) const;
     bool states_error() const { return codes_ && codes_->states_error(); }
     // Distances of the pool that the last Search left in a space, nearest first; approximate where
     // there are codes.
     std::vector<float> PoolDistances(const void* vector, const WalkSpace& space) const;
-    // Nodes that repeat the vector of `node`, as a range in repeats().
-    std::pair<size_t, size_t> Repeats(uint32_t node) const;
-    uint32_t RepeatAt(size_t i) const { return repeats_[i].second; }
 
 private:
     GraphIndex() = default;
-    void FindOutsiders(const VectorRows& rows, std::vector<uint32_t>* inside);
     Status ChooseCodes(const VectorRows& rows, const GraphIndexOptions& options,
                        const EffortMeasure& measure, Work* work);
     Result<EffortTrial> Try(const VectorRows& rows, const EffortMeasure& measure, size_t queries,
@@ -104,8 +101,7 @@ private:
     Buffer code_rows_;
     Buffer squared_norms_;  // L2 with codes
     size_t linked_ = 0;
-    std::vector<uint32_t> zeros_;                         // ascending
-    std::vector<std::pair<uint32_t, uint32_t>> repeats_;  // (node in the graph, its repeat), sorted
+    Outsiders outsiders_;
     EffortCurve curve_;
     std::string head_;
 };

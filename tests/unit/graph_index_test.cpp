@@ -177,8 +177,8 @@ TEST_CASE("zero vectors and repeats stay outside the graph", "[graph]") {
     }
     const VectorRows rows = base.View();
     const auto index = BuildIndex(rows, CodeChoice::k8Bit);
-    REQUIRE(index->zeros().size() == 60);
-    const auto [first, last] = index->Repeats(1);
+    REQUIRE(index->outsiders().zeros().size() == 60);
+    const auto [first, last] = index->outsiders().Repeats(1);
     REQUIRE(last - first == 300);  // 300 copies of row 7, and row 7 itself, under the first of them
     REQUIRE(index->linked_count() == 3000 - 60 - 300);
     REQUIRE(CountReachable(*index) >= index->linked_count() - 3);

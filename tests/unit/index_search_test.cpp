@@ -2,154 +2,19 @@
 // fields, damage and rebuild.
 #include <quern.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <map>
-#include <random>
-#include <set>
 #include <string>
 #include <vector>
 
-namespace {
+#include "tests/unit/indexed_file.h"
 
-constexpr size_t kDim = 24;
-
-struct IndexedFile {
-    std::string path;
-    quern_db* db = nullptr;
-    quern_error err = QUERN_ERROR_INIT;
-    IndexedFile() {
-        path = (std::filesystem::temp_directory_path() /
-                ("quern_index_" + std::to_string(getpid()) + ".db"))
-                   .string();
-        Remove();
-        Open();
-    }
-    ~IndexedFile() {
-        quern_close(db);
-        Remove();
-    }
-    void Remove() {
-        for (const char* suffix : {"", "-wal", "-shm"}) {
-            std::filesystem::remove(path + suffix);
-        }
-    }
-    void Open(const char* options = "threads=2") {
-        quern_close(db);
-        const int32_t status = quern_open(path.c_str(), options, &db, &err);
-        INFO(err.message);
-        REQUIRE(status == QUERN_OK);
-    }
-    void Ok(int32_t status) {
-        INFO(err.message);
-        REQUIRE(status == QUERN_OK);
-    }
-    // With an index unless the options say otherwise.
-    void Create(int32_t metric, const std::string& options) {
-        quern_schema* schema = quern_schema_new();
-        const bool told = options.find("index=") != std::string::npos;
-        quern_schema_dense(schema, "emb", kDim, metric,
-                           (told ? options : "index=auto " + options).c_str());
-        Ok(quern_create(db, "docs", schema, &err));
-        quern_schema_free(schema);
-    }
-    void Insert(int64_t first, const std::vector<float>& rows, const uint8_t* valid = nullptr) {
-        const size_t count = rows.size() / kDim;
-        std::vector<int64_t> keys(count);
-        for (size_t i = 0; i < count; i++) {
-            keys[i] = first + static_cast<int64_t>(i);
-        }
-        quern_batch* batch = quern_batch_new(db, "docs", count);
-        quern_batch_key_int(batch, keys.data());
-        quern_batch_dense(batch, "emb", rows.data(), kDim, valid);
-        Ok(quern_upsert(batch, nullptr, &err));
-        quern_batch_free(batch);
-    }
-    void Delete(const std::vector<int64_t>& keys) {
-        quern_batch* batch = quern_batch_new(db, "docs", keys.size());
-        quern_batch_key_int(batch, keys.data());
-        Ok(quern_delete(batch, nullptr, &err));
-        quern_batch_free(batch);
-    }
-    struct Answer {
-        std::vector<std::vector<int64_t>> keys;
-        std::vector<std::vector<float>> distances;
-        bool exact = false;
-        bool degraded = false;
-    };
-    Answer Search(const std::vector<float>& queries, size_t k, const char* options) {
-        const size_t count = queries.size() / kDim;
-        quern_query* query = quern_query_new(db, "docs");
-        quern_query_dense(query, "emb", queries.data(), count, kDim);
-        quern_query_limit(query, k);
-        quern_query_options(query, options);
-        quern_result* result = nullptr;
-        Ok(quern_search(query, &result, &err));
-        Answer answer;
-        for (size_t q = 0; q < count; q++) {
-            answer.keys.emplace_back();
-            answer.distances.emplace_back();
-            const size_t first = quern_result_offset(result, q);
-            const size_t last = quern_result_offset(result, q + 1);
-            for (size_t row = first; row < last; row++) {
-                answer.keys.back().push_back(quern_result_key_int(result, row));
-                answer.distances.back().push_back(quern_result_distance(result, row));
-            }
-        }
-        answer.exact = (quern_result_flags(result) & QUERN_FLAG_EXACT) != 0;
-        answer.degraded = (quern_result_flags(result) & QUERN_FLAG_DEGRADED) != 0;
-        quern_result_free(result);
-        quern_query_free(query);
-        return answer;
-    }
-};
-
-// Rows on a curved surface of few dimensions.
-std::vector<float> MakeRows(size_t count, uint64_t seed) {
-    std::mt19937_64 random(seed);
-    std::mt19937_64 fixed(7);
-    std::normal_distribution<float> normal;
-    std::vector<float> mix(6 * kDim);
-    for (float& x : mix) {
-        x = normal(fixed);
-    }
-    std::vector<float> rows(count * kDim);
-    for (size_t i = 0; i < count; i++) {
-        float factor[6];
-        for (float& f : factor) {
-            f = normal(random);
-        }
-        for (size_t j = 0; j < kDim; j++) {
-            float sum = 0;
-            for (size_t f = 0; f < 6; f++) {
-                sum += factor[f] * mix[f * kDim + j];
-            }
-            rows[i * kDim + j] = std::sin(sum * 0.4f) + 0.02f * normal(random);
-        }
-    }
-    return rows;
-}
-
-double Recall(const IndexedFile::Answer& found, const IndexedFile::Answer& truth) {
-    size_t hits = 0;
-    size_t all = 0;
-    for (size_t q = 0; q < truth.keys.size(); q++) {
-        const std::set<int64_t> right(truth.keys[q].begin(), truth.keys[q].end());
-        for (const int64_t key : found.keys[q]) {
-            hits += right.count(key);
-        }
-        all += right.size();
-    }
-    return static_cast<double>(hits) / static_cast<double>(all);
-}
-
-}  // namespace
+using namespace indexed;
 
 TEST_CASE("an indexed collection answers with the recall that was asked for", "[index]") {
     const auto [metric, options] = GENERATE(table<int32_t, std::string>({

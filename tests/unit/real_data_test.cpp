@@ -136,3 +136,66 @@ TEST_CASE("exact search finds the true neighbours of real image descriptors") {
     REQUIRE(quern_verify(db, nullptr, &err) == QUERN_OK);
     quern_close(db);
 }
+
+TEST_CASE("lists deliver the recall that was asked for on real images", "[lists]") {
+    const std::filesystem::path file = DataFolder() / "mnist784" / "images.u8.npy.zst";
+    if (!std::filesystem::exists(file)) {
+        WARN("skipped: no real data (set QUERN_DATA)");
+        return;
+    }
+    constexpr size_t kDim = 784;
+    constexpr size_t kRows = 12000;
+    constexpr size_t kQueries = 400;
+    constexpr size_t kHeader = 128;  // of the npy format
+    const std::string bytes = ReadZst(file, kHeader + (kRows + kQueries) * kDim);
+    REQUIRE(bytes.size() == kHeader + (kRows + kQueries) * kDim);
+    std::vector<float> values((kRows + kQueries) * kDim);
+    for (size_t i = 0; i < values.size(); i++) {
+        values[i] = static_cast<float>(static_cast<uint8_t>(bytes[kHeader + i]));
+    }
+    const float* queries = values.data() + kRows * kDim;
+
+    quern_error err = QUERN_ERROR_INIT;
+    quern_db* db = nullptr;
+    REQUIRE(quern_open(":memory:", nullptr, &db, &err) == QUERN_OK);
+    quern_schema* schema = quern_schema_new();
+    quern_schema_dense(schema, "image", kDim, QUERN_L2, "index=lists");
+    REQUIRE(quern_create(db, "mnist", schema, &err) == QUERN_OK);
+    quern_schema_free(schema);
+    std::vector<int64_t> keys(kRows);
+    for (size_t i = 0; i < kRows; i++) {
+        keys[i] = static_cast<int64_t>(i);
+    }
+    quern_batch* batch = quern_batch_new(db, "mnist", kRows);
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense(batch, "image", values.data(), kDim, nullptr);
+    REQUIRE(quern_insert(batch, nullptr, &err) == QUERN_OK);
+    quern_batch_free(batch);
+    REQUIRE(quern_optimize(db, nullptr, 0, &err) == QUERN_OK);
+
+    const auto search = [&](const std::string& options) {
+        quern_query* query = quern_query_new(db, "mnist");
+        quern_query_dense(query, "image", queries, kQueries, kDim);
+        quern_query_options(query, options.c_str());
+        quern_result* result = nullptr;
+        REQUIRE(quern_search(query, &result, &err) == QUERN_OK);
+        REQUIRE(quern_result_offset(result, kQueries) == kQueries * 10);
+        std::set<std::pair<size_t, int64_t>> found;
+        for (size_t row = 0; row < kQueries * 10; row++) {
+            found.emplace(row / 10, quern_result_key_int(result, row));
+        }
+        quern_result_free(result);
+        quern_query_free(query);
+        return found;
+    };
+    const auto truth = search("recall=exact");
+    for (const double wanted : {0.9, 0.98}) {
+        size_t hits = 0;
+        for (const auto& hit : search("recall=" + std::to_string(wanted))) {
+            hits += truth.count(hit);
+        }
+        INFO("recall " << wanted);
+        REQUIRE(static_cast<double>(hits) > (wanted - 0.02) * static_cast<double>(truth.size()));
+    }
+    quern_close(db);
+}

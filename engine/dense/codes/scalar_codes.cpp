@@ -135,6 +135,13 @@ std::vector<float> ScalarCodes::Weights(const float* vector) const {
     return weights;
 }
 
+void ScalarCodes::Prepare(Metric metric, const float* vector, ScalarQuery* query) const {
+    query->packed.resize(kernels::CodeQueryBytes(bits(), dim()));
+    query->query =
+        kernels::PackCodeQuery(bits(), Weights(vector).data(), dim(), query->packed.data());
+    query->slope = query->query.scale * (metric == Metric::kL2 ? -2.0f : -1.0f);
+}
+
 Codes::LeftOut ScalarCodes::LeftOutOf(const float* vector) const {
     const double with_low = Dot(vector, low_.data(), dim());
     return {metric() == Metric::kL2 ? Dot(vector, vector, dim()) - 2 * with_low : -with_low, 1};

@@ -16,6 +16,13 @@
 
 namespace quern::dense {
 
+// A query ready to be multiplied with codes, for those who score whole blocks of rows themselves.
+struct ScalarQuery {
+    std::vector<int8_t> packed;
+    kernels::CodeQuery query;
+    float slope = 0;  // of a score over the products
+};
+
 class ScalarCodes : public Codes {
 public:
     static Result<std::unique_ptr<Codes>> Train(CodeChoice kind, const VectorRows& rows);
@@ -30,6 +37,8 @@ public:
     std::unique_ptr<CodeScorer> NewScorer(const float* vector, const CodeRows& rows) const override;
     // The weight of each dimension's code in a product with the query.
     std::vector<float> Weights(const float* vector) const;
+    // Scores under a metric are slope * product, and under L2 the squared norm of the row more.
+    void Prepare(Metric metric, const float* vector, ScalarQuery* query) const;
 
 private:
     ScalarCodes(CodeChoice kind, Metric metric, size_t dim) : Codes(kind, metric, dim) {}

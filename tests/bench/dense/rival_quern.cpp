@@ -5,6 +5,7 @@
 // An index joins the comparison by one line in Variants().
 #include <quern.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "tests/bench/bench_support.h"
@@ -32,6 +33,16 @@ std::vector<std::string> RefinedBeams() {
     return efforts;
 }
 
+// Cells to open, and a look at so many full vectors.
+std::vector<std::string> Probes() {
+    std::vector<std::string> efforts;
+    for (const int nprobe : {1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384}) {
+        efforts.push_back("nprobe=" + std::to_string(nprobe) +
+                          " refine=" + std::to_string(std::clamp(20 + nprobe / 2, 30, 80)));
+    }
+    return efforts;
+}
+
 std::vector<Variant> Variants() {
     return {
         {"quern-f32", "quern graph f32", "index=graph codes=f32", BeamEfforts()},
@@ -46,6 +57,11 @@ std::vector<Variant> Variants() {
         {"quern-auto",
          "quern graph auto, told a recall",
          "index=graph codes=auto",
+         {"recall=0.9", "recall=0.95", "recall=0.99", "recall=0.995"}},
+        {"quern-lists-i8", "quern lists i8", "index=lists codes=i8", Probes()},
+        {"quern-lists-recall",
+         "quern lists i8, told a recall",
+         "index=lists codes=i8",
          {"recall=0.9", "recall=0.95", "recall=0.99", "recall=0.995"}},
         {"quern-recall",
          "quern graph i8, told a recall",

@@ -1,0 +1,289 @@
+#include "engine/dense/list_index.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace quern::dense {
+
+namespace {
+
+constexpr size_t kRowsAtOnce = 1024;  // scores of one call: a few KiB that stay in the first cache
+// Centres that are near by their codes are measured: those that are asked for, and so many more.
+constexpr size_t kSpareShare = 4;
+constexpr size_t kSpareCentres = 16;
+constexpr float kLargestCoded = 1e30f;
+constexpr uint64_t kCheckEvery = 16;  // cells
+// k records are measured again only while the bound may still fall below that of some cell: seldom
+// by more than this share of itself.
+constexpr float kReach = 0.75f;
+
+// Keeps the `size` least of the pool.
+void Trim(size_t size, ListSpace* space) {
+    std::vector<kernels::Hit>& pool = space->pool;
+    if (pool.size() < size) {
+        return;
+    }
+    std::nth_element(pool.begin(), pool.begin() + static_cast<ptrdiff_t>(size - 1), pool.end());
+    pool.resize(size);
+    space->threshold = pool.back().distance;
+}
+
+}  // namespace
+
+void ListIndex::EncodeCentres() {
+    if (!codes_ || cell_count() == 0) {
+        return;
+    }
+    // Codes are of vectors, centres are scaled.
+    std::vector<float> vectors(cell_count() * dim_);
+    for (size_t i = 0; i < vectors.size(); i++) {
+        // Beyond this squares leave f32 anyway, and codes would be made of what is no number.
+        vectors[i] = std::clamp(centre(0)[i] / space_.scale(), -kLargestCoded, kLargestCoded);
+    }
+    const VectorRows rows{Element::kF32, Metric::kL2,
+                          dim_,          reinterpret_cast<const char*>(vectors.data()),
+                          cell_count(),  nullptr};
+    centre_codes_.resize(cell_count() * codes_->row_bytes());
+    centre_norms_.resize(cell_count());
+    codes_->Encode(rows, 0, cell_count(), centre_codes_.data(), centre_norms_.data());
+    for (float& norm : centre_norms_) {
+        norm = std::min(norm, std::numeric_limits<float>::max());
+    }
+}
+
+Status ListIndex::Begin(const ListQuery& query, ListSpace* space) const {
+    space->point.resize(dim_);
+    space_.QueryPoint(query.vector, space->point.data());
+    double squares = 0;
+    for (const float x : space->point) {
+        squares += static_cast<double>(x) * static_cast<double>(x);
+    }
+    space->length = std::sqrt(squares);
+    space->point_query =
+        kernels::PrepareQuery(Element::kF32, space_.ranking(), space->point.data(), dim_);
+    space->ranks.assign(cell_count(), std::numeric_limits<float>::quiet_NaN());
+    space->nearness.resize(cell_count());
+    space->order.resize(cell_count());
+    std::iota(space->order.begin(), space->order.end(), 0u);
+    space->sorted = 0;
+    if (codes_) {
+        codes_->Prepare(metric_, static_cast<const float*>(query.vector), &space->codes);
+        const auto* of_centres = metric_ == Metric::kCosine
+                                     ? space->point.data()
+                                     : static_cast<const float*>(query.vector);
+        codes_->Prepare(space_.ranking(), of_centres, &space->centre_codes);
+        space->dots.resize(std::max(cell_count(), kRowsAtOnce));
+        kernels::CodeDots(space->centre_codes.query, centre_codes_.data(), cell_count(),
+                          space->dots.data());
+        const bool ip = space_.ranking() == Metric::kIp;
+        for (size_t cell = 0; cell < cell_count(); cell++) {
+            space->nearness[cell] =
+                (ip ? 0.0f : centre_norms_[cell]) +
+                space->centre_codes.slope * static_cast<float>(space->dots[cell]);
+        }
+    } else {
+        space->exact = kernels::PrepareQuery(element_, metric_, query.vector, dim_);
+        MeasureCentres(space->order.data(), cell_count(), space);
+        space->nearness = space->ranks;
+    }
+    space->pool.clear();
+    space->pool_size = std::max<size_t>(1, std::max(query.k, query.effort.refine));
+    space->threshold = std::numeric_limits<float>::infinity();
+    space->bound = query.bound;
+    space->next_measure = 1;
+    space->opened = 0;
+    space->passed = 0;
+    space->scored = 0;
+    return {};
+}
+
+void ListIndex::MeasureCentres(const uint32_t* cells, size_t count, ListSpace* space) const {
+    space->numbers.clear();
+    for (size_t i = 0; i < count; i++) {
+        if (std::isnan(space->ranks[cells[i]])) {
+            space->numbers.push_back(cells[i]);
+        }
+    }
+    space->distances.resize(space->numbers.size());
+    kernels::DistancesPicked(Element::kF32, space_.ranking(), space->point_query, centres_.data(),
+                             space->numbers.data(), space->numbers.size(), nullptr,
+                             space->distances.data());
+    for (size_t i = 0; i < space->numbers.size(); i++) {
+        // Of a query far beyond all vectors anything that can be sorted.
+        const float rank = space->distances[i];
+        space->ranks[space->numbers[i]] =
+            std::isfinite(rank) ? rank : std::numeric_limits<float>::max();
+    }
+}
+
+void ListIndex::Rank(size_t count, ListSpace* space) const {
+    count = std::min(count, cell_count());
+    if (count <= space->sorted) {
+        return;
+    }
+    const auto by = [](const std::vector<float>& keys) {
+        return [&keys](uint32_t a, uint32_t b) {
+            return keys[a] != keys[b] ? keys[a] < keys[b] : a < b;
+        };
+    };
+    const size_t fresh = count - space->sorted;
+    const size_t measured =
+        std::min(cell_count() - space->sorted, fresh + fresh / kSpareShare + kSpareCentres);
+    const auto first = space->order.begin() + static_cast<ptrdiff_t>(space->sorted);
+    const auto last = first + static_cast<ptrdiff_t>(measured);
+    std::nth_element(first, last - 1, space->order.end(), by(space->nearness));
+    MeasureCentres(&*first, measured, space);
+    std::sort(first, last, by(space->ranks));
+    space->sorted = count;
+}
+
+Status ListIndex::ScanPiece(const ListQuery& query, size_t place, const CellPiece& piece,
+                            ListSpace* space) const {
+    space->scores.resize(kRowsAtOnce);
+    space->dots.resize(std::max(space->dots.size(), kRowsAtOnce));
+    space->picked.resize(kRowsAtOnce);
+    const auto* norms = reinterpret_cast<const float*>(norms_.data());
+    for (size_t first = 0; first < piece.count; first += kRowsAtOnce) {
+        const size_t now = std::min(kRowsAtOnce, piece.count - first);
+        const size_t at = place + first;
+        const char* rows = piece.rows + first * row_bytes();
+        float* scores = space->scores.data();
+        if (codes_) {
+            kernels::CodeDots(space->codes.query, reinterpret_cast<const uint8_t*>(rows), now,
+                              space->dots.data());
+            const float slope = space->codes.slope;
+            for (size_t i = 0; i < now; i++) {
+                scores[i] = slope * static_cast<float>(space->dots[i]);
+            }
+            for (size_t i = 0; i < now && norms != nullptr; i++) {
+                scores[i] += norms[at + i];
+            }
+        } else {
+            kernels::Distances(element_, metric_, space->exact, rows, now,
+                               norms != nullptr ? norms + at : nullptr, scores);
+            for (size_t i = 0; i < now; i++) {
+                // Sums beyond f32, in a vector that is there all the same.
+                scores[i] =
+                    std::isnan(scores[i]) ? std::numeric_limits<float>::infinity() : scores[i];
+            }
+        }
+        const size_t count =
+            kernels::SelectAtMost(scores, now, space->threshold, space->picked.data());
+        for (size_t i = 0; i < count; i++) {
+            const float score = scores[space->picked[i]];
+            const uint32_t number = NumberAt(at + space->picked[i]);
+            if (score > space->threshold || (query.wanted && !query.wanted(number))) {
+                continue;
+            }
+            space->pool.push_back({score, number});
+            // Trimmed once when it is full, to have a threshold, then whenever it has doubled.
+            if (space->pool.size() == space->pool_size * 2 ||
+                (space->pool.size() == space->pool_size && std::isinf(space->threshold))) {
+                Trim(space->pool_size, space);
+            }
+        }
+        space->scored += now;
+    }
+    return {};
+}
+
+Status ListIndex::TightenBound(const ListQuery& query, const uint32_t* cells, size_t count,
+                               ListSpace* space) const {
+    if (query.k == 0 || space->pool.size() < query.k) {
+        return {};
+    }
+    if (!codes_) {
+        // Scores are distances.
+        if (space->pool.size() >= space->pool_size) {
+            space->bound = std::min(space->bound, space->threshold);
+        }
+        return {};
+    }
+    if (!query.measure || space->opened < space->next_measure) {
+        return {};
+    }
+    float farthest = -std::numeric_limits<float>::infinity();
+    for (size_t i = 0; i < count; i++) {
+        farthest = std::max(farthest, LeastOf(cells[i], *space));
+    }
+    const float bound = space->bound;
+    const bool within_reach = std::isinf(bound) ? metric_ == Metric::kIp || farthest > 0
+                                                : farthest > bound - kReach * std::abs(bound);
+    if (count == 0 || !within_reach) {
+        return {};
+    }
+    space->next_measure = space->opened * 2;
+    std::nth_element(space->pool.begin(), space->pool.begin() + static_cast<ptrdiff_t>(query.k - 1),
+                     space->pool.end());
+    space->numbers.clear();
+    for (size_t i = 0; i < query.k; i++) {
+        space->numbers.push_back(space->pool[i].position);
+    }
+    space->distances.resize(query.k);
+    QUERN_TRY(query.measure(space->numbers.data(), query.k, space->distances.data()));
+    space->bound =
+        std::min(space->bound, *std::max_element(space->distances.begin(), space->distances.end()));
+    return {};
+}
+
+Status ListIndex::Scan(const ListQuery& query, const uint32_t* cells, size_t count, CellRows* rows,
+                       ListSpace* space, Work* work) const {
+    MeasureCentres(cells, count, space);
+    for (size_t i = 0; i < count; i++) {
+        const auto [begin, end] = Cell(cells[i]);
+        if (begin == end) {
+            continue;
+        }
+        if (LeastOf(cells[i], *space) > space->bound) {
+            space->passed++;
+            continue;
+        }
+        space->pieces.clear();
+        if (has_rows()) {
+            space->pieces.push_back({rows_.data() + begin * row_bytes(), end - begin, nullptr});
+        } else {
+            QUERN_TRY(rows->Read(begin, end - begin, &space->pieces));
+        }
+        size_t place = begin;
+        for (const CellPiece& piece : space->pieces) {
+            QUERN_TRY(ScanPiece(query, place, piece, space));
+            place += piece.count;
+        }
+        space->opened++;
+        QUERN_TRY(TightenBound(query, cells + i + 1, count - i - 1, space));
+        if (space->opened % kCheckEvery == 0 && work != nullptr) {
+            QUERN_TRY(work->Check("search", 0, 0));
+        }
+    }
+    space->pieces.clear();
+    return {};
+}
+
+void ListIndex::Take(ListSpace* space, std::vector<uint32_t>* nearest) const {
+    Trim(space->pool_size, space);
+    std::sort(space->pool.begin(), space->pool.end());
+    nearest->clear();
+    for (const kernels::Hit& hit : space->pool) {
+        nearest->push_back(hit.position);
+    }
+}
+
+Status ListIndex::Search(const ListQuery& query, CellRows* rows, ListSpace* space,
+                         std::vector<uint32_t>* nearest, Work* work) const {
+    QUERN_TRY(Begin(query, space));
+    size_t done = 0;
+    size_t wanted = std::min(std::max<size_t>(1, query.effort.nprobe), cell_count());
+    while (done < wanted) {
+        Rank(wanted, space);
+        QUERN_TRY(Scan(query, space->order.data() + done, wanted - done, rows, space, work));
+        done = wanted;
+        if (space->pool.size() < query.k) {
+            wanted = std::min(cell_count(), done * 2);
+        }
+    }
+    Take(space, nearest);
+    return {};
+}
+
+}  // namespace quern::dense

@@ -1,0 +1,129 @@
+#include "engine/dense/probe_curve.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace quern::dense {
+
+namespace {
+
+// One refined record, a row at a random place, costs about as much as so many codes of a cell,
+// which are read one after the other: only their ratio matters, to choose between two pairs with
+// equal recall.
+constexpr double kRefineRows = 12;
+// As for a graph: queries are seldom drawn exactly like the records that were held out.
+constexpr double kMissMargin = 0.8;
+// A share that is kept in the file as a whole number.
+constexpr double kScale = 65535.0;
+
+double Lerp(double a, double b, double t) {
+    return a + (b - a) * t;
+}
+
+double LogOfMiss(double recall) {
+    return std::log(std::max(1.0 - recall, 1e-6));
+}
+
+}  // namespace
+
+bool ProbeCurve::FindAt(size_t k_number, double recall, double rows_per_cell,
+                        ProbeEffort* effort) const {
+    double best_cost = std::numeric_limits<double>::infinity();
+    for (size_t r = 0; r < kRefine.size(); r++) {
+        for (size_t p = 0; p < kProbes.size(); p++) {
+            const double here = static_cast<double>(At(k_number, p, r));
+            if (here < recall) {
+                continue;
+            }
+            double probes = kProbes[p];
+            if (p > 0) {
+                const double before = LogOfMiss(static_cast<double>(At(k_number, p - 1, r)));
+                const double after = LogOfMiss(here);
+                const double t =
+                    before > after ? (before - LogOfMiss(recall)) / (before - after) : 1;
+                probes = Lerp(kProbes[p - 1], kProbes[p], std::clamp(t, 0.0, 1.0));
+            }
+            probes = std::ceil(probes);
+            const double cost = probes * rows_per_cell + kRefineRows * kRefine[r];
+            if (cost < best_cost) {
+                best_cost = cost;
+                *effort = {static_cast<size_t>(probes), kRefine[r]};
+            }
+            break;
+        }
+    }
+    return std::isfinite(best_cost);
+}
+
+bool ProbeCurve::Find(size_t k, double recall, double rows_per_cell, ProbeEffort* effort) const {
+    if (empty()) {
+        return false;
+    }
+    recall = 1.0 - (1.0 - recall) * kMissMargin;
+    size_t above = 0;
+    while (above < kK.size() && kK[above] < k) {
+        above++;
+    }
+    if (above == kK.size()) {
+        // More than the curve knows: what is refined grows with k; so do the cells, a little more
+        // than needed.
+        if (!FindAt(above - 1, recall, rows_per_cell, effort)) {
+            return false;
+        }
+        const double factor = static_cast<double>(k) / kK.back();
+        effort->refine =
+            static_cast<size_t>(std::ceil(static_cast<double>(effort->refine) * factor));
+        effort->nprobe =
+            static_cast<size_t>(std::ceil(static_cast<double>(effort->nprobe) * std::sqrt(factor)));
+        return true;
+    }
+    if (kK[above] == k || above == 0) {
+        return FindAt(above, recall, rows_per_cell, effort);
+    }
+    ProbeEffort low;
+    ProbeEffort high;
+    if (!FindAt(above - 1, recall, rows_per_cell, &low) ||
+        !FindAt(above, recall, rows_per_cell, &high)) {
+        return false;
+    }
+    const double t = std::log(static_cast<double>(k) / kK[above - 1]) /
+                     std::log(static_cast<double>(kK[above]) / kK[above - 1]);
+    const auto between = [&](size_t a, size_t b) {
+        return static_cast<size_t>(std::ceil(
+            std::exp(Lerp(std::log(static_cast<double>(a)), std::log(static_cast<double>(b)), t))));
+    };
+    effort->nprobe = between(low.nprobe, high.nprobe);
+    effort->refine = std::max(k, between(low.refine, high.refine));
+    return true;
+}
+
+void ProbeCurve::Write(ByteWriter* writer) const {
+    writer->U32(queries_);
+    writer->U32(static_cast<uint32_t>(recall_.size()));
+    for (const float recall : recall_) {
+        const auto value = static_cast<uint32_t>(std::lround(static_cast<double>(recall) * kScale));
+        writer->U8(static_cast<uint8_t>(value & 0xff));
+        writer->U8(static_cast<uint8_t>(value >> 8));
+    }
+}
+
+Result<ProbeCurve> ProbeCurve::Read(ByteReader* reader) {
+    ProbeCurve curve;
+    curve.queries_ = reader->U32();
+    const uint32_t size = reader->U32();
+    if (!reader->ok() || size != curve.recall_.size()) {
+        return Status::Error(Code::kCorrupt, "probe curve: wrong size");
+    }
+    for (float& recall : curve.recall_) {
+        const uint32_t low = reader->U8();
+        const uint32_t high = reader->U8();
+        recall = static_cast<float>((low | high << 8) / kScale);
+    }
+    if (!reader->ok()) {
+        return Status::Error(Code::kCorrupt, "probe curve: cut short");
+    }
+    return curve;
+}
+
+}  // namespace quern::dense
