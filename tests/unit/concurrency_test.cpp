@@ -337,10 +337,10 @@ TEST_CASE("optimize ends while other processes go on writing") {
     CHECK_FALSE(stopped);
     CHECK(status == QUERN_OK);
     for (const pid_t pid : writers) {
-        int status = 0;
-        CHECK(waitpid(pid, &status, WNOHANG) == 0);  // it has been writing all the time
+        int how = 0;
+        CHECK(waitpid(pid, &how, WNOHANG) == 0);  // it has been writing all the time
         kill(pid, SIGKILL);
-        waitpid(pid, &status, 0);
+        waitpid(pid, &how, 0);
     }
     CHECK(quern_verify(db, nullptr, nullptr) == QUERN_OK);
     quern_close(db);
