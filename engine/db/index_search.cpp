@@ -141,7 +141,7 @@ Status IndexSearch::SearchLists(Snapshot* snapshot, const dense::FlatQuery& quer
         std::copy(space->distances.begin(), space->distances.end(), distances);
         return {};
     };
-    FileCells cells(snapshot, *leg_->lists);
+    FileCells cells(snapshot, *leg_->lists, &space->tally.bytes_read);
     return index.Search(wanted, &cells, &space->lists, &space->nodes, work);
 }
 

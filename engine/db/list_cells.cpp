@@ -47,7 +47,8 @@ void CellCache::Put(size_t chunk, std::shared_ptr<const Bytes> bytes) {
 Result<std::unique_ptr<LoadedLists>> LoadLists(storage::Connection* connection,
                                                const storage::SegmentInfo& segment,
                                                const DenseDef& def, size_t count,
-                                               const MemoryBudget& budget, Work* work) {
+                                               const MemoryBudget& budget, uint64_t* needed,
+                                               Work* work) {
     const storage::PartInfo* parts[dense::kListArrays] = {};
     uint64_t bytes = 0;
     for (size_t number = 0; number < dense::kListArrays; number++) {
@@ -58,7 +59,10 @@ Result<std::unique_ptr<LoadedLists>> LoadLists(storage::Connection* connection,
     constexpr auto kRows = static_cast<size_t>(dense::ListArray::kRows);
     const storage::PartInfo* rows = parts[kRows];
     if (!budget.Allows(bytes)) {
-        if (rows == nullptr || !budget.Allows(bytes - rows->raw_bytes() + kCacheBytesLeast)) {
+        const uint64_t least =
+            rows == nullptr ? bytes : bytes - rows->raw_bytes() + kCacheBytesLeast;
+        if (!budget.Allows(least)) {
+            *needed = least;
             return std::unique_ptr<LoadedLists>();
         }
         lists->rows = rows;
@@ -119,18 +123,20 @@ Status FileCells::Read(size_t first, size_t count, std::vector<dense::CellPiece>
         complete = complete && chunks[i] != nullptr;
     }
     if (!complete) {
-        QUERN_TRY(snapshot_->With([&](storage::Connection* connection) -> Status {
-            for (size_t i = 0; i < chunks.size(); i++) {
-                if (chunks[i] != nullptr) {
-                    continue;
+        QUERN_TRY(snapshot_->With(
+            [&](storage::Connection* connection) -> Status {
+                for (size_t i = 0; i < chunks.size(); i++) {
+                    if (chunks[i] != nullptr) {
+                        continue;
+                    }
+                    auto bytes = std::make_shared<Bytes>(part.chunks[begin + i].raw_bytes, '\0');
+                    QUERN_TRY(storage::ReadChunk(connection, part, begin + i, bytes->data()));
+                    lists_.cache->Put(begin + i, bytes);
+                    chunks[i] = std::move(bytes);
                 }
-                auto bytes = std::make_shared<Bytes>(part.chunks[begin + i].raw_bytes, '\0');
-                QUERN_TRY(storage::ReadChunk(connection, part, begin + i, bytes->data()));
-                lists_.cache->Put(begin + i, bytes);
-                chunks[i] = std::move(bytes);
-            }
-            return {};
-        }));
+                return {};
+            },
+            bytes_read_));
     }
     for (size_t i = 0; i < chunks.size(); i++) {
         const size_t chunk_first = (begin + i) * part.chunk_items;

@@ -59,24 +59,28 @@ struct LoadedLists {
     mutable std::atomic<bool> damaged{false};
 };
 
-// Loads the list index of a field of `count` vectors. NULL: memory does not allow it. kCorrupt: it
-// is damaged.
+// Loads the list index of a field of `count` vectors. NULL: memory does not allow it, and *needed
+// gets the bytes that it would have to. kCorrupt: it is damaged.
 Result<std::unique_ptr<LoadedLists>> LoadLists(storage::Connection* connection,
                                                const storage::SegmentInfo& segment,
                                                const DenseDef& def, size_t count,
-                                               const MemoryBudget& budget, Work* work);
+                                               const MemoryBudget& budget, uint64_t* needed,
+                                               Work* work);
 // Reads every chunk that is not in memory. kCorrupt: one is damaged.
 Status CheckRows(storage::Connection* connection, const LoadedLists& lists, Work* work);
 
 // Gives a search the rows of cells that are not in memory.
 class FileCells : public dense::CellRows {
 public:
-    FileCells(Snapshot* snapshot, const LoadedLists& lists) : snapshot_(snapshot), lists_(lists) {}
+    // *bytes_read grows by what is read from the file.
+    FileCells(Snapshot* snapshot, const LoadedLists& lists, uint64_t* bytes_read)
+        : snapshot_(snapshot), lists_(lists), bytes_read_(bytes_read) {}
     Status Read(size_t first, size_t count, std::vector<dense::CellPiece>* pieces) override;
 
 private:
     Snapshot* snapshot_;
     const LoadedLists& lists_;
+    uint64_t* bytes_read_;
 };
 
 }  // namespace quern

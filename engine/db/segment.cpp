@@ -247,8 +247,14 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
                           Work* work) {
     if (info_.Find(storage::PartKind::kListHead, def.id) != nullptr) {
         QUERN_ASSIGN(const SegmentField* const field, FieldShape(connection, def));
+        uint64_t needed = 0;
         QUERN_ASSIGN(loaded->lists,
-                     LoadLists(connection, info_, def, field->count(), *budget_, work));
+                     LoadLists(connection, info_, def, field->count(), *budget_, &needed, work));
+        if (loaded->lists == nullptr) {
+            NoteIndexNeeds(needed);
+        } else {
+            index_needs_ = 0;
+        }
         return {};
     }
     uint64_t bytes = 0;
