@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+
+#include "engine/dense/curve_shares.h"
 
 namespace quern::dense {
 
@@ -13,8 +16,6 @@ constexpr double kRefineCost = 0.15;
 // Queries are seldom drawn exactly like the records that were held out; on the sets measured, their
 // misses were up to 1.4 times as many. So a little more is aimed at than was asked for.
 constexpr double kMissMargin = 0.8;
-// A share that is kept in the file as a whole number.
-constexpr double kScale = 65535.0;
 
 double Lerp(double a, double b, double t) {
     return a + (b - a) * t;
@@ -117,30 +118,12 @@ double EffortCurve::Expect(size_t k, const Effort& effort) const {
 }
 
 void EffortCurve::Write(ByteWriter* writer) const {
-    writer->U32(queries_);
-    writer->U32(static_cast<uint32_t>(recall_.size()));
-    for (const float recall : recall_) {
-        const auto value = static_cast<uint32_t>(std::lround(static_cast<double>(recall) * kScale));
-        writer->U8(static_cast<uint8_t>(value & 0xff));
-        writer->U8(static_cast<uint8_t>(value >> 8));
-    }
+    WriteShares(queries_, recall_, writer);
 }
 
 Result<EffortCurve> EffortCurve::Read(ByteReader* reader) {
     EffortCurve curve;
-    curve.queries_ = reader->U32();
-    const uint32_t size = reader->U32();
-    if (!reader->ok() || size != curve.recall_.size()) {
-        return Status::Error(Code::kCorrupt, "effort curve: wrong size");
-    }
-    for (float& recall : curve.recall_) {
-        const uint32_t low = reader->U8();
-        const uint32_t high = reader->U8();
-        recall = static_cast<float>((low | high << 8) / kScale);
-    }
-    if (!reader->ok()) {
-        return Status::Error(Code::kCorrupt, "effort curve: cut short");
-    }
+    QUERN_TRY(ReadShares("effort", reader, &curve.queries_, &curve.recall_));
     return curve;
 }
 

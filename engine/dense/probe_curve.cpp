@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/dense/curve_shares.h"
+
 namespace quern::dense {
 
 namespace {
@@ -14,8 +16,6 @@ namespace {
 constexpr double kRefineRows = 12;
 // As for a graph: queries are seldom drawn exactly like the records that were held out.
 constexpr double kMissMargin = 0.8;
-// A share that is kept in the file as a whole number.
-constexpr double kScale = 65535.0;
 
 double Lerp(double a, double b, double t) {
     return a + (b - a) * t;
@@ -99,30 +99,12 @@ bool ProbeCurve::Find(size_t k, double recall, double rows_per_cell, ProbeEffort
 }
 
 void ProbeCurve::Write(ByteWriter* writer) const {
-    writer->U32(queries_);
-    writer->U32(static_cast<uint32_t>(recall_.size()));
-    for (const float recall : recall_) {
-        const auto value = static_cast<uint32_t>(std::lround(static_cast<double>(recall) * kScale));
-        writer->U8(static_cast<uint8_t>(value & 0xff));
-        writer->U8(static_cast<uint8_t>(value >> 8));
-    }
+    WriteShares(queries_, recall_, writer);
 }
 
 Result<ProbeCurve> ProbeCurve::Read(ByteReader* reader) {
     ProbeCurve curve;
-    curve.queries_ = reader->U32();
-    const uint32_t size = reader->U32();
-    if (!reader->ok() || size != curve.recall_.size()) {
-        return Status::Error(Code::kCorrupt, "probe curve: wrong size");
-    }
-    for (float& recall : curve.recall_) {
-        const uint32_t low = reader->U8();
-        const uint32_t high = reader->U8();
-        recall = static_cast<float>((low | high << 8) / kScale);
-    }
-    if (!reader->ok()) {
-        return Status::Error(Code::kCorrupt, "probe curve: cut short");
-    }
+    QUERN_TRY(ReadShares("probe", reader, &curve.queries_, &curve.recall_));
     return curve;
 }
 
