@@ -267,9 +267,10 @@ QUERN_API void quern_schema_key_text(quern_schema *s, const char *name); /* keys
 QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type, const char *options);
 /* dim: number of elements, 1 to 65536. Options:
 **   type=f32|f16|bf16|i8|bit   element type (default f32; bit under HAMMING)
-**   index=none|auto|graph|lists  none (default): every search is exact; auto: segments of 2048 vectors or more get a
-**                              graph (HNSW: Malkov, Yashunin, TPAMI 2018); graph: of 64 or more; lists: of 64 or more get
-**                              cells around k-means centres. Lists are built sooner, and work with little memory: what
+**   index=auto|none|graph|lists  auto (default): segments of 2048 vectors or more get a graph (HNSW: Malkov, Yashunin,
+**                              TPAMI 2018), the smaller ones and the log are scanned; none: every search is exact (so is
+**                              any with recall=exact); graph: segments of 64 or more; lists: of 64 or more get cells around
+**                              k-means centres. Lists are built sooner, and work with little memory: what
 **                              does not fit memory_mb is read from the file cell by cell. With it in memory a graph
 **                              answers sooner
 **   codes=auto|f32|f16|bf16|i8|lvq8|4bit|lvq4|pq|1bit

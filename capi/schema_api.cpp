@@ -46,7 +46,10 @@ Status MakeDense(const char* name, size_t dim, int32_t metric, const char* optio
     std::vector<Option> list;
     QUERN_TRY(
         ParseOptions(options, {"type", "index", "codes", "fine", "m", "ef_build", "lists"}, &list));
+    // The default of a new field only: a field of a file that says nothing was made by a version
+    // that had no indexes unless asked, and keeps its exact answers.
     IndexOptions index;
+    index.index = IndexChoice::kAuto;
     for (const Option& option : list) {
         QUERN_ASSIGN(const bool taken, IndexOptions::Take(option.key, option.value, &index));
         if (taken) {
