@@ -120,7 +120,8 @@ void AddColumns(const Database& database, const std::string& collection,
         undo->NoteColumn(attr.name);
     }
     for (const DenseColumn& field : additions.dense) {
-        const std::string options = std::string("type=") + NameOfElementType(field.type);
+        const std::string options = std::string("type=") + NameOfElementType(field.type) +
+                                    (field.index.empty() ? "" : " " + field.index);
         Call(quern_add_dense, database.get(), collection.c_str(), field.name.c_str(), field.dim,
              field.metric, options.c_str());
         undo->NoteColumn(field.name);
@@ -294,6 +295,11 @@ void AddImportCommand(CLI::App* app) {
                         "Metric of a new field: l2 (default), ip, cosine, hamming");
     command->add_option("-t,--type", choices.type,
                         "Element type of a new field: f32 (default), f16, bf16, i8, bit");
+    command
+        ->add_option(
+            "--index", choices.index,
+            "How new vector fields are indexed, as in 'quern create': index=none, codes=4bit")
+        ->type_name("OPTIONS");
     command->add_option(
         "--format", options->stream.format,
         std::string("The file's format, if its name does not tell: ") + FormatNames());

@@ -79,6 +79,7 @@ ImportPlan::ImportPlan(const ImportChoices& choices, const std::deque<Record>& s
     } else {
         PlanNew(sample, inferred, has_columns);
     }
+    ChooseIndex();
     if (!has_columns) {
         vector_index_ = IndexOf(active_.dense, choices_.field);
     }
@@ -213,6 +214,19 @@ void ImportPlan::PlanNew(const std::deque<Record>& sample,
         schema_.attrs.push_back({choices_.rest, ColumnType::kJson});
     }
     active_ = schema_;
+}
+
+void ImportPlan::ChooseIndex() {
+    if (choices_.index.empty()) {
+        return;
+    }
+    CollectionColumns& made = existing_ ? additions_ : schema_;
+    if (made.dense.empty()) {
+        Fail("--index is for the vector fields that an import makes, and it makes none here");
+    }
+    for (DenseColumn& field : made.dense) {
+        field.index = choices_.index;
+    }
 }
 
 void ImportPlan::CheckField(const DenseColumn& field) const {

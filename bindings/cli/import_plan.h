@@ -22,6 +22,7 @@ struct ImportChoices {
     std::string field;  // the vector field
     std::string metric;
     std::string type;
+    std::string index;                 // options of the index of new vector fields
     std::string key;                   // COLUMN[:TYPE]
     std::vector<std::string> attrs;    // NAME:TYPE
     std::vector<std::string> dense;    // NAME:DIM:METRIC[:TYPE]
@@ -72,6 +73,7 @@ private:
                       bool has_columns);
     DenseColumn NewField(const std::deque<Record>& sample,
                          const std::vector<InferredColumn>& inferred, bool has_columns);
+    void ChooseIndex();
     void CheckField(const DenseColumn& field) const;
     AttrColumn NewAttr(const InferredColumn& column) const;
     bool IsChosen(const std::string& file_name) const;

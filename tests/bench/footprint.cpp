@@ -28,7 +28,7 @@ struct Target {
         quern_schema_attr(schema, "year", QUERN_INT, nullptr);
         quern_schema_attr(schema, "price", QUERN_REAL, nullptr);
         quern_schema_attr(schema, "title", QUERN_TEXT, nullptr);
-        quern_schema_dense(schema, "emb", dim, QUERN_L2, nullptr);
+        quern_schema_dense(schema, "emb", dim, QUERN_L2, "index=none");
         bench::Check(quern_create(db, "docs", schema, &err), err, "create");
         quern_schema_free(schema);
     }

@@ -97,7 +97,7 @@ public:
         quern_schema_attr(schema, "year", QUERN_INT, nullptr);
         quern_schema_attr(schema, "price", QUERN_REAL, nullptr);
         quern_schema_attr(schema, "title", QUERN_TEXT, nullptr);
-        quern_schema_dense(schema, "emb", dim, QUERN_L2, nullptr);
+        quern_schema_dense(schema, "emb", dim, QUERN_L2, "index=none");
         bench::Check(quern_create(db_, "docs", schema, &err_), err_, "create");
         quern_schema_free(schema);
     }

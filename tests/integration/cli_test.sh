@@ -103,6 +103,10 @@ expect 1 "record 'a': element 0 .0.5. is not a whole number" "$quern" export f.q
 expect 0 "exported 3" "$quern" export f.quern c out.tsv.zst
 zstd -dqc out.tsv.zst | head -1 | grep -q "^id	t	r	v$" || fail "a tsv without tabs"
 expect 0 "imported 3" "$quern" import f.quern tsv out.tsv.zst --field v --dense r:2:l2
+expect 1 "index=maybe: expected auto" "$quern" import f.quern other whole.jsonl --field v --index index=maybe
+expect 1 "makes none here" "$quern" import f.quern tsv out.tsv.zst --field v --index index=none
+expect 0 "imported 3" "$quern" import f.quern other whole.jsonl --field v --index "index=graph codes=4bit"
+expect 0 "index=graph" "$quern" info f.quern --json
 "$quern" export f.quern tsv back.jsonl --force >/dev/null
 same whole.jsonl back.jsonl
 expect 2 "unknown format 'parquet'" "$quern" export f.quern c out --format parquet
@@ -313,7 +317,7 @@ expect 0 "ok" "$quern" verify busy.quern
 if [ -e "$data/sift500k/base.bvecs.zst" ]; then
     section "real vectors: SIFT"
     sift=$data/sift500k
-    expect 0 "imported 500,000" "$quern" import sift.quern sift "$sift/base.bvecs.zst" --field emb --metric l2
+    expect 0 "imported 500,000" "$quern" import sift.quern sift "$sift/base.bvecs.zst" --field emb --metric l2 --index index=none
     expect 0 '"recall":1.0,' "$quern" search sift.quern sift --field emb --queries "$sift/query.bvecs.zst" -k 10 \
         --truth "$sift/truth100.l2.ivecs.zst" --limit 20 --json
     expect 0 "recall@10 *1.0000" "$quern" search sift.quern sift --field emb --queries "$sift/query.bvecs.zst" -k 10 \
@@ -324,7 +328,7 @@ if [ -e "$data/sift500k/base.bvecs.zst" ]; then
     expect 0 "latency" "$quern" search sift.quern sift --field emb --queries "$sift/query.bvecs.zst" -k 10 \
         --truth "$sift/truth100.l2.ivecs.zst" --limit 10
     rm -f sift.quern
-    expect 0 "" "$quern" create some.quern sift --dense emb:128:l2 --index "index=auto ef_build=100"
+    expect 0 "" "$quern" create some.quern sift --dense emb:128:l2 --index ef_build=100
     expect 0 "imported 20,000" "$quern" import some.quern sift "$sift/base.bvecs.zst" --field emb --limit 20000
     expect 0 "" "$quern" search some.quern sift --queries "$sift/query.bvecs.zst" -k 10 --limit 50 --recall exact --json
     mv output exact.json

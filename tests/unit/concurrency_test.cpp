@@ -52,7 +52,7 @@ quern_db* Open(const std::string& path) {
 bool Create(quern_db* db) {
     quern_schema* schema = quern_schema_new();
     quern_schema_attr(schema, "amount", QUERN_INT, nullptr);
-    quern_schema_dense(schema, "emb", 2, QUERN_L2, nullptr);
+    quern_schema_dense(schema, "emb", 2, QUERN_L2, "index=none");
     bool ok = quern_create(db, "accounts", schema, nullptr) == QUERN_OK;
     quern_schema_free(schema);
     std::vector<int64_t> keys;

@@ -12,9 +12,18 @@
 #include <string>
 #include <vector>
 
+#include "engine/db/index_options.h"
 #include "tests/unit/indexed_file.h"
 
 using namespace indexed;
+
+TEST_CASE("fields of a file from before indexes were the default stay exact", "[index]") {
+    quern::DenseDef def;
+    REQUIRE_FALSE(quern::IndexOptions::Of(def).WantsIndex(1000000));
+    def.options = "index=auto";
+    REQUIRE(quern::IndexOptions::Of(def).WantsIndex(1000000));
+    REQUIRE_FALSE(quern::IndexOptions::Of(def).WantsIndex(1000));
+}
 
 TEST_CASE("an indexed collection answers with the recall that was asked for", "[index]") {
     const auto [metric, options] = GENERATE(table<int32_t, std::string>({

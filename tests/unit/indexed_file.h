@@ -49,9 +49,7 @@ struct IndexedFile {
     // With an index unless the options say otherwise.
     void Create(int32_t metric, const std::string& options) {
         quern_schema* schema = quern_schema_new();
-        const bool told = options.find("index=") != std::string::npos;
-        quern_schema_dense(schema, "emb", kDim, metric,
-                           (told ? options : "index=auto " + options).c_str());
+        quern_schema_dense(schema, "emb", kDim, metric, options.c_str());
         Ok(quern_create(db, "docs", schema, &err));
         quern_schema_free(schema);
     }

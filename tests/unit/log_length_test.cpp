@@ -94,7 +94,7 @@ uintmax_t LongestLog() {
     Remove(path);
     quern_db* db = nullptr;
     quern_schema* schema = quern_schema_new();
-    quern_schema_dense(schema, "emb", kDim, QUERN_L2, nullptr);
+    quern_schema_dense(schema, "emb", kDim, QUERN_L2, "index=none");
     REQUIRE(quern_open(path.c_str(), nullptr, &db, nullptr) == QUERN_OK);
     REQUIRE(quern_create(db, "docs", schema, nullptr) == QUERN_OK);
     quern_schema_free(schema);

@@ -79,7 +79,7 @@ TEST_CASE("exact search finds the true neighbours of real image descriptors") {
     quern_db* db = nullptr;
     REQUIRE(quern_open(":memory:", nullptr, &db, &err) == QUERN_OK);
     quern_schema* schema = quern_schema_new();
-    quern_schema_dense(schema, "emb", kDim, QUERN_L2, nullptr);
+    quern_schema_dense(schema, "emb", kDim, QUERN_L2, "index=none");
     REQUIRE(quern_create(db, "sift", schema, &err) == QUERN_OK);
     quern_schema_free(schema);
     for (size_t first = 0; first < rows; first += kBatch) {

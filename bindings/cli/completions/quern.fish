@@ -26,6 +26,7 @@ complete -c quern -n '__fish_seen_subcommand_from import' -s h -l help -d 'Print
 complete -c quern -n '__fish_seen_subcommand_from import' -s f -l field -r -d 'The vector field (needed for formats that hold vectors only)'
 complete -c quern -n '__fish_seen_subcommand_from import' -s m -l metric -x -a 'l2 ip cosine hamming' -d 'Metric of a new field: l2 (default), ip, cosine, hamming'
 complete -c quern -n '__fish_seen_subcommand_from import' -s t -l type -x -a 'f32 f16 bf16 i8 bit' -d 'Element type of a new field: f32 (default), f16, bf16, i8, bit'
+complete -c quern -n '__fish_seen_subcommand_from import' -l index -r -d 'How new vector fields are indexed, as in \'quern create\': index=none, codes=4bit'
 complete -c quern -n '__fish_seen_subcommand_from import' -l format -x -a 'fvecs bvecs ivecs npy idx words jsonl csv tsv' -d 'The file\'s format, if its name does not tell: fvecs, bvecs, ivecs, npy, idx, words, jsonl, csv, tsv'
 complete -c quern -n '__fish_seen_subcommand_from import' -s k -l key -r -d 'The column with the key, NAME or NAME:int or NAME:text'
 complete -c quern -n '__fish_seen_subcommand_from import' -l key-file -r -d 'A text file with the key of each row, one a line'
