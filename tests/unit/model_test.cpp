@@ -257,6 +257,7 @@ private:
         quern_query* query = quern_query_new(db_, "docs");
         quern_query_dense(query, "emb", queries.data(), n, kDim);
         quern_query_limit(query, k);
+        quern_query_options(query, "recall=exact");  // beside the indexes that optimize has built
         quern_query_columns(query, "*");
         quern_result* rows = nullptr;
         Ok(quern_search(query, &rows, &err_));
