@@ -44,9 +44,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::vector<float> query(dim, 1.0f);
     dense::WalkSpace space;
     std::vector<uint32_t> nodes;
-    for (const size_t ef : {1, 10, 300}) {
+    std::vector<dense::Effort> efforts = {dense::Effort::OfPool(1), dense::Effort::OfPool(10),
+                                          dense::Effort::OfPool(300)};
+    for (const size_t k : {1, 10, 30, 1000}) {
+        dense::Effort effort;
+        if ((*index)->curve().Find(k, 0.9, 3, &effort)) {
+            efforts.push_back(effort);
+        }
+    }
+    for (const dense::Effort& effort : efforts) {
         dense::NodeBounds bounds;
-        if (!(*index)->Search(view, query.data(), ef, &space, &nodes, nullptr, &bounds).ok()) {
+        if (!(*index)->Search(view, query.data(), effort, &space, &nodes, nullptr, &bounds).ok()) {
             std::abort();
         }
         if (bounds.least.size() != ((*index)->states_error() ? nodes.size() : 0)) {

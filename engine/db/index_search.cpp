@@ -12,9 +12,10 @@ namespace quern {
 
 namespace {
 
-// A place in the pool costs as much as so many rows of a scan: a walk scores about twenty rows for
-// each, at random places.
-constexpr size_t kRowsPerPlace = 20;
+// What measuring a candidate again costs, in rows scored on the way: with its vector in memory, and
+// in the file, where some of them are cached.
+constexpr double kRefineRows = 3;
+constexpr double kRefineFileRows = 25;
 // A walk among so many dead needs a pool larger by so much at most; beyond, a scan.
 constexpr double kDeadFactorMax = 4;
 // Candidates that are measured between two looks at their bounds.
@@ -59,9 +60,10 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     const size_t count = leg_->field->count();
     refine_ = request.refine_how;
     if (request.ef > 0) {
-        effort_.ef = request.ef;
-        effort_.refine = request.ef;
-    } else if (!leg_->index->curve().Find(k, request.recall, &effort_)) {
+        effort_ = dense::Effort::OfPool(request.ef, request.ef);
+    } else if (!leg_->index->curve().Find(k, request.recall,
+                                          leg_->field->resident ? kRefineRows : kRefineFileRows,
+                                          &effort_)) {
         return false;
     }
     const double factor = leg_->alive == 0
@@ -70,18 +72,22 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     if (factor > kDeadFactorMax) {
         return false;
     }
-    effort_.ef =
-        static_cast<size_t>(std::ceil(static_cast<double>(std::max(effort_.ef, k)) * factor));
+    const auto with_dead = [&](size_t number) {
+        return static_cast<size_t>(std::ceil(static_cast<double>(number) * factor));
+    };
+    effort_.ef = with_dead(std::max(effort_.ef, k));
+    effort_.k = with_dead(effort_.k);
     if (refine_ == Refine::kCount) {
         effort_.refine = request.refine;
     } else if (refine_ != Refine::kAuto) {
         effort_.refine = effort_.ef;
     }
     effort_.refine = std::max(effort_.refine, k);
+    effort_.keep = with_dead(effort_.refine);
     // A number that the user gave is taken as it is.
     by_bound_ = leg_->index->states_error() && refine_ == Refine::kAuto;
     bound_errors_ = request.recall >= kSafeRecall ? kSafeErrors : 1.0f;
-    return effort_.ef < count / kRowsPerPlace || request.ef > 0;
+    return request.ef > 0 || effort_.scored * factor < static_cast<double>(count);
 }
 
 bool IndexSearch::PlanLists(size_t k, const SearchRequest& request) {
@@ -246,7 +252,7 @@ Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space
         space->tally.scored += space->lists.scored;
     } else {
         space->bounds.errors = bound_errors_;
-        QUERN_TRY(leg_->index->Search(leg_->field->Rows(*def_), query.query.vector, effort_.ef,
+        QUERN_TRY(leg_->index->Search(leg_->field->Rows(*def_), query.query.vector, effort_,
                                       &space->walk, &space->nodes, work,
                                       by_bound_ ? &space->bounds : nullptr));
         space->tally.scored += space->walk.scored;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "engine/dense/curve_shares.h"
 
@@ -10,56 +9,74 @@ namespace quern::dense {
 
 namespace {
 
-// One place in a pool costs about twenty scored codes, one refined record a row from memory: only
-// their ratio matters, to choose between two pairs with equal recall.
-constexpr double kRefineCost = 0.15;
 // Queries are seldom drawn exactly like the records that were held out; on the sets measured, their
-// misses were up to 1.4 times as many. So a little more is aimed at than was asked for.
+// misses were up to 1.3 times as many. So a little more is aimed at than was asked for.
 constexpr double kMissMargin = 0.8;
+// Scored rows beyond this are no number that a walk has counted.
+constexpr uint32_t kScoredMost = 1u << 30;
 
 double Lerp(double a, double b, double t) {
     return a + (b - a) * t;
 }
 
+double LogMiss(double recall) {
+    return std::log(std::max(1.0 - recall, 1e-6));
+}
+
 }  // namespace
 
-EffortCurve::EffortCurve() : recall_(kK.size() * kEf.size() * (kRefine.size() + 1), 0.0f) {}
+EffortCurve::EffortCurve()
+    : recall_(kK.size() * kSteps * (kRefine.size() + 1), 0.0f), scored_(kK.size() * kSteps, 0.0f) {}
 
-bool EffortCurve::FindAt(size_t k_number, double recall, Effort* effort) const {
+Effort EffortCurve::OfStep(size_t k, size_t step) {
+    const size_t keep = kRefine.back();
+    return step < kEf.size() ? Effort::OfPool(kEf[step], kEf[step])
+                             : Effort{kPoolMost, keep, kReach[step - kEf.size()], kK[k], keep, 0};
+}
+
+bool EffortCurve::FindAt(size_t k_number, double recall, double refine_rows, Effort* effort) const {
     double best_cost = std::numeric_limits<double>::infinity();
-    for (size_t r = 0; r <= kRefine.size(); r++) {
-        for (size_t e = 0; e < kEf.size(); e++) {
+    const auto look = [&](size_t first, size_t end, size_t r) {
+        for (size_t e = first; e < end && Scored(k_number, e) > 0; e++) {
             const double here = static_cast<double>(At(k_number, e, r));
             if (here < recall) {
                 continue;
             }
             // Between this step and the one before it, in the logarithm of what is missed.
-            double ef = kEf[e];
-            if (e > 0) {
-                const double before = static_cast<double>(At(k_number, e - 1, r));
-                const double miss = std::log(std::max(1.0 - recall, 1e-6));
-                const double miss_before = std::log(std::max(1.0 - before, 1e-6));
-                const double miss_here = std::log(std::max(1.0 - here, 1e-6));
-                const double t =
-                    miss_before > miss_here ? (miss_before - miss) / (miss_before - miss_here) : 1;
-                ef =
-                    std::exp(Lerp(std::log(kEf[e - 1]), std::log(kEf[e]), std::clamp(t, 0.0, 1.0)));
+            const size_t low = e > first ? e - 1 : e;
+            const double before = LogMiss(static_cast<double>(At(k_number, low, r)));
+            const double fall = before - LogMiss(here);
+            const double t = fall > 0 ? std::clamp((before - LogMiss(recall)) / fall, 0.0, 1.0) : 1;
+            const double scored = Lerp(static_cast<double>(Scored(k_number, low)),
+                                       static_cast<double>(Scored(k_number, e)), t);
+            const size_t refine = r < kRefine.size() ? kRefine[r] : kPoolMost;
+            Effort found = {kPoolMost, refine, Effort::kNoReach, kK[k_number], refine, scored};
+            if (first == 0) {
+                found.ef = static_cast<size_t>(
+                    std::ceil(std::exp(Lerp(std::log(static_cast<double>(kEf[low])),
+                                            std::log(static_cast<double>(kEf[e])), t))));
+                found.refine = std::min(refine, found.ef);
+            } else {
+                found.reach = static_cast<float>(Lerp(static_cast<double>(kReach[low - first]),
+                                                      static_cast<double>(kReach[e - first]), t));
             }
-            ef = std::ceil(ef);
-            const double refine = r < kRefine.size() ? kRefine[r] : ef;
-            const double cost = ef + kRefineCost * std::min(refine, ef);
+            const double cost =
+                scored + refine_rows * std::min(static_cast<double>(found.refine), scored);
             if (cost < best_cost) {
                 best_cost = cost;
-                effort->ef = static_cast<size_t>(ef);
-                effort->refine = static_cast<size_t>(std::min(refine, ef));
+                *effort = found;
             }
-            break;
+            return;
         }
+    };
+    for (size_t r = 0; r <= kRefine.size(); r++) {
+        look(0, kEf.size(), r);
+        look(kEf.size(), kSteps, r);
     }
     return std::isfinite(best_cost);
 }
 
-bool EffortCurve::Find(size_t k, double recall, Effort* effort) const {
+bool EffortCurve::Find(size_t k, double recall, double refine_rows, Effort* effort) const {
     if (empty()) {
         return false;
     }
@@ -69,61 +86,93 @@ bool EffortCurve::Find(size_t k, double recall, Effort* effort) const {
         above++;
     }
     if (above < kK.size() && (kK[above] == k || above == 0)) {
-        return FindAt(above, recall, effort);
+        return FindAt(above, recall, refine_rows, effort);
     }
+    const auto grown = [](size_t number, double factor) {
+        return static_cast<size_t>(std::ceil(static_cast<double>(number) * factor));
+    };
     if (above == kK.size()) {
-        // More than the curve knows: the pool grows with k.
-        if (!FindAt(above - 1, recall, effort)) {
+        // More than the curve knows: what grows with k grows.
+        if (!FindAt(above - 1, recall, refine_rows, effort)) {
             return false;
         }
         const double factor = static_cast<double>(k) / kK.back();
-        effort->ef = static_cast<size_t>(std::ceil(static_cast<double>(effort->ef) * factor));
-        effort->refine =
-            static_cast<size_t>(std::ceil(static_cast<double>(effort->refine) * factor));
+        const size_t refine = grown(effort->refine, factor);
+        *effort = {grown(effort->ef, factor), refine, effort->reach, k, refine,
+                   effort->scored * factor};
         return true;
     }
     Effort low;
     Effort high;
-    if (!FindAt(above - 1, recall, &low) || !FindAt(above, recall, &high)) {
+    if (!FindAt(above - 1, recall, refine_rows, &low) ||
+        !FindAt(above, recall, refine_rows, &high)) {
         return false;
     }
     const double t = std::log(static_cast<double>(k) / kK[above - 1]) /
                      std::log(static_cast<double>(kK[above]) / kK[above - 1]);
-    const auto between = [&](size_t a, size_t b) {
-        return static_cast<size_t>(std::ceil(
-            std::exp(Lerp(std::log(static_cast<double>(a)), std::log(static_cast<double>(b)), t))));
+    const auto between = [&](double a, double b) {
+        return std::exp(Lerp(std::log(a), std::log(b), t));
     };
-    effort->ef = std::max(k, between(low.ef, high.ef));
-    effort->refine = std::max(k, between(low.refine, high.refine));
+    const size_t refine = std::max(
+        k, grown(1, between(static_cast<double>(low.refine), static_cast<double>(high.refine))));
+    const double scored = between(low.scored, high.scored);
+    if (low.reach == Effort::kNoReach && high.reach == Effort::kNoReach) {
+        const double ef = between(static_cast<double>(low.ef), static_cast<double>(high.ef));
+        *effort = {std::max(k, grown(1, ef)), refine, Effort::kNoReach, k, refine, scored};
+    } else if (low.reach == Effort::kNoReach || high.reach == Effort::kNoReach) {
+        // Of two ways there is nothing between: what is enough for more is enough.
+        *effort = high;
+        effort->k = k;
+    } else {
+        const double reach =
+            Lerp(static_cast<double>(low.reach), static_cast<double>(high.reach), t);
+        *effort = {kPoolMost, refine, static_cast<float>(reach), k, refine, scored};
+    }
     return true;
 }
 
 double EffortCurve::Expect(size_t k, const Effort& effort) const {
-    if (empty()) {
-        return 0;
-    }
     size_t number = 0;
-    while (number + 1 < kK.size() && kK[number] < k) {
+    while (number < kK.size() && kK[number] < k) {
         number++;
     }
-    size_t e = 0;
-    while (e + 1 < kEf.size() && kEf[e + 1] <= effort.ef) {
+    const bool pool = effort.reach == Effort::kNoReach;
+    // Too little to be on the curve, or more than it knows.
+    if (empty() || number == kK.size() || (pool && effort.ef < kEf[0]) ||
+        effort.refine < kRefine[0]) {
+        return 0;
+    }
+    size_t e = pool ? 0 : kEf.size();
+    while (e + 1 < (pool ? kEf.size() : kSteps) && Scored(number, e + 1) > 0 &&
+           (pool ? kEf[e + 1] <= effort.ef : kReach[e + 1 - kEf.size()] <= effort.reach)) {
         e++;
     }
     size_t r = 0;
-    while (r < kRefine.size() && kRefine[r] < effort.refine) {
+    while (r + 1 < kRefine.size() && kRefine[r + 1] <= effort.refine) {
         r++;
     }
-    return static_cast<double>(At(number, e, r));
+    r = effort.refine >= effort.ef ? kRefine.size() : r;
+    return std::max(0.0, 1.0 - (1.0 - static_cast<double>(At(number, e, r))) / kMissMargin);
 }
 
 void EffortCurve::Write(ByteWriter* writer) const {
     WriteShares(queries_, recall_, writer);
+    for (const float scored : scored_) {
+        writer->U32(static_cast<uint32_t>(
+            std::min(std::ceil(static_cast<double>(scored)), static_cast<double>(kScoredMost))));
+    }
 }
 
 Result<EffortCurve> EffortCurve::Read(ByteReader* reader) {
     EffortCurve curve;
     QUERN_TRY(ReadShares("effort", reader, &curve.queries_, &curve.recall_));
+    for (float& scored : curve.scored_) {
+        const uint32_t rows = reader->U32();
+        if (!reader->ok() || rows > kScoredMost) {
+            return Status::Error(Code::kCorrupt, "effort curve: wrong number of rows");
+        }
+        scored = static_cast<float>(rows);
+    }
     return curve;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/dense/effort_measure.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 
@@ -13,24 +14,20 @@ namespace quern::dense {
 namespace {
 
 constexpr size_t kDepths = EffortCurve::kRefine.size() + 1;
-constexpr size_t kTenth = 1;  // of kK: recall@10
-
-// How many of the true k were among the first `refine` of the pool.
-using Hits = std::array<std::array<uint64_t, kDepths>, EffortCurve::kK.size()>;
+// How many of the true k were among the first `refine` that a walk found.
+using Hits = std::array<uint64_t, kDepths>;
 
 void CountHits(const std::vector<uint32_t>& nodes,
-               const std::vector<std::pair<uint32_t, uint32_t>>& ranks, Hits* hits) {
+               const std::vector<std::pair<uint32_t, uint32_t>>& ranks, uint32_t k, Hits* hits) {
     for (size_t place = 0; place < nodes.size(); place++) {
         const auto found =
             std::lower_bound(ranks.begin(), ranks.end(), std::make_pair(nodes[place], 0u));
-        if (found == ranks.end() || found->first != nodes[place]) {
+        if (found == ranks.end() || found->first != nodes[place] || found->second >= k) {
             continue;
         }
-        for (size_t k = 0; k < EffortCurve::kK.size(); k++) {
-            for (size_t r = 0; found->second < EffortCurve::kK[k] && r < kDepths; r++) {
-                if (r + 1 == kDepths || place < EffortCurve::kRefine[r]) {
-                    (*hits)[k][r]++;
-                }
+        for (size_t r = 0; r < kDepths; r++) {
+            if (r + 1 == kDepths || place < EffortCurve::kRefine[r]) {
+                (*hits)[r]++;
             }
         }
     }
@@ -103,55 +100,91 @@ Status EffortMeasure::FindTruth(int threads, Work* work) {
     });
 }
 
-Result<EffortTrial> EffortMeasure::Run(const Search& search, size_t queries, double enough,
-                                       int threads, Work* work) const {
-    queries = std::min(queries, held_out_.size());
-    EffortTrial trial;
-    trial.curve.SetQueries(static_cast<uint32_t>(queries));
-    for (size_t e = 0; e < EffortCurve::kEf.size(); e++) {
-        Hits hits{};
-        uint64_t scored = 0;
-        std::mutex mutex;
-        std::atomic<size_t> next{0};
-        QUERN_TRY(RunOnThreads(threads, [&](int) -> Status {
-            WalkSpace space;
-            std::vector<uint32_t> nodes;
-            Hits mine{};
-            uint64_t my_scored = 0;
-            while (true) {
-                const size_t number = next.fetch_add(1);
-                if (number >= queries) {
-                    break;
-                }
-                const Query query = QueryOf(held_out_[number]);
-                QUERN_TRY(search(query.vector, EffortCurve::kEf[e], &space, &nodes));
-                CountHits(nodes, truth_[number], &mine);
-                my_scored += space.scored;
-                QUERN_TRY(work->Check("calibrate", number, queries));
+Result<EffortCurve> EffortMeasure::Run(const Search& search, const EffortPlan& plan, int threads,
+                                       Work* work) const {
+    constexpr size_t kPools = EffortCurve::kEf.size();
+    constexpr size_t kAll = EffortCurve::kK.size();
+    EffortCurve curve;
+    curve.SetQueries(static_cast<uint32_t>(std::min(plan.queries, held_out_.size())));
+    const auto wanted = [&](size_t k) { return !plan.ten_only || EffortCurve::kK[k] == 10; };
+    const auto enough = [&](size_t k, size_t step) {
+        return static_cast<double>(curve.At(k, step, kDepths - 1)) >= plan.enough ||
+               static_cast<double>(curve.Scored(k, step)) > plan.scored_most;
+    };
+    // Rows that pools need for enough: no reach that scores more is worth a thing.
+    std::array<double, kAll> most;
+    most.fill(plan.scored_most);
+    for (size_t step = 0; step < kPools; step++) {
+        QUERN_TRY(RunStep(search, kAll, step, threads, &curve, work));
+        bool all = true;
+        for (size_t k = 0; k < kAll; k++) {
+            if (wanted(k) && enough(k, step)) {
+                most[k] = std::min(most[k], static_cast<double>(curve.Scored(k, step)));
             }
-            std::lock_guard<std::mutex> lock(mutex);
-            for (size_t k = 0; k < hits.size(); k++) {
-                for (size_t r = 0; r < kDepths; r++) {
-                    hits[k][r] += mine[k][r];
-                }
-            }
-            scored += my_scored;
-            return {};
-        }));
-        trial.scored[e] = static_cast<double>(scored) / static_cast<double>(queries);
-        for (size_t k = 0; k < hits.size(); k++) {
-            const size_t wanted = std::min<size_t>(EffortCurve::kK[k], truth_count_) * queries;
-            for (size_t r = 0; r < kDepths; r++) {
-                trial.curve.At(k, e, r) =
-                    wanted == 0 ? 0.0f
-                                : static_cast<float>(hits[k][r]) / static_cast<float>(wanted);
-            }
+            all = all && (!wanted(k) || enough(k, step));
         }
-        if (static_cast<double>(trial.curve.At(kTenth, e, kDepths - 1)) >= enough) {
+        if (all) {
             break;
         }
     }
-    return trial;
+    for (size_t k = 0; k < kAll; k++) {
+        for (size_t step = kPools; wanted(k) && step < EffortCurve::kSteps; step++) {
+            QUERN_TRY(RunStep(search, k, step, threads, &curve, work));
+            if (enough(k, step) || static_cast<double>(curve.Scored(k, step)) > most[k]) {
+                break;
+            }
+        }
+    }
+    return curve;
+}
+
+Status EffortMeasure::RunStep(const Search& search, size_t only, size_t step, int threads,
+                              EffortCurve* curve, Work* work) const {
+    constexpr size_t kAll = EffortCurve::kK.size();
+    const size_t first = only < kAll ? only : 0;
+    const size_t end = only < kAll ? only + 1 : kAll;
+    const Effort effort = EffortCurve::OfStep(first, step);
+    const size_t queries = curve->queries();
+    std::array<Hits, kAll> hits{};
+    uint64_t scored = 0;
+    std::mutex mutex;
+    std::atomic<size_t> next{0};
+    QUERN_TRY(RunOnThreads(threads, [&](int) -> Status {
+        WalkSpace space;
+        std::vector<uint32_t> nodes;
+        std::array<Hits, kAll> mine{};
+        uint64_t my_scored = 0;
+        while (true) {
+            const size_t number = next.fetch_add(1);
+            if (number >= queries) {
+                break;
+            }
+            const Query query = QueryOf(held_out_[number]);
+            QUERN_TRY(search(query.vector, effort, &space, &nodes));
+            for (size_t k = first; k < end; k++) {
+                CountHits(nodes, truth_[number], EffortCurve::kK[k], &mine[k]);
+            }
+            my_scored += space.scored;
+            QUERN_TRY(work->Check("calibrate", number, queries));
+        }
+        std::lock_guard<std::mutex> lock(mutex);
+        for (size_t k = first; k < end; k++) {
+            for (size_t r = 0; r < kDepths; r++) {
+                hits[k][r] += mine[k][r];
+            }
+        }
+        scored += my_scored;
+        return {};
+    }));
+    for (size_t k = first; k < end; k++) {
+        curve->Scored(k, step) = static_cast<float>(scored) / static_cast<float>(queries);
+        const size_t wanted = std::min<size_t>(EffortCurve::kK[k], truth_count_) * queries;
+        for (size_t r = 0; r < kDepths; r++) {
+            curve->At(k, step, r) =
+                wanted == 0 ? 0.0f : static_cast<float>(hits[k][r]) / static_cast<float>(wanted);
+        }
+    }
+    return {};
 }
 
 }  // namespace quern::dense

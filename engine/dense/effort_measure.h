@@ -5,8 +5,8 @@
 // Thread rule: confined; its own work is shared out over threads.
 #pragma once
 
-#include <array>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "engine/dense/effort_curve.h"
@@ -16,17 +16,20 @@
 
 namespace quern::dense {
 
-// What walks found, and how many rows they scored on average, for each EffortCurve::kEf that was
-// walked; the rest is zero.
-struct EffortTrial {
-    EffortCurve curve;
-    std::array<double, EffortCurve::kEf.size()> scored{};
+// What is measured of an EffortCurve.
+struct EffortPlan {
+    size_t queries = SIZE_MAX;  // the first so many of the held-out records
+    bool ten_only = false;      // recall@10 and no other
+    // Larger walks are left out once one has found this much; beyond 1: never.
+    double enough = 2;
+    // Or once one has scored so many rows that no search would choose it.
+    double scored_most = std::numeric_limits<double>::infinity();
 };
 
 class EffortMeasure {
 public:
     // The nodes nearest to a vector, nearest first; may run on many threads.
-    using Search = std::function<Status(const void* vector, size_t ef, WalkSpace* space,
+    using Search = std::function<Status(const void* vector, const Effort& effort, WalkSpace* space,
                                         std::vector<uint32_t>* nodes)>;
 
     // rows stay borrowed. inside: what the graph will hold; held_out: of these, what it does not
@@ -35,9 +38,7 @@ public:
                   const std::vector<uint32_t>& inside);
     Status FindTruth(int threads, Work* work);
     size_t queries() const { return held_out_.size(); }
-    // The first `queries` of the held-out records. Larger pools are left out once one pool holds
-    // `enough` of the nearest ten; beyond 1: never.
-    Result<EffortTrial> Run(const Search& search, size_t queries, double enough, int threads,
+    Result<EffortCurve> Run(const Search& search, const EffortPlan& plan, int threads,
                             Work* work) const;
 
 private:
@@ -47,6 +48,9 @@ private:
         const void* vector = nullptr;
     };
     Query QueryOf(uint32_t node) const;
+    // Fills that part of the curve: for one k, or, with a number beyond these, for all.
+    Status RunStep(const Search& search, size_t only, size_t step, int threads, EffortCurve* curve,
+                   Work* work) const;
 
     VectorRows rows_;
     std::vector<uint32_t> held_out_;

@@ -1,13 +1,15 @@
 // How a graph index is kept in a file: GraphIndex's Array and Load. FORMAT.md has the bytes.
 #include <algorithm>
 
+#include "engine/dense/codes/code_training.h"
 #include "engine/dense/graph_index.h"
 
 namespace quern::dense {
 
 namespace {
 
-constexpr uint32_t kHeadVersion = 1;
+// 1: with a curve of pool sizes, in no release.
+constexpr uint32_t kHeadVersion = 2;
 
 Status Bad(const char* what) {
     return Status::Error(Code::kCorrupt, "index: %s", what);
@@ -27,6 +29,7 @@ void GraphIndex::EncodeHead() {
     writer.U32(static_cast<uint32_t>(links_.upper_words.size()));
     outsiders_.Write(&writer);
     curve_.Write(&writer);
+    WriteFloats({longest_square_}, &writer);
     writer.U8(codes_ ? 1 : 0);
     if (codes_) {
         codes_->Write(&writer);
@@ -76,6 +79,11 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     QUERN_ASSIGN(index->outsiders_, Outsiders::Read(&reader, count, &outside));
     index->linked_ = count - index->outsiders_.count();
     QUERN_ASSIGN(index->curve_, EffortCurve::Read(&reader));
+    std::vector<float> longest;
+    if (!ReadFloats(&reader, 1, &longest)) {
+        return Bad("its longest vector is no number");
+    }
+    index->longest_square_ = longest[0];
     const uint8_t with_codes = reader.U8();
     if (with_codes > 1 || (with_codes == 1 && element == Element::kBit)) {
         return Bad("codes of an unknown kind");

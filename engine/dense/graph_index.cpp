@@ -1,6 +1,7 @@
 #include "engine/dense/graph_index.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine/dense/graph_builder.h"
 #include "engine/kernels/distance.h"
@@ -11,6 +12,22 @@ namespace {
 
 constexpr size_t kHeldOutMax = 500;  // recall within about 0.003 at 0.98
 constexpr size_t kHeldOutShare = 8;  // and never more than one record in so many
+constexpr double kFound = 0.9995;    // what is beyond takes an exact search
+constexpr double kScanShare = 0.5;   // a walk that scores so much of all is no better than a scan
+
+float LongestSquare(const VectorRows& rows) {
+    constexpr size_t kBlock = 1024;
+    float longest = 0;
+    std::vector<float> squares(kBlock);
+    for (size_t i = 0; rows.metric == Metric::kIp && i < rows.count; i += kBlock) {
+        const size_t count = std::min(kBlock, rows.count - i);
+        kernels::SquaredNorms(rows.element, rows.row(i), count, rows.dim, squares.data());
+        for (size_t j = 0; j < count; j++) {
+            longest = std::max(longest, squares[j]);
+        }
+    }
+    return longest;
+}
 
 // Walks on the vectors.
 class RowScorer {
@@ -49,6 +66,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     std::vector<uint32_t> inside;
     index->outsiders_ = Outsiders::Find(rows, &inside);
     index->linked_ = inside.size();
+    index->longest_square_ = LongestSquare(rows);
     GraphBuildOptions build;
     build.m = options.m;
     build.ef = options.ef_build;
@@ -72,10 +90,9 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
         if (codes == CodeChoice::kAuto) {
             QUERN_TRY(index->ChooseCodes(rows, options, measure, work));
         }
-        constexpr double kAllPools = 2;
-        QUERN_ASSIGN(EffortTrial trial,
-                     index->Try(rows, measure, held, kAllPools, options.threads, work));
-        index->curve_ = std::move(trial.curve);
+        EffortPlan plan;
+        plan.enough = kFound;
+        QUERN_ASSIGN(index->curve_, index->Try(rows, measure, plan, options.threads, work));
         QUERN_TRY(builder.Add(held, work));
     }
     index->links_ = builder.Links();
@@ -91,19 +108,23 @@ Status GraphIndex::Encode(const VectorRows& rows, CodeChoice kind, int threads, 
                              reinterpret_cast<float*>(squared_norms_.data()), threads, work);
 }
 
-Result<EffortTrial> GraphIndex::Try(const VectorRows& rows, const EffortMeasure& measure,
-                                    size_t queries, double enough, int threads, Work* work) const {
+Result<EffortCurve> GraphIndex::Try(const VectorRows& rows, const EffortMeasure& measure,
+                                    EffortPlan plan, int threads, Work* work) const {
+    plan.scored_most = kScanShare * static_cast<double>(linked_);
     return measure.Run(
-        [&](const void* vector, size_t ef, WalkSpace* space, std::vector<uint32_t>* nodes) {
-            return Search(rows, vector, ef, space, nodes, work);
+        [&](const void* vector, const Effort& effort, WalkSpace* space,
+            std::vector<uint32_t>* nodes) {
+            return Search(rows, vector, effort, space, nodes, work);
         },
-        queries, enough, threads, work);
+        plan, threads, work);
 }
 
 Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& options,
                                const EffortMeasure& measure, Work* work) {
-    constexpr size_t kQueries = 150;   // 0.99 is off by about 0.003
-    constexpr double kEnough = 0.997;  // of a pool: what 0.99 takes is known
+    EffortPlan plan;
+    plan.queries = 150;  // 0.99 is off by about 0.003
+    plan.ten_only = true;
+    plan.enough = 0.997;  // what 0.99 takes is known
     CodeRoom room;
     const uint64_t links = links_.base.bytes();
     room.code_bytes = options.index_bytes - std::min(options.index_bytes, links);
@@ -121,9 +142,8 @@ Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& 
     Encoded best;
     for (const CodeChoice kind : kinds) {
         QUERN_TRY(Encode(rows, kind, options.threads, work));
-        QUERN_ASSIGN(EffortTrial effort,
-                     Try(rows, measure, kQueries, kEnough, options.threads, work));
-        trials.push_back({kind, std::move(effort)});
+        QUERN_ASSIGN(EffortCurve curve, Try(rows, measure, plan, options.threads, work));
+        trials.push_back({kind, std::move(curve)});
         // Only the best so far is kept: codes of a large field are large.
         if (BestTrial(trials, rows, room) + 1 == trials.size()) {
             best = {std::move(codes_), std::move(code_rows_), std::move(squared_norms_)};
@@ -135,18 +155,45 @@ Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& 
     return {};
 }
 
-Status GraphIndex::Search(const VectorRows& rows, const void* vector, size_t ef, WalkSpace* space,
-                          std::vector<uint32_t>* nodes, Work* work, NodeBounds* bounds) const {
+WalkEnd GraphIndex::EndOf(const Effort& effort, const void* vector, size_t dim) const {
+    WalkEnd end;
+    end.ef = effort.ef;
+    if (effort.reach == Effort::kNoReach || effort.k == 0) {
+        return end;
+    }
+    // Distances of l2, cosine (of unit vectors) and hamming are squared ones, or half of these. The
+    // inner product becomes one when every row gets a last dimension that makes all equally long.
+    const float* values = static_cast<const float*>(vector);
+    double nearest = 0;
+    if (metric_ == Metric::kIp) {
+        float square = 0;
+        kernels::SquaredNorms(Element::kF32, values, 1, dim, &square);
+        nearest = -0.5 * (static_cast<double>(square) + static_cast<double>(longest_square_));
+    }
+    const double zero = codes_ ? static_cast<double>(codes_->ScoreAt(values, nearest)) : nearest;
+    const double factor =
+        (1.0 + static_cast<double>(effort.reach)) * (1.0 + static_cast<double>(effort.reach));
+    end.place = effort.k;
+    end.scale = static_cast<float>(factor);
+    end.shift = static_cast<float>((1.0 - factor) * zero);
+    end.keep = std::min<size_t>(effort.keep, EffortCurve::kRefine.back());
+    return std::isfinite(end.shift) ? end : WalkEnd{effort.ef};
+}
+
+Status GraphIndex::Search(const VectorRows& rows, const void* vector, const Effort& effort,
+                          WalkSpace* space, std::vector<uint32_t>* nodes, Work* work,
+                          NodeBounds* bounds) const {
     nodes->clear();
+    const WalkEnd end = EndOf(effort, vector, rows.dim);
     std::unique_ptr<CodeScorer> scorer_of_codes;
     if (codes_) {
         scorer_of_codes = codes_->NewScorer(static_cast<const float*>(vector), Rows());
-        QUERN_TRY(Walk(links_, *scorer_of_codes, ef, space, work));
+        QUERN_TRY(Walk(links_, *scorer_of_codes, end, space, work));
     } else {
         const kernels::Query query =
             kernels::PrepareQuery(rows.element, rows.metric, vector, rows.dim);
         RowScorer scorer(rows, query);
-        QUERN_TRY(Walk(links_, scorer, ef, space, work));
+        QUERN_TRY(Walk(links_, scorer, end, space, work));
     }
     nodes->reserve(space->size);
     for (size_t i = 0; i < space->size; i++) {

@@ -72,11 +72,12 @@ public:
     const Outsiders& outsiders() const { return outsiders_; }
     uint64_t memory_bytes() const;
 
-    // The nodes nearest to a query, nearest first, at most `ef`; vector: f32[dim], or bits. rows is
-    // needed for its query side always and for its rows if needs_rows(). Repeats and zeros are not
-    // among them: see outsiders. bounds may be NULL.
-    Status Search(const VectorRows& rows, const void* vector, size_t ef, WalkSpace* space,
-                  std::vector<uint32_t>* nodes, Work* work, NodeBounds* bounds = nullptr) const;
+    // The nodes nearest to a query, nearest first, at most effort.ef; vector: f32[dim], or bits.
+    // rows is needed for its query side always and for its rows if needs_rows(). Repeats and zeros
+    // are not among them: see outsiders. bounds may be NULL.
+    Status Search(const VectorRows& rows, const void* vector, const Effort& effort,
+                  WalkSpace* space, std::vector<uint32_t>* nodes, Work* work,
+                  NodeBounds* bounds = nullptr) const;
     bool states_error() const { return codes_ && codes_->states_error(); }
     // Distances of the pool that the last Search left in a space, nearest first; approximate where
     // there are codes.
@@ -86,8 +87,10 @@ private:
     GraphIndex() = default;
     Status ChooseCodes(const VectorRows& rows, const GraphIndexOptions& options,
                        const EffortMeasure& measure, Work* work);
-    Result<EffortTrial> Try(const VectorRows& rows, const EffortMeasure& measure, size_t queries,
-                            double enough, int threads, Work* work) const;
+    Result<EffortCurve> Try(const VectorRows& rows, const EffortMeasure& measure, EffortPlan plan,
+                            int threads, Work* work) const;
+    // What an effort means in scores of one query.
+    WalkEnd EndOf(const Effort& effort, const void* vector, size_t dim) const;
     void EncodeHead();
     Status Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work);
     CodeRows Rows() const {
@@ -103,6 +106,7 @@ private:
     size_t linked_ = 0;
     Outsiders outsiders_;
     EffortCurve curve_;
+    float longest_square_ = 0;  // |row|^2 of the longest row, under the inner product
     std::string head_;
 };
 

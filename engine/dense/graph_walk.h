@@ -19,6 +19,17 @@
 
 namespace quern::dense {
 
+// When a walk ends. At the latest when all of its pool is expanded; with a place, sooner: when the
+// nearest node left has a score beyond max(s, scale * s + shift), s being the score of the place-th
+// nearest so far. What is beyond that is not kept either, but for the `keep` nearest.
+struct WalkEnd {
+    size_t ef = 0;     // the pool's room
+    size_t place = 0;  // 0: only the pool ends it
+    float scale = 1;
+    float shift = 0;
+    size_t keep = 0;
+};
+
 // What a walk needs beside the graph, kept from one walk to the next.
 struct WalkSpace {
     std::vector<uint64_t> visited;  // one bit a node
@@ -27,6 +38,8 @@ struct WalkSpace {
     size_t size = 0;
     size_t ef = 0;
     size_t cursor = 0;  // everything before it is expanded
+    size_t keep = 0;
+    float reach = 0;  // what is beyond it needs no place behind the first `keep`
     // Of two nodes, and one place that is written before it is known to count.
     uint32_t fresh[2 * kDegreeMax + 1];
     float fresh_distances[2 * kDegreeMax + 1];
@@ -36,13 +49,16 @@ struct WalkSpace {
     static constexpr uint32_t kExpanded = 0x80000000u;
     uint32_t node(size_t i) const { return nodes[i] & ~kExpanded; }
 
-    void Begin(size_t node_count, size_t pool) {
+    void Begin(size_t node_count, const WalkEnd& end) {
+        const size_t pool = end.ef;
         visited.assign((node_count + 63) / 64, 0);
         if (distances.size() < pool + 1) {
             distances.resize(pool + 1);
             nodes.resize(pool + 1);
         }
         ef = pool;
+        keep = end.place == 0 ? pool : std::max(end.place, end.keep);
+        reach = std::numeric_limits<float>::infinity();
         size = 0;
         cursor = 0;
         scored = 0;
@@ -55,12 +71,17 @@ struct WalkSpace {
         word |= bit;
         return fresh_one;
     }
-    float Worst() const {
-        return size < ef ? std::numeric_limits<float>::infinity() : distances[size - 1];
+    // Looks at the pool again: how far does the walk go now?
+    void Reach(const WalkEnd& end) {
+        if (end.place > 0 && size >= end.place) {
+            const float nearest = distances[end.place - 1];
+            reach = std::max(nearest, end.scale * nearest + end.shift);
+        }
     }
     // Its place in the pool; ef when it did not get one.
     size_t Insert(uint32_t n, float distance) {
-        if (size == ef && !(distance < distances[size - 1])) {
+        if ((size == ef && !(distance < distances[size - 1])) ||
+            (size >= keep && distance > reach && !(distance < distances[keep - 1]))) {
             return ef;
         }
         const size_t place = static_cast<size_t>(
@@ -83,13 +104,14 @@ struct WalkSpace {
 //   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
 // Returns kInterrupted when work says so.
 template <class Scorer>
-Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space, Work* work) {
+Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpace* space,
+            Work* work) {
     constexpr size_t kFetchFirst = 8;
     constexpr size_t kExpandAtOnce =
         2;  // two waits for memory at once; the second would be next anyway
     constexpr uint64_t kCheckEvery = 256;
     WalkSpace& s = *space;
-    s.Begin(graph.count, ef);
+    s.Begin(graph.count, end);
     if (graph.entry == kNoNode) {
         return {};
     }
@@ -124,9 +146,10 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space
     }
     s.Mark(node);
     s.Insert(node, best);
-    while (s.cursor < s.size) {
+    while (s.cursor < s.size && s.distances[s.cursor] <= s.reach) {
         size_t count = 0;
-        for (size_t n = 0; n < kExpandAtOnce && s.cursor < s.size; n++) {
+        for (size_t n = 0;
+             n < kExpandAtOnce && s.cursor < s.size && s.distances[s.cursor] <= s.reach; n++) {
             const uint32_t from = s.nodes[s.cursor];
             s.nodes[s.cursor] |= WalkSpace::kExpanded;
             do {
@@ -160,6 +183,7 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space
                 __builtin_prefetch(soon + 16);
             }
         }
+        s.Reach(end);
     }
     return {};
 }

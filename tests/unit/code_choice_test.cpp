@@ -21,17 +21,18 @@ VectorRows RowsOf(size_t dim, size_t count) {
     return rows;
 }
 
-// A kind that reaches `recall` with a pool of `ef` and that many candidates measured again.
-CodeTrial Reaches(CodeChoice kind, size_t ef_number, size_t refine_number, float recall) {
+// A kind that reaches `recall` with that much reach and that many candidates measured again.
+CodeTrial Reaches(CodeChoice kind, size_t reach_number, size_t refine_number, float recall) {
     CodeTrial trial;
     trial.kind = kind;
-    trial.effort.curve.SetQueries(100);
-    for (size_t e = 0; e < EffortCurve::kEf.size(); e++) {
-        trial.effort.scored[e] = 20.0 * EffortCurve::kEf[e];
+    trial.curve.SetQueries(100);
+    for (size_t e = 0; e < EffortCurve::kSteps; e++) {
         for (size_t k = 0; k < EffortCurve::kK.size(); k++) {
+            trial.curve.Scored(k, e) = static_cast<float>(200 * (1 + e % EffortCurve::kEf.size()));
             for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
-                trial.effort.curve.At(k, e, r) =
-                    e >= ef_number && r >= refine_number ? recall : 0.5f;
+                trial.curve.At(k, e, r) =
+                    e % EffortCurve::kEf.size() >= reach_number && r >= refine_number ? recall
+                                                                                      : 0.5f;
             }
         }
     }

@@ -85,7 +85,7 @@ double Recall(const GraphIndex& index, const VectorRows& rows, const std::vector
     const size_t count = queries.size() / rows.dim;
     for (size_t q = 0; q < count; q++) {
         const float* query = queries.data() + q * rows.dim;
-        REQUIRE(index.Search(rows, query, effort.ef, &space, &nodes, nullptr).ok());
+        REQUIRE(index.Search(rows, query, effort, &space, &nodes, nullptr).ok());
         nodes.resize(std::min(nodes.size(), effort.refine));
         const std::set<uint32_t> found(nodes.begin(), nodes.end());
         for (const uint32_t node : Exact(rows, query, k)) {
@@ -147,7 +147,7 @@ TEST_CASE("a graph finds what its curve promises", "[graph]") {
         {Metric::kCosine, CodeChoice::kF16},
     }));
     Rows base(metric, 4000, 40, 1);
-    const Rows queries(metric, 200, 40, 2);
+    const Rows queries(metric, 400, 40, 2);
     const VectorRows rows = base.View();
     const auto index = BuildIndex(rows, codes);
     REQUIRE(index->linked_count() == 4000);
@@ -157,9 +157,13 @@ TEST_CASE("a graph finds what its curve promises", "[graph]") {
             Effort effort;
             INFO("metric " << static_cast<int>(metric) << " codes " << static_cast<int>(codes)
                            << " k " << k << " recall " << wanted);
-            REQUIRE(index->curve().Find(k, wanted, &effort));
+            if (!index->curve().Find(k, wanted, 3, &effort)) {
+                // Rough codes, one neighbour, random vectors: a scan is the way to that recall.
+                REQUIRE((codes == CodeChoice::k1Bit && k == 1 && wanted == 0.98));
+                continue;
+            }
             REQUIRE(effort.ef >= k);
-            // 200 queries: three standard errors of the share.
+            // 400 queries, and as many that the curve is of: three standard errors of the share.
             REQUIRE(Recall(*index, rows, queries.values, k, effort) > wanted - 0.04);
         }
     }
@@ -186,7 +190,10 @@ TEST_CASE("zero vectors and repeats stay outside the graph", "[graph]") {
     std::vector<uint32_t> nodes;
     const Rows queries(metric, 50, 24, 4);
     for (size_t q = 0; q < 50; q++) {
-        REQUIRE(index->Search(rows, &queries.values[q * 24], 64, &space, &nodes, nullptr).ok());
+        REQUIRE(
+            index
+                ->Search(rows, &queries.values[q * 24], Effort::OfPool(64), &space, &nodes, nullptr)
+                .ok());
         for (const uint32_t node : nodes) {
             REQUIRE((node % 50 != 0 && (node % 10 != 1 || node == 1) && node != 7));
         }
@@ -206,7 +213,7 @@ TEST_CASE("odd sets of vectors have an index, too", "[graph]") {
     WalkSpace space;
     std::vector<uint32_t> nodes;
     const std::vector<float> query(dim, 0.1f);
-    REQUIRE(index->Search(rows, query.data(), 100, &space, &nodes, nullptr).ok());
+    REQUIRE(index->Search(rows, query.data(), Effort::OfPool(100), &space, &nodes, nullptr).ok());
     REQUIRE(nodes.size() == (equal ? std::min<size_t>(count, 1) : count));
     REQUIRE(Reload(*index, rows).ok());
 }
@@ -223,7 +230,8 @@ TEST_CASE("huge and tiny values do not break a graph", "[graph]") {
         const auto index = BuildIndex(rows, codes);
         WalkSpace space;
         std::vector<uint32_t> nodes;
-        REQUIRE(index->Search(rows, base.values.data(), 50, &space, &nodes, nullptr).ok());
+        REQUIRE(index->Search(rows, base.values.data(), Effort::OfPool(50), &space, &nodes, nullptr)
+                    .ok());
         REQUIRE(nodes.size() == 50);
     }
 }
@@ -253,10 +261,13 @@ TEST_CASE("arrays come back as they were, or are refused, or are safe", "[graph]
     WalkSpace space;
     std::vector<uint32_t> before;
     std::vector<uint32_t> after;
-    REQUIRE(index->Search(rows, base.values.data(), 40, &space, &before, nullptr).ok());
+    REQUIRE(
+        index->Search(rows, base.values.data(), Effort::OfPool(40), &space, &before, nullptr).ok());
     const auto same = Reload(*index, rows);
     REQUIRE(same.ok());
-    REQUIRE((*same)->Search(rows, base.values.data(), 40, &space, &after, nullptr).ok());
+    REQUIRE((*same)
+                ->Search(rows, base.values.data(), Effort::OfPool(40), &space, &after, nullptr)
+                .ok());
     REQUIRE(before == after);
     std::mt19937_64 random(9);
     size_t refused = 0;
@@ -269,7 +280,9 @@ TEST_CASE("arrays come back as they were, or are refused, or are safe", "[graph]
             refused++;
             continue;
         }
-        REQUIRE((*damaged)->Search(rows, base.values.data(), 40, &space, &after, nullptr).ok());
+        REQUIRE((*damaged)
+                    ->Search(rows, base.values.data(), Effort::OfPool(40), &space, &after, nullptr)
+                    .ok());
         REQUIRE(std::set<uint32_t>(after.begin(), after.end()).size() == after.size());
     }
     REQUIRE(refused > static_cast<size_t>(trials) * 3 / 20);

@@ -27,16 +27,6 @@ double RowNs(CodeChoice kind, const VectorRows& rows) {
            kRowByteNs * static_cast<double>(Codes::RowBytes(kind, rows.metric, rows.dim));
 }
 
-double ScoredAt(const EffortTrial& effort, double ef) {
-    const auto& steps = EffortCurve::kEf;
-    size_t e = 0;
-    while (e + 1 < steps.size() && steps[e + 1] <= ef && effort.scored[e + 1] > 0) {
-        e++;
-    }
-    // A walk scores about so many rows for each place in its pool.
-    return effort.scored[e] * ef / steps[e];
-}
-
 }  // namespace
 
 std::vector<CodeChoice> CodesToTry(const VectorRows& rows, const CodeRoom& room) {
@@ -65,15 +55,16 @@ std::vector<CodeChoice> CodesToTry(const VectorRows& rows, const CodeRoom& room)
 
 double TrialCost(const CodeTrial& trial, double recall, const VectorRows& rows,
                  const CodeRoom& room) {
-    Effort effort;
-    if (!trial.effort.curve.Find(kTen, recall, &effort)) {
-        return std::numeric_limits<double>::infinity();
-    }
     const double measured = room.vectors_in_memory
                                 ? kVectorNs + kVectorByteNs * static_cast<double>(rows.row_bytes())
                                 : kFileNs;
-    return ScoredAt(trial.effort, static_cast<double>(effort.ef)) * RowNs(trial.kind, rows) +
-           static_cast<double>(effort.refine) * measured;
+    const double row = RowNs(trial.kind, rows);
+    Effort effort;
+    if (!trial.curve.Find(kTen, recall, measured / row, &effort)) {
+        return std::numeric_limits<double>::infinity();
+    }
+    return effort.scored * row +
+           std::min(effort.scored, static_cast<double>(effort.refine)) * measured;
 }
 
 size_t BestTrial(const std::vector<CodeTrial>& trials, const VectorRows& rows,
@@ -99,8 +90,8 @@ size_t BestTrial(const std::vector<CodeTrial>& trials, const VectorRows& rows,
     size_t best = 0;
     const auto most = [](const CodeTrial& trial) {
         float recall = 0;
-        for (size_t e = 0; e < EffortCurve::kEf.size(); e++) {
-            recall = std::max(recall, trial.effort.curve.At(1, e, EffortCurve::kRefine.size()));
+        for (size_t e = 0; e < EffortCurve::kSteps; e++) {
+            recall = std::max(recall, trial.curve.At(1, e, EffortCurve::kRefine.size()));
         }
         return recall;
     };

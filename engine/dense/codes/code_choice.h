@@ -30,7 +30,7 @@ std::vector<CodeChoice> CodesToTry(const VectorRows& rows, const CodeRoom& room)
 
 struct CodeTrial {
     CodeChoice kind = CodeChoice::kNone;
-    EffortTrial effort;
+    EffortCurve curve;
 };
 
 // Of the trials, the one to take.
