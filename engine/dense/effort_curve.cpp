@@ -99,22 +99,24 @@ bool EffortCurve::Find(size_t k, double recall, Effort* effort) const {
 }
 
 double EffortCurve::Expect(size_t k, const Effort& effort) const {
-    if (empty()) {
-        return 0;
-    }
     size_t number = 0;
-    while (number + 1 < kK.size() && kK[number] < k) {
+    while (number < kK.size() && kK[number] < k) {
         number++;
+    }
+    // Too little to be on the curve, or more than it knows.
+    if (empty() || number == kK.size() || effort.ef < kEf[0] || effort.refine < kRefine[0]) {
+        return 0;
     }
     size_t e = 0;
     while (e + 1 < kEf.size() && kEf[e + 1] <= effort.ef) {
         e++;
     }
     size_t r = 0;
-    while (r < kRefine.size() && kRefine[r] < effort.refine) {
+    while (r + 1 < kRefine.size() && kRefine[r + 1] <= effort.refine) {
         r++;
     }
-    return static_cast<double>(At(number, e, r));
+    r = effort.refine >= effort.ef ? kRefine.size() : r;
+    return std::max(0.0, 1.0 - (1.0 - static_cast<double>(At(number, e, r))) / kMissMargin);
 }
 
 void EffortCurve::Write(ByteWriter* writer) const {

@@ -42,7 +42,8 @@ public:
     }
     // The cheapest effort that gives recall@k. False: no effort on the curve does.
     bool Find(size_t k, double recall, Effort* effort) const;
-    // The recall@k that an effort is expected to give.
+    // The recall@k that an effort is expected to give, less the margin that Find adds. 0: not
+    // known.
     double Expect(size_t k, const Effort& effort) const;
 
     void Write(ByteWriter* writer) const;

@@ -12,6 +12,7 @@
 #include "engine/dense/effort_curve.h"
 #include "engine/dense/graph_walk.h"
 #include "engine/dense/vector_rows.h"
+#include "engine/kernels/top_k.h"
 #include "storage/base/work.h"
 
 namespace quern::dense {
@@ -35,6 +36,15 @@ public:
                   const std::vector<uint32_t>& inside);
     Status FindTruth(int threads, Work* work);
     size_t queries() const { return held_out_.size(); }
+    struct Query {
+        std::vector<float> values;  // not for bits
+        const void* vector = nullptr;
+    };
+    // Held-out record `number` as a query, its node, and its true neighbours, nearest first: 1000
+    // of the first kDeepQueries, 100 of the others, if there are so many.
+    Query QueryOf(size_t number) const;
+    uint32_t NodeOf(size_t number) const { return held_out_[number]; }
+    const std::vector<kernels::Hit>& Nearest(size_t number) const { return nearest_[number]; }
     // The first `queries` of the held-out records. Larger pools are left out once one pool holds
     // `enough` of the nearest ten; beyond 1: never.
     Result<EffortTrial> Run(const Search& search, size_t queries, double enough, int threads,
@@ -42,17 +52,12 @@ public:
 
 private:
     using Ranks = std::vector<std::pair<uint32_t, uint32_t>>;  // node, rank; sorted
-    struct Query {
-        std::vector<float> values;  // not for bits
-        const void* vector = nullptr;
-    };
-    Query QueryOf(uint32_t node) const;
-
     VectorRows rows_;
     std::vector<uint32_t> held_out_;
     std::vector<uint32_t> others_;
     size_t truth_count_ = 0;
     std::vector<Ranks> truth_;
+    std::vector<std::vector<kernels::Hit>> nearest_;
 };
 
 }  // namespace quern::dense

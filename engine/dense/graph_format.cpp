@@ -31,6 +31,10 @@ void GraphIndex::EncodeHead() {
     if (codes_) {
         codes_->Write(&writer);
     }
+    // In an array of its own, which versions that do not know it pass over.
+    range_head_.clear();
+    ByteWriter range_writer(&range_head_);
+    range_curve_.Write(&range_writer);
 }
 
 IndexArrayView GraphIndex::Array(IndexArray array) const {
@@ -48,6 +52,7 @@ IndexArrayView GraphIndex::Array(IndexArray array) const {
             return squared_norms_.bytes() > 0
                        ? IndexArrayView{squared_norms_.data(), links_.count, 4, 4}
                        : IndexArrayView{};
+        case IndexArray::kRange: return {range_head_.data(), range_head_.size(), 1, 1};
     }
     return {};
 }
@@ -85,6 +90,15 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     }
     if (!reader.AtEnd()) {
         return Bad("its head has the wrong length");
+    }
+    const Buffer& range = arrays[static_cast<size_t>(IndexArray::kRange)];
+    index->range_head_.assign(range.data() != nullptr ? range.data() : "", range.bytes());
+    if (range.bytes() > 0) {
+        ByteReader range_reader(index->range_head_);
+        QUERN_ASSIGN(index->range_curve_, RangeCurve::Read(&range_reader));
+        if (!range_reader.AtEnd()) {
+            return Bad("its range curve has the wrong length");
+        }
     }
     const Buffer& upper = arrays[static_cast<size_t>(IndexArray::kUpper)];
     if (upper.bytes() != upper_words * sizeof(uint32_t)) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/dense/graph_builder.h"
-#include "engine/kernels/distance.h"
+#include "engine/dense/row_scorer.h"
 
 namespace quern::dense {
 
@@ -11,33 +11,6 @@ namespace {
 
 constexpr size_t kHeldOutMax = 500;  // recall within about 0.003 at 0.98
 constexpr size_t kHeldOutShare = 8;  // and never more than one record in so many
-
-// Walks on the vectors.
-class RowScorer {
-public:
-    RowScorer(const VectorRows& rows, const kernels::Query& query) : rows_(rows), query_(query) {}
-    void Score(const uint32_t* nodes, size_t count, float* distances) {
-        constexpr size_t kAtOnce = 4;
-        for (size_t i = 0; i < count; i += kAtOnce) {
-            const size_t now = std::min(kAtOnce, count - i);
-            for (size_t j = i + kAtOnce; j < std::min(count, i + 2 * kAtOnce); j++) {
-                Fetch(nodes[j]);
-            }
-            kernels::DistancesPicked(rows_.element, rows_.metric, query_, rows_.rows, nodes + i,
-                                     now, rows_.inverse_norms, distances + i);
-        }
-    }
-    void Fetch(uint32_t node) const {
-        const char* row = rows_.row(node);
-        for (size_t at = 0; at < std::min<size_t>(rows_.row_bytes(), 4096); at += 64) {
-            __builtin_prefetch(row + at);
-        }
-    }
-
-private:
-    const VectorRows& rows_;
-    const kernels::Query& query_;
-};
 
 }  // namespace
 
@@ -76,6 +49,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
         QUERN_ASSIGN(EffortTrial trial,
                      index->Try(rows, measure, held, kAllPools, options.threads, work));
         index->curve_ = std::move(trial.curve);
+        QUERN_TRY(index->CalibrateRange(rows, measure, options.threads, work));
         QUERN_TRY(builder.Add(held, work));
     }
     index->links_ = builder.Links();
@@ -179,7 +153,7 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
 uint64_t GraphIndex::memory_bytes() const {
     return links_.base.bytes() + links_.upper_words.size() * sizeof(uint32_t) +
            links_.upper_offsets.size() * sizeof(uint32_t) + code_rows_.bytes() +
-           squared_norms_.bytes() + outsiders_.memory_bytes() + head_.size();
+           squared_norms_.bytes() + outsiders_.memory_bytes() + head_.size() + range_head_.size();
 }
 
 }  // namespace quern::dense

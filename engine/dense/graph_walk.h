@@ -32,6 +32,9 @@ struct WalkSpace {
     float fresh_distances[2 * kDegreeMax + 1];
     uint64_t scored = 0;  // rows that the last walk has scored
     uint64_t expanded = 0;
+    // Of a range walk (range_walk.h): what is within the bound, in the order it was met.
+    std::vector<uint32_t> within;
+    std::vector<float> within_distances;
 
     static constexpr uint32_t kExpanded = 0x80000000u;
     uint32_t node(size_t i) const { return nodes[i] & ~kExpanded; }
@@ -47,6 +50,8 @@ struct WalkSpace {
         cursor = 0;
         scored = 0;
         expanded = 0;
+        within.clear();
+        within_distances.clear();
     }
     bool Mark(uint32_t n) {  // true: not seen before
         uint64_t& word = visited[n / 64];
@@ -54,6 +59,15 @@ struct WalkSpace {
         const bool fresh_one = (word & bit) == 0;
         word |= bit;
         return fresh_one;
+    }
+    // The nearest of the pool that was not expanded yet; there must be one.
+    uint32_t Expand() {
+        const uint32_t from = nodes[cursor];
+        nodes[cursor] |= kExpanded;
+        do {
+            cursor++;
+        } while (cursor < size && (nodes[cursor] & kExpanded) != 0);
+        return from;
     }
     float Worst() const {
         return size < ef ? std::numeric_limits<float>::infinity() : distances[size - 1];
@@ -78,6 +92,43 @@ struct WalkSpace {
     }
 };
 
+// Goes down the upper levels to the node of the base level where a walk begins. *distance gets its
+// own. Scorer as for Walk.
+template <class Scorer>
+uint32_t Descend(const GraphLinks& graph, Scorer& scorer, WalkSpace* space, float* distance) {
+    WalkSpace& s = *space;
+    uint32_t node = graph.entry;
+    scorer.Score(&node, 1, distance);
+    s.scored++;
+    if (graph.upper_entry == kNoNode) {
+        return node;
+    }
+    uint32_t upper = graph.upper_entry;
+    for (uint32_t level = graph.UpperLevel(upper); level >= 1; level--) {
+        bool nearer = true;
+        while (nearer) {
+            nearer = false;
+            const uint32_t* links = graph.UpperNeighbours(upper, level);
+            uint32_t count = 0;
+            for (; count < graph.upper_degree && links[count] != kNoNode; count++) {
+                s.fresh[count] = graph.UpperNode(links[count]);
+                scorer.Fetch(s.fresh[count]);
+            }
+            scorer.Score(s.fresh, count, s.fresh_distances);
+            s.scored += count;
+            for (uint32_t i = 0; i < count; i++) {
+                if (s.fresh_distances[i] < *distance) {
+                    *distance = s.fresh_distances[i];
+                    node = s.fresh[i];
+                    upper = links[i];
+                    nearer = true;
+                }
+            }
+        }
+    }
+    return node;
+}
+
 // Fills space's pool with the nodes nearest to what the scorer measures from. Scorer has
 //   void Score(const uint32_t* nodes, size_t count, float* distances);
 //   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
@@ -93,46 +144,14 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space
     if (graph.entry == kNoNode) {
         return {};
     }
-    float best = 0;
-    uint32_t node = graph.entry;
-    scorer.Score(&node, 1, &best);
-    s.scored++;
-    if (graph.upper_entry != kNoNode) {
-        uint32_t upper = graph.upper_entry;
-        for (uint32_t level = graph.UpperLevel(upper); level >= 1; level--) {
-            bool nearer = true;
-            while (nearer) {
-                nearer = false;
-                const uint32_t* links = graph.UpperNeighbours(upper, level);
-                uint32_t count = 0;
-                for (; count < graph.upper_degree && links[count] != kNoNode; count++) {
-                    s.fresh[count] = graph.UpperNode(links[count]);
-                    scorer.Fetch(s.fresh[count]);
-                }
-                scorer.Score(s.fresh, count, s.fresh_distances);
-                s.scored += count;
-                for (uint32_t i = 0; i < count; i++) {
-                    if (s.fresh_distances[i] < best) {
-                        best = s.fresh_distances[i];
-                        node = s.fresh[i];
-                        upper = links[i];
-                        nearer = true;
-                    }
-                }
-            }
-        }
-    }
-    s.Mark(node);
-    s.Insert(node, best);
+    float distance = 0;
+    const uint32_t start = Descend(graph, scorer, space, &distance);
+    s.Mark(start);
+    s.Insert(start, distance);
     while (s.cursor < s.size) {
         size_t count = 0;
         for (size_t n = 0; n < kExpandAtOnce && s.cursor < s.size; n++) {
-            const uint32_t from = s.nodes[s.cursor];
-            s.nodes[s.cursor] |= WalkSpace::kExpanded;
-            do {
-                s.cursor++;
-            } while (s.cursor < s.size && (s.nodes[s.cursor] & WalkSpace::kExpanded) != 0);
-            const uint32_t* links = graph.Neighbours(from);
+            const uint32_t* links = graph.Neighbours(s.Expand());
             for (uint32_t i = 0; i < graph.degree && links[i] != kNoNode; i++) {
                 s.fresh[count] = links[i];
                 count += s.Mark(links[i]) ? 1 : 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 
 #include "engine/dense/codes/bit_codes.h"
 #include "engine/dense/codes/code_training.h"
@@ -86,6 +87,23 @@ void Codes::ToDistances(const float* vector, std::vector<float>* scores) const {
                                    : metric_ == Metric::kIp ? distance
                                                             : 1 + distance * inverse);
     }
+}
+
+float Codes::ScoreAt(const float* vector, double distance) const {
+    const LeftOut left_out = LeftOutOf(vector);
+    if (metric_ == Metric::kL2 && distance < 0) {
+        return -std::numeric_limits<float>::infinity();
+    }
+    if (metric_ == Metric::kCosine) {
+        const double squares = Dot(vector, vector, dim());
+        if (squares == 0) {
+            // Everything is at distance one.
+            return distance >= 1 ? std::numeric_limits<float>::infinity()
+                                 : -std::numeric_limits<float>::infinity();
+        }
+        distance = (distance - 1) * std::sqrt(squares);
+    }
+    return static_cast<float>((distance - left_out.add) / left_out.factor);
 }
 
 Status Codes::EncodeAll(const VectorRows& rows, uint8_t* out, float* norms, int threads,

@@ -129,6 +129,9 @@ public:
                                                   const CodeRows& rows) const = 0;
     // Turns scores of a query into distances of the metric, as wrong as the codes are.
     void ToDistances(const float* vector, std::vector<float>* scores) const;
+    // The score of a distance: the other way round. Infinite where no score is so far, or none so
+    // near.
+    float ScoreAt(const float* vector, double distance) const;
 
 protected:
     Codes(CodeChoice kind, Metric metric, size_t dim) : kind_(kind), metric_(metric), dim_(dim) {}
