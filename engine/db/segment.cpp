@@ -291,8 +291,9 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
             QUERN_TRY(work->Check("load", number, dense::kIndexArrays));
         }
     }
-    QUERN_ASSIGN(loaded->index, dense::GraphIndex::Load(def.element, def.metric, def.dim,
-                                                        field->count(), head, arrays));
+    QUERN_ASSIGN(loaded->index,
+                 dense::GraphIndex::Load(def.element, def.metric, def.dim, field->count(), head,
+                                         arrays, budget_->indexes));
     return {};
 }
 

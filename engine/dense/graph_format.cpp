@@ -59,7 +59,8 @@ IndexArrayView GraphIndex::Array(IndexArray array) const {
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric metric, size_t dim,
                                                      size_t count, const std::string& head,
-                                                     Buffer arrays[kIndexArrays]) {
+                                                     Buffer arrays[kIndexArrays],
+                                                     std::shared_ptr<MemoryCounter> counter) {
     std::unique_ptr<GraphIndex> index(new GraphIndex());
     index->metric_ = metric;
     index->head_ = head;
@@ -117,6 +118,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
             }
         }
     }
+    links.Pack(std::move(counter));
     for (uint32_t number = 0; number < links.upper_offsets.size(); number++) {
         if (outside[links.UpperNode(number)]) {
             return Bad("a vector outside is on an upper level");

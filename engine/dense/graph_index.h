@@ -73,12 +73,14 @@ public:
     // compared at a time), and 9 bytes a row while it runs.
     static Result<std::unique_ptr<GraphIndex>> Build(const VectorRows& rows,
                                                      const GraphIndexOptions& options, Work* work);
+    // Of an index that was built; one that was loaded has its links in another form.
     IndexArrayView Array(IndexArray array) const;
     // Takes over arrays that were read from a file, each of the size that its part says, and proves
-    // them. kCorrupt otherwise. Arrays that are not there are empty buffers.
-    static Result<std::unique_ptr<GraphIndex>> Load(Element element, Metric metric, size_t dim,
-                                                    size_t count, const std::string& head,
-                                                    Buffer arrays[kIndexArrays]);
+    // them. kCorrupt otherwise. Arrays that are not there are empty buffers. counter, which may be
+    // NULL, counts what is made of them.
+    static Result<std::unique_ptr<GraphIndex>> Load(
+        Element element, Metric metric, size_t dim, size_t count, const std::string& head,
+        Buffer arrays[kIndexArrays], std::shared_ptr<MemoryCounter> counter = nullptr);
 
     bool needs_rows() const { return !codes_; }
     size_t count() const { return links_.count; }

@@ -151,11 +151,10 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space
     while (s.cursor < s.size) {
         size_t count = 0;
         for (size_t n = 0; n < kExpandAtOnce && s.cursor < s.size; n++) {
-            const uint32_t* links = graph.Neighbours(s.Expand());
-            for (uint32_t i = 0; i < graph.degree && links[i] != kNoNode; i++) {
-                s.fresh[count] = links[i];
-                count += s.Mark(links[i]) ? 1 : 0;
-            }
+            graph.ForNeighbours(s.Expand(), [&](uint32_t neighbour) {
+                s.fresh[count] = neighbour;
+                count += s.Mark(neighbour) ? 1 : 0;
+            });
             s.expanded++;
         }
         if (s.expanded % kCheckEvery < kExpandAtOnce && work != nullptr) {
@@ -166,17 +165,13 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space
         }
         // What is next in line, unless one of these gets in before.
         for (size_t i = s.cursor; i < std::min(s.size, s.cursor + kExpandAtOnce); i++) {
-            const uint32_t* soon = graph.Neighbours(s.node(i));
-            __builtin_prefetch(soon);
-            __builtin_prefetch(soon + 16);
+            graph.FetchNeighbours(s.node(i));
         }
         scorer.Score(s.fresh, count, s.fresh_distances);
         s.scored += count;
         for (size_t i = 0; i < count; i++) {
             if (s.Insert(s.fresh[i], s.fresh_distances[i]) <= s.cursor + kExpandAtOnce) {
-                const uint32_t* soon = graph.Neighbours(s.fresh[i]);
-                __builtin_prefetch(soon);
-                __builtin_prefetch(soon + 16);
+                graph.FetchNeighbours(s.fresh[i]);
             }
         }
     }

@@ -75,11 +75,10 @@ Status WalkRange(const GraphLinks& graph, Scorer& scorer, const RangeLimits& lim
         for (size_t n = 0; n < kExpandAtOnce && (open < s.within.size() || s.cursor < s.size);
              n++) {
             const uint32_t from = open < s.within.size() ? s.within[open++] : s.Expand();
-            const uint32_t* links = graph.Neighbours(from);
-            for (uint32_t i = 0; i < graph.degree && links[i] != kNoNode; i++) {
-                s.fresh[count] = links[i];
-                count += s.Mark(links[i]) ? 1 : 0;
-            }
+            graph.ForNeighbours(from, [&](uint32_t neighbour) {
+                s.fresh[count] = neighbour;
+                count += s.Mark(neighbour) ? 1 : 0;
+            });
             s.expanded++;
         }
         if (s.expanded % kCheckEvery < kExpandAtOnce && work != nullptr) {
@@ -89,9 +88,7 @@ Status WalkRange(const GraphLinks& graph, Scorer& scorer, const RangeLimits& lim
             scorer.Fetch(s.fresh[i]);
         }
         for (size_t i = open; i < std::min(s.within.size(), open + kExpandAtOnce); i++) {
-            const uint32_t* soon = graph.Neighbours(s.within[i]);
-            __builtin_prefetch(soon);
-            __builtin_prefetch(soon + 16);
+            graph.FetchNeighbours(s.within[i]);
         }
         scorer.Score(s.fresh, count, s.fresh_distances);
         s.scored += count;
