@@ -424,7 +424,9 @@ QUERN_API void quern_query_key_text(quern_query *q, const char *field, const cha
 /* At most k records a query, 1 to 1048576; default 10. */
 QUERN_API void quern_query_limit(quern_query *q, size_t k);
 /* Only records with distance <= d; or score >= s (the two are two views of the same bound, the last call counts). With
-** quern_query_limit(q, 0) all of them are returned, up to 2^31 rows altogether (LIMIT beyond). */
+** quern_query_limit(q, 0) all of them are returned, up to 2^31 rows altogether (LIMIT beyond). Through an index that is the
+** share `recall` of them, expected whether the bound catches one record or a thousand; a bound that catches more than
+** about one in twenty is answered by a scan. */
 QUERN_API void quern_query_max_distance(quern_query *q, double d);
 QUERN_API void quern_query_min_score(quern_query *q, double s);
 /* Attributes and fields to return; as in quern_get. */
@@ -434,19 +436,21 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 /* threads=N (default: the database's), self=include|exclude, and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used
-**   ef=N           instead of recall: how many candidates a walk over a graph keeps
+**   ef=N           instead of recall: how many candidates a walk over a graph keeps; without a limit on k: how many beyond
+**                  the bound
 **   nprobe=N       instead of recall: how many cells of a list index are opened; more if these hold less than k records,
-**                  fewer where bounds prove that the others hold nothing nearer. Each kind of index has its own knob and
-**                  passes over the other
+**                  fewer where bounds prove that the others hold nothing nearer. Without a limit on k: how many cells in a
+**                  row may give nothing within the bound. Each kind of index has its own knob and passes over the other
 **   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
 **                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
 **                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give.
 **                  Lists take exact for 100 * k, and none for auto */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 
-/* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log, segments without an
-** index, and searches without a limit on k are exact; where an index was used, QUERN_FLAG_EXACT is not set. Always min(k, matches)
-** results: a walk that meets too few live records is followed by a scan. Cost of an exact search: reads every vector of
+/* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
+** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
+** expect. Without a bound always min(k, n) results of n live records: a walk that meets too few of them is
+** followed by a scan. Cost of an exact search: reads every vector of
 ** the field once per block of queries. Cost through an index: about 20 * ef codes, or all codes in the cells
 ** that are opened, and `refine` vectors a query. */
 QUERN_API int32_t quern_search(quern_query *q, quern_result **r, quern_error *err) QUERN_MUST_USE;
@@ -474,6 +478,10 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
 #define QUERN_RESULT_VECTORS_REFINED 3  /* candidates that were measured again with their stored vectors */
 #define QUERN_RESULT_VECTORS_READ 4     /* of these, how many were not in memory */
 #define QUERN_RESULT_MEMORY_NEEDED 5    /* bytes that memory_mb must allow for all indexes to be used; 0: it does */
+#define QUERN_RESULT_RECALL 6           /* expected share of the true results, in millionths: 1000000 where everything was
+                                           scanned, else the least that the plans for the segments stand for: the recall that
+                                           was asked for, or what the measured curve says of the ef, nprobe or refine given;
+                                           0: not known (refine=none, or beyond the curve) */
 QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
 QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);

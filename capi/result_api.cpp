@@ -1,4 +1,6 @@
 // Results and texts.
+#include <cmath>
+
 #include "capi/handles.h"
 
 using namespace quern;
@@ -52,6 +54,7 @@ int64_t quern_result_stat(const quern_result* r, int32_t stat) {
         case QUERN_RESULT_VECTORS_REFINED: return static_cast<int64_t>(tally.refined);
         case QUERN_RESULT_VECTORS_READ: return static_cast<int64_t>(tally.fetched);
         case QUERN_RESULT_MEMORY_NEEDED: return static_cast<int64_t>(tally.memory_needed);
+        case QUERN_RESULT_RECALL: return std::llround(tally.expected_recall * 1e6);
         default: return 0;
     }
 }

@@ -1,6 +1,6 @@
 // The arrays of a graph index, as a hostile file could hold them.
 //
-// Bytes: metric (1), dimension (1), count (1), then for each of the five arrays its length (2,
+// Bytes: metric (1), dimension (1), count (1), then for each of the six arrays its length (2,
 // little endian) and its bytes. What GraphIndex::Load accepts must be safe to walk: no access
 // outside the arrays, an end, and no vector met twice.
 #include <cstdint>
@@ -65,6 +65,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         }
         for (const uint32_t node : nodes) {
             static_cast<void>((*index)->outsiders().Repeats(node));
+        }
+    }
+    size_t effort = 3;
+    static_cast<void>((*index)->range_curve().Find(0.9, &effort));
+    for (const float bound : {-1.0f, 0.0f, 2.0f}) {
+        bool complete = false;
+        if (!(*index)
+                 ->SearchRange(view, {query.data(), bound, effort}, &space, &complete, nullptr)
+                 .ok()) {
+            std::abort();
+        }
+        if (std::set<uint32_t>(space.within.begin(), space.within.end()).size() !=
+            space.within.size()) {
+            std::abort();
         }
     }
     return 0;

@@ -1,6 +1,6 @@
 // The arrays of a list index, as a hostile file could hold them.
 //
-// Bytes: metric and element (1), dimension (1), count (1), then for each of the six arrays its
+// Bytes: metric and element (1), dimension (1), count (1), then for each of the seven arrays its
 // length (2, little endian) and its bytes. What ListIndex::Load accepts must be safe to search: no
 // access outside the arrays, an end, no vector met twice, and min(k, n) of them.
 #include <cstdint>
@@ -71,6 +71,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         }
         for (const uint32_t number : nearest) {
             static_cast<void>((*index)->outsiders().Repeats(number));
+        }
+    }
+    size_t effort = 3;
+    static_cast<void>((*index)->range_curve().Find(0.9, &effort));
+    for (const float bound : {-1.0f, 0.0f, 2.0f}) {
+        bool complete = false;
+        if (!(*index)
+                 ->SearchRange({vector.data(), bound, effort}, &rows, &space, &nearest, &complete,
+                               nullptr)
+                 .ok()) {
+            std::abort();
+        }
+        if (std::set<uint32_t>(nearest.begin(), nearest.end()).size() != nearest.size()) {
+            std::abort();
         }
     }
     return 0;

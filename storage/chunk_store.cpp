@@ -79,12 +79,14 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kGraphUpper: return "graph upper links";
         case PartKind::kGraphCodes: return "graph codes";
         case PartKind::kGraphNorms: return "graph norms";
+        case PartKind::kGraphRange: return "graph range curve";
         case PartKind::kListHead: return "list head";
         case PartKind::kListCentres: return "list centres";
         case PartKind::kListCells: return "list cells";
         case PartKind::kListRowNumbers: return "list row numbers";
         case PartKind::kListRows: return "list rows";
         case PartKind::kListNorms: return "list norms";
+        case PartKind::kListRange: return "list range curve";
     }
     return "of an unknown kind";
 }

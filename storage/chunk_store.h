@@ -36,6 +36,7 @@ enum class PartKind : int64_t {
     kGraphUpper = 66,
     kGraphCodes = 67,
     kGraphNorms = 68,
+    kGraphRange = 69,
     // The list index of a field; engine/dense/list_format.cpp says what is in them.
     kListHead = 72,
     kListCentres = 73,
@@ -43,6 +44,7 @@ enum class PartKind : int64_t {
     kListRowNumbers = 75,
     kListRows = 76,
     kListNorms = 77,
+    kListRange = 78,
 };
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has

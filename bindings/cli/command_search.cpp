@@ -44,6 +44,7 @@ struct SearchOptions {
 // What quern_result_stat says, added up.
 struct SearchCost {
     uint64_t bytes_read = 0, scored = 0, refined = 0, fetched = 0, memory_needed = 0;
+    uint64_t recall = 1000000;  // the least that was expected, in millionths
 };
 
 struct Figures {
@@ -232,6 +233,7 @@ private:
         cost.refined += stat(QUERN_RESULT_VECTORS_REFINED);
         cost.fetched += stat(QUERN_RESULT_VECTORS_READ);
         cost.memory_needed = std::max(cost.memory_needed, stat(QUERN_RESULT_MEMORY_NEEDED));
+        cost.recall = std::min(cost.recall, stat(QUERN_RESULT_RECALL));
     }
 
     std::string CostJson() const {
@@ -240,9 +242,12 @@ private:
                                                       {"vectors_scored", cost.scored},
                                                       {"vectors_refined", cost.refined},
                                                       {"vectors_read", cost.fetched},
-                                                      {"memory_needed_bytes", cost.memory_needed}}
+                                                      {"memory_needed_bytes", cost.memory_needed},
+                                                      {"expected_recall", ExpectedRecall()}}
                                    .dump();
     }
+
+    double ExpectedRecall() const { return static_cast<double>(figures_.cost.recall) / 1e6; }
 
     void PrintCost() const {
         const SearchCost& cost = figures_.cost;
@@ -250,10 +255,14 @@ private:
         const auto line = [&](const char* name, uint64_t sum, const char* what) {
             return std::string(name) + WithCommas(sum / queries) + what + "\n";
         };
+        char recall[64] = "expected     recall: not known\n";
+        if (cost.recall > 0) {
+            std::snprintf(recall, sizeof(recall), "expected     recall %.3f\n", ExpectedRecall());
+        }
         Print(line("bytes read   ", cost.bytes_read, " a query, of pages of the file") +
               line("scored       ", cost.scored, " vectors or codes a query") +
               line("refined      ", cost.refined, " a query, with the stored vectors") +
-              line("fetched      ", cost.fetched, " of these a query from the file"));
+              line("fetched      ", cost.fetched, " of these a query from the file") + recall);
     }
 
     void PrintHits(const quern_result* result, size_t first, size_t count) {

@@ -125,7 +125,7 @@ private:
 
     // Every index part that the field may have, of any kind.
     static bool IsIndexPart(const storage::PartInfo& part) {
-        return part.kind >= PartKind::kGraphHead && part.kind <= PartKind::kListNorms;
+        return part.kind >= PartKind::kGraphHead && part.kind <= PartKind::kListRange;
     }
 
     Status Write(const std::vector<std::pair<PartKind, dense::IndexArrayView>>& arrays) {

@@ -54,6 +54,7 @@ Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t 
 
 bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     k_ = k;
+    range_ = false;
     if (leg_->lists != nullptr) {
         return PlanLists(k, request);
     }
@@ -66,6 +67,7 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
                                           &effort_)) {
         return false;
     }
+    const dense::Effort planned = effort_;
     const double factor = leg_->alive == 0
                               ? kDeadFactorMax + 1
                               : static_cast<double>(count) / static_cast<double>(leg_->alive);
@@ -84,6 +86,14 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     }
     effort_.refine = std::max(effort_.refine, k);
     effort_.keep = with_dead(effort_.refine);
+    const bool as_asked =
+        request.ef == 0 && (refine_ == Refine::kAuto || refine_ == Refine::kExact);
+    dense::Effort told = planned;
+    told.refine = refine_ == Refine::kAuto ? planned.refine : effort_.refine;
+    expected_recall_ = as_asked ? request.recall : leg_->index->curve().Expect(k, told);
+    if (unrefined()) {
+        expected_recall_ = 0;
+    }
     // A number that the user gave is taken as it is.
     by_bound_ = leg_->index->states_error() && refine_ == Refine::kAuto;
     bound_errors_ = request.recall >= kSafeRecall ? kSafeErrors : 1.0f;
@@ -102,6 +112,7 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request) {
     } else if (!index.curve().Find(k, request.recall, index.rows_per_cell(), &probes_)) {
         return false;
     }
+    const size_t planned = probes_.nprobe;
     if (refine_ == Refine::kCount) {
         probes_.refine = request.refine;
     } else if (refine_ != Refine::kAuto) {
@@ -115,6 +126,9 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request) {
     }
     probes_.nprobe = static_cast<size_t>(std::ceil(static_cast<double>(probes_.nprobe) * factor));
     probes_.refine = std::max(probes_.refine, k);
+    expected_recall_ = request.nprobe == 0 && refine_ != Refine::kCount
+                           ? request.recall
+                           : index.curve().Expect(k, {planned, probes_.refine});
     // Vectors themselves are as dear in a cell as in a scan.
     return request.nprobe > 0 || probes_.nprobe * (index.with_codes() ? 1 : 2) < index.cell_count();
 }
@@ -238,6 +252,12 @@ Status IndexSearch::MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& q
 
 Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                         std::vector<Candidate>* found, bool* enough, Work* work) const {
+    return range_ ? RunRange(snapshot, query, space, found, enough, work)
+                  : RunNearest(snapshot, query, space, found, enough, work);
+}
+
+Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                               std::vector<Candidate>* found, bool* enough, Work* work) const {
     size_t refine = effort_.refine;
     if (leg_->lists != nullptr) {
         refine = probes_.refine;

@@ -48,15 +48,31 @@ public:
                 SearchTally* tally, Work* work);
     bool usable() const { return leg_ != nullptr; }
     // Distances will be those of codes.
-    bool unrefined() const { return refine_ == Refine::kNone && !leg_->index->needs_rows(); }
+    bool unrefined() const {
+        return refine_ == Refine::kNone && leg_->index != nullptr && !leg_->index->needs_rows();
+    }
     // Decides the effort for k records. False: a scan is cheaper, or the only way to the recall.
     bool Plan(size_t k, const SearchRequest& request);
-    // *enough: as many as there must be (min(k, live vectors), or all within the query's bound that
-    // the walk met).
+    // The same for everything within the bound of the queries.
+    bool PlanRange(const SearchRequest& request);
+    // The recall that the plan stands for: what was asked for, or what the curve says of the knobs
+    // that were given instead. 0: nobody knows.
+    double expected_recall() const { return expected_recall_; }
+    // *enough: as many as there must be (min(k, live vectors)); after PlanRange: the search did not
+    // meet so many that a scan is cheaper.
     Status Run(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                std::vector<Candidate>* found, bool* enough, Work* work) const;
 
 private:
+    Status RunNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                      std::vector<Candidate>* found, bool* enough, Work* work) const;
+    Status RunRange(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                    std::vector<Candidate>* found, bool* enough, Work* work) const;
+    Status FindRange(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                     bool* complete, Work* work) const;
+    void TakeWithin(uint32_t node, float distance, std::vector<Candidate>* found) const;
+    Status TakeZeros(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                     std::vector<Candidate>* found) const;
     bool PlanLists(size_t k, const SearchRequest& request);
     Status SearchLists(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                        Work* work) const;
@@ -76,6 +92,10 @@ private:
     bool by_bound_ = false;   // candidates are measured as long as their bounds promise something
     float bound_errors_ = 1;  // of those that the codes state
     Refine refine_ = Refine::kAuto;
+    bool range_ = false;
+    size_t range_effort_ = 0;
+    size_t range_most_ = 0;
+    double expected_recall_ = 0;
 };
 
 // The spaces of a database handle, lent to searches: their memory is warm and need not be asked

@@ -12,6 +12,8 @@ struct SearchTally {
     uint64_t refined = 0;        // candidates of a walk measured with the stored vectors
     uint64_t fetched = 0;        // of these, not found in memory
     uint64_t memory_needed = 0;  // bytes of memory_mb with which all indexes could have been used
+    // The least that the plans of all segments stand for; 1: scans. Not a sum: see Searcher.
+    double expected_recall = 0;
     void Add(const SearchTally& other) {
         bytes_read += other.bytes_read;
         scored += other.scored;

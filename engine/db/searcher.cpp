@@ -1,4 +1,4 @@
-// Exact search over one collection under a snapshot: every segment and the log give their
+// Search over one collection under a snapshot: every segment and the log give their
 // candidates, these are merged by distance, and only those that can be in the result are looked up
 // by row id for their keys (ties) and attributes.
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "engine/db/database.h"
+#include "engine/db/distance_bound.h"
 #include "engine/db/index_search.h"
 #include "engine/dense/flat.h"
 #include "storage/base/parallel.h"
@@ -55,6 +56,7 @@ private:
         QUERN_TRY(TakeQueries());
         QUERN_TRY(CheckLimits());
         candidates_.resize(query_count_);
+        table_->tally.expected_recall = 1;
         for (size_t s = 0; s < view_->segments.size(); s++) {
             QUERN_TRY(SearchSegment(s));
         }
@@ -118,7 +120,7 @@ private:
         // A record that looks for itself needs one more candidate.
         const size_t extra =
             request_.by_key && !request_.include_self && request_.limit > 0 ? 1 : 0;
-        const float bound = MaxDistance();
+        const float bound = LargestDistance(request_, def_->metric);
         queries_.reserve(query_count_);
         for (size_t q = 0; q < query_count_; q++) {
             dense::FlatQuery& query = queries_.emplace_back(request_.limit + extra);
@@ -188,24 +190,6 @@ private:
             }
             return {};
         });
-    }
-
-    float MaxDistance() const {
-        double bound = std::numeric_limits<double>::infinity();
-        if (request_.has_max_distance) {
-            bound = request_.max_distance;
-        } else if (request_.has_min_score) {
-            // Cosine scores are rounded when they are made of distances: look a little farther, and
-            // let the score itself decide in the end (PassesScore).
-            bound = def_->metric == Metric::kCosine ? 1.0 - request_.min_score + 1e-6
-                                                    : -request_.min_score;
-        }
-        // The largest float that is not above the bound.
-        float rounded = static_cast<float>(bound);
-        if (static_cast<double>(rounded) > bound) {
-            rounded = std::nextafter(rounded, -std::numeric_limits<float>::infinity());
-        }
-        return rounded;
     }
 
     float ScoreOf(float distance) const {
@@ -336,12 +320,12 @@ private:
 
     // Asks the segment's index. False: there is none that helps, and nothing was added.
     Result<bool> SearchIndex(size_t number) {
-        if (request_.limit == 0 || request_.recall >= 1.0) {
+        if (request_.recall >= 1.0) {
             return false;
         }
         IndexSearch search;
         QUERN_TRY(search.Open(snapshot_, *view_, number, *def_, &table_->tally, &work_));
-        if (!search.usable() || !search.Plan(queries_[0].limit, request_)) {
+        if (!search.usable() || !Plan(&search)) {
             return false;
         }
         table_->flags |= search.unrefined() ? 4u : 0u;
@@ -373,10 +357,22 @@ private:
             return false;
         }
         approximate_ = true;
+        table_->tally.expected_recall =
+            std::min(table_->tally.expected_recall, search.expected_recall());
         for (size_t q = 0; q < query_count_; q++) {
             candidates_[q].insert(candidates_[q].end(), found[q].begin(), found[q].end());
         }
         return true;
+    }
+
+    // By the limit, or by the bound where there is no limit or one so high that the bound may be
+    // the cheaper way to the same records.
+    bool Plan(IndexSearch* search) const {
+        if (request_.limit > 0 && search->Plan(queries_[0].limit, request_)) {
+            return true;
+        }
+        const bool bounded = request_.has_max_distance || request_.has_min_score;
+        return bounded && std::isfinite(queries_[0].max_distance) && search->PlanRange(request_);
     }
 
     static dense::FlatRows Slice(const dense::FlatRows& rows, size_t row_bytes, size_t first,

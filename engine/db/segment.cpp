@@ -260,7 +260,7 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
     uint64_t bytes = 0;
     for (const storage::PartInfo& part : info_.parts) {
         if (part.field == def.id && part.kind >= storage::PartKind::kGraphHead &&
-            part.kind <= storage::PartKind::kGraphNorms) {
+            part.kind <= storage::PartKind::kGraphRange) {
             bytes += part.raw_bytes();
         }
     }
@@ -291,8 +291,9 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
             QUERN_TRY(work->Check("load", number, dense::kIndexArrays));
         }
     }
-    QUERN_ASSIGN(loaded->index, dense::GraphIndex::Load(def.element, def.metric, def.dim,
-                                                        field->count(), head, arrays));
+    QUERN_ASSIGN(loaded->index,
+                 dense::GraphIndex::Load(def.element, def.metric, def.dim, field->count(), head,
+                                         arrays, budget_->indexes));
     return {};
 }
 

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <mutex>
 
+#include "engine/dense/range_measure.h"
 #include "engine/kernels/distance.h"
-#include "engine/kernels/top_k.h"
 #include "storage/base/parallel.h"
 
 namespace quern::dense {
@@ -50,9 +50,11 @@ EffortMeasure::EffortMeasure(const VectorRows& rows, std::vector<uint32_t> held_
     }
     truth_count_ = std::min<size_t>(EffortCurve::kK.back(), others_.size());
     truth_.resize(held_out_.size());
+    nearest_.resize(held_out_.size());
 }
 
-EffortMeasure::Query EffortMeasure::QueryOf(uint32_t node) const {
+EffortMeasure::Query EffortMeasure::QueryOf(size_t number) const {
+    const uint32_t node = held_out_[number];
     Query query;
     query.vector = rows_.row(node);
     if (rows_.element != Element::kBit) {
@@ -74,11 +76,13 @@ Status EffortMeasure::FindTruth(int threads, Work* work) {
                 return {};
             }
             const uint32_t held = held_out_[number];
-            const Query values = QueryOf(held);
+            const Query values = QueryOf(number);
             const kernels::Query query =
                 kernels::PrepareQuery(rows_.element, rows_.metric, values.vector, rows_.dim,
                                       rows_.inverse_norms ? rows_.inverse_norms[held] : 0.0f);
-            kernels::TopK top(truth_count_);
+            kernels::TopK top(number < kDeepQueries
+                                  ? std::min<size_t>(RangeCurve::kRanks.back(), others_.size())
+                                  : truth_count_);
             for (size_t first = 0; first < others_.size(); first += kBlock) {
                 const size_t count = std::min(kBlock, others_.size() - first);
                 kernels::DistancesPicked(rows_.element, rows_.metric, query, rows_.rows,
@@ -91,9 +95,9 @@ Status EffortMeasure::FindTruth(int threads, Work* work) {
                 }
                 QUERN_TRY(work->Check("calibrate", number, held_out_.size()));
             }
-            const std::vector<kernels::Hit> truth = top.Take();
-            for (uint32_t i = 0; i < truth.size(); i++) {
-                truth_[number].emplace_back(truth[i].position, i);
+            nearest_[number] = top.Take();
+            for (uint32_t i = 0; i < truth_count_; i++) {
+                truth_[number].emplace_back(nearest_[number][i].position, i);
             }
             std::sort(truth_[number].begin(), truth_[number].end());
         }
@@ -159,7 +163,7 @@ Status EffortMeasure::RunStep(const Search& search, size_t only, size_t step, in
             if (number >= queries) {
                 break;
             }
-            const Query query = QueryOf(held_out_[number]);
+            const Query query = QueryOf(number);
             QUERN_TRY(search(query.vector, effort, &space, &nodes));
             for (size_t k = first; k < end; k++) {
                 CountHits(nodes, truth_[number], EffortCurve::kK[k], &mine[k]);

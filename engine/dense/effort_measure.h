@@ -12,6 +12,7 @@
 #include "engine/dense/effort_curve.h"
 #include "engine/dense/graph_walk.h"
 #include "engine/dense/vector_rows.h"
+#include "engine/kernels/top_k.h"
 #include "storage/base/work.h"
 
 namespace quern::dense {
@@ -38,16 +39,20 @@ public:
                   const std::vector<uint32_t>& inside);
     Status FindTruth(int threads, Work* work);
     size_t queries() const { return held_out_.size(); }
+    struct Query {
+        std::vector<float> values;  // not for bits
+        const void* vector = nullptr;
+    };
+    // Held-out record `number` as a query, its node, and its true neighbours, nearest first: 1000
+    // of the first kDeepQueries, 100 of the others, if there are so many.
+    Query QueryOf(size_t number) const;
+    uint32_t NodeOf(size_t number) const { return held_out_[number]; }
+    const std::vector<kernels::Hit>& Nearest(size_t number) const { return nearest_[number]; }
     Result<EffortCurve> Run(const Search& search, const EffortPlan& plan, int threads,
                             Work* work) const;
 
 private:
     using Ranks = std::vector<std::pair<uint32_t, uint32_t>>;  // node, rank; sorted
-    struct Query {
-        std::vector<float> values;  // not for bits
-        const void* vector = nullptr;
-    };
-    Query QueryOf(uint32_t node) const;
     // Fills that part of the curve: for one k, or, with a number beyond these, for all.
     Status RunStep(const Search& search, size_t only, size_t step, int threads, EffortCurve* curve,
                    Work* work) const;
@@ -57,6 +62,7 @@ private:
     std::vector<uint32_t> others_;
     size_t truth_count_ = 0;
     std::vector<Ranks> truth_;
+    std::vector<std::vector<kernels::Hit>> nearest_;
 };
 
 }  // namespace quern::dense

@@ -34,6 +34,10 @@ void GraphIndex::EncodeHead() {
     if (codes_) {
         codes_->Write(&writer);
     }
+    // In an array of its own, which versions that do not know it pass over.
+    range_head_.clear();
+    ByteWriter range_writer(&range_head_);
+    range_curve_.Write(&range_writer);
 }
 
 IndexArrayView GraphIndex::Array(IndexArray array) const {
@@ -51,13 +55,15 @@ IndexArrayView GraphIndex::Array(IndexArray array) const {
             return squared_norms_.bytes() > 0
                        ? IndexArrayView{squared_norms_.data(), links_.count, 4, 4}
                        : IndexArrayView{};
+        case IndexArray::kRange: return {range_head_.data(), range_head_.size(), 1, 1};
     }
     return {};
 }
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric metric, size_t dim,
                                                      size_t count, const std::string& head,
-                                                     Buffer arrays[kIndexArrays]) {
+                                                     Buffer arrays[kIndexArrays],
+                                                     std::shared_ptr<MemoryCounter> counter) {
     std::unique_ptr<GraphIndex> index(new GraphIndex());
     index->metric_ = metric;
     index->head_ = head;
@@ -94,6 +100,15 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     if (!reader.AtEnd()) {
         return Bad("its head has the wrong length");
     }
+    const Buffer& range = arrays[static_cast<size_t>(IndexArray::kRange)];
+    index->range_head_.assign(range.data() != nullptr ? range.data() : "", range.bytes());
+    if (range.bytes() > 0) {
+        ByteReader range_reader(index->range_head_);
+        QUERN_ASSIGN(index->range_curve_, RangeCurve::Read(&range_reader));
+        if (!range_reader.AtEnd()) {
+            return Bad("its range curve has the wrong length");
+        }
+    }
     const Buffer& upper = arrays[static_cast<size_t>(IndexArray::kUpper)];
     if (upper.bytes() != upper_words * sizeof(uint32_t)) {
         return Bad("its upper links have the wrong size");
@@ -111,6 +126,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
             }
         }
     }
+    links.Pack(std::move(counter));
     for (uint32_t number = 0; number < links.upper_offsets.size(); number++) {
         if (outside[links.UpperNode(number)]) {
             return Bad("a vector outside is on an upper level");

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/dense/graph_builder.h"
-#include "engine/kernels/distance.h"
+#include "engine/dense/row_scorer.h"
 
 namespace quern::dense {
 
@@ -28,33 +28,6 @@ float LongestSquare(const VectorRows& rows) {
     }
     return longest;
 }
-
-// Walks on the vectors.
-class RowScorer {
-public:
-    RowScorer(const VectorRows& rows, const kernels::Query& query) : rows_(rows), query_(query) {}
-    void Score(const uint32_t* nodes, size_t count, float* distances) {
-        constexpr size_t kAtOnce = 4;
-        for (size_t i = 0; i < count; i += kAtOnce) {
-            const size_t now = std::min(kAtOnce, count - i);
-            for (size_t j = i + kAtOnce; j < std::min(count, i + 2 * kAtOnce); j++) {
-                Fetch(nodes[j]);
-            }
-            kernels::DistancesPicked(rows_.element, rows_.metric, query_, rows_.rows, nodes + i,
-                                     now, rows_.inverse_norms, distances + i);
-        }
-    }
-    void Fetch(uint32_t node) const {
-        const char* row = rows_.row(node);
-        for (size_t at = 0; at < std::min<size_t>(rows_.row_bytes(), 4096); at += 64) {
-            __builtin_prefetch(row + at);
-        }
-    }
-
-private:
-    const VectorRows& rows_;
-    const kernels::Query& query_;
-};
 
 }  // namespace
 
@@ -93,6 +66,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
         EffortPlan plan;
         plan.enough = kFound;
         QUERN_ASSIGN(index->curve_, index->Try(rows, measure, plan, options.threads, work));
+        QUERN_TRY(index->CalibrateRange(rows, measure, options.threads, work));
         QUERN_TRY(builder.Add(held, work));
     }
     index->links_ = builder.Links();
@@ -226,7 +200,7 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
 uint64_t GraphIndex::memory_bytes() const {
     return links_.base.bytes() + links_.upper_words.size() * sizeof(uint32_t) +
            links_.upper_offsets.size() * sizeof(uint32_t) + code_rows_.bytes() +
-           squared_norms_.bytes() + outsiders_.memory_bytes() + head_.size();
+           squared_norms_.bytes() + outsiders_.memory_bytes() + head_.size() + range_head_.size();
 }
 
 }  // namespace quern::dense

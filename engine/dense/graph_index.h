@@ -19,6 +19,7 @@
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_walk.h"
 #include "engine/dense/outsiders.h"
+#include "engine/dense/range_curve.h"
 #include "engine/dense/vector_rows.h"
 
 namespace quern::dense {
@@ -39,9 +40,25 @@ struct NodeBounds {
     std::vector<float> least;  // out: of each node a distance of the metric; empty: not known
 };
 
+// Everything within a bound.
+struct RangeQuery {
+    const void* vector = nullptr;  // f32[dim], or bits
+    float bound = 0;               // a distance of the metric, inclusive
+    size_t effort = 0;             // of RangeCurve
+    bool by_codes = false;         // distances by codes decide: no margin for their error
+    size_t most = SIZE_MAX;        // gives up when more than these seem to be within
+};
+
 // The arrays that an index is kept in. The numbers reach the file: do not change them.
-enum class IndexArray : uint32_t { kHead = 0, kLinks = 1, kUpper = 2, kCodes = 3, kNorms = 4 };
-inline constexpr size_t kIndexArrays = 5;
+enum class IndexArray : uint32_t {
+    kHead = 0,
+    kLinks = 1,
+    kUpper = 2,
+    kCodes = 3,
+    kNorms = 4,
+    kRange = 5,
+};
+inline constexpr size_t kIndexArrays = 6;
 
 struct IndexArrayView {
     const char* data = nullptr;
@@ -56,17 +73,21 @@ public:
     // compared at a time), and 9 bytes a row while it runs.
     static Result<std::unique_ptr<GraphIndex>> Build(const VectorRows& rows,
                                                      const GraphIndexOptions& options, Work* work);
+    // Of an index that was built; one that was loaded has its links in another form.
     IndexArrayView Array(IndexArray array) const;
     // Takes over arrays that were read from a file, each of the size that its part says, and proves
-    // them. kCorrupt otherwise. Arrays that are not there are empty buffers.
-    static Result<std::unique_ptr<GraphIndex>> Load(Element element, Metric metric, size_t dim,
-                                                    size_t count, const std::string& head,
-                                                    Buffer arrays[kIndexArrays]);
+    // them. kCorrupt otherwise. Arrays that are not there are empty buffers. counter, which may be
+    // NULL, counts what is made of them.
+    static Result<std::unique_ptr<GraphIndex>> Load(
+        Element element, Metric metric, size_t dim, size_t count, const std::string& head,
+        Buffer arrays[kIndexArrays], std::shared_ptr<MemoryCounter> counter = nullptr);
 
     bool needs_rows() const { return !codes_; }
     size_t count() const { return links_.count; }
     CodeChoice codes() const { return codes_ ? codes_->kind() : CodeChoice::kNone; }
     const EffortCurve& curve() const { return curve_; }
+    // Empty in files of before there was one.
+    const RangeCurve& range_curve() const { return range_curve_; }
     const GraphLinks& links() const { return links_; }
     size_t linked_count() const { return linked_; }
     const Outsiders& outsiders() const { return outsiders_; }
@@ -78,6 +99,12 @@ public:
     Status Search(const VectorRows& rows, const void* vector, const Effort& effort,
                   WalkSpace* space, std::vector<uint32_t>* nodes, Work* work,
                   NodeBounds* bounds = nullptr) const;
+    // space->within gets what may be within the query's bound: some of it is not, the caller
+    // measures it again. *complete: the search did not give up.
+    Status SearchRange(const VectorRows& rows, const RangeQuery& query, WalkSpace* space,
+                       bool* complete, Work* work) const;
+    // Turns space->within_distances into distances of the metric, as PoolDistances does.
+    void WithinDistances(const void* vector, std::vector<float>* scores) const;
     bool states_error() const { return codes_ && codes_->states_error(); }
     // Distances of the pool that the last Search left in a space, nearest first; approximate where
     // there are codes.
@@ -91,6 +118,9 @@ private:
                             int threads, Work* work) const;
     // What an effort means in scores of one query.
     WalkEnd EndOf(const Effort& effort, const void* vector, size_t dim) const;
+    void MeasureErrors(const EffortMeasure& measure);
+    Status CalibrateRange(const VectorRows& rows, const EffortMeasure& measure, int threads,
+                          Work* work);
     void EncodeHead();
     Status Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work);
     CodeRows Rows() const {
@@ -107,7 +137,9 @@ private:
     Outsiders outsiders_;
     EffortCurve curve_;
     float longest_square_ = 0;  // |row|^2 of the longest row, under the inner product
+    RangeCurve range_curve_;
     std::string head_;
+    std::string range_head_;
 };
 
 }  // namespace quern::dense

@@ -78,6 +78,25 @@ Status GraphLinks::Validate() {
     return {};
 }
 
+void GraphLinks::Pack(std::shared_ptr<MemoryCounter> counter) {
+    constexpr uint32_t kShortMask = 0xffffff;
+    constexpr size_t kSpare = 4;  // the last place is read as four bytes
+    if (count >= kShortMask || place_bytes != 4) {
+        return;
+    }
+    const size_t places = static_cast<size_t>(count) * degree;
+    Buffer packed(places * 3 + kSpare, std::move(counter));
+    const auto* from = reinterpret_cast<const uint32_t*>(base.data());
+    char* to = packed.data();
+    // Each writes a byte too many, which the next one, or nobody, needs.
+    for (size_t i = 0; i < places; i++) {
+        std::memcpy(to + i * 3, &from[i], sizeof from[i]);
+    }
+    base = std::move(packed);
+    place_bytes = 3;
+    place_mask = kShortMask;
+}
+
 std::vector<bool> GraphLinks::Reachable() const {
     std::vector<bool> seen(count, false);
     std::vector<uint32_t> open;
@@ -86,14 +105,14 @@ std::vector<bool> GraphLinks::Reachable() const {
         open.push_back(entry);
     }
     while (!open.empty()) {
-        const uint32_t* links = Neighbours(open.back());
+        const uint32_t from = open.back();
         open.pop_back();
-        for (uint32_t i = 0; i < degree && links[i] != kNoNode; i++) {
-            if (!seen[links[i]]) {
-                seen[links[i]] = true;
-                open.push_back(links[i]);
+        ForNeighbours(from, [&](uint32_t neighbour) {
+            if (!seen[neighbour]) {
+                seen[neighbour] = true;
+                open.push_back(neighbour);
             }
-        }
+        });
     }
     return seen;
 }

@@ -1,8 +1,9 @@
 // The links of a navigable graph (HNSW, Malkov and Yashunin 2018): who is near whom, without any
 // vectors.
 //
-//   base level       every node has `degree` places for neighbours, 32 bits each; free ones are
-//                    kNoNode and stand at the end
+//   base level       every node has `degree` places for neighbours; free ones have all bits set and
+//                    stand at the end. A place takes 32 bits where a graph is built and in a file,
+//                    24 where it was loaded and that is enough (Pack)
 //   upper levels     few nodes, numbered by themselves ("upper number"); links between them are
 //                    upper numbers, so a walk downwards needs no look-up
 //
@@ -17,6 +18,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <vector>
 
 #include "storage/base/buffer.h"
@@ -35,13 +38,34 @@ struct GraphLinks {
     uint32_t upper_degree = 0;       // of the others
     uint32_t entry = kNoNode;        // node where a walk starts; kNoNode: nothing is linked
     uint32_t upper_entry = kNoNode;  // its upper number, if it has one
-    Buffer base;                     // count * degree node numbers
+    Buffer base;                     // count * degree places
+    uint32_t place_bytes = 4;        // 4 or 3
+    uint32_t place_mask = kNoNode;   // of the bits of a place; also what a free one holds
 
     std::vector<uint32_t> upper_words;
     std::vector<uint32_t> upper_offsets;  // of each upper node in upper_words
 
+    // Only before Pack.
     const uint32_t* Neighbours(uint32_t node) const {
         return reinterpret_cast<const uint32_t*>(base.data()) + static_cast<size_t>(node) * degree;
+    }
+    template <typename Use>
+    void ForNeighbours(uint32_t node, Use use) const {
+        const char* place = Places(node);
+        for (uint32_t i = 0; i < degree; i++, place += place_bytes) {
+            uint32_t neighbour;
+            std::memcpy(&neighbour, place, sizeof neighbour);
+            neighbour &= place_mask;
+            if (neighbour == place_mask) {
+                return;
+            }
+            use(neighbour);
+        }
+    }
+    // Asks for the first two cache lines of a node's places.
+    void FetchNeighbours(uint32_t node) const {
+        __builtin_prefetch(Places(node));
+        __builtin_prefetch(Places(node) + 64);
     }
     uint32_t UpperNode(uint32_t upper) const { return upper_words[upper_offsets[upper]]; }
     uint32_t UpperLevel(uint32_t upper) const { return upper_words[upper_offsets[upper] + 1]; }
@@ -55,8 +79,16 @@ struct GraphLinks {
     // once, levels that exist. kCorrupt says what is wrong. Nothing that passes can make a walk
     // leave the arrays.
     Status Validate();
+    // After Validate: makes the places of the base level as small as the number of nodes allows.
+    // counter: of the new buffer; may be NULL.
+    void Pack(std::shared_ptr<MemoryCounter> counter);
     // Which nodes the base links lead to from the entry.
     std::vector<bool> Reachable() const;
+
+private:
+    const char* Places(uint32_t node) const {
+        return base.data() + static_cast<size_t>(node) * degree * place_bytes;
+    }
 };
 
 }  // namespace quern::dense

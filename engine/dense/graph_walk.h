@@ -45,6 +45,9 @@ struct WalkSpace {
     float fresh_distances[2 * kDegreeMax + 1];
     uint64_t scored = 0;  // rows that the last walk has scored
     uint64_t expanded = 0;
+    // Of a range walk (range_walk.h): what is within the bound, in the order it was met.
+    std::vector<uint32_t> within;
+    std::vector<float> within_distances;
 
     static constexpr uint32_t kExpanded = 0x80000000u;
     uint32_t node(size_t i) const { return nodes[i] & ~kExpanded; }
@@ -63,6 +66,8 @@ struct WalkSpace {
         cursor = 0;
         scored = 0;
         expanded = 0;
+        within.clear();
+        within_distances.clear();
     }
     bool Mark(uint32_t n) {  // true: not seen before
         uint64_t& word = visited[n / 64];
@@ -71,6 +76,17 @@ struct WalkSpace {
         word |= bit;
         return fresh_one;
     }
+    // The nearest of the pool that was not expanded yet; there must be one.
+    uint32_t Expand() {
+        const uint32_t from = nodes[cursor];
+        nodes[cursor] |= kExpanded;
+        do {
+            cursor++;
+        } while (cursor < size && (nodes[cursor] & kExpanded) != 0);
+        return from;
+    }
+    // Whether there is one that the walk still goes to.
+    bool Goes() const { return cursor < size && distances[cursor] <= reach; }
     // Looks at the pool again: how far does the walk go now?
     void Reach(const WalkEnd& end) {
         if (end.place > 0 && size >= end.place) {
@@ -99,6 +115,43 @@ struct WalkSpace {
     }
 };
 
+// Goes down the upper levels to the node of the base level where a walk begins. *distance gets its
+// own. Scorer as for Walk.
+template <class Scorer>
+uint32_t Descend(const GraphLinks& graph, Scorer& scorer, WalkSpace* space, float* distance) {
+    WalkSpace& s = *space;
+    uint32_t node = graph.entry;
+    scorer.Score(&node, 1, distance);
+    s.scored++;
+    if (graph.upper_entry == kNoNode) {
+        return node;
+    }
+    uint32_t upper = graph.upper_entry;
+    for (uint32_t level = graph.UpperLevel(upper); level >= 1; level--) {
+        bool nearer = true;
+        while (nearer) {
+            nearer = false;
+            const uint32_t* links = graph.UpperNeighbours(upper, level);
+            uint32_t count = 0;
+            for (; count < graph.upper_degree && links[count] != kNoNode; count++) {
+                s.fresh[count] = graph.UpperNode(links[count]);
+                scorer.Fetch(s.fresh[count]);
+            }
+            scorer.Score(s.fresh, count, s.fresh_distances);
+            s.scored += count;
+            for (uint32_t i = 0; i < count; i++) {
+                if (s.fresh_distances[i] < *distance) {
+                    *distance = s.fresh_distances[i];
+                    node = s.fresh[i];
+                    upper = links[i];
+                    nearer = true;
+                }
+            }
+        }
+    }
+    return node;
+}
+
 // Fills space's pool with the nodes nearest to what the scorer measures from. Scorer has
 //   void Score(const uint32_t* nodes, size_t count, float* distances);
 //   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
@@ -115,51 +168,17 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpa
     if (graph.entry == kNoNode) {
         return {};
     }
-    float best = 0;
-    uint32_t node = graph.entry;
-    scorer.Score(&node, 1, &best);
-    s.scored++;
-    if (graph.upper_entry != kNoNode) {
-        uint32_t upper = graph.upper_entry;
-        for (uint32_t level = graph.UpperLevel(upper); level >= 1; level--) {
-            bool nearer = true;
-            while (nearer) {
-                nearer = false;
-                const uint32_t* links = graph.UpperNeighbours(upper, level);
-                uint32_t count = 0;
-                for (; count < graph.upper_degree && links[count] != kNoNode; count++) {
-                    s.fresh[count] = graph.UpperNode(links[count]);
-                    scorer.Fetch(s.fresh[count]);
-                }
-                scorer.Score(s.fresh, count, s.fresh_distances);
-                s.scored += count;
-                for (uint32_t i = 0; i < count; i++) {
-                    if (s.fresh_distances[i] < best) {
-                        best = s.fresh_distances[i];
-                        node = s.fresh[i];
-                        upper = links[i];
-                        nearer = true;
-                    }
-                }
-            }
-        }
-    }
-    s.Mark(node);
-    s.Insert(node, best);
-    while (s.cursor < s.size && s.distances[s.cursor] <= s.reach) {
+    float distance = 0;
+    const uint32_t start = Descend(graph, scorer, space, &distance);
+    s.Mark(start);
+    s.Insert(start, distance);
+    while (s.Goes()) {
         size_t count = 0;
-        for (size_t n = 0;
-             n < kExpandAtOnce && s.cursor < s.size && s.distances[s.cursor] <= s.reach; n++) {
-            const uint32_t from = s.nodes[s.cursor];
-            s.nodes[s.cursor] |= WalkSpace::kExpanded;
-            do {
-                s.cursor++;
-            } while (s.cursor < s.size && (s.nodes[s.cursor] & WalkSpace::kExpanded) != 0);
-            const uint32_t* links = graph.Neighbours(from);
-            for (uint32_t i = 0; i < graph.degree && links[i] != kNoNode; i++) {
-                s.fresh[count] = links[i];
-                count += s.Mark(links[i]) ? 1 : 0;
-            }
+        for (size_t n = 0; n < kExpandAtOnce && s.Goes(); n++) {
+            graph.ForNeighbours(s.Expand(), [&](uint32_t neighbour) {
+                s.fresh[count] = neighbour;
+                count += s.Mark(neighbour) ? 1 : 0;
+            });
             s.expanded++;
         }
         if (s.expanded % kCheckEvery < kExpandAtOnce && work != nullptr) {
@@ -170,17 +189,13 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpa
         }
         // What is next in line, unless one of these gets in before.
         for (size_t i = s.cursor; i < std::min(s.size, s.cursor + kExpandAtOnce); i++) {
-            const uint32_t* soon = graph.Neighbours(s.node(i));
-            __builtin_prefetch(soon);
-            __builtin_prefetch(soon + 16);
+            graph.FetchNeighbours(s.node(i));
         }
         scorer.Score(s.fresh, count, s.fresh_distances);
         s.scored += count;
         for (size_t i = 0; i < count; i++) {
             if (s.Insert(s.fresh[i], s.fresh_distances[i]) <= s.cursor + kExpandAtOnce) {
-                const uint32_t* soon = graph.Neighbours(s.fresh[i]);
-                __builtin_prefetch(soon);
-                __builtin_prefetch(soon + 16);
+                graph.FetchNeighbours(s.fresh[i]);
             }
         }
         s.Reach(end);

@@ -10,6 +10,7 @@
 #include "engine/dense/cell_means.h"
 #include "engine/dense/flat.h"
 #include "engine/dense/list_index.h"
+#include "engine/dense/range_measure.h"
 #include "storage/base/parallel.h"
 
 namespace quern::dense {
@@ -214,54 +215,6 @@ Status ListIndex::FillCells(const VectorRows& rows, const std::vector<uint32_t>&
 
 namespace {
 
-// The true neighbours of a few held-out rows, among all that are inside; each row's list leaves the
-// row itself out.
-Status FindTruth(const VectorRows& rows, const std::vector<uint64_t>& outside,
-                 const uint32_t* held_out, size_t count, size_t k,
-                 std::vector<std::vector<uint32_t>>* truth, std::vector<Bytes>* vectors,
-                 Work* work) {
-    const bool bits = rows.element == Element::kBit;
-    vectors->assign(count, Bytes());
-    std::vector<FlatQuery> queries;
-    queries.reserve(count);
-    for (size_t i = 0; i < count; i++) {
-        Bytes& vector = (*vectors)[i];
-        if (bits) {
-            vector.assign(rows.row(held_out[i]), rows.row_bytes());
-        } else {
-            vector.resize(rows.dim * sizeof(float));
-            kernels::ToF32(rows.element, rows.row(held_out[i]), 1, rows.dim,
-                           reinterpret_cast<float*>(vector.data()));
-        }
-        FlatQuery& query = queries.emplace_back(k + 1);
-        query.query = kernels::PrepareQuery(rows.element, rows.metric, vector.data(), rows.dim);
-        if (!bits) {
-            double squares = 0;
-            const auto* values = reinterpret_cast<const float*>(vector.data());
-            for (size_t j = 0; j < rows.dim; j++) {
-                squares += static_cast<double>(values[j]) * static_cast<double>(values[j]);
-            }
-            query.norm = std::sqrt(squares);
-        }
-    }
-    FlatScan scan({rows.element, rows.metric, rows.dim}, queries.data(), count);
-    FlatRows all;
-    all.rows = rows.rows;
-    all.count = rows.count;
-    all.inverse_norms = rows.inverse_norms;
-    all.dead = outside.data();
-    QUERN_TRY(scan.Run(all, work));
-    truth->assign(count, {});
-    for (size_t i = 0; i < count; i++) {
-        for (const kernels::Hit& hit : queries[i].top.Take()) {
-            if (hit.position != held_out[i] && (*truth)[i].size() < k) {
-                (*truth)[i].push_back(hit.position);
-            }
-        }
-    }
-    return {};
-}
-
 // Adds what of the true neighbours (number, rank; sorted) is in the first places of a pool.
 void CountHits(const std::vector<std::pair<uint32_t, uint32_t>>& ranks,
                const std::vector<kernels::Hit>& pool, size_t probe, std::vector<uint64_t>* hits) {
@@ -283,6 +236,50 @@ void CountHits(const std::vector<std::pair<uint32_t, uint32_t>>& ranks,
 
 }  // namespace
 
+// Among all that are inside; each row's list leaves the row itself out.
+Status ListIndex::FindTruth(const VectorRows& rows, const std::vector<uint64_t>& outside, size_t k,
+                            HeldOut* held_out, size_t count, Work* work) {
+    const bool bits = rows.element == Element::kBit;
+    std::vector<FlatQuery> queries;
+    queries.reserve(count);
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t number = held_out[i].number;
+        Bytes& vector = held_out[i].vector;
+        if (bits) {
+            vector.assign(rows.row(number), rows.row_bytes());
+        } else {
+            vector.resize(rows.dim * sizeof(float));
+            kernels::ToF32(rows.element, rows.row(number), 1, rows.dim,
+                           reinterpret_cast<float*>(vector.data()));
+        }
+        FlatQuery& query = queries.emplace_back(k + 1);
+        query.query = kernels::PrepareQuery(rows.element, rows.metric, vector.data(), rows.dim);
+        if (!bits) {
+            double squares = 0;
+            const auto* values = reinterpret_cast<const float*>(vector.data());
+            for (size_t j = 0; j < rows.dim; j++) {
+                squares += static_cast<double>(values[j]) * static_cast<double>(values[j]);
+            }
+            query.norm = std::sqrt(squares);
+        }
+    }
+    FlatScan scan({rows.element, rows.metric, rows.dim}, queries.data(), count);
+    FlatRows all;
+    all.rows = rows.rows;
+    all.count = rows.count;
+    all.inverse_norms = rows.inverse_norms;
+    all.dead = outside.data();
+    QUERN_TRY(scan.Run(all, work));
+    for (size_t i = 0; i < count; i++) {
+        for (const kernels::Hit& hit : queries[i].top.Take()) {
+            if (hit.position != held_out[i].number && held_out[i].nearest.size() < k) {
+                held_out[i].nearest.push_back(hit);
+            }
+        }
+    }
+    return {};
+}
+
 Status ListIndex::Calibrate(const VectorRows& rows, const std::vector<uint32_t>& held_out,
                             int threads, Work* work) {
     constexpr size_t kTruth = ProbeCurve::kK.back();
@@ -295,34 +292,38 @@ Status ListIndex::Calibrate(const VectorRows& rows, const std::vector<uint32_t>&
     for (size_t place = 0; place < inside_count(); place++) {
         outside[NumberAt(place) / 64] &= ~(uint64_t{1} << (NumberAt(place) % 64));
     }
+    const size_t deep = std::min<size_t>(RangeCurve::kRanks.back(), inside_count() - 1);
+    std::vector<HeldOut> held(held_out.size());
+    for (size_t i = 0; i < held.size(); i++) {
+        held[i].number = held_out[i];
+    }
     std::vector<uint64_t> hits(ProbeCurve::kCells, 0);
     std::mutex mutex;
     std::atomic<size_t> next{0};
     QUERN_TRY(RunOnThreads(threads, [&](int) -> Status {
         ListSpace space;
         std::vector<uint64_t> mine(ProbeCurve::kCells, 0);
-        std::vector<std::vector<uint32_t>> truth;
-        std::vector<Bytes> vectors;
         std::vector<std::pair<uint32_t, uint32_t>> ranks;  // number, rank
         std::vector<kernels::Hit> pool;
         while (true) {
             const size_t first = next.fetch_add(kBlock);
-            if (first >= held_out.size()) {
+            if (first >= held.size()) {
                 break;
             }
-            const size_t block = std::min(kBlock, held_out.size() - first);
-            QUERN_TRY(FindTruth(rows, outside, held_out.data() + first, block, truth_count, &truth,
-                                &vectors, work));
+            const size_t block = std::min(kBlock, held.size() - first);
+            QUERN_TRY(FindTruth(rows, outside, first < kDeepQueries ? deep : truth_count,
+                                held.data() + first, block, work));
             for (size_t q = 0; q < block; q++) {
-                const uint32_t self = held_out[first + q];
+                const uint32_t self = held[first + q].number;
+                const std::vector<kernels::Hit>& truth = held[first + q].nearest;
                 ListQuery query;
-                query.vector = vectors[q].data();
+                query.vector = held[first + q].vector.data();
                 query.k = ProbeCurve::kRefine.back();
                 query.effort.refine = query.k;
                 query.wanted = [self](uint32_t number) { return number != self; };
                 ranks.clear();
-                for (uint32_t i = 0; i < truth[q].size(); i++) {
-                    ranks.emplace_back(truth[q][i], i);
+                for (uint32_t i = 0; i < std::min(truth_count, truth.size()); i++) {
+                    ranks.emplace_back(truth[i].position, i);
                 }
                 std::sort(ranks.begin(), ranks.end());
                 QUERN_TRY(Begin(query, &space));
@@ -356,8 +357,8 @@ Status ListIndex::Calibrate(const VectorRows& rows, const std::vector<uint32_t>&
             }
         }
     }
-    curve_.SetQueries(static_cast<uint32_t>(held_out.size()));
-    return {};
+    curve_.SetQueries(static_cast<uint32_t>(held.size()));
+    return CalibrateRange(rows, held, threads, work);
 }
 
 }  // namespace quern::dense

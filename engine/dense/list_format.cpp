@@ -39,6 +39,10 @@ void ListIndex::EncodeHead() {
     if (codes_) {
         codes_->Write(&writer);
     }
+    // In an array of its own, which versions that do not know it pass over.
+    range_head_.clear();
+    ByteWriter range_writer(&range_head_);
+    range_curve_.Write(&range_writer);
 }
 
 IndexArrayView ListIndex::Array(ListArray array) const {
@@ -57,6 +61,7 @@ IndexArrayView ListIndex::Array(ListArray array) const {
         case ListArray::kNorms:
             return norms_.bytes() > 0 ? IndexArrayView{norms_.data(), inside, 4, 4}
                                       : IndexArrayView{};
+        case ListArray::kRange: return {range_head_.data(), range_head_.size(), 1, 1};
     }
     return {};
 }
@@ -65,7 +70,7 @@ uint64_t ListIndex::memory_bytes() const {
     return centres_.bytes() + cells_.bytes() + numbers_.bytes() + rows_.bytes() + norms_.bytes() +
            begins_.size() * sizeof(begins_[0]) + radii_.size() * sizeof(radii_[0]) +
            centre_codes_.size() + centre_norms_.size() * sizeof(float) + outsiders_.memory_bytes() +
-           head_.size();
+           head_.size() + range_head_.size();
 }
 
 Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metric, size_t dim,
@@ -108,6 +113,15 @@ Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metri
     }
     if (!reader.AtEnd()) {
         return Bad("its head has the wrong length");
+    }
+    const Buffer& range = arrays[static_cast<size_t>(ListArray::kRange)];
+    index->range_head_.assign(range.data() != nullptr ? range.data() : "", range.bytes());
+    if (range.bytes() > 0) {
+        ByteReader range_reader(index->range_head_);
+        QUERN_ASSIGN(index->range_curve_, RangeCurve::Read(&range_reader));
+        if (!range_reader.AtEnd()) {
+            return Bad("its range curve has the wrong length");
+        }
     }
     const auto take = [&](ListArray array) -> Buffer {
         return std::move(arrays[static_cast<size_t>(array)]);

@@ -31,6 +31,7 @@
 #include "engine/dense/graph_index.h"  // CodeChoice, IndexArrayView
 #include "engine/dense/outsiders.h"
 #include "engine/dense/probe_curve.h"
+#include "engine/dense/range_curve.h"
 #include "engine/dense/vector_rows.h"
 #include "engine/kernels/distance.h"
 #include "engine/kernels/top_k.h"
@@ -53,8 +54,9 @@ enum class ListArray : uint32_t {
     kRowNumbers = 3,
     kRows = 4,
     kNorms = 5,
+    kRange = 6,
 };
-inline constexpr size_t kListArrays = 6;
+inline constexpr size_t kListArrays = 7;
 
 // Rows in cell order, wherever they are.
 struct CellPiece {
@@ -110,6 +112,8 @@ struct ListSpace {
     uint64_t scored = 0;  // rows
 };
 
+struct RangeHits;
+
 class ListIndex {
 public:
     // Memory: what the index holds, and a sample for k-means of up to 256 MiB.
@@ -134,6 +138,8 @@ public:
                static_cast<double>(std::max<size_t>(1, cell_count()));
     }
     const ProbeCurve& curve() const { return curve_; }
+    // Empty in files of before there was one.
+    const RangeCurve& range_curve() const { return range_curve_; }
     const Outsiders& outsiders() const { return outsiders_; }
     uint64_t memory_bytes() const;
     // Rows of a cell, as places in cell order.
@@ -146,6 +152,11 @@ public:
     // repeats are not among them. rows: NULL if has_rows().
     Status Search(const ListQuery& query, CellRows* rows, ListSpace* space,
                   std::vector<uint32_t>* nearest, Work* work) const;
+
+    // What may be within a query's bound: some of it is not, the caller measures it again; zeros
+    // and repeats are not among it. by_codes does not count. *complete: the search did not give up.
+    Status SearchRange(const RangeQuery& query, CellRows* rows, ListSpace* space,
+                       std::vector<uint32_t>* within, bool* complete, Work* work) const;
 
     // The same step by step. Begin makes the query ready; Scan opens the cells that it is given,
     // each at most once in a search; Take ends it.
@@ -174,6 +185,22 @@ private:
                     FillSpace* space);
     Status Calibrate(const VectorRows& rows, const std::vector<uint32_t>& held_out, int threads,
                      Work* work);
+    // A held-out record as a query, and its true neighbours, nearest first.
+    struct HeldOut {
+        uint32_t number = 0;
+        Bytes vector;
+        std::vector<kernels::Hit> nearest;
+    };
+    static Status FindTruth(const VectorRows& rows, const std::vector<uint64_t>& outside, size_t k,
+                            HeldOut* held_out, size_t count, Work* work);
+    void BeginRange(const RangeQuery& query, ListQuery* wanted, ListSpace* space) const;
+    std::vector<float> CodeDistances(const VectorRows& rows, const float* vector,
+                                     const std::vector<uint32_t>& numbers) const;
+    void MeasureErrors(const VectorRows& rows, const std::vector<HeldOut>& held_out);
+    Status CountRange(const VectorRows& rows, const HeldOut& held, size_t rank, ListSpace* space,
+                      RangeHits* hits) const;
+    Status CalibrateRange(const VectorRows& rows, const std::vector<HeldOut>& held_out, int threads,
+                          Work* work);
     void EncodeHead();
     void EncodeCentres();
     void MeasureCentres(const uint32_t* cells, size_t count, ListSpace* space) const;
@@ -196,6 +223,7 @@ private:
     std::unique_ptr<ScalarCodes> codes_;
     Outsiders outsiders_;
     ProbeCurve curve_;
+    RangeCurve range_curve_;
     Buffer centres_;  // f32[dim] a cell
     Buffer cells_;    // u32 rows, f32 radius a cell
     Buffer numbers_;  // u32 a row, in cell order, like all below
@@ -209,6 +237,7 @@ private:
     std::vector<uint8_t> centre_codes_;
     std::vector<float> centre_norms_;
     std::string head_;
+    std::string range_head_;
 };
 
 }  // namespace quern::dense

@@ -98,6 +98,25 @@ bool ProbeCurve::Find(size_t k, double recall, double rows_per_cell, ProbeEffort
     return true;
 }
 
+double ProbeCurve::Expect(size_t k, const ProbeEffort& effort) const {
+    size_t number = 0;
+    while (number < kK.size() && kK[number] < k) {
+        number++;
+    }
+    if (empty() || number == kK.size() || effort.nprobe == 0 || effort.refine == 0) {
+        return 0;
+    }
+    size_t p = 0;
+    while (p + 1 < kProbes.size() && kProbes[p + 1] <= effort.nprobe) {
+        p++;
+    }
+    size_t r = 0;
+    while (r + 1 < kRefine.size() && kRefine[r + 1] <= effort.refine) {
+        r++;
+    }
+    return std::max(0.0, 1.0 - (1.0 - static_cast<double>(At(number, p, r))) / kMissMargin);
+}
+
 void ProbeCurve::Write(ByteWriter* writer) const {
     WriteShares(queries_, recall_, writer);
 }

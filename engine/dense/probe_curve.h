@@ -44,6 +44,9 @@ public:
     // The cheapest effort that gives recall@k. rows_per_cell tells what a probe costs. False: no
     // effort on the curve does.
     bool Find(size_t k, double recall, double rows_per_cell, ProbeEffort* effort) const;
+    // The recall@k that an effort is expected to give, less the margin that Find adds. 0: not
+    // known.
+    double Expect(size_t k, const ProbeEffort& effort) const;
 
     void Write(ByteWriter* writer) const;
     static Result<ProbeCurve> Read(ByteReader* reader);

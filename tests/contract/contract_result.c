@@ -69,6 +69,7 @@ static void search_result(quern_db* db) {
     CHECK(quern_result_stat(r, QUERN_RESULT_VECTORS_SCORED) > 0);
     CHECK_INT(0, quern_result_stat(r, QUERN_RESULT_VECTORS_REFINED));
     CHECK_INT(0, quern_result_stat(r, QUERN_RESULT_MEMORY_NEEDED));
+    CHECK_INT(1000000, quern_result_stat(r, QUERN_RESULT_RECALL));
     CHECK_INT(0, quern_result_stat(r, 0));
     CHECK_INT(0, quern_result_stat(r, 77));
     CHECK_TEXT("a", quern_result_keys_text(r)[0]);

@@ -288,6 +288,27 @@ TEST_CASE("arrays come back as they were, or are refused, or are safe", "[graph]
     REQUIRE(refused > static_cast<size_t>(trials) * 3 / 20);
 }
 
+TEST_CASE("loaded links take fewer bytes and lead to the same nodes", "[graph]") {
+    Rows base(Metric::kL2, 900, 16, 11);
+    const VectorRows rows = base.View();
+    const auto built = BuildIndex(rows, CodeChoice::k8Bit);
+    const auto loaded = Reload(*built, rows);
+    REQUIRE(loaded.ok());
+    const GraphLinks& before = built->links();
+    const GraphLinks& after = (*loaded)->links();
+    REQUIRE(before.base.bytes() == 900 * before.degree * 4);
+    REQUIRE(after.base.bytes() < 900 * after.degree * 3 + 64);
+    for (uint32_t node = 0; node < 900; node++) {
+        std::vector<uint32_t> of_built;
+        std::vector<uint32_t> of_loaded;
+        before.ForNeighbours(node, [&](uint32_t n) { of_built.push_back(n); });
+        after.ForNeighbours(node, [&](uint32_t n) { of_loaded.push_back(n); });
+        REQUIRE(!of_built.empty());
+        REQUIRE(of_built == of_loaded);
+    }
+    REQUIRE(before.Reachable() == after.Reachable());
+}
+
 TEST_CASE("a build can be stopped", "[graph]") {
     Rows base(Metric::kL2, 3000, 32, 10);
     const VectorRows rows = base.View();
