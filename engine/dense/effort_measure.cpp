@@ -13,7 +13,8 @@ namespace quern::dense {
 namespace {
 
 constexpr size_t kDepths = EffortCurve::kRefine.size() + 1;
-constexpr size_t kTenth = 1;  // of kK: recall@10
+constexpr size_t kTenth = 1;       // of kK: recall@10
+constexpr float kWhole = 0.9995f;  // a recall that larger pools cannot better by what is measured
 
 // How many of the true k were among the first `refine` of the pool.
 using Hits = std::array<std::array<uint64_t, kDepths>, EffortCurve::kK.size()>;
@@ -31,6 +32,28 @@ void CountHits(const std::vector<uint32_t>& nodes,
                 if (r + 1 == kDepths || place < EffortCurve::kRefine[r]) {
                     (*hits)[k][r]++;
                 }
+            }
+        }
+    }
+}
+
+bool FindsAll(const EffortCurve& curve, size_t e) {
+    for (size_t k = 0; k < EffortCurve::kK.size(); k++) {
+        if (curve.At(k, e, kDepths - 1) < kWhole) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Larger pools find no less, and the walk over them would be most of the time of a measurement.
+void RepeatFrom(size_t from, EffortTrial* trial) {
+    for (size_t e = from + 1; e < EffortCurve::kEf.size(); e++) {
+        trial->scored[e] = trial->scored[from] *
+                           (static_cast<double>(EffortCurve::kEf[e]) / EffortCurve::kEf[from]);
+        for (size_t k = 0; k < EffortCurve::kK.size(); k++) {
+            for (size_t r = 0; r < kDepths; r++) {
+                trial->curve.At(k, e, r) = trial->curve.At(k, from, r);
             }
         }
     }
@@ -148,6 +171,10 @@ Result<EffortTrial> EffortMeasure::Run(const Search& search, size_t queries, dou
             }
         }
         if (static_cast<double>(trial.curve.At(kTenth, e, kDepths - 1)) >= enough) {
+            break;
+        }
+        if (FindsAll(trial.curve, e)) {
+            RepeatFrom(e, &trial);
             break;
         }
     }

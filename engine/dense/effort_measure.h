@@ -17,7 +17,8 @@
 namespace quern::dense {
 
 // What walks found, and how many rows they scored on average, for each EffortCurve::kEf that was
-// walked; the rest is zero.
+// walked; the rest is zero, or as with the largest that was walked when that missed nothing of any
+// k.
 struct EffortTrial {
     EffortCurve curve;
     std::array<double, EffortCurve::kEf.size()> scored{};

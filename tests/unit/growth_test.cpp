@@ -367,3 +367,43 @@ TEST_CASE("a hundredth of zeros or repeats does not change recall", "[graph]") {
         REQUIRE(WalkRecall(*index, rows, queries, kPool) > wanted - 0.005);
     }
 }
+
+TEST_CASE("measuring an effort ends where more of it finds nothing more", "[graph]") {
+    RowSet set{Metric::kL2, kDim, MakeRows(1000, 1), {}};
+    const VectorRows rows = set.View();
+    std::vector<uint32_t> inside(1000);
+    for (uint32_t i = 0; i < 1000; i++) {
+        inside[i] = i;
+    }
+    const std::vector<uint32_t> held(inside.begin(), inside.begin() + 50);
+    EffortMeasure measure(rows, held, inside);
+    Work work;
+    REQUIRE(measure.FindTruth(1, &work).ok());
+    size_t largest = 0;
+    const auto exact = [&](const void* vector, size_t ef, WalkSpace*,
+                           std::vector<uint32_t>* nodes) {
+        largest = std::max(largest, ef);
+        std::vector<float> distances(1000);
+        kernels::Distances(rows.element, rows.metric,
+                           kernels::PrepareQuery(rows.element, rows.metric, vector, kDim),
+                           rows.rows, 1000, nullptr, distances.data());
+        std::vector<std::pair<float, uint32_t>> order;
+        for (uint32_t i = 50; i < 1000; i++) {
+            order.emplace_back(distances[i], i);
+        }
+        std::sort(order.begin(), order.end());
+        nodes->clear();
+        for (size_t i = 0; i < std::min(ef, order.size()); i++) {
+            nodes->push_back(order[i].second);
+        }
+        return Status();
+    };
+    const auto trial = measure.Run(exact, 50, 2, 1, &work);
+    REQUIRE(trial.ok());
+    REQUIRE(largest == 112);  // holds a hundred
+    const size_t last = EffortCurve::kEf.size() - 1;
+    REQUIRE(trial->curve.At(2, last, EffortCurve::kRefine.size()) > 0.999f);
+    REQUIRE(trial->curve.Expect(10, {2560, 320}) > 0.999);
+    Effort effort;
+    REQUIRE(trial->curve.Find(100, 0.98, &effort));
+}
