@@ -39,7 +39,7 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
     if ((loaded.index == nullptr && loaded.lists == nullptr) || loaded.damaged) {
         return none;
     }
-    leg->index = loaded.index;
+    leg->index = loaded.index.get();
     leg->lists = loaded.lists;
     const bool needs_rows = leg->index != nullptr && leg->index->needs_rows();
     QUERN_ASSIGN(leg->field, needs_rows ? segments[segment]->Field(connection, def, work)

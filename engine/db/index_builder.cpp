@@ -27,14 +27,19 @@ bool Fits(const Work& work, uint64_t vectors, const DenseDef& def, int threads) 
 struct Job {
     std::shared_ptr<Segment> segment;
     DenseDef def;
+    std::shared_ptr<const OldGraph> old;  // to grow from; NULL: none
 };
 
 class IndexJob {
 public:
     IndexJob(Database* database, std::string collection, Job job, Work* work)
-        : database_(database), collection_(std::move(collection)), job_(job), work_(work) {}
+        : database_(database),
+          collection_(std::move(collection)),
+          job_(std::move(job)),
+          work_(work) {}
 
-    Status Run() {
+    // *grown: the index has grown from the job's old graph.
+    Status Run(bool* grown) {
         const IndexOptions wanted = IndexOptions::Of(job_.def);
         const SegmentField* field = nullptr;
         Buffer own_rows;
@@ -57,10 +62,15 @@ public:
                     QUERN_TRY(ReadPart(connection, *field->vectors, own_rows.data(), work_));
                     rows.rows = own_rows.data();
                 }
+                if (job_.old != nullptr) {
+                    QUERN_TRY(job_.segment->RowIds(connection).status());
+                    source_ = job_.old->SourceFor(job_.segment.get(), *field);
+                }
                 return {};
             }));
         }
         const Status status = BuildAndWrite(rows, wanted, field->resident);
+        *grown = grown_;
         if (!status.ok() && building_ != 0) {
             Abandon();
         }
@@ -115,7 +125,9 @@ private:
         options.vectors_in_memory = vectors_in_memory;
         options.threads = database_->threads();
         QUERN_ASSIGN(const std::unique_ptr<dense::GraphIndex> index,
-                     dense::GraphIndex::Build(rows, options, work_));
+                     dense::GraphIndex::Build(rows, options, work_,
+                                              job_.old != nullptr ? &source_ : nullptr));
+        grown_ = index->inherited() > 0;
         for (size_t number = 0; number < dense::kIndexArrays; number++) {
             const auto array = static_cast<dense::IndexArray>(number);
             arrays.emplace_back(IndexPartKind(array), index->Array(array));
@@ -199,16 +211,18 @@ private:
     Database* database_;
     std::string collection_;
     Job job_;
+    dense::GraphSource source_;  // what the job's old graph is to the new one
     Work* work_;
     BuilderMark mark_;
     int64_t building_ = 0;
     bool overtaken_ = false;
+    bool grown_ = false;
 };
 
 }  // namespace
 
 Status BuildIndexes(Database* database, const std::string& collection, const IndexBuildRules& rules,
-                    Work* work) {
+                    OldGraphs* old_graphs, Work* work) {
     std::vector<Job> jobs;
     {
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
@@ -227,10 +241,11 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
                         }
                         QUERN_ASSIGN(const Segment::IndexState state,
                                      segment->Index(connection, def, work));
-                        if (!state.damaged && state.lists == nullptr) {
+                        if (!state.damaged && state.lists == nullptr &&
+                            (state.index == nullptr || state.index->CheckReach().ok())) {
                             continue;
                         }
-                        if (!state.damaged) {
+                        if (!state.damaged && state.lists != nullptr) {
                             const Status rows = CheckRows(connection, *state.lists, work);
                             if (rows.code() != Code::kCorrupt) {
                                 QUERN_TRY(rows);
@@ -238,17 +253,25 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
                             }
                         }
                     }
-                    jobs.push_back({segment, def});
+                    jobs.push_back({segment, def, nullptr});
                 }
             }
             return {};
         }));
     }
-    for (const Job& job : jobs) {
+    for (Job& job : jobs) {
         if (!Fits(*work, job.segment->info().items, job.def, database->threads())) {
             continue;
         }
-        QUERN_TRY(IndexJob(database, collection, job, work).Run());
+        if (old_graphs != nullptr) {
+            job.old = old_graphs->Of(job.def.id);
+        }
+        bool grown = false;
+        QUERN_TRY(IndexJob(database, collection, job, work).Run(&grown));
+        job.old.reset();
+        if (grown) {
+            old_graphs->Drop(job.def.id);
+        }
     }
     return {};
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine/db/database.h"
+#include "engine/db/old_graphs.h"
 
 namespace quern {
 
@@ -13,9 +14,10 @@ struct IndexBuildRules {
     bool check_present = false;
 };
 
-// kNotFound when the collection was dropped. With a deadline, only what will be ready by then, as
+// kNotFound when the collection was dropped. Indexes grow from old graphs (may be NULL) where that
+// pays. With a deadline, only what will be ready by then, as
 // far as that can be told, is begun.
 Status BuildIndexes(Database* database, const std::string& collection, const IndexBuildRules& rules,
-                    Work* work);
+                    OldGraphs* old_graphs, Work* work);
 
 }  // namespace quern

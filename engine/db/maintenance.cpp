@@ -6,6 +6,7 @@
 #include "engine/db/database.h"
 #include "engine/db/index_builder.h"
 #include "engine/db/merger.h"
+#include "engine/db/old_graphs.h"
 #include "engine/db/sealer.h"
 #include "engine/db/segment_builder.h"
 #include "engine/kernels/distance.h"
@@ -40,11 +41,22 @@ Status SealNow(Database* database, const std::string& collection, Work* work) {
     return sealed ? start.writer->Commit() : Status();
 }
 
+// For the index of the segment that a merge will make. Segments that are gone already have none to
+// keep.
+Status KeepGraphs(Database* database, const std::string& collection, const MergePlan& plan,
+                  OldGraphs* graphs, Work* work) {
+    QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
+    QUERN_ASSIGN(const auto view, snapshot->View(collection));
+    return snapshot->With([&](storage::Connection* connection) {
+        return graphs->Keep(connection, *view, plan.segments, work);
+    });
+}
+
 // Optimizes one collection within the deadline of work.
 class Optimizer {
 public:
-    Optimizer(Database* database, std::string collection, Work* work)
-        : database_(database), collection_(std::move(collection)), work_(work) {}
+    Optimizer(Database* database, std::string collection, OldGraphs* graphs, Work* work)
+        : database_(database), collection_(std::move(collection)), graphs_(graphs), work_(work) {}
 
     Status Run() {
         // Others write meanwhile, and as fast as this may be they can be faster: one seal, one
@@ -74,6 +86,7 @@ public:
                     return {};
                 }
             }
+            QUERN_TRY(KeepGraphs(database_, collection_, plan, graphs_, work_));
             const auto before = std::chrono::steady_clock::now();
             bool merged = false;
             QUERN_TRY(Merge(database_, plan, work_, &merged));
@@ -102,6 +115,7 @@ private:
     static constexpr int kOvertakenMax = 5;
     Database* database_;
     std::string collection_;
+    OldGraphs* graphs_;
     Work* work_;
     double bytes_per_ms_ = kMergeBytesPerMs;
 };
@@ -110,6 +124,7 @@ private:
 
 Status Database::Maintain(const std::string& collection, bool foreground) {
     Work work = NewWork();
+    OldGraphs graphs;
     Result<std::shared_ptr<const CollectionView>> view = ViewNow(this, collection);
     if (view.status().code() != Code::kNotFound) {
         QUERN_TRY(view.status());
@@ -125,6 +140,9 @@ Status Database::Maintain(const std::string& collection, bool foreground) {
             if (plan.segments.empty()) {
                 break;
             }
+            if (!foreground) {
+                QUERN_TRY(KeepGraphs(this, collection, plan, &graphs, &work));
+            }
             bool merged = false;
             QUERN_TRY(InCollection(*plan.info, Merge(this, plan, &work, &merged)));
             if (!merged) {
@@ -135,7 +153,7 @@ Status Database::Maintain(const std::string& collection, bool foreground) {
     }
     // A committing thread does not wait for an index either.
     if (!foreground) {
-        const Status indexed = BuildIndexes(this, collection, {}, &work);
+        const Status indexed = BuildIndexes(this, collection, {}, &graphs, &work);
         if (indexed.code() != Code::kNotFound) {
             QUERN_TRY(indexed);
         }
@@ -150,11 +168,13 @@ Status Database::Optimize(const std::string* collection, uint32_t max_ms) {
     }
     QUERN_ASSIGN(const auto infos, Collections(collection));
     for (const auto& info : infos) {
-        const Status status = InCollection(*info, Optimizer(this, info->name, &work).Run());
+        OldGraphs graphs;
+        const Status status =
+            InCollection(*info, Optimizer(this, info->name, &graphs, &work).Run());
         if (status.code() != Code::kNotFound) {  // dropped meanwhile
             QUERN_TRY(status);
         }
-        const Status indexed = BuildIndexes(this, info->name, {}, &work);
+        const Status indexed = BuildIndexes(this, info->name, {}, &graphs, &work);
         if (indexed.code() != Code::kNotFound) {
             QUERN_TRY(indexed);
         }
@@ -262,7 +282,8 @@ Status Database::Rebuild(const std::string* collection) {
         QUERN_TRY(InCollection(*info, RebuildCollection(this, info->name, &work)));
         IndexBuildRules rules;
         rules.check_present = true;
-        const Status indexed = InCollection(*info, BuildIndexes(this, info->name, rules, &work));
+        const Status indexed =
+            InCollection(*info, BuildIndexes(this, info->name, rules, nullptr, &work));
         if (indexed.code() != Code::kNotFound) {
             QUERN_TRY(indexed);
         }

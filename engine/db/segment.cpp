@@ -164,6 +164,13 @@ Result<SegmentField*> Segment::FieldShape(storage::Connection* connection, const
     return raw;
 }
 
+Result<const SegmentField*> Segment::FieldOutline(storage::Connection* connection,
+                                                  const DenseDef& def) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    QUERN_ASSIGN(SegmentField* const field, FieldShape(connection, def));
+    return static_cast<const SegmentField*>(field);
+}
+
 Result<SegmentField*> Segment::PrepareField(storage::Connection* connection, const DenseDef& def,
                                             bool whole, Work* work) {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -291,9 +298,10 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
             QUERN_TRY(work->Check("load", number, dense::kIndexArrays));
         }
     }
-    QUERN_ASSIGN(loaded->index,
+    QUERN_ASSIGN(std::unique_ptr<dense::GraphIndex> index,
                  dense::GraphIndex::Load(def.element, def.metric, def.dim, field->count(), head,
                                          arrays, budget_->indexes));
+    loaded->index = std::move(index);
     return {};
 }
 
@@ -322,11 +330,7 @@ Result<Segment::IndexState> Segment::Index(storage::Connection* connection, cons
 
 Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDef& def,
                                   uint32_t record, ChunkCache* cache) {
-    const SegmentField* field = nullptr;
-    {
-        std::lock_guard<std::mutex> lock(mutex_);
-        QUERN_ASSIGN(field, FieldShape(connection, def));
-    }
+    QUERN_ASSIGN(const SegmentField* const field, FieldOutline(connection, def));
     if (field->vectors == nullptr) {
         return BytesView();
     }

@@ -115,13 +115,15 @@ public:
     // unless its options ask for that.
     Result<const SegmentField*> FieldForLooks(storage::Connection* connection, const DenseDef& def,
                                               Work* work);
+    // The field as the catalog and its presence bits have it; no vectors, no norms.
+    Result<const SegmentField*> FieldOutline(storage::Connection* connection, const DenseDef& def);
     // Elements of the vector of a record; no data when absent. Valid until the cache is used again.
     Result<BytesView> Vector(storage::Connection* connection, const DenseDef& def, uint32_t record,
                              ChunkCache* cache);
     // The index of a field, loaded on first use: a graph or lists. NULL when there is none, when
     // memory does not allow it, or when it is damaged: then searches are exact.
     struct IndexState {
-        const dense::GraphIndex* index = nullptr;
+        std::shared_ptr<const dense::GraphIndex> index;
         const LoadedLists* lists = nullptr;
         bool damaged = false;
     };
@@ -186,12 +188,11 @@ private:
     std::atomic<KnownKeys*> known_keys_{nullptr};
     std::unique_ptr<KnownKeys> known_keys_owner_;
     struct LoadedIndex {
-        std::unique_ptr<dense::GraphIndex> index;
+        std::shared_ptr<const dense::GraphIndex> index;
         std::unique_ptr<LoadedLists> lists;
         bool damaged = false;
         IndexState state() const {
-            return {index.get(), lists.get(),
-                    damaged || (lists != nullptr && lists->damaged.load())};
+            return {index, lists.get(), damaged || (lists != nullptr && lists->damaged.load())};
         }
     };
     std::map<uint32_t, LoadedIndex> indexes_;

@@ -244,7 +244,9 @@ private:
             }
             // A vectors part that does not hang together has its own problem.
             const Result<Segment::IndexState> state = segment.Index(connection, def, work_);
-            if (state.ok() && state->damaged) {
+            const bool unreachable =
+                state.ok() && state->index != nullptr && !state->index->CheckReach().ok();
+            if (state.ok() && (state->damaged || unreachable)) {
                 Problem(name_, info.id, (lists ? "lists of " : "graph of ") + def.name, Json(),
                         "the index is damaged; rebuild makes it anew");
             } else if (!state.ok() && state.status().code() != Code::kCorrupt) {

@@ -1,16 +1,14 @@
 #include "engine/dense/graph_builder.h"
 
-#include <faiss/impl/AuxIndexStructures.h>
-#include <faiss/impl/DistanceComputer.h>
 #include <faiss/impl/HNSW.h>
 #include <omp.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <random>
 
-#include "engine/kernels/distance.h"
+#include "engine/dense/graph_reach.h"
+#include "engine/dense/row_distance.h"
 #include "storage/base/parallel.h"
 
 namespace quern::dense {
@@ -19,52 +17,6 @@ namespace {
 
 constexpr uint64_t kShuffleSeed = 0x9E3779B97F4A7C15;
 constexpr size_t kNodesAtOnce = 16;  // that a worker takes; also how often it looks for a stop
-constexpr int kRepairRounds = 4;
-
-// Distances between stored rows, as FAISS asks for them.
-class RowDistance : public faiss::DistanceComputer {
-public:
-    explicit RowDistance(const VectorRows& rows) : rows_(rows) {}
-    // FAISS's own loops hand over vectors; ours names a row instead.
-    void set_query(const float*) override {}
-    void SetRow(uint32_t row) { Prepare(row, &query_); }
-    float operator()(idx_t i) override { return Measure(query_.query, i); }
-    float symmetric_dis(idx_t i, idx_t j) override {
-        if (j != other_row_) {
-            Prepare(static_cast<uint32_t>(j), &other_);
-            other_row_ = j;
-        }
-        return Measure(other_.query, i);
-    }
-
-private:
-    struct Prepared {
-        kernels::Query query;
-        std::vector<float> values;
-    };
-    void Prepare(uint32_t row, Prepared* out) const {
-        const void* vector = rows_.row(row);
-        if (rows_.element != Element::kF32 && rows_.element != Element::kBit) {
-            out->values.resize(rows_.dim);
-            kernels::ToF32(rows_.element, vector, 1, rows_.dim, out->values.data());
-            vector = out->values.data();
-        }
-        out->query = kernels::PrepareQuery(rows_.element, rows_.metric, vector, rows_.dim,
-                                           rows_.inverse_norms ? rows_.inverse_norms[row] : 0.0f);
-    }
-    float Measure(const kernels::Query& query, idx_t i) const {
-        const auto row = static_cast<uint32_t>(i);
-        float distance = 0;
-        kernels::DistancesPicked(rows_.element, rows_.metric, query, rows_.rows, &row, 1,
-                                 rows_.inverse_norms, &distance);
-        return distance;
-    }
-
-    const VectorRows& rows_;
-    Prepared query_;
-    Prepared other_;
-    idx_t other_row_ = -1;
-};
 
 class Locks {
 public:
@@ -85,44 +37,17 @@ private:
     std::vector<omp_lock_t> locks_;
 };
 
-// Gives nodes that nobody links to a place in the list of a reachable neighbour.
-void Repair(const std::vector<uint32_t>& nodes, GraphLinks* links) {
-    auto* base = reinterpret_cast<uint32_t*>(links->base.data());
-    for (int round = 0; round < kRepairRounds; round++) {
-        const std::vector<bool> seen = links->Reachable();
-        bool whole = true;
-        for (const uint32_t node : nodes) {
-            if (seen[node]) {
-                continue;
-            }
-            whole = false;
-            const uint32_t* out = links->Neighbours(node);
-            for (uint32_t i = 0; i < links->degree && out[i] != kNoNode; i++) {
-                if (!seen[out[i]]) {
-                    continue;
-                }
-                uint32_t* list = base + static_cast<size_t>(out[i]) * links->degree;
-                // A free place, or else the last: the farthest of the neighbours that were chosen.
-                uint32_t place = 0;
-                while (place + 1 < links->degree && list[place] != kNoNode) {
-                    place++;
-                }
-                list[place] = node;
-                break;
-            }
-        }
-        if (whole) {
-            return;
-        }
-    }
-}
-
 }  // namespace
 
 struct GraphBuilder::State {
     State(const VectorRows& r, const GraphBuildOptions& o)
         : rows(r), options(o), hnsw(static_cast<int>(o.m)), locks(r.count) {
         hnsw.efConstruction = static_cast<int>(o.ef);
+    }
+    void SortByLevel(size_t first, size_t end) {
+        std::stable_sort(order.begin() + static_cast<ptrdiff_t>(first),
+                         order.begin() + static_cast<ptrdiff_t>(end),
+                         [&](uint32_t a, uint32_t b) { return hnsw.levels[a] > hnsw.levels[b]; });
     }
     VectorRows rows;
     GraphBuildOptions options;
@@ -137,22 +62,76 @@ GraphBuilder::GraphBuilder(const VectorRows& rows, const std::vector<uint32_t>& 
                            const GraphBuildOptions& options)
     : state_(std::make_unique<State>(rows, options)) {
     State& state = *state_;
-    state.hnsw.prepare_level_tab(rows.count, false);
     state.nodes = nodes;
     state.order = nodes;
     std::mt19937_64 random(kShuffleSeed);
     for (size_t i = state.order.size(); i > 1; i--) {
         std::swap(state.order[i - 1], state.order[random() % i]);
     }
-    std::stable_sort(state.order.begin(), state.order.end(), [&](uint32_t a, uint32_t b) {
-        return state.hnsw.levels[a] > state.hnsw.levels[b];
-    });
+}
+
+Result<std::unique_ptr<GraphBuilder>> GraphBuilder::Create(const VectorRows& rows,
+                                                           const std::vector<uint32_t>& nodes,
+                                                           const GraphBuildOptions& options,
+                                                           const GraphSeed* seed, Work* work) {
+    std::unique_ptr<GraphBuilder> builder(new GraphBuilder(rows, nodes, options));
+    State& state = *builder->state_;
+    if (seed == nullptr) {
+        state.hnsw.prepare_level_tab(rows.count, false);
+        state.SortByLevel(0, state.order.size());
+    } else {
+        QUERN_TRY(builder->TakeOver(*seed, work));
+    }
+    return builder;
+}
+
+Status GraphBuilder::TakeOver(const GraphSeed& seed, Work* work) {
+    State& state = *state_;
+    faiss::HNSW& hnsw = state.hnsw;
+    const size_t others = state.order.size() - std::min(state.options.held, state.order.size());
+    std::vector<bool> wanted(state.rows.count, false);
+    for (size_t i = 0; i < others; i++) {
+        wanted[state.order[i]] = true;
+    }
+    // The table counts the base level and has one entry more than there are levels.
+    const auto levels_max = static_cast<uint32_t>(hnsw.cum_nneighbor_per_level.size() - 1);
+    QUERN_ASSIGN(const InheritedLinks links,
+                 Inherit(state.rows, seed, wanted, levels_max, state.options.threads, work));
+    for (const uint32_t level : links.levels) {
+        const int fresh = hnsw.random_level() + 1;
+        hnsw.levels.push_back(level > 0 ? static_cast<int>(level) : fresh);
+    }
+    hnsw.prepare_level_tab(state.rows.count, true);
+    for (uint32_t node = 0; node < state.rows.count; node++) {
+        if (links.levels[node] > 0) {
+            // All levels of a node stand one after the other, here and there.
+            const uint32_t* words = links.words.data() + links.offsets[node];
+            const size_t begin = hnsw.offsets[node];
+            for (size_t i = 0; i < hnsw.offsets[node + 1] - begin; i++) {
+                hnsw.neighbors[begin + i] =
+                    words[i] == kNoNode ? -1 : static_cast<faiss::HNSW::storage_idx_t>(words[i]);
+            }
+        }
+    }
+    if (links.entry != kNoNode) {
+        hnsw.entry_point = static_cast<int>(links.entry);
+        hnsw.max_level = hnsw.levels[links.entry] - 1;
+    }
+    std::stable_partition(state.order.begin(), state.order.begin() + static_cast<ptrdiff_t>(others),
+                          [&](uint32_t node) { return links.levels[node] > 0; });
+    state.added = links.count;
+    state.SortByLevel(state.added, others);
+    return {};
 }
 
 GraphBuilder::~GraphBuilder() = default;
 
 const std::vector<uint32_t>& GraphBuilder::order() const {
     return state_->order;
+}
+
+size_t GraphBuilder::added() const {
+    return state_->added;
 }
 
 Status GraphBuilder::Add(size_t count, Work* work) {
@@ -184,7 +163,7 @@ Status GraphBuilder::Add(size_t count, Work* work) {
     return status;
 }
 
-GraphLinks GraphBuilder::Links() const {
+Result<GraphLinks> GraphBuilder::Links(Work* work) const {
     const State& state = *state_;
     const faiss::HNSW& hnsw = state.hnsw;
     GraphLinks links;
@@ -244,9 +223,9 @@ GraphLinks GraphBuilder::Links() const {
                 linked.push_back(node);
             }
         }
-        Repair(linked, &links);
+        QUERN_TRY(MendReach(state.rows, linked, &links, work));
     }
-    return links;
+    return Result<GraphLinks>(std::move(links));
 }
 
 }  // namespace quern::dense

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/dense/graph_links.h"
+#include "engine/dense/graph_seed.h"
 #include "engine/dense/vector_rows.h"
 #include "storage/base/work.h"
 
@@ -23,25 +24,36 @@ struct GraphBuildOptions {
     uint32_t m = 16;    // links of a node on upper levels; twice as many on the base level
     uint32_t ef = 200;  // candidates that an insertion looks at
     int threads = 1;
+    // So many nodes, drawn at random, come last and are not taken from a seed.
+    size_t held = 0;
 };
 
 class GraphBuilder {
 public:
-    // rows stay borrowed for the builder's life. nodes: those that get links, ascending; the others
-    // stay without. Throws std::bad_alloc.
-    GraphBuilder(const VectorRows& rows, const std::vector<uint32_t>& nodes,
-                 const GraphBuildOptions& options);
+    // rows stay borrowed for the builder's life, seed (may be NULL) is done with on return. nodes:
+    // those that get links, ascending; the others stay without. What the seed has of them is in the
+    // graph from the beginning. Throws std::bad_alloc.
+    static Result<std::unique_ptr<GraphBuilder>> Create(const VectorRows& rows,
+                                                        const std::vector<uint32_t>& nodes,
+                                                        const GraphBuildOptions& options,
+                                                        const GraphSeed* seed, Work* work);
     ~GraphBuilder();
     // Inserts the next `count` nodes of order(). kInterrupted when work says so: the builder is of
     // no use then.
     Status Add(size_t count, Work* work);
-    // The nodes in the order of insertion: a seeded shuffle, highest levels first.
+    // How many nodes of order() are in the graph.
+    size_t added() const;
+    // The nodes in the order of insertion: those of the seed; a seeded shuffle, highest levels
+    // first; the held-out ones.
     const std::vector<uint32_t>& order() const;
     // The links so far; may be called between additions. Nodes that no walk would reach get a link
     // from a neighbour.
-    GraphLinks Links() const;
+    Result<GraphLinks> Links(Work* work) const;
 
 private:
+    GraphBuilder(const VectorRows& rows, const std::vector<uint32_t>& nodes,
+                 const GraphBuildOptions& options);
+    Status TakeOver(const GraphSeed& seed, Work* work);
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/dense/graph_builder.h"
+#include "engine/dense/graph_reach.h"
 #include "engine/dense/row_scorer.h"
 
 namespace quern::dense {
@@ -29,11 +30,48 @@ float LongestSquare(const VectorRows& rows) {
     return longest;
 }
 
+// When it pays to begin with an old graph: measured by bench_growth.
+constexpr double kLiveLeast = 0.8;   // of the old graph's nodes
+constexpr double kShareLeast = 0.4;  // of the new graph's nodes
+// By how much the recall of walks, averaged over the curve, may be below that of the source.
+constexpr double kLossMost = 0.01;
+
+bool PaysToGrow(const GraphSource& source, const GraphIndexOptions& options, size_t inside) {
+    const GraphLinks& links = source.index->links();
+    if (links.degree != 2 * options.m || links.upper_degree != options.m ||
+        source.now.size() != links.count) {
+        return false;
+    }
+    if (source.always) {
+        return true;
+    }
+    const auto living = static_cast<double>(
+        source.now.size() -
+        static_cast<size_t>(std::count(source.now.begin(), source.now.end(), kNoNode)));
+    return living >= kLiveLeast * static_cast<double>(links.count) &&
+           living >= kShareLeast * static_cast<double>(inside);
+}
+
+// Recall@10 of whole pools, averaged over their sizes. Those that were not measured have what the
+// largest that was has.
+double PoolRecall(const EffortCurve& curve) {
+    constexpr size_t kTenth = 1;
+    double sum = 0;
+    double last = 0;
+    for (size_t e = 0; e < EffortCurve::kEf.size(); e++) {
+        last = curve.Scored(kTenth, e) > 0
+                   ? static_cast<double>(curve.At(kTenth, e, EffortCurve::kRefine.size()))
+                   : last;
+        sum += last;
+    }
+    return sum / static_cast<double>(EffortCurve::kEf.size());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
-                                                      const GraphIndexOptions& options,
-                                                      Work* work) {
+                                                      const GraphIndexOptions& options, Work* work,
+                                                      const GraphSource* source) {
     std::unique_ptr<GraphIndex> index(new GraphIndex());
     index->metric_ = rows.metric;
     std::vector<uint32_t> inside;
@@ -44,9 +82,20 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     build.m = options.m;
     build.ef = options.ef_build;
     build.threads = options.threads;
-    GraphBuilder builder(rows, inside, build);
     const size_t held = std::min(kHeldOutMax, inside.size() / kHeldOutShare);
-    QUERN_TRY(builder.Add(inside.size() - held, work));
+    build.held = held;
+    if (source != nullptr && !PaysToGrow(*source, options, inside.size())) {
+        source = nullptr;
+    }
+    GraphSeed seed;
+    if (source != nullptr) {
+        seed = {&source->index->links(), source->now};
+    }
+    QUERN_ASSIGN(
+        const std::unique_ptr<GraphBuilder> builder,
+        GraphBuilder::Create(rows, inside, build, source != nullptr ? &seed : nullptr, work));
+    index->inherited_ = builder->added();
+    QUERN_TRY(builder->Add(inside.size() - held - builder->added(), work));
     CodeChoice codes = rows.element == Element::kBit ? CodeChoice::kNone : options.codes;
     if (codes == CodeChoice::kAuto && held == 0) {
         codes = CodeChoice::k8Bit;  // too few to tell
@@ -55,8 +104,8 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
         QUERN_TRY(index->Encode(rows, codes, options.threads, work));
     }
     if (held > 0) {
-        index->links_ = builder.Links();
-        const std::vector<uint32_t>& order = builder.order();
+        QUERN_ASSIGN(index->links_, builder->Links(work));
+        const std::vector<uint32_t>& order = builder->order();
         EffortMeasure measure(rows, {order.end() - static_cast<ptrdiff_t>(held), order.end()},
                               inside);
         QUERN_TRY(measure.FindTruth(options.threads, work));
@@ -66,12 +115,27 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
         EffortPlan plan;
         plan.enough = kFound;
         QUERN_ASSIGN(index->curve_, index->Try(rows, measure, plan, options.threads, work));
+        if (source != nullptr && !source->always && !source->index->curve().empty() &&
+            PoolRecall(index->curve_) < PoolRecall(source->index->curve()) - kLossMost) {
+            return Build(rows, options, work);
+        }
         QUERN_TRY(index->CalibrateRange(rows, measure, options.threads, work));
-        QUERN_TRY(builder.Add(held, work));
+        QUERN_TRY(builder->Add(held, work));
     }
-    index->links_ = builder.Links();
+    QUERN_ASSIGN(index->links_, builder->Links(work));
+    QUERN_TRY(index->CheckReach());
     index->EncodeHead();
     return index;
+}
+
+Status GraphIndex::CheckReach() const {
+    const std::vector<bool> reached = links_.Reachable();
+    const auto count = static_cast<size_t>(std::count(reached.begin(), reached.end(), true));
+    if (static_cast<double>(count) < kReachLeast * static_cast<double>(linked_)) {
+        return Status::Error(Code::kCorrupt, "graph: a walk reaches %zu of %zu nodes", count,
+                             linked_);
+    }
+    return {};
 }
 
 Status GraphIndex::Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work) {

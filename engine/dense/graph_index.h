@@ -67,12 +67,30 @@ struct IndexArrayView {
     uint32_t element_bytes = 1;  // what byte-splitting codecs see
 };
 
+class GraphIndex;
+
+// An index of other rows, some of which are among the new ones.
+struct GraphSource {
+    const GraphIndex* index = nullptr;
+    std::vector<uint32_t> now;  // of each of its rows the number among the new ones; kNoNode: gone
+    bool always = false;        // for measurements: also where it would not pay
+};
+
 class GraphIndex {
 public:
     // Links all rows. Memory: the links, the codes (for kAuto those of the two kinds that are
     // compared at a time), and 9 bytes a row while it runs.
+    //
+    // With a source (may be NULL) the graph grows from that one's, where that is quicker and the
+    // graph becomes as good: its effort curve is measured like any other, and when it falls behind
+    // the source's the graph is built from nothing.
     static Result<std::unique_ptr<GraphIndex>> Build(const VectorRows& rows,
-                                                     const GraphIndexOptions& options, Work* work);
+                                                     const GraphIndexOptions& options, Work* work,
+                                                     const GraphSource* source = nullptr);
+    // kCorrupt when a walk would miss more of the nodes than a graph may: 0.1 %.
+    Status CheckReach() const;
+    // How many nodes of the source's graph Build has taken over. Not kept in a file.
+    size_t inherited() const { return inherited_; }
     // Of an index that was built; one that was loaded has its links in another form.
     IndexArrayView Array(IndexArray array) const;
     // Takes over arrays that were read from a file, each of the size that its part says, and proves
@@ -134,6 +152,7 @@ private:
     Buffer code_rows_;
     Buffer squared_norms_;  // L2 with codes
     size_t linked_ = 0;
+    size_t inherited_ = 0;
     Outsiders outsiders_;
     EffortCurve curve_;
     float longest_square_ = 0;  // |row|^2 of the longest row, under the inner product

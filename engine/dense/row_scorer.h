@@ -1,7 +1,8 @@
-// Scores nodes of a graph that has no codes, for walks over it: by the vectors themselves.
+// Walks on the vectors themselves: the scorer of graphs without codes.
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 
 #include "engine/dense/vector_rows.h"
 #include "engine/kernels/distance.h"

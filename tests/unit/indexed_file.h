@@ -18,11 +18,12 @@ inline constexpr size_t kDim = 24;
 
 struct IndexedFile {
     std::string path;
+    size_t dim = kDim;  // may be changed before Create
     quern_db* db = nullptr;
     quern_error err = QUERN_ERROR_INIT;
-    IndexedFile() {
+    explicit IndexedFile(const std::string& name = "") {
         path = (std::filesystem::temp_directory_path() /
-                ("quern_index_" + std::to_string(getpid()) + ".db"))
+                ("quern_index_" + std::to_string(getpid()) + name + ".db"))
                    .string();
         Remove();
         Open();
@@ -49,19 +50,19 @@ struct IndexedFile {
     // With an index unless the options say otherwise.
     void Create(int32_t metric, const std::string& options) {
         quern_schema* schema = quern_schema_new();
-        quern_schema_dense(schema, "emb", kDim, metric, options.c_str());
+        quern_schema_dense(schema, "emb", dim, metric, options.c_str());
         Ok(quern_create(db, "docs", schema, &err));
         quern_schema_free(schema);
     }
     void Insert(int64_t first, const std::vector<float>& rows, const uint8_t* valid = nullptr) {
-        const size_t count = rows.size() / kDim;
+        const size_t count = rows.size() / dim;
         std::vector<int64_t> keys(count);
         for (size_t i = 0; i < count; i++) {
             keys[i] = first + static_cast<int64_t>(i);
         }
         quern_batch* batch = quern_batch_new(db, "docs", count);
         quern_batch_key_int(batch, keys.data());
-        quern_batch_dense(batch, "emb", rows.data(), kDim, valid);
+        quern_batch_dense(batch, "emb", rows.data(), dim, valid);
         Ok(quern_upsert(batch, nullptr, &err));
         quern_batch_free(batch);
     }
@@ -78,9 +79,9 @@ struct IndexedFile {
         bool degraded = false;
     };
     Answer Search(const std::vector<float>& queries, size_t k, const char* options) {
-        const size_t count = queries.size() / kDim;
+        const size_t count = queries.size() / dim;
         quern_query* query = quern_query_new(db, "docs");
-        quern_query_dense(query, "emb", queries.data(), count, kDim);
+        quern_query_dense(query, "emb", queries.data(), count, dim);
         quern_query_limit(query, k);
         quern_query_options(query, options);
         quern_result* result = nullptr;

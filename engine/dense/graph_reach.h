@@ -1,0 +1,23 @@
+// Makes every node of a graph reachable. Insertion keeps the best links of a node and drops others,
+// and so a node, or a whole group of them that lies apart from the rest, may end with no link that
+// leads to it.
+#pragma once
+
+#include <vector>
+
+#include "engine/dense/graph_links.h"
+#include "engine/dense/vector_rows.h"
+#include "storage/base/work.h"
+
+namespace quern::dense {
+
+// Below this share of reachable nodes a graph is at fault.
+inline constexpr double kReachLeast = 0.999;
+
+// Walks the base links from the entry and, wherever nodes are not met, gives the nearest node that
+// can be found and spare a place a link to one of them. A link is only dropped for another when the
+// walk did not need it, so what is reachable stays so. nodes: all that are to be reachable.
+Status MendReach(const VectorRows& rows, const std::vector<uint32_t>& nodes, GraphLinks* links,
+                 Work* work);
+
+}  // namespace quern::dense

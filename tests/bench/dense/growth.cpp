@@ -1,0 +1,192 @@
+// When it pays to grow a graph from that of a smaller or older set of rows, as a merge does: CPU
+// time of a build that begins with the old graph's links beside one from nothing, and the recall of
+// both by queries that neither holds. The rule in graph_index.cpp comes from here.
+//
+//   bench_growth --data DIR [--set mnist784] [--limit 20000] [--queries 500] [--threads 2]
+//                [--ef-build 200] [--living L --share S]
+//
+// Each line: how much of the old graph still lives, which share of the new graph's nodes that is,
+// the time of the build from nothing, the ratio of the other to it, and recall@10 of pools of some
+// sizes, from nothing and grown. With --living and --share only that case.
+#include <ctime>
+#include <memory>
+#include <numeric>
+
+#include "engine/dense/graph_index.h"
+#include "engine/kernels/distance.h"
+#include "tests/bench/bench_support.h"
+#include "tests/bench/dense/vector_set.h"
+
+namespace {
+
+using namespace quern::dense;
+
+constexpr size_t kPools[] = {20, 50, 100};
+
+// Rows of a set, copied one after the other.
+struct Part {
+    std::vector<uint32_t> numbers;  // in the set
+    std::vector<float> values;
+    std::vector<float> norms;
+    VectorRows rows;
+
+    Part(const bench::VectorSet& set, std::vector<uint32_t> picked) : numbers(std::move(picked)) {
+        const size_t dim = set.space.dim;
+        for (const uint32_t number : numbers) {
+            values.insert(values.end(), set.base.row(number), set.base.row(number) + dim);
+        }
+        norms.resize(numbers.size());
+        quern::kernels::InverseNorms(quern::Element::kF32, values.data(), numbers.size(), dim,
+                                     norms.data());
+        const auto metric = static_cast<quern::Metric>(set.space.metric);
+        rows = {quern::Element::kF32,
+                metric,
+                dim,
+                reinterpret_cast<const char*>(values.data()),
+                numbers.size(),
+                metric == quern::Metric::kCosine ? norms.data() : nullptr};
+    }
+};
+
+struct Built {
+    std::unique_ptr<GraphIndex> index;
+    double seconds = 0;  // of all threads
+};
+
+Built Build(const Part& part, const GraphIndexOptions& options, const GraphSource* source) {
+    quern::Work work;
+    const std::clock_t start = std::clock();
+    auto index = GraphIndex::Build(part.rows, options, &work, source);
+    if (!index.ok()) {
+        std::fprintf(stderr, "%s\n", index.status().message().c_str());
+        std::exit(1);
+    }
+    return {std::move(*index), static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC};
+}
+
+// The true ten of each query, as row numbers of the part.
+std::vector<std::vector<uint32_t>> Truth(const bench::VectorSet& set, const Part& part,
+                                         size_t queries) {
+    std::vector<std::vector<uint32_t>> truth(queries);
+    std::vector<float> distances(part.rows.count);
+    std::vector<uint32_t> order(part.rows.count);
+    for (size_t q = 0; q < queries; q++) {
+        const auto query = quern::kernels::PrepareQuery(part.rows.element, part.rows.metric,
+                                                        set.queries.row(q), part.rows.dim);
+        quern::kernels::Distances(part.rows.element, part.rows.metric, query, part.rows.rows,
+                                  part.rows.count, part.rows.inverse_norms, distances.data());
+        std::iota(order.begin(), order.end(), 0u);
+        std::partial_sort(order.begin(), order.begin() + bench::kNearest, order.end(),
+                          [&](uint32_t a, uint32_t b) { return distances[a] < distances[b]; });
+        truth[q].assign(order.begin(), order.begin() + bench::kNearest);
+    }
+    return truth;
+}
+
+double Recall(const bench::VectorSet& set, const Part& part, const GraphIndex& index,
+              const std::vector<std::vector<uint32_t>>& truth, size_t pool) {
+    WalkSpace space;
+    std::vector<uint32_t> nodes;
+    size_t hits = 0;
+    for (size_t q = 0; q < truth.size(); q++) {
+        static_cast<void>(index
+                              .Search(part.rows, set.queries.row(q), Effort::OfPool(pool), &space,
+                                      &nodes, nullptr)
+                              .ok());
+        for (const uint32_t right : truth[q]) {
+            hits += std::find(nodes.begin(), nodes.end(), right) != nodes.end() ? 1 : 0;
+        }
+    }
+    return static_cast<double>(hits) / static_cast<double>(truth.size() * bench::kNearest);
+}
+
+size_t Number(int argc, char** argv, const char* name, const char* otherwise) {
+    return std::strtoull(bench::Argument(argc, argv, name, otherwise).c_str(), nullptr, 10);
+}
+
+// `share` of the new rows were in the old graph, of which `living` still live.
+void Case(const bench::VectorSet& set, const GraphIndexOptions& options, double living,
+          double share) {
+    const auto all = static_cast<double>(set.base.rows());
+    // old * living / (old * living + added) = share, and old + added = all.
+    const double old_share = 1 / (1 + living / share - living);
+    std::vector<uint32_t> shuffled(set.base.rows());
+    std::iota(shuffled.begin(), shuffled.end(), 0u);
+    std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937(7));
+    const auto old_count = static_cast<size_t>(all * old_share);
+    const auto gone = static_cast<size_t>(static_cast<double>(old_count) * (1 - living));
+    std::vector<uint32_t> old_rows(shuffled.begin(),
+                                   shuffled.begin() + static_cast<ptrdiff_t>(old_count));
+    std::vector<uint32_t> new_rows(shuffled.begin() + static_cast<ptrdiff_t>(gone), shuffled.end());
+    std::sort(old_rows.begin(), old_rows.end());
+    std::sort(new_rows.begin(), new_rows.end());
+    const Part before(set, old_rows);
+    const Part after(set, new_rows);
+    const Built old = Build(before, options, nullptr);
+    GraphSource source;
+    source.index = old.index.get();
+    source.always = true;
+    for (const uint32_t row : before.numbers) {
+        const auto at = std::lower_bound(after.numbers.begin(), after.numbers.end(), row);
+        source.now.push_back(at != after.numbers.end() && *at == row
+                                 ? static_cast<uint32_t>(at - after.numbers.begin())
+                                 : kNoNode);
+    }
+    const Built fresh = Build(after, options, nullptr);
+    const Built grown = Build(after, options, &source);
+    const auto truth = Truth(set, after, set.kth_distance.size());
+    std::printf("| %.2f | %.2f | %zu | %.2f | %.2f |", living, share, after.rows.count,
+                fresh.seconds, grown.seconds / fresh.seconds);
+    for (const size_t pool : kPools) {
+        std::printf(" %.4f / %.4f |", Recall(set, after, *fresh.index, truth, pool),
+                    Recall(set, after, *grown.index, truth, pool));
+    }
+    std::printf("\n");
+    std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    bench::SetRequest request;
+    request.data_dir = bench::Argument(argc, argv, "--data", QUERN_SOURCE_DIR "/../shared/data");
+    request.name = bench::Argument(argc, argv, "--set", "mnist784");
+    request.limit = Number(argc, argv, "--limit", "20000");
+    request.queries = Number(argc, argv, "--queries", "500");
+    bench::VectorSet set;
+    std::string reason;
+    if (!bench::LoadVectorSet(request, &set, &reason)) {
+        std::printf("%s: %s\n", request.name.c_str(), reason.c_str());
+        return 0;
+    }
+    GraphIndexOptions options;
+    options.threads = static_cast<int>(Number(argc, argv, "--threads", "2"));
+    options.ef_build = static_cast<uint32_t>(Number(argc, argv, "--ef-build", "200"));
+    std::printf("%s: %zu x %zu, %s, ef_build %u, %d threads\n\n", set.name.c_str(), set.base.rows(),
+                set.space.dim, bench::MetricName(set.space.metric), options.ef_build,
+                options.threads);
+    std::printf("| living | share | rows | from nothing, CPU s | grown / from nothing |");
+    for (const size_t pool : kPools) {
+        std::printf(" recall@10, pool %zu |", pool);
+    }
+    std::printf("\n|---|---|---|---|---|---|---|---|\n");
+    const std::string living_only = bench::Argument(argc, argv, "--living", "");
+    if (!living_only.empty()) {
+        Case(set, options, std::stod(living_only),
+             std::stod(bench::Argument(argc, argv, "--share", "1")));
+        return 0;
+    }
+    for (const auto& [living, share] : {std::pair{1.0, 0.95},
+                                        {1.0, 0.75},
+                                        {1.0, 0.5},
+                                        {1.0, 0.25},
+                                        {0.9, 1.0},
+                                        {0.7, 1.0},
+                                        {0.5, 1.0},
+                                        {0.3, 1.0},
+                                        {0.7, 0.5},
+                                        {0.5, 0.5}}) {
+        Case(set, options, living, share);
+    }
+    return 0;
+}
