@@ -293,6 +293,11 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
     }
     QUERN_ASSIGN(loaded->index, dense::GraphIndex::Load(def.element, def.metric, def.dim,
                                                         field->count(), head, arrays));
+    // Twice: making them takes less than as much again. Without them walks are slower, nothing
+    // else.
+    if (budget_->Allows(2 * loaded->index->PackBytes())) {
+        QUERN_TRY(loaded->index->Pack(budget_->threads, budget_->indexes, work));
+    }
     return {};
 }
 

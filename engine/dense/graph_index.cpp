@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/dense/graph_builder.h"
+#include "engine/dense/packed_walk.h"
 #include "engine/kernels/distance.h"
 
 namespace quern::dense {
@@ -72,10 +73,12 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
         if (codes == CodeChoice::kAuto) {
             QUERN_TRY(index->ChooseCodes(rows, options, measure, work));
         }
+        QUERN_TRY(index->Pack(options.threads, nullptr, work));
         constexpr double kAllPools = 2;
         QUERN_ASSIGN(EffortTrial trial,
                      index->Try(rows, measure, held, kAllPools, options.threads, work));
         index->curve_ = std::move(trial.curve);
+        index->blocks_ = NeighbourBlocks();  // of links that are about to change
         QUERN_TRY(builder.Add(held, work));
     }
     index->links_ = builder.Links();
@@ -121,8 +124,10 @@ Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& 
     Encoded best;
     for (const CodeChoice kind : kinds) {
         QUERN_TRY(Encode(rows, kind, options.threads, work));
+        QUERN_TRY(Pack(options.threads, nullptr, work));
         QUERN_ASSIGN(EffortTrial effort,
                      Try(rows, measure, kQueries, kEnough, options.threads, work));
+        blocks_ = NeighbourBlocks();
         trials.push_back({kind, std::move(effort)});
         // Only the best so far is kept: codes of a large field are large.
         if (BestTrial(trials, rows, room) + 1 == trials.size()) {
@@ -141,7 +146,7 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, size_t ef,
     std::unique_ptr<CodeScorer> scorer_of_codes;
     if (codes_) {
         scorer_of_codes = codes_->NewScorer(static_cast<const float*>(vector), Rows());
-        QUERN_TRY(Walk(links_, *scorer_of_codes, ef, space, work));
+        QUERN_TRY(WalkCodes(static_cast<const float*>(vector), *scorer_of_codes, ef, space, work));
     } else {
         const kernels::Query query =
             kernels::PrepareQuery(rows.element, rows.metric, vector, rows.dim);
@@ -167,6 +172,31 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, size_t ef,
     return {};
 }
 
+Status GraphIndex::WalkCodes(const float* vector, const CodeScorer& scorer, size_t ef,
+                             WalkSpace* space, Work* work) const {
+    if (blocks_.empty()) {
+        return Walk(links_, scorer, ef, space, work);
+    }
+    NeighbourBlocks::Query query;
+    blocks_.Prepare(vector, &query);
+    return WalkPacked(links_, blocks_, query, scorer, ef, space, work);
+}
+
+Status GraphIndex::Pack(int threads, const std::shared_ptr<MemoryCounter>& counter, Work* work) {
+    if (codes() != CodeChoice::kPacked) {
+        return {};
+    }
+    QUERN_ASSIGN(blocks_, NeighbourBlocks::Make(links_, static_cast<const ScalarCodes&>(*codes_),
+                                                Rows(), threads, counter, work));
+    return {};
+}
+
+uint64_t GraphIndex::PackBytes() const {
+    return codes() == CodeChoice::kPacked
+               ? NeighbourBlocks::Bytes(codes_->dim(), links_.degree, links_.count)
+               : 0;
+}
+
 std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace& space) const {
     std::vector<float> distances(space.distances.begin(),
                                  space.distances.begin() + static_cast<ptrdiff_t>(space.size));
@@ -179,7 +209,7 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
 uint64_t GraphIndex::memory_bytes() const {
     return links_.base.bytes() + links_.upper_words.size() * sizeof(uint32_t) +
            links_.upper_offsets.size() * sizeof(uint32_t) + code_rows_.bytes() +
-           squared_norms_.bytes() + outsiders_.memory_bytes() + head_.size();
+           squared_norms_.bytes() + blocks_.bytes() + outsiders_.memory_bytes() + head_.size();
 }
 
 }  // namespace quern::dense

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "engine/dense/graph_links.h"
@@ -30,7 +31,8 @@ struct WalkSpace {
     // Of two nodes, and one place that is written before it is known to count.
     uint32_t fresh[2 * kDegreeMax + 1];
     float fresh_distances[2 * kDegreeMax + 1];
-    uint64_t scored = 0;  // rows that the last walk has scored
+    std::vector<std::pair<float, uint32_t>> measured;  // by a walk over blocks: what it expanded
+    uint64_t scored = 0;                               // rows that the last walk has scored
     uint64_t expanded = 0;
 
     static constexpr uint32_t kExpanded = 0x80000000u;
@@ -78,21 +80,10 @@ struct WalkSpace {
     }
 };
 
-// Fills space's pool with the nodes nearest to what the scorer measures from. Scorer has
-//   void Score(const uint32_t* nodes, size_t count, float* distances);
-//   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
-// Returns kInterrupted when work says so.
+// The way down the upper levels: the node where the walk over the base level starts, and its score.
 template <class Scorer>
-Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space, Work* work) {
-    constexpr size_t kFetchFirst = 8;
-    constexpr size_t kExpandAtOnce =
-        2;  // two waits for memory at once; the second would be next anyway
-    constexpr uint64_t kCheckEvery = 256;
+uint32_t Descend(const GraphLinks& graph, Scorer& scorer, WalkSpace* space, float* score) {
     WalkSpace& s = *space;
-    s.Begin(graph.count, ef);
-    if (graph.entry == kNoNode) {
-        return {};
-    }
     float best = 0;
     uint32_t node = graph.entry;
     scorer.Score(&node, 1, &best);
@@ -122,6 +113,27 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space
             }
         }
     }
+    *score = best;
+    return node;
+}
+
+// Fills space's pool with the nodes nearest to what the scorer measures from. Scorer has
+//   void Score(const uint32_t* nodes, size_t count, float* distances);
+//   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
+// Returns kInterrupted when work says so.
+template <class Scorer>
+Status Walk(const GraphLinks& graph, Scorer& scorer, size_t ef, WalkSpace* space, Work* work) {
+    constexpr size_t kFetchFirst = 8;
+    constexpr size_t kExpandAtOnce =
+        2;  // two waits for memory at once; the second would be next anyway
+    constexpr uint64_t kCheckEvery = 256;
+    WalkSpace& s = *space;
+    s.Begin(graph.count, ef);
+    if (graph.entry == kNoNode) {
+        return {};
+    }
+    float best = 0;
+    const uint32_t node = Descend(graph, scorer, space, &best);
     s.Mark(node);
     s.Insert(node, best);
     while (s.cursor < s.size) {
