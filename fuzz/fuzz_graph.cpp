@@ -2,7 +2,8 @@
 //
 // Bytes: metric (1), dimension (1), count (1), then for each of the six arrays its length (2,
 // little endian) and its bytes. What GraphIndex::Load accepts must be safe to walk: no access
-// outside the arrays, an end, and no vector met twice.
+// outside the arrays, an end, and no vector met twice; from 128 on the first byte also asks for
+// blocks.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -44,6 +45,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::vector<float> query(dim, 1.0f);
     dense::WalkSpace space;
     std::vector<uint32_t> nodes;
+    Work work;
+    if (kind >= 128 && !(*index)->Pack(1, nullptr, &work).ok()) {
+        std::abort();
+    }
     std::vector<dense::Effort> efforts = {dense::Effort::OfPool(1), dense::Effort::OfPool(10),
                                           dense::Effort::OfPool(300)};
     for (const size_t k : {1, 10, 30, 1000}) {

@@ -58,10 +58,11 @@ void AddCreateCommand(CLI::App* app) {
         ->type_name("NAME:DIM[:METRIC[:TYPE]]")
         ->allow_extra_args(false);
     command
-        ->add_option("--index", options->index,
-                     "How the vector fields are indexed: 'index=auto|none|graph|lists "
-                     "codes=auto|f32|f16|bf16|i8|lvq8|4bit|lvq4|pq|1bit fine=auto|memory|disk "
-                     "m=16 ef_build=200 lists=N'")
+        ->add_option(
+            "--index", options->index,
+            "How the vector fields are indexed: 'index=auto|none|graph|lists "
+            "codes=auto|f32|f16|bf16|i8|lvq8|4bit|lvq4|pq|1bit|packed fine=auto|memory|disk "
+            "m=16 ef_build=200 lists=N'")
         ->type_name("OPTIONS");
     AddOpenOption(command, &options->open);
     command->footer(

@@ -25,7 +25,6 @@ int64_t MachineBytes() {
 Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options) {
     std::shared_ptr<Database> database(new Database());
     database->options_ = options;
-    database->process_ = getpid();
     database->budget_->limit = options.memory_bytes > 0 ? options.memory_bytes : MachineBytes() / 4;
     database->budget_->threads = database->threads();
     database->budget_->cache =
@@ -59,7 +58,7 @@ Database::~Database() {
 }
 
 bool Database::forked() const {
-    return getpid() != process_;
+    return fork_mark_.InChild();
 }
 bool Database::in_callback() const {
     return callback_owner == this;

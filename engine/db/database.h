@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/db/collection_view.h"
+#include "engine/db/fork_mark.h"
 #include "engine/db/index_search.h"
 #include "engine/db/record_batch.h"
 #include "engine/db/result_table.h"
@@ -221,7 +222,7 @@ private:
     std::atomic<uint64_t> interrupt_epoch_{0};
     std::atomic<bool> closed_{false};
     std::atomic<bool> sweep_due_{false};
-    int64_t process_ = 0;     // pid of the opener
+    ForkMark fork_mark_;      // of the opener
     std::shared_mutex gate_;  // shared: calls in progress; exclusive: Close
 
     // What the holder of the writer knows without asking the file: true while the file's data

@@ -21,11 +21,12 @@ struct CodeName {
     dense::CodeChoice choice;
 };
 constexpr CodeName kCodeNames[] = {
-    {"auto", dense::CodeChoice::kAuto},  {"f32", dense::CodeChoice::kNone},
-    {"f16", dense::CodeChoice::kF16},    {"bf16", dense::CodeChoice::kBF16},
-    {"i8", dense::CodeChoice::k8Bit},    {"lvq8", dense::CodeChoice::kLvq8},
-    {"4bit", dense::CodeChoice::k4Bit},  {"lvq4", dense::CodeChoice::kLvq4},
-    {"pq", dense::CodeChoice::kProduct}, {"1bit", dense::CodeChoice::k1Bit},
+    {"auto", dense::CodeChoice::kAuto},     {"f32", dense::CodeChoice::kNone},
+    {"f16", dense::CodeChoice::kF16},       {"bf16", dense::CodeChoice::kBF16},
+    {"i8", dense::CodeChoice::k8Bit},       {"lvq8", dense::CodeChoice::kLvq8},
+    {"4bit", dense::CodeChoice::k4Bit},     {"lvq4", dense::CodeChoice::kLvq4},
+    {"pq", dense::CodeChoice::kProduct},    {"1bit", dense::CodeChoice::k1Bit},
+    {"packed", dense::CodeChoice::kPacked},
 };
 
 Status Expected(const std::string& key, const std::string& value, const char* what) {
@@ -66,7 +67,8 @@ Result<bool> IndexOptions::Take(const std::string& key, const std::string& value
         const auto known = std::find_if(std::begin(kCodeNames), std::end(kCodeNames),
                                         [&](const CodeName& code) { return value == code.name; });
         if (known == std::end(kCodeNames)) {
-            return Expected(key, value, "auto, f32, f16, bf16, i8, lvq8, 4bit, lvq4, pq or 1bit");
+            return Expected(key, value,
+                            "auto, f32, f16, bf16, i8, lvq8, 4bit, lvq4, pq, 1bit or packed");
         }
         out->codes = known->choice;
     } else if (key == "fine") {

@@ -8,6 +8,7 @@
 #include "engine/db/database.h"
 #include "engine/db/distance_bound.h"
 #include "engine/db/index_search.h"
+#include "engine/dense/codes/code_training.h"
 #include "engine/dense/flat.h"
 #include "storage/base/parallel.h"
 #include "storage/record_log.h"
@@ -128,13 +129,9 @@ private:
                                                 vectors_.data() + q * row_bytes, def_->dim);
             query.max_distance = bound;
             if (!bits) {
-                double sum = 0;
                 const auto* values =
                     reinterpret_cast<const float*>(vectors_.data() + q * row_bytes);
-                for (size_t i = 0; i < def_->dim; i++) {
-                    sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
-                }
-                query.norm = std::sqrt(sum);
+                query.norm = std::sqrt(dense::Dot(values, values, def_->dim));
             }
         }
         return {};

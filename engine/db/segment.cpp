@@ -301,6 +301,11 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
     QUERN_ASSIGN(std::unique_ptr<dense::GraphIndex> index,
                  dense::GraphIndex::Load(def.element, def.metric, def.dim, field->count(), head,
                                          arrays, budget_->indexes));
+    // Twice: making them takes less than as much again. Without them walks are slower, nothing
+    // else.
+    if (budget_->Allows(2 * index->PackBytes())) {
+        QUERN_TRY(index->Pack(budget_->threads, budget_->indexes, work));
+    }
     loaded->index = std::move(index);
     return {};
 }

@@ -5,6 +5,7 @@
 
 #include "engine/dense/graph_builder.h"
 #include "engine/dense/graph_reach.h"
+#include "engine/dense/packed_walk.h"
 #include "engine/dense/row_scorer.h"
 
 namespace quern::dense {
@@ -114,12 +115,14 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
         }
         EffortPlan plan;
         plan.enough = kFound;
+        QUERN_TRY(index->Pack(options.threads, nullptr, work));
         QUERN_ASSIGN(index->curve_, index->Try(rows, measure, plan, options.threads, work));
         if (source != nullptr && !source->always && !source->index->curve().empty() &&
             PoolRecall(index->curve_) < PoolRecall(source->index->curve()) - kLossMost) {
             return Build(rows, options, work);
         }
         QUERN_TRY(index->CalibrateRange(rows, measure, options.threads, work));
+        index->blocks_ = NeighbourBlocks();  // of links that are about to change
         QUERN_TRY(builder->Add(held, work));
     }
     QUERN_ASSIGN(index->links_, builder->Links(work));
@@ -180,7 +183,9 @@ Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& 
     Encoded best;
     for (const CodeChoice kind : kinds) {
         QUERN_TRY(Encode(rows, kind, options.threads, work));
+        QUERN_TRY(Pack(options.threads, nullptr, work));
         QUERN_ASSIGN(EffortCurve curve, Try(rows, measure, plan, options.threads, work));
+        blocks_ = NeighbourBlocks();
         trials.push_back({kind, std::move(curve)});
         // Only the best so far is kept: codes of a large field are large.
         if (BestTrial(trials, rows, room) + 1 == trials.size()) {
@@ -226,7 +231,7 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, const Effo
     std::unique_ptr<CodeScorer> scorer_of_codes;
     if (codes_) {
         scorer_of_codes = codes_->NewScorer(static_cast<const float*>(vector), Rows());
-        QUERN_TRY(Walk(links_, *scorer_of_codes, end, space, work));
+        QUERN_TRY(WalkCodes(static_cast<const float*>(vector), *scorer_of_codes, end, space, work));
     } else {
         const kernels::Query query =
             kernels::PrepareQuery(rows.element, rows.metric, vector, rows.dim);
@@ -252,6 +257,31 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, const Effo
     return {};
 }
 
+Status GraphIndex::WalkCodes(const float* vector, const CodeScorer& scorer, const WalkEnd& end,
+                             WalkSpace* space, Work* work) const {
+    if (blocks_.empty()) {
+        return Walk(links_, scorer, end, space, work);
+    }
+    NeighbourBlocks::Query query;
+    blocks_.Prepare(vector, &query);
+    return WalkPacked(links_, blocks_, query, scorer, end, space, work);
+}
+
+Status GraphIndex::Pack(int threads, const std::shared_ptr<MemoryCounter>& counter, Work* work) {
+    if (codes() != CodeChoice::kPacked) {
+        return {};
+    }
+    QUERN_ASSIGN(blocks_, NeighbourBlocks::Make(links_, static_cast<const ScalarCodes&>(*codes_),
+                                                Rows(), threads, counter, work));
+    return {};
+}
+
+uint64_t GraphIndex::PackBytes() const {
+    return codes() == CodeChoice::kPacked
+               ? NeighbourBlocks::Bytes(codes_->dim(), links_.degree, links_.count)
+               : 0;
+}
+
 std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace& space) const {
     std::vector<float> distances(space.distances.begin(),
                                  space.distances.begin() + static_cast<ptrdiff_t>(space.size));
@@ -264,7 +294,8 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
 uint64_t GraphIndex::memory_bytes() const {
     return links_.base.bytes() + links_.upper_words.size() * sizeof(uint32_t) +
            links_.upper_offsets.size() * sizeof(uint32_t) + code_rows_.bytes() +
-           squared_norms_.bytes() + outsiders_.memory_bytes() + head_.size() + range_head_.size();
+           squared_norms_.bytes() + blocks_.bytes() + outsiders_.memory_bytes() + head_.size() +
+           range_head_.size();
 }
 
 }  // namespace quern::dense

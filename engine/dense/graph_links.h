@@ -62,6 +62,13 @@ struct GraphLinks {
             use(neighbour);
         }
     }
+    // Place i of a node; kNoNode: free.
+    uint32_t Neighbour(uint32_t node, size_t i) const {
+        uint32_t neighbour;
+        std::memcpy(&neighbour, Places(node) + i * place_bytes, sizeof neighbour);
+        neighbour &= place_mask;
+        return neighbour == place_mask ? kNoNode : neighbour;
+    }
     // Asks for the first two cache lines of a node's places.
     void FetchNeighbours(uint32_t node) const {
         __builtin_prefetch(Places(node));

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "engine/dense/graph_links.h"
@@ -43,7 +44,8 @@ struct WalkSpace {
     // Of two nodes, and one place that is written before it is known to count.
     uint32_t fresh[2 * kDegreeMax + 1];
     float fresh_distances[2 * kDegreeMax + 1];
-    uint64_t scored = 0;  // rows that the last walk has scored
+    std::vector<std::pair<float, uint32_t>> measured;  // by a walk over blocks: what it expanded
+    uint64_t scored = 0;                               // rows that the last walk has scored
     uint64_t expanded = 0;
     // Of a range walk (range_walk.h): what is within the bound, in the order it was met.
     std::vector<uint32_t> within;
@@ -87,6 +89,12 @@ struct WalkSpace {
     }
     // Whether there is one that the walk still goes to.
     bool Goes() const { return cursor < size && distances[cursor] <= reach; }
+    // The score that a node must not exceed to get into the pool.
+    float Worst() const {
+        return size == ef && size > 0 ? distances[size - 1]
+               : size < keep          ? std::numeric_limits<float>::infinity()
+                                      : std::max(reach, distances[keep - 1]);
+    }
     // Looks at the pool again: how far does the walk go now?
     void Reach(const WalkEnd& end) {
         if (end.place > 0 && size >= end.place) {

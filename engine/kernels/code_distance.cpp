@@ -93,6 +93,45 @@ void Dots(const CodeQuery& query, const CodeScan& scan, int32_t* out) {
 
 #endif
 
+namespace hn = hwy::HWY_NAMESPACE;
+
+float LargestWeight(const float* weights, size_t dim) {
+    const hn::ScalableTag<float> tag;
+    const size_t lanes = hn::Lanes(tag);
+    auto largest = hn::Zero(tag);
+    size_t j = 0;
+    for (; j + lanes <= dim; j += lanes) {
+        largest = hn::Max(largest, hn::Abs(hn::LoadU(tag, weights + j)));
+    }
+    float most = hn::GetLane(hn::MaxOfLanes(tag, largest));
+    for (; j < dim; j++) {
+        most = std::max(most, std::fabs(weights[j]));
+    }
+    return most;
+}
+
+// In double, where the inverse of a denormal scale exists, and halves away from zero: the
+// conversion to int is an instruction of every processor, rounding to even is not.
+void RoundWeights(const float* weights, size_t dim, double steps, int8_t* packed) {
+    const hn::ScalableTag<double> tag;
+    const hn::Rebind<float, decltype(tag)> float_tag;
+    const hn::Rebind<int32_t, decltype(tag)> int_tag;
+    const hn::Rebind<int8_t, decltype(tag)> byte_tag;
+    const size_t lanes = hn::Lanes(tag);
+    const auto factor = hn::Set(tag, steps);
+    const auto half = hn::Set(tag, 0.5);
+    size_t j = 0;
+    for (; j + lanes <= dim; j += lanes) {
+        const auto exact = hn::Mul(hn::PromoteTo(tag, hn::LoadU(float_tag, weights + j)), factor);
+        const auto rounded = hn::Add(exact, hn::CopySign(half, exact));
+        hn::StoreU(hn::DemoteTo(byte_tag, hn::DemoteTo(int_tag, rounded)), byte_tag, packed + j);
+    }
+    for (; j < dim; j++) {
+        const double exact = static_cast<double>(weights[j]) * steps;
+        packed[j] = static_cast<int8_t>(static_cast<int>(exact + std::copysign(0.5, exact)));
+    }
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace quern::kernels
@@ -104,6 +143,8 @@ namespace quern::kernels {
 namespace {
 
 HWY_EXPORT(Dots);
+HWY_EXPORT(LargestWeight);
+HWY_EXPORT(RoundWeights);
 
 constexpr float kWeightMax = 127;
 
@@ -177,10 +218,7 @@ CodeQuery PackCodeQuery(CodeBits bits, const float* weights, size_t dim, int8_t*
     query.row_bytes = CodeRowBytes(bits, dim);
     query.stride = query.row_bytes;
     query.bits = bits;
-    float largest = 0;
-    for (size_t j = 0; j < dim; j++) {
-        largest = std::max(largest, std::fabs(weights[j]));
-    }
+    const float largest = HWY_DYNAMIC_DISPATCH(LargestWeight)(weights, dim);
     // In order for both widths: a block of 4-bit codes has its lower dimensions in lower halves.
     std::fill_n(packed, CodeQueryBytes(bits, dim), int8_t{0});
     if (largest == 0) {
@@ -191,13 +229,8 @@ CodeQuery PackCodeQuery(CodeBits bits, const float* weights, size_t dim, int8_t*
     if (static_cast<double>(query.scale) * kWeightMax < static_cast<double>(largest)) {
         query.scale = std::nextafter(query.scale, std::numeric_limits<float>::infinity());
     }
-    // In double, where the inverse of a denormal scale exists, and halves away from zero: the
-    // conversion to int is an instruction of every processor, rounding to even is not.
-    const double steps = 1 / static_cast<double>(query.scale);
-    for (size_t j = 0; j < dim; j++) {
-        const double exact = static_cast<double>(weights[j]) * steps;
-        packed[j] = static_cast<int8_t>(static_cast<int>(exact + std::copysign(0.5, exact)));
-    }
+    HWY_DYNAMIC_DISPATCH(RoundWeights)
+    (weights, dim, 1 / static_cast<double>(query.scale), packed);
     return query;
 }
 

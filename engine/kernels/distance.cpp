@@ -21,6 +21,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/distance.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -75,6 +76,10 @@ public:
         const size_t half = scan_.count / 2;
         for (size_t i = 0; i < half; i++) {
             const size_t positions[2] = {i, half + i};
+            if (scan_.picked != nullptr && half + i + 1 < scan_.count) {
+                FetchPicked(i + 1);
+                FetchPicked(half + i + 1);
+            }
             Measure(positions, out);
         }
         if (scan_.count % 2 != 0) {
@@ -86,6 +91,15 @@ public:
 private:
     HWY_INLINE size_t RowIndex(size_t position) const {
         return scan_.picked != nullptr ? scan_.picked[position] : position;
+    }
+
+    // Hardware does not guess which row is next, and needs some lines to see how long one is.
+    HWY_INLINE void FetchPicked(size_t position) const {
+        constexpr size_t kFetchedBytesMax = 4096;
+        const uint8_t* row = scan_.rows + RowIndex(position) * row_bytes_;
+        for (size_t at = 0; at < HWY_MIN(row_bytes_, kFetchedBytesMax); at += 64) {
+            hwy::Prefetch(row + at);
+        }
     }
 
     template <size_t kRows>

@@ -31,6 +31,7 @@ HWY_INLINE void Butterflies(Tag tag, size_t gap, size_t count, float* values) {
 }
 
 // The pairs 1 and 2 apart.
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
 HWY_INLINE void NarrowButterflies(size_t count, float* values) {
     for (size_t i = 0; i < count; i += 4) {
         const float a = values[i] + values[i + 1];
@@ -43,17 +44,56 @@ HWY_INLINE void NarrowButterflies(size_t count, float* values) {
         values[i + 3] = b - d;
     }
 }
+#else
+HWY_INLINE void NarrowButterflies(size_t count, float* values) {
+    const hn::CappedTag<float, 16> tag;
+    const hn::Repartition<double, decltype(tag)> pairs;
+    for (size_t i = 0; i < count; i += hn::Lanes(tag)) {
+        auto x = hn::LoadU(tag, values + i);
+        auto y = hn::Shuffle2301(x);
+        x = hn::OddEven(hn::Sub(y, x), hn::Add(x, y));
+        y = hn::Shuffle1032(x);
+        x = hn::BitCast(
+            tag, hn::OddEven(hn::BitCast(pairs, hn::Sub(y, x)), hn::BitCast(pairs, hn::Add(x, y))));
+        hn::StoreU(x, tag, values + i);
+    }
+}
+#endif
 
 HWY_INLINE void Hadamard(size_t count, float* values) {
     NarrowButterflies(count, values);
     const hn::ScalableTag<float> wide;
-    const hn::CappedTag<float, 4> narrow;
+    const size_t lanes = hn::Lanes(wide);
     size_t gap = 4;
-    for (; gap < hn::Lanes(wide); gap *= 2) {
-        Butterflies(narrow, gap, count, values);
+    if (gap < lanes) {
+        Butterflies(hn::CappedTag<float, 4>(), gap, count, values);
+        gap *= 2;
+    }
+    if (gap < lanes) {
+        Butterflies(hn::CappedTag<float, 8>(), gap, count, values);
+        gap *= 2;
     }
     for (; gap < count; gap *= 2) {
         Butterflies(wide, gap, count, values);
+    }
+}
+
+// Changes the signs of the values whose bits are set.
+HWY_INLINE void Flip(const uint8_t* flips, size_t dim, float* values) {
+    const hn::CappedTag<float, 16> tag;
+    const size_t lanes = hn::Lanes(tag);
+    if (lanes < 8) {
+        for (size_t j = 0; j < dim; j++) {
+            values[j] = (flips[j / 8] >> (j % 8) & 1) != 0 ? -values[j] : values[j];
+        }
+        return;
+    }
+    for (size_t j = 0; j < dim; j += lanes) {
+        // It reads eight bytes, however few it needs.
+        const uint8_t bits[8] = {flips[j / 8], lanes > 8 ? flips[j / 8 + 1] : uint8_t{0}};
+        const auto value = hn::LoadU(tag, values + j);
+        hn::StoreU(hn::IfThenElse(hn::LoadMaskBits(tag, bits), hn::Neg(value), value), tag,
+                   values + j);
     }
 }
 
@@ -68,9 +108,7 @@ void RotateAll(const uint8_t* signs, size_t dim, float* values) {
     const hn::ScalableTag<float> wide;
     for (size_t round = 0; round < 4; round++) {
         const uint8_t* flips = signs + round * dim / 8;
-        for (size_t j = 0; j < dim; j++) {
-            values[j] = (flips[j / 8] >> (j % 8) & 1) != 0 ? -values[j] : values[j];
-        }
+        Flip(flips, dim, values);
         const size_t first = round % 2 == 0 ? 0 : dim - part;
         Hadamard(part, values + first);
         const auto factor = hn::Set(wide, scale);

@@ -100,14 +100,17 @@ size_t CountReachable(const GraphIndex& index) {
     return static_cast<size_t>(std::count(reached.begin(), reached.end(), true));
 }
 
-std::unique_ptr<GraphIndex> BuildIndex(const VectorRows& rows, CodeChoice codes, int threads = 2) {
+std::unique_ptr<GraphIndex> BuildIndex(const VectorRows& rows, CodeChoice codes, int threads = 2,
+                                       uint32_t m = 16) {
     GraphIndexOptions options;
     options.codes = codes;
     options.threads = threads;
     options.ef_build = 100;
+    options.m = m;
     Work work;
     auto index = GraphIndex::Build(rows, options, &work);
     REQUIRE(index.ok());
+    REQUIRE((*index)->Pack(threads, nullptr, &work).ok());
     return std::move(*index);
 }
 
@@ -129,7 +132,12 @@ Result<std::unique_ptr<GraphIndex>> Reload(const GraphIndex& index, const Vector
             data[damaged_byte % bytes] = static_cast<char>(data[damaged_byte % bytes] ^ 0xff);
         }
     }
-    return GraphIndex::Load(rows.element, rows.metric, rows.dim, rows.count, head, arrays);
+    auto loaded = GraphIndex::Load(rows.element, rows.metric, rows.dim, rows.count, head, arrays);
+    Work work;
+    if (loaded.ok()) {
+        REQUIRE((*loaded)->Pack(1, nullptr, &work).ok());
+    }
+    return loaded;
 }
 
 }  // namespace
@@ -145,6 +153,9 @@ TEST_CASE("a graph finds what its curve promises", "[graph]") {
         {Metric::kIp, CodeChoice::kProduct},
         {Metric::kL2, CodeChoice::kLvq8},
         {Metric::kCosine, CodeChoice::kF16},
+        {Metric::kL2, CodeChoice::kPacked},
+        {Metric::kIp, CodeChoice::kPacked},
+        {Metric::kCosine, CodeChoice::kPacked},
     }));
     Rows base(metric, 4000, 40, 1);
     const Rows queries(metric, 400, 40, 2);
@@ -224,9 +235,9 @@ TEST_CASE("huge and tiny values do not break a graph", "[graph]") {
         base.values[i] *= i % 3 == 0 ? 1e18f : 1e-30f;
     }
     const VectorRows rows = base.View();
-    for (const CodeChoice codes :
-         {CodeChoice::kNone, CodeChoice::k8Bit, CodeChoice::k4Bit, CodeChoice::kLvq8,
-          CodeChoice::kF16, CodeChoice::kBF16, CodeChoice::kProduct, CodeChoice::k1Bit}) {
+    for (const CodeChoice codes : {CodeChoice::kNone, CodeChoice::k8Bit, CodeChoice::k4Bit,
+                                   CodeChoice::kLvq8, CodeChoice::kF16, CodeChoice::kBF16,
+                                   CodeChoice::kProduct, CodeChoice::k1Bit, CodeChoice::kPacked}) {
         const auto index = BuildIndex(rows, codes);
         WalkSpace space;
         std::vector<uint32_t> nodes;
@@ -234,6 +245,48 @@ TEST_CASE("huge and tiny values do not break a graph", "[graph]") {
                     .ok());
         REQUIRE(nodes.size() == 50);
     }
+}
+
+TEST_CASE("packed: any number of links, with blocks and without", "[graph][codes]") {
+    const uint32_t m = GENERATE(3, 16, 20, 40);  // less than a block, one, two not full, three
+    const Metric metric = m == 20 ? Metric::kCosine : Metric::kL2;
+    Rows base(metric, 1500, 70, 11);
+    const Rows queries(metric, 50, 70, 12);
+    const VectorRows rows = base.View();
+    const auto index = BuildIndex(rows, CodeChoice::kPacked, 2, m);
+    REQUIRE(index->packed());
+    REQUIRE(index->PackBytes() == 1500 * ((2 * m + 31) / 32) * (256 + 4 * 128));
+    REQUIRE(index->memory_bytes() > index->PackBytes());
+    const size_t ef = m == 3 ? 200 : 60;
+    REQUIRE(Recall(*index, rows, queries.values, 10, {ef, 30}) > 0.95);
+    // The same arrays without blocks: 8-bit codes.
+    std::string head;
+    Buffer arrays[kIndexArrays];
+    for (size_t a = 0; a < kIndexArrays; a++) {
+        const IndexArrayView view = index->Array(static_cast<IndexArray>(a));
+        const size_t bytes = static_cast<size_t>(view.items * view.item_bytes);
+        head = a == 0 ? std::string(view.data, bytes) : head;
+        if (a > 0 && bytes > 0) {
+            arrays[a] = Buffer(bytes, nullptr);
+            std::memcpy(arrays[a].data(), view.data, bytes);
+        }
+    }
+    const auto plain =
+        GraphIndex::Load(rows.element, rows.metric, rows.dim, rows.count, head, arrays);
+    REQUIRE(plain.ok());
+    REQUIRE(!(*plain)->packed());
+    REQUIRE(Recall(**plain, rows, queries.values, 10, {ef, 30}) > 0.95);
+    // Scores of both walks are those of the same codes.
+    WalkSpace space;
+    std::vector<uint32_t> nodes;
+    const float* query = queries.values.data();
+    REQUIRE(index->Search(rows, query, Effort::OfPool(ef), &space, &nodes, nullptr).ok());
+    REQUIRE(nodes.size() >= ef);
+    const std::vector<float> packed = index->PoolDistances(query, space);
+    const uint32_t nearest = nodes[0];
+    REQUIRE((*plain)->Search(rows, query, Effort::OfPool(ef), &space, &nodes, nullptr).ok());
+    REQUIRE(nodes[0] == nearest);
+    REQUIRE((*plain)->PoolDistances(query, space)[0] == packed[0]);
 }
 
 TEST_CASE("one thread builds the same graph again", "[graph]") {
@@ -255,7 +308,7 @@ TEST_CASE("arrays come back as they were, or are refused, or are safe", "[graph]
     base.Set(4, &base.values[5 * 20]);
     const VectorRows rows = base.View();
     const CodeChoice codes = GENERATE(CodeChoice::k8Bit, CodeChoice::kLvq4, CodeChoice::kF16,
-                                      CodeChoice::kProduct, CodeChoice::k1Bit);
+                                      CodeChoice::kProduct, CodeChoice::k1Bit, CodeChoice::kPacked);
     const auto index = BuildIndex(rows, codes);
     REQUIRE(index->codes() == codes);
     WalkSpace space;

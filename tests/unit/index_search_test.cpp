@@ -37,6 +37,8 @@ TEST_CASE("an indexed collection answers with the recall that was asked for", "[
         {QUERN_IP, "codes=pq ef_build=80"},
         {QUERN_IP, "codes=lvq8 ef_build=80"},
         {QUERN_COSINE, "codes=bf16 ef_build=80"},
+        {QUERN_L2, "codes=packed ef_build=80"},
+        {QUERN_COSINE, "codes=packed ef_build=80"},
         {QUERN_L2, "type=f16 ef_build=80"},
         {QUERN_IP, "index=none"},
     }));

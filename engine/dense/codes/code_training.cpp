@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "engine/kernels/distance.h"
 
@@ -94,11 +95,19 @@ bool ReadFloats(ByteReader* reader, size_t count, std::vector<float>* values) {
 }
 
 double Dot(const float* a, const float* b, size_t dim) {
-    double sum = 0;
-    for (size_t j = 0; j < dim; j++) {
-        sum += static_cast<double>(a[j]) * static_cast<double>(b[j]);
+    // Several sums, so that additions need not wait for each other.
+    constexpr size_t kSums = 8;
+    double sums[kSums] = {};
+    size_t i = 0;
+    for (; i + kSums <= dim; i += kSums) {
+        for (size_t j = 0; j < kSums; j++) {
+            sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
+        }
     }
-    return sum;
+    for (; i < dim; i++) {
+        sums[i % kSums] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    }
+    return std::accumulate(sums, sums + kSums, 0.0);
 }
 
 }  // namespace quern::dense

@@ -27,7 +27,8 @@ Result<std::unique_ptr<Codes>> Codes::Train(CodeChoice kind, const VectorRows& r
         case CodeChoice::k1Bit: return BitCodes::Train(rows);
         case CodeChoice::kProduct: return ProductCodes::Train(rows, threads, work);
         case CodeChoice::k4Bit:
-        case CodeChoice::k8Bit: return ScalarCodes::Train(kind, rows);
+        case CodeChoice::k8Bit:
+        case CodeChoice::kPacked: return ScalarCodes::Train(kind, rows);
         case CodeChoice::kLvq4:
         case CodeChoice::kLvq8: return LvqCodes::Train(kind, rows);
         case CodeChoice::kF16:
@@ -44,7 +45,8 @@ Result<std::unique_ptr<Codes>> Codes::Read(ByteReader* reader, Metric metric, si
         case CodeChoice::k1Bit: return BitCodes::ReadBody(reader, metric, dim);
         case CodeChoice::kProduct: return ProductCodes::ReadBody(reader, metric, dim);
         case CodeChoice::k4Bit:
-        case CodeChoice::k8Bit: return ScalarCodes::ReadBody(reader, kind, metric, dim);
+        case CodeChoice::k8Bit:
+        case CodeChoice::kPacked: return ScalarCodes::ReadBody(reader, kind, metric, dim);
         case CodeChoice::kLvq4:
         case CodeChoice::kLvq8: return LvqCodes::ReadBody(reader, kind, metric, dim);
         case CodeChoice::kF16:
@@ -60,7 +62,8 @@ size_t Codes::RowBytes(CodeChoice kind, Metric metric, size_t dim) {
         case CodeChoice::k1Bit: return BitCodes::kTermsBytes + BitCodes::RotatedDim(dim) / 8;
         case CodeChoice::kProduct: return ProductCodes::CodeBytes(dim);
         case CodeChoice::k4Bit: return kernels::CodeRowBytes(kernels::CodeBits::k4, dim);
-        case CodeChoice::k8Bit: return kernels::CodeRowBytes(kernels::CodeBits::k8, dim);
+        case CodeChoice::k8Bit:
+        case CodeChoice::kPacked: return kernels::CodeRowBytes(kernels::CodeBits::k8, dim);
         case CodeChoice::kLvq4:
         case CodeChoice::kLvq8:
             return LvqCodes::TermCount(metric) * sizeof(float) +

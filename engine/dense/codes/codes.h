@@ -4,6 +4,7 @@
 //   kind        class          a dimension takes   error
 //   f16, bf16   NarrowCodes    16 bits             2^-11 or 2^-8 of an element
 //   i8, 4bit    ScalarCodes    8 or 4 bits         half a step of that dimension, clipped tails
+//   packed      ScalarCodes    8 bits              the same; see neighbour_blocks.h
 //   lvq8, lvq4  LvqCodes       8 or 4 bits         half a step of that vector
 //   pq          ProductCodes   2 bits              what k-means leaves; no bound
 //   1bit        BitCodes       1 bit               stated for each vector: see CodeScorer::Estimate
@@ -38,7 +39,8 @@ enum class CodeChoice : uint8_t {
     kLvq8 = 9,
     kF16 = 16,
     kBF16 = 17,
-    kAuto = 255,  // never in a file: measured when the index is built
+    kPacked = 32,  // those of k8Bit; a graph lays bits of neighbours beside its links
+    kAuto = 255,   // never in a file: measured when the index is built
 };
 
 // Rows that one call of a scorer takes: as many as a walk has neighbours at once, and more.
@@ -111,7 +113,9 @@ public:
     size_t row_bytes() const { return RowBytes(kind_, metric_, dim_); }
     // Whether a squared norm of each decoded row is kept beside the rows.
     bool has_norms() const {
-        return metric_ == Metric::kL2 && (kind_ == CodeChoice::k4Bit || kind_ == CodeChoice::k8Bit);
+        return metric_ == Metric::kL2 &&
+               (kind_ == CodeChoice::k4Bit || kind_ == CodeChoice::k8Bit ||
+                kind_ == CodeChoice::kPacked);
     }
     // Whether CodeScorer::Estimate knows.
     bool states_error() const { return kind_ == CodeChoice::k1Bit; }

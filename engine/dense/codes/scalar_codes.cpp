@@ -60,7 +60,7 @@ Result<std::unique_ptr<Codes>> ScalarCodes::Train(CodeChoice kind, const VectorR
         return std::unique_ptr<Codes>(std::move(codes));
     }
     const float levels = static_cast<float>((1 << static_cast<int>(codes->bits())) - 1);
-    const size_t clip = sample / (kind == CodeChoice::k8Bit ? kClip8 : kClip4);
+    const size_t clip = sample / (kind == CodeChoice::k4Bit ? kClip4 : kClip8);
     // A slice of the dimensions at a time: memory stays small for 65536 of them.
     const size_t slice = std::max<size_t>(1, (size_t{8} << 20) / sample);
     std::vector<float> row(rows.dim);
@@ -140,6 +140,31 @@ void ScalarCodes::Prepare(Metric metric, const float* vector, ScalarQuery* query
     query->query =
         kernels::PackCodeQuery(bits(), Weights(vector).data(), dim(), query->packed.data());
     query->slope = query->query.scale * (metric == Metric::kL2 ? -2.0f : -1.0f);
+}
+
+void ScalarCodes::Decode(const CodeRows& rows, size_t row, float* out) const {
+    uint8_t codes[kernels::kCodeDimMax];
+    kernels::UnpackCodes(bits(), rows.rows + row * row_bytes(), dim(), codes);
+    for (size_t j = 0; j < dim(); j++) {
+        out[j] = CodeValue(low_[j] + step_[j] * static_cast<float>(codes[j]));
+    }
+}
+
+std::vector<float> ScalarCodes::MeanOfRows(const CodeRows& rows, size_t count, size_t most) const {
+    const size_t stride = std::max<size_t>(1, count / most);
+    std::vector<double> sums(dim(), 0.0);
+    std::vector<float> mean(dim(), 0.0f);
+    size_t taken = 0;
+    for (size_t row = 0; row < count; row += stride, taken++) {
+        Decode(rows, row, mean.data());
+        for (size_t j = 0; j < dim(); j++) {
+            sums[j] += static_cast<double>(mean[j]);
+        }
+    }
+    for (size_t j = 0; j < dim() && taken > 0; j++) {
+        mean[j] = CodeValue(static_cast<float>(sums[j] / static_cast<double>(taken)));
+    }
+    return mean;
 }
 
 Codes::LeftOut ScalarCodes::LeftOutOf(const float* vector) const {

@@ -30,7 +30,7 @@ public:
                                                    Metric metric, size_t dim);
 
     kernels::CodeBits bits() const {
-        return kind() == CodeChoice::k8Bit ? kernels::CodeBits::k8 : kernels::CodeBits::k4;
+        return kind() == CodeChoice::k4Bit ? kernels::CodeBits::k4 : kernels::CodeBits::k8;
     }
     void Encode(const VectorRows& rows, size_t first, size_t count, uint8_t* out,
                 float* norms) const override;
@@ -39,6 +39,11 @@ public:
     std::vector<float> Weights(const float* vector) const;
     // Scores under a metric are slope * product, and under L2 the squared norm of the row more.
     void Prepare(Metric metric, const float* vector, ScalarQuery* query) const;
+
+    // What a row's codes stand for: dim numbers.
+    void Decode(const CodeRows& rows, size_t row, float* out) const;
+    // Of rows spread over all, at most about `most`, as they are decoded.
+    std::vector<float> MeanOfRows(const CodeRows& rows, size_t count, size_t most) const;
 
 private:
     ScalarCodes(CodeChoice kind, Metric metric, size_t dim) : Codes(kind, metric, dim) {}
