@@ -36,7 +36,11 @@
 **   QUERN_COSINE    1 - cosine; 1 when either vector is zero   cosine; 0 when either vector is zero
 **   QUERN_HAMMING   number of differing bits                   -distance
 **
-**   All are computed in f32 from the stored elements (exactly, for i8 and bit elements, as far as f32 reaches).
+**   sparse fields   -inner product                             inner product
+**
+**   Those of dense fields are computed in f32 from the stored elements (exactly, for i8 and bit elements, as far as f32 reaches).
+**   Sparse scores are sums of exact products in double precision, in the order of dimensions, and ordered as such; f32 is what
+**   is handed out. Only records that have a dimension in common with the query are results of a sparse search.
 **   A zero vector is data, not an error. NaN and infinities are refused.
 **
 ** A COMPLETE EXAMPLE (compiled and run by the tests)
@@ -237,7 +241,8 @@ QUERN_API int32_t quern_progress(quern_db *db, quern_progress_fn fn, void *user,
 #define QUERN_TAGS 7 /* a set of texts; stored sorted, without repeats, as a JSON array */
 
 /* Column types that only appear in results. */
-#define QUERN_DENSE 8 /* a vector; see quern_result_dense */
+#define QUERN_DENSE 8  /* a vector; see quern_result_dense */
+#define QUERN_SPARSE 9 /* a sparse vector; see quern_result_sparse */
 
 /* Element types of dense fields. */
 #define QUERN_F32 1
@@ -299,6 +304,12 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 ** one of them reads little. */
 QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim, int32_t metric, const char *options);
 
+/* A field of sparse vectors: pairs of a dimension (any uint32_t) and a weight (float of any sign). Options:
+**   dims=N             every dimension is below N, 1 to 4294967296 (default: 4294967296)
+** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
+** quern 0.1.0 (QUERN_ERR_NEWER). Searches are exact: they score every record of the field. */
+QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char *options);
+
 /* Reading a schema that quern_describe returned (or one being built). Names are valid until it changes or is freed.
 ** An index out of range gives NULL or 0. Attributes and fields come in the order of their creation. */
 QUERN_API const char *quern_schema_key_name(const quern_schema *s);
@@ -311,6 +322,9 @@ QUERN_API const char *quern_schema_dense_name(const quern_schema *s, size_t i);
 QUERN_API size_t quern_schema_dense_dim(const quern_schema *s, size_t i);
 QUERN_API int32_t quern_schema_dense_type(const quern_schema *s, size_t i);
 QUERN_API int32_t quern_schema_dense_metric(const quern_schema *s, size_t i);
+QUERN_API size_t quern_schema_sparse_count(const quern_schema *s);
+QUERN_API const char *quern_schema_sparse_name(const quern_schema *s, size_t i);
+QUERN_API uint64_t quern_schema_sparse_dims(const quern_schema *s, size_t i);
 
 /* Each of the following is a transaction of its own. */
 QUERN_API int32_t quern_create(quern_db *db, const char *collection, const quern_schema *s, quern_error *err) QUERN_MUST_USE;
@@ -327,6 +341,8 @@ QUERN_API int32_t quern_add_attr(quern_db *db, const char *collection, const cha
                                  quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_add_dense(quern_db *db, const char *collection, const char *name, size_t dim, int32_t metric,
                                   const char *options, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_add_sparse(quern_db *db, const char *collection, const char *name, const char *options,
+                                   quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_drop_column(quern_db *db, const char *collection, const char *name, quern_error *err) QUERN_MUST_USE;
 
 /* ---- Transactions ----------------------------------------------------------------------------- since 0.1 -- */
@@ -369,6 +385,12 @@ QUERN_API void quern_batch_dense(quern_batch *b, const char *field, const float 
 ** of the last byte are ignored). type must be the field's type. */
 QUERN_API void quern_batch_dense_raw(quern_batch *b, const char *field, const void *matrix, int32_t type, size_t dim,
                                      const uint8_t *valid);
+/* Sparse vectors: record i has the entries offsets[i] .. offsets[i+1]-1 of dims and weights; offsets has n + 1 entries. weights
+** NULL: all are 1. Entries come in any order. Errors name the record, the field and the entry: DIMENSION (not below the
+** field's dims), INVALID (a dimension twice in one vector, offsets that go down), NOT_FINITE, LIMIT (more than 65535
+** entries). An empty vector is a value; no search finds it. */
+QUERN_API void quern_batch_sparse(quern_batch *b, const char *field, const size_t *offsets, const uint32_t *dims,
+                                  const float *weights, const uint8_t *valid);
 
 /* Using a batch. txn NULL: a transaction of its own, durable when the call returns. All or nothing. The batch stays
 ** usable, so a BUSY can be tried again. Costs: about 2 us a record and its bytes written once.
@@ -411,8 +433,8 @@ QUERN_API void quern_cursor_free(quern_cursor *c);
 
 /* ---- Search -------------------------------------------------------------------------------------- since 0.1 -- */
 
-/* A query builder; NULL when out of memory. Set what to look for with exactly one of the quern_query_dense* or
-** quern_query_key_* functions. */
+/* A query builder; NULL when out of memory. Set what to look for with exactly one of the quern_query_dense*,
+** quern_query_sparse or quern_query_key_* functions. */
 QUERN_API quern_query *quern_query_new(quern_db *db, const char *collection);
 QUERN_API void quern_query_free(quern_query *q);
 /* n query vectors of dimension dim; borrowed until the query is freed or set anew. Converted like batch values, except
@@ -420,6 +442,9 @@ QUERN_API void quern_query_free(quern_query *q);
 QUERN_API void quern_query_dense(quern_query *q, const char *field, const float *matrix, size_t n, size_t dim);
 /* The same with elements of type; bit fields take QUERN_BIT here. */
 QUERN_API void quern_query_dense_raw(quern_query *q, const char *field, const void *matrix, int32_t type, size_t n, size_t dim);
+/* n sparse query vectors for a sparse field, as in quern_batch_sparse; borrowed likewise. An empty one finds nothing. */
+QUERN_API void quern_query_sparse(quern_query *q, const char *field, const size_t *offsets, const uint32_t *dims,
+                                  const float *weights, size_t n);
 /* The vectors of n stored records; a record never finds itself unless the option self=include is set.
 ** NOT_FOUND if a key does not exist or its field is absent. */
 QUERN_API void quern_query_key_int(quern_query *q, const char *field, const int64_t *keys, size_t n);
@@ -498,7 +523,7 @@ QUERN_API const float *quern_result_distances(const quern_result *r);
 /* Columns in the order asked for ("*": attributes, then fields). */
 QUERN_API size_t quern_result_columns(const quern_result *r);
 QUERN_API const char *quern_result_column_name(const quern_result *r, size_t col);
-QUERN_API int32_t quern_result_column_type(const quern_result *r, size_t col); /* QUERN_INT .. QUERN_DENSE; sql: per value */
+QUERN_API int32_t quern_result_column_type(const quern_result *r, size_t col); /* QUERN_INT .. QUERN_SPARSE; sql: per value */
 /* For quern_sql: the type of this value, 0 if null. Otherwise the column's type, 0 if null or absent. */
 QUERN_API int32_t quern_result_type(const quern_result *r, size_t row, size_t col);
 QUERN_API int64_t quern_result_int(const quern_result *r, size_t row, size_t col);   /* int, bool */
@@ -507,6 +532,9 @@ QUERN_API double quern_result_real(const quern_result *r, size_t row, size_t col
 QUERN_API const char *quern_result_text(const quern_result *r, size_t row, size_t col, size_t *size);
 /* A vector in the field's own element type; *dim (may be NULL) gets the dimension. NULL when absent. */
 QUERN_API const void *quern_result_dense(const quern_result *r, size_t row, size_t col, size_t *dim);
+/* The dimensions of a sparse vector, ascending; *weights (may be NULL) gets their weights, *n (may be NULL) their number. NULL when
+** absent; an empty vector is not. */
+QUERN_API const uint32_t *quern_result_sparse(const quern_result *r, size_t row, size_t col, const float **weights, size_t *n);
 /* Element type of a dense column. */
 QUERN_API int32_t quern_result_dense_type(const quern_result *r, size_t col);
 

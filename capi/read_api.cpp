@@ -68,6 +68,7 @@ void SetVectors(quern_query* q, const char* field, const void* matrix, bool is_f
         SearchRequest& request = q->request;
         request.field = field;
         request.vectors = matrix;
+        request.is_sparse = false;
         request.is_f32 = is_f32;
         request.element = static_cast<Element>(type);
         request.count = n;
@@ -96,6 +97,7 @@ void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, Make
         SearchRequest& request = q->request;
         request.field = field;
         request.vectors = nullptr;
+        request.is_sparse = false;
         request.by_key = true;
         request.keys.clear();
         for (size_t i = 0; i < n; i++) {
@@ -282,6 +284,27 @@ void quern_query_dense(quern_query* q, const char* field, const float* matrix, s
 void quern_query_dense_raw(quern_query* q, const char* field, const void* matrix, int32_t type,
                            size_t n, size_t dim) {
     SetVectors(q, field, matrix, false, type, n, dim);
+}
+void quern_query_sparse(quern_query* q, const char* field, const size_t* offsets,
+                        const uint32_t* dims, const float* weights, size_t n) {
+    if (!IsQuery(q)) {
+        return;
+    }
+    Remember(&q->error, [&]() -> Status {
+        QUERN_TRY(NotNull(field, "field"));
+        if (n > 0) {
+            QUERN_TRY(NotNull(offsets, "offsets"));
+        }
+        SearchRequest& request = q->request;
+        request.field = field;
+        request.vectors = nullptr;
+        request.is_sparse = true;
+        request.sparse = {field, n, offsets, dims, weights, nullptr};
+        request.by_key = false;
+        request.keys.clear();
+        q->has_target = true;
+        return {};
+    });
 }
 void quern_query_key_int(quern_query* q, const char* field, const int64_t* keys, size_t n) {
     SetKeys(q, field, keys, n, [&](size_t i) -> Result<Key> { return Key::Int(keys[i]); });

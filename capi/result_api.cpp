@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "capi/handles.h"
+#include "storage/sparse_value.h"
 
 using namespace quern;
 using namespace quern::capi;
@@ -132,6 +133,21 @@ const void* quern_result_dense(const quern_result* r, size_t row, size_t col, si
         *dim = dense ? r->table.columns[col].dim : 0;
     }
     return dense ? r->table.bytes.data() + value->offset : nullptr;
+}
+const uint32_t* quern_result_sparse(const quern_result* r, size_t row, size_t col,
+                                    const float** weights, size_t* n) {
+    const ResultValue* value = ValueOf(r, row, col);
+    const bool sparse = value && value->type == QUERN_SPARSE;
+    const size_t count = sparse ? value->size / storage::kSparseEntryBytes : 0;
+    // Values stand at multiples of 16 bytes.
+    const char* const bytes = sparse ? r->table.bytes.data() + value->offset : nullptr;
+    if (n != nullptr) {
+        *n = count;
+    }
+    if (weights != nullptr) {
+        *weights = sparse ? reinterpret_cast<const float*>(bytes + count * 4) : nullptr;
+    }
+    return reinterpret_cast<const uint32_t*>(bytes);
 }
 int32_t quern_result_dense_type(const quern_result* r, size_t col) {
     return quern_result_column_type(r, col) == QUERN_DENSE

@@ -81,11 +81,27 @@ Status MakeDense(const char* name, size_t dim, int32_t metric, const char* optio
     return {};
 }
 
+Status MakeSparse(const char* name, const char* options, SparseDef* field) {
+    QUERN_TRY(NotNull(name, "name"));
+    if (const char* problem = NameProblem(name)) {
+        return Status::Error(Code::kInvalid, "field name '%s' %s", name, problem);
+    }
+    field->name = name;
+    std::vector<Option> list;
+    QUERN_TRY(ParseOptions(options, {"dims"}, &list));
+    for (const Option& option : list) {
+        int64_t dimensions = 0;
+        QUERN_TRY(ParseInteger(option, 1, static_cast<int64_t>(kSparseDimensionsMax), &dimensions));
+        field->dimensions = static_cast<uint64_t>(dimensions);
+    }
+    return {};
+}
+
 Status CheckFree(const Schema& schema, const std::string& name) {
     if (schema.HasName(name)) {
         return Status::Error(Code::kExists, "the schema has a column '%s' already", name.c_str());
     }
-    if (schema.attrs.size() + schema.dense.size() >= kColumnsMax) {
+    if (schema.column_count() >= kColumnsMax) {
         return Status::Error(Code::kLimit, "a collection can have %zu columns", kColumnsMax);
     }
     return {};
@@ -100,7 +116,7 @@ void SetKey(quern_schema* s, const char* name, KeyType type) {
         if (const char* problem = NameProblem(name)) {
             return Status::Error(Code::kInvalid, "key name '%s' %s", name, problem);
         }
-        if (s->schema.FindAttr(name) >= 0 || s->schema.FindDense(name) >= 0) {
+        if (s->schema.FindAttr(name) >= 0 || s->schema.FindField(name) >= 0) {
             return Status::Error(Code::kExists, "the schema has a column '%s' already", name);
         }
         s->schema.key_name = name;
@@ -171,6 +187,19 @@ void quern_schema_dense(quern_schema* s, const char* name, size_t dim, int32_t m
     });
 }
 
+void quern_schema_sparse(quern_schema* s, const char* name, const char* options) {
+    if (!IsSchema(s)) {
+        return;
+    }
+    Remember(&s->error, [&]() -> Status {
+        SparseDef field;
+        QUERN_TRY(MakeSparse(name, options, &field));
+        QUERN_TRY(CheckFree(s->schema, field.name));
+        s->schema.sparse.push_back(field);
+        return {};
+    });
+}
+
 const char* quern_schema_key_name(const quern_schema* s) {
     return IsSchema(s) ? s->schema.key_name.c_str() : nullptr;
 }
@@ -200,6 +229,16 @@ int32_t quern_schema_dense_type(const quern_schema* s, size_t i) {
 }
 int32_t quern_schema_dense_metric(const quern_schema* s, size_t i) {
     return i < quern_schema_dense_count(s) ? static_cast<int32_t>(s->schema.dense[i].metric) : 0;
+}
+
+size_t quern_schema_sparse_count(const quern_schema* s) {
+    return IsSchema(s) ? s->schema.sparse.size() : 0;
+}
+const char* quern_schema_sparse_name(const quern_schema* s, size_t i) {
+    return i < quern_schema_sparse_count(s) ? s->schema.sparse[i].name.c_str() : nullptr;
+}
+uint64_t quern_schema_sparse_dims(const quern_schema* s, size_t i) {
+    return i < quern_schema_sparse_count(s) ? s->schema.sparse[i].dimensions : 0;
 }
 
 int32_t quern_create(quern_db* db, const char* collection, const quern_schema* s,
@@ -279,6 +318,16 @@ int32_t quern_add_dense(quern_db* db, const char* collection, const char* name, 
                             DenseDef field;
                             QUERN_TRY(MakeDense(name, dim, metric, options, &field));
                             return database.AddDense(where, field);
+                        });
+}
+
+int32_t quern_add_sparse(quern_db* db, const char* collection, const char* name,
+                         const char* options, quern_error* err) {
+    return OnCollection(db, collection, err,
+                        [&](Database& database, const std::string& where) -> Status {
+                            SparseDef field;
+                            QUERN_TRY(MakeSparse(name, options, &field));
+                            return database.AddSparse(where, field);
                         });
 }
 

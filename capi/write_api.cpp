@@ -231,6 +231,19 @@ void quern_batch_dense_raw(quern_batch* b, const char* field, const void* matrix
     AddMatrix(b, field, matrix, false, type, dim, valid);
 }
 
+void quern_batch_sparse(quern_batch* b, const char* field, const size_t* offsets,
+                        const uint32_t* dims, const float* weights, const uint8_t* valid) {
+    if (!IsBatch(b)) {
+        return;
+    }
+    Remember(&b->error, [&]() -> Status {
+        QUERN_TRY(NotNull(field, "field"));
+        QUERN_TRY(NotNull(offsets, "offsets"));
+        b->batch.sparse.push_back({field, b->batch.count, offsets, dims, weights, valid});
+        return {};
+    });
+}
+
 int32_t quern_insert(quern_batch* b, quern_txn* txn, quern_error* err) {
     return Write(WriteKind::kInsert, b, txn, err);
 }

@@ -38,7 +38,7 @@ constexpr const char* kFixedTables[] = {
     "STRICT, WITHOUT ROWID",
 };
 
-enum ColumnKind : int64_t { kAttrColumn = 1, kDenseColumn = 2 };
+enum ColumnKind : int64_t { kAttrColumn = 1, kDenseColumn = 2, kSparseColumn = 3 };
 
 const char* SqlType(AttrType type) {
     switch (type) {
@@ -154,6 +154,15 @@ Status InsertDense(Connection* connection, int64_t collection, const DenseDef& f
                         field.dim, field.options);
 }
 
+Status InsertSparse(Connection* connection, int64_t collection, const SparseDef& field) {
+    QUERN_TRY(InsertColumn(connection, collection, field.id, field.name, kSparseColumn,
+                           static_cast<int64_t>(Element::kF32), static_cast<int64_t>(Metric::kIp),
+                           static_cast<int64_t>(field.dimensions), field.options));
+    // Versions without sparse fields must not open the file any more.
+    return connection->Execute("UPDATE quern_format SET value=value|" +
+                               std::to_string(kSparseFeature) + " WHERE id=3");
+}
+
 Status DeleteColumn(Connection* connection, int64_t collection, uint32_t id) {
     QUERN_ASSIGN(Statement remove,
                  connection->Prepare("DELETE FROM quern_column WHERE collection=?1 AND id=?2"));
@@ -196,6 +205,16 @@ Status AddColumn(CollectionInfo* info, Statement* row) {
     if (kind == kAttrColumn && type >= 1 && type <= 7) {
         info->schema.attrs.push_back(
             {static_cast<uint32_t>(id), name, static_cast<AttrType>(type), options});
+        return {};
+    }
+    if (kind == kSparseColumn) {
+        if (type != static_cast<int64_t>(Element::kF32) ||
+            metric != static_cast<int64_t>(Metric::kIp) || dim < 1 ||
+            dim > static_cast<int64_t>(kSparseDimensionsMax)) {
+            return BadCatalog(where + "bad type, metric or dimensions of a sparse field");
+        }
+        info->schema.sparse.push_back(
+            {static_cast<uint32_t>(id), name, static_cast<uint64_t>(dim), options});
         return {};
     }
     const bool hamming = metric == static_cast<int64_t>(Metric::kHamming);
@@ -382,7 +401,7 @@ Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
             return BadCatalog("a column of no collection");
         }
         Schema& schema = found->second->schema;
-        if (schema.attrs.size() + schema.dense.size() >= kColumnsMax) {
+        if (schema.column_count() >= kColumnsMax) {
             return BadCatalog("too many columns");
         }
         QUERN_TRY(AddColumn(found->second.get(), &rows));
@@ -508,6 +527,9 @@ Result<int64_t> CreateCollection(Connection* connection, const std::string& name
     for (const DenseDef& field : schema.dense) {
         QUERN_TRY(InsertDense(connection, id, field));
     }
+    for (const SparseDef& field : schema.sparse) {
+        QUERN_TRY(InsertSparse(connection, id, field));
+    }
     QUERN_TRY(connection->Execute(RecordTableSql(name, schema)));
     QUERN_TRY(connection->Execute(LogTableSql(id, schema)));
     CollectionState state;
@@ -574,6 +596,13 @@ Status AddDense(Connection* connection, const CollectionInfo& info, const DenseD
     return BumpEpoch(connection, generation);
 }
 
+Status AddSparse(Connection* connection, const CollectionInfo& info, const SparseDef& field,
+                 int64_t generation) {
+    QUERN_TRY(InsertSparse(connection, info.id, field));
+    QUERN_TRY(SetNextColumn(connection, info.id, field.id));
+    return BumpEpoch(connection, generation);
+}
+
 Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
                 int64_t generation) {
     Schema schema = info.schema;
@@ -586,9 +615,9 @@ Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDe
     return BumpEpoch(connection, generation);
 }
 
-Status DropDense(Connection* connection, const CollectionInfo& info, const DenseDef& field,
+Status DropField(Connection* connection, const CollectionInfo& info, size_t field,
                  int64_t generation) {
-    QUERN_TRY(DeleteColumn(connection, info.id, field.id));
+    QUERN_TRY(DeleteColumn(connection, info.id, info.schema.field_id(field)));
     return BumpEpoch(connection, generation);
 }
 

@@ -87,9 +87,12 @@ Status AddAttr(Connection* connection, const CollectionInfo& info, const AttrDef
                int64_t generation);
 Status AddDense(Connection* connection, const CollectionInfo& info, const DenseDef& field,
                 int64_t generation);
+Status AddSparse(Connection* connection, const CollectionInfo& info, const SparseDef& field,
+                 int64_t generation);
 Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
                 int64_t generation);
-Status DropDense(Connection* connection, const CollectionInfo& info, const DenseDef& field,
+// field: its number in the schema.
+Status DropField(Connection* connection, const CollectionInfo& info, size_t field,
                  int64_t generation);
 
 // SQL of the tables of a collection, exactly as they are created.
@@ -99,6 +102,10 @@ std::string LogTableSql(int64_t collection, const Schema& schema);
 
 inline constexpr int64_t kApplicationId = 0x5155524E;  // "QURN"
 inline constexpr int64_t kFormatVersion = 1;
+// Incompatible feature bits that this version knows. Bit 0 stays free: tests set it to make a file
+// of an unknown version.
+inline constexpr int64_t kSparseFeature = 2;  // there are, or were, sparse fields
+inline constexpr int64_t kIncompatibleFeatures = kSparseFeature;
 inline constexpr int kPageBytes = 16384;
 inline constexpr int kReservedBytes = 64;
 

@@ -39,7 +39,7 @@ Status BadPart(const PartInfo& part, const char* what) {
 Status DecodePart(BytesView directory, PartInfo* part) {
     if (part->item_bytes < 1 || part->item_bytes > kChunkBytesMax || part->chunk_items < 1 ||
         static_cast<uint64_t>(part->item_bytes) * part->chunk_items > kChunkBytesMax ||
-        part->items > kSegmentItemsMax) {
+        part->items > (HasEntries(part->kind) ? kEntryItemsMax : kSegmentItemsMax)) {
         return BadPart(*part, "impossible sizes");
     }
     const uint64_t chunks = (part->items + part->chunk_items - 1) / part->chunk_items;
@@ -74,6 +74,9 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kPresence: return "presence";
         case PartKind::kVectors: return "vectors";
         case PartKind::kNorms: return "norms";
+        case PartKind::kSparseLengths: return "sparse lengths";
+        case PartKind::kSparseGaps: return "sparse dimensions";
+        case PartKind::kSparseWeights: return "sparse weights";
         case PartKind::kGraphHead: return "graph head";
         case PartKind::kGraphLinks: return "graph links";
         case PartKind::kGraphUpper: return "graph upper links";
@@ -201,24 +204,22 @@ Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t co
             const int64_t item_bytes = rows.ColumnInt(5);
             const int64_t chunk_items = rows.ColumnInt(6);
             if (part.id < 1 || part.id > kPartIdMax || field < 0 || field > UINT32_MAX ||
-                kind < 1 || (kind > 4 && kind < kFirstDerivedKind) || kind > kPartKindMax ||
-                items < 0 || item_bytes < 1 || item_bytes > UINT32_MAX || chunk_items < 1 ||
-                chunk_items > UINT32_MAX || ++parts > kPartsMax) {
+                kind < 1 || (kind > kLastStoredKind && kind < kFirstDerivedKind) ||
+                kind > kPartKindMax || items < 0 || item_bytes < 1 || item_bytes > UINT32_MAX ||
+                chunk_items < 1 || chunk_items > UINT32_MAX || ++parts > kPartsMax) {
                 return Status::Error(Code::kCorrupt, "segment %lld: a part has impossible numbers",
                                      static_cast<long long>(segment.id));
             }
             part.field = static_cast<uint32_t>(field);
-            for (size_t f = 0; schema != nullptr && f < schema->dense.size(); f++) {
-                if (schema->dense[f].id == part.field) {
-                    part.field_name = schema->dense[f].name;
-                }
+            if (schema != nullptr) {
+                part.field_name = schema->FieldName(part.field);
             }
             part.kind = static_cast<PartKind>(kind);
             part.items = static_cast<uint64_t>(items);
             part.item_bytes = static_cast<uint32_t>(item_bytes);
             part.chunk_items = static_cast<uint32_t>(chunk_items);
             QUERN_TRY(DecodePart(rows.ColumnBytes(7), &part));
-            if (kind < kFirstDerivedKind && part.items > segment.items) {
+            if (kind < kFirstDerivedKind && !HasEntries(part.kind) && part.items > segment.items) {
                 return BadPart(part, "has more items than its segment");
             }
             segment.parts.push_back(std::move(part));

@@ -30,6 +30,10 @@ enum class PartKind : int64_t {
         2,         // one byte per 8 records: which records have the field; missing when all have it
     kVectors = 3,  // the vectors of a field, one per record that has it, in record order
     kNorms = 4,    // derived: f32 inverse norms of kVectors, 0 for zero vectors (cosine fields)
+    // The values of a sparse field, for each record that has it, in record order; sparse_value.h.
+    kSparseLengths = 5,  // u32: entries of the vector
+    kSparseGaps = 6,     // u32, one per entry
+    kSparseWeights = 7,  // f32, one per entry
     // The graph index of a field; engine/dense/graph_format.cpp says what is in them.
     kGraphHead = 64,
     kGraphLinks = 65,
@@ -49,6 +53,7 @@ enum class PartKind : int64_t {
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has
 // made is passed over, and lost when its segment is merged.
+inline constexpr int64_t kLastStoredKind = 7;
 inline constexpr int64_t kFirstDerivedKind = 64;
 inline constexpr int64_t kPartKindMax = 1023;
 inline bool IsDerived(PartKind kind) {
@@ -178,5 +183,10 @@ Status ReadChunks(Connection* connection, const PartInfo& part, size_t first, si
                   int threads, char* out);
 
 inline constexpr uint64_t kSegmentItemsMax = uint64_t{1} << 31;
+// Of a part that has one item per entry of a sparse vector.
+inline constexpr uint64_t kEntryItemsMax = uint64_t{1} << 36;
+inline bool HasEntries(PartKind kind) {
+    return kind == PartKind::kSparseGaps || kind == PartKind::kSparseWeights;
+}
 
 }  // namespace quern::storage

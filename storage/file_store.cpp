@@ -265,7 +265,7 @@ Status FileStore::CheckHeader(Connection* connection) {
                              "%s: not a quern database (page size %lld, %d bytes reserved)", path,
                              static_cast<long long>(page_bytes), reserved);
     }
-    // Feature bits, see FORMAT.md: this version knows none.
+    // Feature bits, see FORMAT.md.
     QUERN_ASSIGN(Statement bits, connection->Prepare("SELECT id, value FROM quern_format"));
     while (true) {
         QUERN_ASSIGN(const bool row, bits.Step());
@@ -274,11 +274,12 @@ Status FileStore::CheckHeader(Connection* connection) {
         }
         const bool blocks =
             bits.ColumnInt(0) == 3 || (bits.ColumnInt(0) == 2 && !options_.read_only);
-        if (blocks && bits.ColumnInt(1) != 0) {
+        const int64_t known = bits.ColumnInt(0) == 3 ? kIncompatibleFeatures : 0;
+        if (blocks && (bits.ColumnInt(1) & ~known) != 0) {
             return Status::Error(Code::kNewer,
                                  "%s: uses features of a newer version (%s bits %llx)%s", path,
                                  bits.ColumnInt(0) == 3 ? "incompatible" : "read-only compatible",
-                                 static_cast<unsigned long long>(bits.ColumnInt(1)),
+                                 static_cast<unsigned long long>(bits.ColumnInt(1) & ~known),
                                  bits.ColumnInt(0) == 3 ? "" : "; it can be opened with mode=ro");
         }
     }

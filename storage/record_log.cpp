@@ -1,5 +1,7 @@
 #include "storage/record_log.h"
 
+#include "storage/sparse_value.h"
+
 namespace quern::storage {
 
 namespace {
@@ -105,7 +107,7 @@ void EncodeVectors(const Schema& schema, const std::vector<VectorRef>& vectors, 
     blob->clear();
     ByteWriter writer(blob);
     for (const VectorRef& vector : vectors) {
-        writer.Varint(schema.dense[vector.field].id);
+        writer.Varint(schema.field_id(vector.field));
         writer.Varint(vector.bytes.size());
         writer.Raw(vector.bytes.data(), vector.bytes.size());
     }
@@ -118,18 +120,27 @@ Status DecodeVectors(const Schema& schema, BytesView blob, std::vector<VectorRef
     while (!reader.AtEnd()) {
         const uint64_t id = reader.Varint();
         const uint64_t size = reader.Varint();
-        while (field < schema.dense.size() && schema.dense[field].id != id) {
+        while (field < schema.field_count() && schema.field_id(field) != id) {
             field++;
         }
-        if (!reader.ok() || field == schema.dense.size() ||
-            size != schema.dense[field].row_bytes()) {
+        if (!reader.ok() || field == schema.field_count() ||
+            (schema.is_dense(field) && size != schema.dense[field].row_bytes())) {
             return Status::Error(Code::kCorrupt,
                                  "log entry holds a vector of no field or of the wrong size");
         }
-        vectors->push_back({field, reader.Take(size)});
+        const BytesView value = reader.Take(size);
         if (!reader.ok()) {
             return Status::Error(Code::kCorrupt, "log entry is cut short");
         }
+        const char* const problem =
+            schema.is_dense(field)
+                ? nullptr
+                : SparseValueProblem(value, schema.sparse_field(field).dimensions);
+        if (problem != nullptr) {
+            return Status::Error(Code::kCorrupt, "log entry, field '%s': %s",
+                                 schema.field_name(field).c_str(), problem);
+        }
+        vectors->push_back({field, value});
         field++;
     }
     return {};

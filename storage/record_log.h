@@ -51,10 +51,10 @@ private:
     const std::string& table_;
 };
 
-// The dense values of one record as one blob: for each present field, in schema order: varint field
-// id, varint bytes, the elements.
+// The field values of one record as one blob: for each present field, by field number: varint field
+// id, varint bytes, the elements of a vector or the bytes of a sparse value (sparse_value.h).
 struct VectorRef {
-    size_t field = 0;  // index in Schema::dense
+    size_t field = 0;  // number in the schema
     BytesView bytes;
 };
 void EncodeVectors(const Schema& schema, const std::vector<VectorRef>& vectors, Bytes* blob);

@@ -26,7 +26,10 @@ void ColumnBatch::Texts::Point() {
 }
 
 ColumnBatch::ColumnBatch(CollectionColumns columns)
-    : columns_(std::move(columns)), attrs_(columns_.attrs.size()), dense_(columns_.dense.size()) {
+    : columns_(std::move(columns)),
+      attrs_(columns_.attrs.size()),
+      dense_(columns_.dense.size()),
+      sparse_(columns_.sparse.size()) {
     Clear();
 }
 
@@ -46,6 +49,12 @@ void ColumnBatch::Clear() {
     for (Dense& dense : dense_) {
         dense.valid.clear();
         dense.matrix.clear();
+    }
+    for (Sparse& sparse : sparse_) {
+        sparse.valid.clear();
+        sparse.offsets.assign(1, 0);
+        sparse.dims.clear();
+        sparse.weights.clear();
     }
 }
 
@@ -94,6 +103,15 @@ void ColumnBatch::Add(const StagedRow& row) {
         }
         bytes_ += columns_.dense[i].dim * sizeof(float);
     }
+    for (size_t i = 0; i < sparse_.size(); i++) {
+        Sparse& to = sparse_[i];
+        const SparseEntries& from = row.sparse[i];
+        to.valid.push_back(from.present ? 1 : 0);
+        to.dims.insert(to.dims.end(), from.dims.begin(), from.dims.end());
+        to.weights.insert(to.weights.end(), from.weights.begin(), from.weights.end());
+        to.offsets.push_back(to.dims.size());
+        bytes_ += 8 * from.dims.size() + 8;
+    }
     rows_++;
 }
 
@@ -136,6 +154,11 @@ void ColumnBatch::Bind(quern_batch* batch) {
         const DenseColumn& column = columns_.dense[i];
         quern_batch_dense(batch, column.name.c_str(), dense_[i].matrix.data(), column.dim,
                           dense_[i].valid.data());
+    }
+    for (size_t i = 0; i < sparse_.size(); i++) {
+        const Sparse& sparse = sparse_[i];
+        quern_batch_sparse(batch, columns_.sparse[i].name.c_str(), sparse.offsets.data(),
+                           sparse.dims.data(), sparse.weights.data(), sparse.valid.data());
     }
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "schema_text.h"
+#include "sparse_text.h"
 
 namespace quern::shell {
 
@@ -21,6 +22,7 @@ struct StagedRow {
     std::string key_text;
     std::vector<Value> attrs;               // kNull: null
     std::vector<std::vector<float>> dense;  // empty: absent
+    std::vector<SparseEntries> sparse;
 };
 
 class ColumnBatch {
@@ -60,6 +62,12 @@ private:
         std::vector<uint8_t> valid;
         std::vector<float> matrix;
     };
+    struct Sparse {
+        std::vector<uint8_t> valid;
+        std::vector<size_t> offsets;
+        std::vector<uint32_t> dims;
+        std::vector<float> weights;
+    };
     void AddAttr(ColumnType type, const Value& value, Attr* attr);
     void BindAttr(quern_batch* batch, const AttrColumn& column, Attr* attr);
 
@@ -70,6 +78,7 @@ private:
     Texts keys_text_;
     std::vector<Attr> attrs_;
     std::vector<Dense> dense_;
+    std::vector<Sparse> sparse_;
 };
 
 }  // namespace quern::shell

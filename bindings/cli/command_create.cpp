@@ -10,7 +10,7 @@ namespace {
 
 struct CreateOptions {
     std::string db, collection, key, open, index;
-    std::vector<std::string> attrs, dense;
+    std::vector<std::string> attrs, dense, sparse;
 };
 
 void RunCreate(const CreateOptions& options) {
@@ -27,6 +27,9 @@ void RunCreate(const CreateOptions& options) {
     for (const std::string& field : options.dense) {
         columns.dense.push_back(ParseDenseColumn(field));
         columns.dense.back().index = options.index;
+    }
+    for (const std::string& field : options.sparse) {
+        columns.sparse.push_back(ParseSparseColumn(field));
     }
     Database database(options.db, "rwc", options.open);
     const SchemaPtr schema = columns.ToSchema();
@@ -56,6 +59,11 @@ void AddCreateCommand(CLI::App* app) {
                      "A vector field; METRIC l2, ip, cosine, hamming; TYPE f32, f16, bf16, i8, bit "
                      "(repeatable)")
         ->type_name("NAME:DIM[:METRIC[:TYPE]]")
+        ->allow_extra_args(false);
+    command
+        ->add_option("--sparse", options->sparse,
+                     "A field of sparse vectors with dimensions below DIMS (repeatable)")
+        ->type_name("NAME[:DIMS]")
         ->allow_extra_args(false);
     command
         ->add_option(

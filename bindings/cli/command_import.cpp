@@ -126,6 +126,12 @@ void AddColumns(const Database& database, const std::string& collection,
              field.metric, options.c_str());
         undo->NoteColumn(field.name);
     }
+    for (const SparseColumn& field : additions.sparse) {
+        const std::string options = "dims=" + std::to_string(field.dims);
+        Call(quern_add_sparse, database.get(), collection.c_str(), field.name.c_str(),
+             options.c_str());
+        undo->NoteColumn(field.name);
+    }
 }
 
 std::string CommittedText(const ImportOptions& options, uint64_t committed) {
@@ -324,6 +330,12 @@ void AddImportCommand(CLI::App* app) {
         ->type_name("NAME:DIM:METRIC[:TYPE]")
         ->allow_extra_args(false);
     command
+        ->add_option("--sparse", choices.sparse,
+                     "A field of sparse vectors: columns with {\"dims\":[..],\"weights\":[..]} or "
+                     "{\"dimension\":weight} (repeatable)")
+        ->type_name("NAME[:DIMS]")
+        ->allow_extra_args(false);
+    command
         ->add_option("-c,--columns", choices.columns,
                      "Import these columns of the file only: a,b,c")
         ->delimiter(',')
@@ -386,6 +398,7 @@ void AddImportCommand(CLI::App* app) {
         "--attr year:int\n"
         "  zcat glove.txt.gz | quern import words.quern words - --format words --field emb "
         "--metric cosine\n"
+        "  quern import splade.quern docs docs.jsonl --key id --sparse vector:30522\n"
         "  quern import products.quern items items.jsonl --key id --columns id,title,price --rest "
         "more");
     command->callback([options] { RunImport(*options); });

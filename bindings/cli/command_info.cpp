@@ -38,6 +38,11 @@ void PrintSchema(const Json& collection) {
         table.AddRow({Name(attr, "name"), "attribute", Name(attr, "type")});
     }
     for (const Json& field : List(collection, "fields")) {
+        if (Name(field, "type") == "sparse") {
+            table.AddRow({Name(field, "name"), "sparse",
+                          std::to_string(Number(field, "dims")) + " dimensions"});
+            continue;
+        }
         table.AddRow({Name(field, "name"), "vector",
                       Name(field, "type") + " x " + std::to_string(Number(field, "dim")) + ", " +
                           Name(field, "metric")});

@@ -16,6 +16,7 @@
 #include "schema_text.h"
 #include "search_figures.h"
 #include "shell.h"
+#include "sparse_text.h"
 #include "text_table.h"
 #include "vecs_format.h"
 
@@ -61,7 +62,7 @@ public:
     explicit SearchRun(const SearchOptions& options)
         : options_(options), database_(options.db, "ro", options.open) {
         columns_ = ReadColumns(database_.Describe(options.collection).get());
-        field_ = ChooseDense(columns_, options.queries.column);
+        ChooseField();
         LoadWhatToFind();
         query_.reset(NotNull(quern_query_new(database_.get(), options.collection.c_str())));
         quern_query_limit(query_.get(), options.k);
@@ -144,6 +145,32 @@ public:
     }
 
 private:
+    // A field of either kind by its name; without one the only field there is.
+    void ChooseField() {
+        const std::string& name = options_.queries.column;
+        if (const SparseColumn* sparse = columns_.FindSparse(name)) {
+            sparse_ = *sparse;
+        } else if (name.empty() && columns_.dense.empty() && columns_.sparse.size() == 1) {
+            sparse_ = columns_.sparse[0];
+        } else {
+            field_ = ChooseDense(columns_, name);
+            return;
+        }
+        field_.name = sparse_.name;
+        is_sparse_ = true;
+    }
+
+    void ReadSparseQuery() {
+        Value value;
+        value.kind = Value::Kind::kJson;
+        value.text = options_.vector;
+        std::string problem;
+        if (!ConvertSparse(value, sparse_.dims, &sparse_query_, &problem)) {
+            FailUsage("--vector: " + problem);
+        }
+        count_ = 1;
+    }
+
     void LoadWhatToFind() {
         const int ways = (options_.queries.path.empty() ? 0 : 1) +
                          (options_.vector.empty() ? 0 : 1) + (options_.keys.empty() ? 0 : 1);
@@ -160,6 +187,11 @@ private:
                 int_keys_.push_back(number);
                 text_keys_.push_back(key.c_str());
             }
+        } else if (is_sparse_) {
+            if (options_.vector.empty()) {
+                FailUsage("a sparse field is searched with --vector or --key");
+            }
+            ReadSparseQuery();
         } else if (!options_.vector.empty()) {
             queries_ = ParseQueryVector(options_.vector);
         } else {
@@ -167,7 +199,7 @@ private:
             file.column = field_.name;
             queries_ = LoadQueries(file);
         }
-        if (options_.keys.empty()) {
+        if (options_.keys.empty() && !is_sparse_) {
             count_ = queries_.count;
             if (count_ > 0 && queries_.dim != field_.dim) {
                 Fail("the queries have dimension " + std::to_string(queries_.dim) +
@@ -196,12 +228,21 @@ private:
                 quern_query_key_text(query_.get(), field_.name.c_str(), text_keys_.data() + first,
                                      count);
             }
+        } else if (is_sparse_) {
+            const size_t offsets[] = {0, sparse_query_.dims.size()};
+            quern_query_sparse(query_.get(), field_.name.c_str(), offsets,
+                               sparse_query_.dims.data(), sparse_query_.weights.data(), 1);
+            return RunQuery(query_.get());
         } else {
             quern_query_dense(query_.get(), field_.name.c_str(), queries_.row(first), count,
                               queries_.dim);
         }
+        return RunQuery(query_.get());
+    }
+
+    static ResultPtr RunQuery(quern_query* query) {
         quern_result* result = nullptr;
-        Call(quern_search, query_.get(), &result);
+        Call(quern_search, query, &result);
         return ResultPtr(result);
     }
 
@@ -381,6 +422,9 @@ private:
     Database database_;
     CollectionColumns columns_;
     DenseColumn field_;
+    bool is_sparse_ = false;  // sparse_, else field_; field_ has its name
+    SparseColumn sparse_;
+    SparseEntries sparse_query_;
     QueryVectors queries_;
     std::vector<int64_t> int_keys_;
     std::vector<const char*> text_keys_;
@@ -410,7 +454,10 @@ void AddSearchCommand(CLI::App* app) {
                      "Search by the vector of this stored record (repeatable)")
         ->type_name("KEY")
         ->allow_extra_args(false);
-    command->add_option("--vector", options->vector, "Search by this vector: '[0.1, 0.2, ...]'")
+    command
+        ->add_option("--vector", options->vector,
+                     "Search by this vector: '[0.1, 0.2, ...]', or sparse "
+                     "'{\"dims\":[3,9],\"weights\":[1,0.5]}'")
         ->type_name("JSON");
     command
         ->add_option("-k", options->k, "Records a query (default 10; 0 with --max-distance: all)")

@@ -55,6 +55,9 @@ ImportPlan::ImportPlan(const ImportChoices& choices, const std::deque<Record>& s
     for (const std::string& text : choices_.dense) {
         dense_choices_.push_back(ParseDenseColumn(text));
     }
+    for (const std::string& text : choices_.sparse) {
+        sparse_choices_.push_back(ParseSparseColumn(text));
+    }
     for (const std::string& text : choices_.renames) {
         const size_t equals = text.find('=');
         if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
@@ -181,20 +184,22 @@ DenseColumn ImportPlan::NewField(const std::deque<Record>& sample,
 
 void ImportPlan::PlanNew(const std::deque<Record>& sample,
                          const std::vector<InferredColumn>& inferred, bool has_columns) {
-    if (sample.empty() && attr_choices_.empty() && dense_choices_.empty()) {
+    if (sample.empty() && attr_choices_.empty() && dense_choices_.empty() &&
+        sparse_choices_.empty()) {
         Fail("the file holds no records, so there is nothing to create a collection from");
     }
     if (choices_.update) {
         Fail("--update changes records that are there, but the collection does not exist");
     }
     schema_.dense = dense_choices_;
+    schema_.sparse = sparse_choices_;
     if (!choices_.field.empty() && schema_.FindDense(choices_.field) == nullptr) {
         schema_.dense.push_back(NewField(sample, inferred, has_columns));
     }
     for (const InferredColumn& column : inferred) {
         const std::string name = TargetName(column.name);
-        if (column.name == key_column_ || Has(schema_.dense, name) || !IsChosen(column.name) ||
-            name == choices_.rest) {
+        if (column.name == key_column_ || Has(schema_.dense, name) || Has(schema_.sparse, name) ||
+            !IsChosen(column.name) || name == choices_.rest) {
             continue;
         }
         schema_.attrs.push_back(NewAttr(column));
@@ -248,6 +253,11 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample,
                 additions_.dense.push_back(field);
             }
         }
+        for (const SparseColumn& field : sparse_choices_) {
+            if (schema_.FindSparse(field.name) == nullptr) {
+                additions_.sparse.push_back(field);
+            }
+        }
         if (!choices_.field.empty() && schema_.FindDense(choices_.field) == nullptr &&
             !Has(additions_.dense, choices_.field)) {
             additions_.dense.push_back(NewField(sample, inferred, has_columns));
@@ -256,6 +266,7 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample,
             const std::string name = TargetName(column.name);
             if (column.name != key_column_ && IsChosen(column.name) && !Has(schema_.attrs, name) &&
                 schema_.FindDense(name) == nullptr && !Has(additions_.dense, name) &&
+                !Has(schema_.sparse, name) && !Has(additions_.sparse, name) &&
                 name != choices_.rest) {
                 additions_.attrs.push_back(NewAttr(column));
             }
@@ -264,6 +275,8 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample,
             additions_.attrs.push_back({choices_.rest, ColumnType::kJson});
         }
         schema_.dense.insert(schema_.dense.end(), additions_.dense.begin(), additions_.dense.end());
+        schema_.sparse.insert(schema_.sparse.end(), additions_.sparse.begin(),
+                              additions_.sparse.end());
         schema_.attrs.insert(schema_.attrs.end(), additions_.attrs.begin(), additions_.attrs.end());
     }
     if (!choices_.field.empty()) {
@@ -271,6 +284,11 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample,
             Fail("the collection has no vector field '" + choices_.field + "'; --add adds it");
         }
         CheckField(*schema_.FindDense(choices_.field));
+    }
+    for (const SparseColumn& field : sparse_choices_) {
+        if (schema_.FindSparse(field.name) == nullptr) {
+            Fail("the collection has no sparse field '" + field.name + "'; --add adds it");
+        }
     }
     if (!choices_.rest.empty()) {
         const size_t at = IndexOf(schema_.attrs, choices_.rest);
@@ -299,6 +317,8 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample,
                  [&](const AttrColumn& attr) { return comes(attr.name); });
     std::copy_if(schema_.dense.begin(), schema_.dense.end(), std::back_inserter(active_.dense),
                  [&](const DenseColumn& field) { return comes(field.name); });
+    std::copy_if(schema_.sparse.begin(), schema_.sparse.end(), std::back_inserter(active_.sparse),
+                 [&](const SparseColumn& field) { return comes(field.name); });
 }
 
 ImportPlan::Route ImportPlan::FindRoute(const std::string& file_name) const {
@@ -314,6 +334,9 @@ ImportPlan::Route ImportPlan::FindRoute(const std::string& file_name) const {
     }
     if (const size_t at = IndexOf(active_.dense, name); at < active_.dense.size()) {
         return {RouteKind::kDense, at};
+    }
+    if (const size_t at = IndexOf(active_.sparse, name); at < active_.sparse.size()) {
+        return {RouteKind::kSparse, at};
     }
     return {choices_.rest.empty() ? RouteKind::kUnknown : RouteKind::kRest, 0};
 }
@@ -434,6 +457,10 @@ void ImportPlan::StageVector(const Record& record, const std::string& name, size
 void ImportPlan::Stage(const Record& record, StagedRow* row) {
     row->attrs.resize(active_.attrs.size());
     row->dense.resize(active_.dense.size());
+    row->sparse.resize(active_.sparse.size());
+    for (SparseEntries& entries : row->sparse) {
+        entries.Clear();
+    }
     for (Value& value : row->attrs) {
         value.Clear();
     }
@@ -464,6 +491,12 @@ void ImportPlan::Stage(const Record& record, StagedRow* row) {
                     BadRow(record, "column '" + entry.name + "': " + problem_);
                 }
                 StageVector(record, entry.name, at->second.index, row);
+                break;
+            case RouteKind::kSparse:
+                if (!ConvertSparse(entry.value, active_.sparse[at->second.index].dims,
+                                   &row->sparse[at->second.index], &problem_)) {
+                    BadRow(record, "column '" + entry.name + "': " + problem_);
+                }
                 break;
             case RouteKind::kRest:
                 if (entry.value.kind != Value::Kind::kNull) {

@@ -26,6 +26,7 @@ struct ImportChoices {
     std::string key;                   // COLUMN[:TYPE]
     std::vector<std::string> attrs;    // NAME:TYPE
     std::vector<std::string> dense;    // NAME:DIM:METRIC[:TYPE]
+    std::vector<std::string> sparse;   // NAME[:DIMS]
     std::vector<std::string> columns;  // only these; empty: all
     std::vector<std::string> renames;  // OLD=NEW
     std::string rest;                  // json attribute that takes the other columns
@@ -57,10 +58,10 @@ public:
     void Stage(const Record& record, StagedRow* row);
 
 private:
-    enum class RouteKind { kKey, kAttr, kDense, kIgnored, kRest, kUnknown };
+    enum class RouteKind { kKey, kAttr, kDense, kSparse, kIgnored, kRest, kUnknown };
     struct Route {
         RouteKind kind = RouteKind::kUnknown;
-        size_t index = 0;  // in active_.attrs or active_.dense
+        size_t index = 0;  // in active_.attrs, active_.dense or active_.sparse
     };
     enum class KeySource { kRowNumber, kRecordKey, kColumn };
 
@@ -90,6 +91,7 @@ private:
     std::unordered_map<std::string, std::string> renames_;
     std::vector<AttrColumn> attr_choices_;
     std::vector<DenseColumn> dense_choices_;
+    std::vector<SparseColumn> sparse_choices_;
     CollectionColumns schema_;
     CollectionColumns additions_;
     CollectionColumns active_;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "float_codes.h"
+#include "sparse_text.h"
 #include "type_inference.h"
 
 namespace quern::shell {
@@ -60,6 +61,14 @@ void ReadCell(const quern_result* result, size_t row, size_t col, Value* value) 
             if (elements != nullptr) {
                 value->kind = Value::Kind::kNumbers;
                 ReadVector(elements, quern_result_dense_type(result, col), size, &value->numbers);
+            }
+            return;
+        }
+        case QUERN_SPARSE: {
+            const float* weights = nullptr;
+            if (const uint32_t* dims = quern_result_sparse(result, row, col, &weights, &size)) {
+                value->kind = Value::Kind::kJson;
+                value->text = SparseJson(dims, weights, size);
             }
             return;
         }

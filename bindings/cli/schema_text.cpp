@@ -123,6 +123,28 @@ DenseColumn ParseDenseColumn(const std::string& text) {
     return dense;
 }
 
+SparseColumn ParseSparseColumn(const std::string& text) {
+    SparseColumn sparse;
+    sparse.name = text;
+    std::string rest = text;
+    const std::string last = TakeLast(&rest);
+    int64_t dims = 0;
+    if (!rest.empty() && ParseInt(last, &dims)) {
+        if (dims < 1 || dims > int64_t{1} << 32) {
+            FailUsage("field '" + text + "': wanted NAME[:DIMS], DIMS 1 to 4294967296");
+        }
+        sparse.name = rest;
+        sparse.dims = static_cast<uint64_t>(dims);
+    }
+    return sparse;
+}
+
+const SparseColumn* CollectionColumns::FindSparse(const std::string& name) const {
+    const auto at = std::find_if(sparse.begin(), sparse.end(),
+                                 [&](const SparseColumn& field) { return field.name == name; });
+    return at == sparse.end() ? nullptr : &*at;
+}
+
 const DenseColumn* CollectionColumns::FindDense(const std::string& name) const {
     const auto at = std::find_if(dense.begin(), dense.end(),
                                  [&](const DenseColumn& field) { return field.name == name; });
@@ -146,6 +168,10 @@ SchemaPtr CollectionColumns::ToSchema() const {
         quern_schema_dense(schema.get(), field.name.c_str(), field.dim, field.metric,
                            options.c_str());
     }
+    for (const SparseColumn& field : sparse) {
+        const std::string options = "dims=" + std::to_string(field.dims);
+        quern_schema_sparse(schema.get(), field.name.c_str(), options.c_str());
+    }
     return schema;
 }
 
@@ -161,6 +187,10 @@ CollectionColumns ReadColumns(const quern_schema* schema) {
         columns.dense.push_back(
             {quern_schema_dense_name(schema, i), quern_schema_dense_dim(schema, i),
              quern_schema_dense_metric(schema, i), quern_schema_dense_type(schema, i)});
+    }
+    for (size_t i = 0; i < quern_schema_sparse_count(schema); i++) {
+        columns.sparse.push_back(
+            {quern_schema_sparse_name(schema, i), quern_schema_sparse_dims(schema, i)});
     }
     return columns;
 }

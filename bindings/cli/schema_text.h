@@ -26,10 +26,16 @@ struct DenseColumn {
     std::string index = {};  // options of its index, "codes=4bit m=32"
 };
 
+struct SparseColumn {
+    std::string name;
+    uint64_t dims = uint64_t{1} << 32;
+};
+
 // These throw a usage error that says what was wanted.
-KeyColumn ParseKeyColumn(const std::string& text);      // NAME[:int|text]
-AttrColumn ParseAttrColumn(const std::string& text);    // NAME:TYPE
-DenseColumn ParseDenseColumn(const std::string& text);  // NAME:DIM[:METRIC[:TYPE]]
+KeyColumn ParseKeyColumn(const std::string& text);        // NAME[:int|text]
+AttrColumn ParseAttrColumn(const std::string& text);      // NAME:TYPE
+DenseColumn ParseDenseColumn(const std::string& text);    // NAME:DIM[:METRIC[:TYPE]]
+SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS]
 int32_t ParseMetric(const std::string& name);
 int32_t ParseElementType(const std::string& name);
 
@@ -41,8 +47,10 @@ struct CollectionColumns {
     KeyColumn key;
     std::vector<AttrColumn> attrs;
     std::vector<DenseColumn> dense;
+    std::vector<SparseColumn> sparse;
 
     const DenseColumn* FindDense(const std::string& name) const;
+    const SparseColumn* FindSparse(const std::string& name) const;
     SchemaPtr ToSchema() const;
 };
 CollectionColumns ReadColumns(const quern_schema* schema);

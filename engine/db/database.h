@@ -149,6 +149,7 @@ public:
     Status RenameCollection(const std::string& from, const std::string& to);
     Status AddAttr(const std::string& collection, const AttrDef& attr);
     Status AddDense(const std::string& collection, const DenseDef& field);
+    Status AddSparse(const std::string& collection, const SparseDef& field);
     Status DropColumn(const std::string& collection, const std::string& column);
 
     Status Optimize(const std::string* collection, uint32_t max_ms);
@@ -302,12 +303,12 @@ private:
 // The columns that a list such as `year, "my tags"` or `*` names: indexes into the schema.
 struct ColumnChoice {
     struct Item {
-        bool dense = false;
+        bool field = false;  // else an attribute
         size_t index = 0;
     };
     std::vector<Item> items;
     std::vector<size_t> attrs;  // indexes of the attributes among items, in order
-    bool any_dense = false;
+    bool any_field = false;
     static Result<ColumnChoice> Parse(const Schema& schema, const std::string& collection,
                                       const std::string& text);
     void Describe(const Schema& schema, ResultTable* table) const;
@@ -321,6 +322,8 @@ struct SearchRequest {
     Element element = Element::kF32;
     size_t dim = 0;
     size_t count = 0;
+    SparseInput sparse;  // instead of vectors, for a sparse field; its name counts for nothing
+    bool is_sparse = false;
     std::vector<Key> keys;  // instead of vectors
     bool by_key = false;
     bool include_self = false;

@@ -47,10 +47,7 @@ const char* MetricName(Metric metric) {
 Json SegmentJson(const storage::SegmentInfo& segment, const Schema& schema) {
     Json parts = Json::array();
     for (const storage::PartInfo& part : segment.parts) {
-        std::string field;
-        for (const DenseDef& def : schema.dense) {
-            field = def.id == part.field ? def.name : field;
-        }
+        const std::string field = schema.FieldName(part.field);
         std::map<std::string, uint64_t> codecs;
         static constexpr const char* kNames[] = {"raw", "zstd", "split2", "split4", "split8"};
         for (const storage::ChunkInfo& chunk : part.chunks) {
@@ -83,6 +80,13 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
                    {"type", ElementName(def.element)},
                    {"dim", def.dim},
                    {"metric", MetricName(def.metric)}};
+        if (!def.options.empty()) {
+            field["options"] = def.options;
+        }
+        fields.push_back(field);
+    }
+    for (const SparseDef& def : schema.sparse) {
+        Json field{{"name", def.name}, {"type", "sparse"}, {"dims", def.dimensions}};
         if (!def.options.empty()) {
             field["options"] = def.options;
         }

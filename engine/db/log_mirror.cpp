@@ -13,11 +13,17 @@ constexpr size_t kBlockItemsMax = 512;
 constexpr size_t kBlockBytesMax = 1 << 20;
 }  // namespace
 
-BytesView LogView::vector(size_t i, size_t field, size_t row_bytes) const {
-    const LogBlock::Field& column = blocks[i / block_items]->fields[field];
+BytesView LogView::value(size_t i, size_t field) const {
+    const LogBlock& block = *blocks[i / block_items];
     const size_t at = i % block_items;
-    return column.present[at] ? BytesView(column.rows.data() + at * row_bytes, row_bytes)
-                              : BytesView();
+    if (field >= block.fields.size()) {
+        const LogBlock::SparseField& sparse = block.sparse[field - block.fields.size()];
+        return sparse.present[at] ? sparse.value(at) : BytesView();
+    }
+    const LogBlock::Field& column = block.fields[field];
+    return column.present[at]
+               ? BytesView(column.rows.data() + at * column.row_bytes, column.row_bytes)
+               : BytesView();
 }
 
 size_t LogView::live_count() const {
@@ -74,12 +80,18 @@ Status LogMirror::Add(const storage::LogEntry& entry) {
             block->fields.resize(schema.dense.size());
             for (size_t f = 0; f < schema.dense.size(); f++) {
                 LogBlock::Field& field = block->fields[f];
-                field.rows = Buffer(block_items_ * schema.dense[f].row_bytes(), memory_);
+                field.row_bytes = schema.dense[f].row_bytes();
+                field.rows = Buffer(block_items_ * field.row_bytes, memory_);
                 std::memset(field.rows.data(), 0,
                             field.rows.bytes());  // absent rows are scanned and passed over
                 field.present.assign(block_items_, 0);
                 field.inverse_norms.assign(
                     schema.dense[f].metric == Metric::kCosine ? block_items_ : 0, 0.0f);
+            }
+            block->sparse.resize(schema.sparse.size());
+            for (LogBlock::SparseField& field : block->sparse) {
+                field.values.resize(block_items_);
+                field.present.assign(block_items_, 0);
             }
             blocks_.push_back(std::move(block));
         }
@@ -90,6 +102,15 @@ Status LogMirror::Add(const storage::LogEntry& entry) {
         item.hash = entry.hash;
         item.key = entry.key;
         for (const storage::VectorRef& vector : vectors) {
+            if (!schema.is_dense(vector.field)) {
+                LogBlock::SparseField& field = block.sparse[vector.field - schema.dense.size()];
+                if (!vector.bytes.empty()) {
+                    field.values[at] = Buffer(vector.bytes.size(), memory_);
+                    std::memcpy(field.values[at].data(), vector.bytes.data(), vector.bytes.size());
+                }
+                field.present[at] = 1;
+                continue;
+            }
             LogBlock::Field& field = block.fields[vector.field];
             const DenseDef& def = schema.dense[vector.field];
             char* row = field.rows.data() + at * def.row_bytes();

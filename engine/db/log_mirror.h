@@ -31,12 +31,24 @@ struct LogItem {
 // A fixed number of puts; arrays are allocated once, so readers may hold pointers into them.
 struct LogBlock {
     struct Field {
+        size_t row_bytes = 0;
         Buffer rows;                       // capacity x row bytes
         std::vector<uint8_t> present;      // capacity
         std::vector<float> inverse_norms;  // capacity; cosine fields only
     };
+    // Values of a sparse field, each as storage/sparse_value.h has it.
+    struct SparseField {
+        std::vector<Buffer> values;    // capacity
+        std::vector<uint8_t> present;  // capacity
+        BytesView value(size_t at) const {
+            // An empty vector is a value, too.
+            return values[at].data() == nullptr ? BytesView("")
+                                                : BytesView(values[at].data(), values[at].bytes());
+        }
+    };
     std::unique_ptr<LogItem[]> items;
-    std::vector<Field> fields;  // as in the schema
+    std::vector<Field> fields;        // the dense ones, as in the schema
+    std::vector<SparseField> sparse;  // likewise
 };
 
 struct LogView {
@@ -50,8 +62,8 @@ struct LogView {
         const int64_t died = item(i).died_at.load(std::memory_order_acquire);
         return died == 0 || died > last;
     }
-    // Elements of a vector, or no data when absent.
-    BytesView vector(size_t i, size_t field, size_t row_bytes) const;
+    // Elements of a vector, or a sparse value; no data when absent. By field number.
+    BytesView value(size_t i, size_t field) const;
     size_t live_count() const;
 };
 

@@ -115,8 +115,8 @@ private:
                 if (segment->info().id == id) {
                     Source& source = sources_.emplace_back();
                     source.segment = segment;
-                    source.chunks = std::make_unique<ChunkCache>(
-                        std::clamp(info_->schema.dense.size(), ChunkCache::kSlots, kChunkSlotsMax));
+                    source.chunks = std::make_unique<ChunkCache>(std::clamp(
+                        2 * info_->schema.field_count(), ChunkCache::kSlots, kChunkSlotsMax));
                     total_ += segment->item_count();
                 }
             }
@@ -157,7 +157,7 @@ private:
         storage::RecordTable records(connection, *info_);
         const uint64_t start_bytes = builder_->bytes_written();
         const uint64_t start_records = done_ + dropped_.size();
-        std::vector<BytesView> vectors(info_->schema.dense.size());
+        std::vector<BytesView> vectors(info_->schema.field_count());
         // A view is valid until the cache is used again, and the next field uses it.
         std::vector<Bytes> kept(vectors.size());
         while (!heads_.empty()) {
@@ -170,8 +170,8 @@ private:
             if (key) {
                 for (size_t f = 0; f < vectors.size(); f++) {
                     QUERN_ASSIGN(vectors[f],
-                                 source.segment->Vector(connection, info_->schema.dense[f],
-                                                        source.next, source.chunks.get()));
+                                 source.segment->Value(connection, info_->schema, f, source.next,
+                                                       source.chunks.get()));
                     if (vectors[f].data() != nullptr) {
                         kept[f].assign(vectors[f]);
                         vectors[f] = kept[f];

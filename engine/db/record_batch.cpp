@@ -152,7 +152,25 @@ private:
     size_t at_ = 0;
 };
 
+// The number of the field that a column of values is for.
+Result<size_t> FieldOfKind(const Schema& schema, const RecordBatch& batch, const std::string& name,
+                           bool dense) {
+    const int found = schema.FindField(name);
+    if (found < 0) {
+        return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
+                             batch.collection.c_str(), name.c_str());
+    }
+    const auto field = static_cast<size_t>(found);
+    if (schema.is_dense(field) != dense) {
+        return Status::Error(Code::kType, "field '%s' is %s, the batch has %s vectors",
+                             name.c_str(), dense ? "sparse" : "dense", dense ? "dense" : "sparse");
+    }
+    return field;
+}
+
 }  // namespace
+
+static_assert(sparse::kEntriesMax == kSparseEntriesMax);
 
 bool IsValidJson(std::string_view text) {
     return IsValidUtf8(text) && JsonChecker(text).Check();
@@ -287,12 +305,54 @@ Status CheckedBatch::TakeVectors(const VectorInput& input, const DenseDef& def, 
     return {};
 }
 
+Status TakeSparseVector(const SparseInput& input, size_t i, uint64_t dimensions,
+                        sparse::SparseVector* out) {
+    const size_t first = input.offsets[i];
+    const size_t end = input.offsets[i + 1];
+    if (end < first) {
+        return Status::Error(Code::kInvalid, "offsets go down, from %zu to %zu", first, end);
+    }
+    if (end > first && input.dimensions == nullptr) {
+        return Status::Error(Code::kMisuse, "there are entries, but dims is NULL");
+    }
+    sparse::SparseLimits limits;
+    limits.dimensions = dimensions;
+    return sparse::MakeSparseVector(
+        end > first ? input.dimensions + first : nullptr,
+        end > first && input.weights != nullptr ? input.weights + first : nullptr, end - first,
+        limits, out);
+}
+
+Status CheckedBatch::TakeSparse(const SparseInput& input, const SparseDef& def, Field* field) {
+    field->empty_column = false;
+    field->valid = input.valid;
+    field->starts.assign(1, 0);
+    sparse::SparseVector vector;
+    for (size_t i = 0; i < keys_.size(); i++) {
+        if (!input.valid || input.valid[i]) {
+            const Status taken = TakeSparseVector(input, i, def.dimensions, &vector);
+            if (!taken.ok()) {
+                return Status(taken).WithContext(RecordName(i) + ": field '" + def.name + "'");
+            }
+            for (const sparse::SparseEntry& entry : vector) {
+                field->converted.append(reinterpret_cast<const char*>(&entry.dimension), 4);
+            }
+            for (const sparse::SparseEntry& entry : vector) {
+                field->converted.append(reinterpret_cast<const char*>(&entry.weight), 4);
+            }
+        }
+        field->starts.push_back(field->converted.size());
+    }
+    vector_bytes_ += field->converted.size();
+    return {};
+}
+
 Status CheckedBatch::Make(const RecordBatch& batch, const Schema& schema, size_t attr_bytes_max,
                           Columns columns, CheckedBatch* out) {
     out->schema_ = &schema;
     out->attr_bytes_max_ = attr_bytes_max;
     out->attr_input_.assign(schema.attrs.size(), -1);
-    out->fields_.resize(schema.dense.size());
+    out->fields_.resize(schema.field_count());
     out->scratch_.resize(schema.attrs.size());
     QUERN_TRY(out->TakeKeys(batch, schema));
     if (columns == Columns::kKeysOnly) {
@@ -314,13 +374,12 @@ Status CheckedBatch::Make(const RecordBatch& batch, const Schema& schema, size_t
         out->attr_input_[static_cast<size_t>(attr)] = static_cast<int>(i);
     }
     for (const VectorInput& input : batch.vectors) {
-        const int field = schema.FindDense(input.name);
-        if (field < 0) {
-            return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
-                                 batch.collection.c_str(), input.name.c_str());
-        }
-        QUERN_TRY(out->TakeVectors(input, schema.dense[static_cast<size_t>(field)],
-                                   &out->fields_[static_cast<size_t>(field)]));
+        QUERN_ASSIGN(const size_t field, FieldOfKind(schema, batch, input.name, true));
+        QUERN_TRY(out->TakeVectors(input, schema.dense[field], &out->fields_[field]));
+    }
+    for (const SparseInput& input : batch.sparse) {
+        QUERN_ASSIGN(const size_t field, FieldOfKind(schema, batch, input.name, false));
+        QUERN_TRY(out->TakeSparse(input, schema.sparse_field(field), &out->fields_[field]));
     }
     return {};
 }
@@ -423,6 +482,10 @@ BytesView CheckedBatch::vector(size_t i, size_t field) const {
     const Field& column = fields_[field];
     if (column.empty_column || (column.valid && !column.valid[i])) {
         return {};
+    }
+    if (!column.starts.empty()) {
+        return BytesView(column.converted)
+            .substr(column.starts[i], column.starts[i + 1] - column.starts[i]);
     }
     return {column.rows + i * column.row_bytes, column.row_bytes};
 }

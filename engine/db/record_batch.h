@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/sparse/sparse_rows.h"
 #include "storage/base/bytes.h"
 #include "storage/base/schema.h"
 #include "storage/base/status.h"
@@ -32,6 +33,19 @@ struct VectorInput {
     const uint8_t* valid = nullptr;
 };
 
+// Sparse vectors: number i has the entries offsets[i] .. offsets[i + 1] - 1.
+struct SparseInput {
+    std::string name;
+    size_t count = 0;
+    const size_t* offsets = nullptr;  // count + 1
+    const uint32_t* dimensions = nullptr;
+    const float* weights = nullptr;  // NULL: all are 1
+    const uint8_t* valid = nullptr;  // NULL: all
+};
+// Number i of the input in normal form; an error says what is wrong with it, and where.
+Status TakeSparseVector(const SparseInput& input, size_t i, uint64_t dimensions,
+                        sparse::SparseVector* out);
+
 struct RecordBatch {
     std::string collection;
     size_t count = 0;
@@ -39,6 +53,7 @@ struct RecordBatch {
     const char* const* text_keys = nullptr;
     std::vector<AttrInput> attrs;
     std::vector<VectorInput> vectors;
+    std::vector<SparseInput> sparse;
 };
 
 // A batch that fits a schema: columns resolved, vectors finite and in the field's element type,
@@ -57,7 +72,7 @@ public:
     // Checked value of an attribute; null when the column is not set. Borrowed from the batch or
     // from scratch of this object, which the next call for the same attribute reuses.
     Result<Cell> cell(size_t i, size_t attr);
-    // Elements of a vector; a view without data when absent.
+    // Elements of a vector, or a sparse value; a view without data when absent.
     BytesView vector(size_t i, size_t field) const;
     uint64_t vector_bytes() const { return vector_bytes_; }
     // Positions in key order.
@@ -70,9 +85,11 @@ private:
         size_t row_bytes = 0;
         const uint8_t* valid = nullptr;
         Bytes converted;
+        std::vector<size_t> starts;  // sparse: of each value in `converted`, and the end
     };
     Status TakeKeys(const RecordBatch& batch, const Schema& schema);
     Status TakeVectors(const VectorInput& input, const DenseDef& def, Field* field);
+    Status TakeSparse(const SparseInput& input, const SparseDef& def, Field* field);
     std::string RecordName(size_t i) const {
         return "record " + std::to_string(i) + " (key " + keys_[i].ToString() + ")";
     }

@@ -10,10 +10,10 @@ namespace quern {
 Result<ColumnChoice> ColumnChoice::Parse(const Schema& schema, const std::string& collection,
                                          const std::string& text) {
     ColumnChoice choice;
-    auto add = [&](bool dense, size_t index) {
-        choice.items.push_back({dense, index});
-        if (dense) {
-            choice.any_dense = true;
+    auto add = [&](bool field, size_t index) {
+        choice.items.push_back({field, index});
+        if (field) {
+            choice.any_field = true;
         } else {
             choice.attrs.push_back(index);
         }
@@ -53,13 +53,13 @@ Result<ColumnChoice> ColumnChoice::Parse(const Schema& schema, const std::string
             for (size_t a = 0; a < schema.attrs.size(); a++) {
                 add(false, a);
             }
-            for (size_t f = 0; f < schema.dense.size(); f++) {
+            for (size_t f = 0; f < schema.field_count(); f++) {
                 add(true, f);
             }
             continue;
         }
         const int attr = schema.FindAttr(name);
-        const int field = schema.FindDense(name);
+        const int field = schema.FindField(name);
         if (attr < 0 && field < 0) {
             return Status::Error(Code::kUnknownField,
                                  "collection '%s' has no attribute or field '%s'",
@@ -76,9 +76,12 @@ Result<ColumnChoice> ColumnChoice::Parse(const Schema& schema, const std::string
 void ColumnChoice::Describe(const Schema& schema, ResultTable* table) const {
     for (const Item& item : items) {
         ResultColumn column;
-        if (item.dense) {
+        if (item.field && schema.is_dense(item.index)) {
             const DenseDef& def = schema.dense[item.index];
             column = {def.name, kDenseColumn, def.element, def.dim};
+        } else if (item.field) {
+            column.name = schema.field_name(item.index);
+            column.type = kSparseColumn;
         } else {
             const AttrDef& def = schema.attrs[item.index];
             column.name = def.name;
@@ -98,10 +101,11 @@ Status FillRow(const CollectionView& view, const ColumnChoice& choice,
     for (size_t i = 0; i < choice.items.size(); i++) {
         ResultValue* value = &table->values[start + i];
         const ColumnChoice::Item& item = choice.items[i];
-        if (item.dense) {
+        if (item.field) {
             QUERN_ASSIGN(const BytesView bytes, vector(item.index));
             if (bytes.data() != nullptr) {
-                table->SetBytes(value, kDenseColumn, bytes);
+                table->SetBytes(value, schema.is_dense(item.index) ? kDenseColumn : kSparseColumn,
+                                bytes);
             }
         } else {
             table->SetCell(value, static_cast<int32_t>(schema.attrs[item.index].type),
@@ -117,7 +121,7 @@ namespace {
 Status FillLogRow(storage::Connection* connection, const CollectionView& view,
                   const ColumnChoice& choice, size_t position, ResultTable* table) {
     auto vector = [&](size_t field) -> Result<BytesView> {
-        return view.log->vector(position, field, view.info->schema.dense[field].row_bytes());
+        return view.log->value(position, field);
     };
     if (choice.attrs.empty()) {
         return FillRow(view, choice, {}, vector, table);
@@ -139,7 +143,7 @@ Status FillSealedRow(storage::Connection* connection, const CollectionView& view
                      const ColumnChoice& choice, const storage::RecordRow& row, ChunkCache* chunks,
                      ResultTable* table) {
     std::optional<CollectionView::Place> place;
-    if (choice.any_dense) {
+    if (choice.any_field) {
         QUERN_ASSIGN(place, view.Locate(connection, row.rid));
         if (!place) {
             return Status::Error(Code::kCorrupt, "collection '%s': record %s is in no segment",
@@ -149,8 +153,8 @@ Status FillSealedRow(storage::Connection* connection, const CollectionView& view
     return FillRow(
         view, choice, row.cells,
         [&](size_t field) -> Result<BytesView> {
-            return view.segments[place->segment]->Vector(connection, view.info->schema.dense[field],
-                                                         place->record, chunks);
+            return view.segments[place->segment]->Value(connection, view.info->schema, field,
+                                                        place->record, chunks);
         },
         table);
 }

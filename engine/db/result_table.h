@@ -11,8 +11,9 @@
 
 namespace quern {
 
-// Column types of the C API: AttrType, or kDenseColumn.
+// Column types of the C API: AttrType, or one of these.
 inline constexpr int32_t kDenseColumn = 8;
+inline constexpr int32_t kSparseColumn = 9;  // values as storage/sparse_value.h has them
 
 struct ResultColumn {
     std::string name;

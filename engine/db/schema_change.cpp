@@ -49,17 +49,20 @@ Result<uint64_t> TakeAttrOut(storage::Connection* connection, const storage::Col
     }
 }
 
-// The same for a dense field; also removes its parts.
+// The same for a field; also removes its parts.
 Result<uint64_t> TakeFieldOut(storage::Connection* connection, const CollectionView& view,
-                              const DenseDef& def, Work* work) {
+                              size_t field, Work* work) {
+    const Schema& schema = view.info->schema;
+    const uint32_t id = schema.field_id(field);
     storage::RecordTable records(connection, *view.info);
     uint64_t lost = 0;
     ChunkCache chunks;
     for (const auto& segment : view.segments) {
         QUERN_ASSIGN(const int64_t* const ids, segment->RowIds(connection));
         for (uint32_t record = 0; record < segment->item_count(); record++) {
-            QUERN_ASSIGN(const BytesView vector, segment->Vector(connection, def, record, &chunks));
-            if (vector.data() == nullptr) {
+            QUERN_ASSIGN(const BytesView value,
+                         segment->Value(connection, schema, field, record, &chunks));
+            if (value.data() == nullptr) {
                 continue;
             }
             const int64_t rid = ids[record];
@@ -71,14 +74,14 @@ Result<uint64_t> TakeFieldOut(storage::Connection* connection, const CollectionV
                     return true;
                 }));
             if (alive) {
-                const uint64_t part = storage::HashVector(rid, def.id, vector);
+                const uint64_t part = storage::HashVector(rid, id, value);
                 lost += part;
                 QUERN_TRY(records.Update(rid, *hash - part, {}, {}));
             }
             QUERN_TRY(work->Check("drop column", record, segment->item_count()));
         }
         for (const storage::PartInfo& part : segment->info().parts) {
-            if (part.field == def.id) {
+            if (part.field == id) {
                 QUERN_TRY(storage::RemovePart(connection, part));
             }
         }
@@ -94,7 +97,7 @@ Status CheckName(const Schema& schema, const std::string& name, const char* what
         return Status::Error(Code::kExists, "the collection has a column '%s' already",
                              name.c_str());
     }
-    if (schema.attrs.size() + schema.dense.size() >= kColumnsMax) {
+    if (schema.column_count() >= kColumnsMax) {
         return Status::Error(Code::kLimit, "a collection can have %zu columns", kColumnsMax);
     }
     return {};
@@ -119,6 +122,9 @@ Status Database::CreateCollection(const std::string& name, const Schema& schema)
         attr.id = numbered.next_id++;
     }
     for (DenseDef& field : numbered.dense) {
+        field.id = numbered.next_id++;
+    }
+    for (SparseDef& field : numbered.sparse) {
         field.id = numbered.next_id++;
     }
     QUERN_ASSIGN(const int64_t id, storage::CreateCollection(start.writer->connection(), name,
@@ -199,6 +205,17 @@ Status Database::AddDense(const std::string& collection, const DenseDef& field) 
                         });
 }
 
+Status Database::AddSparse(const std::string& collection, const SparseDef& field) {
+    return ChangeSchema(collection,
+                        [&](storage::Connection* connection, const storage::Catalog&,
+                            const auto& info, int64_t generation) -> Status {
+                            QUERN_TRY(CheckName(info->schema, field.name, "field"));
+                            SparseDef numbered = field;
+                            numbered.id = info->schema.next_id;
+                            return storage::AddSparse(connection, *info, numbered, generation);
+                        });
+}
+
 Status Database::DropColumn(const std::string& collection, const std::string& column) {
     Work work = NewWork();
     return ChangeSchema(
@@ -206,7 +223,7 @@ Status Database::DropColumn(const std::string& collection, const std::string& co
         [&](storage::Connection* connection, const storage::Catalog&, const auto& info,
             int64_t generation) -> Status {
             const int attr = info->schema.FindAttr(column);
-            const int field = info->schema.FindDense(column);
+            const int field = info->schema.FindField(column);
             if (attr < 0 && field < 0) {
                 return Status::Error(Code::kUnknownField,
                                      "collection '%s' has no attribute or field '%s'",
@@ -222,10 +239,10 @@ Status Database::DropColumn(const std::string& collection, const std::string& co
             } else {
                 // The seal before this may have made a segment that no cache knows.
                 QUERN_ASSIGN(const auto view, BuildView(connection, info, state, nullptr, budget_));
-                const DenseDef& def = info->schema.dense[static_cast<size_t>(field)];
-                QUERN_ASSIGN(const uint64_t lost, TakeFieldOut(connection, *view, def, &work));
+                const auto number = static_cast<size_t>(field);
+                QUERN_ASSIGN(const uint64_t lost, TakeFieldOut(connection, *view, number, &work));
                 state.digest -= lost;
-                QUERN_TRY(storage::DropDense(connection, *info, def, generation));
+                QUERN_TRY(storage::DropField(connection, *info, number, generation));
                 state.layout = 0;
                 QUERN_ASSIGN(
                     const auto segments,

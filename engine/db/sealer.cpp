@@ -67,7 +67,7 @@ Status SealLog(Database* database, storage::Connection* connection,
         for (size_t a = 0; a < attrs.size(); a++) {
             attrs[a] = a;
         }
-        std::vector<BytesView> vectors(schema.dense.size());
+        std::vector<BytesView> vectors(schema.field_count());
         size_t done = 0;
         for (const size_t position : live) {
             const LogItem& item = log.item(position);
@@ -88,7 +88,7 @@ Status SealLog(Database* database, storage::Connection* connection,
                                      there ? "is sealed already" : "has no row");
             }
             for (size_t f = 0; f < vectors.size(); f++) {
-                vectors[f] = log.vector(position, f, schema.dense[f].row_bytes());
+                vectors[f] = log.value(position, f);
             }
             QUERN_TRY(builder.Add(item.rid, vectors));
             QUERN_TRY(work->Check("seal", ++done, live.size()));

@@ -1,6 +1,6 @@
-// Search over one collection under a snapshot: every segment and the log give their
-// candidates, these are merged by distance, and only those that can be in the result are looked up
-// by row id for their keys (ties) and attributes.
+// Search of a dense field of one collection under a snapshot: every segment and the log give their
+// candidates, and these are merged by distance (search_result.h). The way in for all kinds of
+// fields.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -9,10 +9,10 @@
 #include "engine/db/distance_bound.h"
 #include "engine/db/index_search.h"
 #include "engine/dense/codes/code_training.h"
+#include "engine/db/search_result.h"
+#include "engine/db/sparse_searcher.h"
 #include "engine/dense/flat.h"
 #include "storage/base/parallel.h"
-#include "storage/record_log.h"
-#include "storage/record_table.h"
 
 namespace quern {
 
@@ -27,35 +27,25 @@ constexpr size_t kQueriesPerThread = 8;
 
 class Searcher {
 public:
-    Searcher(Database* database, Snapshot* snapshot, const SearchRequest& request,
-             ResultTable* table)
+    Searcher(Database* database, Snapshot* snapshot, std::shared_ptr<const CollectionView> view,
+             const SearchRequest& request, size_t field, ResultTable* table)
         : database_(database),
           snapshot_(snapshot),
           request_(request),
           table_(table),
-          work_(database->NewWork()) {}
+          work_(database->NewWork()),
+          view_(std::move(view)),
+          field_index_(field) {}
 
     Status Run() {
-        QUERN_ASSIGN(view_, snapshot_->View(request_.collection));
-        return InCollection(*view_->info, SearchView());
-    }
-
-private:
-    Status SearchView() {
         const Schema& schema = view_->info->schema;
-        const int index = schema.FindDense(request_.field);
-        if (index < 0) {
-            return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
-                                 view_->info->name.c_str(), request_.field.c_str());
-        }
-        field_index_ = static_cast<size_t>(index);
         def_ = &schema.dense[field_index_];
         field_ = {def_->element, def_->metric, def_->dim};
         QUERN_ASSIGN(choice_, ColumnChoice::Parse(schema, view_->info->name, request_.columns));
         choice_.Describe(schema, table_);
         table_->key_type = schema.key_type;
         QUERN_TRY(TakeQueries());
-        QUERN_TRY(CheckLimits());
+        QUERN_TRY(CheckSearchLimits(database_, *view_, request_, query_count_, sizeof(Candidate)));
         candidates_.resize(query_count_);
         table_->tally.expected_recall = 1;
         for (size_t s = 0; s < view_->segments.size(); s++) {
@@ -70,6 +60,7 @@ private:
         return Collect();
     }
 
+private:
     // Fills queries_ with vectors in the form that kernels want.
     Status TakeQueries() {
         const bool bits = def_->element == Element::kBit;
@@ -141,42 +132,10 @@ private:
         query_count_ = request_.keys.size();
         vectors_.resize(query_count_ * row_bytes);
         self_.resize(query_count_);
-        ChunkCache chunks;
-        return snapshot_->With([&](storage::Connection* connection) -> Status {
-            storage::RecordTable records(connection, *view_->info);
-            for (size_t q = 0; q < query_count_; q++) {
-                const Key& key = request_.keys[q];
-                if (key.type != view_->info->schema.key_type) {
-                    return Status::Error(Code::kType, "the collection has %s keys",
-                                         key.type == KeyType::kInt ? "text" : "int");
-                }
-                BytesView vector;
-                if (const std::optional<size_t> position =
-                        view_->mirror->Find(key, view_->log->last)) {
-                    vector = view_->log->vector(*position, field_index_, def_->row_bytes());
-                    self_[q] = {0, static_cast<uint32_t>(view_->segments.size()),
-                                static_cast<uint32_t>(*position)};
-                } else {
-                    QUERN_ASSIGN(const std::optional<storage::RecordRef> found, records.Find(key));
-                    if (!found) {
-                        return Status::Error(Code::kNotFound,
-                                             "collection '%s' has no record with key %s",
-                                             view_->info->name.c_str(), key.ToString().c_str());
-                    }
-                    QUERN_ASSIGN(const auto place, view_->Locate(connection, found->rid));
-                    if (!place) {
-                        return Status::Error(Code::kCorrupt,
-                                             "collection '%s': record %s is in no segment",
-                                             view_->info->name.c_str(), key.ToString().c_str());
-                    }
-                    QUERN_ASSIGN(vector, view_->segments[place->segment]->Vector(
-                                             connection, *def_, place->record, &chunks));
-                    self_[q] = {0, static_cast<uint32_t>(place->segment), place->record};
-                }
-                if (vector.data() == nullptr) {
-                    return Status::Error(Code::kNotFound, "record %s has no value in field '%s'",
-                                         key.ToString().c_str(), def_->name.c_str());
-                }
+        return ReadStoredQueries(
+            snapshot_, *view_, request_, field_index_,
+            [&](size_t q, BytesView vector, const RecordPlace& place) -> Status {
+                self_[q] = place;
                 char* out = vectors_.data() + q * row_bytes;
                 if (def_->element == Element::kBit) {
                     std::memcpy(out, vector.data(), row_bytes);
@@ -184,9 +143,8 @@ private:
                     kernels::ToF32(def_->element, vector.data(), 1, def_->dim,
                                    reinterpret_cast<float*>(out));
                 }
-            }
-            return {};
-        });
+                return {};
+            });
     }
 
     float ScoreOf(float distance) const {
@@ -195,30 +153,6 @@ private:
     bool PassesScore(float distance) const {
         return !request_.has_min_score ||
                static_cast<double>(ScoreOf(distance)) >= request_.min_score;
-    }
-
-    Status CheckLimits() const {
-        const uint64_t records = static_cast<uint64_t>(view_->state.records);
-        const uint64_t k =
-            request_.limit == 0 ? records : std::min<uint64_t>(request_.limit, records);
-        const uint64_t sources = view_->segments.size() + 1;
-        const uint64_t rows = k * query_count_;
-        if (request_.limit != 0 &&
-            rows > static_cast<uint64_t>(database_->limits().result_rows.load())) {
-            return Status::Error(Code::kLimit,
-                                 "%zu queries with %llu results each are more than %lld rows",
-                                 query_count_, static_cast<unsigned long long>(k),
-                                 static_cast<long long>(database_->limits().result_rows.load()));
-        }
-        const uint64_t bytes =
-            request_.limit == 0 ? 0 : rows * sizeof(Candidate) * std::min<uint64_t>(sources, 2) * 2;
-        if (bytes > static_cast<uint64_t>(database_->limits().search_bytes.load())) {
-            return Status::Error(
-                Code::kLimit, "the search would need %llu bytes for candidates, the limit is %lld",
-                static_cast<unsigned long long>(bytes),
-                static_cast<long long>(database_->limits().search_bytes.load()));
-        }
-        return {};
     }
 
     int Threads(uint64_t work_bytes) const {
@@ -475,194 +409,22 @@ private:
         return {};
     }
 
-    // Orders candidates, looks up keys and values of those that are in the result.
     Status Collect() {
         std::vector<std::vector<Winner>> winners(query_count_);
-        bool complete = choice_.items.empty();
         for (size_t q = 0; q < query_count_; q++) {
-            winners[q] = Winners(q);
-            complete = TakeKnownKeys(&winners[q]) && complete;
+            std::vector<Candidate>& found = candidates_[q];
+            std::erase_if(found, [&](const Candidate& c) {
+                return (!self_.empty() && !request_.include_self &&
+                        self_[q] == RecordPlace{c.source, c.position}) ||
+                       !PassesScore(c.distance);
+            });
+            winners[q] = TakeWinners(&found, request_.limit);
         }
-        if (complete) {
-            for (size_t q = 0; q < query_count_; q++) {
-                QUERN_TRY(CollectQuery(&winners[q], nullptr));
-            }
-            return {};
-        }
-        return Read([&](storage::Connection* connection) -> Status {
-            FileAccess file(connection, *view_->info);
-            for (size_t q = 0; q < query_count_; q++) {
-                QUERN_TRY(LookUp(&winners[q], &file));
-                QUERN_TRY(CollectQuery(&winners[q], &file));
-                QUERN_TRY(work_.Check("collect", q, query_count_));
-            }
-            return {};
-        });
-    }
-
-    struct Winner {
-        Candidate candidate;
-        int64_t rid = 0;
-        Key key;
-        bool has_key = false;
-    };
-
-    // For what memory does not hold of the winners.
-    struct FileAccess {
-        FileAccess(storage::Connection* c, const storage::CollectionInfo& info)
-            : connection(c), records(c, info), log(c, info) {}
-        storage::Connection* connection;
-        storage::RecordTable records;
-        storage::RecordLog log;
-        ChunkCache chunks;
-    };
-
-    // The nearest candidates of a query, nearest first, with all that are as near as the last.
-    std::vector<Winner> Winners(size_t q) {
-        std::vector<Candidate>& found = candidates_[q];
-        if (!self_.empty() && !request_.include_self) {
-            const Candidate& self = self_[q];
-            found.erase(std::remove_if(found.begin(), found.end(),
-                                       [&](const Candidate& c) {
-                                           return c.source == self.source &&
-                                                  c.position == self.position;
-                                       }),
-                        found.end());
-        }
-        found.erase(std::remove_if(found.begin(), found.end(),
-                                   [&](const Candidate& c) { return !PassesScore(c.distance); }),
-                    found.end());
-        std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
-            return a.distance != b.distance
-                       ? a.distance < b.distance
-                       : (a.source != b.source ? a.source < b.source : a.position < b.position);
-        });
-        const size_t k = Limit(found.size());
-        // Ties at the end: within a segment positions are in key order, so k of each source are
-        // enough.
-        size_t end = k;
-        while (k > 0 && end < found.size() && found[end].distance == found[k - 1].distance) {
-            end++;
-        }
-        std::vector<Winner> winners(end);
-        for (size_t i = 0; i < end; i++) {
-            winners[i].candidate = found[i];
-        }
-        std::vector<Candidate>().swap(found);
-        return winners;
-    }
-
-    size_t Limit(size_t count) const {
-        return request_.limit == 0 ? count : std::min(request_.limit, count);
-    }
-
-    // Whether all have their keys now.
-    bool TakeKnownKeys(std::vector<Winner>* winners) const {
-        const size_t log_source = view_->segments.size();
-        const bool int_key = view_->info->schema.key_type == KeyType::kInt;
-        bool all = true;
-        for (Winner& winner : *winners) {
-            const uint32_t position = winner.candidate.position;
-            if (winner.candidate.source == log_source) {
-                winner.rid = view_->log->item(position).rid;
-                winner.key = view_->log->item(position).key;
-                winner.has_key = true;
-            } else if (int_key) {
-                if (const std::optional<int64_t> known =
-                        view_->segments[winner.candidate.source]->KnownKey(position)) {
-                    winner.key = Key::Int(*known);
-                    winner.has_key = true;
-                }
-            }
-            all = all && winner.has_key;
-        }
-        return all;
-    }
-
-    // Row ids of all winners, and the keys that are not there yet.
-    Status LookUp(std::vector<Winner>* winners, FileAccess* file) const {
-        for (Winner& winner : *winners) {
-            if (winner.candidate.source == view_->segments.size()) {
-                continue;
-            }
-            const uint32_t position = winner.candidate.position;
-            Segment& segment = *view_->segments[winner.candidate.source];
-            QUERN_ASSIGN(const int64_t* const ids, segment.RowIds(file->connection));
-            winner.rid = ids[position];
-            if (winner.has_key) {
-                continue;
-            }
-            QUERN_ASSIGN(const std::optional<Key> key, file->records.KeyOf(winner.rid));
-            if (!key) {
-                return Status::Error(
-                    Code::kCorrupt, "collection '%s', segment %lld: record number %u has no row",
-                    view_->info->name.c_str(), static_cast<long long>(segment.info().id),
-                    static_cast<unsigned>(position));
-            }
-            winner.key = *key;
-            winner.has_key = true;
-            if (key->type == KeyType::kInt) {
-                segment.RememberKey(position, key->number);
-            }
-        }
-        return {};
-    }
-
-    // file: NULL when no values are asked for.
-    Status CollectQuery(std::vector<Winner>* found, FileAccess* file) {
-        std::vector<Winner>& winners = *found;
-        std::sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) {
-            return a.candidate.distance != b.candidate.distance
-                       ? a.candidate.distance < b.candidate.distance
-                       : a.key < b.key;
-        });
-        winners.resize(Limit(winners.size()));
-        for (const Winner& winner : winners) {
-            table_->AddKey(winner.key);
-            table_->distances.push_back(winner.candidate.distance);
-            table_->scores.push_back(ScoreOf(winner.candidate.distance));
-            if (!choice_.items.empty()) {
-                QUERN_TRY(FillValues(winner, file));
-            }
-        }
-        table_->offsets.push_back(table_->offsets.back() + winners.size());
-        if (static_cast<int64_t>(table_->offsets.back()) > database_->limits().result_rows.load()) {
-            return Status::Error(Code::kLimit, "the result has more than %lld rows",
-                                 static_cast<long long>(database_->limits().result_rows.load()));
-        }
-        return {};
-    }
-
-    Status FillValues(const Winner& winner, FileAccess* file) {
-        const bool in_log = winner.candidate.source == view_->segments.size();
-        auto vector = [&](size_t field) -> Result<BytesView> {
-            const DenseDef& def = view_->info->schema.dense[field];
-            return in_log ? Result<BytesView>(view_->log->vector(winner.candidate.position, field,
-                                                                 def.row_bytes()))
-                          : view_->segments[winner.candidate.source]->Vector(
-                                file->connection, def, winner.candidate.position, &file->chunks);
-        };
-        bool there = true;
-        if (choice_.attrs.empty()) {
-            return FillRow(*view_, choice_, {}, vector, table_);
-        }
-        if (in_log) {
-            QUERN_ASSIGN(there, file->log.ReadCells(
-                                    winner.rid, choice_.attrs, [&](const std::vector<Cell>& cells) {
-                                        return FillRow(*view_, choice_, cells, vector, table_);
-                                    }));
-        } else {
-            QUERN_ASSIGN(
-                there,
-                file->records.ReadByRid(
-                    winner.rid, choice_.attrs, [&](const storage::RecordRow& row) -> Result<bool> {
-                        QUERN_TRY(FillRow(*view_, choice_, row.cells, vector, table_));
-                        return true;
-                    }));
-        }
-        return there ? Status()
-                     : Status::Error(Code::kCorrupt, "record %s has no row",
-                                     winner.key.ToString().c_str());
+        return SearchResult(
+                   database_, *view_, request_, choice_,
+                   [this](double distance) { return ScoreOf(static_cast<float>(distance)); },
+                   table_, &work_)
+            .Fill(snapshot_, &winners);
     }
 
     Database* database_;
@@ -678,7 +440,7 @@ private:
     size_t query_count_ = 0;
     Bytes vectors_;
     std::vector<dense::FlatQuery> queries_;
-    std::vector<Candidate> self_;
+    std::vector<RecordPlace> self_;
     std::vector<std::vector<Candidate>> candidates_;
     bool approximate_ = false;
 };
@@ -687,7 +449,24 @@ private:
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
               ResultTable* table) {
-    return Searcher(database, snapshot, request, table).Run();
+    QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view,
+                 snapshot->View(request.collection));
+    const Schema& schema = view->info->schema;
+    const int found = schema.FindField(request.field);
+    if (found < 0) {
+        return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
+                             view->info->name.c_str(), request.field.c_str());
+    }
+    const auto field = static_cast<size_t>(found);
+    if (!request.by_key && request.is_sparse == schema.is_dense(field)) {
+        return Status::Error(Code::kType, "field '%s' is %s, the query has %s vectors",
+                             request.field.c_str(), request.is_sparse ? "dense" : "sparse",
+                             request.is_sparse ? "sparse" : "dense");
+    }
+    const Status status = schema.is_dense(field)
+                              ? Searcher(database, snapshot, view, request, field, table).Run()
+                              : SearchSparse(database, snapshot, view, request, field, table);
+    return InCollection(*view->info, status);
 }
 
 }  // namespace quern

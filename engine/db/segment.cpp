@@ -131,25 +131,7 @@ Result<SegmentField*> Segment::FieldShape(storage::Connection* connection, const
             return Status::Error(Code::kCorrupt, "%s: vectors of the wrong size",
                                  field->vectors->Name().c_str());
         }
-        if (const storage::PartInfo* presence = info_.Find(storage::PartKind::kPresence, def.id)) {
-            if (presence->item_bytes != 1 || presence->items != (info_.items + 7) / 8) {
-                return Status::Error(Code::kCorrupt, "%s: wrong size", presence->Name().c_str());
-            }
-            Bytes bits(static_cast<size_t>(presence->items), '\0');
-            QUERN_TRY(ReadPart(connection, *presence, bits.data(), nullptr));
-            for (size_t i = 0; i < item_count(); i++) {
-                if (static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) {
-                    field->records.push_back(static_cast<uint32_t>(i));
-                }
-            }
-            if (field->records.size() != field->vectors->items) {
-                return Status::Error(Code::kCorrupt, "%s: does not fit the vectors",
-                                     presence->Name().c_str());
-            }
-        } else if (field->vectors->items != info_.items) {
-            return Status::Error(Code::kCorrupt, "%s: fewer vectors than records",
-                                 field->vectors->Name().c_str());
-        }
+        QUERN_TRY(ReadPresence(connection, info_, def.id, field->vectors->items, &field->records));
     }
     if (field->vectors != nullptr) {
         const IndexOptions options = IndexOptions::Of(def);
@@ -350,6 +332,29 @@ Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDe
     QUERN_ASSIGN(const Bytes* const bytes, cache->Get(connection, *field->vectors, chunk));
     return BytesView(*bytes).substr((*vector % field->vectors->chunk_items) * def.row_bytes(),
                                     def.row_bytes());
+}
+
+Result<const SparseColumn*> Segment::Sparse(storage::Connection* connection, const SparseDef& def,
+                                            bool whole, Work* work) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_ptr<SparseColumn>& column = sparse_[def.id];
+    if (column == nullptr) {
+        QUERN_ASSIGN(column, SparseColumn::Open(connection, info_, def));
+    }
+    if (whole && !column->resident() && budget_->Allows(column->memory_bytes())) {
+        QUERN_TRY(column->LoadAll(connection, *budget_, work));
+    }
+    return static_cast<const SparseColumn*>(column.get());
+}
+
+Result<BytesView> Segment::Value(storage::Connection* connection, const Schema& schema,
+                                 size_t field, uint32_t record, ChunkCache* cache) {
+    if (schema.is_dense(field)) {
+        return Vector(connection, schema.dense[field], record, cache);
+    }
+    QUERN_ASSIGN(const SparseColumn* const column,
+                 Sparse(connection, schema.sparse_field(field), false, nullptr));
+    return column->Value(connection, record, cache);
 }
 
 Segment::KnownKeys::KnownKeys(size_t count, std::shared_ptr<MemoryCounter> c)

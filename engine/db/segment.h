@@ -18,6 +18,7 @@
 #include "engine/db/fine_vectors.h"
 #include "engine/db/index_options.h"
 #include "engine/db/list_cells.h"
+#include "engine/db/sparse_column.h"
 #include "engine/dense/graph_index.h"
 #include "storage/base/buffer.h"
 #include "storage/base/schema.h"
@@ -78,6 +79,8 @@ public:
     // The decoded chunk; valid until the next call.
     Result<const Bytes*> Get(storage::Connection* connection, const storage::PartInfo& part,
                              size_t chunk);
+    // Room for a value that had to be put together from several places.
+    Bytes* assembled() { return &assembled_; }
 
 private:
     struct Slot {
@@ -89,6 +92,7 @@ private:
     size_t slot_count_;
     std::vector<Slot> slots_;
     uint64_t clock_ = 0;
+    Bytes assembled_;
 };
 
 // The part that keeps one array of a graph index.
@@ -120,6 +124,13 @@ public:
     // Elements of the vector of a record; no data when absent. Valid until the cache is used again.
     Result<BytesView> Vector(storage::Connection* connection, const DenseDef& def, uint32_t record,
                              ChunkCache* cache);
+    // The values of a sparse field, in memory if they fit (whole) or as they are.
+    Result<const SparseColumn*> Sparse(storage::Connection* connection, const SparseDef& def,
+                                       bool whole, Work* work);
+    // The value of a record in a field of any kind, by its number in the schema; otherwise as
+    // Vector.
+    Result<BytesView> Value(storage::Connection* connection, const Schema& schema, size_t field,
+                            uint32_t record, ChunkCache* cache);
     // The index of a field, loaded on first use: a graph or lists. NULL when there is none, when
     // memory does not allow it, or when it is damaged: then searches are exact.
     struct IndexState {
@@ -177,6 +188,7 @@ private:
         by_row_id_;  // record numbers in row id order; empty when that is the identity
     bool row_ids_ascending_ = false;
     std::map<uint32_t, std::unique_ptr<SegmentField>> fields_;
+    std::map<uint32_t, std::unique_ptr<SparseColumn>> sparse_;
     struct KnownKeys {
         explicit KnownKeys(size_t count, std::shared_ptr<MemoryCounter> counter);
         ~KnownKeys();

@@ -23,7 +23,7 @@ Status SegmentBuffer::Decode(const Item& item, std::vector<BytesView>* vectors) 
     std::vector<storage::VectorRef> present;
     QUERN_TRY(storage::DecodeVectors(info_->schema,
                                      BytesView(blobs_).substr(item.start, item.bytes), &present));
-    vectors->assign(info_->schema.dense.size(), BytesView());
+    vectors->assign(info_->schema.field_count(), BytesView());
     for (const storage::VectorRef& vector : present) {
         (*vectors)[vector.field] = vector.bytes;
     }

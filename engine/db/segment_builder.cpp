@@ -2,6 +2,7 @@
 
 #include "engine/db/index_options.h"
 #include "engine/kernels/distance.h"
+#include "storage/sparse_value.h"
 
 namespace quern {
 
@@ -29,42 +30,71 @@ Result<SegmentBuilder> SegmentBuilder::Create(storage::Connection* connection, i
     builder.schema_ = &schema;
     builder.generation_ = generation;
     builder.effort_ = effort;
-    builder.fields_.resize(schema.dense.size());
+    builder.fields_.resize(schema.field_count());
     QUERN_ASSIGN(builder.id_, storage::CreateSegment(connection, collection, owner));
     QUERN_ASSIGN(builder.row_ids_, PartWriter::Create(connection, builder.id_, 0, PartKind::kRowIds,
                                                       8, 8, generation, storage::Effort::kBest));
     return builder;
 }
 
-Status SegmentBuilder::Add(int64_t rid, const std::vector<BytesView>& vectors) {
+Status SegmentBuilder::AddVector(const DenseDef& def, BytesView vector, Field* field) {
+    if (!field->writer) {
+        QUERN_ASSIGN(field->writer,
+                     PartWriter::Create(connection_, id_, def.id, PartKind::kVectors,
+                                        static_cast<uint32_t>(def.row_bytes()),
+                                        ElementBytes(def.element), generation_, effort_));
+        if (expected_records_ > 0 && IndexOptions::Of(def).index != IndexChoice::kNone) {
+            field->writer->ShapeForLooks(expected_records_);
+        }
+    }
+    QUERN_TRY(field->writer->Append(vector.data(), 1));
+    if (def.metric == Metric::kCosine) {
+        float norm = 0;
+        kernels::InverseNorms(def.element, vector.data(), 1, def.dim, &norm);
+        field->inverse_norms.push_back(norm);
+    }
+    return {};
+}
+
+Status SegmentBuilder::AddSparse(const SparseDef& def, BytesView value, Field* field) {
+    if (!field->sparse) {
+        const auto create = [&](PartKind kind) {
+            return PartWriter::Create(connection_, id_, def.id, kind, 4, 4, generation_, effort_);
+        };
+        SparseParts parts;
+        QUERN_ASSIGN(parts.lengths, create(PartKind::kSparseLengths));
+        QUERN_ASSIGN(parts.gaps, create(PartKind::kSparseGaps));
+        QUERN_ASSIGN(parts.weights, create(PartKind::kSparseWeights));
+        field->sparse = std::move(parts);
+    }
+    const auto count = static_cast<uint32_t>(storage::SparseEntries(value));
+    // The value may stand anywhere.
+    std::vector<uint32_t> dimensions(count);
+    std::vector<uint32_t> gaps(count);
+    if (count > 0) {
+        std::memcpy(dimensions.data(), value.data(), size_t{count} * 4);
+    }
+    storage::SparseGaps(dimensions.data(), count, gaps.data());
+    QUERN_TRY(field->sparse->lengths.Append(&count, 1));
+    QUERN_TRY(field->sparse->gaps.Append(gaps.data(), count));
+    return field->sparse->weights.Append(value.data() + size_t{count} * 4, count);
+}
+
+Status SegmentBuilder::Add(int64_t rid, const std::vector<BytesView>& values) {
     QUERN_TRY(row_ids_->Append(&rid, 1));
     for (size_t f = 0; f < fields_.size(); f++) {
         Field& field = fields_[f];
         if (items_ % 8 == 0) {
             field.present.push_back('\0');
         }
-        if (vectors[f].data() == nullptr) {
+        if (values[f].data() == nullptr) {
             continue;
-        }
-        const DenseDef& def = schema_->dense[f];
-        if (!field.writer) {
-            QUERN_ASSIGN(field.writer,
-                         PartWriter::Create(connection_, id_, def.id, PartKind::kVectors,
-                                            static_cast<uint32_t>(def.row_bytes()),
-                                            ElementBytes(def.element), generation_, effort_));
-            if (expected_records_ > 0 && IndexOptions::Of(def).index != IndexChoice::kNone) {
-                field.writer->ShapeForLooks(expected_records_);
-            }
         }
         field.present.back() =
             static_cast<char>(static_cast<uint8_t>(field.present.back()) | (1u << (items_ % 8)));
         field.count++;
-        QUERN_TRY(field.writer->Append(vectors[f].data(), 1));
-        if (def.metric == Metric::kCosine) {
-            float norm = 0;
-            kernels::InverseNorms(def.element, vectors[f].data(), 1, def.dim, &norm);
-            field.inverse_norms.push_back(norm);
-        }
+        QUERN_TRY(schema_->is_dense(f) ? AddVector(schema_->dense[f], values[f], &field)
+                                       : AddSparse(schema_->sparse_field(f), values[f], &field));
     }
     items_++;
     return {};
@@ -74,11 +104,17 @@ Status SegmentBuilder::Finish() {
     QUERN_TRY(row_ids_->Finish());
     for (size_t f = 0; f < fields_.size(); f++) {
         Field& field = fields_[f];
-        if (!field.writer) {
+        if (field.count == 0) {
             continue;
         }
-        const uint32_t id = schema_->dense[f].id;
-        QUERN_TRY(field.writer->Finish());
+        const uint32_t id = schema_->field_id(f);
+        if (field.writer) {
+            QUERN_TRY(field.writer->Finish());
+        } else {
+            QUERN_TRY(field.sparse->lengths.Finish());
+            QUERN_TRY(field.sparse->gaps.Finish());
+            QUERN_TRY(field.sparse->weights.Finish());
+        }
         if (field.count < items_) {
             QUERN_ASSIGN(PartWriter presence,
                          PartWriter::Create(connection_, id_, id, PartKind::kPresence, 1, 1,
@@ -101,6 +137,9 @@ uint64_t SegmentBuilder::bytes_written() const {
     uint64_t sum = row_ids_->bytes_written();
     for (const Field& field : fields_) {
         sum += field.writer ? field.writer->bytes_written() : 0;
+        sum += field.sparse
+                   ? field.sparse->gaps.bytes_written() + field.sparse->weights.bytes_written()
+                   : 0;
     }
     return sum;
 }

@@ -1,5 +1,5 @@
 // Writes a segment, record by record in key order, through the connection of whatever write
-// transaction is open. Confined; memory: one chunk a part, and five bytes a record.
+// transaction is open. Confined; memory: one chunk a part, and about five bytes a record.
 #pragma once
 
 #include <memory>
@@ -19,8 +19,8 @@ public:
     // At most so many records will come. Vectors of fields that ask for an index then get chunks
     // that suit looks at single ones. Before the first Add.
     void ShapeForLooks(uint64_t expected_records) { expected_records_ = expected_records; }
-    // vectors: one per field of the schema; no data where the record has none.
-    Status Add(int64_t rid, const std::vector<BytesView>& vectors);
+    // values: one per field of the schema; no data where the record has none.
+    Status Add(int64_t rid, const std::vector<BytesView>& values);
     // Writes what is pending and the directories. The segment is still invisible.
     Status Finish();
     // Makes it live. `mark` is remembered with it: "best" when it was written with all effort.
@@ -31,12 +31,20 @@ public:
     uint64_t bytes_written() const;
 
 private:
+    struct SparseParts {
+        storage::PartWriter lengths;
+        storage::PartWriter gaps;
+        storage::PartWriter weights;
+    };
     struct Field {
-        std::optional<storage::PartWriter> writer;
-        Bytes present;  // one bit per record
+        std::optional<SparseParts> sparse;
+        std::optional<storage::PartWriter> writer;  // dense
+        Bytes present;                              // one bit per record
         uint64_t count = 0;
         std::vector<float> inverse_norms;
     };
+    Status AddVector(const DenseDef& def, BytesView vector, Field* field);
+    Status AddSparse(const SparseDef& def, BytesView value, Field* field);
     storage::Connection* connection_ = nullptr;
     const Schema* schema_ = nullptr;
     int64_t id_ = 0;

@@ -273,8 +273,8 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
     std::vector<Cell> cells(schema.attrs.size());
     std::vector<std::string> kept(
         schema.attrs.size());  // texts of the old version of an updated record
-    std::vector<BytesView> vectors(schema.dense.size());
-    std::vector<std::string> kept_vectors(schema.dense.size());
+    std::vector<BytesView> vectors(schema.field_count());
+    std::vector<std::string> kept_vectors(schema.field_count());
     std::vector<storage::VectorRef> present_vectors;
     std::vector<BytesView> buffered_vectors;
     Bytes blob;
@@ -412,8 +412,8 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
                 for (size_t f = 0; place && f < vectors.size(); f++) {
                     if (!checked.has_field(f)) {
                         QUERN_ASSIGN(const BytesView bytes,
-                                     view->segments[place->segment]->Vector(
-                                         connection, schema.dense[f], place->record, &chunks));
+                                     view->segments[place->segment]->Value(connection, schema, f,
+                                                                           place->record, &chunks));
                         keep_vector(f, bytes);
                     }
                 }
@@ -427,7 +427,7 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
         present_vectors.clear();
         for (size_t f = 0; f < vectors.size(); f++) {
             if (vectors[f].data() != nullptr) {
-                hash += storage::HashVector(rid, schema.dense[f].id, vectors[f]);
+                hash += storage::HashVector(rid, schema.field_id(f), vectors[f]);
                 present_vectors.push_back({f, vectors[f]});
             }
         }

@@ -226,9 +226,7 @@ private:
                 const Status status = storage::ReadChunk(connection, part, c, chunk.data());
                 if (status.code() == Code::kCorrupt) {
                     std::string name = storage::PartKindName(part.kind);
-                    for (const DenseDef& def : schema.dense) {
-                        name += def.id == part.field ? " of " + def.name : "";
-                    }
+                    name += part.field_name.empty() ? "" : " of " + part.field_name;
                     Problem(name_, info.id, name, c, status.message());
                     sound = sound && storage::IsDerived(part.kind);
                 } else {
@@ -302,11 +300,11 @@ private:
             }
             before = key;
             if (sound) {
-                for (const DenseDef& def : schema.dense) {
-                    QUERN_ASSIGN(const BytesView vector,
-                                 segment.Vector(connection, def, r, &chunks));
-                    if (vector.data() != nullptr) {
-                        computed += storage::HashVector(rid, def.id, vector);
+                for (size_t f = 0; f < schema.field_count(); f++) {
+                    QUERN_ASSIGN(const BytesView value,
+                                 segment.Value(connection, schema, f, r, &chunks));
+                    if (value.data() != nullptr) {
+                        computed += storage::HashVector(rid, schema.field_id(f), value);
                     }
                 }
                 if (computed != stored) {
@@ -337,7 +335,7 @@ private:
             QUERN_TRY(storage::DecodeVectors(schema, entry.vectors, &vectors));
             for (const storage::VectorRef& vector : vectors) {
                 computed +=
-                    storage::HashVector(entry.rid, schema.dense[vector.field].id, vector.bytes);
+                    storage::HashVector(entry.rid, schema.field_id(vector.field), vector.bytes);
             }
             if (computed != entry.hash) {
                 Problem(name_, Json(), "log", Json(),

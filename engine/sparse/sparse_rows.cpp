@@ -17,12 +17,14 @@ Status MakeSparseVector(const uint32_t* dimensions, const float* weights, size_t
     for (size_t i = 0; i < count; i++) {
         const float weight = weights == nullptr ? 1.0f : weights[i];
         if (!std::isfinite(weight)) {
-            return Status::Error(Code::kNotFinite, "the weight of dimension %u is not finite",
-                                 dimensions[i]);
+            return Status::Error(Code::kNotFinite,
+                                 "the weight of dimension %u (entry %zu) is not finite",
+                                 dimensions[i], i);
         }
         if (dimensions[i] >= limits.dimensions) {
-            return Status::Error(Code::kDimension, "dimension %u; the field has %llu",
-                                 dimensions[i], static_cast<unsigned long long>(limits.dimensions));
+            return Status::Error(Code::kDimension, "dimension %u (entry %zu); the field has %llu",
+                                 dimensions[i], i,
+                                 static_cast<unsigned long long>(limits.dimensions));
         }
         ascending = ascending && (i == 0 || dimensions[i - 1] < dimensions[i]);
         out->push_back({dimensions[i], weight});
@@ -43,6 +45,27 @@ Status MakeSparseVector(const uint32_t* dimensions, const float* weights, size_t
                               [](const SparseEntry& entry) { return entry.weight == 0.0f; }),
                out->end());
     return {};
+}
+
+bool ScoreVector(const SparseVector& query, const uint32_t* dimensions, const float* weights,
+                 size_t count, double* score) {
+    bool common = false;
+    double sum = 0;
+    size_t at = 0;
+    for (const SparseEntry& entry : query) {
+        while (at < count && dimensions[at] < entry.dimension) {
+            at++;
+        }
+        if (at == count) {
+            break;
+        }
+        if (dimensions[at] == entry.dimension) {
+            common = true;
+            sum += static_cast<double>(entry.weight) * static_cast<double>(weights[at]);
+        }
+    }
+    *score = sum;
+    return common;
 }
 
 void SparseRowList::Append(const SparseVector& vector) {

@@ -37,6 +37,10 @@ struct SparseLimits {
 Status MakeSparseVector(const uint32_t* dimensions, const float* weights, size_t count,
                         const SparseLimits& limits, SparseVector* out);
 
+// The score of one record, as said above. False when it has none.
+bool ScoreVector(const SparseVector& query, const uint32_t* dimensions, const float* weights,
+                 size_t count, double* score);
+
 // Rows in normal form, borrowed: row i has the entries from offsets[i] up to offsets[i + 1].
 struct SparseRows {
     const uint64_t* offsets = nullptr;  // count + 1

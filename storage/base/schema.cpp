@@ -35,17 +35,26 @@ int Schema::FindAttr(std::string_view name) const {
     return -1;
 }
 
-int Schema::FindDense(std::string_view name) const {
-    for (size_t i = 0; i < dense.size(); i++) {
-        if (SameName(dense[i].name, name)) {
-            return static_cast<int>(i);
+int Schema::FindField(std::string_view name) const {
+    for (size_t f = 0; f < field_count(); f++) {
+        if (SameName(field_name(f), name)) {
+            return static_cast<int>(f);
         }
     }
     return -1;
 }
 
+std::string Schema::FieldName(uint32_t id) const {
+    for (size_t f = 0; f < field_count(); f++) {
+        if (field_id(f) == id) {
+            return field_name(f);
+        }
+    }
+    return {};
+}
+
 bool Schema::HasName(std::string_view name) const {
-    return SameName(key_name, name) || FindAttr(name) >= 0 || FindDense(name) >= 0;
+    return SameName(key_name, name) || FindAttr(name) >= 0 || FindField(name) >= 0;
 }
 
 const char* NameProblem(std::string_view name) {

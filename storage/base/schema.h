@@ -44,15 +44,42 @@ struct DenseDef {
     bool operator==(const DenseDef&) const = default;
 };
 
+inline constexpr uint64_t kSparseDimensionsMax = uint64_t{1} << 32;
+inline constexpr size_t kSparseEntriesMax = 65535;  // of one vector
+
+// A field of sparse vectors: pairs of a dimension (u32) and a weight (f32).
+struct SparseDef {
+    uint32_t id = 0;  // shares the id space of attributes
+    std::string name;
+    uint64_t dimensions = kSparseDimensionsMax;  // every dimension is below
+    std::string options = {};                    // see DenseDef
+    bool operator==(const SparseDef&) const = default;
+};
+
 struct Schema {
     std::string key_name = "id";
     KeyType key_type = KeyType::kInt;
     std::vector<AttrDef> attrs;
     std::vector<DenseDef> dense;
+    std::vector<SparseDef> sparse;
     uint32_t next_id = 1;
 
+    // Fields of all kinds have one numbering: the dense ones, then the sparse ones.
+    size_t field_count() const { return dense.size() + sparse.size(); }
+    bool is_dense(size_t field) const { return field < dense.size(); }
+    const SparseDef& sparse_field(size_t field) const { return sparse[field - dense.size()]; }
+    uint32_t field_id(size_t field) const {
+        return is_dense(field) ? dense[field].id : sparse_field(field).id;
+    }
+    const std::string& field_name(size_t field) const {
+        return is_dense(field) ? dense[field].name : sparse_field(field).name;
+    }
+    size_t column_count() const { return attrs.size() + field_count(); }
+
     int FindAttr(std::string_view name) const;   // index, or -1
-    int FindDense(std::string_view name) const;  // index, or -1
+    int FindField(std::string_view name) const;  // number, or -1
+    // Name of the field with this id; empty when there is none.
+    std::string FieldName(uint32_t id) const;
     bool HasName(
         std::string_view name) const;  // key, attribute or field; ASCII case does not count
     bool operator==(const Schema&) const = default;

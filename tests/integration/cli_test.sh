@@ -314,6 +314,25 @@ wait $writer
 expect 0 "30000" "$quern" count busy.quern c
 expect 0 "ok" "$quern" verify busy.quern
 
+section "sparse vectors"
+printf '%s\n' '{"id":"a","vector":{"dims":[9,3],"weights":[0.5,-2]},"t":"x"}' '{"id":"b","vector":{"3":1.25,"7":4}}' \
+    '{"id":"c","vector":null}' '{"id":"d","vector":{}}' >sparse.jsonl
+expect 0 "imported 4" "$quern" import sparse.quern docs sparse.jsonl --key id --sparse vector:10
+expect 0 "sparse *10 dimensions" "$quern" info sparse.quern
+expect 0 '"key":"b","distance":-2.5},{"key":"a","distance":4}' "$quern" search sparse.quern docs --vector '{"dims":[3],"weights":[2]}' --json
+expect 0 '"of":"a","hits":[{"key":"b","distance":2.5}' "$quern" search sparse.quern docs --key a --json
+expect 2 "not a dimension" "$quern" search sparse.quern docs --vector '{"dims":[10]}'
+expect 0 "1 segment" "$quern" optimize sparse.quern
+expect 0 "" "$quern" export sparse.quern docs sparse1.jsonl
+expect 0 '"vector":{"dims":[3,9],"weights":[-2,0.5]}' cat sparse1.jsonl
+expect 0 "imported 4" "$quern" import sparse.quern again sparse1.jsonl --key id --sparse vector
+expect 0 "" "$quern" export sparse.quern again sparse2.jsonl
+same sparse1.jsonl sparse2.jsonl
+expect 1 "twice" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"3":1,"3":2}}'
+expect 1 "column 'vector': '10' is not a dimension" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"10":1}}'
+expect 1 "not a finite number" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"1":"x"}}'
+expect 0 "ok" "$quern" verify sparse.quern
+
 if [ -e "$data/sift500k/base.bvecs.zst" ]; then
     section "real vectors: SIFT"
     sift=$data/sift500k

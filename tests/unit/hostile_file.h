@@ -105,6 +105,8 @@ public:
         return text;
     }
 
+    const std::string& path() const { return path_; }
+
     quern_db* db = nullptr;
     quern_error err = QUERN_ERROR_INIT;
 

@@ -18,11 +18,15 @@
 namespace {
 
 constexpr size_t kDim = 5;
+constexpr size_t kSparseDims = 12;
+
+using SparseVector = std::map<uint32_t, float>;
 
 struct Record {
     std::optional<int64_t> year;
     std::optional<std::string> title;
     std::optional<std::vector<float>> emb;
+    std::optional<SparseVector> terms;
     bool operator==(const Record&) const = default;
 };
 
@@ -35,6 +39,7 @@ public:
         quern_schema_attr(schema, "year", QUERN_INT, nullptr);
         quern_schema_attr(schema, "title", QUERN_TEXT, nullptr);
         quern_schema_dense(schema, "emb", kDim, QUERN_L2, nullptr);
+        quern_schema_sparse(schema, "terms", "dims=12");
         Ok(quern_create(db_, "docs", schema, &err_));
         quern_schema_free(schema);
     }
@@ -62,7 +67,10 @@ public:
                     Ok(quern_vacuum(db_, &err_));
                 }
                 break;
-            default: Search(); break;
+            default:
+                Search();
+                SearchSparse();
+                break;
         }
     }
 
@@ -117,6 +125,30 @@ private:
         return vector;
     }
 
+    SparseVector RandomSparse() {
+        SparseVector vector;
+        for (size_t n = Random(5); n > 0; n--) {
+            const float weight = static_cast<float>(Random(4)) - 1;  // many ties
+            vector[static_cast<uint32_t>(Random(kSparseDims))] = weight == 0 ? 0.5f : weight;
+        }
+        return vector;
+    }
+    // Rows as arrays, each in a random order.
+    struct Rows {
+        std::vector<size_t> offsets{0};
+        std::vector<uint32_t> dims;
+        std::vector<float> weights;
+    };
+    void AddRow(const SparseVector& vector, Rows* rows) {
+        std::vector<std::pair<uint32_t, float>> entries(vector.begin(), vector.end());
+        std::shuffle(entries.begin(), entries.end(), random_);
+        for (const auto& [dimension, weight] : entries) {
+            rows->dims.push_back(dimension);
+            rows->weights.push_back(weight);
+        }
+        rows->offsets.push_back(rows->dims.size());
+    }
+
     static Record Take(quern_result* rows, size_t row) {
         Record record;
         if (quern_result_type(rows, row, 0) != 0) {
@@ -129,6 +161,14 @@ private:
         if (const void* vector = quern_result_dense(rows, row, 2, &dim)) {
             record.emb.emplace(kDim);
             std::memcpy(record.emb->data(), vector, kDim * sizeof(float));
+        }
+        const float* weights = nullptr;
+        size_t entries = 0;
+        if (const uint32_t* dims = quern_result_sparse(rows, row, 3, &weights, &entries)) {
+            record.terms.emplace();
+            for (size_t i = 0; i < entries; i++) {
+                record.terms->emplace(dims[i], weights[i]);
+            }
         }
         return record;
     }
@@ -153,6 +193,10 @@ private:
         }
         const bool set_year = kind != Kind::kUpdate || Random(2) == 0;
         const bool set_emb = kind != Kind::kUpdate || Random(3) == 0;
+        const bool set_terms = kind != Kind::kUpdate || Random(3) == 0;
+        std::vector<SparseVector> terms;
+        std::vector<uint8_t> terms_valid;
+        Rows rows;
         std::vector<const char*> key_pointers;
         std::vector<int64_t> years;
         std::vector<uint8_t> year_valid;
@@ -168,6 +212,9 @@ private:
             const std::vector<float> vector = RandomVector();
             matrix.insert(matrix.end(), vector.begin(), vector.end());
             emb_valid.push_back(Random(6) != 0);
+            terms.push_back(RandomSparse());
+            AddRow(terms.back(), &rows);
+            terms_valid.push_back(Random(6) != 0);
         }
         for (size_t i = 0; i < keys.size(); i++) {
             title_pointers.push_back(titles[i].c_str());
@@ -182,6 +229,10 @@ private:
         }
         if (set_emb) {
             quern_batch_dense(batch, "emb", matrix.data(), kDim, emb_valid.data());
+        }
+        if (set_terms) {
+            quern_batch_sparse(batch, "terms", rows.offsets.data(), rows.dims.data(),
+                               rows.weights.data(), terms_valid.data());
         }
         quern_txn* txn = nullptr;
         const size_t mode = Random(4);  // own transaction, committed, rolled back
@@ -233,6 +284,9 @@ private:
                 if (set_year) {
                     record.year = year_valid[i] ? std::optional<int64_t>(years[i]) : std::nullopt;
                 }
+                if (set_terms) {
+                    record.terms = terms_valid[i] ? std::optional(terms[i]) : std::nullopt;
+                }
                 if (set_emb) {
                     record.emb.reset();
                     if (emb_valid[i]) {
@@ -282,6 +336,58 @@ private:
                 REQUIRE(quern_result_key_text(rows, first + i) == nearest[i].second);
                 REQUIRE(quern_result_distance(rows, first + i) == nearest[i].first);
                 REQUIRE(Take(rows, first + i) == model_.at(nearest[i].second));
+            }
+        }
+        quern_result_free(rows);
+        quern_query_free(query);
+    }
+
+    // Exact scores in double precision; only records with a dimension of the query; ties by key.
+    void SearchSparse() {
+        const size_t n = 1 + Random(5);
+        const size_t k = 1 + Random(30);
+        const bool bounded = Random(4) == 0;
+        std::vector<SparseVector> queries;
+        Rows arrays;
+        for (size_t i = 0; i < n; i++) {
+            queries.push_back(RandomSparse());
+            AddRow(queries.back(), &arrays);
+        }
+        quern_query* query = quern_query_new(db_, "docs");
+        quern_query_sparse(query, "terms", arrays.offsets.data(), arrays.dims.data(),
+                           arrays.weights.data(), n);
+        quern_query_limit(query, bounded ? 0 : k);
+        if (bounded) {
+            quern_query_min_score(query, 1.0);
+        }
+        quern_query_columns(query, "*");
+        quern_result* rows = nullptr;
+        Ok(quern_search(query, &rows, &err_));
+        REQUIRE(quern_result_queries(rows) == n);
+        for (size_t q = 0; q < n; q++) {
+            std::vector<std::pair<double, std::string>> best;
+            for (const auto& [key, record] : model_) {
+                double score = 0;
+                bool common = false;
+                for (const auto& [dimension, weight] : queries[q]) {
+                    if (record.terms && record.terms->count(dimension) != 0) {
+                        common = true;
+                        score += static_cast<double>(weight) *
+                                 static_cast<double>(record.terms->at(dimension));
+                    }
+                }
+                if (common && (!bounded || score >= 1.0)) {
+                    best.emplace_back(-score, key);
+                }
+            }
+            std::sort(best.begin(), best.end());
+            best.resize(bounded ? best.size() : std::min(best.size(), k));
+            const size_t first = quern_result_offset(rows, q);
+            REQUIRE(quern_result_offset(rows, q + 1) - first == best.size());
+            for (size_t i = 0; i < best.size(); i++) {
+                REQUIRE(quern_result_key_text(rows, first + i) == best[i].second);
+                REQUIRE(static_cast<double>(quern_result_score(rows, first + i)) == -best[i].first);
+                REQUIRE(Take(rows, first + i) == model_.at(best[i].second));
             }
         }
         quern_result_free(rows);

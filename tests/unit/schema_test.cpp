@@ -101,8 +101,8 @@ TEST_CASE("a schema finds its columns by name", "[schema]") {
     schema.dense.push_back(field);
     CHECK(schema.FindAttr("TITLE") == 1);
     CHECK(schema.FindAttr("emb") == -1);
-    CHECK(schema.FindDense("Emb") == 0);
-    CHECK(schema.FindDense("year") == -1);
+    CHECK(schema.FindField("Emb") == 0);
+    CHECK(schema.FindField("year") == -1);
     CHECK(schema.HasName("ID"));  // the key
     CHECK(schema.HasName("year"));
     CHECK(schema.HasName("emb"));

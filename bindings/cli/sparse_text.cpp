@@ -1,0 +1,136 @@
+#include "sparse_text.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "float_codes.h"
+
+namespace quern::shell {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kEntriesMax = 65535;  // the engine's limit
+constexpr const char* kWanted =
+    "is not a sparse vector: wanted {\"dims\":[...],\"weights\":[...]} or {\"dimension\":weight, "
+    "...}";
+
+// The text as an object. A name that is there twice is an error, not the last one's value.
+bool ParseObject(const std::string& text, Json* object, std::string* problem) {
+    std::set<std::string> names;
+    std::string twice;
+    const Json::parser_callback_t look = [&](int depth, Json::parse_event_t event, Json& parsed) {
+        if (event == Json::parse_event_t::key && depth == 1 &&
+            !names.insert(parsed.get<std::string>()).second) {
+            twice = parsed.get<std::string>();
+        }
+        return true;
+    };
+    *object = Json::parse(text, look, false);
+    if (!twice.empty()) {
+        *problem = "'" + twice.substr(0, 40) + "' is there twice";
+        return false;
+    }
+    if (!object->is_object()) {
+        *problem = Quoted(text) + " " + kWanted;
+        return false;
+    }
+    return true;
+}
+
+bool AddEntry(const std::string& dimension, const Json& weight, uint64_t dims,
+              SparseEntries* entries, std::string* problem) {
+    int64_t number = 0;
+    if (!ParseInt(dimension, &number) || number < 0 || static_cast<uint64_t>(number) >= dims) {
+        *problem = "'" + dimension.substr(0, 40) + "' is not a dimension of the field (0 to " +
+                   std::to_string(dims - 1) + ")";
+        return false;
+    }
+    const float value = weight.is_number() ? weight.get<float>() : NAN;
+    if (!std::isfinite(value)) {
+        *problem = "the weight of dimension " + dimension + " is not a finite number";
+        return false;
+    }
+    entries->dims.push_back(static_cast<uint32_t>(number));
+    entries->weights.push_back(value);
+    return true;
+}
+
+bool TakeLists(const Json& object, uint64_t dims, SparseEntries* entries, std::string* problem) {
+    const Json& list = object["dims"];
+    const auto weights = object.find("weights");
+    if (weights != object.end() && (!weights->is_array() || weights->size() != list.size())) {
+        *problem = "\"weights\" is not an array as long as \"dims\"";
+        return false;
+    }
+    for (size_t i = 0; i < list.size(); i++) {
+        if (!AddEntry(list[i].dump(-1, ' ', false, Json::error_handler_t::replace),
+                      weights == object.end() ? Json(1) : (*weights)[i], dims, entries, problem)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool TakeObject(const Json& object, uint64_t dims, SparseEntries* entries, std::string* problem) {
+    const auto list = object.find("dims");
+    if (list != object.end() && list->is_array()) {
+        return TakeLists(object, dims, entries, problem);
+    }
+    for (const auto& [name, weight] : object.items()) {
+        if (!AddEntry(name, weight, dims, entries, problem)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+void SparseEntries::Clear() {
+    present = false;
+    dims.clear();
+    weights.clear();
+}
+
+bool ConvertSparse(const Value& from, uint64_t dims, SparseEntries* entries, std::string* problem) {
+    entries->Clear();
+    if (from.kind == Value::Kind::kNull) {
+        return true;
+    }
+    Json object;
+    if (!ParseObject(from.text, &object, problem) || !TakeObject(object, dims, entries, problem)) {
+        return false;
+    }
+    entries->present = true;
+    if (entries->dims.size() > kEntriesMax) {
+        *problem = std::to_string(entries->dims.size()) + " entries, the limit is " +
+                   std::to_string(kEntriesMax);
+        return false;
+    }
+    std::vector<uint32_t> sorted = entries->dims;
+    std::sort(sorted.begin(), sorted.end());
+    const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+    if (twice != sorted.end()) {
+        *problem = "dimension " + std::to_string(*twice) + " is there twice";
+        return false;
+    }
+    return true;
+}
+
+std::string SparseJson(const uint32_t* dims, const float* weights, size_t count) {
+    std::string json = "{\"dims\":[";
+    for (size_t i = 0; i < count; i++) {
+        json += (i > 0 ? "," : "") + std::to_string(dims[i]);
+    }
+    json += "],\"weights\":[";
+    for (size_t i = 0; i < count; i++) {
+        json += i > 0 ? "," : "";
+        AppendFloat(weights[i], &json);
+    }
+    return json + "]}";
+}
+
+}  // namespace quern::shell

@@ -1,0 +1,217 @@
+#include "engine/db/sparse_column.h"
+
+#include <algorithm>
+
+#include "engine/db/segment.h"
+#include "storage/sparse_value.h"
+
+namespace quern {
+
+using storage::PartInfo;
+using storage::PartKind;
+
+Status ReadPresence(storage::Connection* connection, const storage::SegmentInfo& segment,
+                    uint32_t field, uint64_t expected, std::vector<uint32_t>* records) {
+    records->clear();
+    const PartInfo* presence = segment.Find(PartKind::kPresence, field);
+    if (presence == nullptr) {
+        return expected == segment.items
+                   ? Status()
+                   : Status::Error(Code::kCorrupt,
+                                   "segment %lld: field %u has fewer values than "
+                                   "records",
+                                   static_cast<long long>(segment.id), field);
+    }
+    if (presence->item_bytes != 1 || presence->items != (segment.items + 7) / 8) {
+        return Status::Error(Code::kCorrupt, "%s: wrong size", presence->Name().c_str());
+    }
+    Bytes bits(static_cast<size_t>(presence->items), '\0');
+    QUERN_TRY(ReadPart(connection, *presence, bits.data(), nullptr));
+    for (size_t i = 0; i < segment.items; i++) {
+        if (static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) {
+            records->push_back(static_cast<uint32_t>(i));
+        }
+    }
+    if (records->size() != expected) {
+        return Status::Error(Code::kCorrupt, "%s: does not fit the values",
+                             presence->Name().c_str());
+    }
+    return {};
+}
+
+Result<std::unique_ptr<SparseColumn>> SparseColumn::Open(storage::Connection* connection,
+                                                         const storage::SegmentInfo& segment,
+                                                         const SparseDef& def) {
+    std::unique_ptr<SparseColumn> column(new SparseColumn());
+    column->dimension_limit_ = def.dimensions;
+    const PartInfo* lengths = segment.Find(PartKind::kSparseLengths, def.id);
+    if (lengths == nullptr) {
+        return column;
+    }
+    if (lengths->item_bytes != 4) {
+        return Status::Error(Code::kCorrupt, "%s: wrong size", lengths->Name().c_str());
+    }
+    QUERN_TRY(ReadPresence(connection, segment, def.id, lengths->items, &column->records_));
+    std::vector<uint32_t> values(static_cast<size_t>(lengths->items));
+    QUERN_TRY(ReadPart(connection, *lengths, reinterpret_cast<char*>(values.data()), nullptr));
+    column->offsets_.reserve(values.size() + 1);
+    for (const uint32_t length : values) {
+        if (length > kSparseEntriesMax) {
+            return Status::Error(Code::kCorrupt, "%s: an impossible length",
+                                 lengths->Name().c_str());
+        }
+        column->offsets_.push_back(column->offsets_.back() + length);
+    }
+    column->gaps_ = segment.Find(PartKind::kSparseGaps, def.id);
+    column->weights_ = segment.Find(PartKind::kSparseWeights, def.id);
+    for (const PartInfo* part : {column->gaps_, column->weights_}) {
+        const uint64_t items = part == nullptr ? 0 : part->items;
+        if (items != column->entries() || (part != nullptr && part->item_bytes != 4)) {
+            return Status::Error(Code::kCorrupt, "%s: other entries than these are there",
+                                 lengths->Name().c_str());
+        }
+    }
+    return column;
+}
+
+Status SparseColumn::Finish(size_t first, size_t end, uint32_t* gaps, const float* weights) const {
+    uint64_t at = 0;
+    for (size_t v = first; v < end; v++) {
+        const auto count = static_cast<size_t>(offsets_[v + 1] - offsets_[v]);
+        if (!storage::SparseDimensions(gaps + at, count, dimension_limit_)) {
+            return Status::Error(Code::kCorrupt, "%s: vector %zu has impossible dimensions",
+                                 gaps_->Name().c_str(), v);
+        }
+        if (!storage::AreSparseWeights(weights + at, count)) {
+            return Status::Error(Code::kCorrupt, "%s: vector %zu has impossible weights",
+                                 weights_->Name().c_str(), v);
+        }
+        at += count;
+    }
+    return {};
+}
+
+Status SparseColumn::LoadAll(storage::Connection* connection, const MemoryBudget& budget,
+                             Work* work) {
+    if (resident() || entries() == 0) {
+        resident_.store(true, std::memory_order_release);
+        return {};
+    }
+    const auto bytes = static_cast<size_t>(entries()) * 4;
+    Buffer dimensions(bytes, budget.vectors);
+    Buffer weights(bytes, budget.vectors);
+    QUERN_TRY(storage::ReadChunks(connection, *gaps_, 0, gaps_->chunks.size(), budget.threads,
+                                  dimensions.data()));
+    QUERN_TRY(work->Check("load", entries(), 2 * entries()));
+    QUERN_TRY(storage::ReadChunks(connection, *weights_, 0, weights_->chunks.size(), budget.threads,
+                                  weights.data()));
+    QUERN_TRY(Finish(0, count(), reinterpret_cast<uint32_t*>(dimensions.data()),
+                     reinterpret_cast<const float*>(weights.data())));
+    dimensions_buffer_ = std::move(dimensions);
+    weights_buffer_ = std::move(weights);
+    resident_.store(true, std::memory_order_release);
+    return {};
+}
+
+SparsePiece SparseColumn::Resident(size_t first, size_t end) const {
+    return {first, end - first, offsets_.data() + first,
+            reinterpret_cast<const uint32_t*>(dimensions_buffer_.data()) + offsets_[first],
+            reinterpret_cast<const float*>(weights_buffer_.data()) + offsets_[first]};
+}
+
+size_t SparseColumn::EndOfPiece(size_t first, uint64_t entries) const {
+    const auto end = std::upper_bound(offsets_.begin() + static_cast<ptrdiff_t>(first),
+                                      offsets_.end(), offsets_[first] + entries);
+    return std::clamp<size_t>(static_cast<size_t>(end - offsets_.begin()) - 1, first + 1, count());
+}
+
+Status SparseColumn::ReadEntries(storage::Connection* connection, const PartInfo& part,
+                                 uint64_t first, uint64_t end, int threads, Bytes* chunks,
+                                 char* out) const {
+    if (first == end) {
+        return {};
+    }
+    const auto first_chunk = static_cast<size_t>(first / part.chunk_items);
+    const auto last_chunk = static_cast<size_t>((end - 1) / part.chunk_items) + 1;
+    const uint64_t start = uint64_t{first_chunk} * part.chunk_items;
+    const uint64_t stop = std::min<uint64_t>(uint64_t{last_chunk} * part.chunk_items, part.items);
+    chunks->resize(static_cast<size_t>(stop - start) * 4);
+    QUERN_TRY(
+        storage::ReadChunks(connection, part, first_chunk, last_chunk, threads, chunks->data()));
+    std::memcpy(out, chunks->data() + (first - start) * 4, static_cast<size_t>(end - first) * 4);
+    return {};
+}
+
+Result<SparsePiece> SparseColumn::Read(storage::Connection* connection, size_t first, size_t end,
+                                       int threads, SparseSpace* space) const {
+    const auto count = static_cast<size_t>(offsets_[end] - offsets_[first]);
+    space->dimensions.resize(count);
+    space->weights.resize(count);
+    if (count > 0) {
+        QUERN_TRY(ReadEntries(connection, *gaps_, offsets_[first], offsets_[end], threads,
+                              &space->chunks, reinterpret_cast<char*>(space->dimensions.data())));
+        QUERN_TRY(ReadEntries(connection, *weights_, offsets_[first], offsets_[end], threads,
+                              &space->chunks, reinterpret_cast<char*>(space->weights.data())));
+        QUERN_TRY(Finish(first, end, space->dimensions.data(), space->weights.data()));
+    }
+    return SparsePiece{first, end - first, offsets_.data() + first, space->dimensions.data(),
+                       space->weights.data()};
+}
+
+Status SparseColumn::GatherEntries(storage::Connection* connection, const PartInfo& part,
+                                   uint64_t first, size_t count, ChunkCache* cache,
+                                   char* out) const {
+    while (count > 0) {
+        const auto chunk = static_cast<size_t>(first / part.chunk_items);
+        const auto at = static_cast<size_t>(first % part.chunk_items);
+        QUERN_ASSIGN(const Bytes* const bytes, cache->Get(connection, part, chunk));
+        const size_t take = std::min(count, bytes->size() / 4 - at);
+        std::memcpy(out, bytes->data() + at * 4, take * 4);
+        out += take * 4;
+        first += take;
+        count -= take;
+    }
+    return {};
+}
+
+Result<BytesView> SparseColumn::Value(storage::Connection* connection, uint32_t record,
+                                      ChunkCache* cache) const {
+    size_t vector = record;
+    if (!records_.empty()) {
+        const auto found = std::lower_bound(records_.begin(), records_.end(), record);
+        if (found == records_.end() || *found != record) {
+            return BytesView();
+        }
+        vector = static_cast<size_t>(found - records_.begin());
+    }
+    if (vector >= count()) {
+        return BytesView();
+    }
+    const auto entries = static_cast<size_t>(offsets_[vector + 1] - offsets_[vector]);
+    Bytes* const value = cache->assembled();
+    value->resize(entries * storage::kSparseEntryBytes);
+    char* const weights = value->data() + entries * 4;
+    if (resident()) {
+        if (entries > 0) {
+            const SparsePiece piece = Resident(vector, vector + 1);
+            std::memcpy(value->data(), piece.dimensions, entries * 4);
+            std::memcpy(weights, piece.weights, entries * 4);
+        }
+        return BytesView(*value);
+    }
+    if (entries == 0) {
+        return BytesView(*value);
+    }
+    std::vector<uint32_t> gaps(entries);
+    QUERN_TRY(GatherEntries(connection, *gaps_, offsets_[vector], entries, cache,
+                            reinterpret_cast<char*>(gaps.data())));
+    std::vector<float> exact(entries);
+    QUERN_TRY(GatherEntries(connection, *weights_, offsets_[vector], entries, cache,
+                            reinterpret_cast<char*>(exact.data())));
+    QUERN_TRY(Finish(vector, vector + 1, gaps.data(), exact.data()));
+    std::memcpy(value->data(), gaps.data(), entries * 4);
+    std::memcpy(weights, exact.data(), entries * 4);
+    return BytesView(*value);
+}
+
+}  // namespace quern

@@ -1,0 +1,334 @@
+// Exact search of a sparse field: every segment and the log give their candidates, and these are
+// merged by score. Scores are double, and so is the order; only what is handed out is f32.
+#include "engine/db/sparse_searcher.h"
+
+#include <cmath>
+#include <limits>
+
+#include "engine/db/search_result.h"
+#include "engine/sparse/sparse_rows.h"
+#include "engine/sparse/top_hits.h"
+#include "storage/base/parallel.h"
+#include "storage/sparse_value.h"
+
+namespace quern {
+
+namespace {
+
+// A piece of work for one thread should take longer than starting the thread.
+constexpr uint64_t kEntriesPerThread = uint64_t{1} << 20;
+// Vectors that do not fit the memory budget are read in pieces of so many entries.
+constexpr uint64_t kPieceEntries = uint64_t{1} << 17;
+constexpr size_t kRowsPerCheck = 4096;
+
+struct SparseCandidate {
+    double distance = 0;
+    uint32_t source = 0;
+    uint32_t position = 0;
+};
+
+struct SparseQuery {
+    sparse::SparseVector vector;
+    double least = -std::numeric_limits<double>::infinity();  // no lower score is wanted
+};
+
+class SparseSearcher {
+public:
+    SparseSearcher(Database* database, Snapshot* snapshot, const CollectionView& view,
+                   const SearchRequest& request, size_t field, ResultTable* table)
+        : database_(database),
+          snapshot_(snapshot),
+          view_(view),
+          request_(request),
+          field_(field),
+          def_(view.info->schema.sparse_field(field)),
+          table_(table),
+          work_(database->NewWork()) {}
+
+    Status Run() {
+        const Schema& schema = view_.info->schema;
+        QUERN_ASSIGN(choice_, ColumnChoice::Parse(schema, view_.info->name, request_.columns));
+        choice_.Describe(schema, table_);
+        table_->key_type = schema.key_type;
+        QUERN_TRY(TakeQueries());
+        QUERN_TRY(CheckSearchLimits(database_, view_, request_, queries_.size(),
+                                    sizeof(SparseCandidate)));
+        found_.resize(queries_.size());
+        for (size_t s = 0; s < view_.segments.size(); s++) {
+            QUERN_TRY(SearchSegment(s));
+        }
+        QUERN_TRY(SearchLog());
+        table_->flags |= 1u;
+        for (const auto& segment : view_.segments) {
+            table_->flags |= segment->degraded() ? 2u : 0u;
+        }
+        return Collect();
+    }
+
+private:
+    Status TakeQueries() {
+        const size_t count = request_.by_key ? request_.keys.size() : request_.sparse.count;
+        if (count > static_cast<uint64_t>(database_->limits().queries.load())) {
+            return Status::Error(Code::kLimit, "%zu queries, the limit is %lld", count,
+                                 static_cast<long long>(database_->limits().queries.load()));
+        }
+        queries_.resize(count);
+        for (SparseQuery& query : queries_) {
+            query.least = LeastScore();
+        }
+        // A record that looks for itself needs one more candidate.
+        limit_ = request_.limit;
+        if (request_.by_key) {
+            limit_ += !request_.include_self && limit_ > 0 ? 1 : 0;
+            self_.resize(count);
+            return ReadStoredQueries(
+                snapshot_, view_, request_, field_,
+                [&](size_t q, BytesView value, const RecordPlace& place) -> Status {
+                    const size_t entries = storage::SparseEntries(value);
+                    sparse::SparseVector& vector = queries_[q].vector;
+                    vector.resize(entries);
+                    for (size_t i = 0; i < entries; i++) {
+                        std::memcpy(&vector[i].dimension, value.data() + i * 4, 4);
+                        std::memcpy(&vector[i].weight, value.data() + (entries + i) * 4, 4);
+                    }
+                    self_[q] = place;
+                    return {};
+                });
+        }
+        for (size_t q = 0; q < count; q++) {
+            const Status taken =
+                TakeSparseVector(request_.sparse, q, def_.dimensions, &queries_[q].vector);
+            if (!taken.ok()) {
+                return Status(taken).WithContext("query " + std::to_string(q) + " for field '" +
+                                                 def_.name + "'");
+            }
+        }
+        return {};
+    }
+
+    double LeastScore() const {
+        return request_.has_min_score      ? request_.min_score
+               : request_.has_max_distance ? -request_.max_distance
+                                           : -std::numeric_limits<double>::infinity();
+    }
+
+    // What one thread finds in one source.
+    struct Finds {
+        std::vector<sparse::TopHits> top;               // one a query; with a limit
+        std::vector<std::vector<SparseCandidate>> all;  // without
+    };
+    Finds NewFinds() const {
+        Finds finds;
+        if (limit_ > 0) {
+            finds.top.assign(queries_.size(), sparse::TopHits(limit_));
+        } else {
+            finds.all.resize(queries_.size());
+        }
+        return finds;
+    }
+    void Harvest(Finds* finds) {
+        for (size_t q = 0; q < queries_.size(); q++) {
+            if (limit_ == 0) {
+                found_[q].insert(found_[q].end(), finds->all[q].begin(), finds->all[q].end());
+                continue;
+            }
+            for (const sparse::SparseHit& hit : finds->top[q].Take()) {
+                found_[q].push_back({0 - hit.score, hit.source, hit.position});
+            }
+        }
+    }
+
+    // Keeps what can still be in the result, ties at the end included.
+    void Tighten(size_t q) {
+        std::vector<SparseCandidate>& found = found_[q];
+        if (limit_ == 0 || found.size() <= limit_) {
+            return;
+        }
+        std::nth_element(found.begin(), found.begin() + static_cast<ptrdiff_t>(limit_ - 1),
+                         found.end(), [](const SparseCandidate& a, const SparseCandidate& b) {
+                             return a.distance < b.distance;
+                         });
+        const double worst = found[limit_ - 1].distance;
+        std::erase_if(found, [&](const SparseCandidate& c) { return c.distance > worst; });
+        queries_[q].least = std::max(queries_[q].least, -worst);
+    }
+    void TightenAll() {
+        for (size_t q = 0; q < queries_.size(); q++) {
+            Tighten(q);
+        }
+    }
+
+    Status SearchSegment(size_t number) {
+        Segment& segment = *view_.segments[number];
+        const SparseColumn* column = nullptr;
+        CollectionView::Dead dead;
+        QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
+            QUERN_ASSIGN(column, segment.Sparse(connection, def_, true, &work_));
+            QUERN_ASSIGN(dead, view_.DeadOf(connection, number));
+            return {};
+        }));
+        table_->tally.scored += column->count() * queries_.size();
+        const uint64_t* const bits = dead.bits ? dead.bits->data() : nullptr;
+        const auto source = static_cast<uint32_t>(number);
+        QUERN_TRY(column->resident() ? ScanResident(*column, bits, source)
+                                     : ScanStream(*column, bits, source));
+        TightenAll();
+        return {};
+    }
+
+    template <typename Body>
+    Status Read(Body body) {
+        return snapshot_->With(body, &table_->tally.bytes_read);
+    }
+
+    int Threads(uint64_t entries) const {
+        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
+        return static_cast<int>(
+            std::clamp<uint64_t>(entries / kEntriesPerThread, 1, static_cast<uint64_t>(wanted)));
+    }
+
+    Status ScanResident(const SparseColumn& column, const uint64_t* dead, uint32_t source) {
+        const int threads = Threads(column.entries() * queries_.size());
+        const auto pieces = static_cast<size_t>(threads);
+        std::atomic<size_t> next{0};
+        std::mutex mutex;
+        return RunOnThreads(threads, [&](int) -> Status {
+            while (true) {
+                const size_t piece = next.fetch_add(1);
+                if (piece >= pieces) {
+                    return {};
+                }
+                Finds finds = NewFinds();
+                QUERN_TRY(Scan(column,
+                               column.Resident(column.count() * piece / pieces,
+                                               column.count() * (piece + 1) / pieces),
+                               dead, source, &finds));
+                std::lock_guard<std::mutex> lock(mutex);
+                Harvest(&finds);
+            }
+        });
+    }
+
+    Status ScanStream(const SparseColumn& column, const uint64_t* dead, uint32_t source) {
+        Finds finds = NewFinds();
+        SparseSpace space;
+        for (size_t first = 0; first < column.count();) {
+            const size_t end = column.EndOfPiece(first, kPieceEntries);
+            SparsePiece piece;
+            QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
+                QUERN_ASSIGN(piece,
+                             column.Read(connection, first, end, Threads(kPieceEntries), &space));
+                return {};
+            }));
+            QUERN_TRY(Scan(column, piece, dead, source, &finds));
+            first = end;
+        }
+        Harvest(&finds);
+        return {};
+    }
+
+    // Scores the living vectors of a piece for all queries.
+    Status Scan(const SparseColumn& column, const SparsePiece& piece, const uint64_t* dead,
+                uint32_t source, Finds* finds) {
+        for (size_t i = 0; i < piece.count; i++) {
+            if (i % kRowsPerCheck == 0) {
+                QUERN_TRY(work_.Check("search", piece.first + i, column.count()));
+            }
+            const uint32_t record = column.record(piece.first + i);
+            if (dead != nullptr && (dead[record / 64] >> (record % 64) & 1) != 0) {
+                continue;
+            }
+            const size_t begin = piece.begin(i);
+            for (size_t q = 0; q < queries_.size(); q++) {
+                double score = 0;
+                if (!sparse::ScoreVector(queries_[q].vector, piece.dimensions + begin,
+                                         piece.weights + begin, piece.entries(i), &score) ||
+                    !(score >= queries_[q].least)) {
+                    continue;
+                }
+                if (limit_ > 0) {
+                    finds->top[q].Push({score, source, record});
+                } else {
+                    finds->all[q].push_back({0 - score, source, record});
+                }
+            }
+        }
+        return {};
+    }
+
+    // The log is in commit order, so ties are decided by comparing keys: all of them stay.
+    Status SearchLog() {
+        const LogView& log = *view_.log;
+        const auto source = static_cast<uint32_t>(view_.segments.size());
+        table_->tally.scored += log.count * queries_.size();
+        for (size_t i = 0; i < log.count; i++) {
+            if (i % kRowsPerCheck == 0) {
+                QUERN_TRY(work_.Check("search", i, log.count));
+            }
+            if (!log.visible(i)) {
+                continue;
+            }
+            const BytesView value = log.value(i, field_);
+            const size_t entries = storage::SparseEntries(value);
+            if (entries == 0) {
+                continue;
+            }
+            // Values of the log are aligned.
+            const auto* const of_dimensions = reinterpret_cast<const uint32_t*>(value.data());
+            const auto* const of_weights = reinterpret_cast<const float*>(value.data()) + entries;
+            for (size_t q = 0; q < queries_.size(); q++) {
+                double score = 0;
+                if (sparse::ScoreVector(queries_[q].vector, of_dimensions, of_weights, entries,
+                                        &score) &&
+                    score >= queries_[q].least) {
+                    found_[q].push_back({0 - score, source, static_cast<uint32_t>(i)});
+                    if (found_[q].size() > 4 * limit_ + 1024) {
+                        Tighten(q);
+                    }
+                }
+            }
+        }
+        TightenAll();
+        return {};
+    }
+
+    Status Collect() {
+        std::vector<std::vector<Winner>> winners(queries_.size());
+        for (size_t q = 0; q < queries_.size(); q++) {
+            if (!self_.empty() && !request_.include_self) {
+                std::erase_if(found_[q], [&](const SparseCandidate& c) {
+                    return self_[q] == RecordPlace{c.source, c.position};
+                });
+            }
+            winners[q] = TakeWinners(&found_[q], request_.limit);
+        }
+        return SearchResult(
+                   database_, view_, request_, choice_,
+                   [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
+            .Fill(snapshot_, &winners);
+    }
+
+    Database* database_;
+    Snapshot* snapshot_;
+    const CollectionView& view_;
+    const SearchRequest& request_;
+    size_t field_;
+    const SparseDef& def_;
+    ResultTable* table_;
+    Work work_;
+    ColumnChoice choice_;
+    size_t limit_ = 0;  // candidates of each query; 0: all
+    std::vector<SparseQuery> queries_;
+    std::vector<RecordPlace> self_;
+    std::vector<std::vector<SparseCandidate>> found_;
+};
+
+}  // namespace
+
+Status SearchSparse(Database* database, Snapshot* snapshot,
+                    const std::shared_ptr<const CollectionView>& view, const SearchRequest& request,
+                    size_t field, ResultTable* table) {
+    return SparseSearcher(database, snapshot, *view, request, field, table).Run();
+}
+
+}  // namespace quern

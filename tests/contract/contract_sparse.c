@@ -1,0 +1,104 @@
+/* Sparse fields. */
+#include "contract_check.h"
+
+#include <stddef.h>
+
+static const int64_t keys[] = {1, 2, 3};
+static const size_t offsets[] = {0, 2, 3, 3};
+static const uint32_t dims[] = {7, 2, 7};
+static const float weights[] = {0.5f, -1.0f, 2.0f};
+
+static void check_schema(quern_db* db) {
+    quern_schema* s = quern_schema_new();
+    quern_schema_sparse(s, "w", "dims=10");
+    quern_schema_sparse(s, "x", NULL);
+    CHECK_INT(2, quern_schema_sparse_count(s));
+    CHECK_TEXT("w", quern_schema_sparse_name(s, 0));
+    CHECK_INT(10, quern_schema_sparse_dims(s, 0));
+    CHECK_INT(INT64_C(4294967296), quern_schema_sparse_dims(s, 1));
+    CHECK(quern_schema_sparse_name(s, 2) == NULL);
+    CHECK_INT(0, quern_schema_sparse_dims(s, 2));
+    CHECK_INT(0, quern_schema_sparse_count(NULL));
+    WANT(QUERN_OK, quern_create(db, "s", s, E));
+    quern_schema_sparse(s, "W", NULL);
+    WANT(QUERN_ERR_EXISTS, quern_create(db, "t", s, E));
+    quern_schema_free(s);
+    s = quern_schema_new();
+    quern_schema_sparse(s, "w", "dims=0");
+    WANT_NAMED(QUERN_ERR_OPTION, "dims", quern_create(db, "t", s, E));
+    quern_schema_free(s);
+    quern_schema_sparse(NULL, "w", NULL);
+    WANT(QUERN_ERR_MISUSE, quern_add_sparse(NULL, "s", "y", NULL, E));
+    WANT(QUERN_ERR_NOT_FOUND, quern_add_sparse(db, "none", "y", NULL, E));
+    WANT(QUERN_ERR_EXISTS, quern_add_sparse(db, "s", "w", NULL, E));
+    WANT(QUERN_OK, quern_add_sparse(db, "s", "y", "dims=5", E));
+}
+
+static void check_batch(quern_db* db) {
+    const float matrix[] = {1, 2, 3};
+    quern_batch* b = quern_batch_new(db, "s", 3);
+    quern_batch_key_int(b, keys);
+    quern_batch_sparse(b, "w", offsets, dims, weights, NULL);
+    WANT(QUERN_OK, quern_insert(b, NULL, E));
+    quern_batch_free(b);
+    b = quern_batch_new(db, "s", 3);
+    quern_batch_key_int(b, keys);
+    quern_batch_sparse(b, "w", NULL, dims, weights, NULL);
+    WANT_NAMED(QUERN_ERR_MISUSE, "offsets", quern_upsert(b, NULL, E));
+    quern_batch_free(b);
+    b = quern_batch_new(db, "s", 3);
+    quern_batch_key_int(b, keys);
+    quern_batch_dense(b, "w", matrix, 1, NULL);
+    WANT_NAMED(QUERN_ERR_TYPE, "'w' is sparse", quern_upsert(b, NULL, E));
+    quern_batch_free(b);
+    b = quern_batch_new(db, "s", 3);
+    quern_batch_key_int(b, keys);
+    quern_batch_sparse(b, "none", offsets, dims, weights, NULL);
+    WANT_NAMED(QUERN_ERR_UNKNOWN_FIELD, "none", quern_upsert(b, NULL, E));
+    quern_batch_free(b);
+    quern_batch_sparse(NULL, "w", offsets, dims, weights, NULL);
+}
+
+static void check_search(quern_db* db) {
+    quern_query* q = quern_query_new(db, "s");
+    quern_result* r = NULL;
+    const float* of_row = NULL;
+    size_t n = 9;
+    quern_query_sparse(q, "w", offsets, dims, weights, 3);
+    quern_query_columns(q, "w");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(3, quern_result_queries(r));
+    CHECK_INT(2, quern_result_offset(r, 1)); /* record 3 is empty */
+    CHECK_INT(1, quern_result_key_int(r, 0) == 1 ? quern_result_score(r, 0) == 1.25f : 1);
+    CHECK_INT(QUERN_FLAG_EXACT, quern_result_flags(r));
+    CHECK_INT(4, quern_result_rows(r)); /* the third query is empty */
+    CHECK_INT(QUERN_SPARSE, quern_result_column_type(r, 0));
+    CHECK(quern_result_sparse(r, 0, 0, &of_row, &n) != NULL);
+    CHECK(n > 0 && of_row != NULL);
+    CHECK(quern_result_sparse(r, 99, 0, &of_row, &n) == NULL);
+    CHECK(n == 0 && of_row == NULL);
+    quern_result_free(r);
+    quern_query_sparse(q, "w", NULL, dims, weights, 1);
+    WANT_NAMED(QUERN_ERR_MISUSE, "offsets", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "s");
+    quern_query_dense(q, "w", weights, 1, 1);
+    WANT_NAMED(QUERN_ERR_TYPE, "'w' is sparse", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "s");
+    quern_query_key_int(q, "w", keys, 1);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(1, quern_result_rows(r)); /* not itself */
+    CHECK_INT(2, quern_result_key_int(r, 0));
+    quern_result_free(r);
+    quern_query_free(q);
+    quern_query_sparse(NULL, "w", offsets, dims, weights, 1);
+}
+
+void contract_sparse(void) {
+    quern_db* db = open_memory();
+    check_schema(db);
+    check_batch(db);
+    check_search(db);
+    quern_close(db);
+}
