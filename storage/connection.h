@@ -1,6 +1,6 @@
 // The one door to SQLite: a connection with prepared statements, and the translation of SQLite's
-// codes. sqlite3.h itself is included by connection.cpp, file_store.cpp, sql_reader.cpp and the VFS
-// files only.
+// codes. sqlite3.h itself is included by connection.cpp, file_store.cpp, sql_reader.cpp,
+// text_tokens.cpp and the VFS files only.
 //
 // Thread rule: a Connection is confined: one thread at a time (file_store.h hands them out).
 #pragma once

@@ -8,9 +8,9 @@
 #include "engine/db/database.h"
 #include "engine/db/distance_bound.h"
 #include "engine/db/index_search.h"
-#include "engine/dense/codes/code_training.h"
 #include "engine/db/search_result.h"
 #include "engine/db/sparse_searcher.h"
+#include "engine/dense/codes/code_training.h"
 #include "engine/dense/flat.h"
 #include "storage/base/parallel.h"
 

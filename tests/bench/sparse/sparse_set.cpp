@@ -11,12 +11,6 @@
 #include <unordered_map>
 
 namespace bench {
-namespace {
-
-using quern::sparse::MakeSparseVector;
-using quern::sparse::SparseVector;
-
-constexpr size_t kHeldOutEvery = 25;
 
 std::string ReadZstd(const std::filesystem::path& path) {
     std::ifstream file(path, std::ios::binary);
@@ -39,6 +33,13 @@ std::string ReadZstd(const std::filesystem::path& path) {
     ZSTD_freeDStream(stream);
     return out;
 }
+
+namespace {
+
+using quern::sparse::MakeSparseVector;
+using quern::sparse::SparseVector;
+
+constexpr size_t kHeldOutEvery = 25;
 
 SparseVector MakeVector(const std::vector<uint32_t>& dimensions,
                         const std::vector<float>& weights) {

@@ -5,6 +5,7 @@
 // in a CSR file beside its queries, as README.md tells how to make.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -23,5 +24,8 @@ struct SparseSet {
 // *reason says why, when the data is not there. Throws when it is there and damaged.
 bool LoadSparseSet(const std::string& data_directory, const std::string& name, size_t queries_max,
                    SparseSet* set, std::string* reason);
+
+// The contents of a packed file. Throws when it is damaged.
+std::string ReadZstd(const std::filesystem::path& path);
 
 }  // namespace bench

@@ -1,0 +1,75 @@
+// From texts to terms: a tokenizer, stop words and synonyms, as the options of a text field say.
+//
+// Options are words with spaces between them:
+//
+//     tokenizer=NAME      of SQLite FTS5: unicode61 (the default), ascii, trigram
+//     NAME=VALUE          an argument of it: remove_diacritics=2, tokenchars=-_, case_sensitive=1
+//     porter              English stems of its tokens
+//     stop=english        Lucene's 33 English stop words; stop=none (the default); stop=a,b,c
+//     synonyms=a:b,c:d:e  the words of a group are one term, that of the group's first
+//
+// A value that holds spaces stands in single quotes.
+//
+// Stop words are looked for before stems are made, as they are written (A-Z folded); other folding
+// is the tokenizer's. A stop word has a position, so that a phrase does not close over it.
+// Synonyms are joined in texts and queries alike: scores stay those of the formula, and a phrase
+// finds either word; changing them means analysing again.
+//
+// A term is at most kTermBytesMax bytes: what is longer is cut there.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "storage/base/tokenizer.h"
+
+namespace quern::sparse {
+
+inline constexpr size_t kTermBytesMax = 255;
+inline constexpr uint32_t kTextTokensMax = 1u << 20;  // of one text; more is kLimit
+inline constexpr size_t kAnalyzerOptionsMax = size_t{1} << 16;
+
+struct TextOptions {
+    std::vector<std::string> tokenizer;  // name and arguments, as FTS5 takes them
+    std::vector<std::string> stop_words;
+    std::vector<std::vector<std::string>> synonyms;
+};
+// kOption says what is wrong.
+Result<TextOptions> ParseTextOptions(std::string_view options);
+
+struct TextTerm {
+    std::string term;
+    uint32_t position = 0;  // counted in tokens, stop words included
+    uint32_t begin = 0;     // bytes of the text
+    uint32_t end = 0;
+};
+
+// Confined: one thread at a time.
+class TextAnalyzer {
+public:
+    // Makes a tokenizer of FTS5 words: the engine knows only the interface.
+    using OpenTokenizerFn =
+        std::function<Result<std::unique_ptr<Tokenizer>>(const std::vector<std::string>&)>;
+    static Result<std::unique_ptr<TextAnalyzer>> Open(std::string_view options,
+                                                      const OpenTokenizerFn& open);
+    // *terms: of the text in its order; what it held before is lost.
+    Status Analyze(std::string_view text, std::vector<TextTerm>* terms);
+
+private:
+    TextAnalyzer() = default;
+    Status LearnStopWords(const std::vector<std::string>& words);
+    Status LearnSynonyms(const std::vector<std::vector<std::string>>& groups);
+    Result<std::string> OneTerm(const std::string& word);
+    bool IsStopWord(std::string_view source, std::string_view term) const;
+
+    std::unique_ptr<Tokenizer> tokenizer_;
+    std::unordered_set<std::string> stop_words_;  // ASCII, as written
+    std::unordered_set<std::string> stop_terms_;  // of the others, as terms
+    std::unordered_map<std::string, std::string> synonyms_;
+};
+
+}  // namespace quern::sparse

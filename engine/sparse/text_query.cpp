@@ -1,0 +1,156 @@
+#include "engine/sparse/text_query.h"
+
+#include <unordered_map>
+
+namespace quern::sparse {
+namespace {
+
+bool IsSpace(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+class Parser {
+public:
+    Parser(std::string_view text, TextAnalyzer* analyzer) : text_(text), analyzer_(analyzer) {}
+    Result<TextQuery> Parse();
+
+private:
+    Status Mistake(size_t at, const char* what) const {
+        return Status::Error(Code::kMalformed, "text query, byte %zu: %s", at, what);
+    }
+    Status ParseClause();
+    Status AddClause(TextOccur occur, std::string_view words, bool is_prefix, size_t at);
+    void PassSpaces() {
+        while (at_ < text_.size() && IsSpace(text_[at_])) {
+            at_++;
+        }
+    }
+
+    std::string_view text_;
+    TextAnalyzer* analyzer_;
+    size_t at_ = 0;
+    bool after_or_ = false;  // the clause that comes is the right side of an OR
+    bool may_or_ = false;    // there was a clause that OR can follow
+    TextQuery query_;
+    std::vector<TextTerm> terms_;
+};
+
+Status Parser::AddClause(TextOccur occur, std::string_view words, bool is_prefix, size_t at) {
+    QUERN_TRY(analyzer_->Analyze(words, &terms_));
+    if (terms_.empty()) {
+        return {};
+    }
+    if (is_prefix && terms_.size() > 1) {
+        return Mistake(at, "a beginning before * must be one word");
+    }
+    if (terms_.size() > kPhraseTermsMax || query_.clauses.size() == kQueryClausesMax) {
+        return Status::Error(Code::kLimit, "text query, byte %zu: too many words", at);
+    }
+    TextClause clause;
+    clause.occur = occur;
+    clause.is_prefix = is_prefix;
+    for (TextTerm& term : terms_) {
+        clause.positions.push_back(term.position - terms_[0].position);
+        clause.terms.push_back(std::move(term.term));
+    }
+    query_.clauses.push_back(std::move(clause));
+    return {};
+}
+
+Status Parser::ParseClause() {
+    const size_t begin = at_;
+    TextOccur occur = TextOccur::kShould;
+    if (text_[at_] == '+' || text_[at_] == '-') {
+        occur = text_[at_++] == '+' ? TextOccur::kMust : TextOccur::kMustNot;
+        if (at_ == text_.size() || IsSpace(text_[at_])) {
+            return Mistake(begin, "a sign without a word");
+        }
+    }
+    if (after_or_ && occur != TextOccur::kShould) {
+        return Mistake(begin, "OR and a sign do not go together");
+    }
+    if (text_[at_] == '"') {
+        const size_t end = text_.find('"', at_ + 1);
+        if (end == std::string_view::npos) {
+            return Mistake(at_, "the phrase does not end");
+        }
+        QUERN_TRY(AddClause(occur, text_.substr(at_ + 1, end - at_ - 1), false, begin));
+        at_ = end + 1;
+    } else {
+        const size_t word = at_;
+        while (at_ < text_.size() && !IsSpace(text_[at_]) && text_[at_] != '"') {
+            at_++;
+        }
+        std::string_view words = text_.substr(word, at_ - word);
+        const bool is_prefix = words.back() == '*';
+        words.remove_suffix(is_prefix ? 1 : 0);
+        if (words.empty()) {
+            return Mistake(begin, "a * without a beginning");
+        }
+        QUERN_TRY(AddClause(occur, words, is_prefix, begin));
+    }
+    may_or_ = occur == TextOccur::kShould;
+    after_or_ = false;
+    return {};
+}
+
+Result<TextQuery> Parser::Parse() {
+    if (text_.size() > kQueryBytesMax) {
+        return Status::Error(Code::kLimit, "a text query of %zu bytes; at most %zu", text_.size(),
+                             kQueryBytesMax);
+    }
+    size_t last_or = 0;
+    for (PassSpaces(); at_ < text_.size(); PassSpaces()) {
+        const bool is_or =
+            text_.substr(at_, 2) == "OR" && (at_ + 2 == text_.size() || IsSpace(text_[at_ + 2]));
+        if (!is_or) {
+            QUERN_TRY(ParseClause());
+            continue;
+        }
+        if (!may_or_ || after_or_) {
+            return Mistake(at_, "OR without a word before it");
+        }
+        after_or_ = true;
+        last_or = at_;
+        at_ += 2;
+    }
+    if (after_or_) {
+        return Mistake(last_or, "OR without a word after it");
+    }
+    return std::move(query_);
+}
+
+}  // namespace
+
+Result<TextQuery> ParseTextQuery(std::string_view text, TextAnalyzer* analyzer) {
+    return Parser(text, analyzer).Parse();
+}
+
+Result<TextQuery> QueryOfWords(std::string_view text, TextAnalyzer* analyzer) {
+    if (text.size() > kQueryBytesMax) {
+        return Status::Error(Code::kLimit, "a text query of %zu bytes; at most %zu", text.size(),
+                             kQueryBytesMax);
+    }
+    std::vector<TextTerm> terms;
+    QUERN_TRY(analyzer->Analyze(text, &terms));
+    TextQuery query;
+    std::unordered_map<std::string, size_t> places;
+    for (TextTerm& term : terms) {
+        const auto [place, is_new] = places.emplace(term.term, query.clauses.size());
+        if (!is_new) {
+            query.clauses[place->second].boost += 1;
+            continue;
+        }
+        if (query.clauses.size() == kQueryClausesMax) {
+            return Status::Error(Code::kLimit, "text query: more than %zu different words",
+                                 kQueryClausesMax);
+        }
+        TextClause clause;
+        clause.terms.push_back(std::move(term.term));
+        clause.positions.push_back(0);
+        query.clauses.push_back(std::move(clause));
+    }
+    return query;
+}
+
+}  // namespace quern::sparse

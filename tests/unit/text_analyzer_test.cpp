@@ -1,0 +1,125 @@
+// Texts to terms: what the tokenizers of FTS5 give, with offsets, stop words and synonyms, and for
+// any bytes.
+#include <catch2/catch.hpp>
+#include <random>
+#include <string>
+
+#include "engine/sparse/text_analyzer.h"
+#include "storage/text_tokens.h"
+
+using namespace quern;
+using namespace quern::sparse;
+
+namespace {
+
+Result<std::unique_ptr<TextAnalyzer>> Open(std::string_view options) {
+    return TextAnalyzer::Open(options, storage::OpenTokenizer);
+}
+
+// "term@position" for each, with spaces between.
+std::string Terms(std::string_view options, std::string_view text) {
+    auto analyzer = Open(options);
+    REQUIRE(analyzer.ok());
+    std::vector<TextTerm> terms;
+    REQUIRE((*analyzer)->Analyze(text, &terms).ok());
+    std::string out;
+    for (const TextTerm& term : terms) {
+        out += (out.empty() ? "" : " ") + term.term + "@" + std::to_string(term.position);
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("texts: the tokenizers of FTS5", "[text]") {
+    CHECK(Terms("", "Hello, W\xc3\xb6rld") == "hello@0 world@1");
+    CHECK(Terms("remove_diacritics=0", "W\xc3\xb6rld") == "w\xc3\xb6rld@0");
+    CHECK(Terms("porter", "running quickly") == "run@0 quickli@1");
+    CHECK(Terms("tokenizer=ascii", "A-b") == "a@0 b@1");
+    CHECK(Terms("tokenizer=trigram", "abcd") == "abc@0 bcd@1");
+    CHECK(Terms("tokenchars=-", "A-b c") == "a-b@0 c@1");
+    CHECK(Terms("categories='L* N*'", "a1 b") == "a1@0 b@1");
+    CHECK(Terms("", "").empty());
+}
+
+TEST_CASE("texts: offsets are those of the text", "[text]") {
+    auto analyzer = Open("porter stop=english");
+    REQUIRE(analyzer.ok());
+    std::vector<TextTerm> terms;
+    const std::string text = "The \xc3\x89t\xc3\xa9s, running!";
+    REQUIRE((*analyzer)->Analyze(text, &terms).ok());
+    REQUIRE(terms.size() == 2);
+    CHECK(text.substr(terms[0].begin, terms[0].end - terms[0].begin) == "\xc3\x89t\xc3\xa9s");
+    CHECK(text.substr(terms[1].begin, terms[1].end - terms[1].begin) == "running");
+}
+
+TEST_CASE("texts: stop words go before stems and leave their positions", "[text]") {
+    CHECK(Terms("porter stop=english", "This being the thing") == "be@1 thing@3");
+    CHECK(Terms("stop=foo,\xc3\xa9t\xc3\xa9", "Foo \xc3\x89T\xc3\x89 bar") == "bar@2");
+    CHECK(Terms("stop=none", "the") == "the@0");
+}
+
+TEST_CASE("texts: synonyms are one term", "[text]") {
+    CHECK(Terms("synonyms=car:auto:Automobile,big:large", "AUTO large bike") ==
+          "car@0 big@1 bike@2");
+    CHECK(Terms("porter synonyms=run:walk", "walking") == "run@0");
+}
+
+TEST_CASE("texts: options that mean nothing are refused", "[text]") {
+    for (const char* const options :
+         {"tokenizer=none_such", "tokenizer=porter", "stemmer", "stop=", "no_such=1",
+          "remove_diacritics=7", "synonyms=a", "synonyms=a:b,b:c", "synonyms=a b:c",
+          "synonyms='a x:c'", "categories='L*", "=1", "stop='\xc3\xa9 \xc3\xa9'"}) {
+        INFO(options);
+        auto analyzer = Open(options);
+        REQUIRE(!analyzer.ok());
+        CHECK(analyzer.status().code() == Code::kOption);
+    }
+    CHECK(!Open(std::string(kAnalyzerOptionsMax + 1, ' ')).ok());
+}
+
+TEST_CASE("texts: any bytes are read, none outside", "[text]") {
+    using namespace std::string_literals;
+    CHECK(Terms("", "ab\0cd"s) == "ab@0 cd@1");
+    CHECK(Terms("tokenizer=trigram", "ab\0cde"s).find("cde@") != std::string::npos);
+    CHECK(Terms("", "ab\xff\xfe"s + "cd\xc3") == "ab@0 cd@1");
+    CHECK(Terms("", "ab\xed\xa0\x80"s + "cd") == "ab@0 cd@1");  // a surrogate
+    std::mt19937 random(3);
+    for (const char* const options : {"porter", "tokenizer=trigram", "tokenizer=ascii"}) {
+        auto analyzer = Open(options);
+        REQUIRE(analyzer.ok());
+        std::vector<TextTerm> terms;
+        for (int i = 0; i < 500; i++) {
+            std::string text(random() % 40, '\0');
+            for (char& c : text) {
+                c = static_cast<char>(random() % (i % 2 == 0 ? 256 : 128));
+            }
+            REQUIRE((*analyzer)->Analyze(text, &terms).ok());
+            for (const TextTerm& term : terms) {
+                REQUIRE(term.end <= text.size());
+                REQUIRE(term.begin <= term.end);
+            }
+        }
+    }
+}
+
+TEST_CASE("texts: long ones are cut or refused", "[text]") {
+    auto analyzer = Open("");
+    REQUIRE(analyzer.ok());
+    std::vector<TextTerm> terms;
+    std::string word = "a";
+    for (int i = 0; i < 200; i++) {
+        word += "\xd1\x8f";  // two bytes: 255 is between two characters, 254 is not
+    }
+    REQUIRE((*analyzer)->Analyze(word, &terms).ok());
+    REQUIRE(terms.size() == 1);
+    CHECK(terms[0].term == word.substr(0, 255));
+    REQUIRE((*analyzer)->Analyze("x" + word, &terms).ok());
+    CHECK(terms[0].term == ("x" + word).substr(0, 254));
+    std::string many;
+    for (uint32_t i = 0; i <= kTextTokensMax; i++) {
+        many += "a ";
+    }
+    CHECK((*analyzer)->Analyze(many, &terms).code() == Code::kLimit);
+    CHECK((*analyzer)->Analyze(std::string(kTextBytesMax + 1, 'a'), &terms).code() == Code::kLimit);
+}

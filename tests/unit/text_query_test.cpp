@@ -1,0 +1,118 @@
+// The language of text queries: what each sign means, and where mistakes are.
+#include <catch2/catch.hpp>
+#include <random>
+#include <string>
+
+#include "engine/sparse/text_query.h"
+#include "storage/text_tokens.h"
+
+using namespace quern;
+using namespace quern::sparse;
+
+namespace {
+
+std::unique_ptr<TextAnalyzer> Analyzer(std::string_view options) {
+    auto analyzer = TextAnalyzer::Open(options, storage::OpenTokenizer);
+    REQUIRE(analyzer.ok());
+    return std::move(*analyzer);
+}
+
+// Clauses as "+a.b@2*": sign, terms, gaps, star.
+std::string Shape(const TextQuery& query) {
+    std::string out;
+    for (const TextClause& clause : query.clauses) {
+        out += out.empty() ? "" : " ";
+        out += clause.occur == TextOccur::kMust      ? "+"
+               : clause.occur == TextOccur::kMustNot ? "-"
+                                                     : "";
+        for (size_t i = 0; i < clause.terms.size(); i++) {
+            out += i > 0 ? "." : "";
+            out += clause.terms[i];
+            if (clause.positions[i] != i) {
+                out += '@';
+                out += std::to_string(clause.positions[i]);
+            }
+        }
+        out += clause.is_prefix ? "*" : "";
+        if (clause.boost != 1) {
+            out += '^';
+            out += std::to_string(static_cast<int>(clause.boost));
+        }
+    }
+    return out;
+}
+
+std::string Parsed(std::string_view text) {
+    auto query = ParseTextQuery(text, Analyzer("stop=english").get());
+    return query.ok() ? Shape(*query) : query.status().message();
+}
+
+}  // namespace
+
+TEST_CASE("text query: the signs", "[text]") {
+    CHECK(Parsed("").empty());
+    CHECK(Parsed(" One  two ") == "one two");
+    CHECK(Parsed("+one -two th*") == "+one -two th*");
+    CHECK(Parsed("-\"New York\" x") == "-new.york x");
+    CHECK(Parsed("\"state of the art\"") == "state.art@3");
+    CHECK(Parsed("e-mail") == "e.mail");
+    CHECK(Parsed("the one") == "one");
+    CHECK(Parsed("one OR two") == "one two");
+    CHECK(Parsed("ORacle") == "oracle");
+    CHECK(Parsed("a\"b c\"d") == "b.c d");
+}
+
+TEST_CASE("text query: mistakes say where they are", "[text]") {
+    CHECK(Parsed("one + two") == "text query, byte 4: a sign without a word");
+    CHECK(Parsed("-") == "text query, byte 0: a sign without a word");
+    CHECK(Parsed("one \"two") == "text query, byte 4: the phrase does not end");
+    CHECK(Parsed("one *") == "text query, byte 4: a * without a beginning");
+    CHECK(Parsed("e-mai*") == "text query, byte 0: a beginning before * must be one word");
+    CHECK(Parsed("OR one") == "text query, byte 0: OR without a word before it");
+    CHECK(Parsed("+one OR two") == "text query, byte 5: OR without a word before it");
+    CHECK(Parsed("one OR +two") == "text query, byte 7: OR and a sign do not go together");
+    CHECK(Parsed("one OR") == "text query, byte 4: OR without a word after it");
+}
+
+TEST_CASE("text query: limits", "[text]") {
+    auto analyzer = Analyzer("");
+    std::string many;
+    for (size_t i = 0; i <= kQueryClausesMax; i++) {
+        many += 'w';
+        many += std::to_string(i);
+        many += ' ';
+    }
+    CHECK(ParseTextQuery(many, analyzer.get()).status().code() == Code::kLimit);
+    CHECK(QueryOfWords(many, analyzer.get()).status().code() == Code::kLimit);
+    CHECK(ParseTextQuery("\"" + many + "\"", analyzer.get()).status().code() == Code::kLimit);
+    const std::string large(kQueryBytesMax + 1, 'a');
+    CHECK(ParseTextQuery(large, analyzer.get()).status().code() == Code::kLimit);
+    CHECK(QueryOfWords(large, analyzer.get()).status().code() == Code::kLimit);
+}
+
+TEST_CASE("text query: words of any text", "[text]") {
+    auto query = QueryOfWords("+one \"two one -three* OR", Analyzer("").get());
+    REQUIRE(query.ok());
+    CHECK(Shape(*query) == "one^2 two three or");
+}
+
+TEST_CASE("text query: any bytes end in a query or a mistake", "[text]") {
+    auto analyzer = Analyzer("porter");
+    std::mt19937 random(17);
+    const std::string signs = "+-\"* ORab\xc3\xff";
+    for (int i = 0; i < 3000; i++) {
+        std::string text(random() % 30, ' ');
+        for (char& c : text) {
+            c = random() % 8 == 0 ? '\0' : signs[random() % signs.size()];
+        }
+        const auto query = ParseTextQuery(text, analyzer.get());
+        if (query.ok()) {
+            for (const TextClause& clause : query->clauses) {
+                REQUIRE(!clause.terms.empty());
+                REQUIRE(clause.terms.size() == clause.positions.size());
+            }
+        } else {
+            REQUIRE(query.status().code() == Code::kMalformed);
+        }
+    }
+}
