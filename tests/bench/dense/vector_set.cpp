@@ -19,8 +19,8 @@ using quern::Element;
 using quern::Metric;
 using quern::shell::ByteSource;
 
-// Held out of sets that have no queries of their own: a thousand, or every fourth row of small
-// ones.
+// Held out of sets that have no queries of their own: a thousand or as many queries as are asked
+// for, or every fourth row of small ones.
 constexpr size_t kHeldOut = 1000;
 // Distances this much beyond the k-th still count, relative to it: engines add up in other orders.
 constexpr float kRounding = 1e-6F;
@@ -32,7 +32,8 @@ struct Source {
     size_t base_rows;        // 0: all
     const char* query_file;  // NULL: some rows are held out
     size_t query_skip;       // rows of query_file that are not queries
-    const char* truth_file;  // NULL: an exact scan tells
+    const char* truth_file;  // NULL, or some rows are held out: an exact scan tells
+    bool small = false;      // too small to compare speeds
 };
 
 // clang-format off
@@ -43,6 +44,12 @@ constexpr Source kSources[] = {
     // The titles of the set's own test split ask for abstracts.
     {"acl-anthology", QUERN_COSINE, "lsa256.docs.f16.npy.zst", 0, "lsa256.titles.f16.npy.zst", 26810, nullptr},
     {"bge-queries", QUERN_COSINE, "bge-base-768.f32.npy.zst", 0, nullptr, 0, nullptr},
+    {"words", QUERN_COSINE, "word2vec-googlenews-8000x300.f32.npy.zst", 0, nullptr, 0, nullptr, true},
+    {"scifact", QUERN_IP, "dense.docs.f32.npy.zst", 0, "dense.queries.f32.npy.zst", 0, nullptr, true},
+    {"coco-objects", QUERN_L2, "vectors.f32.npy.zst", 0, nullptr, 0, nullptr, true},
+    {"goodreads", QUERN_COSINE, "minilm.f32.npy.zst", 0, nullptr, 0, nullptr, true},
+    {"scidocs-minilm", QUERN_COSINE, "docs.f32.npy.zst", 0, "queries.f32.npy.zst", 0, nullptr, true},
+    {"cohere-int8", QUERN_COSINE, "wiki-en-queries.i8.npy.zst", 0, nullptr, 0, nullptr, true},
 };
 // clang-format on
 
@@ -65,11 +72,11 @@ void AppendRow(const Matrix& from, size_t row, Matrix* to) {
     to->values.insert(to->values.end(), from.row(row), from.row(row) + from.dim);
 }
 
-void HoldOut(VectorSet* set) {
-    const size_t step = std::max<size_t>(set->base.rows() / kHeldOut, 4);
+void HoldOut(size_t most, VectorSet* set) {
+    const size_t step = std::max<size_t>(set->base.rows() / most, 4);
     Matrix kept;
     for (size_t row = 0; row < set->base.rows(); row++) {
-        const bool held = row % step == 0 && set->queries.rows() < kHeldOut;
+        const bool held = row % step == 0 && set->queries.rows() < most;
         AppendRow(set->base, row, held ? &set->queries : &kept);
     }
     set->base = std::move(kept);
@@ -165,10 +172,12 @@ void TruthFromScan(VectorSet* set) {
 
 }  // namespace
 
-std::vector<std::string> SetNames() {
+std::vector<std::string> SetNames(bool small) {
     std::vector<std::string> names;
     for (const Source& source : kSources) {
-        names.push_back(source.name);
+        if (small || !source.small) {
+            names.push_back(source.name);
+        }
     }
     return names;
 }
@@ -210,16 +219,17 @@ bool LoadVectorSet(const SetRequest& request, VectorSet* set, std::string* reaso
     set->name = source->name;
     // All rows when some are held out, so that the queries do not depend on the limit.
     const bool cut = request.limit > 0;
+    const bool own_queries = source->query_file != nullptr && !request.hold_out;
     const size_t wanted =
-        cut && source->query_file != nullptr
+        cut && own_queries
             ? std::min(request.limit, source->base_rows > 0 ? source->base_rows : request.limit)
             : source->base_rows;
     set->base = ReadVectors(folder + source->base_file, 0, wanted);
-    if (source->query_file != nullptr) {
+    if (own_queries) {
         set->queries = ReadVectors(folder + source->query_file, source->query_skip, 0);
         set->origin = "queries of the set";
     } else {
-        HoldOut(set);
+        HoldOut(std::max(kHeldOut, request.queries), set);
         set->origin = "queries held out of the rows";
     }
     set->space = {set->base.dim, source->metric};
@@ -239,7 +249,7 @@ bool LoadVectorSet(const SetRequest& request, VectorSet* set, std::string* reaso
     if (set->base.rows() < kNearest || set->queries.rows() == 0) {
         throw std::runtime_error(request.name + ": too few rows or queries");
     }
-    if (source->truth_file != nullptr && !cut) {
+    if (source->truth_file != nullptr && !cut && own_queries) {
         TruthFromFile(folder + source->truth_file, picked, set);
     } else {
         TruthFromScan(set);

@@ -33,9 +33,11 @@ struct SetRequest {
     std::string name;
     size_t limit = 0;       // rows; 0: all
     size_t queries = 1000;  // at most
+    bool hold_out = false;  // rows as queries, also of a set that has queries of its own
 };
 
-std::vector<std::string> SetNames();
+// With or without those that are too small to compare speeds.
+std::vector<std::string> SetNames(bool small = false);
 const char* MetricName(int32_t metric);
 
 // False, and *reason says why, when the data is not there. Throws when it is there and damaged.
