@@ -240,8 +240,12 @@ private:
             if (!lists && info.Find(storage::PartKind::kGraphHead, def.id) == nullptr) {
                 continue;
             }
-            // A vectors part that does not hang together has its own problem.
+            // An index is read whole, one at a time, in as much memory as the handle may use; what
+            // does not fit is proved by its checksums alone.
+            budget_->limit = database_->budget()->limit;
             const Result<Segment::IndexState> state = segment.Index(connection, def, work_);
+            budget_->limit = 0;
+            // A vectors part that does not hang together has its own problem.
             const bool unreachable =
                 state.ok() && state->index != nullptr && !state->index->CheckReach().ok();
             if (state.ok() && (state->damaged || unreachable)) {
