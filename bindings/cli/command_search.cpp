@@ -240,9 +240,15 @@ private:
         return RunQuery(query_.get());
     }
 
-    static ResultPtr RunQuery(quern_query* query) {
+    ResultPtr RunQuery(quern_query* query) {
         quern_result* result = nullptr;
         Call(quern_search, query, &result);
+        if ((quern_result_flags(result) & QUERN_FLAG_DEGRADED) != 0 && !told_degraded_) {
+            told_degraded_ = true;
+            std::fprintf(stderr,
+                         "note: an index is missing or damaged; answers are right and slow until "
+                         "'quern rebuild'\n");
+        }
         return ResultPtr(result);
     }
 
@@ -432,6 +438,7 @@ private:
     size_t count_ = 0;
     QueryPtr query_;
     Figures figures_;
+    bool told_degraded_ = false;
 };
 
 }  // namespace

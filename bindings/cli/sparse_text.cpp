@@ -123,7 +123,8 @@ bool ConvertSparse(const Value& from, uint64_t dims, SparseEntries* entries, std
 std::string SparseJson(const uint32_t* dims, const float* weights, size_t count) {
     std::string json = "{\"dims\":[";
     for (size_t i = 0; i < count; i++) {
-        json += (i > 0 ? "," : "") + std::to_string(dims[i]);
+        json += i > 0 ? "," : "";
+        json += std::to_string(dims[i]);
     }
     json += "],\"weights\":[";
     for (size_t i = 0; i < count; i++) {

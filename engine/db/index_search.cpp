@@ -85,7 +85,8 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
         effort_.refine = effort_.ef;
     }
     effort_.refine = std::max(effort_.refine, k);
-    effort_.keep = with_dead(effort_.refine);
+    effort_.keep =
+        with_dead(refine_ == Refine::kCount ? effort_.refine : std::max(effort_.keep, k));
     const bool as_asked =
         request.ef == 0 && (refine_ == Refine::kAuto || refine_ == Refine::kExact);
     dense::Effort told = planned;

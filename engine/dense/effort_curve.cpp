@@ -50,7 +50,9 @@ bool EffortCurve::FindAt(size_t k_number, double recall, double refine_rows, Eff
             const double scored = Lerp(static_cast<double>(Scored(k_number, low)),
                                        static_cast<double>(Scored(k_number, e)), t);
             const size_t refine = r < kRefine.size() ? kRefine[r] : kPoolMost;
-            Effort found = {kPoolMost, refine, Effort::kNoReach, kK[k_number], refine, scored};
+            // What was measured had no more beyond its reach.
+            const size_t keep = std::min<size_t>(refine, kRefine.back());
+            Effort found = {kPoolMost, refine, Effort::kNoReach, kK[k_number], keep, scored};
             if (first == 0) {
                 found.ef = static_cast<size_t>(
                     std::ceil(std::exp(Lerp(std::log(static_cast<double>(kEf[low])),
@@ -97,9 +99,8 @@ bool EffortCurve::Find(size_t k, double recall, double refine_rows, Effort* effo
             return false;
         }
         const double factor = static_cast<double>(k) / kK.back();
-        const size_t refine = grown(effort->refine, factor);
-        *effort = {grown(effort->ef, factor), refine, effort->reach, k, refine,
-                   effort->scored * factor};
+        *effort = {grown(effort->ef, factor),   grown(effort->refine, factor), effort->reach, k,
+                   grown(effort->keep, factor), effort->scored * factor};
         return true;
     }
     Effort low;
@@ -115,18 +116,20 @@ bool EffortCurve::Find(size_t k, double recall, double refine_rows, Effort* effo
     };
     const size_t refine = std::max(
         k, grown(1, between(static_cast<double>(low.refine), static_cast<double>(high.refine))));
+    const size_t keep = std::max(
+        k, grown(1, between(static_cast<double>(low.keep), static_cast<double>(high.keep))));
     const double scored = between(low.scored, high.scored);
     if (low.reach == Effort::kNoReach && high.reach == Effort::kNoReach) {
         const double ef = between(static_cast<double>(low.ef), static_cast<double>(high.ef));
-        *effort = {std::max(k, grown(1, ef)), refine, Effort::kNoReach, k, refine, scored};
+        *effort = {std::max(k, grown(1, ef)), refine, Effort::kNoReach, k, keep, scored};
     } else if (low.reach == Effort::kNoReach || high.reach == Effort::kNoReach) {
-        // Of two ways there is nothing between: what is enough for more is enough.
+        // Of two ways there is nothing between: what finds more finds these, and as far as it goes
+        // for the last of them, not only for the k-th.
         *effort = high;
-        effort->k = k;
     } else {
         const double reach =
             Lerp(static_cast<double>(low.reach), static_cast<double>(high.reach), t);
-        *effort = {kPoolMost, refine, static_cast<float>(reach), k, refine, scored};
+        *effort = {kPoolMost, refine, static_cast<float>(reach), k, keep, scored};
     }
     return true;
 }

@@ -219,7 +219,7 @@ WalkEnd GraphIndex::EndOf(const Effort& effort, const void* vector, size_t dim) 
     end.place = effort.k;
     end.scale = static_cast<float>(factor);
     end.shift = static_cast<float>((1.0 - factor) * zero);
-    end.keep = std::min<size_t>(effort.keep, EffortCurve::kRefine.back());
+    end.keep = effort.keep;
     return std::isfinite(end.shift) ? end : WalkEnd{effort.ef};
 }
 

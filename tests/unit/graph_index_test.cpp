@@ -289,6 +289,39 @@ TEST_CASE("packed: any number of links, with blocks and without", "[graph][codes
     REQUIRE((*plain)->PoolDistances(query, space)[0] == packed[0]);
 }
 
+TEST_CASE("between two numbers of neighbours an effort is that of the larger, or lies between",
+          "[graph]") {
+    // Pools are the cheaper way to ten, a reach is the cheaper way to a hundred.
+    EffortCurve curve;
+    curve.SetQueries(100);
+    constexpr size_t kPools = EffortCurve::kEf.size();
+    for (size_t k = 0; k < EffortCurve::kK.size(); k++) {
+        for (size_t step : {size_t{0}, kPools}) {
+            curve.Scored(k, step) = (step == 0) == (k < 2) ? 100.0f : 900.0f;
+            for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
+                curve.At(k, step, r) =
+                    EffortCurve::kRefine[std::min<size_t>(r, 8)] >= 160 ? 1.0f : 0.5f;
+            }
+        }
+    }
+    Effort ten;
+    Effort hundred;
+    Effort thirty;
+    REQUIRE(curve.Find(10, 0.9, 1, &ten));
+    REQUIRE(curve.Find(100, 0.9, 1, &hundred));
+    REQUIRE(curve.Find(30, 0.9, 1, &thirty));
+    REQUIRE(ten.reach == Effort::kNoReach);
+    REQUIRE(hundred.reach == EffortCurve::kReach[0]);
+    // A reach behind the 30th nearest would end sooner than what was measured.
+    REQUIRE(thirty.reach == hundred.reach);
+    REQUIRE(thirty.k == 100);
+    // More than the curve knows: as many candidates are kept as are measured again.
+    Effort thousand;
+    REQUIRE(curve.Find(1000, 0.9, 1, &thousand));
+    REQUIRE(thousand.refine == 1600);
+    REQUIRE(thousand.keep == 1600);
+}
+
 TEST_CASE("one thread builds the same graph again", "[graph]") {
     Rows base(Metric::kL2, 1500, 12, 7);
     const VectorRows rows = base.View();

@@ -81,7 +81,9 @@ RealVectors Words(size_t count) {
 class Collection {
 public:
     Collection(const RealVectors& vectors, const std::string& options) : vectors_(vectors) {
-        REQUIRE(quern_open(":memory:", "threads=2", &db_, &err_) == QUERN_OK);
+        // One thread builds the same index each time, so that shares near a bound do not come and
+        // go.
+        REQUIRE(quern_open(":memory:", "threads=1", &db_, &err_) == QUERN_OK);
         quern_schema* schema = quern_schema_new();
         quern_schema_dense(schema, "emb", vectors.dim, vectors.metric, options.c_str());
         Ok(quern_create(db_, "real", schema, &err_));
@@ -181,9 +183,10 @@ void CheckRecall(Collection* collection, const std::string& name, int64_t delete
                 quern_result_free(within);
             }
             const double recall = static_cast<double>(found) / static_cast<double>(rank * kQueries);
-            // One record a query: two standard errors of the share more.
+            // One record a query: three standard errors of the share more, because there are a few
+            // dozen such shares here, and two are exceeded once in forty.
             const double spread =
-                rank > 1 ? 0 : 2 * std::sqrt(expected * (1 - expected) / kQueries);
+                rank > 1 ? 0 : 3 * std::sqrt(expected * (1 - expected) / kQueries);
             INFO(name << " " << options << " bound of " << rank << ": expected " << expected
                       << ", found " << recall);
             CHECK(expected >= wanted);
