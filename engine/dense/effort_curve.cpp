@@ -79,6 +79,22 @@ bool EffortCurve::FindAt(size_t k_number, double recall, double refine_rows, Eff
 }
 
 bool EffortCurve::Find(size_t k, double recall, double refine_rows, Effort* effort) const {
+    const std::lock_guard<std::mutex> lock(last_.mutex);
+    if (!last_.known || last_.k != k || last_.recall != recall ||
+        last_.refine_rows != refine_rows) {
+        last_.found = Look(k, recall, refine_rows, &last_.effort);
+        last_.k = k;
+        last_.recall = recall;
+        last_.refine_rows = refine_rows;
+        last_.known = true;
+    }
+    if (last_.found) {
+        *effort = last_.effort;
+    }
+    return last_.found;
+}
+
+bool EffortCurve::Look(size_t k, double recall, double refine_rows, Effort* effort) const {
     if (empty()) {
         return false;
     }

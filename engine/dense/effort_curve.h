@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <vector>
 
 #include "storage/base/bytes.h"
@@ -53,18 +54,27 @@ public:
     EffortCurve();
     bool empty() const { return queries_ == 0; }
     uint32_t queries() const { return queries_; }
-    void SetQueries(uint32_t queries) { queries_ = queries; }
+    void SetQueries(uint32_t queries) {
+        queries_ = queries;
+        last_.known = false;
+    }
     // refine number kRefine.size(): all that the walk kept.
-    float& At(size_t k, size_t step, size_t refine) { return recall_[Place(k, step, refine)]; }
+    float& At(size_t k, size_t step, size_t refine) {
+        last_.known = false;
+        return recall_[Place(k, step, refine)];
+    }
     float At(size_t k, size_t step, size_t refine) const { return recall_[Place(k, step, refine)]; }
     // Rows scored on average; 0: such walks were not measured, and neither were larger ones.
-    float& Scored(size_t k, size_t step) { return scored_[k * kSteps + step]; }
+    float& Scored(size_t k, size_t step) {
+        last_.known = false;
+        return scored_[k * kSteps + step];
+    }
     float Scored(size_t k, size_t step) const { return scored_[k * kSteps + step]; }
     // What a walk of that step is asked for, to be measured.
     static Effort OfStep(size_t k, size_t step);
 
     // The cheapest effort that gives recall@k, where measuring a candidate again costs as much as
-    // scoring refine_rows rows. False: no effort on the curve does.
+    // scoring refine_rows rows. False: no effort on the curve does. May be called on many threads.
     bool Find(size_t k, double recall, double refine_rows, Effort* effort) const;
     // The recall@k that an effort is expected to give, less the margin that Find adds. 0: not
     // known.
@@ -77,7 +87,26 @@ private:
     static size_t Place(size_t k, size_t step, size_t refine) {
         return (k * kSteps + step) * (kRefine.size() + 1) + refine;
     }
+    bool Look(size_t k, double recall, double refine_rows, Effort* effort) const;
     bool FindAt(size_t k_number, double recall, double refine_rows, Effort* effort) const;
+    // What was looked for last: one search after the other asks the same, and looking takes as long
+    // as scoring twenty rows. A copy of a curve knows nothing yet.
+    struct Last {
+        std::mutex mutex;
+        bool known = false;
+        bool found = false;
+        size_t k = 0;
+        double recall = 0;
+        double refine_rows = 0;
+        Effort effort;
+        Last() = default;
+        Last(const Last&) {}
+        Last& operator=(const Last&) {
+            known = false;
+            return *this;
+        }
+    };
+    mutable Last last_;
     uint32_t queries_ = 0;
     std::vector<float> recall_;
     std::vector<float> scored_;

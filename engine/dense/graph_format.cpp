@@ -8,8 +8,9 @@ namespace quern::dense {
 
 namespace {
 
-// 1: with a curve of pool sizes, in no release.
-constexpr uint32_t kHeadVersion = 2;
+// 1: with a curve of pool sizes; 2: with codes of dimensions without a spread. Neither was in a
+// release.
+constexpr uint32_t kHeadVersion = 3;
 
 Status Bad(const char* what) {
     return Status::Error(Code::kCorrupt, "index: %s", what);

@@ -186,7 +186,7 @@ Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& 
         QUERN_TRY(Pack(options.threads, nullptr, work));
         QUERN_ASSIGN(EffortCurve curve, Try(rows, measure, plan, options.threads, work));
         blocks_ = NeighbourBlocks();
-        trials.push_back({kind, std::move(curve)});
+        trials.push_back({kind, codes_->row_bytes(), std::move(curve)});
         // Only the best so far is kept: codes of a large field are large.
         if (BestTrial(trials, rows, room) + 1 == trials.size()) {
             best = {std::move(codes_), std::move(code_rows_), std::move(squared_norms_)};
@@ -278,7 +278,8 @@ Status GraphIndex::Pack(int threads, const std::shared_ptr<MemoryCounter>& count
 
 uint64_t GraphIndex::PackBytes() const {
     return codes() == CodeChoice::kPacked
-               ? NeighbourBlocks::Bytes(codes_->dim(), links_.degree, links_.count)
+               ? NeighbourBlocks::Bytes(static_cast<const ScalarCodes&>(*codes_).coded(),
+                                        links_.degree, links_.count)
                : 0;
 }
 

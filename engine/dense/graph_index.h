@@ -102,7 +102,7 @@ public:
         Buffer arrays[kIndexArrays], std::shared_ptr<MemoryCounter> counter = nullptr);
 
     // For codes of kind kPacked, and nothing otherwise: makes what walks are quick with. Without it
-    // they go over the codes one by one, as for k8Bit. Memory: PackBytes, and less than as much
+    // they go over the codes one by one, as for k4Bit. Memory: PackBytes, and less than as much
     // again while it runs, all of it counted. Not while others search.
     Status Pack(int threads, const std::shared_ptr<MemoryCounter>& counter, Work* work);
     uint64_t PackBytes() const;

@@ -9,7 +9,8 @@ namespace quern::dense {
 
 namespace {
 
-constexpr uint32_t kHeadVersion = 1;
+// 1: with codes of dimensions without a spread, in no release.
+constexpr uint32_t kHeadVersion = 2;
 constexpr uint32_t kCellBytes = 8;
 
 Status Bad(const char* what) {

@@ -58,8 +58,8 @@ struct NeighbourBlocks::Rotated {
     }
 };
 
-uint64_t NeighbourBlocks::Bytes(size_t dim, size_t degree, uint64_t count) {
-    return count * GroupsOf(degree) * (kTermsBytes + kernels::BitBlockBytes(RotatedDim(dim)));
+uint64_t NeighbourBlocks::Bytes(size_t coded, size_t degree, uint64_t count) {
+    return count * GroupsOf(degree) * (kTermsBytes + kernels::BitBlockBytes(RotatedDim(coded)));
 }
 
 Result<NeighbourBlocks> NeighbourBlocks::Make(const GraphLinks& links, const ScalarCodes& codes,
@@ -68,7 +68,8 @@ Result<NeighbourBlocks> NeighbourBlocks::Make(const GraphLinks& links, const Sca
     NeighbourBlocks made;
     made.metric_ = codes.metric();
     made.dim_ = codes.dim();
-    made.rotated_dim_ = RotatedDim(codes.dim());
+    made.coded_ = codes.coded_dims();
+    made.rotated_dim_ = RotatedDim(codes.coded());
     made.groups_ = GroupsOf(links.degree);
     made.block_bytes_ = kTermsBytes + kernels::BitBlockBytes(made.rotated_dim_);
     made.fetched_bytes_ = std::min(made.block_bytes_, kFetchedBytesMax);
@@ -77,7 +78,7 @@ Result<NeighbourBlocks> NeighbourBlocks::Make(const GraphLinks& links, const Sca
     for (uint8_t& byte : made.signs_) {
         byte = static_cast<uint8_t>(random() >> 56);
     }
-    made.centre_ = codes.MeanOfRows(rows, links.count, kCentreRows);
+    made.centre_ = made.Gather(codes.MeanOfRows(rows, links.count, kCentreRows).data());
     Rotated rotated;
     rotated.dim = made.rotated_dim_;
     rotated.centre.assign(made.rotated_dim_, 0.0f);
@@ -85,17 +86,18 @@ Result<NeighbourBlocks> NeighbourBlocks::Make(const GraphLinks& links, const Sca
     kernels::Rotate(made.signs_.data(), made.rotated_dim_, rotated.centre.data());
     rotated.values = Buffer(links.count * made.rotated_dim_ * sizeof(float), counter);
     QUERN_TRY(InPieces(links.count, threads, work, [&](size_t first, size_t end) {
+        std::vector<float> decoded(codes.dim());
         for (size_t node = first; node < end; node++) {
             float* row = reinterpret_cast<float*>(rotated.values.data()) + node * rotated.dim;
-            codes.Decode(rows, node, row);
-            for (size_t j = 0; j < made.dim_; j++) {
-                row[j] = CodeValue(row[j] - made.centre_[j]);
+            codes.Decode(rows, node, decoded.data());
+            for (size_t j = 0; j < made.coded_.size(); j++) {
+                row[j] = CodeValue(decoded[made.coded_[j]] - made.centre_[j]);
             }
-            std::fill(row + made.dim_, row + rotated.dim, 0.0f);
+            std::fill(row + made.coded_.size(), row + rotated.dim, 0.0f);
             kernels::Rotate(made.signs_.data(), rotated.dim, row);
         }
     }));
-    made.blocks_ = Buffer(Bytes(codes.dim(), links.degree, links.count), counter);
+    made.blocks_ = Buffer(Bytes(codes.coded(), links.degree, links.count), counter);
     QUERN_TRY(InPieces(links.count, threads, work, [&](size_t first, size_t end) {
         std::vector<uint8_t> bits;
         for (size_t node = first; node < end; node++) {
@@ -138,16 +140,24 @@ void NeighbourBlocks::MakeNode(const GraphLinks& links, const Rotated& rotated, 
     }
 }
 
+std::vector<float> NeighbourBlocks::Gather(const float* vector) const {
+    std::vector<float> values;
+    for (const uint32_t j : coded_) {
+        values.push_back(vector[j]);
+    }
+    return values;
+}
+
 void NeighbourBlocks::Prepare(const float* vector, Query* query) const {
     query->rotated.resize(rotated_dim_);
     float* values = query->rotated.data();
     query->length = metric_ == Metric::kCosine
                         ? Finite(static_cast<float>(std::sqrt(Dot(vector, vector, dim_))))
                         : 1.0f;
-    for (size_t j = 0; j < dim_; j++) {
-        values[j] = CodeValue(vector[j] - query->length * centre_[j]);
+    for (size_t j = 0; j < coded_.size(); j++) {
+        values[j] = CodeValue(vector[coded_[j]] - query->length * centre_[j]);
     }
-    std::fill(values + dim_, values + rotated_dim_, 0.0f);
+    std::fill(values + coded_.size(), values + rotated_dim_, 0.0f);
     kernels::Rotate(signs_.data(), rotated_dim_, values);
     for (size_t j = 0; j < rotated_dim_; j++) {
         values[j] = Finite(values[j]);

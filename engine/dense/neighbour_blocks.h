@@ -19,8 +19,9 @@
 //
 // (Under cosine rows have length one and a query has any, so add is scaled by the query's length.)
 //
-// Everything is made from 8-bit codes and links, when an index is loaded: nothing of it is in a
-// file. It takes four bytes for each node and rotated dimension, and 256 more.
+// Everything is made from 4-bit codes and links, when an index is loaded: nothing of it is in a
+// file. It takes four bytes for each node and rotated dimension, and 256 more. Dimensions that have
+// no code are the same in all rows, so no difference goes along them, and they are left out.
 //
 // Source: Gou, Gao, Xu, Long: SymphonyQG: towards symphonious integration of quantization and graph
 // for approximate nearest neighbor search, SIGMOD 2025.
@@ -49,8 +50,9 @@ public:
         float length = 1;  // of the vector under cosine
     };
 
-    // Bytes of the blocks of a graph; making them takes less than as much again.
-    static uint64_t Bytes(size_t dim, size_t degree, uint64_t count);
+    // Bytes of the blocks of a graph, coded: dimensions that have a code. Making them takes eight
+    // bytes more for each node and rotated dimension, for as long as it lasts.
+    static uint64_t Bytes(size_t coded, size_t degree, uint64_t count);
     // links are proved, codes of kind kPacked. counter may be NULL.
     static Result<NeighbourBlocks> Make(const GraphLinks& links, const ScalarCodes& codes,
                                         const CodeRows& rows, int threads,
@@ -89,6 +91,8 @@ private:
     static constexpr size_t kFetchedBytesMax = 4096;
     struct Rotated;
 
+    // The values of the coded dimensions.
+    std::vector<float> Gather(const float* vector) const;
     const char* Block(uint32_t node, size_t group) const {
         return blocks_.data() + (static_cast<size_t>(node) * groups_ + group) * block_bytes_;
     }
@@ -97,12 +101,13 @@ private:
 
     Metric metric_ = Metric::kL2;
     size_t dim_ = 0;
+    std::vector<uint32_t> coded_;  // the dimensions that are rotated
     size_t rotated_dim_ = 0;
     size_t groups_ = 0;
     size_t block_bytes_ = 0;
     size_t fetched_bytes_ = 0;
     std::vector<uint8_t> signs_;  // of the rotation
-    std::vector<float> centre_;   // of all rows; taken off before rotating
+    std::vector<float> centre_;   // of all rows; taken off before rotating; of coded dimensions
     Buffer blocks_;
 };
 

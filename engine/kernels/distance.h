@@ -88,6 +88,9 @@ void InnerProductBlock(const float* queries, size_t query_count, const float* pa
 // A bound that holds for Distances' inner product too (each against the real-number value).
 float InnerProductError(size_t dim);
 
+// The inner product with eight sums in double, the same number at every level.
+double ProductInDouble(const float* a, const float* b, size_t dim);
+
 // Writes the positions i with values[i] <= threshold, ascending, to out (capacity count); returns
 // how many.
 size_t SelectAtMost(const float* values, size_t count, float threshold, uint32_t* out);

@@ -186,6 +186,37 @@ TEST_CASE("codes are the same on several threads, and after a file", "[codes]") 
     }
 }
 
+TEST_CASE("dimensions without a spread take no room in a row and count in scores", "[codes]") {
+    constexpr size_t kDim = 96;
+    for (const Metric metric : kMetrics) {
+        Vectors vectors(metric, 500, kDim, 6);
+        Vectors queries(metric, 1, kDim, 7);
+        for (size_t i = 0; i < vectors.count() && metric != Metric::kCosine; i++) {
+            for (size_t j = 0; j < kDim; j += 3) {
+                vectors.values[i * kDim + j] = 2.0f + static_cast<float>(j % 2);
+            }
+        }
+        for (const CodeChoice kind : {CodeChoice::k4Bit, CodeChoice::k8Bit}) {
+            INFO("kind " << int(kind) << " metric " << int(metric));
+            const VectorRows rows = vectors.View();
+            const Coded coded(kind, rows);
+            const size_t whole = Codes::RowBytes(kind, metric, kDim);
+            // Under cosine a value that is the same everywhere is not, at length one.
+            CHECK(
+                coded.codes->row_bytes() ==
+                (metric == Metric::kCosine ? whole : Codes::RowBytes(kind, metric, kDim / 3 * 2)));
+            std::vector<float> distances = coded.Scores(queries.row(0));
+            coded.codes->ToDistances(queries.row(0), &distances);
+            const auto truth = TrueDistances(rows, queries.row(0));
+            CHECK(Correlation(distances, truth) > ExpectedCorrelation(kind));
+            for (size_t i = 0; i < rows.count; i += 50) {
+                CHECK(static_cast<double>(distances[i]) ==
+                      Approx(static_cast<double>(truth[i])).epsilon(0.1).margin(2));
+            }
+        }
+    }
+}
+
 TEST_CASE("codes with numbers that are none are refused", "[codes]") {
     Vectors vectors(Metric::kL2, 50, 20, 4);
     const VectorRows rows = vectors.View();

@@ -602,6 +602,28 @@ TEST_CASE("kernels: the first value that is not finite is found wherever it stan
     CHECK(AllFinite(Element::kBit, any, 1, 32, nullptr));
 }
 
+TEST_CASE("kernels: the product in double is eight sums at every level") {
+    AtEveryLevel([] {
+        Random random;
+        for (size_t dim = 0; dim < kLengths; dim++) {
+            const std::vector<float> a = random.Values(Element::kF32, dim);
+            const std::vector<float> b = random.Values(Element::kF32, dim);
+            double sums[8] = {};
+            for (size_t i = 0; i < dim; i++) {
+                sums[i % 8] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+            }
+            double expected = 0;
+            for (const double sum : sums) {
+                expected += sum;
+            }
+            const double product = ProductInDouble(a.data(), b.data(), dim);
+            if (std::memcmp(&expected, &product, sizeof expected) != 0) {
+                FAIL_CHECK("dimension " << dim);
+            }
+        }
+    });
+}
+
 TEST_CASE("kernels: selection of values within a threshold") {
     AtEveryLevel([] {
         Random random;

@@ -21,10 +21,9 @@ constexpr double kVectorNs = 130;
 constexpr double kVectorByteNs = 0.08;
 constexpr double kFileNs = 3000;
 
-double RowNs(CodeChoice kind, const VectorRows& rows) {
-    const bool terms = kind == CodeChoice::kLvq4 || kind == CodeChoice::kLvq8;
-    return kRowNs + (terms ? kTermsNs : 0) +
-           kRowByteNs * static_cast<double>(Codes::RowBytes(kind, rows.metric, rows.dim));
+double RowNs(const CodeTrial& trial) {
+    const bool terms = trial.kind == CodeChoice::kLvq4 || trial.kind == CodeChoice::kLvq8;
+    return kRowNs + (terms ? kTermsNs : 0) + kRowByteNs * static_cast<double>(trial.row_bytes);
 }
 
 }  // namespace
@@ -58,7 +57,7 @@ double TrialCost(const CodeTrial& trial, double recall, const VectorRows& rows,
     const double measured = room.vectors_in_memory
                                 ? kVectorNs + kVectorByteNs * static_cast<double>(rows.row_bytes())
                                 : kFileNs;
-    const double row = RowNs(trial.kind, rows);
+    const double row = RowNs(trial);
     Effort effort;
     if (!trial.curve.Find(kTen, recall, measured / row, &effort)) {
         return std::numeric_limits<double>::infinity();

@@ -30,6 +30,7 @@ std::vector<CodeChoice> CodesToTry(const VectorRows& rows, const CodeRoom& room)
 
 struct CodeTrial {
     CodeChoice kind = CodeChoice::kNone;
+    size_t row_bytes = 0;
     EffortCurve curve;
 };
 

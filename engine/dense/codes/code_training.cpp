@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 
 #include "engine/kernels/distance.h"
 
@@ -92,22 +91,6 @@ bool ReadFloats(ByteReader* reader, size_t count, std::vector<float>* values) {
         finite = finite && std::isfinite(value);
     }
     return finite;
-}
-
-double Dot(const float* a, const float* b, size_t dim) {
-    // Several sums, so that additions need not wait for each other.
-    constexpr size_t kSums = 8;
-    double sums[kSums] = {};
-    size_t i = 0;
-    for (; i + kSums <= dim; i += kSums) {
-        for (size_t j = 0; j < kSums; j++) {
-            sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
-        }
-    }
-    for (; i < dim; i++) {
-        sums[i % kSums] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-    }
-    return std::accumulate(sums, sums + kSums, 0.0);
 }
 
 }  // namespace quern::dense

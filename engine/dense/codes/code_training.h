@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/dense/vector_rows.h"
+#include "engine/kernels/distance.h"
 #include "storage/base/bytes.h"
 
 namespace quern::dense {
@@ -36,7 +37,8 @@ void WriteFloats(const std::vector<float>& values, ByteWriter* writer);
 // False when they are cut short or not all finite.
 bool ReadFloats(ByteReader* reader, size_t count, std::vector<float>* values);
 
-// In double.
-double Dot(const float* a, const float* b, size_t dim);
+inline double Dot(const float* a, const float* b, size_t dim) {
+    return kernels::ProductInDouble(a, b, dim);
+}
 
 }  // namespace quern::dense

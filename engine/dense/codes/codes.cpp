@@ -61,9 +61,9 @@ size_t Codes::RowBytes(CodeChoice kind, Metric metric, size_t dim) {
     switch (kind) {
         case CodeChoice::k1Bit: return BitCodes::kTermsBytes + BitCodes::RotatedDim(dim) / 8;
         case CodeChoice::kProduct: return ProductCodes::CodeBytes(dim);
-        case CodeChoice::k4Bit: return kernels::CodeRowBytes(kernels::CodeBits::k4, dim);
-        case CodeChoice::k8Bit:
-        case CodeChoice::kPacked: return kernels::CodeRowBytes(kernels::CodeBits::k8, dim);
+        case CodeChoice::k4Bit:
+        case CodeChoice::kPacked: return kernels::CodeRowBytes(kernels::CodeBits::k4, dim);
+        case CodeChoice::k8Bit: return kernels::CodeRowBytes(kernels::CodeBits::k8, dim);
         case CodeChoice::kLvq4:
         case CodeChoice::kLvq8:
             return LvqCodes::TermCount(metric) * sizeof(float) +

@@ -4,7 +4,7 @@
 //   kind        class          a dimension takes   error
 //   f16, bf16   NarrowCodes    16 bits             2^-11 or 2^-8 of an element
 //   i8, 4bit    ScalarCodes    8 or 4 bits         half a step of that dimension, clipped tails
-//   packed      ScalarCodes    8 bits              the same; see neighbour_blocks.h
+//   packed      ScalarCodes    4 bits              the same; see neighbour_blocks.h
 //   lvq8, lvq4  LvqCodes       8 or 4 bits         half a step of that vector
 //   pq          ProductCodes   2 bits              what k-means leaves; no bound
 //   1bit        BitCodes       1 bit               stated for each vector: see CodeScorer::Estimate
@@ -39,7 +39,7 @@ enum class CodeChoice : uint8_t {
     kLvq8 = 9,
     kF16 = 16,
     kBF16 = 17,
-    kPacked = 32,  // those of k8Bit; a graph lays bits of neighbours beside its links
+    kPacked = 32,  // those of k4Bit; a graph lays bits of neighbours beside its links
     kAuto = 255,   // never in a file: measured when the index is built
 };
 
@@ -104,13 +104,13 @@ public:
         writer->U8(static_cast<uint8_t>(kind_));
         WriteBody(writer);
     }
-    // Bytes of one row, without training.
+    // Bytes of one row, without training; what is learnt can make it less.
     static size_t RowBytes(CodeChoice kind, Metric metric, size_t dim);
 
     CodeChoice kind() const { return kind_; }
     Metric metric() const { return metric_; }
     size_t dim() const { return dim_; }
-    size_t row_bytes() const { return RowBytes(kind_, metric_, dim_); }
+    size_t row_bytes() const { return row_bytes_; }
     // Whether a squared norm of each decoded row is kept beside the rows.
     bool has_norms() const {
         return metric_ == Metric::kL2 &&
@@ -138,7 +138,9 @@ public:
     float ScoreAt(const float* vector, double distance) const;
 
 protected:
-    Codes(CodeChoice kind, Metric metric, size_t dim) : kind_(kind), metric_(metric), dim_(dim) {}
+    Codes(CodeChoice kind, Metric metric, size_t dim)
+        : kind_(kind), metric_(metric), dim_(dim), row_bytes_(RowBytes(kind, metric, dim)) {}
+    void SetRowBytes(size_t row_bytes) { row_bytes_ = row_bytes; }
     virtual void WriteBody(ByteWriter* writer) const = 0;
     // What scores leave out: a distance is `add` plus `factor` times the score; for cosine as if
     // that of the inner product with the query as long as it is.
@@ -152,6 +154,7 @@ private:
     CodeChoice kind_;
     Metric metric_;
     size_t dim_;
+    size_t row_bytes_;
 };
 
 }  // namespace quern::dense

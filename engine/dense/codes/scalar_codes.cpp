@@ -20,8 +20,8 @@ class ScalarScorer final : public CodeScorer {
 public:
     ScalarScorer(const ScalarCodes& codes, const float* vector, const CodeRows& rows)
         : CodeScorer(rows, codes.row_bytes()),
-          packed_(kernels::CodeQueryBytes(codes.bits(), codes.dim())),
-          query_(kernels::PackCodeQuery(codes.bits(), codes.Weights(vector).data(), codes.dim(),
+          packed_(kernels::CodeQueryBytes(codes.bits(), codes.coded())),
+          query_(kernels::PackCodeQuery(codes.bits(), codes.Weights(vector).data(), codes.coded(),
                                         packed_.data())),
           // |x|^2 - 2 <q, x> under L2, -<q, x> otherwise. The length of a cosine's query changes
           // no order.
@@ -57,10 +57,11 @@ Result<std::unique_ptr<Codes>> ScalarCodes::Train(CodeChoice kind, const VectorR
     const size_t stride = all.stride;
     const size_t sample = all.count;
     if (sample == 0) {
+        codes->FindCoded();
         return std::unique_ptr<Codes>(std::move(codes));
     }
     const float levels = static_cast<float>((1 << static_cast<int>(codes->bits())) - 1);
-    const size_t clip = sample / (kind == CodeChoice::k4Bit ? kClip4 : kClip8);
+    const size_t clip = sample / (kind == CodeChoice::k8Bit ? kClip8 : kClip4);
     // A slice of the dimensions at a time: memory stays small for 65536 of them.
     const size_t slice = std::max<size_t>(1, (size_t{8} << 20) / sample);
     std::vector<float> row(rows.dim);
@@ -86,7 +87,21 @@ Result<std::unique_ptr<Codes>> ScalarCodes::Train(CodeChoice kind, const VectorR
             codes->step_[begin + j] = std::isfinite(step) && step > 0 ? step : 0.0f;
         }
     }
+    codes->FindCoded();
     return std::unique_ptr<Codes>(std::move(codes));
+}
+
+void ScalarCodes::FindCoded() {
+    coded_.clear();
+    for (uint32_t j = 0; j < dim(); j++) {
+        if (step_[j] > 0) {
+            coded_.push_back(j);
+        }
+    }
+    if (coded_.empty()) {
+        coded_.push_back(0);  // all vectors are alike; a row without bytes would be a case apart
+    }
+    SetRowBytes(kernels::CodeRowBytes(bits(), coded_.size()));
 }
 
 void ScalarCodes::Encode(const VectorRows& rows, size_t first, size_t count, uint8_t* out,
@@ -98,18 +113,27 @@ void ScalarCodes::Encode(const VectorRows& rows, size_t first, size_t count, uin
         // Of a denormal step, infinite.
         inverse[j] = std::isfinite(inverse[j]) ? inverse[j] : 0.0f;
     }
+    double uncoded = 0;  // what the squared norms of all decoded rows have from the others
+    for (size_t c = 0, j = 0; j < dim(); j++) {
+        if (c < coded() && coded_[c] == j) {
+            c++;
+        } else {
+            uncoded += static_cast<double>(low_[j]) * static_cast<double>(low_[j]);
+        }
+    }
     std::vector<float> values(std::min(count, kBlockRows) * dim());
-    std::vector<uint8_t> codes(values.size());
+    std::vector<uint8_t> codes(std::min(count, kBlockRows) * coded());
     for (size_t done = 0; done < count; done += kBlockRows) {
         const size_t now = std::min(kBlockRows, count - done);
         DecodeRows(rows, first + done, now, values.data());
         for (size_t i = 0; i < now; i++) {
-            double squares = 0;
-            for (size_t j = 0; j < dim(); j++) {
+            double squares = uncoded;
+            for (size_t c = 0; c < coded(); c++) {
+                const uint32_t j = coded_[c];
                 // The difference of two huge numbers is infinite, and no number times zero.
                 const float scaled = CodeValue(values[i * dim() + j] - low_[j]) * inverse[j];
                 const float code = std::nearbyint(std::clamp(scaled, 0.0f, levels));
-                codes[i * dim() + j] = static_cast<uint8_t>(code);
+                codes[i * coded() + c] = static_cast<uint8_t>(code);
                 const double decoded = static_cast<double>(low_[j]) +
                                        static_cast<double>(step_[j]) * static_cast<double>(code);
                 squares += decoded * decoded;
@@ -118,7 +142,7 @@ void ScalarCodes::Encode(const VectorRows& rows, size_t first, size_t count, uin
                 norms[done + i] = static_cast<float>(squares);
             }
         }
-        kernels::PackCodes(bits(), codes.data(), now, dim(), out + done * row_bytes());
+        kernels::PackCodes(bits(), codes.data(), now, coded(), out + done * row_bytes());
     }
 }
 
@@ -128,25 +152,27 @@ std::unique_ptr<CodeScorer> ScalarCodes::NewScorer(const float* vector,
 }
 
 std::vector<float> ScalarCodes::Weights(const float* vector) const {
-    std::vector<float> weights(dim());
-    for (size_t j = 0; j < dim(); j++) {
-        weights[j] = CodeValue(vector[j] * step_[j]);
+    std::vector<float> weights(coded());
+    for (size_t c = 0; c < coded(); c++) {
+        weights[c] = CodeValue(vector[coded_[c]] * step_[coded_[c]]);
     }
     return weights;
 }
 
 void ScalarCodes::Prepare(Metric metric, const float* vector, ScalarQuery* query) const {
-    query->packed.resize(kernels::CodeQueryBytes(bits(), dim()));
+    query->packed.resize(kernels::CodeQueryBytes(bits(), coded()));
     query->query =
-        kernels::PackCodeQuery(bits(), Weights(vector).data(), dim(), query->packed.data());
+        kernels::PackCodeQuery(bits(), Weights(vector).data(), coded(), query->packed.data());
     query->slope = query->query.scale * (metric == Metric::kL2 ? -2.0f : -1.0f);
 }
 
 void ScalarCodes::Decode(const CodeRows& rows, size_t row, float* out) const {
     uint8_t codes[kernels::kCodeDimMax];
-    kernels::UnpackCodes(bits(), rows.rows + row * row_bytes(), dim(), codes);
-    for (size_t j = 0; j < dim(); j++) {
-        out[j] = CodeValue(low_[j] + step_[j] * static_cast<float>(codes[j]));
+    kernels::UnpackCodes(bits(), rows.rows + row * row_bytes(), coded(), codes);
+    std::copy(low_.begin(), low_.end(), out);
+    for (size_t c = 0; c < coded(); c++) {
+        const uint32_t j = coded_[c];
+        out[j] = CodeValue(low_[j] + step_[j] * static_cast<float>(codes[c]));
     }
 }
 
@@ -183,6 +209,7 @@ Result<std::unique_ptr<Codes>> ScalarCodes::ReadBody(ByteReader* reader, CodeCho
     if (!ReadFloats(reader, dim, &codes->low_) || !ReadFloats(reader, dim, &codes->step_)) {
         return Status::Error(Code::kCorrupt, "codes: cut short, or an end is not a number");
     }
+    codes->FindCoded();
     return std::unique_ptr<Codes>(std::move(codes));
 }
 

@@ -5,6 +5,9 @@
 // query takes the steps into itself, and the rows need no conversion. L2 adds the squared norm of
 // the decoded row, kept beside the codes. Cosine quantizes rows of length one.
 //
+// A dimension whose two ends are the same has no codes at all: every row would hold zeros there.
+// Images have many of these (a third of mnist784 at 4 bits), and a shorter row is quicker.
+//
 // (Per-dimension quantization with clipped tails as in FAISS's scalar quantizer; the query in
 // signed bytes is what VNNI instructions want.)
 #pragma once
@@ -30,13 +33,17 @@ public:
                                                    Metric metric, size_t dim);
 
     kernels::CodeBits bits() const {
-        return kind() == CodeChoice::k4Bit ? kernels::CodeBits::k4 : kernels::CodeBits::k8;
+        return kind() == CodeChoice::k8Bit ? kernels::CodeBits::k8 : kernels::CodeBits::k4;
     }
     void Encode(const VectorRows& rows, size_t first, size_t count, uint8_t* out,
                 float* norms) const override;
     std::unique_ptr<CodeScorer> NewScorer(const float* vector, const CodeRows& rows) const override;
-    // The weight of each dimension's code in a product with the query.
+    // The weight of each code of a row in a product with the query.
     std::vector<float> Weights(const float* vector) const;
+    // Codes in a row: dimensions that have one.
+    size_t coded() const { return coded_.size(); }
+    // Which these are, ascending.
+    const std::vector<uint32_t>& coded_dims() const { return coded_; }
     // Scores under a metric are slope * product, and under L2 the squared norm of the row more.
     void Prepare(Metric metric, const float* vector, ScalarQuery* query) const;
 
@@ -47,11 +54,14 @@ public:
 
 private:
     ScalarCodes(CodeChoice kind, Metric metric, size_t dim) : Codes(kind, metric, dim) {}
+    // From the steps: who has a code.
+    void FindCoded();
     void WriteBody(ByteWriter* writer) const override;
     LeftOut LeftOutOf(const float* vector) const override;
 
     std::vector<float> low_;
     std::vector<float> step_;
+    std::vector<uint32_t> coded_;  // dimensions with a code, ascending; never empty
 };
 
 }  // namespace quern::dense

@@ -3,7 +3,7 @@
 //
 //   bench_dense [--data DIR] [--set NAME,...|all] [--engines NAME,...] [--rounds 7] [--threads 1]
 //               [--build-threads 2] [--queries 1000] [--limit ROWS] [--cache DIR] [--out DIR]
-//               [--skip serving,inserts]
+//               [--skip serving,inserts] [--turn-ms 250]
 #include <unistd.h>
 
 #include <exception>
@@ -78,9 +78,9 @@ std::vector<RivalKind> PickKinds(const std::string& text) {
 
 // A misspelt option would otherwise measure something else than was asked for.
 void CheckArguments(int argc, char** argv) {
-    const std::vector<std::string> known = {"--data",    "--set",           "--engines", "--rounds",
-                                            "--threads", "--build-threads", "--queries", "--limit",
-                                            "--cache",   "--out",           "--skip"};
+    const std::vector<std::string> known = {
+        "--data",    "--set",   "--engines", "--rounds", "--threads", "--build-threads",
+        "--queries", "--limit", "--cache",   "--out",    "--skip",    "--turn-ms"};
     for (int i = 1; i < argc; i += 2) {
         if (!Contains(known, argv[i]) || i + 1 == argc) {
             throw std::runtime_error(std::string(argv[i]) + ": no such option, or no value");
@@ -107,6 +107,7 @@ Options ReadOptions(int argc, char** argv) {
     options.kinds = PickKinds(text("--engines", ""));
     options.sweep.rounds = std::max<size_t>(number("--rounds", "7"), 1);
     options.sweep.threads = std::max<size_t>(number("--threads", "1"), 1);
+    options.sweep.turn_seconds = static_cast<double>(number("--turn-ms", "250")) / 1000;
     options.build_threads = std::max<size_t>(number("--build-threads", "2"), 1);
     options.cache = text("--cache", "");
     options.out = text("--out", "");

@@ -33,16 +33,6 @@ std::vector<std::string> RefinedBeams() {
     return efforts;
 }
 
-// What such a walk expands is measured by 8 bits, so fewer need a look.
-std::vector<std::string> PackedBeams() {
-    std::vector<std::string> efforts;
-    for (const std::string& beam : BeamEfforts()) {
-        const size_t ef = EffortValue(beam, "ef");
-        efforts.push_back(beam + " refine=" + std::to_string(std::max<size_t>(14, ef / 6)));
-    }
-    return efforts;
-}
-
 // Cells to open, and a look at so many full vectors.
 std::vector<std::string> Probes() {
     std::vector<std::string> efforts;
@@ -64,7 +54,7 @@ std::vector<Variant> Variants() {
         {"quern-lvq4", "quern graph LVQ 4", "index=graph codes=lvq4", RefinedBeams()},
         {"quern-pq", "quern graph product codes", "index=graph codes=pq", RefinedBeams()},
         {"quern-1bit", "quern graph 1-bit, by bound", "index=graph codes=1bit", BeamEfforts()},
-        {"quern-packed", "quern graph packed", "index=graph codes=packed", PackedBeams()},
+        {"quern-packed", "quern graph packed", "index=graph codes=packed", RefinedBeams()},
         {"quern-packed-recall",
          "quern graph packed, told a recall",
          "index=graph codes=packed",

@@ -56,6 +56,21 @@ Pass RunPass(const VectorSet& set, Rival* rival, const std::string& effort, size
     return pass;
 }
 
+Pass RunTurn(const VectorSet& set, Rival* rival, const std::string& effort,
+             const SweepOptions& options, std::vector<uint32_t>* found) {
+    Pass turn;
+    size_t passes = 0;
+    do {
+        const Pass pass = RunPass(set, rival, effort, options.threads, found);
+        turn.cpu_seconds += pass.cpu_seconds;
+        turn.wall_seconds += pass.wall_seconds;
+        passes++;
+    } while (turn.wall_seconds < options.turn_seconds);
+    turn.cpu_seconds /= static_cast<double>(passes);
+    turn.wall_seconds /= static_cast<double>(passes);
+    return turn;
+}
+
 void WarmUp(const VectorSet& set, const SweepOptions& options, Contestant* contestant) {
     std::vector<uint32_t> found(set.queries.rows() * kNearest);
     for (const std::string& effort : contestant->rival->Efforts()) {
@@ -129,8 +144,8 @@ void RunSweep(const VectorSet& set, const SweepOptions& options,
             for (size_t i = 0; i < contestants->size(); i++) {
                 if (step < ladders[i].size()) {
                     Point* point = ladders[i][step];
-                    point->rounds.push_back(RunPass(set, (*contestants)[i].rival.get(),
-                                                    point->effort, options.threads, &found));
+                    point->rounds.push_back(RunTurn(set, (*contestants)[i].rival.get(),
+                                                    point->effort, options, &found));
                 }
             }
         }

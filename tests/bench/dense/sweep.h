@@ -2,8 +2,11 @@
 //
 // One pass is all queries once, never one query back to back, whose vectors would then wait in the
 // cache. Within a round the engines take turns at every step of their ladders, so that a noisy
-// neighbour meets all of them. A warm-up pass, which is not timed into the result, measures recall
-// and drops the efforts that no curve needs: those that another effort of the same engine beats.
+// neighbour meets all of them. A turn is as many passes as fill some time: the first of them finds
+// the caches full of another engine's index, and with a single pass the quickest engine would
+// spend a fifth of its turn on that, the slowest nothing to speak of. A warm-up pass, which is not
+// timed into the result, measures recall and drops the efforts that no curve needs: those that
+// another effort of the same engine beats.
 //
 // Time is counted by the clock of the searching threads (CLOCK_THREAD_CPUTIME_ID), which does not
 // run while somebody else has the processor, and by the wall beside it.
@@ -17,6 +20,7 @@
 
 namespace bench {
 
+// Of one pass, on the average of a turn.
 struct Pass {
     double cpu_seconds = 0;  // of all searching threads
     double wall_seconds = 0;
@@ -48,6 +52,7 @@ struct Contestant {
 struct SweepOptions {
     size_t rounds = 7;
     size_t threads = 1;
+    double turn_seconds = 0.25;  // wall time that the passes of a turn fill
 };
 
 void RunSweep(const VectorSet& set, const SweepOptions& options,
