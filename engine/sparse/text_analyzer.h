@@ -7,6 +7,8 @@
 //     porter              English stems of its tokens
 //     stop=english        Lucene's 33 English stop words; stop=none (the default); stop=a,b,c
 //     synonyms=a:b,c:d:e  the words of a group are one term, that of the group's first
+//     positions=0|1       whether phrases can be found (the default: 1)
+//     k1=X b=X            of BM25 (text_score.h; the defaults: 1.2 and 0.75)
 //
 // A value that holds spaces stands in single quotes.
 //
@@ -37,6 +39,9 @@ struct TextOptions {
     std::vector<std::string> tokenizer;  // name and arguments, as FTS5 takes them
     std::vector<std::string> stop_words;
     std::vector<std::vector<std::string>> synonyms;
+    bool positions = true;
+    double k1 = 1.2;
+    double b = 0.75;
 };
 // kOption says what is wrong.
 Result<TextOptions> ParseTextOptions(std::string_view options);

@@ -1,5 +1,7 @@
 // The options of a text field, read.
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "engine/sparse/text_analyzer.h"
 
@@ -72,6 +74,26 @@ Status ReadSynonyms(const std::string& value, TextOptions* out) {
     return {};
 }
 
+// What the formula allows; a number is all of the value, with a point in every locale.
+Status ReadNumber(const Option& option, double most, double* out) {
+    const char* const end = option.value.data() + option.value.size();
+    const auto [stop, error] = std::from_chars(option.value.data(), end, *out);
+    if (error != std::errc() || stop != end || !std::isfinite(*out) || *out < 0 || *out > most) {
+        return Status::Error(Code::kOption, "text options: %s=%s is no number from 0 to %g",
+                             option.name.c_str(), option.value.c_str(), most);
+    }
+    return {};
+}
+
+Status ReadPositions(const std::string& value, bool* out) {
+    if (value != "0" && value != "1") {
+        return Status::Error(Code::kOption, "text options: positions=%s is neither 0 nor 1",
+                             value.c_str());
+    }
+    *out = value == "1";
+    return {};
+}
+
 }  // namespace
 
 Result<TextOptions> ParseTextOptions(std::string_view text) {
@@ -99,6 +121,12 @@ Result<TextOptions> ParseTextOptions(std::string_view text) {
             }
         } else if (option.name == "synonyms") {
             QUERN_TRY(ReadSynonyms(option.value, &out));
+        } else if (option.name == "positions") {
+            QUERN_TRY(ReadPositions(option.value, &out.positions));
+        } else if (option.name == "k1") {
+            QUERN_TRY(ReadNumber(option, 1e6, &out.k1));
+        } else if (option.name == "b") {
+            QUERN_TRY(ReadNumber(option, 1, &out.b));
         } else {
             arguments.push_back(option.name);
             arguments.push_back(option.value);

@@ -123,3 +123,23 @@ TEST_CASE("texts: long ones are cut or refused", "[text]") {
     CHECK((*analyzer)->Analyze(many, &terms).code() == Code::kLimit);
     CHECK((*analyzer)->Analyze(std::string(kTextBytesMax + 1, 'a'), &terms).code() == Code::kLimit);
 }
+
+TEST_CASE("texts: options of the ranking and of phrases are not the tokenizer's", "[text]") {
+    auto options = ParseTextOptions("porter k1=0.9 b=0 positions=0 tokenchars=-");
+    REQUIRE(options.ok());
+    CHECK(options->k1 == 0.9);
+    CHECK(options->b == 0);
+    CHECK_FALSE(options->positions);
+    CHECK(options->tokenizer == std::vector<std::string>{"porter", "unicode61", "tokenchars", "-"});
+    CHECK(Terms("k1=2 b=0.5 positions=1", "A b") == "a@0 b@1");
+    options = ParseTextOptions("");
+    REQUIRE(options.ok());
+    CHECK(options->k1 == 1.2);
+    CHECK(options->b == 0.75);
+    CHECK(options->positions);
+    for (const char* bad : {"k1=-1", "k1=nan", "k1=inf", "k1=1e400", "k1=1,2", "k1", "k1=' 1'",
+                            "b=1.01", "b=x", "b=0.5x", "positions=2", "positions=yes"}) {
+        INFO(bad);
+        CHECK(ParseTextOptions(bad).status().code() == Code::kOption);
+    }
+}
