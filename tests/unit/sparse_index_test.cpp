@@ -134,6 +134,36 @@ TEST_CASE("a hundred thousand sparse queries", "[.][sparse-long]") {
     }
 }
 
+TEST_CASE("a sparse search that knows a score finds the same and reads less", "[sparse]") {
+    std::mt19937 random(8);
+    Work work;
+    SearchSpace space;
+    SearchStats without;
+    SearchStats with;
+    for (int form = 0; form < 5; form++) {
+        Shape shape;
+        shape.dimensions = 300;
+        shape.entries_max = 40;
+        shape.weights = form;
+        shape.negative = form == 1 ? 0.2 : 0;
+        const SparseRowList rows = RandomRows(shape, 4000, &random);
+        const auto index = Build(rows, 64);
+        for (int q = 0; q < 30; q++) {
+            const SparseVector query = RandomVector(shape, &random);
+            const std::vector<uint64_t> mask = RandomMask(rows.count(), 0.5, &random);
+            const uint64_t* const allowed = q % 2 == 0 ? nullptr : mask.data();
+            TopHits a(5);
+            TopHits b(5);
+            SearchOptions options;
+            REQUIRE(index->Search(query, options, allowed, 0, &a, &space, &without, &work).ok());
+            options.known_score = a.Threshold();
+            REQUIRE(index->Search(query, options, allowed, 0, &b, &space, &with, &work).ok());
+            REQUIRE(Same(a.Take(), b.Take()));
+        }
+    }
+    REQUIRE(with.postings_read < without.postings_read);
+}
+
 TEST_CASE("a sparse index loaded from its arrays answers alike", "[sparse]") {
     std::mt19937 random(3);
     Work work;
