@@ -283,11 +283,12 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **                              in memory, smaller than f32 by a factor of about 2 (f16, bf16), 4 (i8, lvq8), 8 (4bit,
 **                              lvq4), 16 (pq), 28 (1bit). i8 and 4bit have their steps per dimension, lvq8 and lvq4 per
 **                              vector; pq: product codes, pairs of dimensions; 1bit: signs after a random rotation, which
-**                              state their error; packed: i8, and in memory bits of all neighbours beside each node (about
+**                              state their error; packed: 4bit, and in memory bits of all neighbours beside each node (about
 **                              4 * dim + 256 bytes a vector with the default m, made when the index is loaded, which needs
-**                              twice that for a moment), so that one look is enough for all of them; where memory_mb
-**                              has no room for that, a walk goes over the i8 codes. What codes find is measured again with the stored vectors: distances are
-**                              always true ones. auto: 4bit, lvq4, i8 or lvq8, whichever takes least time for recall 0.95
+**                              three times that for a moment), so that one look is enough for all of them; where memory_mb
+**                              has no room for that, a walk goes over the 4bit codes. i8, 4bit and packed leave out
+**                              dimensions without a spread. What codes find is measured again with the stored vectors:
+**                              distances are always true ones. auto: 4bit, lvq4, i8 or lvq8, whichever takes least time for recall 0.95
 **                              and 0.99 when the index is built; pq or 1bit when memory_mb has no room for these.
 **                              Lists take auto (i8), i8, 4bit, or f32: a copy of the vectors in the order of their cells
 **   fine=auto|memory|disk      where the stored vectors are while a search walks over codes: auto: in memory when memory_mb

@@ -12,9 +12,8 @@ namespace quern {
 
 namespace {
 
-// What measuring a candidate again costs, in rows scored on the way: with its vector in memory, and
-// in the file, where some of them are cached.
-constexpr double kRefineRows = 3;
+// What measuring a candidate again costs, in rows scored on the way, when its vector is in the
+// file, where some of them are cached.
 constexpr double kRefineFileRows = 25;
 // A walk among so many dead needs a pool larger by so much at most; beyond, a scan.
 constexpr double kDeadFactorMax = 4;
@@ -63,7 +62,9 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     if (request.ef > 0) {
         effort_ = dense::Effort::OfPool(request.ef, request.ef);
     } else if (!leg_->index->curve().Find(k, request.recall,
-                                          leg_->field->resident ? kRefineRows : kRefineFileRows,
+                                          leg_->field->resident
+                                              ? leg_->index->RowsOfVector(def_->row_bytes())
+                                              : kRefineFileRows,
                                           &effort_)) {
         return false;
     }
