@@ -285,7 +285,7 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **                              vector; pq: product codes, pairs of dimensions; 1bit: signs after a random rotation, which
 **                              state their error; packed: 4bit, and in memory bits of all neighbours beside each node (about
 **                              4 * dim + 256 bytes a vector with the default m, made when the index is loaded, which needs
-**                              three times that for a moment), so that one look is enough for all of them; where memory_mb
+**                              twice that for a moment), so that one look is enough for all of them; where memory_mb
 **                              has no room for that, a walk goes over the 4bit codes. i8, 4bit and packed leave out
 **                              dimensions without a spread. What codes find is measured again with the stored vectors:
 **                              distances are always true ones. auto: 4bit, lvq4, i8 or lvq8, whichever takes least time for recall 0.95

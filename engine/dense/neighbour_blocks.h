@@ -50,8 +50,8 @@ public:
         float length = 1;  // of the vector under cosine
     };
 
-    // Bytes of the blocks of a graph, coded: dimensions that have a code. Making them takes eight
-    // bytes more for each node and rotated dimension, for as long as it lasts.
+    // Bytes of the blocks of a graph, coded: dimensions that have a code. Making them takes less
+    // than as much again.
     static uint64_t Bytes(size_t coded, size_t degree, uint64_t count);
     // links are proved, codes of kind kPacked. counter may be NULL.
     static Result<NeighbourBlocks> Make(const GraphLinks& links, const ScalarCodes& codes,
