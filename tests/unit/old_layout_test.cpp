@@ -1,6 +1,7 @@
 // Indexes whose head tells of another layout than this version writes: of an older version, or of
 // one yet to come. They are whole, so their checksums fit; what is wrong shows when they are read.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "engine/db/segment.h"
@@ -78,6 +79,13 @@ TEST_CASE("an index of another layout is named, passed over and built anew", "[i
     file.db = nullptr;
     SetLayout(file.path, lists ? PartKind::kListHead : PartKind::kGraphHead, layout);
     file.Open();
+    quern_text* info = nullptr;
+    file.Ok(quern_info(file.db, &info, &file.err));
+    const auto told = nlohmann::json::parse(quern_text_data(info))["collections"][0]["segments"][0];
+    quern_text_free(info);
+    REQUIRE(told["indexes"][0]["kind"] == (lists ? "lists" : "graph"));
+    REQUIRE(told["indexes"][0]["codes"] == "");
+    REQUIRE(told["indexes"][0]["damaged"] == true);
     const std::string report = Report(&file, QUERN_ERR_CORRUPT);
     INFO(report);
     REQUIRE(report.find(lists ? "\"lists of emb\"" : "\"graph of emb\"") != std::string::npos);
