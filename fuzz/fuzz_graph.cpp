@@ -11,6 +11,7 @@
 #include <set>
 
 #include "engine/dense/graph_index.h"
+#include "engine/dense/index_head.h"
 
 using namespace quern;
 
@@ -33,9 +34,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             std::memcpy(arrays[a].data(), bytes.data(), bytes.size());
         }
     }
+    const auto told = dense::ReadGraphHead(head, metric, dim, count);
     auto index = dense::GraphIndex::Load(Element::kF32, metric, dim, count, head, arrays);
     if (!index.ok()) {
         return 0;
+    }
+    if (!told.ok() || told->codes != (*index)->codes()) {
+        std::abort();
     }
     std::vector<float> rows(count * dim, 0.5f);
     std::vector<float> norms(count, 1.0f);

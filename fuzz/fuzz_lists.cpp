@@ -8,6 +8,7 @@
 #include <cstring>
 #include <set>
 
+#include "engine/dense/index_head.h"
 #include "engine/dense/list_index.h"
 
 using namespace quern;
@@ -50,9 +51,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             std::memcpy(arrays[a].data(), bytes.data(), bytes.size());
         }
     }
+    const auto told = dense::ReadListHead(head, metric, dim, count);
     auto index = dense::ListIndex::Load(element, metric, dim, count, head, arrays);
     if (!index.ok()) {
         return 0;
+    }
+    if (!told.ok() || (told->codes != dense::CodeChoice::kNone) != (*index)->with_codes()) {
+        std::abort();
     }
     SameRows rows((*index)->row_bytes());
     const std::vector<float> vector(dim, 1.0f);

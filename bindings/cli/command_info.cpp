@@ -75,6 +75,26 @@ void PrintSegments(const Json& collection) {
     }
 }
 
+// What searches of a dense field go through; memory is that of an index that is loaded as a whole.
+void PrintIndexes(const Json& collection) {
+    TextTable table({">segment", "field", "index", "codes", ">vectors", ">stored", ">memory"});
+    for (const Json& segment : List(collection, "segments")) {
+        for (const Json& index : List(segment, "indexes")) {
+            const bool none = Name(index, "kind") == "none";
+            const bool damaged = index.value("damaged", false);
+            table.AddRow({std::to_string(Number(segment, "id")), Name(index, "field"),
+                          Name(index, "kind"), damaged ? "damaged" : Name(index, "codes"),
+                          WithCommas(Number(index, "vectors")),
+                          none ? "" : BytesText(Number(index, "stored_bytes")),
+                          none ? "" : BytesText(Number(index, "memory_bytes"))});
+        }
+    }
+    if (!table.empty()) {
+        Print("\n");
+        table.Print(stdout);
+    }
+}
+
 // One bar a kind of bytes: the parts of segments, free pages, and the rest, which is rows, indexes
 // and the catalog.
 void PrintPicture(const Json& info) {
@@ -147,6 +167,7 @@ void RunInfo(const InfoOptions& options) {
         Print(line + "\n\n");
         PrintSchema(collection);
         PrintSegments(collection);
+        PrintIndexes(collection);
     }
     PrintPicture(info);
 }
@@ -156,11 +177,14 @@ void RunInfo(const InfoOptions& options) {
 void AddInfoCommand(CLI::App* app) {
     auto options = std::make_shared<InfoOptions>();
     CLI::App* command =
-        app->add_subcommand("info", "Show collections, schemas, segments and sizes");
+        app->add_subcommand("info", "Show collections, schemas, segments, indexes and sizes");
     AddDatabaseOption(command, &options->db);
     AddJsonOption(command, &options->json);
     AddOpenOption(command, &options->open);
     command->footer(
+        "For each segment and dense field it tells which index there is and which codes it has:\n"
+        "with codes=auto those that were chosen when it was built. Nothing is loaded for that;\n"
+        "'memory' is what the index takes when it is loaded whole.\n"
         "Example:\n"
         "  quern info books.quern");
     command->callback([options] { RunInfo(*options); });

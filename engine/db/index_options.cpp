@@ -127,10 +127,7 @@ std::string IndexOptions::Text() const {
         text += "=" + value;
     };
     if (codes != defaults.codes) {
-        add("codes",
-            std::find_if(std::begin(kCodeNames), std::end(kCodeNames), [&](const CodeName& code) {
-                return codes == code.choice;
-            })->name);
+        add("codes", CodesName(codes));
     }
     if (ef_build != defaults.ef_build) {
         add("ef_build", std::to_string(ef_build));
@@ -150,6 +147,12 @@ std::string IndexOptions::Text() const {
         add("m", std::to_string(m));
     }
     return text;
+}
+
+const char* IndexOptions::CodesName(dense::CodeChoice codes) {
+    const auto known = std::find_if(std::begin(kCodeNames), std::end(kCodeNames),
+                                    [&](const CodeName& code) { return codes == code.choice; });
+    return known != std::end(kCodeNames) ? known->name : nullptr;
 }
 
 bool IndexOptions::WantsIndex(uint64_t vectors) const {

@@ -39,6 +39,8 @@ struct IndexOptions {
                                             : storage::PartKind::kGraphHead;
     }
     dense::CodeChoice Codes(const DenseDef& def) const;
+    // As codes= has it; NULL: no such codes.
+    static const char* CodesName(dense::CodeChoice codes);
     // Whether lists can have the codes that were asked for.
     bool ListsTakeCodes() const {
         return codes == dense::CodeChoice::kAuto || codes == dense::CodeChoice::kNone ||

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/db/database.h"
+#include "engine/db/index_info.h"
 #include "engine/kernels/distance.h"
 
 namespace quern {
@@ -44,7 +45,27 @@ const char* MetricName(Metric metric) {
     return "?";
 }
 
-Json SegmentJson(const storage::SegmentInfo& segment, const Schema& schema) {
+Result<Json> IndexesJson(storage::Connection* connection, const storage::SegmentInfo& segment,
+                         const Schema& schema) {
+    Json indexes = Json::array();
+    for (const DenseDef& def : schema.dense) {
+        QUERN_ASSIGN(const IndexInfo info, ReadIndexInfo(connection, segment, def));
+        if (info.vectors == 0) {
+            continue;
+        }
+        indexes.push_back(Json{{"field", def.name},
+                               {"kind", info.kind},
+                               {"codes", info.codes},
+                               {"vectors", info.vectors},
+                               {"stored_bytes", info.stored_bytes},
+                               {"memory_bytes", info.memory_bytes},
+                               {"damaged", info.damaged}});
+    }
+    return indexes;
+}
+
+Result<Json> SegmentJson(storage::Connection* connection, const storage::SegmentInfo& segment,
+                         const Schema& schema) {
     Json parts = Json::array();
     for (const storage::PartInfo& part : segment.parts) {
         const std::string field = schema.FieldName(part.field);
@@ -61,10 +82,12 @@ Json SegmentJson(const storage::SegmentInfo& segment, const Schema& schema) {
                              {"stored_bytes", part.stored_bytes()},
                              {"codecs", codecs}});
     }
+    QUERN_ASSIGN(const Json indexes, IndexesJson(connection, segment, schema));
     return Json{{"id", segment.id},
                 {"records", segment.items},
                 {"stored_bytes", segment.stored_bytes()},
-                {"parts", parts}};
+                {"parts", parts},
+                {"indexes", indexes}};
 }
 
 Result<Json> CollectionJson(storage::Connection* connection, const storage::CollectionInfo& info) {
@@ -101,7 +124,8 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
                  storage::ReadSegments(connection, info.id, storage::SegmentState::kLive));
     Json list = Json::array();
     for (const storage::SegmentInfo& segment : segments) {
-        list.push_back(SegmentJson(segment, schema));
+        QUERN_ASSIGN(const Json entry, SegmentJson(connection, segment, schema));
+        list.push_back(entry);
     }
     return Json{{"name", info.name},
                 {"key", Json{{"name", schema.key_name},

@@ -3,14 +3,11 @@
 
 #include "engine/dense/codes/code_training.h"
 #include "engine/dense/graph_index.h"
+#include "engine/dense/index_head.h"
 
 namespace quern::dense {
 
 namespace {
-
-// 1: with a curve of pool sizes; 2: with codes of dimensions without a spread. Neither was in a
-// release.
-constexpr uint32_t kHeadVersion = 3;
 
 Status Bad(const char* what) {
     return Status::Error(Code::kCorrupt, "index: %s", what);
@@ -21,7 +18,7 @@ Status Bad(const char* what) {
 void GraphIndex::EncodeHead() {
     head_.clear();
     ByteWriter writer(&head_);
-    writer.U32(kHeadVersion);
+    writer.U32(kGraphHeadVersion);
     writer.U32(links_.count);
     writer.U32(links_.degree);
     writer.U32(links_.upper_degree);
@@ -70,7 +67,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     index->head_ = head;
     GraphLinks& links = index->links_;
     ByteReader reader(head);
-    if (reader.U32() != kHeadVersion) {
+    if (reader.U32() != kGraphHeadVersion) {
         return Bad("of an unknown version");
     }
     links.count = reader.U32();

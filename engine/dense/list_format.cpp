@@ -3,14 +3,13 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/dense/index_head.h"
 #include "engine/dense/list_index.h"
 
 namespace quern::dense {
 
 namespace {
 
-// 1: with codes of dimensions without a spread, in no release.
-constexpr uint32_t kHeadVersion = 2;
 constexpr uint32_t kCellBytes = 8;
 
 Status Bad(const char* what) {
@@ -27,7 +26,7 @@ bool AllAtLeast(const float* values, size_t count, float least) {
 void ListIndex::EncodeHead() {
     head_.clear();
     ByteWriter writer(&head_);
-    writer.U32(kHeadVersion);
+    writer.U32(kListHeadVersion);
     writer.U32(static_cast<uint32_t>(count_));
     writer.U32(static_cast<uint32_t>(cell_count()));
     const float scale = space_.scale();
@@ -84,7 +83,7 @@ Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metri
     index->count_ = count;
     index->head_ = head;
     ByteReader reader(head);
-    if (reader.U32() != kHeadVersion) {
+    if (reader.U32() != kListHeadVersion) {
         return Bad("of an unknown version");
     }
     if (reader.U32() != count) {

@@ -135,4 +135,11 @@ Result<Outsiders> Outsiders::Read(ByteReader* reader, size_t count, std::vector<
     return read;
 }
 
+void Outsiders::Skip(ByteReader* reader) {
+    const uint64_t zeros = reader->U32();
+    reader->Take(zeros * 4);
+    const uint64_t repeats = reader->U32();
+    reader->Take(repeats * 8);
+}
+
 }  // namespace quern::dense

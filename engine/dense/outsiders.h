@@ -32,6 +32,8 @@ public:
     void Write(ByteWriter* writer) const;
     // kCorrupt unless they are outsiders of `count` rows; *outside gets one bit a row.
     static Result<Outsiders> Read(ByteReader* reader, size_t count, std::vector<bool>* outside);
+    // Passes over them, for who looks for what stands behind.
+    static void Skip(ByteReader* reader);
 
 private:
     std::vector<uint32_t> zeros_;

@@ -7,7 +7,7 @@ complete -c quern -n __fish_use_subcommand -f -a count -d 'Print the number of r
 complete -c quern -n __fish_use_subcommand -f -a delete -d 'Delete records by their keys'
 complete -c quern -n __fish_use_subcommand -f -a export -d 'Export records or vectors to a file'
 complete -c quern -n __fish_use_subcommand -f -a sql -d 'Run a read-only SQL statement'
-complete -c quern -n __fish_use_subcommand -f -a info -d 'Show collections, schemas, segments and sizes'
+complete -c quern -n __fish_use_subcommand -f -a info -d 'Show collections, schemas, segments, indexes and sizes'
 complete -c quern -n __fish_use_subcommand -f -a verify -d 'Read and prove everything in the file'
 complete -c quern -n __fish_use_subcommand -f -a optimize -d 'Seal and merge, so that each collection is one segment'
 complete -c quern -n __fish_use_subcommand -f -a vacuum -d 'Rewrite the file without free space'

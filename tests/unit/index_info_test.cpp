@@ -1,0 +1,98 @@
+// What quern_info tells about indexes: which there is, the codes that were chosen, and bytes, from
+// the file alone.
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/unit/indexed_file.h"
+
+using namespace indexed;
+
+namespace {
+
+using Json = nlohmann::json;
+
+Json Info(IndexedFile* file) {
+    quern_text* text = nullptr;
+    file->Ok(quern_info(file->db, &text, &file->err));
+    Json info = Json::parse(quern_text_data(text));
+    quern_text_free(text);
+    return info;
+}
+
+// Of a file with one segment.
+Json Indexes(const Json& info) {
+    const Json& segments = info["collections"][0]["segments"];
+    REQUIRE(segments.size() == 1);
+    return segments[0]["indexes"];
+}
+
+}  // namespace
+
+TEST_CASE("info tells the kind and the codes of an index", "[index]") {
+    struct Case {
+        const char* options;
+        const char* kind;
+        const char* codes;
+    };
+    const Case given = GENERATE(
+        Case{"index=none", "none", ""}, Case{"index=auto", "none", ""},
+        Case{"index=graph codes=f32", "graph", "f32"}, Case{"index=graph codes=pq", "graph", "pq"},
+        Case{"index=graph codes=1bit", "graph", "1bit"},
+        Case{"index=graph codes=packed", "graph", "packed"}, Case{"index=lists", "lists", "i8"},
+        Case{"index=lists codes=4bit", "lists", "4bit"},
+        Case{"index=lists codes=f32", "lists", "f32"});
+    INFO(given.options);
+    IndexedFile file;
+    file.Create(QUERN_L2, std::string("ef_build=40 ") + given.options);
+    // Zero vectors and repeats stand before the codes in a head.
+    std::vector<float> rows = MakeRows(500, 1);
+    std::fill_n(rows.begin() + 3 * kDim, kDim, 0.0f);
+    std::copy_n(rows.begin(), kDim, rows.begin() + 7 * kDim);
+    file.Insert(0, rows);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    file.Open();
+    const Json before = Info(&file);
+    REQUIRE(Indexes(before).size() == 1);
+    const Json index = Indexes(before)[0];
+    REQUIRE(index["field"] == "emb");
+    REQUIRE(index["kind"] == given.kind);
+    REQUIRE(index["codes"] == given.codes);
+    REQUIRE(index["damaged"] == false);
+    REQUIRE(index["vectors"] == 500);
+    REQUIRE(before["memory"]["index_bytes"] == 0);  // nothing was loaded
+    const bool none = index["kind"] == "none";
+    REQUIRE((index["stored_bytes"].get<uint64_t>() == 0) == none);
+    // What it takes once it is loaded; links of 24 bits and the head are a little less.
+    file.Search(MakeRows(1, 2), 10, none ? "" : "ef=20 nprobe=2");
+    const auto loaded = Info(&file)["memory"]["index_bytes"].get<uint64_t>();
+    const auto told = index["memory_bytes"].get<uint64_t>();
+    REQUIRE((told == 0) == none);
+    REQUIRE(loaded <= told);
+    REQUIRE(static_cast<double>(loaded) >= 0.6 * static_cast<double>(told));
+}
+
+TEST_CASE("info tells the codes that codes=auto chose", "[index]") {
+    IndexedFile file;
+    file.Create(QUERN_COSINE, "index=graph codes=auto ef_build=40");
+    file.Insert(0, MakeRows(1000, 1));
+    REQUIRE(Info(&file)["collections"][0]["segments"].empty());  // all is in the log
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const Json info = Info(&file);
+    const std::string codes = Indexes(info)[0]["codes"];
+    // One of those that it tries, and the one whose rows are in the file.
+    uint64_t row_bytes = 0;
+    for (const Json& part : info["collections"][0]["segments"][0]["parts"]) {
+        if (part["kind"] == "graph codes") {
+            row_bytes = part["raw_bytes"].get<uint64_t>() / part["items"].get<uint64_t>();
+        }
+    }
+    INFO(codes << " of " << row_bytes << " bytes a row");
+    if (codes == "i8" || codes == "4bit") {
+        REQUIRE(row_bytes == (codes == "i8" ? 64 : 32));
+    } else {
+        REQUIRE((codes == "lvq8" || codes == "lvq4"));
+        REQUIRE(row_bytes > (codes == "lvq8" ? 64 : 32));
+    }
+}
