@@ -307,8 +307,11 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 
 /* A field of sparse vectors: pairs of a dimension (any uint32_t) and a weight (float of any sign). Options:
 **   dims=N             every dimension is below N, 1 to 4294967296 (default: 4294967296)
+**   index=auto|none    auto (default): segments with 2048 vectors of the field and more get an index, built as those of dense
+**                      fields are; none: every search scores every record
 ** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
-** quern 0.1.0 (QUERN_ERR_NEWER). Searches are exact: they score every record of the field. */
+** quern 0.1.0 (QUERN_ERR_NEWER). Searches are exact, with an index and without; an index
+** that is damaged, or that memory_mb has no room for, is told by the flags of the result, and the records are scored. */
 QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char *options);
 
 /* Reading a schema that quern_describe returned (or one being built). Names are valid until it changes or is freed.

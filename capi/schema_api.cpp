@@ -88,12 +88,19 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
     }
     field->name = name;
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"dims"}, &list));
+    QUERN_TRY(ParseOptions(options, {"dims", "index"}, &list));
+    SparseIndexOptions index;
+    index.index = true;
     for (const Option& option : list) {
+        QUERN_ASSIGN(const bool taken, SparseIndexOptions::Take(option.key, option.value, &index));
+        if (taken) {
+            continue;
+        }
         int64_t dimensions = 0;
         QUERN_TRY(ParseInteger(option, 1, static_cast<int64_t>(kSparseDimensionsMax), &dimensions));
         field->dimensions = static_cast<uint64_t>(dimensions);
     }
+    field->options = index.Text();
     return {};
 }
 

@@ -90,6 +90,16 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kListRows: return "list rows";
         case PartKind::kListNorms: return "list norms";
         case PartKind::kListRange: return "list range curve";
+        case PartKind::kSparseHead: return "sparse index head";
+        case PartKind::kSparseTermRuns: return "sparse index runs of terms";
+        case PartKind::kSparseRunSuperblocks: return "sparse index superblocks of runs";
+        case PartKind::kSparseRunLengths: return "sparse index lengths of runs";
+        case PartKind::kSparseRunPeaks: return "sparse index peaks of runs";
+        case PartKind::kSparsePostings: return "sparse index postings";
+        case PartKind::kSparseRowOffsets: return "sparse index row offsets";
+        case PartKind::kSparseRowTerms: return "sparse index row terms";
+        case PartKind::kSparseRowWeights: return "sparse index row weights";
+        case PartKind::kSparseOrder: return "sparse index order";
     }
     return "of an unknown kind";
 }

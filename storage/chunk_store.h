@@ -49,6 +49,17 @@ enum class PartKind : int64_t {
     kListRows = 76,
     kListNorms = 77,
     kListRange = 78,
+    // The index of a sparse field: 80 and the number of the array in engine/sparse/sparse_index.h.
+    kSparseHead = 80,
+    kSparseTermRuns = 81,
+    kSparseRunSuperblocks = 82,
+    kSparseRunLengths = 83,
+    kSparseRunPeaks = 84,
+    kSparsePostings = 85,
+    kSparseRowOffsets = 86,
+    kSparseRowTerms = 87,
+    kSparseRowWeights = 88,
+    kSparseOrder = 89,  // u32: which vector of the segment each row of the index is
 };
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has
@@ -186,7 +197,8 @@ inline constexpr uint64_t kSegmentItemsMax = uint64_t{1} << 31;
 // Of a part that has one item per entry of a sparse vector.
 inline constexpr uint64_t kEntryItemsMax = uint64_t{1} << 36;
 inline bool HasEntries(PartKind kind) {
-    return kind == PartKind::kSparseGaps || kind == PartKind::kSparseWeights;
+    return kind == PartKind::kSparseGaps || kind == PartKind::kSparseWeights ||
+           (kind >= PartKind::kSparseHead && kind <= PartKind::kSparseOrder);
 }
 
 }  // namespace quern::storage

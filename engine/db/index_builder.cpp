@@ -16,6 +16,7 @@ constexpr uint64_t kSliceBytes = uint64_t{4} << 20;  // of one write transaction
 constexpr double kDistancesPerVector = 10000;
 constexpr double kDistanceNs = 30;
 constexpr double kDistanceNsPerDim = 0.15;
+constexpr double kNsPerPosting = 500;
 
 bool Fits(const Work& work, uint64_t vectors, const DenseDef& def, int threads) {
     const double ns = static_cast<double>(vectors) * kDistancesPerVector *
@@ -27,7 +28,9 @@ bool Fits(const Work& work, uint64_t vectors, const DenseDef& def, int threads) 
 struct Job {
     std::shared_ptr<Segment> segment;
     DenseDef def;
-    std::shared_ptr<const OldGraph> old;  // to grow from; NULL: none
+    std::shared_ptr<const OldGraph> old;   // to grow from; NULL: none
+    std::optional<SparseDef> sparse = {};  // then it is of this field, and `def` of none
+    uint32_t field() const { return sparse ? sparse->id : def.id; }
 };
 
 class IndexJob {
@@ -40,6 +43,13 @@ public:
 
     // *grown: the index has grown from the job's old graph.
     Status Run(bool* grown) {
+        if (job_.sparse) {
+            const Status status = RunSparse();
+            if (!status.ok() && building_ != 0) {
+                Abandon();
+            }
+            return overtaken_ ? Status() : status;
+        }
         const IndexOptions wanted = IndexOptions::Of(job_.def);
         const SegmentField* field = nullptr;
         Buffer own_rows;
@@ -87,6 +97,45 @@ private:
             }
         }
         return false;
+    }
+
+    Status RunSparse() {
+        SparseSpace space;
+        SparsePiece piece;
+        {
+            QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database_->NewSnapshot());
+            QUERN_ASSIGN(const bool live, StillLive(snapshot.get()));
+            if (!live) {
+                return {};
+            }
+            QUERN_TRY(snapshot->With([&](storage::Connection* connection) -> Status {
+                QUERN_ASSIGN(const SparseColumn* const column,
+                             job_.segment->Sparse(connection, *job_.sparse, false, work_));
+                if (column->resident()) {
+                    piece = column->Resident(0, column->count());
+                    return {};
+                }
+                QUERN_ASSIGN(piece, column->Read(connection, 0, column->count(),
+                                                 database_->threads(), &space));
+                return {};
+            }));
+        }
+        Result<std::unique_ptr<SparsePart>> built =
+            SparsePart::Build({piece.offsets, piece.dimensions, piece.weights, piece.count},
+                              database_->threads(), work_);
+        if (built.status().code() == Code::kLimit) {
+            return {};  // more entries than an index can have: such a segment is scanned
+        }
+        QUERN_TRY(built.status());
+        const std::unique_ptr<SparsePart> part = std::move(*built);
+        std::vector<std::pair<PartKind, dense::IndexArrayView>> arrays;
+        for (size_t number = 0; number < kSparseParts; number++) {
+            const sparse::SparseArrayView array = part->Array(number);
+            arrays.emplace_back(
+                SparsePartKind(number),
+                dense::IndexArrayView{array.data, array.items, array.item_bytes, array.item_bytes});
+        }
+        return Write(arrays);
     }
 
     // A transaction in which the collection is still there.
@@ -137,7 +186,7 @@ private:
 
     // Every index part that the field may have, of any kind.
     static bool IsIndexPart(const storage::PartInfo& part) {
-        return part.kind >= PartKind::kGraphHead && part.kind <= PartKind::kListRange;
+        return part.kind >= PartKind::kGraphHead && part.kind <= PartKind::kSparseOrder;
     }
 
     Status Write(const std::vector<std::pair<PartKind, dense::IndexArrayView>>& arrays) {
@@ -152,7 +201,7 @@ private:
                      storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
         for (const storage::SegmentInfo& segment : segments) {
             for (const storage::PartInfo& part : segment.parts) {
-                if (segment.id == job_.segment->info().id && part.field == job_.def.id &&
+                if (segment.id == job_.segment->info().id && part.field == job_.field() &&
                     IsIndexPart(part)) {
                     QUERN_TRY(storage::RemovePart(connection, part));
                 }
@@ -183,9 +232,9 @@ private:
             }
             if (!writer) {
                 QUERN_ASSIGN(writer, storage::PartWriter::Create(
-                                         connection, building_, job_.def.id, kind, array.item_bytes,
-                                         array.element_bytes, job_.segment->info().generation,
-                                         storage::Effort::kLoad));
+                                         connection, building_, job_.field(), kind,
+                                         array.item_bytes, array.element_bytes,
+                                         job_.segment->info().generation, storage::Effort::kLoad));
             }
             const uint64_t count = std::min(step, array.items - done);
             QUERN_TRY(
@@ -218,6 +267,36 @@ private:
     bool overtaken_ = false;
     bool grown_ = false;
 };
+
+Status AddSparseJobs(storage::Connection* connection, const CollectionView& view,
+                     const std::shared_ptr<Segment>& segment, const IndexBuildRules& rules,
+                     std::vector<Job>* jobs, Work* work) {
+    for (const SparseDef& def : view.info->schema.sparse) {
+        const storage::PartInfo* lengths = segment->info().Find(PartKind::kSparseLengths, def.id);
+        if (lengths == nullptr || !SparseIndexOptions::Of(def).WantsIndex(lengths->items)) {
+            continue;
+        }
+        if (segment->info().Find(PartKind::kSparseHead, def.id) != nullptr) {
+            if (!rules.check_present) {
+                continue;
+            }
+            QUERN_ASSIGN(const Segment::SparseState state,
+                         segment->SparseIndexOf(connection, def, work));
+            if (!state.damaged) {
+                continue;
+            }
+        }
+        jobs->push_back({segment, {}, nullptr, def});
+    }
+    return {};
+}
+
+bool FitsSparse(const Work& work, const Job& job) {
+    const storage::PartInfo* weights =
+        job.segment->info().Find(PartKind::kSparseWeights, job.sparse->id);
+    const double ns = weights == nullptr ? 0 : static_cast<double>(weights->items) * kNsPerPosting;
+    return std::chrono::duration<double, std::nano>(work.TimeLeft()).count() > ns;
+}
 
 }  // namespace
 
@@ -255,11 +334,19 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
                     }
                     jobs.push_back({segment, def, nullptr});
                 }
+                QUERN_TRY(AddSparseJobs(connection, *view, segment, rules, &jobs, work));
             }
             return {};
         }));
     }
     for (Job& job : jobs) {
+        if (job.sparse) {
+            if (FitsSparse(*work, job)) {
+                bool grown = false;
+                QUERN_TRY(IndexJob(database, collection, job, work).Run(&grown));
+            }
+            continue;
+        }
         if (!Fits(*work, job.segment->info().items, job.def, database->threads())) {
             continue;
         }

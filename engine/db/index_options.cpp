@@ -10,6 +10,7 @@ namespace {
 
 // Below this an exact scan answers as fast as a graph and needs no building.
 constexpr uint64_t kGraphVectorsMin = 2048;
+constexpr uint64_t kSparseVectorsMin = 2048;
 // An index of a handful has nothing to choose; what index=graph and lists ask at the least.
 constexpr uint64_t kIndexVectorsLeast = 64;
 constexpr uint32_t kMMax = 128;
@@ -99,23 +100,53 @@ Result<bool> IndexOptions::Take(const std::string& key, const std::string& value
     return true;
 }
 
-IndexOptions IndexOptions::Of(const DenseDef& def) {
-    IndexOptions options;
+namespace {
+
+// The options in a text that has been written by Text, or by a newer version.
+template <typename Options>
+Options ReadOptions(const std::string& text) {
+    Options options;
     size_t at = 0;
-    while (at < def.options.size()) {
-        size_t end = def.options.find(' ', at);
-        end = end == std::string::npos ? def.options.size() : end;
-        const std::string pair = def.options.substr(at, end - at);
+    while (at < text.size()) {
+        size_t end = text.find(' ', at);
+        end = end == std::string::npos ? text.size() : end;
+        const std::string pair = text.substr(at, end - at);
         const size_t equals = pair.find('=');
         if (equals != std::string::npos) {
-            IndexOptions tried = options;
-            if (Take(pair.substr(0, equals), pair.substr(equals + 1), &tried).ok()) {
+            Options tried = options;
+            if (Options::Take(pair.substr(0, equals), pair.substr(equals + 1), &tried).ok()) {
                 options = tried;
             }
         }
         at = end + 1;
     }
     return options;
+}
+
+}  // namespace
+
+IndexOptions IndexOptions::Of(const DenseDef& def) {
+    return ReadOptions<IndexOptions>(def.options);
+}
+
+Result<bool> SparseIndexOptions::Take(const std::string& key, const std::string& value,
+                                      SparseIndexOptions* out) {
+    if (key != "index") {
+        return false;
+    }
+    if (value != "auto" && value != "none") {
+        return Expected(key, value, "auto or none");
+    }
+    out->index = value == "auto";
+    return true;
+}
+
+SparseIndexOptions SparseIndexOptions::Of(const SparseDef& def) {
+    return ReadOptions<SparseIndexOptions>(def.options);
+}
+
+bool SparseIndexOptions::WantsIndex(uint64_t vectors) const {
+    return index && vectors >= kSparseVectorsMin;
 }
 
 std::string IndexOptions::Text() const {

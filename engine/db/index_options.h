@@ -48,6 +48,17 @@ struct IndexOptions {
     }
 };
 
+// The same of a sparse field: "index=auto", or nothing.
+struct SparseIndexOptions {
+    bool index = false;
+
+    static Result<bool> Take(const std::string& key, const std::string& value,
+                             SparseIndexOptions* out);
+    static SparseIndexOptions Of(const SparseDef& def);
+    std::string Text() const { return index ? "index=auto" : ""; }
+    bool WantsIndex(uint64_t vectors) const;
+};
+
 inline constexpr const char* kIndexOptionKeys[] = {"index", "codes",    "fine",
                                                    "m",     "ef_build", "lists"};
 

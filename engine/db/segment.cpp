@@ -347,6 +347,33 @@ Result<const SparseColumn*> Segment::Sparse(storage::Connection* connection, con
     return static_cast<const SparseColumn*>(column.get());
 }
 
+Result<Segment::SparseState> Segment::SparseIndexOf(storage::Connection* connection,
+                                                    const SparseDef& def, Work* work) {
+    if (info_.Find(storage::PartKind::kSparseHead, def.id) == nullptr) {
+        return SparseState();
+    }
+    QUERN_ASSIGN(const SparseColumn* const column, Sparse(connection, def, false, work));
+    std::lock_guard<std::mutex> lock(mutex_);
+    LoadedSparse& loaded = sparse_indexes_[def.id];
+    if (loaded.part == nullptr && !loaded.damaged) {
+        const uint64_t bytes = SparsePart::BytesOf(info_, def.id);
+        if (!budget_->Allows(bytes)) {
+            NoteIndexNeeds(bytes);
+            return SparseState();
+        }
+        index_needs_ = 0;
+        auto part = SparsePart::Load(connection, info_, def, *column, *budget_, work);
+        if (part.status().code() == Code::kCorrupt) {
+            loaded.damaged = true;
+            degraded_ = true;
+        } else {
+            QUERN_TRY(part.status());
+            loaded.part = std::move(*part);
+        }
+    }
+    return SparseState{loaded.part.get(), loaded.damaged};
+}
+
 Result<BytesView> Segment::Value(storage::Connection* connection, const Schema& schema,
                                  size_t field, uint32_t record, ChunkCache* cache) {
     if (schema.is_dense(field)) {

@@ -19,6 +19,7 @@
 #include "engine/db/index_options.h"
 #include "engine/db/list_cells.h"
 #include "engine/db/sparse_column.h"
+#include "engine/db/sparse_part.h"
 #include "engine/dense/graph_index.h"
 #include "storage/base/buffer.h"
 #include "storage/base/schema.h"
@@ -139,6 +140,13 @@ public:
         bool damaged = false;
     };
     Result<IndexState> Index(storage::Connection* connection, const DenseDef& def, Work* work);
+    // The same of a sparse field.
+    struct SparseState {
+        const SparsePart* part = nullptr;
+        bool damaged = false;
+    };
+    Result<SparseState> SparseIndexOf(storage::Connection* connection, const SparseDef& def,
+                                      Work* work);
     bool degraded() const { return degraded_.load(); }
     // What memory_mb would have to allow, in bytes, for an index that it did not; 0: no such.
     uint64_t index_needs() const { return index_needs_.load(); }
@@ -208,6 +216,11 @@ private:
         }
     };
     std::map<uint32_t, LoadedIndex> indexes_;
+    struct LoadedSparse {
+        std::unique_ptr<SparsePart> part;
+        bool damaged = false;
+    };
+    std::map<uint32_t, LoadedSparse> sparse_indexes_;
 };
 
 // Reads a whole part to out (raw_bytes of them).

@@ -1,5 +1,6 @@
-// Exact search of a sparse field: every segment and the log give their candidates, and these are
-// merged by score. Scores are double, and so is the order; only what is handed out is f32.
+// Exact search of a sparse field: every segment, by its index where it has one, and the log give
+// their candidates, and these are merged by score. Scores are double, and so is the order; only
+// what is handed out is f32.
 #include "engine/db/sparse_searcher.h"
 
 #include <cmath>
@@ -7,6 +8,7 @@
 
 #include "engine/db/search_result.h"
 #include "engine/sparse/sparse_rows.h"
+#include "engine/sparse/sparse_search.h"
 #include "engine/sparse/top_hits.h"
 #include "storage/base/parallel.h"
 #include "storage/sparse_value.h"
@@ -59,6 +61,7 @@ public:
         }
         QUERN_TRY(SearchLog());
         table_->flags |= 1u;
+        table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
@@ -162,11 +165,27 @@ private:
         Segment& segment = *view_.segments[number];
         const SparseColumn* column = nullptr;
         CollectionView::Dead dead;
+        // Without a limit everything that has a score is asked for, and an index is of no use.
+        const bool wants_index =
+            limit_ > 0 && segment.info().Find(storage::PartKind::kSparseHead, def_.id) != nullptr;
+        Segment::SparseState indexed;
         QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
-            QUERN_ASSIGN(column, segment.Sparse(connection, def_, true, &work_));
+            if (wants_index) {
+                QUERN_ASSIGN(indexed, segment.SparseIndexOf(connection, def_, &work_));
+            }
+            QUERN_ASSIGN(column, segment.Sparse(connection, def_, indexed.part == nullptr, &work_));
             QUERN_ASSIGN(dead, view_.DeadOf(connection, number));
             return {};
         }));
+        if (indexed.part != nullptr) {
+            QUERN_TRY(SearchIndex(*indexed.part, dead, static_cast<uint32_t>(number)));
+            TightenAll();
+            return {};
+        }
+        if (wants_index && !indexed.damaged) {
+            table_->tally.memory_needed =
+                std::max(table_->tally.memory_needed, segment.index_needs());
+        }
         table_->tally.scored += column->count() * queries_.size();
         const uint64_t* const bits = dead.bits ? dead.bits->data() : nullptr;
         const auto source = static_cast<uint32_t>(number);
@@ -174,6 +193,38 @@ private:
                                      : ScanStream(*column, bits, source));
         TightenAll();
         return {};
+    }
+
+    // The best of one segment by its index, from the best of the sources before on. Positions are
+    // record numbers, so that ties are decided as in a scan.
+    Status SearchIndex(const SparsePart& part, const CollectionView::Dead& dead, uint32_t source) {
+        const SparsePart::Bits allowed = part.Allowed(dead.bits);
+        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
+        const int threads =
+            static_cast<int>(std::min(queries_.size(), static_cast<size_t>(wanted)));
+        std::atomic<size_t> next{0};
+        std::mutex mutex;
+        return RunOnThreads(threads, [&](int) -> Status {
+            sparse::SearchSpace space;
+            sparse::SearchStats stats;
+            while (true) {
+                const size_t q = next.fetch_add(1);
+                if (q >= queries_.size()) {
+                    break;
+                }
+                sparse::TopHits top(limit_, queries_[q].least);
+                top.NamePositions(part.records());
+                QUERN_TRY(part.index().Search(queries_[q].vector, {},
+                                              allowed ? allowed->data() : nullptr, source, &top,
+                                              &space, &stats, &work_));
+                for (const sparse::SparseHit& hit : top.Take()) {
+                    found_[q].push_back({0 - hit.score, hit.source, hit.position});
+                }
+            }
+            std::lock_guard<std::mutex> lock(mutex);
+            table_->tally.scored += stats.scored;
+            return {};
+        });
     }
 
     template <typename Body>

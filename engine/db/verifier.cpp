@@ -255,6 +255,18 @@ private:
                 return state.status();
             }
         }
+        for (const SparseDef& def : schema.sparse) {
+            budget_->limit = database_->budget()->limit;
+            const Result<Segment::SparseState> state =
+                segment.SparseIndexOf(connection, def, work_);
+            budget_->limit = 0;
+            if (state.ok() && state->damaged) {
+                Problem(name_, info.id, "sparse index of " + def.name, Json(),
+                        "the index is damaged; rebuild makes it anew");
+            } else if (!state.ok() && state.status().code() != Code::kCorrupt) {
+                return state.status();
+            }
+        }
         Result<const int64_t*> ids = segment.RowIds(connection);
         if (ids.status().code() == Code::kCorrupt) {
             Problem(name_, info.id, "row ids", Json(), ids.status().message());

@@ -28,7 +28,16 @@ struct SparseHit {
 class TopHits {
 public:
     explicit TopHits(size_t k) : k_(k) {}
-    void Push(const SparseHit& hit) {
+    // Scores below `floor` are not wanted.
+    TopHits(size_t k, double floor) : k_(k), floor_(floor) {}
+    // The positions that are offered from now on are places in `names`, and held as what is there:
+    // where rows were reordered, equal scores are decided as if they had not been.
+    void NamePositions(const uint32_t* names) { names_ = names; }
+    void Push(SparseHit hit) {
+        if (hit.score < floor_) {
+            return;
+        }
+        hit.position = names_ == nullptr ? hit.position : names_[hit.position];
         if (heap_.size() < k_) {
             heap_.push_back(hit);
             std::push_heap(heap_.begin(), heap_.end());
@@ -38,11 +47,8 @@ public:
             std::push_heap(heap_.begin(), heap_.end());
         }
     }
-    // The k-th best score; minus infinity while fewer are held. Less than this cannot enter.
-    double Threshold() const {
-        return heap_.size() < k_ || k_ == 0 ? -std::numeric_limits<double>::infinity()
-                                            : heap_.front().score;
-    }
+    // The k-th best score; the floor while fewer are held. Less than this cannot enter.
+    double Threshold() const { return heap_.size() < k_ || k_ == 0 ? floor_ : heap_.front().score; }
     size_t k() const { return k_; }
     // All hits, best first; the object is empty afterwards.
     std::vector<SparseHit> Take() {
@@ -52,6 +58,8 @@ public:
 
 private:
     size_t k_;
+    double floor_ = -std::numeric_limits<double>::infinity();
+    const uint32_t* names_ = nullptr;
     std::vector<SparseHit> heap_;  // worst first
 };
 

@@ -1,0 +1,162 @@
+#include "engine/db/sparse_part.h"
+
+#include <numeric>
+
+#include "engine/db/segment.h"
+#include "engine/sparse/row_order.h"
+
+namespace quern {
+
+namespace {
+
+constexpr size_t kHead = static_cast<size_t>(sparse::SparseArray::kHead);
+constexpr size_t kOrder = sparse::kSparseArrays;
+// With fewer superblocks than two there is nothing to tell apart.
+constexpr size_t kOrderedRowsMin = 8192;
+
+Status Bad(const char* what) {
+    return Status::Error(Code::kCorrupt, "sparse index: %s", what);
+}
+
+// Rows in another order, as one block.
+struct OrderedRows {
+    std::vector<uint64_t> offsets{0};
+    std::vector<uint32_t> dimensions;
+    std::vector<float> weights;
+    OrderedRows(const sparse::SparseRows& rows, const std::vector<uint32_t>& order) {
+        const uint64_t base = rows.offsets[0];
+        offsets.reserve(order.size() + 1);
+        dimensions.reserve(rows.entries());
+        weights.reserve(rows.entries());
+        for (const uint32_t row : order) {
+            const uint64_t first = rows.offsets[row] - base;
+            const uint64_t end = rows.offsets[row + 1] - base;
+            dimensions.insert(dimensions.end(), rows.dimensions + first, rows.dimensions + end);
+            weights.insert(weights.end(), rows.weights + first, rows.weights + end);
+            offsets.push_back(dimensions.size());
+        }
+    }
+    sparse::SparseRows View(size_t count) const {
+        return {offsets.data(), dimensions.data(), weights.data(), count};
+    }
+};
+
+}  // namespace
+
+SparsePart::~SparsePart() {
+    if (counter_) {
+        counter_->Add(-counted_);
+    }
+}
+
+Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& rows, int threads,
+                                                      Work* work) {
+    std::unique_ptr<SparsePart> part(new SparsePart());
+    if (rows.count < kOrderedRowsMin) {
+        part->order_.resize(rows.count);
+        std::iota(part->order_.begin(), part->order_.end(), 0u);
+        QUERN_ASSIGN(part->index_, sparse::SparseIndex::Build(rows, {}, work));
+        return part;
+    }
+    sparse::OrderOptions options;
+    options.threads = threads;
+    QUERN_ASSIGN(part->order_, sparse::OrderRows(rows, options, work));
+    const OrderedRows ordered(rows, part->order_);
+    QUERN_ASSIGN(part->index_, sparse::SparseIndex::Build(ordered.View(rows.count), {}, work));
+    return part;
+}
+
+uint64_t SparsePart::BytesOf(const storage::SegmentInfo& segment, uint32_t field) {
+    uint64_t bytes = 0;
+    for (size_t number = 0; number < kSparseParts; number++) {
+        const storage::PartInfo* part = segment.Find(SparsePartKind(number), field);
+        bytes += part != nullptr ? part->raw_bytes() : 0;
+    }
+    return bytes;
+}
+
+Result<std::unique_ptr<SparsePart>> SparsePart::Load(storage::Connection* connection,
+                                                     const storage::SegmentInfo& segment,
+                                                     const SparseDef& def,
+                                                     const SparseColumn& column,
+                                                     const MemoryBudget& budget, Work* work) {
+    std::string head;
+    Buffer arrays[sparse::kSparseArrays];
+    std::unique_ptr<SparsePart> loaded(new SparsePart());
+    for (size_t number = 0; number < kSparseParts; number++) {
+        const storage::PartInfo* part = segment.Find(SparsePartKind(number), def.id);
+        if (part == nullptr) {
+            continue;  // empty, or lost: then the others do not fit
+        }
+        const auto bytes = static_cast<size_t>(part->raw_bytes());
+        char* to = nullptr;
+        if (number == kHead) {
+            head.resize(bytes);
+            to = head.data();
+        } else if (number == kOrder) {
+            if (part->item_bytes != 4) {
+                return Bad("its order has items of the wrong size");
+            }
+            loaded->order_.resize(static_cast<size_t>(part->items));
+            to = reinterpret_cast<char*>(loaded->order_.data());
+        } else {
+            arrays[number] = Buffer(bytes, nullptr);
+            to = arrays[number].data();
+        }
+        QUERN_TRY(
+            storage::ReadChunks(connection, *part, 0, part->chunks.size(), budget.threads, to));
+        QUERN_TRY(work->Check("load", number, kSparseParts));
+    }
+    QUERN_ASSIGN(loaded->index_, sparse::SparseIndex::Load(column.count(), head, arrays));
+    if (loaded->index_->postings() != column.entries()) {
+        return Bad("made for other vectors");
+    }
+    QUERN_TRY(loaded->TakeOrder(column));
+    loaded->counted_ = static_cast<int64_t>(loaded->index_->memory_bytes() + column.count() * 4);
+    loaded->counter_ = budget.indexes;
+    loaded->counter_->Add(loaded->counted_);
+    return loaded;
+}
+
+// The order must name every vector once; what is kept of it are the records.
+Status SparsePart::TakeOrder(const SparseColumn& column) {
+    if (order_.size() != column.count()) {
+        return Bad("its order is of another number of vectors");
+    }
+    std::vector<bool> seen(order_.size());
+    for (uint32_t& vector : order_) {
+        if (vector >= seen.size() || seen[vector]) {
+            return Bad("its order does not name every vector once");
+        }
+        seen[vector] = true;
+        vector = column.record(vector);
+    }
+    records_ = std::move(order_);
+    return {};
+}
+
+sparse::SparseArrayView SparsePart::Array(size_t number) const {
+    if (number == kOrder) {
+        return {reinterpret_cast<const char*>(order_.data()), order_.size(), 4};
+    }
+    return index_->Array(static_cast<sparse::SparseArray>(number));
+}
+
+SparsePart::Bits SparsePart::Allowed(const Bits& dead) const {
+    if (dead == nullptr) {
+        return nullptr;
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (dead_ != dead) {
+        auto allowed = std::make_shared<std::vector<uint64_t>>(records_.size() / 64 + 1, 0);
+        for (size_t row = 0; row < records_.size(); row++) {
+            const uint64_t gone = (*dead)[records_[row] / 64] >> (records_[row] % 64) & 1;
+            (*allowed)[row / 64] |= (gone ^ 1) << (row % 64);
+        }
+        dead_ = dead;
+        allowed_ = std::move(allowed);
+    }
+    return allowed_;
+}
+
+}  // namespace quern

@@ -1,0 +1,226 @@
+// Searches through the index of a sparse field, by the C API: they answer as scans do, to the last
+// bit and tie, whatever is deleted, damaged, missing or too large.
+#include <quern.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/unit/hostile_file.h"
+#include "tests/unit/sparse_sample.h"
+
+namespace {
+
+using sparse_sample::RandomVector;
+using sparse_sample::Shape;
+
+struct Rows {
+    std::vector<size_t> offsets{0};
+    std::vector<uint32_t> dims;
+    std::vector<float> weights;
+    void Add(const sparse_sample::SparseVector& vector) {
+        for (const auto& entry : vector) {
+            dims.push_back(entry.dimension);
+            weights.push_back(entry.weight);
+        }
+        offsets.push_back(dims.size());
+    }
+};
+
+// Collection "terms" has every vector twice: in a field with an index, and in one without.
+class TwiceFile : public HostileFile {
+public:
+    explicit TwiceFile(const Shape& shape) : shape_(shape) {
+        quern_schema* schema = quern_schema_new();
+        quern_schema_sparse(schema, "fast", nullptr);
+        quern_schema_sparse(schema, "plain", "index=none");
+        Ok(quern_create(db, "terms", schema, &err));
+        quern_schema_free(schema);
+    }
+    // One record in ten has no vector.
+    void Put(int64_t first, size_t count) {
+        Rows rows;
+        std::vector<int64_t> keys;
+        std::vector<uint8_t> valid;
+        for (size_t i = 0; i < count; i++) {
+            keys.push_back(first + static_cast<int64_t>(i));
+            valid.push_back(random_() % 10 != 0 ? 1 : 0);
+            rows.Add(valid.back() != 0 ? RandomVector(shape_, &random_)
+                                       : sparse_sample::SparseVector());
+        }
+        quern_batch* batch = quern_batch_new(db, "terms", count);
+        quern_batch_key_int(batch, keys.data());
+        for (const char* field : {"fast", "plain"}) {
+            quern_batch_sparse(batch, field, rows.offsets.data(), rows.dims.data(),
+                               rows.weights.data(), valid.data());
+        }
+        Ok(quern_upsert(batch, nullptr, &err));
+        quern_batch_free(batch);
+    }
+    void DeleteEvery(int64_t step, int64_t end) {
+        std::vector<int64_t> keys;
+        for (int64_t key = 0; key < end; key += step) {
+            keys.push_back(key);
+        }
+        quern_batch* batch = quern_batch_new(db, "terms", keys.size());
+        quern_batch_key_int(batch, keys.data());
+        Ok(quern_delete(batch, nullptr, &err));
+        quern_batch_free(batch);
+    }
+    void Optimize() { Ok(quern_optimize(db, nullptr, 0, &err)); }
+    void Reopen(const char* options) {
+        quern_close(db);
+        db = nullptr;
+        Ok(quern_open(path().c_str(), options, &db, &err));
+    }
+
+    struct Answer {
+        std::vector<std::vector<std::pair<int64_t, float>>> rows;
+        uint32_t flags = 0;
+        uint64_t scored = 0;
+    };
+    Answer Search(const char* field, const Rows& queries, size_t k) {
+        const size_t count = queries.offsets.size() - 1;
+        quern_query* query = quern_query_new(db, "terms");
+        quern_query_sparse(query, field, queries.offsets.data(), queries.dims.data(),
+                           queries.weights.data(), count);
+        quern_query_limit(query, k);
+        quern_result* result = nullptr;
+        Ok(quern_search(query, &result, &err));
+        Answer answer;
+        answer.flags = static_cast<uint32_t>(quern_result_flags(result));
+        answer.scored =
+            static_cast<uint64_t>(quern_result_stat(result, QUERN_RESULT_VECTORS_SCORED));
+        for (size_t q = 0; q < count; q++) {
+            answer.rows.emplace_back();
+            for (size_t row = quern_result_offset(result, q);
+                 row < quern_result_offset(result, q + 1); row++) {
+                answer.rows.back().emplace_back(quern_result_key_int(result, row),
+                                                quern_result_distance(result, row));
+            }
+        }
+        quern_result_free(result);
+        quern_query_free(query);
+        return answer;
+    }
+    // Both fields answer alike; the flags of the one with the index. used: the index is, so that
+    // less is scored.
+    uint32_t Compare(bool used = true) {
+        Rows queries;
+        for (size_t q = 0; q < 20; q++) {
+            queries.Add(RandomVector(shape_, &random_));
+        }
+        uint32_t flags = 0;
+        for (const size_t k : {1, 10, 700}) {
+            CAPTURE(k);
+            const Answer fast = Search("fast", queries, k);
+            const Answer plain = Search("plain", queries, k);
+            CHECK(fast.rows == plain.rows);
+            CHECK((!used || k > 10 || shape_.negative > 0 || fast.scored < plain.scored ||
+                   (fast.flags & ~QUERN_FLAG_EXACT) != 0));
+            flags |= fast.flags & ~QUERN_FLAG_EXACT;
+            CHECK((fast.flags & QUERN_FLAG_EXACT) != 0);
+        }
+        return flags;
+    }
+    // How many segments have an index.
+    int Indexes() {
+        quern_close(db);
+        db = nullptr;
+        sqlite3* raw = nullptr;
+        REQUIRE(sqlite3_open(path().c_str(), &raw) == SQLITE_OK);
+        int count = 0;
+        const auto take = [](void* to, int, char** values, char**) {
+            *static_cast<int*>(to) = std::stoi(values[0]);
+            return 0;
+        };
+        CHECK(sqlite3_exec(raw, "SELECT count(*) FROM quern_part WHERE kind=80", take, &count,
+                           nullptr) == SQLITE_OK);
+        sqlite3_close(raw);
+        Open();
+        return count;
+    }
+
+private:
+    Shape shape_;
+    std::mt19937 random_{5};
+};
+
+Shape Ties() {
+    Shape shape;
+    shape.dimensions = 300;
+    return shape;
+}
+
+const std::string kOf = " IN (SELECT id FROM quern_part WHERE kind";
+
+}  // namespace
+
+TEST_CASE("a sparse field answers alike with an index and without", "[sparse]") {
+    Shape shape = Ties();
+    shape.negative = GENERATE(0.0, 0.1);
+    TwiceFile file(shape);
+    file.Put(0, 9000);  // more than one superblock, so it is reordered
+    file.Optimize();
+    CHECK(file.Indexes() == 1);
+    CHECK(file.Compare() == 0);
+    file.DeleteEvery(3, 6000);
+    CHECK(file.Compare() == 0);
+    file.Put(8500, 1000);  // in the log, some of them in place of sealed ones
+    CHECK(file.Compare() == 0);
+    file.Reopen("seal_rows=500");
+    file.Put(9400, 600);
+    CHECK(file.Compare() == 0);
+    file.Optimize();
+    CHECK(file.Indexes() == 1);
+    CHECK(file.Compare() == 0);
+    CHECK(file.Problems().empty());
+}
+
+TEST_CASE("a damaged sparse index is passed over, named and made anew", "[sparse]") {
+    TwiceFile file(Ties());
+    file.Put(0, 3000);
+    file.Optimize();
+    const int kind = GENERATE(range(80, 90));
+    const bool lost = GENERATE(false, true);
+    CAPTURE(kind, lost);
+    const std::string of = kOf + "=" + std::to_string(kind) + ")";
+    file.Alter(lost ? "DELETE FROM quern_chunk WHERE (id>>20)" + of +
+                          "; DELETE FROM quern_part WHERE kind=" + std::to_string(kind)
+                    : "UPDATE quern_chunk SET data=zeroblob(length(data)) WHERE (id>>20)" + of);
+    const bool no_index = lost && kind == 80;  // as if none had been built
+    CHECK(file.Compare(!no_index) == (no_index ? 0 : QUERN_FLAG_DEGRADED));
+    CHECK(file.Problems().empty() == no_index);
+    file.Ok(quern_rebuild(file.db, nullptr, &file.err));
+    CHECK(file.Compare() == 0);
+    CHECK(file.Problems().empty());
+    CHECK(file.Indexes() == 1);
+}
+
+TEST_CASE("a sparse index that memory has no room for is told", "[sparse]") {
+    Shape shape = Ties();
+    shape.entries_max = 120;
+    TwiceFile file(shape);
+    file.Put(0, 6000);
+    file.Optimize();
+    CHECK(file.Compare() == 0);
+    file.Reopen("memory_mb=1");
+    CHECK(file.Compare() == QUERN_FLAG_MEMORY);
+}
+
+TEST_CASE("options of a sparse field are read and kept", "[sparse]") {
+    HostileFile file;
+    for (const char* options : {"index=graph", "recall=0.9", "index="}) {
+        CAPTURE(options);
+        quern_schema* schema = quern_schema_new();
+        quern_schema_sparse(schema, "words", options);
+        CHECK(quern_create(file.db, "terms", schema, &file.err) == QUERN_ERR_OPTION);
+        quern_schema_free(schema);
+    }
+    quern_schema* schema = quern_schema_new();
+    quern_schema_sparse(schema, "words", "dims=10 index=none");
+    file.Ok(quern_create(file.db, "terms", schema, &file.err));
+    quern_schema_free(schema);
+}
