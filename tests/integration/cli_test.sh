@@ -107,6 +107,7 @@ expect 1 "index=maybe: expected auto" "$quern" import f.quern other whole.jsonl 
 expect 1 "makes none here" "$quern" import f.quern tsv out.tsv.zst --field v --index index=none
 expect 0 "imported 3" "$quern" import f.quern other whole.jsonl --field v --index "index=graph codes=4bit"
 expect 0 "index=graph" "$quern" info f.quern --json
+expect 0 "1 segment" "$quern" optimize f.quern other
 expect 0 '"kind": "none"' "$quern" info f.quern --json
 expect 0 "segment  field  index  codes" "$quern" info f.quern
 "$quern" export f.quern tsv back.jsonl --force >/dev/null
