@@ -12,8 +12,9 @@ namespace quern {
 
 namespace {
 
-// What measuring a candidate again costs, in rows scored on the way, when its vector is in the
-// file, where some of them are cached.
+// What measuring a candidate again costs, in rows scored on the way: with its vector in memory, and
+// in the file, where some of them are cached.
+constexpr double kRefineRows = 3;
 constexpr double kRefineFileRows = 25;
 // A walk among so many dead needs a pool larger by so much at most; beyond, a scan.
 constexpr double kDeadFactorMax = 4;
@@ -62,9 +63,7 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     if (request.ef > 0) {
         effort_ = dense::Effort::OfPool(request.ef, request.ef);
     } else if (!leg_->index->curve().Find(k, request.recall,
-                                          leg_->field->resident
-                                              ? leg_->index->RowsOfVector(def_->row_bytes())
-                                              : kRefineFileRows,
+                                          leg_->field->resident ? kRefineRows : kRefineFileRows,
                                           &effort_)) {
         return false;
     }

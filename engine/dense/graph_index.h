@@ -111,10 +111,6 @@ public:
     bool needs_rows() const { return !codes_; }
     size_t count() const { return links_.count; }
     CodeChoice codes() const { return codes_ ? codes_->kind() : CodeChoice::kNone; }
-    // What measuring a candidate by its vector in memory costs, in rows that a walk scores.
-    double RowsOfVector(size_t vector_bytes) const {
-        return codes_ ? dense::RowsOfVector(codes(), codes_->row_bytes(), vector_bytes) : 1.0;
-    }
     const EffortCurve& curve() const { return curve_; }
     // Empty in files of before there was one.
     const RangeCurve& range_curve() const { return range_curve_; }

@@ -21,13 +21,9 @@ constexpr double kVectorNs = 130;
 constexpr double kVectorByteNs = 0.08;
 constexpr double kFileNs = 3000;
 
-double RowNs(CodeChoice kind, size_t row_bytes) {
-    const bool terms = kind == CodeChoice::kLvq4 || kind == CodeChoice::kLvq8;
-    return kRowNs + (terms ? kTermsNs : 0) + kRowByteNs * static_cast<double>(row_bytes);
-}
-
-double VectorNs(size_t bytes) {
-    return kVectorNs + kVectorByteNs * static_cast<double>(bytes);
+double RowNs(const CodeTrial& trial) {
+    const bool terms = trial.kind == CodeChoice::kLvq4 || trial.kind == CodeChoice::kLvq8;
+    return kRowNs + (terms ? kTermsNs : 0) + kRowByteNs * static_cast<double>(trial.row_bytes);
 }
 
 }  // namespace
@@ -56,14 +52,12 @@ std::vector<CodeChoice> CodesToTry(const VectorRows& rows, const CodeRoom& room)
     return kinds;
 }
 
-double RowsOfVector(CodeChoice kind, size_t code_bytes, size_t vector_bytes) {
-    return VectorNs(vector_bytes) / RowNs(kind, code_bytes);
-}
-
 double TrialCost(const CodeTrial& trial, double recall, const VectorRows& rows,
                  const CodeRoom& room) {
-    const double measured = room.vectors_in_memory ? VectorNs(rows.row_bytes()) : kFileNs;
-    const double row = RowNs(trial.kind, trial.row_bytes);
+    const double measured = room.vectors_in_memory
+                                ? kVectorNs + kVectorByteNs * static_cast<double>(rows.row_bytes())
+                                : kFileNs;
+    const double row = RowNs(trial);
     Effort effort;
     if (!trial.curve.Find(kTen, recall, measured / row, &effort)) {
         return std::numeric_limits<double>::infinity();

@@ -38,9 +38,6 @@ struct CodeTrial {
 size_t BestTrial(const std::vector<CodeTrial>& trials, const VectorRows& rows,
                  const CodeRoom& room);
 
-// What measuring a candidate again costs, its vector being in memory, in rows of codes scored.
-double RowsOfVector(CodeChoice kind, size_t code_bytes, size_t vector_bytes);
-
 // Estimated nanoseconds of a search for ten at that recall; infinity when it is not reached.
 double TrialCost(const CodeTrial& trial, double recall, const VectorRows& rows,
                  const CodeRoom& room);
