@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kBarWidth = 40;
+constexpr size_t kShareWidth = 40;
 
 struct InfoOptions {
     std::string db, open;
@@ -123,10 +123,10 @@ void PrintPicture(const Json& info) {
         }
         const double share =
             std::min(1.0, static_cast<double>(bytes) / static_cast<double>(file_bytes));
-        const auto filled = static_cast<size_t>(share * static_cast<double>(kBarWidth) + 0.5);
+        const auto filled = static_cast<size_t>(share * static_cast<double>(kShareWidth) + 0.5);
         char line[128];
         std::snprintf(line, sizeof(line), "  %-20.20s ", kind.c_str());
-        std::string text = line + std::string(filled, '#') + std::string(kBarWidth - filled, '.');
+        std::string text = line + std::string(filled, '#') + std::string(kShareWidth - filled, '.');
         std::snprintf(line, sizeof(line), " %5.1f%%  ", share * 100);
         Print(text + line + BytesText(bytes) + "\n");
     }

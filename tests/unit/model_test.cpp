@@ -404,6 +404,13 @@ private:
 
 }  // namespace
 
+// Under a sanitizer each step takes ten times as long.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kSteps = 100;
+#else
+constexpr int kSteps = 250;
+#endif
+
 TEST_CASE("a random walk agrees with a model") {
     const unsigned seed = GENERATE(1u, 2u, 3u, 4u);
     const bool memory = GENERATE(false, true);
@@ -417,7 +424,7 @@ TEST_CASE("a random walk agrees with a model") {
     CAPTURE(seed, memory);
     {
         Walk walk(path, seed);
-        for (int step = 0; step < 250; step++) {
+        for (int step = 0; step < kSteps; step++) {
             CAPTURE(step);
             walk.Step();
             if (step % 10 == 0) {

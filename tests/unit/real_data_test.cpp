@@ -56,7 +56,7 @@ std::vector<float> Bvecs(const std::string& bytes, size_t dim) {
 
 }  // namespace
 
-TEST_CASE("exact search finds the true neighbours of real image descriptors") {
+TEST_CASE("exact search finds the true neighbours of real image descriptors", "[real]") {
     const std::filesystem::path folder = DataFolder() / "sift500k";
     if (!std::filesystem::exists(folder / "base.bvecs.zst")) {
         WARN("skipped: no real data (set QUERN_DATA)");

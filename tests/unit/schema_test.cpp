@@ -49,7 +49,7 @@ TEST_CASE("every pair of bytes and every code point agree with the slow rule", "
     for (uint32_t point = 0x80; point <= 0x10FFFF + 16; point++) {
         std::string text;
         if (point < 0x800) {
-            text = {static_cast<char>(0xC0 | point >> 6)};
+            text = std::string(1, static_cast<char>(0xC0 | point >> 6));
         } else if (point < 0x10000) {
             text = {static_cast<char>(0xE0 | point >> 12),
                     static_cast<char>(0x80 | (point >> 6 & 63))};
