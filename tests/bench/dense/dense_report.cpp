@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "tests/bench/bench_support.h"
@@ -52,6 +53,13 @@ std::string ServingCell(const EngineReport& engine, const char* figure, const ch
                                            : "-";
 }
 
+// The file's size to that of what it holds; nothing where the engine does not tell.
+std::optional<double> FileRatio(const EngineReport& engine) {
+    const double content =
+        engine.serving.is_object() ? engine.serving.value("content_mib", 0.0) : 0;
+    return content > 0 ? std::optional<double>(engine.file_mib / content) : std::nullopt;
+}
+
 std::string Facts(const SetReport& report) {
     const VectorSet& set = *report.set;
     return std::to_string(set.base.rows()) + " x " + std::to_string(set.space.dim) + ", " +
@@ -78,8 +86,10 @@ void PrintSpeeds(const SetReport& report) {
     for (const double recall : kTargets) {
         std::printf(" recall %.3g |", recall);
     }
-    std::printf(" best recall | build s | file MiB | resident MiB | first answer ms |\n|---|");
-    for (size_t i = 0; i < std::size(kTargets) + 5; i++) {
+    std::printf(
+        " best recall | build s | file MiB | file / content | resident MiB | first answer ms "
+        "|\n|---|");
+    for (size_t i = 0; i < std::size(kTargets) + 6; i++) {
         std::printf("---|");
     }
     std::printf("\n");
@@ -89,10 +99,12 @@ void PrintSpeeds(const SetReport& report) {
             std::printf(" %s |", SpeedCell(engine, base, recall, report.rounds).c_str());
         }
         const auto front = Front(engine.contestant.points);
-        std::printf(" %s | %s | %.1f | %s | %s |\n",
+        const auto file_ratio = FileRatio(engine);
+        std::printf(" %s | %s | %.1f | %s | %s | %s |\n",
                     front.empty() ? "-" : Format("%.4f", front.back()->recall).c_str(),
                     engine.build_seconds < 0 ? "-" : Format("%.1f", engine.build_seconds).c_str(),
-                    engine.file_mib, ServingCell(engine, "resident_all_mib", "%.0f").c_str(),
+                    engine.file_mib, file_ratio ? Format("%.2f", *file_ratio).c_str() : "-",
+                    ServingCell(engine, "resident_all_mib", "%.0f").c_str(),
                     ServingCell(engine, "first_answer_ms", "%.1f").c_str());
     }
 }
@@ -137,6 +149,9 @@ Json EngineJson(const EngineReport& engine, const EngineReport& base, size_t rou
     }
     json["built_in_this_run"] = engine.built_now;
     json["file_mib"] = engine.file_mib;
+    if (const auto ratio = FileRatio(engine)) {
+        json["file_to_content"] = *ratio;
+    }
     json["serving"] = engine.serving;
     for (const double recall : kTargets) {
         Json at = {{"recall", recall}};

@@ -76,6 +76,9 @@ struct RivalKind {
     std::vector<size_t> insert_batches =
         {};                      // rows of one Insert to be measured; empty: cannot insert
     bool guards_itself = false;  // Insert and Search may run at the same time
+    // MiB of vectors, codes and links in the file at a path, each as it is without compression;
+    // only for engines whose file is held against that.
+    std::function<double(const std::string& path)> content_mib = nullptr;
 };
 
 // In the order of tables.

@@ -6,9 +6,11 @@
 #include <quern.h>
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "tests/bench/bench_support.h"
+#include "tests/bench/dense/child_process.h"
 #include "tests/bench/dense/rival.h"
 
 namespace bench {
@@ -157,6 +159,34 @@ private:
     quern_error error_ = QUERN_ERROR_INIT;
 };
 
+// Parts whose bytes a file cannot do without: the vectors, what stands for them while an index is
+// searched, and who is whose neighbour (of lists: who is in which cell).
+constexpr const char* kContent[] = {"vectors",     "graph links", "graph upper links",
+                                    "graph codes", "list rows",   "list row numbers"};
+
+double ContentMiB(const std::string& path) {
+    quern_error error = QUERN_ERROR_INIT;
+    quern_db* db = nullptr;
+    Check(quern_open(path.c_str(), "mode=ro", &db, &error), error, "open");
+    quern_text* text = nullptr;
+    Check(quern_info(db, &text, &error), error, "info");
+    const Json info = Json::parse(quern_text_data(text));
+    quern_text_free(text);
+    quern_close(db);
+    double bytes = 0;
+    for (const Json& collection : info["collections"]) {
+        for (const Json& segment : collection["segments"]) {
+            for (const Json& part : segment["parts"]) {
+                if (std::find(std::begin(kContent), std::end(kContent), part["kind"]) !=
+                    std::end(kContent)) {
+                    bytes += part["raw_bytes"].get<double>();
+                }
+            }
+        }
+    }
+    return bytes / (1 << 20);
+}
+
 }  // namespace
 
 void AddQuernRivals(std::vector<RivalKind>* kinds) {
@@ -166,7 +196,7 @@ void AddQuernRivals(std::vector<RivalKind>* kinds) {
              [variant](const Space& space) { return std::make_unique<QuernRival>(space, variant); },
              /*keeps_index=*/false,
              /*insert_batches=*/{1, 100},
-             /*guards_itself=*/true});
+             /*guards_itself=*/true, ContentMiB});
     }
 }
 

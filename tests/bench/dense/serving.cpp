@@ -42,7 +42,8 @@ std::vector<Json> MeasureServing(const std::vector<ServingRequest>& requests, si
         }
     }
     std::vector<Json> medians;
-    for (const std::vector<Json>& rows : answers) {
+    for (size_t i = 0; i < requests.size(); i++) {
+        const std::vector<Json>& rows = answers[i];
         Json median;
         for (const char* figure : kFigures) {
             std::vector<double> values;
@@ -52,6 +53,10 @@ std::vector<Json> MeasureServing(const std::vector<ServingRequest>& requests, si
             if (!values.empty()) {
                 median[figure] = Median(values);
             }
+        }
+        const RivalKind kind = KindOf(requests[i].slug);
+        if (kind.content_mib && !median.is_null()) {
+            median["content_mib"] = kind.content_mib(requests[i].index_path);
         }
         medians.push_back(median);
     }

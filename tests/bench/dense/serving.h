@@ -20,7 +20,8 @@ struct ServingRequest {
 
 // One process for each request and round, the requests taking turns. For each request an object
 // with medians: open_ms, first_answer_ms (opening included), resident_first_mib and
-// resident_all_mib (what the process grew by); null when a process failed.
+// resident_all_mib (what the process grew by); null when a process failed. content_mib beside them
+// where the engine's kind can tell.
 std::vector<Json> MeasureServing(const std::vector<ServingRequest>& requests, size_t rounds);
 
 // The other end: "--serve SLUG ...". Prints the answer.
