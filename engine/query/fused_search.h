@@ -1,0 +1,64 @@
+// The best records of a query with several legs, by their fused score.
+//
+// Each leg gives its best; a score that a leg did not give is looked up, not guessed. A record that
+// no list holds scores at most what the ends of the lists allow, so that the best k are proved once
+// the k-th beats that; until then the lists are made longer (the threshold algorithm: Fagin, Lotem,
+// Naor, PODS 2001). Legs that are not exact prove nothing: their first lists must do, as they must
+// for ranks, which are defined by them.
+//
+// Scales come from the first list of each leg and stay.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "engine/query/fusion.h"
+#include "storage/base/status.h"
+
+namespace quern::query {
+
+struct LegList {
+    std::vector<ScoredRecord> hits;  // best first; of equals at the end all are there
+    bool complete = false;           // there is no other record that the leg matches
+    bool exact = true;               // these are the best, and no others
+};
+
+// A leg for one query.
+class Leg {
+public:
+    virtual ~Leg() = default;
+    // Its best `depth` records, or all it has.
+    virtual Result<LegList> Best(size_t depth) = 0;
+    // The scores of records, each a number or kNoScore, as exact as those of Best.
+    virtual Status ScoresOf(const std::vector<uint64_t>& records, std::vector<double>* scores) = 0;
+};
+
+struct FusionLeg {
+    Leg* leg = nullptr;
+    double weight = 1;  // at least 0 and finite; 0: the leg is asked for scores to report alone
+    size_t depth = 100;
+    // What kNoScore counts as, before scaling; -infinity: without it a record is in no sum. Unset
+    // (NaN) where scores are scaled: as much as the lowest hit of the first list.
+    double absent = 0;
+};
+
+struct FusedRecord {
+    uint64_t record = 0;
+    double score = 0;
+    std::vector<double> parts;  // of each leg: the score before scaling, or kNoScore
+};
+
+struct FusedList {
+    std::vector<FusedRecord> records;  // best first; of equals at the end all are there
+    bool complete = false;             // all that any leg matches
+    bool exact = false;                // no other record could have been here, by exact legs
+    size_t looked_up = 0;              // scores
+    size_t rounds = 0;                 // how often lists were made, the first time included
+};
+
+// The best k (0: all that any leg matches). records_max: how many records there are; no list need
+// be longer. Cost: that of the legs, and a look-up for each record that a leg did not give.
+Result<FusedList> SearchFused(const FusionOptions& options, const std::vector<FusionLeg>& legs,
+                              size_t k, size_t records_max);
+
+}  // namespace quern::query

@@ -1,0 +1,58 @@
+// Fusion: one score from the scores, or the ranks, that a record has in the legs of a query.
+//
+// Sums and maxima are of true scores, each brought to a common scale first if the user says so;
+// ranks (reciprocal rank fusion: Cormack, Clarke, Buettcher, SIGIR 2009) forget the scores. Sums of
+// scaled scores: Fox and Shaw, TREC-2, 1994 (CombSUM, CombMAX).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace quern::query {
+
+enum class FusionKind {
+    kSum,             // sum of weight * score
+    kMax,             // the highest weight * score
+    kReciprocalRank,  // sum of weight / (rank_constant + rank); a leg that did not find it adds 0
+};
+
+// What is done to the scores of a leg before they are fused, from the hits of the leg's list.
+enum class Normalization {
+    kNone,
+    kMinMax,        // lowest 0, highest 1
+    kZScore,        // mean 0, standard deviation 1
+    kDistribution,  // mean - 3 standard deviations 0, mean + 3 standard deviations 1
+};
+
+struct FusionOptions {
+    FusionKind kind = FusionKind::kSum;
+    Normalization normalization = Normalization::kNone;
+    double rank_constant = 60;  // at least 0
+};
+
+// record: a number that the legs of one query agree on.
+struct ScoredRecord {
+    uint64_t record = 0;
+    double score = 0;
+};
+
+// In place of a score: the leg does not match the record.
+inline constexpr double kNoScore = std::numeric_limits<double>::quiet_NaN();
+
+// score -> (score - shift) * factor, with a factor above 0.
+struct ScoreScale {
+    double shift = 0;
+    double factor = 1;
+    double Of(double score) const { return (score - shift) * factor; }
+};
+// From hits, best first. Where all are equal they become 1 (kMinMax), 0 (kZScore), 0.5
+// (kDistribution). No hits: scores stay as they are.
+ScoreScale ScaleOf(Normalization normalization, const std::vector<ScoredRecord>& hits);
+
+// The ranks of hits, best first: 1 + the number of hits with a higher score, so that equal scores
+// have equal ranks whatever their order.
+std::vector<size_t> RanksOf(const std::vector<ScoredRecord>& hits);
+
+}  // namespace quern::query

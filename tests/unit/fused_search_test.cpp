@@ -1,0 +1,254 @@
+// The best by fused scores against enumeration of everything, over legs that are lists of numbers.
+#include "engine/query/fused_search.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <random>
+
+using namespace quern;
+using namespace quern::query;
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// A leg that knows the scores of all records it matches.
+class ListLeg : public Leg {
+public:
+    explicit ListLeg(std::map<uint64_t, double> scores) : scores_(std::move(scores)) {
+        for (const auto& [record, score] : scores_) {
+            sorted_.push_back({record, score});
+        }
+        std::stable_sort(
+            sorted_.begin(), sorted_.end(),
+            [](const ScoredRecord& a, const ScoredRecord& b) { return a.score > b.score; });
+    }
+    Result<LegList> Best(size_t depth) override {
+        size_t end = std::min(depth, sorted_.size());
+        while (end > 0 && end < sorted_.size() && sorted_[end].score == sorted_[end - 1].score) {
+            end++;
+        }
+        deepest = std::max(deepest, depth);
+        return LegList{{sorted_.begin(), sorted_.begin() + static_cast<ptrdiff_t>(end)},
+                       end == sorted_.size(),
+                       exact};
+    }
+    Status ScoresOf(const std::vector<uint64_t>& records, std::vector<double>* scores) override {
+        for (size_t i = 0; i < records.size(); i++) {
+            const auto found = scores_.find(records[i]);
+            (*scores)[i] = found == scores_.end() ? kNoScore : found->second;
+        }
+        looked_up += records.size();
+        return {};
+    }
+    const std::vector<ScoredRecord>& sorted() const { return sorted_; }
+    const std::map<uint64_t, double>& scores() const { return scores_; }
+    bool exact = true;
+    size_t deepest = 0;
+    size_t looked_up = 0;
+
+private:
+    std::map<uint64_t, double> scores_;
+    std::vector<ScoredRecord> sorted_;
+};
+
+struct Case {
+    FusionOptions options;
+    std::vector<std::unique_ptr<ListLeg>> lists;
+    std::vector<FusionLeg> legs;
+    size_t k = 0;
+    size_t records = 0;
+};
+
+Case Make(std::mt19937* random) {
+    auto pick = [&](size_t from, size_t to) {
+        return std::uniform_int_distribution<size_t>(from, to)(*random);
+    };
+    Case c;
+    c.records = pick(0, 60);
+    c.k = pick(0, 12);
+    c.options.kind = static_cast<FusionKind>(pick(0, 2));
+    c.options.normalization = static_cast<Normalization>(pick(0, 3));
+    c.options.rank_constant = static_cast<double>(pick(0, 60));
+    const size_t legs = pick(1, 4);
+    for (size_t l = 0; l < legs; l++) {
+        const bool ties = pick(0, 1) == 1;
+        const size_t present = pick(0, 4);
+        std::map<uint64_t, double> scores;
+        for (size_t i = 0; i < c.records; i++) {
+            if (pick(1, 4) <= present) {
+                scores[i * 7] = ties ? static_cast<double>(pick(0, 4)) - 2
+                                     : std::normal_distribution<double>(0, 1)(*random);
+            }
+        }
+        c.lists.push_back(std::make_unique<ListLeg>(std::move(scores)));
+        FusionLeg leg;
+        leg.leg = c.lists.back().get();
+        leg.weight = l > 0 && pick(0, 9) == 0 ? 0 : static_cast<double>(pick(1, 8)) / 4;
+        leg.depth = pick(1, 20);
+        const size_t absent = pick(0, 3);
+        leg.absent = absent == 0                                                      ? -kInfinity
+                     : absent == 1                                                    ? 0.5
+                     : absent == 2 && c.options.normalization != Normalization::kNone ? kNoScore
+                                                                                      : 0;
+        c.legs.push_back(leg);
+    }
+    return c;
+}
+
+// All that any leg matches (among its first lists, for ranks), with scores by the definition.
+std::map<uint64_t, double> Enumerate(const Case& c) {
+    std::map<uint64_t, double> fused;
+    std::vector<ScoreScale> scales;
+    std::vector<double> absent;
+    for (size_t l = 0; l < c.legs.size(); l++) {
+        const size_t depth = c.k == 0 ? std::max<size_t>(c.records, 1) : c.legs[l].depth;
+        const LegList first =
+            c.legs[l].weight == 0 ? LegList() : *ListLeg(c.lists[l]->scores()).Best(depth);
+        scales.push_back(ScaleOf(c.options.normalization, first.hits));
+        double missing = c.legs[l].absent;
+        if (std::isnan(missing)) {
+            missing = first.hits.empty() ? 0 : first.hits.back().score;
+        }
+        absent.push_back(scales[l].Of(missing));
+        if (c.legs[l].weight == 0) {
+            continue;
+        }
+        if (c.options.kind == FusionKind::kReciprocalRank) {
+            for (const ScoredRecord& hit : first.hits) {
+                size_t rank = 1;
+                for (const ScoredRecord& other : first.hits) {
+                    rank += other.score > hit.score ? 1 : 0;
+                }
+                fused[hit.record] +=
+                    c.legs[l].weight / (c.options.rank_constant + static_cast<double>(rank));
+            }
+        } else {
+            for (const auto& [record, score] : c.lists[l]->scores()) {
+                fused[record] = 0;
+            }
+        }
+    }
+    if (c.options.kind == FusionKind::kReciprocalRank) {
+        return fused;
+    }
+    for (auto& [record, score] : fused) {
+        score = c.options.kind == FusionKind::kSum ? 0 : -kInfinity;
+        for (size_t l = 0; l < c.legs.size(); l++) {
+            if (c.legs[l].weight == 0) {
+                continue;
+            }
+            const auto found = c.lists[l]->scores().find(record);
+            const double part =
+                c.legs[l].weight *
+                (found == c.lists[l]->scores().end() ? absent[l] : scales[l].Of(found->second));
+            score = c.options.kind == FusionKind::kSum ? score + part : std::max(score, part);
+        }
+    }
+    std::erase_if(fused, [](const auto& entry) { return entry.second == -kInfinity; });
+    return fused;
+}
+
+}  // namespace
+
+TEST_CASE("fused search finds what enumeration finds") {
+    std::mt19937 random(7);
+    for (int round = 0; round < 10000; round++) {
+        const Case c = Make(&random);
+        auto made = SearchFused(c.options, c.legs, c.k, c.records);
+        REQUIRE(made.ok());
+        const FusedList& list = *made;
+        std::vector<ScoredRecord> want;
+        for (const auto& [record, score] : Enumerate(c)) {
+            want.push_back({record, score});
+        }
+        std::stable_sort(
+            want.begin(), want.end(),
+            [](const ScoredRecord& a, const ScoredRecord& b) { return a.score > b.score; });
+        size_t end = c.k == 0 ? want.size() : std::min(c.k, want.size());
+        while (end > 0 && end < want.size() && want[end].score == want[end - 1].score) {
+            end++;
+        }
+        CAPTURE(round);
+        REQUIRE(list.exact);
+        REQUIRE(list.records.size() == end);
+        bool same = true;
+        for (size_t i = 0; i < end; i++) {
+            same = same && list.records[i].record == want[i].record &&
+                   list.records[i].score == want[i].score;
+            for (size_t l = 0; l < c.legs.size(); l++) {
+                const auto found = c.lists[l]->scores().find(want[i].record);
+                const double part = list.records[i].parts[l];
+                if (c.options.kind != FusionKind::kReciprocalRank) {
+                    same = same && (found == c.lists[l]->scores().end() ? std::isnan(part)
+                                                                        : part == found->second);
+                }
+            }
+        }
+        REQUIRE(same);
+    }
+}
+
+TEST_CASE("fused search stops when nothing unseen can enter") {
+    std::map<uint64_t, double> falling;
+    for (uint64_t i = 0; i < 10000; i++) {
+        falling[i] = 1.0 / static_cast<double>(i + 1);
+    }
+    ListLeg first(falling);
+    ListLeg second(falling);
+    const std::vector<FusionLeg> legs = {{&first, 1, 20, 0}, {&second, 2, 20, 0}};
+    auto list = SearchFused({}, legs, 5, 10000);
+    REQUIRE(list.ok());
+    CHECK(list->rounds == 1);
+    CHECK(list->exact);
+    CHECK(list->looked_up == 0);
+    CHECK(first.deepest == 20);
+}
+
+TEST_CASE("fused search goes deeper where the legs disagree") {
+    std::map<uint64_t, double> falling;
+    std::map<uint64_t, double> rising;
+    for (uint64_t i = 0; i < 1000; i++) {
+        falling[i] = -std::pow(static_cast<double>(i), 2);
+        rising[i] = -std::pow(static_cast<double>(1000 - i), 2);
+    }
+    ListLeg first(falling);
+    ListLeg second(rising);
+    const std::vector<FusionLeg> legs = {{&first, 1, 10, 0}, {&second, 1, 10, 0}};
+    auto list = SearchFused({}, legs, 1, 1000);
+    REQUIRE(list.ok());
+    CHECK(list->records.at(0).record == 500);
+    CHECK(list->exact);
+    CHECK(list->rounds > 1);
+    // Legs that prove nothing are not asked twice, unless there would be too few.
+    first.exact = false;
+    list = SearchFused({}, legs, 1, 1000);
+    REQUIRE(list.ok());
+    CHECK(list->rounds == 1);
+    CHECK_FALSE(list->exact);
+    list = SearchFused({}, legs, 300, 1000);
+    REQUIRE(list.ok());
+    CHECK(list->records.size() >= 300);
+}
+
+TEST_CASE("scales of scores") {
+    const std::vector<ScoredRecord> hits = {{1, 5}, {2, 3}, {3, 1}};
+    const ScoreScale min_max = ScaleOf(Normalization::kMinMax, hits);
+    CHECK(min_max.Of(5) == Approx(1));
+    CHECK(min_max.Of(1) == Approx(0).margin(1e-12));
+    CHECK(min_max.Of(0) == Approx(-0.25));
+    const double deviation = std::sqrt(8.0 / 3);
+    CHECK(ScaleOf(Normalization::kZScore, hits).Of(5) == Approx(2 / deviation));
+    CHECK(ScaleOf(Normalization::kDistribution, hits).Of(3) == Approx(0.5));
+    CHECK(ScaleOf(Normalization::kDistribution, hits).Of(3 + 3 * deviation) == Approx(1));
+    CHECK(ScaleOf(Normalization::kNone, hits).Of(5) == 5);
+    const std::vector<ScoredRecord> flat = {{1, 2}, {2, 2}};
+    CHECK(ScaleOf(Normalization::kMinMax, flat).Of(2) == Approx(1));
+    CHECK(ScaleOf(Normalization::kZScore, flat).Of(2) == Approx(0).margin(1e-12));
+    CHECK(ScaleOf(Normalization::kDistribution, flat).Of(2) == Approx(0.5));
+    CHECK(ScaleOf(Normalization::kMinMax, {}).Of(7) == 7);
+    CHECK(RanksOf({{1, 5}, {2, 5}, {3, 1}}) == std::vector<size_t>{1, 1, 3});
+}
