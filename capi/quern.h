@@ -37,6 +37,7 @@
 **   QUERN_HAMMING   number of differing bits                   -distance
 **
 **   sparse fields   -inner product                             inner product
+**   text fields     -BM25                                      BM25, see quern_query_text
 **
 **   Those of dense fields are computed in f32 from the stored elements (exactly, for i8 and bit elements, as far as f32 reaches).
 **   Sparse scores are sums of exact products in double precision, in the order of dimensions, and ordered as such; f32 is what
@@ -314,6 +315,18 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 ** that is damaged, or that memory_mb has no room for, is told by the flags of the result, and the records are scored. */
 QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char *options);
 
+/* A field of texts that are searched by their words (quern_query_text). Options, words with spaces between them:
+**   tokenizer=NAME      of SQLite FTS5: unicode61 (default), ascii, trigram; its arguments follow as NAME=VALUE
+**   porter              English stems of its tokens
+**   stop=none|english|a,b,c   words that are left out (default: none)
+**   synonyms=a:b,c:d    the words of a group are one
+**   positions=0|1       whether phrases can be found (default: 1)
+**   k1=X b=X            of BM25 (default: 1.2 and 0.75)
+** A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
+** quern_result_text: valid UTF-8 of at most 16 MiB and 1048576 words. A file that had a text field cannot be opened by quern
+** 0.1.0 (QUERN_ERR_NEWER). */
+QUERN_API void quern_schema_text(quern_schema *s, const char *name, const char *options);
+
 /* Reading a schema that quern_describe returned (or one being built). Names are valid until it changes or is freed.
 ** An index out of range gives NULL or 0. Attributes and fields come in the order of their creation. */
 QUERN_API const char *quern_schema_key_name(const quern_schema *s);
@@ -329,6 +342,9 @@ QUERN_API int32_t quern_schema_dense_metric(const quern_schema *s, size_t i);
 QUERN_API size_t quern_schema_sparse_count(const quern_schema *s);
 QUERN_API const char *quern_schema_sparse_name(const quern_schema *s, size_t i);
 QUERN_API uint64_t quern_schema_sparse_dims(const quern_schema *s, size_t i);
+QUERN_API size_t quern_schema_text_count(const quern_schema *s);
+QUERN_API const char *quern_schema_text_name(const quern_schema *s, size_t i);
+QUERN_API const char *quern_schema_text_options(const quern_schema *s, size_t i);
 
 /* Each of the following is a transaction of its own. */
 QUERN_API int32_t quern_create(quern_db *db, const char *collection, const quern_schema *s, quern_error *err) QUERN_MUST_USE;
@@ -347,6 +363,8 @@ QUERN_API int32_t quern_add_dense(quern_db *db, const char *collection, const ch
                                   const char *options, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_add_sparse(quern_db *db, const char *collection, const char *name, const char *options,
                                    quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_add_text(quern_db *db, const char *collection, const char *name, const char *options,
+                                 quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_drop_column(quern_db *db, const char *collection, const char *name, quern_error *err) QUERN_MUST_USE;
 
 /* ---- Transactions ----------------------------------------------------------------------------- since 0.1 -- */
@@ -438,7 +456,7 @@ QUERN_API void quern_cursor_free(quern_cursor *c);
 /* ---- Search -------------------------------------------------------------------------------------- since 0.1 -- */
 
 /* A query builder; NULL when out of memory. Set what to look for with exactly one of the quern_query_dense*,
-** quern_query_sparse or quern_query_key_* functions. */
+** quern_query_sparse, quern_query_text or quern_query_key_* functions. */
 QUERN_API quern_query *quern_query_new(quern_db *db, const char *collection);
 QUERN_API void quern_query_free(quern_query *q);
 /* n query vectors of dimension dim; borrowed until the query is freed or set anew. Converted like batch values, except
@@ -449,6 +467,14 @@ QUERN_API void quern_query_dense_raw(quern_query *q, const char *field, const vo
 /* n sparse query vectors for a sparse field, as in quern_batch_sparse; borrowed likewise. An empty one finds nothing. */
 QUERN_API void quern_query_sparse(quern_query *q, const char *field, const size_t *offsets, const uint32_t *dims,
                                   const float *weights, size_t n);
+/* n queries for a text field; copied. Records are scored by BM25 over the live records of the collection, those without a text
+** included, which are as empty ones:
+**   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so
+**   +x  -x                         must, must not be there; with a + the others need not
+** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
+** The distance is minus the score. The first search after a commit or an open indexes what has changed. Errors: MALFORMED names
+** the byte, INVALID (a phrase where positions=0), LIMIT. */
+QUERN_API void quern_query_text(quern_query *q, const char *field, const char *const *texts, size_t n);
 /* The vectors of n stored records; a record never finds itself unless the option self=include is set.
 ** NOT_FOUND if a key does not exist or its field is absent. */
 QUERN_API void quern_query_key_int(quern_query *q, const char *field, const int64_t *keys, size_t n);

@@ -69,6 +69,7 @@ void SetVectors(quern_query* q, const char* field, const void* matrix, bool is_f
         request.field = field;
         request.vectors = matrix;
         request.is_sparse = false;
+        request.is_text = false;
         request.is_f32 = is_f32;
         request.element = static_cast<Element>(type);
         request.count = n;
@@ -98,6 +99,7 @@ void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, Make
         request.field = field;
         request.vectors = nullptr;
         request.is_sparse = false;
+        request.is_text = false;
         request.by_key = true;
         request.keys.clear();
         for (size_t i = 0; i < n; i++) {
@@ -299,7 +301,39 @@ void quern_query_sparse(quern_query* q, const char* field, const size_t* offsets
         request.field = field;
         request.vectors = nullptr;
         request.is_sparse = true;
+        request.is_text = false;
         request.sparse = {field, n, offsets, dims, weights, nullptr};
+        request.by_key = false;
+        request.keys.clear();
+        q->has_target = true;
+        return {};
+    });
+}
+void quern_query_text(quern_query* q, const char* field, const char* const* texts, size_t n) {
+    if (!IsQuery(q)) {
+        return;
+    }
+    Remember(&q->error, [&]() -> Status {
+        QUERN_TRY(NotNull(field, "field"));
+        if (n > 0) {
+            QUERN_TRY(NotNull(texts, "texts"));
+        }
+        if (n > kLimitMax) {
+            return Status::Error(Code::kLimit, "%zu queries in one search, the limit is %zu", n,
+                                 kLimitMax);
+        }
+        SearchRequest& request = q->request;
+        request.field = field;
+        request.vectors = nullptr;
+        request.is_sparse = false;
+        request.is_text = true;
+        request.texts.clear();
+        for (size_t i = 0; i < n; i++) {
+            if (texts[i] == nullptr) {
+                return Status::Error(Code::kMisuse, "query %zu is NULL", i);
+            }
+            request.texts.emplace_back(texts[i]);
+        }
         request.by_key = false;
         request.keys.clear();
         q->has_target = true;

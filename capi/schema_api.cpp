@@ -3,6 +3,7 @@
 
 #include "capi/handles.h"
 #include "engine/db/index_options.h"
+#include "engine/db/text_column.h"
 
 using namespace quern;
 using namespace quern::capi;
@@ -102,6 +103,16 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
     }
     field->options = index.Text();
     return {};
+}
+
+Status MakeText(const char* name, const char* options, TextDef* field) {
+    QUERN_TRY(NotNull(name, "name"));
+    if (const char* problem = NameProblem(name)) {
+        return Status::Error(Code::kInvalid, "field name '%s' %s", name, problem);
+    }
+    field->name = name;
+    field->options = options == nullptr ? "" : options;
+    return CheckTextField(*field);
 }
 
 Status CheckFree(const Schema& schema, const std::string& name) {
@@ -207,6 +218,19 @@ void quern_schema_sparse(quern_schema* s, const char* name, const char* options)
     });
 }
 
+void quern_schema_text(quern_schema* s, const char* name, const char* options) {
+    if (!IsSchema(s)) {
+        return;
+    }
+    Remember(&s->error, [&]() -> Status {
+        TextDef field;
+        QUERN_TRY(MakeText(name, options, &field));
+        QUERN_TRY(CheckFree(s->schema, field.name));
+        s->schema.text.push_back(field);
+        return {};
+    });
+}
+
 const char* quern_schema_key_name(const quern_schema* s) {
     return IsSchema(s) ? s->schema.key_name.c_str() : nullptr;
 }
@@ -246,6 +270,16 @@ const char* quern_schema_sparse_name(const quern_schema* s, size_t i) {
 }
 uint64_t quern_schema_sparse_dims(const quern_schema* s, size_t i) {
     return i < quern_schema_sparse_count(s) ? s->schema.sparse[i].dimensions : 0;
+}
+
+size_t quern_schema_text_count(const quern_schema* s) {
+    return IsSchema(s) ? s->schema.text.size() : 0;
+}
+const char* quern_schema_text_name(const quern_schema* s, size_t i) {
+    return i < quern_schema_text_count(s) ? s->schema.text[i].name.c_str() : nullptr;
+}
+const char* quern_schema_text_options(const quern_schema* s, size_t i) {
+    return i < quern_schema_text_count(s) ? s->schema.text[i].options.c_str() : nullptr;
 }
 
 int32_t quern_create(quern_db* db, const char* collection, const quern_schema* s,
@@ -335,6 +369,16 @@ int32_t quern_add_sparse(quern_db* db, const char* collection, const char* name,
                             SparseDef field;
                             QUERN_TRY(MakeSparse(name, options, &field));
                             return database.AddSparse(where, field);
+                        });
+}
+
+int32_t quern_add_text(quern_db* db, const char* collection, const char* name, const char* options,
+                       quern_error* err) {
+    return OnCollection(db, collection, err,
+                        [&](Database& database, const std::string& where) -> Status {
+                            TextDef field;
+                            QUERN_TRY(MakeText(name, options, &field));
+                            return database.AddText(where, field);
                         });
 }
 

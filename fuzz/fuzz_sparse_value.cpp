@@ -1,4 +1,5 @@
-// The values of a sparse field as a hostile file could hold them, in a log entry and in a segment.
+// The values of sparse and text fields as a hostile file could hold them, in a log entry and in a
+// segment.
 //
 // Bytes: number of dimensions (4, little endian), then a log entry's values and, again, gaps with
 // weights. What is accepted must be in normal form: ascending dimensions below the number, weights
@@ -47,11 +48,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     schema.dense.push_back({1, "emb", Element::kF32, Metric::kL2, 2});
     schema.sparse.push_back({2, "words", uint64_t{reader.U32()} + 1});
     schema.sparse.push_back({3, "more"});
+    schema.text.push_back({4, "body"});
     const BytesView rest = reader.Take(reader.left());
     std::vector<storage::VectorRef> values;
     if (storage::DecodeVectors(schema, rest, &values).ok()) {
         for (const storage::VectorRef& value : values) {
-            if (!schema.is_dense(value.field)) {
+            if (schema.is_text(value.field)) {
+                Want(IsValidUtf8(value.bytes));
+            } else if (!schema.is_dense(value.field)) {
                 CheckValue(value.bytes, schema.sparse_field(value.field).dimensions);
             }
         }

@@ -38,7 +38,7 @@ constexpr const char* kFixedTables[] = {
     "STRICT, WITHOUT ROWID",
 };
 
-enum ColumnKind : int64_t { kAttrColumn = 1, kDenseColumn = 2, kSparseColumn = 3 };
+enum ColumnKind : int64_t { kAttrColumn = 1, kDenseColumn = 2, kSparseColumn = 3, kTextColumn = 4 };
 
 const char* SqlType(AttrType type) {
     switch (type) {
@@ -154,13 +154,23 @@ Status InsertDense(Connection* connection, int64_t collection, const DenseDef& f
                         field.dim, field.options);
 }
 
+// Versions that do not know these features must not open the file any more.
+Status SetFeature(Connection* connection, int64_t feature) {
+    return connection->Execute("UPDATE quern_format SET value=value|" + std::to_string(feature) +
+                               " WHERE id=3");
+}
+
 Status InsertSparse(Connection* connection, int64_t collection, const SparseDef& field) {
     QUERN_TRY(InsertColumn(connection, collection, field.id, field.name, kSparseColumn,
                            static_cast<int64_t>(Element::kF32), static_cast<int64_t>(Metric::kIp),
                            static_cast<int64_t>(field.dimensions), field.options));
-    // Versions without sparse fields must not open the file any more.
-    return connection->Execute("UPDATE quern_format SET value=value|" +
-                               std::to_string(kSparseFeature) + " WHERE id=3");
+    return SetFeature(connection, kSparseFeature);
+}
+
+Status InsertText(Connection* connection, int64_t collection, const TextDef& field) {
+    QUERN_TRY(InsertColumn(connection, collection, field.id, field.name, kTextColumn, 0, 0, 0,
+                           field.options));
+    return SetFeature(connection, kTextFeature);
 }
 
 Status DeleteColumn(Connection* connection, int64_t collection, uint32_t id) {
@@ -215,6 +225,13 @@ Status AddColumn(CollectionInfo* info, Statement* row) {
         }
         info->schema.sparse.push_back(
             {static_cast<uint32_t>(id), name, static_cast<uint64_t>(dim), options});
+        return {};
+    }
+    if (kind == kTextColumn) {
+        if (type != 0 || metric != 0 || dim != 0) {
+            return BadCatalog(where + "bad type, metric or dimensions of a text field");
+        }
+        info->schema.text.push_back({static_cast<uint32_t>(id), name, options});
         return {};
     }
     const bool hamming = metric == static_cast<int64_t>(Metric::kHamming);
@@ -530,6 +547,9 @@ Result<int64_t> CreateCollection(Connection* connection, const std::string& name
     for (const SparseDef& field : schema.sparse) {
         QUERN_TRY(InsertSparse(connection, id, field));
     }
+    for (const TextDef& field : schema.text) {
+        QUERN_TRY(InsertText(connection, id, field));
+    }
     QUERN_TRY(connection->Execute(RecordTableSql(name, schema)));
     QUERN_TRY(connection->Execute(LogTableSql(id, schema)));
     CollectionState state;
@@ -599,6 +619,13 @@ Status AddDense(Connection* connection, const CollectionInfo& info, const DenseD
 Status AddSparse(Connection* connection, const CollectionInfo& info, const SparseDef& field,
                  int64_t generation) {
     QUERN_TRY(InsertSparse(connection, info.id, field));
+    QUERN_TRY(SetNextColumn(connection, info.id, field.id));
+    return BumpEpoch(connection, generation);
+}
+
+Status AddText(Connection* connection, const CollectionInfo& info, const TextDef& field,
+               int64_t generation) {
+    QUERN_TRY(InsertText(connection, info.id, field));
     QUERN_TRY(SetNextColumn(connection, info.id, field.id));
     return BumpEpoch(connection, generation);
 }

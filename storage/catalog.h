@@ -89,6 +89,8 @@ Status AddDense(Connection* connection, const CollectionInfo& info, const DenseD
                 int64_t generation);
 Status AddSparse(Connection* connection, const CollectionInfo& info, const SparseDef& field,
                  int64_t generation);
+Status AddText(Connection* connection, const CollectionInfo& info, const TextDef& field,
+               int64_t generation);
 Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
                 int64_t generation);
 // field: its number in the schema.
@@ -105,7 +107,8 @@ inline constexpr int64_t kFormatVersion = 1;
 // Incompatible feature bits that this version knows. Bit 0 stays free: tests set it to make a file
 // of an unknown version.
 inline constexpr int64_t kSparseFeature = 2;  // there are, or were, sparse fields
-inline constexpr int64_t kIncompatibleFeatures = kSparseFeature;
+inline constexpr int64_t kTextFeature = 4;    // likewise, text fields
+inline constexpr int64_t kIncompatibleFeatures = kSparseFeature | kTextFeature;
 inline constexpr int kPageBytes = 16384;
 inline constexpr int kReservedBytes = 64;
 

@@ -77,6 +77,8 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kSparseLengths: return "sparse lengths";
         case PartKind::kSparseGaps: return "sparse dimensions";
         case PartKind::kSparseWeights: return "sparse weights";
+        case PartKind::kTextLengths: return "text lengths";
+        case PartKind::kTextBytes: return "texts";
         case PartKind::kGraphHead: return "graph head";
         case PartKind::kGraphLinks: return "graph links";
         case PartKind::kGraphUpper: return "graph upper links";

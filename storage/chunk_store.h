@@ -34,6 +34,9 @@ enum class PartKind : int64_t {
     kSparseLengths = 5,  // u32: entries of the vector
     kSparseGaps = 6,     // u32, one per entry
     kSparseWeights = 7,  // f32, one per entry
+    // The texts of a text field, for each record that has it, in record order.
+    kTextLengths = 8,  // u32: bytes of the text
+    kTextBytes = 9,    // the texts, one behind the other: an item is a byte
     // The graph index of a field; engine/dense/graph_format.cpp says what is in them.
     kGraphHead = 64,
     kGraphLinks = 65,
@@ -64,7 +67,7 @@ enum class PartKind : int64_t {
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has
 // made is passed over, and lost when its segment is merged.
-inline constexpr int64_t kLastStoredKind = 7;
+inline constexpr int64_t kLastStoredKind = 9;
 inline constexpr int64_t kFirstDerivedKind = 64;
 inline constexpr int64_t kPartKindMax = 1023;
 inline bool IsDerived(PartKind kind) {
@@ -194,11 +197,12 @@ Status ReadChunks(Connection* connection, const PartInfo& part, size_t first, si
                   int threads, char* out);
 
 inline constexpr uint64_t kSegmentItemsMax = uint64_t{1} << 31;
-// Of a part that has one item per entry of a sparse vector.
+// Of a part that has one item per entry of a sparse vector, or per byte of a text.
 inline constexpr uint64_t kEntryItemsMax = uint64_t{1} << 36;
 inline bool HasEntries(PartKind kind) {
     return kind == PartKind::kSparseGaps || kind == PartKind::kSparseWeights ||
-           (kind >= PartKind::kSparseHead && kind <= PartKind::kSparseOrder);
+           (kind >= PartKind::kSparseHead && kind <= PartKind::kSparseOrder) ||
+           kind == PartKind::kTextBytes;
 }
 
 }  // namespace quern::storage

@@ -6,7 +6,15 @@ namespace quern::storage {
 
 namespace {
 constexpr int kKeyColumn = 8;  // parameter number of the key
+
+// What is wrong with a value of a field that is not dense; NULL: nothing.
+const char* ValueProblem(const Schema& schema, size_t field, BytesView value) {
+    return schema.is_dense(field) ? nullptr
+           : schema.is_text(field)
+               ? TextProblem(value)
+               : SparseValueProblem(value, schema.sparse_field(field).dimensions);
 }
+}  // namespace
 
 RecordLog::RecordLog(Connection* connection, const CollectionInfo& info)
     : connection_(connection), info_(info), table_(info.sql.log_table) {}
@@ -132,10 +140,7 @@ Status DecodeVectors(const Schema& schema, BytesView blob, std::vector<VectorRef
         if (!reader.ok()) {
             return Status::Error(Code::kCorrupt, "log entry is cut short");
         }
-        const char* const problem =
-            schema.is_dense(field)
-                ? nullptr
-                : SparseValueProblem(value, schema.sparse_field(field).dimensions);
+        const char* const problem = ValueProblem(schema, field, value);
         if (problem != nullptr) {
             return Status::Error(Code::kCorrupt, "log entry, field '%s': %s",
                                  schema.field_name(field).c_str(), problem);

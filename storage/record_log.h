@@ -52,7 +52,7 @@ private:
 };
 
 // The field values of one record as one blob: for each present field, by field number: varint field
-// id, varint bytes, the elements of a vector or the bytes of a sparse value (sparse_value.h).
+// id, varint bytes, elements of a vector, bytes of a sparse value (sparse_value.h), or a text.
 struct VectorRef {
     size_t field = 0;  // number in the schema
     BytesView bytes;

@@ -10,7 +10,7 @@ namespace {
 
 struct CreateOptions {
     std::string db, collection, key, open, index;
-    std::vector<std::string> attrs, dense, sparse;
+    std::vector<std::string> attrs, dense, sparse, texts;
 };
 
 void RunCreate(const CreateOptions& options) {
@@ -30,6 +30,9 @@ void RunCreate(const CreateOptions& options) {
     }
     for (const std::string& field : options.sparse) {
         columns.sparse.push_back(ParseSparseColumn(field));
+    }
+    for (const std::string& field : options.texts) {
+        columns.attrs.push_back(ParseTextColumn(field));
     }
     Database database(options.db, "rwc", options.open);
     const SchemaPtr schema = columns.ToSchema();
@@ -64,6 +67,11 @@ void AddCreateCommand(CLI::App* app) {
         ->add_option("--sparse", options->sparse,
                      "A field of sparse vectors with dimensions below DIMS (repeatable)")
         ->type_name("NAME[:DIMS]")
+        ->allow_extra_args(false);
+    command
+        ->add_option("--text", options->texts,
+                     "A text field, searched by its words: 'body:porter stop=english' (repeatable)")
+        ->type_name("NAME[:OPTIONS]")
         ->allow_extra_args(false);
     command
         ->add_option(

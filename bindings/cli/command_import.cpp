@@ -115,6 +115,12 @@ private:
 void AddColumns(const Database& database, const std::string& collection,
                 const CollectionColumns& additions, ImportUndo* undo) {
     for (const AttrColumn& attr : additions.attrs) {
+        if (attr.is_field) {
+            Call(quern_add_text, database.get(), collection.c_str(), attr.name.c_str(),
+                 attr.options.c_str());
+            undo->NoteColumn(attr.name);
+            continue;
+        }
         Call(quern_add_attr, database.get(), collection.c_str(), attr.name.c_str(),
              static_cast<int32_t>(attr.type), static_cast<const char*>(nullptr));
         undo->NoteColumn(attr.name);
@@ -334,6 +340,11 @@ void AddImportCommand(CLI::App* app) {
                      "A field of sparse vectors: columns with {\"dims\":[..],\"weights\":[..]} or "
                      "{\"dimension\":weight} (repeatable)")
         ->type_name("NAME[:DIMS]")
+        ->allow_extra_args(false);
+    command
+        ->add_option("--text", choices.texts,
+                     "A text field, searched by its words: 'body:porter stop=english' (repeatable)")
+        ->type_name("NAME[:OPTIONS]")
         ->allow_extra_args(false);
     command
         ->add_option("-c,--columns", choices.columns,

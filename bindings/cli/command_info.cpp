@@ -43,6 +43,10 @@ void PrintSchema(const Json& collection) {
                           std::to_string(Number(field, "dims")) + " dimensions"});
             continue;
         }
+        if (Name(field, "type") == "text") {
+            table.AddRow({Name(field, "name"), "text field", Name(field, "options")});
+            continue;
+        }
         table.AddRow({Name(field, "name"), "vector",
                       Name(field, "type") + " x " + std::to_string(Number(field, "dim")) + ", " +
                           Name(field, "metric")});

@@ -32,7 +32,7 @@ double SecondsSince(Clock::time_point start) {
 struct SearchOptions {
     std::string db, collection, vector, columns, truth, open, recall, refine;
     QueryFile queries;
-    std::vector<std::string> keys;
+    std::vector<std::string> texts, keys;
     size_t k = 10;
     size_t threads = 0;
     size_t ef = 0;
@@ -148,6 +148,14 @@ private:
     // A field of either kind by its name; without one the only field there is.
     void ChooseField() {
         const std::string& name = options_.queries.column;
+        if (!options_.texts.empty()) {
+            const AttrColumn* const text = columns_.FindText(name);
+            if (text == nullptr) {
+                FailUsage("--text needs a text field: give its name with --field");
+            }
+            field_.name = text->name;
+            return;
+        }
         if (const SparseColumn* sparse = columns_.FindSparse(name)) {
             sparse_ = *sparse;
         } else if (name.empty() && columns_.dense.empty() && columns_.sparse.size() == 1) {
@@ -173,9 +181,10 @@ private:
 
     void LoadWhatToFind() {
         const int ways = (options_.queries.path.empty() ? 0 : 1) +
-                         (options_.vector.empty() ? 0 : 1) + (options_.keys.empty() ? 0 : 1);
+                         (options_.vector.empty() ? 0 : 1) + (options_.keys.empty() ? 0 : 1) +
+                         (options_.texts.empty() ? 0 : 1);
         if (ways != 1) {
-            FailUsage("say what to search for with one of --queries, --vector and --key");
+            FailUsage("say what to search for with one of --queries, --vector, --text and --key");
         }
         if (!options_.keys.empty()) {
             count_ = options_.keys.size();
@@ -187,6 +196,8 @@ private:
                 int_keys_.push_back(number);
                 text_keys_.push_back(key.c_str());
             }
+        } else if (!options_.texts.empty()) {
+            count_ = options_.texts.size();
         } else if (is_sparse_) {
             if (options_.vector.empty()) {
                 FailUsage("a sparse field is searched with --vector or --key");
@@ -199,7 +210,7 @@ private:
             file.column = field_.name;
             queries_ = LoadQueries(file);
         }
-        if (options_.keys.empty() && !is_sparse_) {
+        if (options_.keys.empty() && options_.texts.empty() && !is_sparse_) {
             count_ = queries_.count;
             if (count_ > 0 && queries_.dim != field_.dim) {
                 Fail("the queries have dimension " + std::to_string(queries_.dim) +
@@ -228,6 +239,12 @@ private:
                 quern_query_key_text(query_.get(), field_.name.c_str(), text_keys_.data() + first,
                                      count);
             }
+        } else if (!options_.texts.empty()) {
+            std::vector<const char*> texts;
+            for (size_t i = first; i < first + count; i++) {
+                texts.push_back(options_.texts[i].c_str());
+            }
+            quern_query_text(query_.get(), field_.name.c_str(), texts.data(), count);
         } else if (is_sparse_) {
             const size_t offsets[] = {0, sparse_query_.dims.size()};
             quern_query_sparse(query_.get(), field_.name.c_str(), offsets,
@@ -460,6 +477,11 @@ void AddSearchCommand(CLI::App* app) {
         ->add_option("--key", options->keys,
                      "Search by the vector of this stored record (repeatable)")
         ->type_name("KEY")
+        ->allow_extra_args(false);
+    command
+        ->add_option("--text", options->texts,
+                     "Search a text field: 'words \"a phrase\" begin* +must -not' (repeatable)")
+        ->type_name("QUERY")
         ->allow_extra_args(false);
     command
         ->add_option("--vector", options->vector,

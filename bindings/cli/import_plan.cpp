@@ -52,6 +52,9 @@ ImportPlan::ImportPlan(const ImportChoices& choices, const std::deque<Record>& s
     for (const std::string& text : choices_.attrs) {
         attr_choices_.push_back(ParseAttrColumn(text));
     }
+    for (const std::string& text : choices_.texts) {
+        attr_choices_.push_back(ParseTextColumn(text));
+    }
     for (const std::string& text : choices_.dense) {
         dense_choices_.push_back(ParseDenseColumn(text));
     }
@@ -144,8 +147,7 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample,
 AttrColumn ImportPlan::NewAttr(const InferredColumn& column) const {
     const std::string name = TargetName(column.name);
     const size_t chosen = IndexOf(attr_choices_, name);
-    return AttrColumn{name,
-                      chosen < attr_choices_.size() ? attr_choices_[chosen].type : column.type};
+    return chosen < attr_choices_.size() ? attr_choices_[chosen] : AttrColumn{name, column.type};
 }
 
 DenseColumn ImportPlan::NewField(const std::deque<Record>& sample,

@@ -27,6 +27,7 @@ struct ImportChoices {
     std::vector<std::string> attrs;    // NAME:TYPE
     std::vector<std::string> dense;    // NAME:DIM:METRIC[:TYPE]
     std::vector<std::string> sparse;   // NAME[:DIMS]
+    std::vector<std::string> texts;    // NAME[:OPTIONS]
     std::vector<std::string> columns;  // only these; empty: all
     std::vector<std::string> renames;  // OLD=NEW
     std::string rest;                  // json attribute that takes the other columns

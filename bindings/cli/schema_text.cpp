@@ -139,6 +139,28 @@ SparseColumn ParseSparseColumn(const std::string& text) {
     return sparse;
 }
 
+AttrColumn ParseTextColumn(const std::string& text) {
+    const size_t colon = text.find(':');
+    AttrColumn field;
+    field.name = text.substr(0, colon);
+    field.is_field = true;
+    field.options = colon == std::string::npos ? "" : text.substr(colon + 1);
+    return field;
+}
+
+const AttrColumn* CollectionColumns::FindText(const std::string& name) const {
+    const AttrColumn* found = nullptr;
+    for (const AttrColumn& column : attrs) {
+        if (column.is_field && (name.empty() || column.name == name)) {
+            if (found != nullptr) {
+                return nullptr;
+            }
+            found = &column;
+        }
+    }
+    return found;
+}
+
 const SparseColumn* CollectionColumns::FindSparse(const std::string& name) const {
     const auto at = std::find_if(sparse.begin(), sparse.end(),
                                  [&](const SparseColumn& field) { return field.name == name; });
@@ -159,6 +181,10 @@ SchemaPtr CollectionColumns::ToSchema() const {
         quern_schema_key_int(schema.get(), key.name.c_str());
     }
     for (const AttrColumn& attr : attrs) {
+        if (attr.is_field) {
+            quern_schema_text(schema.get(), attr.name.c_str(), attr.options.c_str());
+            continue;
+        }
         quern_schema_attr(schema.get(), attr.name.c_str(), static_cast<int32_t>(attr.type),
                           nullptr);
     }
@@ -182,6 +208,10 @@ CollectionColumns ReadColumns(const quern_schema* schema) {
     for (size_t i = 0; i < quern_schema_attr_count(schema); i++) {
         columns.attrs.push_back({quern_schema_attr_name(schema, i),
                                  static_cast<ColumnType>(quern_schema_attr_type(schema, i))});
+    }
+    for (size_t i = 0; i < quern_schema_text_count(schema); i++) {
+        columns.attrs.push_back({quern_schema_text_name(schema, i), ColumnType::kText, true,
+                                 quern_schema_text_options(schema, i)});
     }
     for (size_t i = 0; i < quern_schema_dense_count(schema); i++) {
         columns.dense.push_back(

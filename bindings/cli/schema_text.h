@@ -17,6 +17,9 @@ struct KeyColumn {
 struct AttrColumn {
     std::string name;
     ColumnType type = ColumnType::kText;
+    // A text field: its values come and go as those of a text attribute do.
+    bool is_field = false;
+    std::string options = {};  // of it
 };
 struct DenseColumn {
     std::string name;
@@ -36,6 +39,7 @@ KeyColumn ParseKeyColumn(const std::string& text);        // NAME[:int|text]
 AttrColumn ParseAttrColumn(const std::string& text);      // NAME:TYPE
 DenseColumn ParseDenseColumn(const std::string& text);    // NAME:DIM[:METRIC[:TYPE]]
 SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS]
+AttrColumn ParseTextColumn(const std::string& text);      // NAME[:OPTIONS]
 int32_t ParseMetric(const std::string& name);
 int32_t ParseElementType(const std::string& name);
 
@@ -45,12 +49,14 @@ const char* NameOfElementType(int32_t type);
 // A collection's columns.
 struct CollectionColumns {
     KeyColumn key;
-    std::vector<AttrColumn> attrs;
+    std::vector<AttrColumn> attrs;  // then the text fields
     std::vector<DenseColumn> dense;
     std::vector<SparseColumn> sparse;
 
     const DenseColumn* FindDense(const std::string& name) const;
     const SparseColumn* FindSparse(const std::string& name) const;
+    // The text field of that name; with an empty name the only one there is. NULL: none.
+    const AttrColumn* FindText(const std::string& name) const;
     SchemaPtr ToSchema() const;
 };
 CollectionColumns ReadColumns(const quern_schema* schema);

@@ -150,6 +150,7 @@ public:
     Status AddAttr(const std::string& collection, const AttrDef& attr);
     Status AddDense(const std::string& collection, const DenseDef& field);
     Status AddSparse(const std::string& collection, const SparseDef& field);
+    Status AddText(const std::string& collection, const TextDef& field);
     Status DropColumn(const std::string& collection, const std::string& column);
 
     Status Optimize(const std::string* collection, uint32_t max_ms);
@@ -324,6 +325,9 @@ struct SearchRequest {
     size_t count = 0;
     SparseInput sparse;  // instead of vectors, for a sparse field; its name counts for nothing
     bool is_sparse = false;
+    std::vector<std::string> texts;  // instead, for a text field: queries as text_query.h has them
+    bool is_text = false;
+    const char* kind() const { return is_text ? "text" : is_sparse ? "sparse" : "dense"; }
     std::vector<Key> keys;  // instead of vectors
     bool by_key = false;
     bool include_self = false;

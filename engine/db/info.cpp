@@ -115,6 +115,9 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
         }
         fields.push_back(field);
     }
+    for (const TextDef& def : schema.text) {
+        fields.push_back(Json{{"name", def.name}, {"type", "text"}, {"options", def.options}});
+    }
     QUERN_ASSIGN(const int64_t log_rows,
                  connection->QueryInt("SELECT count(*) FROM " + storage::LogTableName(info.id)));
     QUERN_ASSIGN(const int64_t dead,

@@ -88,7 +88,7 @@ Status LogMirror::Add(const storage::LogEntry& entry) {
                 field.inverse_norms.assign(
                     schema.dense[f].metric == Metric::kCosine ? block_items_ : 0, 0.0f);
             }
-            block->sparse.resize(schema.sparse.size());
+            block->sparse.resize(schema.field_count() - schema.dense.size());
             for (LogBlock::SparseField& field : block->sparse) {
                 field.values.resize(block_items_);
                 field.present.assign(block_items_, 0);

@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/db/text_column.h"
 #include "storage/base/buffer.h"
 #include "storage/record_log.h"
 
@@ -36,19 +37,19 @@ struct LogBlock {
         std::vector<uint8_t> present;      // capacity
         std::vector<float> inverse_norms;  // capacity; cosine fields only
     };
-    // Values of a sparse field, each as storage/sparse_value.h has it.
+    // Values of a sparse field, each as storage/sparse_value.h has it, or texts.
     struct SparseField {
         std::vector<Buffer> values;    // capacity
         std::vector<uint8_t> present;  // capacity
         BytesView value(size_t at) const {
-            // An empty vector is a value, too.
+            // An empty one is a value, too.
             return values[at].data() == nullptr ? BytesView("")
                                                 : BytesView(values[at].data(), values[at].bytes());
         }
     };
     std::unique_ptr<LogItem[]> items;
     std::vector<Field> fields;        // the dense ones, as in the schema
-    std::vector<SparseField> sparse;  // likewise
+    std::vector<SparseField> sparse;  // the others, likewise
 };
 
 struct LogView {
@@ -62,9 +63,14 @@ struct LogView {
         const int64_t died = item(i).died_at.load(std::memory_order_acquire);
         return died == 0 || died > last;
     }
-    // Elements of a vector, or a sparse value; no data when absent. By field number.
+    // Elements of a vector, a sparse value, or a text; no data when absent. By field number.
     BytesView value(size_t i, size_t field) const;
     size_t live_count() const;
+    // Of what is in the view.
+    TextIndexCache& text_indexes() const { return text_indexes_; }
+
+private:
+    mutable TextIndexCache text_indexes_;
 };
 
 class LogMirror {

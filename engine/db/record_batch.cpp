@@ -6,6 +6,7 @@
 #include <numeric>
 #include <unordered_set>
 
+#include "engine/db/text_column.h"
 #include "engine/kernels/distance.h"
 
 namespace quern {
@@ -154,16 +155,16 @@ private:
 
 // The number of the field that a column of values is for.
 Result<size_t> FieldOfKind(const Schema& schema, const RecordBatch& batch, const std::string& name,
-                           bool dense) {
+                           const char* kind) {
     const int found = schema.FindField(name);
     if (found < 0) {
         return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
                              batch.collection.c_str(), name.c_str());
     }
     const auto field = static_cast<size_t>(found);
-    if (schema.is_dense(field) != dense) {
+    if (schema.field_kind(field) != std::string_view(kind)) {
         return Status::Error(Code::kType, "field '%s' is %s, the batch has %s vectors",
-                             name.c_str(), dense ? "sparse" : "dense", dense ? "dense" : "sparse");
+                             name.c_str(), schema.field_kind(field), kind);
     }
     return field;
 }
@@ -347,6 +348,29 @@ Status CheckedBatch::TakeSparse(const SparseInput& input, const SparseDef& def, 
     return {};
 }
 
+Status CheckedBatch::TakeTexts(const AttrInput& input, const TextDef& def, Field* field) {
+    if (input.type != AttrType::kText) {
+        return Status::Error(Code::kType, "field '%s' is text, the batch has %s values",
+                             def.name.c_str(), AttrTypeName(input.type));
+    }
+    field->empty_column = false;
+    field->valid = input.valid;
+    field->texts.assign(keys_.size(), BytesView());
+    for (size_t i = 0; i < keys_.size(); i++) {
+        const char* const text = static_cast<const char* const*>(input.values)[i];
+        if (text == nullptr || (input.valid && !input.valid[i])) {
+            continue;
+        }
+        field->texts[i] = BytesView(text);
+        const Status checked = CheckText(field->texts[i], def);
+        if (!checked.ok()) {
+            return Status(checked).WithContext(RecordName(i) + ": field '" + def.name + "'");
+        }
+        vector_bytes_ += field->texts[i].size();
+    }
+    return {};
+}
+
 Status CheckedBatch::Make(const RecordBatch& batch, const Schema& schema, size_t attr_bytes_max,
                           Columns columns, CheckedBatch* out) {
     out->schema_ = &schema;
@@ -362,6 +386,12 @@ Status CheckedBatch::Make(const RecordBatch& batch, const Schema& schema, size_t
     for (size_t i = 0; i < batch.attrs.size(); i++) {
         const AttrInput& input = batch.attrs[i];
         const int attr = schema.FindAttr(input.name);
+        const int field = attr < 0 ? schema.FindField(input.name) : -1;
+        if (field >= 0 && schema.is_text(static_cast<size_t>(field))) {
+            const auto number = static_cast<size_t>(field);
+            QUERN_TRY(out->TakeTexts(input, schema.text_field(number), &out->fields_[number]));
+            continue;
+        }
         if (attr < 0) {
             return Status::Error(Code::kUnknownField, "collection '%s' has no attribute '%s'",
                                  batch.collection.c_str(), input.name.c_str());
@@ -374,11 +404,11 @@ Status CheckedBatch::Make(const RecordBatch& batch, const Schema& schema, size_t
         out->attr_input_[static_cast<size_t>(attr)] = static_cast<int>(i);
     }
     for (const VectorInput& input : batch.vectors) {
-        QUERN_ASSIGN(const size_t field, FieldOfKind(schema, batch, input.name, true));
+        QUERN_ASSIGN(const size_t field, FieldOfKind(schema, batch, input.name, "dense"));
         QUERN_TRY(out->TakeVectors(input, schema.dense[field], &out->fields_[field]));
     }
     for (const SparseInput& input : batch.sparse) {
-        QUERN_ASSIGN(const size_t field, FieldOfKind(schema, batch, input.name, false));
+        QUERN_ASSIGN(const size_t field, FieldOfKind(schema, batch, input.name, "sparse"));
         QUERN_TRY(out->TakeSparse(input, schema.sparse_field(field), &out->fields_[field]));
     }
     return {};
@@ -482,6 +512,9 @@ BytesView CheckedBatch::vector(size_t i, size_t field) const {
     const Field& column = fields_[field];
     if (column.empty_column || (column.valid && !column.valid[i])) {
         return {};
+    }
+    if (!column.texts.empty()) {
+        return column.texts[i];
     }
     if (!column.starts.empty()) {
         return BytesView(column.converted)

@@ -15,7 +15,7 @@
 
 namespace quern {
 
-// One attribute column as the caller gave it.
+// One attribute column, or the texts of a text field, as the caller gave it.
 struct AttrInput {
     std::string name;
     AttrType type = AttrType::kInt;  // of the setter; a text setter serves text and json
@@ -72,7 +72,7 @@ public:
     // Checked value of an attribute; null when the column is not set. Borrowed from the batch or
     // from scratch of this object, which the next call for the same attribute reuses.
     Result<Cell> cell(size_t i, size_t attr);
-    // Elements of a vector, or a sparse value; a view without data when absent.
+    // Elements of a vector, a sparse value, or a text; a view without data when absent.
     BytesView vector(size_t i, size_t field) const;
     uint64_t vector_bytes() const { return vector_bytes_; }
     // Positions in key order.
@@ -85,10 +85,12 @@ private:
         size_t row_bytes = 0;
         const uint8_t* valid = nullptr;
         Bytes converted;
-        std::vector<size_t> starts;  // sparse: of each value in `converted`, and the end
+        std::vector<BytesView> texts;  // borrowed
+        std::vector<size_t> starts;    // sparse: of each value in `converted`, and the end
     };
     Status TakeKeys(const RecordBatch& batch, const Schema& schema);
     Status TakeVectors(const VectorInput& input, const DenseDef& def, Field* field);
+    Status TakeTexts(const AttrInput& input, const TextDef& def, Field* field);
     Status TakeSparse(const SparseInput& input, const SparseDef& def, Field* field);
     std::string RecordName(size_t i) const {
         return "record " + std::to_string(i) + " (key " + keys_[i].ToString() + ")";

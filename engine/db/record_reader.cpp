@@ -81,7 +81,7 @@ void ColumnChoice::Describe(const Schema& schema, ResultTable* table) const {
             column = {def.name, kDenseColumn, def.element, def.dim};
         } else if (item.field) {
             column.name = schema.field_name(item.index);
-            column.type = kSparseColumn;
+            column.type = FieldColumn(schema, item.index);
         } else {
             const AttrDef& def = schema.attrs[item.index];
             column.name = def.name;
@@ -104,8 +104,7 @@ Status FillRow(const CollectionView& view, const ColumnChoice& choice,
         if (item.field) {
             QUERN_ASSIGN(const BytesView bytes, vector(item.index));
             if (bytes.data() != nullptr) {
-                table->SetBytes(value, schema.is_dense(item.index) ? kDenseColumn : kSparseColumn,
-                                bytes);
+                table->SetBytes(value, FieldColumn(schema, item.index), bytes);
             }
         } else {
             table->SetCell(value, static_cast<int32_t>(schema.attrs[item.index].type),

@@ -15,6 +15,13 @@ namespace quern {
 inline constexpr int32_t kDenseColumn = 8;
 inline constexpr int32_t kSparseColumn = 9;  // values as storage/sparse_value.h has them
 
+// Of a field; texts are as those of attributes.
+inline int32_t FieldColumn(const Schema& schema, size_t field) {
+    return schema.is_dense(field)  ? kDenseColumn
+           : schema.is_text(field) ? static_cast<int32_t>(AttrType::kText)
+                                   : kSparseColumn;
+}
+
 struct ResultColumn {
     std::string name;
     int32_t type = 0;

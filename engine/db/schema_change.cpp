@@ -7,6 +7,7 @@
 
 #include "engine/db/database.h"
 #include "engine/db/sealer.h"
+#include "engine/db/text_column.h"
 #include "storage/record_hash.h"
 #include "storage/record_table.h"
 
@@ -127,6 +128,10 @@ Status Database::CreateCollection(const std::string& name, const Schema& schema)
     for (SparseDef& field : numbered.sparse) {
         field.id = numbered.next_id++;
     }
+    for (TextDef& field : numbered.text) {
+        QUERN_TRY(CheckTextField(field));
+        field.id = numbered.next_id++;
+    }
     QUERN_ASSIGN(const int64_t id, storage::CreateCollection(start.writer->connection(), name,
                                                              numbered, start.generation));
     static_cast<void>(id);
@@ -213,6 +218,18 @@ Status Database::AddSparse(const std::string& collection, const SparseDef& field
                             SparseDef numbered = field;
                             numbered.id = info->schema.next_id;
                             return storage::AddSparse(connection, *info, numbered, generation);
+                        });
+}
+
+Status Database::AddText(const std::string& collection, const TextDef& field) {
+    QUERN_TRY(CheckTextField(field));
+    return ChangeSchema(collection,
+                        [&](storage::Connection* connection, const storage::Catalog&,
+                            const auto& info, int64_t generation) -> Status {
+                            QUERN_TRY(CheckName(info->schema, field.name, "field"));
+                            TextDef numbered = field;
+                            numbered.id = info->schema.next_id;
+                            return storage::AddText(connection, *info, numbered, generation);
                         });
 }
 

@@ -10,6 +10,7 @@
 #include "engine/db/index_search.h"
 #include "engine/db/search_result.h"
 #include "engine/db/sparse_searcher.h"
+#include "engine/db/text_searcher.h"
 #include "engine/dense/codes/code_training.h"
 #include "engine/dense/flat.h"
 #include "storage/base/parallel.h"
@@ -458,14 +459,15 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& reque
                              view->info->name.c_str(), request.field.c_str());
     }
     const auto field = static_cast<size_t>(found);
-    if (!request.by_key && request.is_sparse == schema.is_dense(field)) {
-        return Status::Error(Code::kType, "field '%s' is %s, the query has %s vectors",
-                             request.field.c_str(), request.is_sparse ? "dense" : "sparse",
-                             request.is_sparse ? "sparse" : "dense");
+    if (!request.by_key && request.kind() != std::string_view(schema.field_kind(field))) {
+        return Status::Error(Code::kType, "field '%s' is %s, the query has %s %s",
+                             request.field.c_str(), schema.field_kind(field), request.kind(),
+                             request.is_text ? "queries" : "vectors");
     }
-    const Status status = schema.is_dense(field)
-                              ? Searcher(database, snapshot, view, request, field, table).Run()
-                              : SearchSparse(database, snapshot, view, request, field, table);
+    const Status status =
+        schema.is_dense(field)  ? Searcher(database, snapshot, view, request, field, table).Run()
+        : schema.is_text(field) ? SearchText(database, snapshot, view, request, field, table)
+                                : SearchSparse(database, snapshot, view, request, field, table);
     return InCollection(*view->info, status);
 }
 

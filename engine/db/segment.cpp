@@ -374,10 +374,23 @@ Result<Segment::SparseState> Segment::SparseIndexOf(storage::Connection* connect
     return SparseState{loaded.part.get(), loaded.damaged};
 }
 
+Result<const TextColumn*> Segment::Text(storage::Connection* connection, const TextDef& def) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_ptr<TextColumn>& column = texts_[def.id];
+    if (column == nullptr) {
+        QUERN_ASSIGN(column, TextColumn::Open(connection, info_, def));
+    }
+    return static_cast<const TextColumn*>(column.get());
+}
+
 Result<BytesView> Segment::Value(storage::Connection* connection, const Schema& schema,
                                  size_t field, uint32_t record, ChunkCache* cache) {
     if (schema.is_dense(field)) {
         return Vector(connection, schema.dense[field], record, cache);
+    }
+    if (schema.is_text(field)) {
+        QUERN_ASSIGN(const TextColumn* const texts, Text(connection, schema.text_field(field)));
+        return texts->Value(connection, record, cache);
     }
     QUERN_ASSIGN(const SparseColumn* const column,
                  Sparse(connection, schema.sparse_field(field), false, nullptr));

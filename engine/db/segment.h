@@ -20,6 +20,7 @@
 #include "engine/db/list_cells.h"
 #include "engine/db/sparse_column.h"
 #include "engine/db/sparse_part.h"
+#include "engine/db/text_column.h"
 #include "engine/dense/graph_index.h"
 #include "storage/base/buffer.h"
 #include "storage/base/schema.h"
@@ -128,6 +129,9 @@ public:
     // The values of a sparse field, in memory if they fit (whole) or as they are.
     Result<const SparseColumn*> Sparse(storage::Connection* connection, const SparseDef& def,
                                        bool whole, Work* work);
+    // The texts of a field; where its index is kept.
+    Result<const TextColumn*> Text(storage::Connection* connection, const TextDef& def);
+    TextIndexCache& text_indexes() { return text_indexes_; }
     // The value of a record in a field of any kind, by its number in the schema; otherwise as
     // Vector.
     Result<BytesView> Value(storage::Connection* connection, const Schema& schema, size_t field,
@@ -197,6 +201,8 @@ private:
     bool row_ids_ascending_ = false;
     std::map<uint32_t, std::unique_ptr<SegmentField>> fields_;
     std::map<uint32_t, std::unique_ptr<SparseColumn>> sparse_;
+    std::map<uint32_t, std::unique_ptr<TextColumn>> texts_;
+    TextIndexCache text_indexes_;
     struct KnownKeys {
         explicit KnownKeys(size_t count, std::shared_ptr<MemoryCounter> counter);
         ~KnownKeys();

@@ -80,6 +80,21 @@ Status SegmentBuilder::AddSparse(const SparseDef& def, BytesView value, Field* f
     return field->sparse->weights.Append(value.data() + size_t{count} * 4, count);
 }
 
+Status SegmentBuilder::AddText(const TextDef& def, BytesView value, Field* field) {
+    if (!field->text) {
+        TextParts parts;
+        QUERN_ASSIGN(parts.lengths,
+                     PartWriter::Create(connection_, id_, def.id, PartKind::kTextLengths, 4, 4,
+                                        generation_, effort_));
+        QUERN_ASSIGN(parts.bytes, PartWriter::Create(connection_, id_, def.id, PartKind::kTextBytes,
+                                                     1, 1, generation_, effort_));
+        field->text = std::move(parts);
+    }
+    const auto length = static_cast<uint32_t>(value.size());
+    QUERN_TRY(field->text->lengths.Append(&length, 1));
+    return field->text->bytes.Append(value.data(), value.size());
+}
+
 Status SegmentBuilder::Add(int64_t rid, const std::vector<BytesView>& values) {
     QUERN_TRY(row_ids_->Append(&rid, 1));
     for (size_t f = 0; f < fields_.size(); f++) {
@@ -93,8 +108,9 @@ Status SegmentBuilder::Add(int64_t rid, const std::vector<BytesView>& values) {
         field.present.back() =
             static_cast<char>(static_cast<uint8_t>(field.present.back()) | (1u << (items_ % 8)));
         field.count++;
-        QUERN_TRY(schema_->is_dense(f) ? AddVector(schema_->dense[f], values[f], &field)
-                                       : AddSparse(schema_->sparse_field(f), values[f], &field));
+        QUERN_TRY(schema_->is_dense(f)  ? AddVector(schema_->dense[f], values[f], &field)
+                  : schema_->is_text(f) ? AddText(schema_->text_field(f), values[f], &field)
+                                        : AddSparse(schema_->sparse_field(f), values[f], &field));
     }
     items_++;
     return {};
@@ -110,6 +126,9 @@ Status SegmentBuilder::Finish() {
         const uint32_t id = schema_->field_id(f);
         if (field.writer) {
             QUERN_TRY(field.writer->Finish());
+        } else if (field.text) {
+            QUERN_TRY(field.text->lengths.Finish());
+            QUERN_TRY(field.text->bytes.Finish());
         } else {
             QUERN_TRY(field.sparse->lengths.Finish());
             QUERN_TRY(field.sparse->gaps.Finish());
@@ -137,6 +156,7 @@ uint64_t SegmentBuilder::bytes_written() const {
     uint64_t sum = row_ids_->bytes_written();
     for (const Field& field : fields_) {
         sum += field.writer ? field.writer->bytes_written() : 0;
+        sum += field.text ? field.text->bytes.bytes_written() : 0;
         sum += field.sparse
                    ? field.sparse->gaps.bytes_written() + field.sparse->weights.bytes_written()
                    : 0;

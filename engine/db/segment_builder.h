@@ -36,8 +36,13 @@ private:
         storage::PartWriter gaps;
         storage::PartWriter weights;
     };
+    struct TextParts {
+        storage::PartWriter lengths;
+        storage::PartWriter bytes;
+    };
     struct Field {
         std::optional<SparseParts> sparse;
+        std::optional<TextParts> text;
         std::optional<storage::PartWriter> writer;  // dense
         Bytes present;                              // one bit per record
         uint64_t count = 0;
@@ -45,6 +50,7 @@ private:
     };
     Status AddVector(const DenseDef& def, BytesView vector, Field* field);
     Status AddSparse(const SparseDef& def, BytesView value, Field* field);
+    Status AddText(const TextDef& def, BytesView value, Field* field);
     storage::Connection* connection_ = nullptr;
     const Schema* schema_ = nullptr;
     int64_t id_ = 0;

@@ -1,5 +1,7 @@
 #include "storage/base/schema.h"
 
+#include "storage/base/tokenizer.h"
+
 namespace quern {
 
 namespace {
@@ -76,6 +78,13 @@ const char* NameProblem(std::string_view name) {
         return "is not valid UTF-8";
     }
     return nullptr;
+}
+
+const char* TextProblem(std::string_view text) {
+    if (text.size() > kTextBytesMax) {
+        return "a text of more than 16 MiB";
+    }
+    return IsValidUtf8(text) ? nullptr : "a text that is not valid UTF-8";
 }
 
 bool IsValidUtf8(std::string_view text) {

@@ -56,23 +56,46 @@ struct SparseDef {
     bool operator==(const SparseDef&) const = default;
 };
 
+// A field of texts that are searched by their words. Its options say how texts become terms, and so
+// belong to the answers of a search; engine/sparse/text_analyzer.h.
+struct TextDef {
+    uint32_t id = 0;  // shares the id space of attributes
+    std::string name;
+    std::string options = {};
+    bool operator==(const TextDef&) const = default;
+};
+
 struct Schema {
     std::string key_name = "id";
     KeyType key_type = KeyType::kInt;
     std::vector<AttrDef> attrs;
     std::vector<DenseDef> dense;
     std::vector<SparseDef> sparse;
+    std::vector<TextDef> text;
     uint32_t next_id = 1;
 
-    // Fields of all kinds have one numbering: the dense ones, then the sparse ones.
-    size_t field_count() const { return dense.size() + sparse.size(); }
+    // Fields of all kinds have one numbering: the dense ones, then the sparse ones, then
+    // the texts.
+    size_t field_count() const { return dense.size() + sparse.size() + text.size(); }
     bool is_dense(size_t field) const { return field < dense.size(); }
     const SparseDef& sparse_field(size_t field) const { return sparse[field - dense.size()]; }
+    bool is_text(size_t field) const { return field >= dense.size() + sparse.size(); }
+    const TextDef& text_field(size_t field) const {
+        return text[field - dense.size() - sparse.size()];
+    }
     uint32_t field_id(size_t field) const {
-        return is_dense(field) ? dense[field].id : sparse_field(field).id;
+        return is_dense(field)  ? dense[field].id
+               : is_text(field) ? text_field(field).id
+                                : sparse_field(field).id;
     }
     const std::string& field_name(size_t field) const {
-        return is_dense(field) ? dense[field].name : sparse_field(field).name;
+        return is_dense(field)  ? dense[field].name
+               : is_text(field) ? text_field(field).name
+                                : sparse_field(field).name;
+    }
+    // Of its kind, for messages.
+    const char* field_kind(size_t field) const {
+        return is_dense(field) ? "dense" : is_text(field) ? "text" : "sparse";
     }
     size_t column_count() const { return attrs.size() + field_count(); }
 
@@ -123,6 +146,8 @@ struct Cell {
 const char* NameProblem(std::string_view name);
 bool SameName(std::string_view a, std::string_view b);  // ASCII case does not count
 bool IsValidUtf8(std::string_view text);
+// What is wrong with bytes as the value of a text field; NULL: nothing.
+const char* TextProblem(std::string_view text);
 
 inline constexpr size_t kKeyBytesMax = 1024;  // longer keys bloat every index page
 inline constexpr size_t kColumnsMax =

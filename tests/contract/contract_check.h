@@ -76,6 +76,7 @@ void contract_values(void);
 void contract_read(void);
 void contract_search(void);
 void contract_sparse(void);
+void contract_text(void);
 void contract_result(void);
 void contract_txn(void);
 void contract_maintenance(void);

@@ -76,13 +76,21 @@ static const struct {
     const char* name;
     void (*run)(void);
 } topics[] = {
-    {"open", contract_open},       {"files", contract_files},
-    {"rights", contract_rights},   {"schema", contract_schema},
-    {"batch", contract_batch},     {"values", contract_values},
-    {"read", contract_read},       {"search", contract_search},
-    {"sparse", contract_sparse},   {"result", contract_result},
-    {"txn", contract_txn},         {"maintenance", contract_maintenance},
-    {"handles", contract_handles}, {"process", contract_process},
+    {"open", contract_open},
+    {"files", contract_files},
+    {"rights", contract_rights},
+    {"schema", contract_schema},
+    {"batch", contract_batch},
+    {"values", contract_values},
+    {"read", contract_read},
+    {"search", contract_search},
+    {"sparse", contract_sparse},
+    {"text", contract_text},
+    {"result", contract_result},
+    {"txn", contract_txn},
+    {"maintenance", contract_maintenance},
+    {"handles", contract_handles},
+    {"process", contract_process},
 };
 
 int main(int argc, char** argv) {

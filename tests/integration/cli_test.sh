@@ -336,6 +336,18 @@ expect 1 "column 'vector': '10' is not a dimension" "$quern" import sparse.quern
 expect 1 "not a finite number" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"1":"x"}}'
 expect 0 "ok" "$quern" verify sparse.quern
 
+section "texts"
+printf '%s\n' '{"id":1,"body":"The white whale sank the ship"}' '{"id":2,"body":"A whale that is white, and ships"}' '{"id":3,"body":null}' >texts.jsonl
+expect 0 "imported 3" "$quern" import texts.quern texts texts.jsonl --key id --text 'body:porter stop=english'
+expect 0 "text field *porter stop=english" "$quern" info texts.quern
+expect 0 '"hits":[{"key":1,' "$quern" search texts.quern texts --text '"white whale" ship*' --json
+expect 1 "query 0 for field 'body'" "$quern" search texts.quern texts --text '"x'
+expect 0 "1 segment" "$quern" optimize texts.quern
+expect 0 '"hits":[{"key":2,' "$quern" search texts.quern texts --text 'whale -sank' --json
+expect 0 "" "$quern" export texts.quern texts texts1.jsonl
+same texts.jsonl texts1.jsonl
+expect 0 "ok" "$quern" verify texts.quern
+
 if [ -e "$data/sift500k/base.bvecs.zst" ]; then
     section "real vectors: SIFT"
     sift=$data/sift500k

@@ -64,6 +64,11 @@ public:
     }
     // Runs SQL on the closed file, gives every page a checksum that fits, and opens it again.
     void Alter(const std::string& sql) {
+        AlterClosed(sql);
+        Open();
+    }
+    // The same, and leaves it closed.
+    void AlterClosed(const std::string& sql) {
         quern_close(db);
         db = nullptr;
         sqlite3* raw = nullptr;
@@ -83,7 +88,6 @@ public:
             std::memcpy(end + sizeof hash, &number, sizeof number);
         }
         std::ofstream(path_, std::ios::binary) << bytes;
-        Open();
     }
     // What is in the message of the call before; the collection has to be named, once.
     std::string Named(int32_t status) {

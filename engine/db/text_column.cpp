@@ -1,0 +1,149 @@
+#include "engine/db/text_column.h"
+
+#include <algorithm>
+
+#include "engine/db/segment.h"
+#include "storage/text_tokens.h"
+
+namespace quern {
+
+using storage::PartInfo;
+using storage::PartKind;
+
+Result<std::unique_ptr<sparse::TextAnalyzer>> OpenAnalyzer(const TextDef& def) {
+    auto analyzer = sparse::TextAnalyzer::Open(def.options, storage::OpenTokenizer);
+    if (!analyzer.ok()) {
+        return analyzer.status().WithContext("field '" + def.name + "'");
+    }
+    return analyzer;
+}
+
+Status CheckTextField(const TextDef& def) {
+    if (def.options.size() > kColumnOptionBytesMax) {
+        return Status::Error(Code::kLimit, "field '%s': options of more than %zu bytes",
+                             def.name.c_str(), kColumnOptionBytesMax);
+    }
+    if (!IsValidUtf8(def.options)) {
+        return Status::Error(Code::kMalformed, "field '%s': options are not valid UTF-8",
+                             def.name.c_str());
+    }
+    return OpenAnalyzer(def).status();
+}
+
+Status CheckText(BytesView text, const TextDef& def) {
+    if (const char* const problem = TextProblem(text)) {
+        return Status::Error(text.size() > kTextBytesMax ? Code::kLimit : Code::kMalformed, "%s",
+                             problem);
+    }
+    if (text.size() <= sparse::kTextTokensMax) {
+        return {};  // a token has at least one byte
+    }
+    QUERN_ASSIGN(const auto analyzer, OpenAnalyzer(def));
+    std::vector<sparse::TextTerm> terms;
+    return analyzer->Analyze(text, &terms);
+}
+
+Result<std::unique_ptr<TextColumn>> TextColumn::Open(storage::Connection* connection,
+                                                     const storage::SegmentInfo& segment,
+                                                     const TextDef& def) {
+    std::unique_ptr<TextColumn> column(new TextColumn());
+    const PartInfo* lengths = segment.Find(PartKind::kTextLengths, def.id);
+    if (lengths == nullptr) {
+        return column;
+    }
+    if (lengths->item_bytes != 4) {
+        return Status::Error(Code::kCorrupt, "%s: wrong size", lengths->Name().c_str());
+    }
+    QUERN_TRY(ReadPresence(connection, segment, def.id, lengths->items, &column->records_));
+    std::vector<uint32_t> values(static_cast<size_t>(lengths->items));
+    QUERN_TRY(ReadPart(connection, *lengths, reinterpret_cast<char*>(values.data()), nullptr));
+    column->offsets_.reserve(values.size() + 1);
+    for (const uint32_t length : values) {
+        if (length > kTextBytesMax) {
+            return Status::Error(Code::kCorrupt, "%s: an impossible length",
+                                 lengths->Name().c_str());
+        }
+        column->offsets_.push_back(column->offsets_.back() + length);
+    }
+    column->bytes_ = segment.Find(PartKind::kTextBytes, def.id);
+    const uint64_t items = column->bytes_ == nullptr ? 0 : column->bytes_->items;
+    if (items != column->offsets_.back() ||
+        (column->bytes_ != nullptr && column->bytes_->item_bytes != 1)) {
+        return Status::Error(Code::kCorrupt, "%s: other texts than these are there",
+                             lengths->Name().c_str());
+    }
+    return column;
+}
+
+Result<BytesView> TextColumn::Value(storage::Connection* connection, uint32_t record,
+                                    ChunkCache* cache) const {
+    size_t number = record;
+    if (!records_.empty()) {
+        const auto found = std::lower_bound(records_.begin(), records_.end(), record);
+        if (found == records_.end() || *found != record) {
+            return BytesView();
+        }
+        number = static_cast<size_t>(found - records_.begin());
+    }
+    if (number >= count()) {
+        return BytesView();
+    }
+    Bytes* const value = cache->assembled();
+    value->clear();
+    for (uint64_t at = offsets_[number]; at < offsets_[number + 1];) {
+        const auto chunk = static_cast<size_t>(at / bytes_->chunk_items);
+        const auto from = static_cast<size_t>(at % bytes_->chunk_items);
+        QUERN_ASSIGN(const Bytes* const bytes, cache->Get(connection, *bytes_, chunk));
+        const size_t take =
+            std::min(static_cast<size_t>(offsets_[number + 1] - at), bytes->size() - from);
+        value->append(*bytes, from, take);
+        at += take;
+    }
+    if (const char* const problem = TextProblem(*value)) {
+        return Status::Error(Code::kCorrupt, "%s: text %zu: %s", bytes_->Name().c_str(), number,
+                             problem);
+    }
+    return BytesView(*value);
+}
+
+Result<TextIndexCache::Index> TextIndexCache::Get(
+    const TextDef& def, uint32_t records, const std::function<Result<BytesView>(uint32_t)>& text,
+    const MemoryBudget& budget, Work* work) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = kept_.find(def.id);
+    if (found != kept_.end()) {
+        return found->second;
+    }
+    QUERN_ASSIGN(const sparse::TextOptions options, sparse::ParseTextOptions(def.options));
+    QUERN_ASSIGN(const auto analyzer, OpenAnalyzer(def));
+    sparse::TextIndexBuilder builder(options.positions);
+    std::vector<sparse::TextTerm> terms;
+    for (uint32_t i = 0; i < records; i++) {
+        if (i % 256 == 0) {
+            QUERN_TRY(work->Check("text index", i, records));
+        }
+        QUERN_ASSIGN(const BytesView value, text(i));
+        terms.clear();
+        if (!value.empty()) {
+            QUERN_TRY(analyzer->Analyze(value, &terms));
+        }
+        QUERN_TRY(builder.Add(terms));
+    }
+    QUERN_ASSIGN(sparse::TextParts parts, builder.Finish(work));
+    QUERN_ASSIGN(std::unique_ptr<sparse::TextIndex> made,
+                 sparse::TextIndex::Load(std::move(parts), work));
+    const auto bytes = static_cast<int64_t>(made->memory_bytes());
+    const bool keep = budget.Allows(static_cast<uint64_t>(bytes));
+    const std::shared_ptr<MemoryCounter> counter = budget.indexes;
+    counter->Add(bytes);
+    Index index(made.release(), [counter, bytes](const sparse::TextIndex* dead) {
+        delete dead;
+        counter->Add(-bytes);
+    });
+    if (keep) {
+        kept_[def.id] = index;
+    }
+    return index;
+}
+
+}  // namespace quern
