@@ -455,7 +455,7 @@ QUERN_API void quern_cursor_free(quern_cursor *c);
 
 /* ---- Search -------------------------------------------------------------------------------------- since 0.1 -- */
 
-/* A query builder; NULL when out of memory. Set what to look for with exactly one of the quern_query_dense*,
+/* A query builder; NULL when out of memory. Set what to look for with legs, or with exactly one of the quern_query_dense*,
 ** quern_query_sparse, quern_query_text or quern_query_key_* functions. */
 QUERN_API quern_query *quern_query_new(quern_db *db, const char *collection);
 QUERN_API void quern_query_free(quern_query *q);
@@ -504,6 +504,30 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give.
 **                  Lists take exact for 100 * k, and none for auto */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
+/* Makes the search of another query a leg of q, which then has legs instead of vectors or keys of its own: each record's
+** scores in all legs become one (quern_query_fusion). leg is another query of the same collection, without legs; it is
+** copied, may be freed, and its buffers are borrowed until q is freed. Of its settings columns and snapshot count for
+** nothing; its limit is how many hits it gives at first (default 100, or q's limit if that is more), and a bound of its own
+** is what it matches at all. All legs have as many queries: query i of one goes with query i of the others. weight is at
+** least 0 and finite; with 0 the leg finds nothing, but its scores are told. Up to 64 legs. Options (NULL: none):
+**   absent=X    what a record counts as that the leg does not match: because it has no value in the field, or has no term in
+**               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
+**               keeps it out of sums. With normalize the default is the score of the leg's last hit
+** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
+QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);
+/* How legs are fused:
+**   kind=sum    (default) the sum of weight * score. A score that a leg did not give is looked up, not guessed, and while
+**               the legs are exact their lists are made longer until the result is proved to be that of all records
+**   kind=max    the highest weight * score, likewise
+**   kind=rrf    the sum of weight / (rrf_k + rank) over the legs that gave the record; scores count for nothing. Quality is
+**               often worse than with sums: never a default
+**   normalize=none|minmax|zscore|distribution   what is done to a leg's scores before: nothing (default); 0 for its last
+**               and 1 for its first hit; mean 0 and standard deviation 1; 0 and 1 for mean -+ 3 standard deviations. By the
+**               hits that the leg gives at first
+**   rrf_k=X     default 60
+** The fused score is quern_result_score; distances are its negative. Cost: that of the legs, and a look at a stored value for
+** each score that was not given. */
+QUERN_API void quern_query_fusion(quern_query *q, const char *options);
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
@@ -546,6 +570,10 @@ QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);
 QUERN_API const char *quern_result_key_text(const quern_result *r, size_t row);
 QUERN_API float quern_result_distance(const quern_result *r, size_t row);
 QUERN_API float quern_result_score(const quern_result *r, size_t row);
+/* After a search with legs: how many; and the score of a hit in one of them, before weight and normalization, as exact as
+** that leg searched alone. NaN where the leg does not match it; with kind=rrf also where the leg did not give it. */
+QUERN_API size_t quern_result_legs(const quern_result *r);
+QUERN_API double quern_result_leg_score(const quern_result *r, size_t row, size_t leg);
 /* The same as arrays of quern_result_rows entries; NULL when the result has none. */
 QUERN_API const int64_t *quern_result_keys_int(const quern_result *r);
 QUERN_API const char *const *quern_result_keys_text(const quern_result *r);

@@ -111,6 +111,31 @@ void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, Make
     });
 }
 
+// That there is something to look for, and one thing only.
+Status CheckTarget(const quern_query& q) {
+    const std::vector<SearchLeg>& legs = q.request.legs;
+    if (legs.empty()) {
+        return q.has_target ? Status()
+                            : Status::Error(
+                                  Code::kInvalid,
+                                  "the query has nothing to look for: set vectors or keys");
+    }
+    if (q.has_target) {
+        return Status::Error(Code::kInvalid,
+                             "the query has vectors or keys of its own beside its legs");
+    }
+    if (q.request.has_max_distance) {
+        return Status::Error(Code::kInvalid,
+                             "fused scores have no distance: set a smallest score");
+    }
+    for (const SearchLeg& leg : legs) {
+        if (leg.weight > 0) {
+            return {};
+        }
+    }
+    return Status::Error(Code::kInvalid, "the weights of all legs are 0");
+}
+
 // Tells a finished or failed table to the caller.
 Status Deliver(const Status& status, std::unique_ptr<quern_result> result, quern_result** out) {
     QUERN_TRY(status);
@@ -359,6 +384,7 @@ void quern_query_limit(quern_query* q, size_t k) {
                 return Status::Error(Code::kLimit, "k is %zu, the limit is %zu", k, kLimitMax);
             }
             q->request.limit = k;
+            q->request.has_limit = true;
             return {};
         });
     }
@@ -461,10 +487,7 @@ int32_t quern_search(quern_query* q, quern_result** r, quern_error* err) {
         QUERN_TRY(q->error);
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
-        if (!q->has_target) {
-            return Status::Error(Code::kInvalid,
-                                 "the query has nothing to look for: set vectors or keys");
-        }
+        QUERN_TRY(CheckTarget(*q));
         if (q->request.limit == 0 && !q->request.has_max_distance && !q->request.has_min_score) {
             return Status::Error(
                 Code::kInvalid,

@@ -21,6 +21,7 @@
 #include "engine/db/index_search.h"
 #include "engine/db/record_batch.h"
 #include "engine/db/result_table.h"
+#include "engine/query/fusion.h"
 #include "storage/base/work.h"
 #include "storage/file_store.h"
 
@@ -315,8 +316,12 @@ struct ColumnChoice {
     void Describe(const Schema& schema, ResultTable* table) const;
 };
 
+struct SearchLeg;
+
 struct SearchRequest {
     std::string collection;
+    std::vector<SearchLeg> legs;  // instead of all that says what is looked for
+    query::FusionOptions fusion;  // of legs
     std::string field;
     const void* vectors = nullptr;
     bool is_f32 = true;
@@ -332,6 +337,7 @@ struct SearchRequest {
     bool by_key = false;
     bool include_self = false;
     size_t limit = 10;
+    bool has_limit = false;  // somebody has set it
     bool has_max_distance = false;
     double max_distance = 0;
     bool has_min_score = false;
@@ -344,6 +350,13 @@ struct SearchRequest {
     size_t nprobe = 0;     // of lists; as ef
     Refine refine_how = Refine::kAuto;
     size_t refine = 0;  // with Refine::kCount
+};
+
+// A search whose hits are fused with those of others. Its limit is how many it gives at first.
+struct SearchLeg {
+    SearchRequest request;
+    double weight = 1;             // at least 0 and finite
+    std::optional<double> absent;  // what a record counts as that it does not match
 };
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,

@@ -48,6 +48,8 @@ public:
     std::vector<uint8_t> found;    // empty: all
     std::vector<float> distances;  // empty: not a search
     std::vector<float> scores;
+    size_t leg_count = 0;             // 0: not a search with legs
+    std::vector<double> leg_scores;   // rows x legs; NaN: the leg does not match
     std::vector<ResultValue> values;  // rows x columns
     Bytes bytes;
     uint32_t flags = 0;

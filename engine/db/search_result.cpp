@@ -127,6 +127,9 @@ Status SearchResult::FillQuery(std::vector<Winner>* found, FileAccess* file) {
         table_->AddKey(winner.key);
         table_->distances.push_back(static_cast<float>(winner.distance));
         table_->scores.push_back(score_(winner.distance));
+        if (places_ != nullptr) {
+            places_->push_back(winner.place);
+        }
         if (!choice_.items.empty()) {
             QUERN_TRY(FillValues(winner, file));
         }

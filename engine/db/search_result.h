@@ -68,6 +68,11 @@ public:
           score_(std::move(score)),
           table_(table),
           work_(work) {}
+    // Adds the place of each row that Fill adds.
+    SearchResult& TellPlaces(std::vector<RecordPlace>* places) {
+        places_ = places;
+        return *this;
+    }
     // The winners of each query, as TakeWinners gives them.
     Status Fill(Snapshot* snapshot, std::vector<std::vector<Winner>>* winners);
 
@@ -85,6 +90,7 @@ private:
     std::function<float(double)> score_;
     ResultTable* table_;
     Work* work_;
+    std::vector<RecordPlace>* places_ = nullptr;
 };
 
 // Hands the values that the records with the request's keys have in a field to `take`, one by one,

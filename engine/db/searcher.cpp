@@ -1,16 +1,14 @@
 // Search of a dense field of one collection under a snapshot: every segment and the log give their
-// candidates, and these are merged by distance (search_result.h). The way in for all kinds of
-// fields.
+// candidates, and these are merged by distance (search_result.h).
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "engine/db/database.h"
 #include "engine/db/distance_bound.h"
+#include "engine/db/field_search.h"
 #include "engine/db/index_search.h"
-#include "engine/db/search_result.h"
-#include "engine/db/sparse_searcher.h"
-#include "engine/db/text_searcher.h"
+#include "engine/db/stored_distances.h"
 #include "engine/dense/codes/code_training.h"
 #include "engine/dense/flat.h"
 #include "storage/base/parallel.h"
@@ -26,7 +24,7 @@ constexpr size_t kStreamBytes = size_t{4} << 20;
 // Walks of an index are shared out among threads when there are enough of them.
 constexpr size_t kQueriesPerThread = 8;
 
-class Searcher {
+class Searcher : public FieldSearch {
 public:
     Searcher(Database* database, Snapshot* snapshot, std::shared_ptr<const CollectionView> view,
              const SearchRequest& request, size_t field, ResultTable* table)
@@ -38,15 +36,15 @@ public:
           view_(std::move(view)),
           field_index_(field) {}
 
-    Status Run() {
-        const Schema& schema = view_->info->schema;
-        def_ = &schema.dense[field_index_];
+    Status Prepare() override {
+        def_ = &view_->info->schema.dense[field_index_];
         field_ = {def_->element, def_->metric, def_->dim};
-        QUERN_ASSIGN(choice_, ColumnChoice::Parse(schema, view_->info->name, request_.columns));
-        choice_.Describe(schema, table_);
-        table_->key_type = schema.key_type;
         QUERN_TRY(TakeQueries());
-        QUERN_TRY(CheckSearchLimits(database_, *view_, request_, query_count_, sizeof(Candidate)));
+        return CheckSearchLimits(database_, *view_, request_, query_count_, sizeof(Candidate));
+    }
+    size_t query_count() const override { return query_count_; }
+
+    Status Find(std::vector<std::vector<Winner>>* winners) override {
         candidates_.resize(query_count_);
         table_->tally.expected_recall = 1;
         for (size_t s = 0; s < view_->segments.size(); s++) {
@@ -58,7 +56,29 @@ public:
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
         table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
-        return Collect();
+        Collect(winners);
+        return {};
+    }
+
+    Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
+                       std::vector<double>* distances) override {
+        QUERN_TRY(StoredDistances(snapshot_, *view_, field_index_, queries_[query].query, places,
+                                  distances, &table_->tally, &work_));
+        for (double& distance : *distances) {
+            if (distance > static_cast<double>(LargestDistance(request_, def_->metric)) ||
+                !PassesScore(static_cast<float>(distance))) {
+                distance = std::numeric_limits<double>::quiet_NaN();
+            }
+        }
+        return {};
+    }
+
+    double ScoreOf(double distance) const override {
+        const auto of = static_cast<float>(distance);
+        return static_cast<double>(def_->metric == Metric::kCosine ? 1.0f - of : -of);
+    }
+    std::optional<RecordPlace> SelfOf(size_t query) const override {
+        return self_.empty() || request_.include_self ? std::nullopt : std::optional(self_[query]);
     }
 
 private:
@@ -148,12 +168,9 @@ private:
             });
     }
 
-    float ScoreOf(float distance) const {
-        return def_->metric == Metric::kCosine ? 1.0f - distance : -distance;
-    }
     bool PassesScore(float distance) const {
         return !request_.has_min_score ||
-               static_cast<double>(ScoreOf(distance)) >= request_.min_score;
+               ScoreOf(static_cast<double>(distance)) >= request_.min_score;
     }
 
     int Threads(uint64_t work_bytes) const {
@@ -410,22 +427,15 @@ private:
         return {};
     }
 
-    Status Collect() {
-        std::vector<std::vector<Winner>> winners(query_count_);
+    void Collect(std::vector<std::vector<Winner>>* winners) {
+        winners->resize(query_count_);
         for (size_t q = 0; q < query_count_; q++) {
             std::vector<Candidate>& found = candidates_[q];
             std::erase_if(found, [&](const Candidate& c) {
-                return (!self_.empty() && !request_.include_self &&
-                        self_[q] == RecordPlace{c.source, c.position}) ||
-                       !PassesScore(c.distance);
+                return SelfOf(q) == RecordPlace{c.source, c.position} || !PassesScore(c.distance);
             });
-            winners[q] = TakeWinners(&found, request_.limit);
+            (*winners)[q] = TakeWinners(&found, request_.limit);
         }
-        return SearchResult(
-                   database_, *view_, request_, choice_,
-                   [this](double distance) { return ScoreOf(static_cast<float>(distance)); },
-                   table_, &work_)
-            .Fill(snapshot_, &winners);
     }
 
     Database* database_;
@@ -437,7 +447,6 @@ private:
     size_t field_index_ = 0;
     const DenseDef* def_ = nullptr;
     dense::FlatField field_;
-    ColumnChoice choice_;
     size_t query_count_ = 0;
     Bytes vectors_;
     std::vector<dense::FlatQuery> queries_;
@@ -448,27 +457,11 @@ private:
 
 }  // namespace
 
-Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
-              ResultTable* table) {
-    QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view,
-                 snapshot->View(request.collection));
-    const Schema& schema = view->info->schema;
-    const int found = schema.FindField(request.field);
-    if (found < 0) {
-        return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
-                             view->info->name.c_str(), request.field.c_str());
-    }
-    const auto field = static_cast<size_t>(found);
-    if (!request.by_key && request.kind() != std::string_view(schema.field_kind(field))) {
-        return Status::Error(Code::kType, "field '%s' is %s, the query has %s %s",
-                             request.field.c_str(), schema.field_kind(field), request.kind(),
-                             request.is_text ? "queries" : "vectors");
-    }
-    const Status status =
-        schema.is_dense(field)  ? Searcher(database, snapshot, view, request, field, table).Run()
-        : schema.is_text(field) ? SearchText(database, snapshot, view, request, field, table)
-                                : SearchSparse(database, snapshot, view, request, field, table);
-    return InCollection(*view->info, status);
+std::unique_ptr<FieldSearch> OpenDenseSearch(Database* database, Snapshot* snapshot,
+                                             const std::shared_ptr<const CollectionView>& view,
+                                             const SearchRequest& request, size_t field,
+                                             ResultTable* table) {
+    return std::make_unique<Searcher>(database, snapshot, view, request, field, table);
 }
 
 }  // namespace quern

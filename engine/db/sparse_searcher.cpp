@@ -1,12 +1,11 @@
 // Exact search of a sparse field: every segment, by its index where it has one, and the log give
 // their candidates, and these are merged by score. Scores are double, and so is the order; only
 // what is handed out is f32.
-#include "engine/db/sparse_searcher.h"
-
 #include <cmath>
 #include <limits>
 
-#include "engine/db/search_result.h"
+#include "engine/db/field_search.h"
+#include "engine/db/stored_distances.h"
 #include "engine/sparse/sparse_rows.h"
 #include "engine/sparse/sparse_search.h"
 #include "engine/sparse/top_hits.h"
@@ -34,7 +33,7 @@ struct SparseQuery {
     double least = -std::numeric_limits<double>::infinity();  // no lower score is wanted
 };
 
-class SparseSearcher {
+class SparseSearcher : public FieldSearch {
 public:
     SparseSearcher(Database* database, Snapshot* snapshot, const CollectionView& view,
                    const SearchRequest& request, size_t field, ResultTable* table)
@@ -47,14 +46,14 @@ public:
           table_(table),
           work_(database->NewWork()) {}
 
-    Status Run() {
-        const Schema& schema = view_.info->schema;
-        QUERN_ASSIGN(choice_, ColumnChoice::Parse(schema, view_.info->name, request_.columns));
-        choice_.Describe(schema, table_);
-        table_->key_type = schema.key_type;
+    Status Prepare() override {
         QUERN_TRY(TakeQueries());
-        QUERN_TRY(CheckSearchLimits(database_, view_, request_, queries_.size(),
-                                    sizeof(SparseCandidate)));
+        return CheckSearchLimits(database_, view_, request_, queries_.size(),
+                                 sizeof(SparseCandidate));
+    }
+    size_t query_count() const override { return queries_.size(); }
+
+    Status Find(std::vector<std::vector<Winner>>* winners) override {
         found_.resize(queries_.size());
         for (size_t s = 0; s < view_.segments.size(); s++) {
             QUERN_TRY(SearchSegment(s));
@@ -65,7 +64,25 @@ public:
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
-        return Collect();
+        Collect(winners);
+        return {};
+    }
+
+    Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
+                       std::vector<double>* distances) override {
+        return ReadStoredValues(
+            snapshot_, view_, field_, places, [&](size_t i, BytesView value) -> Status {
+                double score = 0;
+                (*distances)[i] = ScoreValue(query, value, &score) && score >= LeastScore()
+                                      ? 0 - score
+                                      : std::numeric_limits<double>::quiet_NaN();
+                return {};
+            });
+    }
+
+    double ScoreOf(double distance) const override { return -distance; }
+    std::optional<RecordPlace> SelfOf(size_t query) const override {
+        return self_.empty() || request_.include_self ? std::nullopt : std::optional(self_[query]);
     }
 
 private:
@@ -343,20 +360,28 @@ private:
         return {};
     }
 
-    Status Collect() {
-        std::vector<std::vector<Winner>> winners(queries_.size());
+    void Collect(std::vector<std::vector<Winner>>* winners) {
+        winners->resize(queries_.size());
         for (size_t q = 0; q < queries_.size(); q++) {
-            if (!self_.empty() && !request_.include_self) {
-                std::erase_if(found_[q], [&](const SparseCandidate& c) {
-                    return self_[q] == RecordPlace{c.source, c.position};
-                });
-            }
-            winners[q] = TakeWinners(&found_[q], request_.limit);
+            std::erase_if(found_[q], [&](const SparseCandidate& c) {
+                return SelfOf(q) == RecordPlace{c.source, c.position};
+            });
+            (*winners)[q] = TakeWinners(&found_[q], request_.limit);
         }
-        return SearchResult(
-                   database_, view_, request_, choice_,
-                   [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
-            .Fill(snapshot_, &winners);
+    }
+
+    // Of a value as storage/sparse_value.h has it, which may stand anywhere.
+    bool ScoreValue(size_t query, BytesView value, double* score) {
+        const size_t entries = storage::SparseEntries(value);
+        value_dimensions_.resize(entries);
+        value_weights_.resize(entries);
+        if (entries == 0) {
+            return false;
+        }
+        std::memcpy(value_dimensions_.data(), value.data(), entries * 4);
+        std::memcpy(value_weights_.data(), value.data() + entries * 4, entries * 4);
+        return sparse::ScoreVector(queries_[query].vector, value_dimensions_.data(),
+                                   value_weights_.data(), entries, score);
     }
 
     Database* database_;
@@ -367,19 +392,21 @@ private:
     const SparseDef& def_;
     ResultTable* table_;
     Work work_;
-    ColumnChoice choice_;
     size_t limit_ = 0;  // candidates of each query; 0: all
     std::vector<SparseQuery> queries_;
     std::vector<RecordPlace> self_;
     std::vector<std::vector<SparseCandidate>> found_;
+    std::vector<uint32_t> value_dimensions_;
+    std::vector<float> value_weights_;
 };
 
 }  // namespace
 
-Status SearchSparse(Database* database, Snapshot* snapshot,
-                    const std::shared_ptr<const CollectionView>& view, const SearchRequest& request,
-                    size_t field, ResultTable* table) {
-    return SparseSearcher(database, snapshot, *view, request, field, table).Run();
+std::unique_ptr<FieldSearch> OpenSparseSearch(Database* database, Snapshot* snapshot,
+                                              const std::shared_ptr<const CollectionView>& view,
+                                              const SearchRequest& request, size_t field,
+                                              ResultTable* table) {
+    return std::make_unique<SparseSearcher>(database, snapshot, *view, request, field, table);
 }
 
 }  // namespace quern

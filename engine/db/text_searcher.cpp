@@ -1,8 +1,9 @@
 // Exact search of a text field: what is known of the live records of all segments and the log is
 // added up, so that scores are those of one collection; then each gives its candidates.
-#include "engine/db/text_searcher.h"
+#include <limits>
+#include <map>
 
-#include "engine/db/search_result.h"
+#include "engine/db/field_search.h"
 #include "engine/sparse/text_search.h"
 
 namespace quern {
@@ -15,7 +16,7 @@ struct TextCandidate {
     uint32_t position = 0;
 };
 
-class TextSearcher {
+class TextSearcher : public FieldSearch {
 public:
     TextSearcher(Database* database, Snapshot* snapshot, const CollectionView& view,
                  const SearchRequest& request, size_t field, ResultTable* table)
@@ -28,21 +29,18 @@ public:
           table_(table),
           work_(database->NewWork()) {}
 
-    Status Run() {
-        const Schema& schema = view_.info->schema;
-        QUERN_ASSIGN(choice_, ColumnChoice::Parse(schema, view_.info->name, request_.columns));
-        choice_.Describe(schema, table_);
-        table_->key_type = schema.key_type;
+    Status Prepare() override {
         QUERN_TRY(TakeQueries());
-        QUERN_TRY(
-            CheckSearchLimits(database_, view_, request_, queries_.size(), sizeof(TextCandidate)));
-        for (size_t s = 0; s < view_.segments.size(); s++) {
-            QUERN_TRY(TakeSegment(s));
-        }
-        QUERN_TRY(TakeLog());
-        std::vector<std::vector<Winner>> winners(queries_.size());
+        return CheckSearchLimits(database_, view_, request_, queries_.size(),
+                                 sizeof(TextCandidate));
+    }
+    size_t query_count() const override { return queries_.size(); }
+
+    Status Find(std::vector<std::vector<Winner>>* winners) override {
+        QUERN_TRY(TakeSources());
+        winners->resize(queries_.size());
         for (size_t q = 0; q < queries_.size(); q++) {
-            const Status status = SearchOne(queries_[q], &winners[q]);
+            const Status status = SearchOne(queries_[q], &(*winners)[q]);
             if (!status.ok()) {
                 return Status(status).WithContext(QueryName(q));
             }
@@ -51,11 +49,41 @@ public:
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
-        return SearchResult(
-                   database_, view_, request_, choice_,
-                   [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
-            .Fill(snapshot_, &winners);
+        return {};
     }
+
+    // By a search among these records alone.
+    Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
+                       std::vector<double>* distances) override {
+        QUERN_TRY(TakeSources());
+        QUERN_ASSIGN(const auto prepared, PrepareOne(queries_[query]));
+        std::vector<std::vector<uint64_t>> allowed(sources_.size());
+        std::map<std::pair<uint32_t, uint32_t>, size_t> numbers;
+        for (size_t i = 0; i < places.size(); i++) {
+            (*distances)[i] = std::numeric_limits<double>::quiet_NaN();
+            const auto [source, position] = places[i];
+            allowed[source].resize(sources_[source].index->records() / 64 + 1, 0);
+            allowed[source][position / 64] |= uint64_t{1} << (position % 64);
+            numbers[{source, position}] = i;
+        }
+        for (uint32_t s = 0; s < sources_.size(); s++) {
+            if (allowed[s].empty()) {
+                continue;
+            }
+            sparse::TopHits hits(places.size());
+            QUERN_TRY(prepared->Search(s, allowed[s].data(), &hits, &work_));
+            for (const sparse::SparseHit& hit : hits.Take()) {
+                const auto number = numbers.find({s, hit.position});
+                if (number != numbers.end() && IsNear(-hit.score)) {
+                    (*distances)[number->second] = 0 - hit.score;
+                }
+            }
+        }
+        return {};
+    }
+
+    double ScoreOf(double distance) const override { return -distance; }
+    std::optional<RecordPlace> SelfOf(size_t) const override { return std::nullopt; }
 
 private:
     std::string QueryName(size_t q) const {
@@ -83,6 +111,22 @@ private:
             queries_.push_back(std::move(*query));
         }
         return {};
+    }
+
+    // What is known of the live records of all sources together; once.
+    Status TakeSources() {
+        if (!sources_.empty()) {
+            return {};
+        }
+        for (size_t s = 0; s < view_.segments.size(); s++) {
+            QUERN_TRY(TakeSegment(s));
+        }
+        return TakeLog();
+    }
+
+    Result<std::unique_ptr<sparse::PreparedText>> PrepareOne(const sparse::TextQuery& query) {
+        return sparse::PreparedText::Prepare(query, sources_, statistics_,
+                                             sparse::Bm25Options{options_.k1, options_.b}, &work_);
     }
 
     Status TakeSegment(size_t number) {
@@ -146,9 +190,7 @@ private:
     }
 
     Status SearchOne(const sparse::TextQuery& query, std::vector<Winner>* winners) {
-        const sparse::Bm25Options bm25{options_.k1, options_.b};
-        QUERN_ASSIGN(const auto prepared,
-                     sparse::PreparedText::Prepare(query, sources_, statistics_, bm25, &work_));
+        QUERN_ASSIGN(const auto prepared, PrepareOne(query));
         std::vector<TextCandidate> found;
         for (uint32_t s = 0; s < sources_.size(); s++) {
             const size_t records = sources_[s].index->records();
@@ -178,7 +220,6 @@ private:
     const TextDef& def_;
     ResultTable* table_;
     Work work_;
-    ColumnChoice choice_;
     sparse::TextOptions options_;
     std::vector<sparse::TextQuery> queries_;
     std::vector<TextIndexCache::Index> indexes_;
@@ -189,10 +230,11 @@ private:
 
 }  // namespace
 
-Status SearchText(Database* database, Snapshot* snapshot,
-                  const std::shared_ptr<const CollectionView>& view, const SearchRequest& request,
-                  size_t field, ResultTable* table) {
-    return TextSearcher(database, snapshot, *view, request, field, table).Run();
+std::unique_ptr<FieldSearch> OpenTextSearch(Database* database, Snapshot* snapshot,
+                                            const std::shared_ptr<const CollectionView>& view,
+                                            const SearchRequest& request, size_t field,
+                                            ResultTable* table) {
+    return std::make_unique<TextSearcher>(database, snapshot, *view, request, field, table);
 }
 
 }  // namespace quern

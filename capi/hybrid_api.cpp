@@ -1,0 +1,134 @@
+// Queries of several legs, and what each leg said of a hit.
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "capi/handles.h"
+
+using namespace quern;
+using namespace quern::capi;
+
+namespace {
+
+constexpr size_t kLegsMax = 64;
+
+Status ParseNumber(const Option& option, const char* form, double* number) {
+    const char* end = option.value.data() + option.value.size();
+    const auto parsed = std::from_chars(option.value.data(), end, *number);
+    if (parsed.ec != std::errc() || parsed.ptr != end || std::isnan(*number)) {
+        return BadValue(option, form);
+    }
+    return {};
+}
+
+Status ParseLegOptions(const char* options, SearchLeg* leg) {
+    std::vector<Option> list;
+    QUERN_TRY(ParseOptions(options, {"absent"}, &list));
+    for (const Option& option : list) {
+        double number = 0;
+        QUERN_TRY(ParseNumber(option, "a number, or -inf", &number));
+        if (number == std::numeric_limits<double>::infinity()) {
+            return BadValue(option, "a number, or -inf");
+        }
+        leg->absent = number;
+    }
+    return {};
+}
+
+Status ParseFusion(const char* options, query::FusionOptions* fusion) {
+    std::vector<Option> list;
+    QUERN_TRY(ParseOptions(options, {"kind", "normalize", "rrf_k"}, &list));
+    for (const Option& option : list) {
+        if (option.key == "kind") {
+            if (option.value == "sum") {
+                fusion->kind = query::FusionKind::kSum;
+            } else if (option.value == "max") {
+                fusion->kind = query::FusionKind::kMax;
+            } else if (option.value == "rrf") {
+                fusion->kind = query::FusionKind::kReciprocalRank;
+            } else {
+                return BadValue(option, "sum, max or rrf");
+            }
+        } else if (option.key == "normalize") {
+            if (option.value == "none") {
+                fusion->normalization = query::Normalization::kNone;
+            } else if (option.value == "minmax") {
+                fusion->normalization = query::Normalization::kMinMax;
+            } else if (option.value == "zscore") {
+                fusion->normalization = query::Normalization::kZScore;
+            } else if (option.value == "distribution") {
+                fusion->normalization = query::Normalization::kDistribution;
+            } else {
+                return BadValue(option, "none, minmax, zscore or distribution");
+            }
+        } else {
+            QUERN_TRY(ParseNumber(option, "a number from 0 to 1000000", &fusion->rank_constant));
+            if (!(fusion->rank_constant >= 0 && fusion->rank_constant <= 1e6)) {
+                return BadValue(option, "a number from 0 to 1000000");
+            }
+        }
+    }
+    return {};
+}
+
+Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* options) {
+    QUERN_TRY(CheckHandle(leg, Magic::kQuery, "leg"));
+    const std::string name = "leg " + std::to_string(q->request.legs.size());
+    if (leg == q) {
+        return Status::Error(Code::kMisuse, "%s is the query itself", name.c_str());
+    }
+    if (!leg->error.ok()) {
+        return Status(leg->error).WithContext(name);
+    }
+    if (leg->database != q->database || leg->request.collection != q->request.collection) {
+        return Status::Error(Code::kMisuse, "%s searches another collection than the query",
+                             name.c_str());
+    }
+    if (!leg->request.legs.empty()) {
+        return Status::Error(Code::kInvalid, "%s has legs itself", name.c_str());
+    }
+    if (!leg->has_target) {
+        return Status::Error(Code::kInvalid, "%s has nothing to look for: set vectors or keys",
+                             name.c_str());
+    }
+    if (!std::isfinite(weight) || weight < 0) {
+        return Status::Error(Code::kInvalid, "%s: the weight is %g, not a number from 0 on",
+                             name.c_str(), weight);
+    }
+    if (q->request.legs.size() >= kLegsMax) {
+        return Status::Error(Code::kLimit, "more than %zu legs", kLegsMax);
+    }
+    SearchLeg added;
+    added.request = leg->request;
+    added.weight = weight;
+    QUERN_TRY(ParseLegOptions(options, &added));
+    q->request.legs.push_back(std::move(added));
+    return {};
+}
+
+}  // namespace
+
+void quern_query_leg(quern_query* q, quern_query* leg, double weight, const char* options) {
+    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+        Remember(&q->error, [&] { return AddLeg(q, leg, weight, options); });
+    }
+}
+
+void quern_query_fusion(quern_query* q, const char* options) {
+    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+        Remember(&q->error, [&] { return ParseFusion(options, &q->request.fusion); });
+    }
+}
+
+size_t quern_result_legs(const quern_result* r) {
+    return CheckHandle(r, Magic::kResult, "r").ok() ? r->table.leg_count : 0;
+}
+
+double quern_result_leg_score(const quern_result* r, size_t row, size_t leg) {
+    const double none = std::numeric_limits<double>::quiet_NaN();
+    if (!CheckHandle(r, Magic::kResult, "r").ok() || leg >= r->table.leg_count ||
+        row >= r->table.row_count()) {
+        return none;
+    }
+    return r->table.leg_scores[row * r->table.leg_count + leg];
+}

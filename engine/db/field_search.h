@@ -1,0 +1,53 @@
+// A search of one field of a collection under a snapshot, whatever the field holds: what a query of
+// one leg is, and what a query of several is made of.
+#pragma once
+
+#include <limits>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/db/search_result.h"
+
+namespace quern {
+
+// Confined to one thread at a time (it uses several itself).
+class FieldSearch {
+public:
+    virtual ~FieldSearch() = default;
+    // Reads the request's queries and checks its limits. First of all, and once.
+    virtual Status Prepare() = 0;
+    virtual size_t query_count() const = 0;
+    // The best of each query, as TakeWinners gives them. Sets the table's flags and adds to its
+    // tally. Once.
+    virtual Status Find(std::vector<std::vector<Winner>>* winners) = 0;
+    // The distances of records, as exact as those of a scan; NaN where the query does not match:
+    // there is no value, no term in common, or the request's bound is not kept. After Prepare, as
+    // often as wanted. Cost: a look at each record's value; of texts, one search.
+    virtual Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
+                               std::vector<double>* distances) = 0;
+    virtual double ScoreOf(double distance) const = 0;
+    // The record that looks for itself and is not to be found.
+    virtual std::optional<RecordPlace> SelfOf(size_t query) const = 0;
+};
+
+// Borrows everything. kUnknownField, kType: the request does not fit the schema.
+Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(
+    Database* database, Snapshot* snapshot, const std::shared_ptr<const CollectionView>& view,
+    const SearchRequest& request, ResultTable* table);
+
+// The kinds of it. field: its number in the schema.
+std::unique_ptr<FieldSearch> OpenDenseSearch(Database* database, Snapshot* snapshot,
+                                             const std::shared_ptr<const CollectionView>& view,
+                                             const SearchRequest& request, size_t field,
+                                             ResultTable* table);
+std::unique_ptr<FieldSearch> OpenSparseSearch(Database* database, Snapshot* snapshot,
+                                              const std::shared_ptr<const CollectionView>& view,
+                                              const SearchRequest& request, size_t field,
+                                              ResultTable* table);
+std::unique_ptr<FieldSearch> OpenTextSearch(Database* database, Snapshot* snapshot,
+                                            const std::shared_ptr<const CollectionView>& view,
+                                            const SearchRequest& request, size_t field,
+                                            ResultTable* table);
+
+}  // namespace quern

@@ -1,0 +1,306 @@
+#include "engine/db/hybrid_searcher.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <unordered_map>
+
+#include "engine/db/field_search.h"
+#include "engine/query/fused_search.h"
+
+namespace quern {
+
+namespace {
+
+// A leg's list is at least so long, so that legs which agree a little are searched once.
+constexpr size_t kDepth = 100;
+
+uint64_t NumberOf(const RecordPlace& place) {
+    return uint64_t{place.source} << 32 | place.position;
+}
+RecordPlace PlaceOf(uint64_t number) {
+    return {static_cast<uint32_t>(number >> 32), static_cast<uint32_t>(number)};
+}
+
+// The request for its query number q alone.
+SearchRequest OneQuery(const SearchRequest& request, size_t q, Element element) {
+    SearchRequest one = request;
+    one.count = 1;
+    if (request.by_key) {
+        one.keys = {request.keys[q]};
+    } else if (request.is_text) {
+        one.texts = {request.texts[q]};
+    } else if (request.is_sparse) {
+        one.sparse.offsets = request.sparse.offsets + q;
+        one.sparse.count = 1;
+    } else {
+        one.vectors = static_cast<const char*>(request.vectors) +
+                      q * VectorBytes(request.is_f32 ? Element::kF32 : element, request.dim);
+    }
+    return one;
+}
+
+// One leg of the request, with what all its queries have in common.
+class LegSearch {
+public:
+    LegSearch(Database* database, Snapshot* snapshot, std::shared_ptr<const CollectionView> view,
+              const SearchLeg& leg, size_t depth, ResultTable* table)
+        : database_(database),
+          snapshot_(snapshot),
+          view_(std::move(view)),
+          request_(leg.request),
+          depth_(depth),
+          table_(table) {
+        request_.limit = depth_;
+        request_.columns.clear();
+    }
+
+    // Searches for all queries at once.
+    Status Start() {
+        QUERN_ASSIGN(search_, OpenFieldSearch(database_, snapshot_, view_, request_, &own_));
+        return search_->Prepare();
+    }
+    size_t query_count() const { return search_->query_count(); }
+    std::optional<RecordPlace> SelfOf(size_t q) const { return search_->SelfOf(q); }
+    size_t depth() const { return depth_; }
+
+    Result<query::LegList> Best(size_t q, size_t depth) {
+        if (depth <= depth_) {
+            if (!found_all_) {
+                QUERN_TRY(search_->Find(&winners_));
+                Told(own_);
+                found_all_ = true;
+            }
+            return ListOf(winners_[q], depth_, own_.flags);
+        }
+        SearchRequest deeper = OneQuery(request_, q, request_.element);
+        deeper.limit = depth;
+        ResultTable table;
+        QUERN_ASSIGN(const auto search,
+                     OpenFieldSearch(database_, snapshot_, view_, deeper, &table));
+        QUERN_TRY(search->Prepare());
+        std::vector<std::vector<Winner>> winners;
+        QUERN_TRY(search->Find(&winners));
+        Told(table);
+        return ListOf(winners[0], depth, table.flags);
+    }
+
+    Status ScoresOf(size_t q, const std::vector<uint64_t>& records, std::vector<double>* scores) {
+        std::vector<RecordPlace> places;
+        places.reserve(records.size());
+        for (const uint64_t record : records) {
+            places.push_back(PlaceOf(record));
+        }
+        QUERN_TRY(search_->DistancesOf(q, places, scores));
+        for (double& score : *scores) {
+            score = std::isnan(score) ? query::kNoScore : search_->ScoreOf(score);
+        }
+        return {};
+    }
+
+    bool searched() const { return found_all_; }
+    // Looks alone have a tally, too.
+    void TellLooks() {
+        if (!found_all_) {
+            table_->tally.Add(own_.tally);
+        }
+    }
+
+private:
+    query::LegList ListOf(const std::vector<Winner>& winners, size_t depth, uint32_t flags) const {
+        query::LegList list;
+        list.exact = (flags & 1u) != 0;
+        list.complete = winners.size() < depth;
+        list.hits.reserve(winners.size());
+        for (const Winner& winner : winners) {
+            list.hits.push_back({NumberOf(winner.place), search_->ScoreOf(winner.distance)});
+        }
+        return list;
+    }
+    void Told(const ResultTable& table) {
+        constexpr uint32_t kAnyOf = ~1u;
+        table_->flags |= table.flags & kAnyOf;
+        table_->tally.Add(table.tally);
+        if ((table.flags & 1u) == 0) {
+            table_->tally.expected_recall =
+                std::min(table_->tally.expected_recall, table.tally.expected_recall);
+        }
+    }
+
+    Database* database_;
+    Snapshot* snapshot_;
+    std::shared_ptr<const CollectionView> view_;
+    SearchRequest request_;
+    size_t depth_;
+    ResultTable* table_;
+    ResultTable own_;  // flags and tally of the first search
+    std::unique_ptr<FieldSearch> search_;
+    std::vector<std::vector<Winner>> winners_;
+    bool found_all_ = false;
+};
+
+// A leg for one of the queries, less records that look for themselves.
+class QueryLeg : public query::Leg {
+public:
+    QueryLeg(LegSearch* search, size_t q, const std::vector<uint64_t>* without)
+        : search_(search), q_(q), without_(without) {}
+    Result<query::LegList> Best(size_t depth) override {
+        QUERN_ASSIGN(query::LegList list, search_->Best(q_, depth));
+        std::erase_if(list.hits, [&](const query::ScoredRecord& hit) {
+            return std::find(without_->begin(), without_->end(), hit.record) != without_->end();
+        });
+        return list;
+    }
+    Status ScoresOf(const std::vector<uint64_t>& records, std::vector<double>* scores) override {
+        return search_->ScoresOf(q_, records, scores);
+    }
+
+private:
+    LegSearch* search_;
+    size_t q_;
+    const std::vector<uint64_t>* without_;
+};
+
+// What a leg that does not match a record counts as.
+double AbsentScore(const CollectionView& view, const SearchLeg& leg,
+                   const query::FusionOptions& fusion) {
+    if (leg.absent) {
+        return *leg.absent;
+    }
+    if (fusion.normalization != query::Normalization::kNone) {
+        return query::kNoScore;
+    }
+    const Schema& schema = view.info->schema;
+    const int field = schema.FindField(leg.request.field);
+    if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
+        const Metric metric = schema.dense[static_cast<size_t>(field)].metric;
+        if (metric == Metric::kL2 || metric == Metric::kHamming) {
+            return -std::numeric_limits<double>::infinity();
+        }
+    }
+    return 0;
+}
+
+class HybridSearcher {
+public:
+    HybridSearcher(Database* database, Snapshot* snapshot,
+                   const std::shared_ptr<const CollectionView>& view, const SearchRequest& request,
+                   const ColumnChoice& choice, ResultTable* table)
+        : database_(database),
+          snapshot_(snapshot),
+          view_(view),
+          request_(request),
+          choice_(choice),
+          table_(table),
+          work_(database->NewWork()) {}
+
+    Status Run() {
+        QUERN_TRY(StartLegs());
+        std::vector<std::vector<Winner>> winners(queries_);
+        std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts(queries_);
+        bool exact = true;
+        table_->tally.expected_recall = 1;
+        for (size_t q = 0; q < queries_; q++) {
+            QUERN_ASSIGN(query::FusedList list, SearchOne(q));
+            exact = exact && list.exact;
+            for (query::FusedRecord& record : list.records) {
+                if (request_.has_min_score && record.score < request_.min_score) {
+                    break;
+                }
+                Winner winner;
+                winner.distance = -record.score;
+                winner.place = PlaceOf(record.record);
+                winners[q].push_back(winner);
+                parts[q].emplace(record.record, std::move(record.parts));
+            }
+            QUERN_TRY(work_.Check("search", q, queries_));
+        }
+        for (const auto& leg : legs_) {
+            leg->TellLooks();
+        }
+        table_->flags |= exact ? 1u : 0u;
+        std::vector<RecordPlace> places;
+        QUERN_TRY(SearchResult(
+                      database_, *view_, request_, choice_,
+                      [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
+                      .TellPlaces(&places)
+                      .Fill(snapshot_, &winners));
+        TellParts(places, parts);
+        return {};
+    }
+
+private:
+    Status StartLegs() {
+        for (size_t l = 0; l < request_.legs.size(); l++) {
+            const SearchLeg& leg = request_.legs[l];
+            const size_t depth = leg.request.has_limit ? std::max<size_t>(leg.request.limit, 1)
+                                                       : std::max(kDepth, request_.limit);
+            legs_.push_back(
+                std::make_unique<LegSearch>(database_, snapshot_, view_, leg, depth, table_));
+            const Status status = legs_.back()->Start();
+            if (!status.ok()) {
+                return Status(status).WithContext("leg " + std::to_string(l));
+            }
+            if (l > 0 && legs_[l]->query_count() != queries_) {
+                return Status::Error(Code::kInvalid,
+                                     "leg %zu has %zu queries, leg 0 has %zu: every leg must have "
+                                     "as many",
+                                     l, legs_[l]->query_count(), queries_);
+            }
+            queries_ = legs_[l]->query_count();
+        }
+        return {};
+    }
+
+    Result<query::FusedList> SearchOne(size_t q) {
+        std::vector<uint64_t> without;
+        for (const auto& leg : legs_) {
+            if (const std::optional<RecordPlace> self = leg->SelfOf(q)) {
+                without.push_back(NumberOf(*self));
+            }
+        }
+        std::vector<QueryLeg> of_query;
+        of_query.reserve(legs_.size());
+        std::vector<query::FusionLeg> fused;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            of_query.emplace_back(legs_[l].get(), q, &without);
+            fused.push_back({&of_query.back(), request_.legs[l].weight, legs_[l]->depth(),
+                             AbsentScore(*view_, request_.legs[l], request_.fusion)});
+        }
+        return query::SearchFused(request_.fusion, fused, request_.limit,
+                                  static_cast<size_t>(view_->state.records));
+    }
+
+    // places: of the table's rows.
+    void TellParts(const std::vector<RecordPlace>& places,
+                   const std::vector<std::unordered_map<uint64_t, std::vector<double>>>& parts) {
+        table_->leg_count = legs_.size();
+        for (size_t q = 0; q < queries_; q++) {
+            for (size_t row = table_->offsets[q]; row < table_->offsets[q + 1]; row++) {
+                const std::vector<double>& of_row = parts[q].at(NumberOf(places[row]));
+                table_->leg_scores.insert(table_->leg_scores.end(), of_row.begin(), of_row.end());
+            }
+        }
+    }
+
+    Database* database_;
+    Snapshot* snapshot_;
+    const std::shared_ptr<const CollectionView>& view_;
+    const SearchRequest& request_;
+    const ColumnChoice& choice_;
+    ResultTable* table_;
+    Work work_;
+    std::vector<std::unique_ptr<LegSearch>> legs_;
+    size_t queries_ = 0;
+};
+
+}  // namespace
+
+Status SearchHybrid(Database* database, Snapshot* snapshot,
+                    const std::shared_ptr<const CollectionView>& view, const SearchRequest& request,
+                    const ColumnChoice& choice, ResultTable* table) {
+    return HybridSearcher(database, snapshot, view, request, choice, table).Run();
+}
+
+}  // namespace quern
