@@ -322,6 +322,8 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 **   synonyms=a:b,c:d    the words of a group are one
 **   positions=0|1       whether phrases can be found (default: 1)
 **   k1=X b=X            of BM25 (default: 1.2 and 0.75)
+** Segments with 512 texts of the field and more get an index, built as those of dense fields; others, and blocks of the log, are
+** indexed in memory by the first search that meets them.
 ** A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
 ** quern_result_text: valid UTF-8 of at most 16 MiB and 1048576 words. A file that had a text field cannot be opened by quern
 ** 0.1.0 (QUERN_ERR_NEWER). */
@@ -472,7 +474,8 @@ QUERN_API void quern_query_sparse(quern_query *q, const char *field, const size_
 **   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so
 **   +x  -x                         must, must not be there; with a + the others need not
 ** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
-** The distance is minus the score. The first search after a commit or an open indexes what has changed. Errors: MALFORMED names
+** The distance is minus the score. An index that is damaged, or that memory_mb does not allow to keep, is told by the flags of the
+** result; the answers are the same. Errors: MALFORMED names
 ** the byte, INVALID (a phrase where positions=0), LIMIT. */
 QUERN_API void quern_query_text(quern_query *q, const char *field, const char *const *texts, size_t n);
 /* The vectors of n stored records; a record never finds itself unless the option self=include is set.
