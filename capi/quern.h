@@ -478,6 +478,15 @@ QUERN_API void quern_query_sparse(quern_query *q, const char *field, const size_
 ** result; the answers are the same. Errors: MALFORMED names
 ** the byte, INVALID (a phrase where positions=0), LIMIT. */
 QUERN_API void quern_query_text(quern_query *q, const char *field, const char *const *texts, size_t n);
+/* For showing results: the piece of a text (of a result, or any other) that shows best what a query for the field finds in it, with
+** that marked. Options:
+**   words=N                  of at most so many words in a row (default 24; 0: the whole text)
+**   before=TEXT after=TEXT   around what is marked (default: ** each)
+**   more=TEXT                where the text goes on before or behind the piece (default: ...)
+** Nothing is escaped: for HTML, mark with control characters, escape, then replace these. A text in which nothing is found shows its
+** beginning. Errors: MALFORMED, LIMIT, UNKNOWN_FIELD. */
+QUERN_API int32_t quern_snippet(quern_db *db, const char *collection, const char *field, const char *query, const char *text,
+                                size_t text_bytes, const char *options, quern_text **snippet, quern_error *err) QUERN_MUST_USE;
 /* The vectors of n stored records; a record never finds itself unless the option self=include is set.
 ** NOT_FOUND if a key does not exist or its field is absent. */
 QUERN_API void quern_query_key_int(quern_query *q, const char *field, const int64_t *keys, size_t n);

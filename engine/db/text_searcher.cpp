@@ -50,6 +50,7 @@ public:
         std::vector<std::vector<Winner>> winners(queries_.size());
         QUERN_TRY(SearchAll(&winners));
         table_->flags |= 1u;
+        table_->tally.expected_recall = 1;
         table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
