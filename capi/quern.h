@@ -322,6 +322,8 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 **   synonyms=a:b,c:d    the words of a group are one
 **   positions=0|1       whether phrases can be found (default: 1)
 **   k1=X b=X            of BM25 (default: 1.2 and 0.75)
+** Segments with 512 texts of the field and more get an index, built as those of dense fields; others, and blocks of the log, are
+** indexed in memory by the first search that meets them.
 ** A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
 ** quern_result_text: valid UTF-8 of at most 16 MiB and 1048576 words. A file that had a text field cannot be opened by quern
 ** 0.1.0 (QUERN_ERR_NEWER). */
@@ -472,9 +474,19 @@ QUERN_API void quern_query_sparse(quern_query *q, const char *field, const size_
 **   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so
 **   +x  -x                         must, must not be there; with a + the others need not
 ** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
-** The distance is minus the score. The first search after a commit or an open indexes what has changed. Errors: MALFORMED names
+** The distance is minus the score. An index that is damaged, or that memory_mb does not allow to keep, is told by the flags of the
+** result; the answers are the same. Errors: MALFORMED names
 ** the byte, INVALID (a phrase where positions=0), LIMIT. */
 QUERN_API void quern_query_text(quern_query *q, const char *field, const char *const *texts, size_t n);
+/* For showing results: the piece of a text (of a result, or any other) that shows best what a query for the field finds in it, with
+** that marked. Options:
+**   words=N                  of at most so many words in a row (default 24; 0: the whole text)
+**   before=TEXT after=TEXT   around what is marked (default: ** each)
+**   more=TEXT                where the text goes on before or behind the piece (default: ...)
+** Nothing is escaped: for HTML, mark with control characters, escape, then replace these. A text in which nothing is found shows its
+** beginning. Errors: MALFORMED, LIMIT, UNKNOWN_FIELD. */
+QUERN_API int32_t quern_snippet(quern_db *db, const char *collection, const char *field, const char *query, const char *text,
+                                size_t text_bytes, const char *options, quern_text **snippet, quern_error *err) QUERN_MUST_USE;
 /* The vectors of n stored records; a record never finds itself unless the option self=include is set.
 ** NOT_FOUND if a key does not exist or its field is absent. */
 QUERN_API void quern_query_key_int(quern_query *q, const char *field, const int64_t *keys, size_t n);

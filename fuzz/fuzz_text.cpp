@@ -1,7 +1,7 @@
 // Text queries, and the parts of a text index as a hostile file could hold them.
 //
-// Bytes: terms (1), records (1), positions kept (1), the lengths of the query and of three parts
-// (2 each, little endian), the query, the parts; what is left is the fourth. Every query must end
+// Bytes: the head (13), the lengths of the query and of three parts (2 each, little endian), the
+// query, the parts; what is left is the fourth. Every query must end
 // in clauses or a mistake; what TextIndex::Load accepts must be safe to search, and no record may
 // be met twice.
 #include <algorithm>
@@ -60,10 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         return std::move(*opened);
     }();
     ByteReader reader(BytesView(reinterpret_cast<const char*>(data), size));
-    TextParts parts;
-    parts.terms = reader.U8();
-    parts.records = reader.U8();
-    parts.has_positions = reader.U8() % 2 == 1;
+    auto head = TextParts::Decode(reader.Take(13));
+    TextParts parts = head.ok() ? std::move(*head) : TextParts();
     size_t lengths[4];
     for (size_t& length : lengths) {
         length = reader.U8();

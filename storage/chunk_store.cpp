@@ -102,6 +102,11 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kSparseRowTerms: return "sparse index row terms";
         case PartKind::kSparseRowWeights: return "sparse index row weights";
         case PartKind::kSparseOrder: return "sparse index order";
+        case PartKind::kTextHead: return "text index head";
+        case PartKind::kTextDictionary: return "text index dictionary";
+        case PartKind::kTextTermCounts: return "text index lengths";
+        case PartKind::kTextPostings: return "text index postings";
+        case PartKind::kTextPositions: return "text index positions";
     }
     return "of an unknown kind";
 }

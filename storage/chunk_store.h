@@ -63,6 +63,12 @@ enum class PartKind : int64_t {
     kSparseRowTerms = 87,
     kSparseRowWeights = 88,
     kSparseOrder = 89,  // u32: which vector of the segment each row of the index is
+    // The index of a text field; engine/sparse/text_index.h says what is in them.
+    kTextHead = 96,
+    kTextDictionary = 97,
+    kTextTermCounts = 98,
+    kTextPostings = 99,
+    kTextPositions = 100,
 };
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has
@@ -197,12 +203,13 @@ Status ReadChunks(Connection* connection, const PartInfo& part, size_t first, si
                   int threads, char* out);
 
 inline constexpr uint64_t kSegmentItemsMax = uint64_t{1} << 31;
-// Of a part that has one item per entry of a sparse vector, or per byte of a text.
+// Of a part that has one item per entry of a sparse vector, or per byte of texts or their index.
 inline constexpr uint64_t kEntryItemsMax = uint64_t{1} << 36;
 inline bool HasEntries(PartKind kind) {
     return kind == PartKind::kSparseGaps || kind == PartKind::kSparseWeights ||
            (kind >= PartKind::kSparseHead && kind <= PartKind::kSparseOrder) ||
-           kind == PartKind::kTextBytes;
+           kind == PartKind::kTextBytes ||
+           (kind >= PartKind::kTextHead && kind <= PartKind::kTextPositions);
 }
 
 }  // namespace quern::storage

@@ -39,7 +39,8 @@ struct SearchOptions {
     size_t nprobe = 0;
     double max_distance = 0;
     bool with_max_distance = false;
-    bool batch = false, json = false, hits = false, timing = false, self = false, stats = false;
+    bool batch = false, json = false, hits = false, timing = false, self = false, stats = false,
+         snippets = false;
 };
 
 // What quern_result_stat says, added up.
@@ -69,8 +70,13 @@ public:
         if (options.with_max_distance) {
             quern_query_max_distance(query_.get(), options.max_distance);
         }
-        if (!options.columns.empty()) {
-            quern_query_columns(query_.get(), options.columns.c_str());
+        std::string shown = options.columns;
+        if (options.snippets &&
+            ("," + shown + ",").find("," + field_.name + ",") == std::string::npos) {
+            shown += (shown.empty() ? "" : ",") + field_.name;
+        }
+        if (!shown.empty()) {
+            quern_query_columns(query_.get(), shown.c_str());
         }
         std::string knobs = options.self ? "self=include" : "";
         if (!options.recall.empty()) {
@@ -147,6 +153,9 @@ public:
 private:
     // A field of either kind by its name; without one the only field there is.
     void ChooseField() {
+        if (options_.snippets && options_.texts.empty()) {
+            FailUsage("--snippets goes with --text");
+        }
         const std::string& name = options_.queries.column;
         if (!options_.texts.empty()) {
             const AttrColumn* const text = columns_.FindText(name);
@@ -348,7 +357,9 @@ private:
                 AppendFloat(quern_result_distance(result, row), &cells[1]);
                 for (size_t col = 0; col < quern_result_columns(result); col++) {
                     ReadCell(result, row, col, &value);
-                    cells.push_back(ShortText(value));
+                    cells.push_back(IsSnippet(result, col) && value.kind == Value::Kind::kText
+                                        ? Snippet(first + i, value.text)
+                                        : ShortText(value));
                 }
                 table.AddRow(std::move(cells));
             }
@@ -363,6 +374,20 @@ private:
                 table.Print(stdout);
             }
         }
+    }
+
+    // Whether a column is the text that snippets were asked for of.
+    bool IsSnippet(const quern_result* result, size_t col) const {
+        return options_.snippets && field_.name == quern_result_column_name(result, col);
+    }
+    std::string Snippet(size_t query, const std::string& text) {
+        quern_text* snippet = nullptr;
+        Call(quern_snippet, database_.get(), options_.collection.c_str(), field_.name.c_str(),
+             options_.texts[query].c_str(), text.data(), text.size(), kSnippet, &snippet);
+        std::string shown = quern_text_data(snippet);
+        quern_text_free(snippet);
+        std::replace(shown.begin(), shown.end(), '\n', ' ');
+        return shown;
     }
 
     void PrintHitsJson(const quern_result* result, size_t query, size_t begin, size_t end) {
@@ -382,6 +407,13 @@ private:
                 std::string columns;
                 AppendColumnsJson(result, row, &columns);
                 json += ",\"columns\":{" + columns.substr(1) + "}";
+            }
+            for (size_t col = 0; col < quern_result_columns(result); col++) {
+                if (IsSnippet(result, col)) {
+                    Value value;
+                    ReadCell(result, row, col, &value);
+                    json += ",\"snippet\":" + nlohmann::json(Snippet(query, value.text)).dump();
+                }
             }
             json += "}";
         }
@@ -445,6 +477,7 @@ private:
     Database database_;
     CollectionColumns columns_;
     DenseColumn field_;
+    static constexpr const char* kSnippet = "words=16";
     bool is_sparse_ = false;  // sparse_, else field_; field_ has its name
     SparseColumn sparse_;
     SparseEntries sparse_query_;
@@ -483,6 +516,8 @@ void AddSearchCommand(CLI::App* app) {
                      "Search a text field: 'words \"a phrase\" begin* +must -not' (repeatable)")
         ->type_name("QUERY")
         ->allow_extra_args(false);
+    command->add_flag("--snippets", options->snippets,
+                      "With --text: show the piece of each text that the query is in, **marked**");
     command
         ->add_option("--vector", options->vector,
                      "Search by this vector: '[0.1, 0.2, ...]', or sparse "

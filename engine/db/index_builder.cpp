@@ -1,7 +1,7 @@
 #include "engine/db/index_builder.h"
 
-#include "engine/db/builder_mark.h"
 #include "engine/db/index_options.h"
+#include "engine/db/index_writer.h"
 
 namespace quern {
 
@@ -9,7 +9,7 @@ namespace {
 
 using storage::PartKind;
 
-constexpr uint64_t kSliceBytes = uint64_t{4} << 20;  // of one write transaction
+constexpr uint64_t kTextPieceBytes = uint64_t{1} << 20;  // that are read under one snapshot
 
 // About how long a build takes on one thread: what an insertion measures, and what one distance
 // takes. Only to tell whether a build fits into a time-boxed call.
@@ -17,6 +17,7 @@ constexpr double kDistancesPerVector = 10000;
 constexpr double kDistanceNs = 30;
 constexpr double kDistanceNsPerDim = 0.15;
 constexpr double kNsPerPosting = 500;
+constexpr double kNsPerTextByte = 100;
 
 bool Fits(const Work& work, uint64_t vectors, const DenseDef& def, int threads) {
     const double ns = static_cast<double>(vectors) * kDistancesPerVector *
@@ -30,7 +31,8 @@ struct Job {
     DenseDef def;
     std::shared_ptr<const OldGraph> old;   // to grow from; NULL: none
     std::optional<SparseDef> sparse = {};  // then it is of this field, and `def` of none
-    uint32_t field() const { return sparse ? sparse->id : def.id; }
+    std::optional<TextDef> text = {};      // likewise
+    uint32_t field() const { return sparse ? sparse->id : text ? text->id : def.id; }
 };
 
 class IndexJob {
@@ -44,11 +46,10 @@ public:
     // *grown: the index has grown from the job's old graph.
     Status Run(bool* grown) {
         if (job_.sparse) {
-            const Status status = RunSparse();
-            if (!status.ok() && building_ != 0) {
-                Abandon();
-            }
-            return overtaken_ ? Status() : status;
+            return RunSparse();
+        }
+        if (job_.text) {
+            return RunText();
         }
         const IndexOptions wanted = IndexOptions::Of(job_.def);
         const SegmentField* field = nullptr;
@@ -81,11 +82,7 @@ public:
         }
         const Status status = BuildAndWrite(rows, wanted, field->resident);
         *grown = grown_;
-        if (!status.ok() && building_ != 0) {
-            Abandon();
-        }
-        // The segment was merged away meanwhile: its successor gets an index of its own.
-        return overtaken_ ? Status() : status;
+        return status;
     }
 
 private:
@@ -128,7 +125,7 @@ private:
         }
         QUERN_TRY(built.status());
         const std::unique_ptr<SparsePart> part = std::move(*built);
-        std::vector<std::pair<PartKind, dense::IndexArrayView>> arrays;
+        IndexWriter::Arrays arrays;
         for (size_t number = 0; number < kSparseParts; number++) {
             const sparse::SparseArrayView array = part->Array(number);
             arrays.emplace_back(
@@ -138,19 +135,47 @@ private:
         return Write(arrays);
     }
 
-    // A transaction in which the collection is still there.
-    Result<Database::WriteStart> BeginWrite() {
-        QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
-        if (start.catalog->Find(collection_) == nullptr) {
-            overtaken_ = true;
-            return Status::Error(Code::kNotFound, "the collection was dropped");
+    // Texts are read piece by piece: together they may be far more than their index.
+    Status RunText() {
+        QUERN_ASSIGN(const std::unique_ptr<TextGatherer> gatherer, TextGatherer::Start(*job_.text));
+        const auto records = static_cast<uint32_t>(job_.segment->item_count());
+        for (uint32_t next = 0; next < records;) {
+            QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database_->NewSnapshot());
+            QUERN_ASSIGN(const bool live, StillLive(snapshot.get()));
+            if (!live) {
+                return {};
+            }
+            const Status gathered = snapshot->With([&](storage::Connection* connection) -> Status {
+                QUERN_ASSIGN(const TextColumn* const column,
+                             job_.segment->Text(connection, *job_.text));
+                ChunkCache cache;
+                for (uint64_t bytes = 0; next < records && bytes < kTextPieceBytes; next++) {
+                    QUERN_ASSIGN(const BytesView text, column->Value(connection, next, &cache));
+                    bytes += text.size() + 1;
+                    QUERN_TRY(gatherer->Add(text));
+                }
+                return work_->Check("text index", next, records);
+            });
+            if (gathered.code() == Code::kLimit) {
+                return {};  // more than an index holds
+            }
+            QUERN_TRY(gathered);
         }
-        return Result<Database::WriteStart>(std::move(start));
+        QUERN_ASSIGN(sparse::TextParts parts, gatherer->Finish(work_));
+        const Bytes head = parts.Head();
+        IndexWriter::Arrays arrays{
+            {TextPartKind(0), dense::IndexArrayView{head.data(), head.size(), 1, 1}}};
+        for (size_t number = 1; number < sparse::kTextArrays; number++) {
+            const Bytes& array = *parts.Array(number);
+            arrays.emplace_back(TextPartKind(number),
+                                dense::IndexArrayView{array.data(), array.size(), 1, 1});
+        }
+        return Write(arrays);
     }
 
     Status BuildAndWrite(const dense::VectorRows& rows, const IndexOptions& wanted,
                          bool vectors_in_memory) {
-        std::vector<std::pair<PartKind, dense::IndexArrayView>> arrays;
+        IndexWriter::Arrays arrays;
         if (wanted.index == IndexChoice::kLists) {
             dense::ListIndexOptions options;
             options.lists = wanted.lists;
@@ -184,77 +209,9 @@ private:
         return Write(arrays);
     }
 
-    // Every index part that the field may have, of any kind.
-    static bool IsIndexPart(const storage::PartInfo& part) {
-        return part.kind >= PartKind::kGraphHead && part.kind <= PartKind::kSparseOrder;
-    }
-
-    Status Write(const std::vector<std::pair<PartKind, dense::IndexArrayView>>& arrays) {
-        for (const auto& [kind, array] : arrays) {
-            QUERN_TRY(WriteArray(kind, array));
-        }
-        QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
-        storage::Connection* connection = start.writer->connection();
-        const auto info = start.catalog->Find(collection_);
-        // An index that was damaged makes room for the new one.
-        QUERN_ASSIGN(const auto segments,
-                     storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
-        for (const storage::SegmentInfo& segment : segments) {
-            for (const storage::PartInfo& part : segment.parts) {
-                if (segment.id == job_.segment->info().id && part.field == job_.field() &&
-                    IsIndexPart(part)) {
-                    QUERN_TRY(storage::RemovePart(connection, part));
-                }
-            }
-        }
-        const Status moved = storage::MoveParts(connection, building_, job_.segment->info().id);
-        overtaken_ = moved.code() == Code::kNotFound;
-        QUERN_TRY(moved);
-        QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
-        state.epoch++;
-        QUERN_TRY(storage::WriteState(connection, info->id, state));
-        return start.writer->Commit();
-    }
-
-    Status WriteArray(PartKind kind, const dense::IndexArrayView& array) {
-        if (array.items == 0) {
-            return {};
-        }
-        std::optional<storage::PartWriter> writer;
-        uint64_t done = 0;
-        const uint64_t step = std::max<uint64_t>(1, kSliceBytes / array.item_bytes);
-        while (done < array.items) {
-            QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
-            storage::Connection* connection = start.writer->connection();
-            const auto info = start.catalog->Find(collection_);
-            if (building_ == 0) {
-                QUERN_ASSIGN(building_, storage::CreateSegment(connection, info->id, mark_.text()));
-            }
-            if (!writer) {
-                QUERN_ASSIGN(writer, storage::PartWriter::Create(
-                                         connection, building_, job_.field(), kind,
-                                         array.item_bytes, array.element_bytes,
-                                         job_.segment->info().generation, storage::Effort::kLoad));
-            }
-            const uint64_t count = std::min(step, array.items - done);
-            QUERN_TRY(
-                writer->Append(array.data + done * array.item_bytes, static_cast<size_t>(count)));
-            done += count;
-            if (done == array.items) {
-                QUERN_TRY(writer->Finish());
-            }
-            QUERN_TRY(start.writer->Commit());
-            QUERN_TRY(work_->Check("write index", done, array.items));
-            database_->store()->LetOthersWrite();
-        }
-        return {};
-    }
-
-    void Abandon() {
-        Result<Database::WriteStart> start = database_->BeginWrite();
-        if (start.ok() && storage::AbandonSegment(start->writer->connection(), building_).ok()) {
-            static_cast<void>(start->writer->Commit().ok());
-        }
+    Status Write(const IndexWriter::Arrays& arrays) {
+        return IndexWriter(database_, collection_, job_.segment->info(), job_.field(), work_)
+            .Write(arrays);
     }
 
     Database* database_;
@@ -262,9 +219,6 @@ private:
     Job job_;
     dense::GraphSource source_;  // what the job's old graph is to the new one
     Work* work_;
-    BuilderMark mark_;
-    int64_t building_ = 0;
-    bool overtaken_ = false;
     bool grown_ = false;
 };
 
@@ -291,11 +245,35 @@ Status AddSparseJobs(storage::Connection* connection, const CollectionView& view
     return {};
 }
 
-bool FitsSparse(const Work& work, const Job& job) {
-    const storage::PartInfo* weights =
-        job.segment->info().Find(PartKind::kSparseWeights, job.sparse->id);
-    const double ns = weights == nullptr ? 0 : static_cast<double>(weights->items) * kNsPerPosting;
-    return std::chrono::duration<double, std::nano>(work.TimeLeft()).count() > ns;
+Status AddTextJobs(storage::Connection* connection, const CollectionView& view,
+                   const std::shared_ptr<Segment>& segment, const IndexBuildRules& rules,
+                   std::vector<Job>* jobs, Work* work) {
+    for (const TextDef& def : view.info->schema.text) {
+        const storage::PartInfo* lengths = segment->info().Find(PartKind::kTextLengths, def.id);
+        if (lengths == nullptr || lengths->items < kIndexedTextsMin) {
+            continue;
+        }
+        if (segment->info().Find(PartKind::kTextHead, def.id) != nullptr) {
+            if (!rules.check_present) {
+                continue;
+            }
+            QUERN_ASSIGN(const bool sound, segment->TextIndexIsSound(connection, def, work));
+            if (sound) {
+                continue;
+            }
+        }
+        jobs->push_back({segment, {}, nullptr, {}, def});
+    }
+    return {};
+}
+
+// About how long the one that is not of a dense field takes.
+double ExpectedNs(const Job& job) {
+    const storage::PartInfo* values = job.segment->info().Find(
+        job.sparse ? PartKind::kSparseWeights : PartKind::kTextBytes, job.field());
+    return values == nullptr
+               ? 0
+               : static_cast<double>(values->items) * (job.sparse ? kNsPerPosting : kNsPerTextByte);
 }
 
 }  // namespace
@@ -335,13 +313,15 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
                     jobs.push_back({segment, def, nullptr});
                 }
                 QUERN_TRY(AddSparseJobs(connection, *view, segment, rules, &jobs, work));
+                QUERN_TRY(AddTextJobs(connection, *view, segment, rules, &jobs, work));
             }
             return {};
         }));
     }
     for (Job& job : jobs) {
-        if (job.sparse) {
-            if (FitsSparse(*work, job)) {
+        if (job.sparse || job.text) {
+            const std::chrono::duration<double, std::nano> left = work->TimeLeft();
+            if (left.count() > ExpectedNs(job)) {
                 bool grown = false;
                 QUERN_TRY(IndexJob(database, collection, job, work).Run(&grown));
             }

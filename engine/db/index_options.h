@@ -59,6 +59,9 @@ struct SparseIndexOptions {
     bool WantsIndex(uint64_t vectors) const;
 };
 
+// A segment with fewer texts of a field is indexed in memory in no time.
+inline constexpr uint64_t kIndexedTextsMin = 512;
+
 inline constexpr const char* kIndexOptionKeys[] = {"index", "codes",    "fine",
                                                    "m",     "ef_build", "lists"};
 

@@ -8,6 +8,7 @@
 // Thread rule: thread-safe. Blocks never move; a reader works on a LogView without locks.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -48,8 +49,9 @@ struct LogBlock {
         }
     };
     std::unique_ptr<LogItem[]> items;
-    std::vector<Field> fields;        // the dense ones, as in the schema
-    std::vector<SparseField> sparse;  // the others, likewise
+    std::vector<Field> fields;            // the dense ones, as in the schema
+    std::vector<SparseField> sparse;      // the others, likewise
+    mutable TextIndexCache text_indexes;  // of all of it, once it is full
 };
 
 struct LogView {
@@ -66,11 +68,16 @@ struct LogView {
     // Elements of a vector, a sparse value, or a text; no data when absent. By field number.
     BytesView value(size_t i, size_t field) const;
     size_t live_count() const;
-    // Of what is in the view.
-    TextIndexCache& text_indexes() const { return text_indexes_; }
+    // What the view has of a block.
+    size_t BlockEnd(size_t block) const { return std::min((block + 1) * block_items, count); }
+    // Where indexes of the texts of a block are kept: with the block, so that other views find them
+    // as well; or, when it is not full yet, with the view.
+    TextIndexCache& TextIndexes(size_t block) const {
+        return (block + 1) * block_items <= count ? blocks[block]->text_indexes : last_block_;
+    }
 
 private:
-    mutable TextIndexCache text_indexes_;
+    mutable TextIndexCache last_block_;
 };
 
 class LogMirror {

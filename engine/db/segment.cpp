@@ -383,6 +383,44 @@ Result<const TextColumn*> Segment::Text(storage::Connection* connection, const T
     return static_cast<const TextColumn*>(column.get());
 }
 
+Result<TextIndexCache::Index> Segment::TextIndexOf(storage::Connection* connection,
+                                                   const TextDef& def, uint64_t* memory_needed,
+                                                   Work* work) {
+    QUERN_ASSIGN(const TextColumn* const column, Text(connection, def));
+    const auto make = [&]() -> Result<std::unique_ptr<sparse::TextIndex>> {
+        auto stored = LoadTextPart(connection, info_, def, *column, budget_->threads, work);
+        if (stored.status().code() == Code::kCorrupt) {
+            degraded_ = true;
+        } else if (!stored.ok() || *stored != nullptr) {
+            return stored;
+        }
+        ChunkCache cache;
+        return MakeTextIndex(
+            def, static_cast<uint32_t>(item_count()),
+            [&](uint32_t record) { return column->Value(connection, record, &cache); }, work);
+    };
+    bool kept = false;
+    QUERN_ASSIGN(const TextIndexCache::Index index,
+                 text_indexes_.Get(def.id, *budget_, make, &kept));
+    if (!kept) {
+        // The index is counted for as long as it is there.
+        *memory_needed = std::max(*memory_needed, static_cast<uint64_t>(budget_->Total()));
+    }
+    return index;
+}
+
+Result<bool> Segment::TextIndexIsSound(storage::Connection* connection, const TextDef& def,
+                                       Work* work) {
+    QUERN_ASSIGN(const TextColumn* const column, Text(connection, def));
+    const Status status =
+        LoadTextPart(connection, info_, def, *column, budget_->threads, work).status();
+    if (status.code() == Code::kCorrupt) {
+        return false;
+    }
+    QUERN_TRY(status);
+    return true;
+}
+
 Result<BytesView> Segment::Value(storage::Connection* connection, const Schema& schema,
                                  size_t field, uint32_t record, ChunkCache* cache) {
     if (schema.is_dense(field)) {

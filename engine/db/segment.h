@@ -21,6 +21,7 @@
 #include "engine/db/sparse_column.h"
 #include "engine/db/sparse_part.h"
 #include "engine/db/text_column.h"
+#include "engine/db/text_part.h"
 #include "engine/dense/graph_index.h"
 #include "storage/base/buffer.h"
 #include "storage/base/schema.h"
@@ -129,9 +130,14 @@ public:
     // The values of a sparse field, in memory if they fit (whole) or as they are.
     Result<const SparseColumn*> Sparse(storage::Connection* connection, const SparseDef& def,
                                        bool whole, Work* work);
-    // The texts of a field; where its index is kept.
+    // The texts of a field.
     Result<const TextColumn*> Text(storage::Connection* connection, const TextDef& def);
-    TextIndexCache& text_indexes() { return text_indexes_; }
+    // Their index: that of the file, or one made in memory when it is not there or damaged. For
+    // this call alone when memory does not allow to keep it; *memory_needed then tells what would.
+    Result<TextIndexCache::Index> TextIndexOf(storage::Connection* connection, const TextDef& def,
+                                              uint64_t* memory_needed, Work* work);
+    // Whether the index of the file, if there is one, holds together; nothing of it is kept.
+    Result<bool> TextIndexIsSound(storage::Connection* connection, const TextDef& def, Work* work);
     // The value of a record in a field of any kind, by its number in the schema; otherwise as
     // Vector.
     Result<BytesView> Value(storage::Connection* connection, const Schema& schema, size_t field,

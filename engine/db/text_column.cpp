@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/db/segment.h"
+#include "engine/db/text_part.h"
 #include "storage/text_tokens.h"
 
 namespace quern {
@@ -75,19 +76,25 @@ Result<std::unique_ptr<TextColumn>> TextColumn::Open(storage::Connection* connec
     return column;
 }
 
-Result<BytesView> TextColumn::Value(storage::Connection* connection, uint32_t record,
-                                    ChunkCache* cache) const {
+std::optional<size_t> TextColumn::NumberOf(uint32_t record) const {
     size_t number = record;
     if (!records_.empty()) {
         const auto found = std::lower_bound(records_.begin(), records_.end(), record);
         if (found == records_.end() || *found != record) {
-            return BytesView();
+            return std::nullopt;
         }
         number = static_cast<size_t>(found - records_.begin());
     }
-    if (number >= count()) {
+    return number < count() ? std::optional<size_t>(number) : std::nullopt;
+}
+
+Result<BytesView> TextColumn::Value(storage::Connection* connection, uint32_t record,
+                                    ChunkCache* cache) const {
+    const std::optional<size_t> place = NumberOf(record);
+    if (!place) {
         return BytesView();
     }
+    const size_t number = *place;
     Bytes* const value = cache->assembled();
     value->clear();
     for (uint64_t at = offsets_[number]; at < offsets_[number + 1];) {
@@ -106,42 +113,40 @@ Result<BytesView> TextColumn::Value(storage::Connection* connection, uint32_t re
     return BytesView(*value);
 }
 
-Result<TextIndexCache::Index> TextIndexCache::Get(
+Result<std::unique_ptr<sparse::TextIndex>> MakeTextIndex(
     const TextDef& def, uint32_t records, const std::function<Result<BytesView>(uint32_t)>& text,
-    const MemoryBudget& budget, Work* work) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = kept_.find(def.id);
-    if (found != kept_.end()) {
-        return found->second;
-    }
-    QUERN_ASSIGN(const sparse::TextOptions options, sparse::ParseTextOptions(def.options));
-    QUERN_ASSIGN(const auto analyzer, OpenAnalyzer(def));
-    sparse::TextIndexBuilder builder(options.positions);
-    std::vector<sparse::TextTerm> terms;
+    Work* work) {
+    QUERN_ASSIGN(const std::unique_ptr<TextGatherer> gatherer, TextGatherer::Start(def));
     for (uint32_t i = 0; i < records; i++) {
         if (i % 256 == 0) {
             QUERN_TRY(work->Check("text index", i, records));
         }
         QUERN_ASSIGN(const BytesView value, text(i));
-        terms.clear();
-        if (!value.empty()) {
-            QUERN_TRY(analyzer->Analyze(value, &terms));
-        }
-        QUERN_TRY(builder.Add(terms));
+        QUERN_TRY(gatherer->Add(value));
     }
-    QUERN_ASSIGN(sparse::TextParts parts, builder.Finish(work));
-    QUERN_ASSIGN(std::unique_ptr<sparse::TextIndex> made,
-                 sparse::TextIndex::Load(std::move(parts), work));
+    QUERN_ASSIGN(sparse::TextParts parts, gatherer->Finish(work));
+    return sparse::TextIndex::Load(std::move(parts), work);
+}
+
+Result<TextIndexCache::Index> TextIndexCache::Get(uint32_t field, const MemoryBudget& budget,
+                                                  const Make& make, bool* kept) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = kept_.find(field);
+    *kept = true;
+    if (found != kept_.end()) {
+        return found->second;
+    }
+    QUERN_ASSIGN(std::unique_ptr<sparse::TextIndex> made, make());
     const auto bytes = static_cast<int64_t>(made->memory_bytes());
-    const bool keep = budget.Allows(static_cast<uint64_t>(bytes));
+    *kept = budget.Allows(static_cast<uint64_t>(bytes));
     const std::shared_ptr<MemoryCounter> counter = budget.indexes;
     counter->Add(bytes);
     Index index(made.release(), [counter, bytes](const sparse::TextIndex* dead) {
         delete dead;
         counter->Add(-bytes);
     });
-    if (keep) {
-        kept_[def.id] = index;
+    if (*kept) {
+        kept_[field] = index;
     }
     return index;
 }

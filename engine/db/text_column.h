@@ -1,14 +1,15 @@
-// The texts of a text field in one segment, read from the file one by one; and the indexes that
-// searches make of them.
+// The texts of a text field in one segment, read from the file one by one; and where searches keep
+// the indexes of texts.
 //
-// A segment's texts never change, nor does what a view shows of the log. So an index is made once
-// for each, by the first search that needs it, and kept while the memory budget allows that.
+// A segment's texts never change, nor do those of a block of the log. So an index is loaded or made
+// once, by the first search that needs it, and kept while the memory budget allows that.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/sparse/text_index.h"
@@ -37,9 +38,16 @@ public:
     // The text of a record; no data when absent. Valid until the cache is used again.
     Result<BytesView> Value(storage::Connection* connection, uint32_t record,
                             ChunkCache* cache) const;
+    // Its bytes; 0 when absent.
+    uint64_t Length(uint32_t record) const {
+        const std::optional<size_t> number = NumberOf(record);
+        return number ? offsets_[*number + 1] - offsets_[*number] : 0;
+    }
 
 private:
     TextColumn() = default;
+    // Which of the texts is that of a record.
+    std::optional<size_t> NumberOf(uint32_t record) const;
     size_t count() const { return offsets_.size() - 1; }
 
     const storage::PartInfo* bytes_ = nullptr;  // NULL: all texts are empty
@@ -47,14 +55,18 @@ private:
     std::vector<uint64_t> offsets_{0};
 };
 
-// Indexes by field. Thread-safe: others wait for the one who builds.
+// Of so many texts; text: number i, no data when absent.
+Result<std::unique_ptr<sparse::TextIndex>> MakeTextIndex(
+    const TextDef& def, uint32_t records, const std::function<Result<BytesView>(uint32_t)>& text,
+    Work* work);
+
+// Indexes by field. Thread-safe: others wait for the one who makes it.
 class TextIndexCache {
 public:
     using Index = std::shared_ptr<const sparse::TextIndex>;
-    // text: of record number i; no data when absent.
-    Result<Index> Get(const TextDef& def, uint32_t records,
-                      const std::function<Result<BytesView>(uint32_t)>& text,
-                      const MemoryBudget& budget, Work* work);
+    using Make = std::function<Result<std::unique_ptr<sparse::TextIndex>>()>;
+    // What is kept, else what `make` gives. *kept: whether it is there for the next one.
+    Result<Index> Get(uint32_t field, const MemoryBudget& budget, const Make& make, bool* kept);
 
 private:
     std::mutex mutex_;

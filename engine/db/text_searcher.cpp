@@ -5,6 +5,7 @@
 
 #include "engine/db/field_search.h"
 #include "engine/sparse/text_search.h"
+#include "storage/base/parallel.h"
 
 namespace quern {
 
@@ -27,6 +28,7 @@ public:
           field_(field),
           def_(view.info->schema.text_field(field)),
           table_(table),
+          block_items_(static_cast<uint32_t>(view.log->block_items)),
           work_(database->NewWork()) {}
 
     Status Prepare() override {
@@ -38,14 +40,14 @@ public:
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
         QUERN_TRY(TakeSources());
-        winners->resize(queries_.size());
-        for (size_t q = 0; q < queries_.size(); q++) {
-            const Status status = SearchOne(queries_[q], &(*winners)[q]);
-            if (!status.ok()) {
-                return Status(status).WithContext(QueryName(q));
-            }
+        for (const sparse::TextSource& source : sources_) {
+            table_->tally.scored += source.index->records() * queries_.size();
         }
+        winners->resize(queries_.size());
+        QUERN_TRY(SearchAll(winners));
         table_->flags |= 1u;
+        table_->tally.expected_recall = 1;
+        table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
@@ -59,9 +61,14 @@ public:
         QUERN_ASSIGN(const auto prepared, PrepareOne(queries_[query]));
         std::vector<std::vector<uint64_t>> allowed(sources_.size());
         std::map<std::pair<uint32_t, uint32_t>, size_t> numbers;
+        const auto segments = static_cast<uint32_t>(view_.segments.size());
         for (size_t i = 0; i < places.size(); i++) {
             (*distances)[i] = std::numeric_limits<double>::quiet_NaN();
-            const auto [source, position] = places[i];
+            auto [source, position] = places[i];
+            if (source == segments) {
+                source += position / block_items_;
+                position %= block_items_;
+            }
             allowed[source].resize(sources_[source].index->records() / 64 + 1, 0);
             allowed[source][position / 64] |= uint64_t{1} << (position % 64);
             numbers[{source, position}] = i;
@@ -70,11 +77,11 @@ public:
             if (allowed[s].empty()) {
                 continue;
             }
-            sparse::TopHits hits(places.size());
+            sparse::TopHits hits(places.size(), LeastScore());
             QUERN_TRY(prepared->Search(s, allowed[s].data(), &hits, &work_));
             for (const sparse::SparseHit& hit : hits.Take()) {
                 const auto number = numbers.find({s, hit.position});
-                if (number != numbers.end() && IsNear(-hit.score)) {
+                if (number != numbers.end()) {
                     (*distances)[number->second] = 0 - hit.score;
                 }
             }
@@ -115,13 +122,15 @@ private:
 
     // What is known of the live records of all sources together; once.
     Status TakeSources() {
-        if (!sources_.empty()) {
+        if (taken_) {
             return {};
         }
         for (size_t s = 0; s < view_.segments.size(); s++) {
             QUERN_TRY(TakeSegment(s));
         }
-        return TakeLog();
+        QUERN_TRY(TakeLog());
+        taken_ = true;
+        return {};
     }
 
     Result<std::unique_ptr<sparse::PreparedText>> PrepareOne(const sparse::TextQuery& query) {
@@ -131,19 +140,13 @@ private:
 
     Status TakeSegment(size_t number) {
         Segment& segment = *view_.segments[number];
-        const auto records = static_cast<uint32_t>(segment.item_count());
         TextIndexCache::Index index;
         CollectionView::Dead dead;
         QUERN_TRY(snapshot_->With(
             [&](storage::Connection* connection) -> Status {
-                QUERN_ASSIGN(const TextColumn* const column, segment.Text(connection, def_));
                 QUERN_ASSIGN(dead, view_.DeadOf(connection, number));
-                ChunkCache cache;
-                const auto text = [&](uint32_t record) {
-                    return column->Value(connection, record, &cache);
-                };
-                QUERN_ASSIGN(index, segment.text_indexes().Get(def_, records, text,
-                                                               *database_->budget(), &work_));
+                QUERN_ASSIGN(index, segment.TextIndexOf(connection, def_,
+                                                        &table_->tally.memory_needed, &work_));
                 return {};
             },
             &table_->tally.bytes_read));
@@ -158,17 +161,27 @@ private:
         return {};
     }
 
+    // Block by block: what comes to a log leaves the indexes of its full blocks as they are.
     Status TakeLog() {
         const LogView& log = *view_.log;
-        const auto records = static_cast<uint32_t>(log.count);
-        const auto text = [&](uint32_t i) -> Result<BytesView> { return log.value(i, field_); };
-        QUERN_ASSIGN(TextIndexCache::Index index,
-                     log.text_indexes().Get(def_, records, text, *database_->budget(), &work_));
-        std::vector<uint64_t> live(records / 64 + 1, 0);
-        for (uint32_t i = 0; i < records; i++) {
-            live[i / 64] |= uint64_t{log.visible(i) ? 1u : 0u} << (i % 64);
+        for (size_t block = 0; block * log.block_items < log.count; block++) {
+            const size_t first = block * log.block_items;
+            const auto records = static_cast<uint32_t>(log.BlockEnd(block) - first);
+            const auto make = [&] {
+                return MakeTextIndex(
+                    def_, records,
+                    [&](uint32_t i) -> Result<BytesView> { return log.value(first + i, field_); },
+                    &work_);
+            };
+            bool kept = false;
+            QUERN_ASSIGN(TextIndexCache::Index index,
+                         log.TextIndexes(block).Get(def_.id, *database_->budget(), make, &kept));
+            std::vector<uint64_t> live(records / 64 + 1, 0);
+            for (uint32_t i = 0; i < records; i++) {
+                live[i / 64] |= uint64_t{log.visible(first + i) ? 1u : 0u} << (i % 64);
+            }
+            AddSource(std::move(index), std::move(live));
         }
-        AddSource(std::move(index), std::move(live));
         return {};
     }
 
@@ -183,30 +196,50 @@ private:
         statistics_.length += statistics.length;
     }
 
-    bool IsNear(double distance) const {
-        return request_.has_min_score      ? -distance >= request_.min_score
-               : request_.has_max_distance ? distance <= request_.max_distance
-                                           : true;
+    double LeastScore() const {
+        return request_.has_min_score      ? request_.min_score
+               : request_.has_max_distance ? -request_.max_distance
+                                           : -std::numeric_limits<double>::infinity();
+    }
+
+    Status SearchAll(std::vector<std::vector<Winner>>* winners) {
+        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
+        const auto threads = std::min(queries_.size(), static_cast<size_t>(wanted));
+        std::atomic<size_t> next{0};
+        return RunOnThreads(static_cast<int>(threads), [&](int) -> Status {
+            while (true) {
+                const size_t q = next.fetch_add(1);
+                if (q >= queries_.size()) {
+                    return {};
+                }
+                const Status status = SearchOne(queries_[q], &(*winners)[q]);
+                if (!status.ok()) {
+                    return Status(status).WithContext(QueryName(q));
+                }
+            }
+        });
     }
 
     Status SearchOne(const sparse::TextQuery& query, std::vector<Winner>* winners) {
         QUERN_ASSIGN(const auto prepared, PrepareOne(query));
         std::vector<TextCandidate> found;
+        const auto segments = static_cast<uint32_t>(view_.segments.size());
+        // The best of the sources before: less is not wanted.
+        sparse::TopHits best(request_.limit, LeastScore());
         for (uint32_t s = 0; s < sources_.size(); s++) {
-            const size_t records = sources_[s].index->records();
-            // The log is in commit order, so ties are decided by comparing keys: all of it comes.
+            // The log is in commit order, so ties are decided by comparing keys: all of them come.
             // Segments are in key order, but not beside each other: each gives its best.
-            const bool all = request_.limit == 0 || s + 1 == sources_.size();
-            sparse::TopHits hits(all ? records : request_.limit);
-            if (records > 0) {
-                QUERN_TRY(prepared->Search(s, nullptr, &hits, &work_));
-            }
+            const bool all = request_.limit == 0 || s >= segments;
+            sparse::TopHits hits(all ? sources_[s].index->records() : request_.limit,
+                                 best.Threshold());
+            QUERN_TRY(prepared->Search(s, nullptr, &hits, &work_));
             for (const sparse::SparseHit& hit : hits.Take()) {
-                if (IsNear(-hit.score)) {
-                    found.push_back({0 - hit.score, s, hit.position});
-                }
+                best.Push(hit);
+                found.push_back(s < segments
+                                    ? TextCandidate{0 - hit.score, s, hit.position}
+                                    : TextCandidate{0 - hit.score, segments,
+                                                    hit.position + (s - segments) * block_items_});
             }
-            table_->tally.scored += records;
         }
         *winners = TakeWinners(&found, request_.limit);
         return {};
@@ -219,7 +252,9 @@ private:
     size_t field_;
     const TextDef& def_;
     ResultTable* table_;
+    uint32_t block_items_;  // of the log: records of each of its sources
     Work work_;
+    bool taken_ = false;
     sparse::TextOptions options_;
     std::vector<sparse::TextQuery> queries_;
     std::vector<TextIndexCache::Index> indexes_;

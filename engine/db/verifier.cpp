@@ -267,6 +267,19 @@ private:
                 return state.status();
             }
         }
+        for (const TextDef& def : schema.text) {
+            if (TextPartBytes(info, def.id) * 3 >
+                static_cast<uint64_t>(database_->budget()->limit)) {
+                continue;
+            }
+            const Result<bool> index = segment.TextIndexIsSound(connection, def, work_);
+            if (index.ok() && !*index) {
+                Problem(name_, info.id, "text index of " + def.name, Json(),
+                        "the index is damaged; rebuild makes it anew");
+            } else if (!index.ok() && index.status().code() != Code::kCorrupt) {
+                return index.status();
+            }
+        }
         Result<const int64_t*> ids = segment.RowIds(connection);
         if (ids.status().code() == Code::kCorrupt) {
             Problem(name_, info.id, "row ids", Json(), ids.status().message());

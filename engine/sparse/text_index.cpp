@@ -7,7 +7,33 @@ Status Corrupt(const char* what) {
     return Status::Error(Code::kCorrupt, "text index: %s", what);
 }
 
+constexpr uint32_t kVersion = 1;
+
 }  // namespace
+
+Bytes TextParts::Head() const {
+    Bytes head;
+    ByteWriter writer(&head);
+    writer.U32(kVersion);
+    writer.U32(records);
+    writer.U32(terms);
+    head += has_positions ? '\1' : '\0';
+    return head;
+}
+
+Result<TextParts> TextParts::Decode(BytesView head) {
+    ByteReader reader(head);
+    TextParts parts;
+    const uint32_t version = reader.U32();
+    parts.records = reader.U32();
+    parts.terms = reader.U32();
+    const uint8_t positions = reader.U8();
+    parts.has_positions = positions == 1;
+    if (!reader.AtEnd() || version != kVersion || positions > 1) {
+        return Corrupt("its head is of another layout");
+    }
+    return parts;
+}
 
 Result<std::unique_ptr<TextIndex>> TextIndex::Load(TextParts parts, Work* work) {
     std::unique_ptr<TextIndex> index(new TextIndex);
@@ -33,6 +59,7 @@ Status TextIndex::ReadLengths(const TextParts& parts) {
             return Corrupt("a text is too long");
         }
         lengths_.push_back(static_cast<uint32_t>(length));
+        length_ += length;
     }
     return reader.AtEnd() ? Status() : Corrupt("lengths do not end where they should");
 }
@@ -101,8 +128,11 @@ Status TextIndex::ReadPositions(uint32_t first, ByteReader* reader) const {
 
 TextStatistics TextIndex::Statistics(const uint64_t* live) const {
     TextStatistics out;
+    if (live == nullptr) {
+        return {records(), length_};
+    }
     for (uint32_t i = 0; i < records(); i++) {
-        if (live == nullptr || (live[i / 64] >> (i % 64) & 1) != 0) {
+        if ((live[i / 64] >> (i % 64) & 1) != 0) {
             out.records++;
             out.length += lengths_[i];
         }

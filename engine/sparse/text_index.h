@@ -2,8 +2,10 @@
 // and, if wanted, where. Scores are no part of it: they depend on all live records of a collection
 // (text_score.h), so nothing here changes when others are added or deleted.
 //
-// In a file it is four runs of bytes, all numbers varints:
+// In a file it is a head and four runs of bytes, of which all numbers are varints:
 //
+//     head         four bytes each: 1, the version of this layout; records; terms; then a byte: 1
+//                  when positions are kept, else 0
 //     dictionary   text_dictionary.h
 //     lengths      for each record its length: how many terms it has, counted as often as they are
 //                  there (stop words are not)
@@ -28,7 +30,18 @@
 
 namespace quern::sparse {
 
+inline constexpr size_t kTextArrays = 5;  // the head is the first
+
 struct TextParts {
+    Bytes Head() const;
+    // Without the runs; kCorrupt when this is no head.
+    static Result<TextParts> Decode(BytesView head);
+    // A run, by the number of its array, 1 to 4.
+    Bytes* Array(size_t number) {
+        Bytes* const runs[] = {&dictionary, &lengths, &postings, &positions};
+        return runs[number - 1];
+    }
+
     uint32_t terms = 0;
     uint32_t records = 0;
     bool has_positions = false;
@@ -59,7 +72,7 @@ public:
         return dictionary_.memory_bytes() + lists_.memory_bytes() + lengths_.size() * 4 +
                positions_.size() + term_positions_.size() * 8;
     }
-    // live: one bit for each record, NULL: all.
+    // live: one bit for each record, NULL: all, which takes no time.
     TextStatistics Statistics(const uint64_t* live) const;
     // Where a term is in each record that has it, in the order of its list.
     std::vector<std::vector<uint32_t>> Positions(uint32_t term) const;
@@ -73,6 +86,7 @@ private:
     TermDictionary dictionary_;
     TextLists lists_;
     std::vector<uint32_t> lengths_;
+    uint64_t length_ = 0;  // the sum
     bool has_positions_ = false;
     Bytes positions_;
     std::vector<uint64_t> term_positions_;  // where those of each term begin

@@ -116,10 +116,43 @@ static void check_search(quern_db* db) {
     quern_query_text(NULL, "w", queries, 1);
 }
 
+static void check_snippet(quern_db* db) {
+    const char* text = "The quick fox saw (as foxes do) a brown hen.";
+    const size_t n = 44;
+    quern_text* t = NULL;
+    WANT(QUERN_OK, quern_snippet(db, "s", "w", "fox hen", text, n, NULL, &t, E));
+    CHECK_TEXT("The quick **fox** saw (as **foxes** do) a brown **hen**.", quern_text_data(t));
+    quern_text_free(t);
+    WANT(QUERN_OK,
+         quern_snippet(db, "s", "w", "hen", text, n, "words=2 before=< after=> more=~", &t, E));
+    CHECK_TEXT("~<hen>.", quern_text_data(t));
+    quern_text_free(t);
+    WANT(QUERN_OK, quern_snippet(db, "s", "w", "hen", text, n, "words=0 before= after=", &t, E));
+    CHECK_TEXT(text, quern_text_data(t));
+    quern_text_free(t);
+    WANT(QUERN_OK, quern_snippet(db, "s", "w", "cow", text, n, "words=2", &t, E));
+    CHECK_TEXT("The quick fox...", quern_text_data(t));
+    quern_text_free(t);
+    WANT(QUERN_OK, quern_snippet(db, "s", "w", "cow", NULL, 0, NULL, &t, E));
+    CHECK_TEXT("", quern_text_data(t));
+    quern_text_free(t);
+    WANT_NAMED(QUERN_ERR_MALFORMED, "'w'", quern_snippet(db, "s", "w", "\"", text, n, NULL, &t, E));
+    CHECK(t == NULL);
+    WANT(QUERN_ERR_MALFORMED, quern_snippet(db, "s", "w", "a", "\xff", 1, NULL, &t, E));
+    WANT(QUERN_ERR_OPTION, quern_snippet(db, "s", "w", "a", text, n, "words=few", &t, E));
+    WANT(QUERN_ERR_UNKNOWN_FIELD, quern_snippet(db, "s", "v", "a", text, n, NULL, &t, E));
+    WANT(QUERN_ERR_NOT_FOUND, quern_snippet(db, "none", "w", "a", text, n, NULL, &t, E));
+    WANT(QUERN_ERR_MISUSE, quern_snippet(NULL, "s", "w", "a", text, n, NULL, &t, E));
+    WANT(QUERN_ERR_MISUSE, quern_snippet(db, "s", "w", NULL, text, n, NULL, &t, E));
+    WANT(QUERN_ERR_MISUSE, quern_snippet(db, "s", "w", "a", NULL, n, NULL, &t, E));
+    WANT(QUERN_ERR_MISUSE, quern_snippet(db, "s", "w", "a", text, n, NULL, NULL, E));
+}
+
 void contract_text(void) {
     quern_db* db = open_memory();
     check_schema(db);
     check_batch(db);
     check_search(db);
+    check_snippet(db);
     quern_close(db);
 }

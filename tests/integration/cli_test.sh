@@ -341,6 +341,9 @@ printf '%s\n' '{"id":1,"body":"The white whale sank the ship"}' '{"id":2,"body":
 expect 0 "imported 3" "$quern" import texts.quern texts texts.jsonl --key id --text 'body:porter stop=english'
 expect 0 "text field *porter stop=english" "$quern" info texts.quern
 expect 0 '"hits":[{"key":1,' "$quern" search texts.quern texts --text '"white whale" ship*' --json
+expect 0 'the \*\*ship\*\*' "$quern" search texts.quern texts --text 'ship' --snippets
+expect 0 '"snippet":"A \*\*whale\*\* that' "$quern" search texts.quern texts --text 'whale -sank' --snippets --json
+expect 2 "goes with --text" "$quern" search texts.quern texts --key 1 --snippets
 expect 1 "query 0 for field 'body'" "$quern" search texts.quern texts --text '"x'
 expect 0 "1 segment" "$quern" optimize texts.quern
 expect 0 '"hits":[{"key":2,' "$quern" search texts.quern texts --text 'whale -sank' --json

@@ -58,6 +58,7 @@ complete -c quern -n '__fish_seen_subcommand_from search' -s q -l queries -r -d 
 complete -c quern -n '__fish_seen_subcommand_from search' -l format -x -a 'fvecs bvecs ivecs npy idx words jsonl csv tsv' -d 'The format of the queries: fvecs, bvecs, ivecs, npy, idx, words, jsonl, csv, tsv'
 complete -c quern -n '__fish_seen_subcommand_from search' -l key -r -d 'Search by the vector of this stored record (repeatable)'
 complete -c quern -n '__fish_seen_subcommand_from search' -l text -r -d 'Search a text field: \'words "a phrase" begin* +must -not\' (repeatable)'
+complete -c quern -n '__fish_seen_subcommand_from search' -l snippets -d 'With --text: show the piece of each text that the query is in, **marked**'
 complete -c quern -n '__fish_seen_subcommand_from search' -l vector -r -d 'Search by this vector: \'[0.1, 0.2, ...]\', or sparse \'{"dims":[3,9],"weights":[1,0.5]}\''
 complete -c quern -n '__fish_seen_subcommand_from search' -s k -r -d 'Records a query (default 10; 0 with --max-distance: all)'
 complete -c quern -n '__fish_seen_subcommand_from search' -l max-distance -r -d 'Only records at this distance or nearer'

@@ -20,23 +20,18 @@
 #include "engine/sparse/text_search.h"
 #include "storage/text_tokens.h"
 #include "tests/bench/bench_support.h"
-#include "tests/bench/sparse/sparse_set.h"
+#include "tests/bench/sparse/text_set.h"
 
 using namespace quern;
 using namespace quern::sparse;
+using bench::Measures;
+using bench::TextSet;
 namespace fs = std::filesystem;
 
 namespace {
 
 constexpr const char* kAnalysis = "porter stop=english";
 constexpr size_t kTop = 10;
-
-struct TextSet {
-    std::vector<std::string> ids;
-    std::vector<std::string> texts;
-    std::vector<std::pair<std::string, std::string>> queries;  // id, text: the judged ones
-    std::map<std::string, std::map<std::string, int>> gains;   // of each query, of each record
-};
 
 double CpuSeconds() {
     timespec now{};
@@ -56,70 +51,6 @@ void Must(const Status& status) {
     if (!status.ok()) {
         throw std::runtime_error(status.message());
     }
-}
-
-std::string ReadMaybePacked(const fs::path& path) {
-    if (path.extension() == ".zst") {
-        return bench::ReadZstd(path);
-    }
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-// Cranfield's judgments are codes from 1 (best) to 4 (least), and -1: gains are 4 to 1, and 0.
-int Gain(const std::string& set, int score) {
-    return set != "cranfield" ? std::max(score, 0) : score > 0 ? 5 - score : 0;
-}
-
-TextSet ReadSet(const fs::path& data, const std::string& name) {
-    TextSet set;
-    const fs::path folder = data / name;
-    std::istringstream corpus(ReadMaybePacked(folder / "corpus.jsonl.zst"));
-    for (std::string line; std::getline(corpus, line);) {
-        const auto object = nlohmann::json::parse(line);
-        set.ids.push_back(object.at("_id"));
-        // "Flat", as the published figures have it.
-        set.texts.push_back(object.value("title", "") + " " + object.value("text", ""));
-    }
-    for (const char* const file : {"qrels.test.tsv", "qrels.test.tsv.zst", "qrels.tsv"}) {
-        if (fs::exists(folder / file)) {
-            std::istringstream lines(ReadMaybePacked(folder / file));
-            std::string query;
-            std::string record;
-            int score = 0;
-            std::getline(lines, query);
-            while (lines >> query >> record >> score) {
-                set.gains[query][record] = Gain(name, score);
-            }
-            break;
-        }
-    }
-    std::istringstream queries(ReadMaybePacked(folder / "queries.jsonl.zst"));
-    for (std::string line; std::getline(queries, line);) {
-        const auto object = nlohmann::json::parse(line);
-        if (set.gains.count(object.at("_id")) != 0) {
-            set.queries.emplace_back(object.at("_id"), object.at("text"));
-        }
-    }
-    return set;
-}
-
-// trec_eval's ndcg_cut.10: the gain itself, discounted by log2 of the rank plus one.
-double Ndcg(const std::map<std::string, int>& gains, const std::vector<std::string>& found) {
-    std::vector<int> best;
-    for (const auto& [record, gain] : gains) {
-        best.push_back(gain);
-    }
-    std::sort(best.rbegin(), best.rend());
-    double ideal = 0;
-    double sum = 0;
-    for (size_t i = 0; i < kTop; i++) {
-        const double discount = std::log2(static_cast<double>(i) + 2);
-        ideal += i < best.size() ? best[i] / discount : 0;
-        const auto gain = i < found.size() ? gains.find(found[i]) : gains.end();
-        sum += gain != gains.end() ? gain->second / discount : 0;
-    }
-    return ideal > 0 ? sum / ideal : 0;
 }
 
 class Quern {
@@ -226,7 +157,7 @@ double MeanNdcg(const TextSet& set, Quern* quern, const Bm25Options& options) {
         for (const SparseHit& hit : quern->Search(text, options)) {
             found.push_back(set.ids[hit.position]);
         }
-        sum += Ndcg(set.gains.at(id), found);
+        sum += Measures::Of(set.gains.at(id), found).ndcg_10;
     }
     return sum / static_cast<double>(set.queries.size());
 }
@@ -238,7 +169,7 @@ double MeanNdcg(const TextSet& set, const std::vector<std::string>& matches, Fts
         for (const uint32_t row : fts5->Search(matches[q])) {
             found.push_back(set.ids[row]);
         }
-        sum += Ndcg(set.gains.at(set.queries[q].first), found);
+        sum += Measures::Of(set.gains.at(set.queries[q].first), found).ndcg_10;
     }
     return sum / static_cast<double>(matches.size());
 }
@@ -307,7 +238,7 @@ int main(int argc, char** argv) {
     try {
         for (std::string name; std::getline(names, name, ',');) {
             if (fs::exists(data / name / "corpus.jsonl.zst")) {
-                Measure(name, ReadSet(data, name), rounds);
+                Measure(name, bench::ReadTextSet(data, name), rounds);
             } else {
                 std::printf("%-10s is not there: skipped\n", name.c_str());
             }

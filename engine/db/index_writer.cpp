@@ -1,0 +1,105 @@
+#include "engine/db/index_writer.h"
+
+namespace quern {
+
+namespace {
+
+using storage::PartKind;
+
+constexpr uint64_t kSliceBytes = uint64_t{4} << 20;  // of one write transaction
+
+// Every index part that a field may have, of any kind.
+bool IsIndexPart(const storage::PartInfo& part) {
+    return part.kind >= PartKind::kGraphHead && part.kind <= PartKind::kTextPositions;
+}
+
+}  // namespace
+
+Status IndexWriter::Write(const Arrays& arrays) {
+    const Status status = WriteAll(arrays);
+    if (!status.ok() && building_ != 0) {
+        Abandon();
+    }
+    return overtaken_ ? Status() : status;
+}
+
+// A transaction in which the collection is still there.
+Result<Database::WriteStart> IndexWriter::BeginWrite() {
+    QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
+    if (start.catalog->Find(collection_) == nullptr) {
+        overtaken_ = true;
+        return Status::Error(Code::kNotFound, "the collection was dropped");
+    }
+    return Result<Database::WriteStart>(std::move(start));
+}
+
+Status IndexWriter::WriteAll(const Arrays& arrays) {
+    for (const auto& [kind, array] : arrays) {
+        QUERN_TRY(WriteArray(kind, array));
+    }
+    return HandOver();
+}
+
+Status IndexWriter::HandOver() {
+    QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
+    storage::Connection* connection = start.writer->connection();
+    const auto info = start.catalog->Find(collection_);
+    // An index that was damaged makes room for the new one.
+    QUERN_ASSIGN(const auto segments,
+                 storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
+    for (const storage::SegmentInfo& segment : segments) {
+        for (const storage::PartInfo& part : segment.parts) {
+            if (segment.id == segment_ && part.field == field_ && IsIndexPart(part)) {
+                QUERN_TRY(storage::RemovePart(connection, part));
+            }
+        }
+    }
+    const Status moved = storage::MoveParts(connection, building_, segment_);
+    overtaken_ = moved.code() == Code::kNotFound;
+    QUERN_TRY(moved);
+    QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
+    state.epoch++;
+    QUERN_TRY(storage::WriteState(connection, info->id, state));
+    return start.writer->Commit();
+}
+
+Status IndexWriter::WriteArray(PartKind kind, const dense::IndexArrayView& array) {
+    if (array.items == 0) {
+        return {};
+    }
+    std::optional<storage::PartWriter> writer;
+    uint64_t done = 0;
+    const uint64_t step = std::max<uint64_t>(1, kSliceBytes / array.item_bytes);
+    while (done < array.items) {
+        QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
+        storage::Connection* connection = start.writer->connection();
+        const auto info = start.catalog->Find(collection_);
+        if (building_ == 0) {
+            QUERN_ASSIGN(building_, storage::CreateSegment(connection, info->id, mark_.text()));
+        }
+        if (!writer) {
+            QUERN_ASSIGN(writer, storage::PartWriter::Create(connection, building_, field_, kind,
+                                                             array.item_bytes, array.element_bytes,
+                                                             generation_, storage::Effort::kLoad));
+        }
+        const uint64_t count = std::min(step, array.items - done);
+        QUERN_TRY(writer->Append(array.data + done * array.item_bytes, static_cast<size_t>(count)));
+        done += count;
+        if (done == array.items) {
+            QUERN_TRY(writer->Finish());
+        }
+        QUERN_TRY(start.writer->Commit());
+        QUERN_TRY(work_->Check("write index", done, array.items));
+        database_->store()->LetOthersWrite();
+    }
+    return {};
+}
+
+void IndexWriter::Abandon() {
+    Result<Database::WriteStart> start = database_->BeginWrite();
+    if (start.ok() && storage::AbandonSegment(start->writer->connection(), building_).ok()) {
+        static_cast<void>(start->writer->Commit().ok());
+    }
+}
+
+}  // namespace quern

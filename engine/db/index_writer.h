@@ -1,0 +1,49 @@
+// Puts the arrays of an index into the file as derived parts of a live segment: bit by bit to a
+// segment of its own that nobody sees, then handed over in one small transaction. What a crash
+// leaves is swept like any unfinished segment. Confined.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/db/builder_mark.h"
+#include "engine/db/database.h"
+#include "engine/dense/graph_index.h"
+
+namespace quern {
+
+class IndexWriter {
+public:
+    using Arrays = std::vector<std::pair<storage::PartKind, dense::IndexArrayView>>;
+    IndexWriter(Database* database, std::string collection, const storage::SegmentInfo& segment,
+                uint32_t field, Work* work)
+        : database_(database),
+          collection_(std::move(collection)),
+          segment_(segment.id),
+          generation_(segment.generation),
+          field_(field),
+          work_(work) {}
+    // Takes the place of whatever index the field had there. Nothing happens when the segment was
+    // merged away meanwhile, or the collection was dropped: a successor gets an index of its own.
+    Status Write(const Arrays& arrays);
+
+private:
+    Result<Database::WriteStart> BeginWrite();
+    Status WriteAll(const Arrays& arrays);
+    Status WriteArray(storage::PartKind kind, const dense::IndexArrayView& array);
+    Status HandOver();
+    void Abandon();
+
+    Database* database_;
+    std::string collection_;
+    int64_t segment_;
+    int64_t generation_;
+    uint32_t field_;
+    Work* work_;
+    BuilderMark mark_;
+    int64_t building_ = 0;
+    bool overtaken_ = false;
+};
+
+}  // namespace quern
