@@ -18,10 +18,12 @@ struct TextCandidate {
 class TextSearcher {
 public:
     TextSearcher(Database* database, Snapshot* snapshot, const CollectionView& view,
-                 const SearchRequest& request, size_t field, ResultTable* table)
+                 const RecordMatches* matches, const SearchRequest& request, size_t field,
+                 ResultTable* table)
         : database_(database),
           snapshot_(snapshot),
           view_(view),
+          matches_(matches),
           request_(request),
           field_(field),
           def_(view.info->schema.text_field(field)),
@@ -139,6 +141,23 @@ private:
         statistics_.length += statistics.length;
     }
 
+    // What the filter allows of a source; empty: all of it.
+    std::vector<uint64_t> Allowed(uint32_t source) const {
+        if (matches_ == nullptr) {
+            return {};
+        }
+        if (source == matches_->segments.size()) {
+            std::vector<uint64_t> allowed = *matches_->log;
+            allowed.push_back(0);
+            return allowed;
+        }
+        std::vector<uint64_t> allowed = *matches_->segments[source].bits;
+        for (uint64_t& word : allowed) {
+            word = ~word;
+        }
+        return allowed;
+    }
+
     bool IsNear(double distance) const {
         return request_.has_min_score      ? -distance >= request_.min_score
                : request_.has_max_distance ? distance <= request_.max_distance
@@ -157,7 +176,9 @@ private:
             const bool all = request_.limit == 0 || s + 1 == sources_.size();
             sparse::TopHits hits(all ? records : request_.limit);
             if (records > 0) {
-                QUERN_TRY(prepared->Search(s, nullptr, &hits, &work_));
+                const std::vector<uint64_t> allowed = Allowed(s);
+                QUERN_TRY(
+                    prepared->Search(s, allowed.empty() ? nullptr : allowed.data(), &hits, &work_));
             }
             for (const sparse::SparseHit& hit : hits.Take()) {
                 if (IsNear(-hit.score)) {
@@ -173,6 +194,7 @@ private:
     Database* database_;
     Snapshot* snapshot_;
     const CollectionView& view_;
+    const RecordMatches* matches_;
     const SearchRequest& request_;
     size_t field_;
     const TextDef& def_;
@@ -190,9 +212,10 @@ private:
 }  // namespace
 
 Status SearchText(Database* database, Snapshot* snapshot,
-                  const std::shared_ptr<const CollectionView>& view, const SearchRequest& request,
+                  const std::shared_ptr<const CollectionView>& view,
+                  const std::shared_ptr<const RecordMatches>& matches, const SearchRequest& request,
                   size_t field, ResultTable* table) {
-    return TextSearcher(database, snapshot, *view, request, field, table).Run();
+    return TextSearcher(database, snapshot, *view, matches.get(), request, field, table).Run();
 }
 
 }  // namespace quern
