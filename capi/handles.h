@@ -16,6 +16,7 @@
 
 #include "capi/quern.h"
 #include "engine/db/database.h"
+#include "engine/filter/filter_tokens.h"
 
 namespace quern::capi {
 
@@ -155,6 +156,7 @@ struct quern_query : quern::capi::Handle {
     std::shared_ptr<quern::Snapshot> snapshot;
     quern::SearchRequest request;
     bool has_target = false;
+    quern::filter::Tokens filter;  // of the request's
     quern::Status error;
 };
 

@@ -87,6 +87,10 @@ Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* optio
     if (!leg->request.legs.empty()) {
         return Status::Error(Code::kInvalid, "%s has legs itself", name.c_str());
     }
+    if (!leg->request.filter.text.empty()) {
+        return Status::Error(Code::kInvalid, "%s has a filter: the query's is that of all its legs",
+                             name.c_str());
+    }
     if (!leg->has_target) {
         return Status::Error(Code::kInvalid, "%s has nothing to look for: set vectors or keys",
                              name.c_str());

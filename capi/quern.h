@@ -130,7 +130,7 @@ QUERN_API const char *quern_build_info(void);
 #define QUERN_ERR_NOT_FINITE (-110)    /* NaN or infinity in a vector or a real attribute */
 #define QUERN_ERR_READ_ONLY (-111)     /* write on a read-only database */
 #define QUERN_ERR_TXN (-112)           /* the transaction is over (committed, rolled back, or failed) */
-#define QUERN_ERR_SQL (-113)           /* quern_sql: error in the statement, or a statement that may not run */
+#define QUERN_ERR_SQL (-113)           /* error in a statement or a filter, or one that may not run */
 #define QUERN_ERR_OPTION (-114)        /* unknown option key or bad value in an option string */
 #define QUERN_ERR_MALFORMED (-115)     /* text that does not parse (JSON attribute, UTF-8) */
 /* limit family, -200 .. -299 */
@@ -499,11 +499,36 @@ QUERN_API void quern_query_limit(quern_query *q, size_t k);
 ** about one in twenty is answered by a scan. */
 QUERN_API void quern_query_max_distance(quern_query *q, double d);
 QUERN_API void quern_query_min_score(quern_query *q, double s);
+/* Only records for which the filter is true, a condition as SQL has it behind WHERE, over the key and the attributes:
+**   year between ?1 and ?2 and lang in ('en', 'de') and title like 'quantum%' and tags has 'physics'
+** Values compare as in SQLite; a condition that is NULL is not true. Beyond SQL: `x in ?1` with a list bound to ?1, and for tags
+** and JSON arrays `tags has 'a'`, `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection
+** under its name. Names that begin with "_" are refused, so are filters that would write, or read anything else. NULL: no filter.
+** A search returns min(k, matches) records. Mistakes are told by quern_search with the byte of the filter where they are:
+** SQL, UNKNOWN_FIELD, TYPE (a list, or has, in a wrong place), INVALID (a parameter without a value), MALFORMED (not UTF-8), LIMIT. */
+QUERN_API void quern_query_filter(quern_query *q, const char *filter);
+/* The values of the filter's parameters, after quern_query_filter, which forgets those of before; copied. ?1 is parameter 1; a ? and
+** a :name, @name or $name that comes for the first time have the next number, which this tells for a name; 0: there is none. */
+QUERN_API size_t quern_query_parameter(const quern_query *q, const char *name);
+QUERN_API void quern_query_bind_null(quern_query *q, size_t parameter);
+QUERN_API void quern_query_bind_int(quern_query *q, size_t parameter, int64_t value);
+QUERN_API void quern_query_bind_real(quern_query *q, size_t parameter, double value);
+QUERN_API void quern_query_bind_text(quern_query *q, size_t parameter, const char *value); /* NULL: a null */
+QUERN_API void quern_query_bind_blob(quern_query *q, size_t parameter, const void *value, size_t size);
+/* Lists, for `in`, `has any` and `has all`. */
+QUERN_API void quern_query_bind_ints(quern_query *q, size_t parameter, const int64_t *values, size_t n);
+QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const char *const *values, size_t n);
+/* How many records match the query's filter (all, if it has none), whatever else it looks for. */
+QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE;
+/* Deletes the records that match the query's filter, without which it is INVALID; as quern_delete does: txn NULL is a transaction of its
+** own; with one, what it has written counts. The query's snapshot counts for nothing. *deleted (may be NULL) gets their number. */
+QUERN_API int32_t quern_query_delete(quern_query *q, quern_txn *txn, uint64_t *deleted, quern_error *err) QUERN_MUST_USE;
 /* Attributes and fields to return; as in quern_get. */
 QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 /* Search in this snapshot; it must outlive the query's use. */
 QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
-/* threads=N (default: the database's), self=include|exclude, and how an index is used:
+/* threads=N (default: the database's), self=include|exclude, filter_ms=N (how long SQLite may take for the filter; then LIMIT. Default
+** 0: no bound), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used
 **   ef=N           instead of recall: how many candidates a walk over a graph keeps; without a limit on k: how many beyond
@@ -518,8 +543,8 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* Makes the search of another query a leg of q, which then has legs instead of vectors or keys of its own: each record's
 ** scores in all legs become one (quern_query_fusion). leg is another query of the same collection, without legs; it is
-** copied, may be freed, and its buffers are borrowed until q is freed. Of its settings columns and snapshot count for
-** nothing; its limit is how many hits it gives at first (default 100, or q's limit if that is more), and a bound of its own
+** copied, may be freed, and its buffers are borrowed until q is freed. It has no filter: that of q is that of all legs. Of its
+** settings columns and snapshot count for nothing; its limit is how many hits it gives at first (default 100, or q's limit if that is more), and a bound of its own
 ** is what it matches at all. All legs have as many queries: query i of one goes with query i of the others. weight is at
 ** least 0 and finite; with 0 the leg finds nothing, but its scores are told. Up to 64 legs. Options (NULL: none):
 **   absent=X    what a record counts as that the leg does not match: because it has no value in the field, or has no term in
@@ -543,7 +568,7 @@ QUERN_API void quern_query_fusion(quern_query *q, const char *options);
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
-** expect. Without a bound always min(k, n) results of n live records: a walk that meets too few of them is
+** expect. Without a bound always min(k, n) results of n live records that match the filter: a walk that meets too few of them is
 ** followed by a scan. Cost of an exact search: reads every vector of
 ** the field once per block of queries. Cost through an index: about 20 * ef codes, or all codes in the cells
 ** that are opened, and `refine` vectors a query. */

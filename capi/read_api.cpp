@@ -448,8 +448,9 @@ void quern_query_options(quern_query* q, const char* options) {
     if (IsQuery(q)) {
         Remember(&q->error, [&]() -> Status {
             std::vector<Option> list;
-            QUERN_TRY(ParseOptions(options, {"threads", "self", "recall", "ef", "nprobe", "refine"},
-                                   &list));
+            QUERN_TRY(ParseOptions(
+                options, {"threads", "self", "recall", "ef", "nprobe", "refine", "filter_ms"},
+                &list));
             for (const Option& option : list) {
                 if (option.key == "threads") {
                     int64_t threads = 0;
@@ -460,6 +461,10 @@ void quern_query_options(quern_query* q, const char* options) {
                     QUERN_TRY(ParseInteger(option, 1, kEffortMax, &number));
                     (option.key == "ef" ? q->request.ef : q->request.nprobe) =
                         static_cast<size_t>(number);
+                } else if (option.key == "filter_ms") {
+                    int64_t ms = 0;
+                    QUERN_TRY(ParseInteger(option, 0, UINT32_MAX, &ms));
+                    q->request.filter.ms_max = static_cast<uint32_t>(ms);
                 } else if (option.key == "refine") {
                     QUERN_TRY(ParseRefine(option, &q->request));
                 } else if (option.key == "recall") {

@@ -32,8 +32,24 @@ void MakeTableFunctionsKnown(sqlite3* db) {
     }
 }
 
-// What a user's statement may do. `inner` is the view whose body asks, NULL for the statement
-// itself.
+// What an authorizer looks at.
+struct Sight {
+    const std::vector<SqlView>* views;
+    const std::string* table = nullptr;  // of a condition, which may read it
+    bool IsView(const char* name) const {
+        return std::any_of(views->begin(), views->end(),
+                           [&](const SqlView& view) { return SameName(view.name, name); });
+    }
+    bool IsTableOfView(const char* name) const {
+        return std::any_of(views->begin(), views->end(), [&](const SqlView& view) {
+            return std::any_of(view.tables.begin(), view.tables.end(),
+                               [&](const std::string& known) { return SameName(known, name); });
+        });
+    }
+};
+
+// What a user's statement may do. `inner` is the view whose body asks, or a common table expression
+// of the user's, NULL for the statement itself.
 int Authorize(void* user, int action, const char* first, const char* second, const char* database,
               const char* inner) {
     switch (action) {
@@ -45,7 +61,11 @@ int Authorize(void* user, int action, const char* first, const char* second, con
         case SQLITE_READ: break;
         default: return SQLITE_DENY;
     }
-    if (inner != nullptr) {
+    const auto& sight = *static_cast<const Sight*>(user);
+    if (first != nullptr && sight.table != nullptr && SameName(*sight.table, first)) {
+        return SQLITE_OK;
+    }
+    if (inner != nullptr && first != nullptr && sight.IsView(inner) && sight.IsTableOfView(first)) {
         return SQLITE_OK;
     }
     // A table of which no column is read is asked for with an empty column, and the schema as the
@@ -61,11 +81,7 @@ int Authorize(void* user, int action, const char* first, const char* second, con
     }
     // The tables themselves have columns and rows that are not the user's.
     if (database != nullptr && sqlite3_stricmp(database, "main") == 0) {
-        const auto* views = static_cast<const std::vector<SqlView>*>(user);
-        const bool is_table = std::any_of(views->begin(), views->end(), [&](const SqlView& view) {
-            return SameName(view.name, first);
-        });
-        return !is_table && IsTableFunction(first) ? SQLITE_OK : SQLITE_DENY;
+        return !sight.IsView(first) && IsTableFunction(first) ? SQLITE_OK : SQLITE_DENY;
     }
     return SQLITE_OK;
 }
@@ -104,6 +120,38 @@ Cell ReadCell(sqlite3_stmt* statement, int column) {
     return cell;
 }
 
+// Steps through the rows of a statement.
+Status TakeRows(Connection* connection, sqlite3_stmt* raw, Work* work,
+                const std::function<Status(const std::vector<Cell>& row)>& take) {
+    sqlite3* db = connection->handle();
+    const int count = sqlite3_column_count(raw);
+    std::vector<Cell> row(static_cast<size_t>(count));
+    for (uint64_t rows = 0;; rows++) {
+        const int code = sqlite3_step(raw);
+        if (code == SQLITE_DONE) {
+            return {};
+        }
+        if (code != SQLITE_ROW) {
+            const int base = code & 0xff;
+            if (base == SQLITE_TOOBIG) {
+                return Status::Error(Code::kLimit,
+                                     "SQL: a text or blob is larger than %d bytes, the limit of a "
+                                     "value in a statement",
+                                     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
+                    .WithDetail(sqlite3_extended_errcode(db), 0);
+            }
+            const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH ||
+                               base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
+            return users ? SqlError(db) : connection->ErrorStatus(code, "SQL");
+        }
+        for (int i = 0; i < count; i++) {
+            row[static_cast<size_t>(i)] = ReadCell(raw, i);
+        }
+        QUERN_TRY(take(row));
+        QUERN_TRY(work->Check("sql", rows, 0));
+    }
+}
+
 Status RunAuthorized(Connection* connection, const std::string& statement, Work* work,
                      const SqlSink& sink) {
     sqlite3* db = connection->handle();
@@ -139,53 +187,82 @@ Status RunAuthorized(Connection* connection, const std::string& statement, Work*
         names.emplace_back(name == nullptr ? "" : name);
     }
     QUERN_TRY(sink.columns(names));
-    std::vector<Cell> row(static_cast<size_t>(count));
-    for (uint64_t rows = 0;; rows++) {
-        const int code = sqlite3_step(raw);
-        if (code == SQLITE_DONE) {
-            return {};
-        }
-        if (code != SQLITE_ROW) {
-            const int base = code & 0xff;
-            if (base == SQLITE_TOOBIG) {
-                return Status::Error(Code::kLimit,
-                                     "SQL: a text or blob is larger than %d bytes, the limit of a "
-                                     "value in a statement",
-                                     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
-                    .WithDetail(sqlite3_extended_errcode(db), 0);
-            }
-            const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH ||
-                               base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
-            return users ? SqlError(db) : connection->ErrorStatus(code, "SQL");
-        }
-        for (int i = 0; i < count; i++) {
-            row[static_cast<size_t>(i)] = ReadCell(raw, i);
-        }
-        QUERN_TRY(sink.row(row));
-        QUERN_TRY(work->Check("sql", rows, 0));
+    return TakeRows(connection, raw, work, sink.row);
+}
+
+void Bind(sqlite3_stmt* statement, int index, const Cell& cell) {
+    const auto size = static_cast<sqlite3_uint64>(cell.text.size());
+    const char* text = cell.text.data() == nullptr ? "" : cell.text.data();
+    switch (cell.kind) {
+        case Cell::Kind::kNull: sqlite3_bind_null(statement, index); break;
+        case Cell::Kind::kInt: sqlite3_bind_int64(statement, index, cell.number); break;
+        case Cell::Kind::kReal: sqlite3_bind_double(statement, index, cell.real); break;
+        case Cell::Kind::kText:
+            sqlite3_bind_text64(statement, index, text, size, SQLITE_STATIC, SQLITE_UTF8);
+            break;
+        case Cell::Kind::kBlob:
+            sqlite3_bind_blob64(statement, index, text, size, SQLITE_STATIC);
+            break;
     }
 }
 
-}  // namespace
+Status RunAuthorizedCondition(Connection* connection, const SqlCondition& condition, Work* work,
+                              const std::function<Status(const std::vector<Cell>& row)>& take) {
+    sqlite3* db = connection->handle();
+    const std::string before = "SELECT " + condition.columns + " FROM main." +
+                               QuoteName(condition.table) + " AS " + QuoteName(condition.name) +
+                               " WHERE " +
+                               (condition.only.empty() ? "" : condition.only + " AND ") + "(\n";
+    // A comment at its end must not swallow the bracket.
+    const std::string statement = before + condition.text + "\n)";
+    sqlite3_stmt* raw = nullptr;
+    if (sqlite3_prepare_v2(db, statement.c_str(), static_cast<int>(statement.size() + 1), &raw,
+                           nullptr) != SQLITE_OK) {
+        const int offset = sqlite3_error_offset(db) - static_cast<int>(before.size());
+        const char* problem = sqlite3_errmsg(db);
+        const bool unknown = std::strncmp(problem, "no such column", 14) == 0;
+        Status status = Status::Error(unknown ? Code::kUnknownField : Code::kSql, "%s", problem)
+                            .WithDetail(sqlite3_extended_errcode(db), 0);
+        if (offset < 0) {
+            return status.WithContext("filter");
+        }
+        const size_t byte = std::min(static_cast<size_t>(offset), condition.text.size());
+        return status.WithContext("filter, byte " +
+                                  std::to_string(condition.origin ? condition.origin(byte) : byte));
+    }
+    const StatementPtr prepared(raw);
+    if (raw == nullptr || sqlite3_stmt_readonly(raw) == 0) {
+        return Status::Error(Code::kSql, "filter: only conditions that read may run");
+    }
+    const int wanted = sqlite3_bind_parameter_count(raw);
+    for (int i = 1; i <= wanted && static_cast<size_t>(i) <= condition.parameters.size(); i++) {
+        Bind(raw, i, condition.parameters[static_cast<size_t>(i - 1)]);
+    }
+    return TakeRows(connection, raw, work, take);
+}
 
-Status RunSql(Connection* connection, const std::vector<SqlView>& views,
-              const std::string& statement, Work* work, const SqlSink& sink) {
-    Status status = connection->LetTemporaryViews(true);
+// Runs body with the views made and the authorizer on, and leaves the connection as it was.
+template <typename Body>
+Status WithViews(Connection* connection, const Sight& sight, Work* work, Body body) {
+    const std::vector<SqlView>& views = *sight.views;
+    Status status = views.empty() ? Status() : connection->LetTemporaryViews(true);
     size_t made = 0;
     for (; made < views.size() && status.ok(); made++) {
         status = connection->Execute("CREATE TEMP VIEW " + QuoteName(views[made].name) + " AS " +
                                      views[made].select);
     }
-    if (status.ok()) {
+    if (status.ok() && !views.empty()) {
         status = connection->LetTemporaryViews(false);
     }
     if (status.ok()) {
         ScopedWork scope(connection, work, "sql");
         MakeTableFunctionsKnown(connection->handle());
-        sqlite3_set_authorizer(connection->handle(), Authorize,
-                               const_cast<std::vector<SqlView>*>(&views));
-        status = RunAuthorized(connection, statement, work, sink);
+        sqlite3_set_authorizer(connection->handle(), Authorize, const_cast<Sight*>(&sight));
+        status = body();
         sqlite3_set_authorizer(connection->handle(), nullptr, nullptr);
+    }
+    if (views.empty()) {
+        return status;
     }
     static_cast<void>(connection->LetTemporaryViews(true).ok());
     for (size_t i = 0; i < made; i++) {
@@ -197,6 +274,21 @@ Status RunSql(Connection* connection, const std::vector<SqlView>& views,
     }
     const Status closed = connection->LetTemporaryViews(false);
     return status.ok() ? closed : status;
+}
+
+}  // namespace
+
+Status RunSql(Connection* connection, const std::vector<SqlView>& views,
+              const std::string& statement, Work* work, const SqlSink& sink) {
+    return WithViews(connection, {&views}, work,
+                     [&] { return RunAuthorized(connection, statement, work, sink); });
+}
+
+Status RunCondition(Connection* connection, const std::vector<SqlView>& views,
+                    const SqlCondition& condition, Work* work,
+                    const std::function<Status(const std::vector<Cell>& row)>& take) {
+    return WithViews(connection, {&views, &condition.table}, work,
+                     [&] { return RunAuthorizedCondition(connection, condition, work, take); });
 }
 
 }  // namespace quern::storage

@@ -17,7 +17,8 @@ inline constexpr char kViewSchema[] = "mAiN";
 // A view that the statement can use.
 struct SqlView {
     std::string name;
-    std::string select;  // its SQL; may read any table, each with kViewSchema before its name
+    std::string select;  // its SQL; reads `tables`, each with kViewSchema before its name
+    std::vector<std::string> tables;
 };
 
 struct SqlSink {
@@ -30,5 +31,26 @@ struct SqlSink {
 // kInterrupted when work says so.
 Status RunSql(Connection* connection, const std::vector<SqlView>& views,
               const std::string& statement, Work* work, const SqlSink& sink);
+
+// A condition of a user over one table, which may ask the views in sub-queries. Its text must have
+// been proven to be nothing but a piece of an expression: brackets that match, no semicolon, no
+// comment or text without an end, and no name that begins with "_", "quern_" or "sqlite_"
+// (engine/filter/filter_tokens.h does).
+struct SqlCondition {
+    std::string table;    // as SQL has it
+    std::string name;     // what the condition may call it
+    std::string columns;  // to select
+    std::string only;     // an own condition before the user's; may be empty
+    std::string text;
+    std::vector<Cell> parameters;  // by number, from 1 on
+    // The byte of what the user wrote that a byte of `text` stands for; unset: the same.
+    std::function<size_t(size_t byte)> origin;
+};
+
+// The rows for which it is true. Errors as RunSql; the messages of those that SQLite can place
+// begin with "filter, byte N: ", N being what `origin` says.
+Status RunCondition(Connection* connection, const std::vector<SqlView>& views,
+                    const SqlCondition& condition, Work* work,
+                    const std::function<Status(const std::vector<Cell>& row)>& take);
 
 }  // namespace quern::storage

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kKeysAtOnce = 10000;
 
 struct RecordOptions {
-    std::string db, collection, columns = "*", key_file, open;
+    std::string db, collection, columns = "*", key_file, open, where;
     std::vector<std::string> keys;
     bool json = false;
 };
@@ -136,10 +136,20 @@ void RunGet(const RecordOptions& options) {
     }
 }
 
+// A query that finds what --where is true for.
+QueryPtr WhereQuery(quern_db* db, const std::string& collection, const std::string& where) {
+    QueryPtr query(NotNull(quern_query_new(db, collection.c_str())));
+    quern_query_filter(query.get(), where.empty() ? nullptr : where.c_str());
+    return query;
+}
+
 void RunCount(const RecordOptions& options) {
     Database database(options.db, "ro", options.open);
     std::vector<std::string> names{options.collection};
     if (options.collection.empty()) {
+        if (!options.where.empty()) {
+            FailUsage("--where needs a collection");
+        }
         quern_text* text = nullptr;
         Call(quern_collections, database.get(), &text);
         names = nlohmann::json::parse(TakeText(text)).get<std::vector<std::string>>();
@@ -148,8 +158,7 @@ void RunCount(const RecordOptions& options) {
     TextTable table({"collection", ">records"});
     for (const std::string& name : names) {
         uint64_t count = 0;
-        Call(quern_count, database.get(), name.c_str(), static_cast<quern_snapshot*>(nullptr),
-             &count);
+        Call(quern_query_count, WhereQuery(database.get(), name, options.where).get(), &count);
         counts[name] = count;
         table.AddRow({name, std::to_string(count)});
     }
@@ -162,8 +171,27 @@ void RunCount(const RecordOptions& options) {
     }
 }
 
+void PrintDeleted(const RecordOptions& options, uint64_t deleted) {
+    if (options.json) {
+        Print("{\"deleted\":" + std::to_string(deleted) + "}\n");
+    } else {
+        Print("deleted " + WithCommas(deleted) + (deleted == 1 ? " record\n" : " records\n"));
+    }
+}
+
 void RunDelete(const RecordOptions& options) {
     Database database(options.db, "rw", options.open);
+    if (!options.where.empty()) {
+        if (!options.keys.empty() || !options.key_file.empty()) {
+            FailUsage("give keys or --where, not both");
+        }
+        uint64_t deleted = 0;
+        Call(quern_query_delete,
+             WhereQuery(database.get(), options.collection, options.where).get(),
+             static_cast<quern_txn*>(nullptr), &deleted);
+        PrintDeleted(options, deleted);
+        return;
+    }
     const CollectionColumns columns = ReadColumns(database.Describe(options.collection).get());
     KeyStream keys(options, columns.key.type);
     quern_txn* raw = nullptr;
@@ -175,11 +203,14 @@ void RunDelete(const RecordOptions& options) {
         deleted += quern_batch_affected(batch.get());
     }
     Call(quern_commit, txn.release());
-    if (options.json) {
-        Print("{\"deleted\":" + std::to_string(deleted) + "}\n");
-    } else {
-        Print("deleted " + WithCommas(deleted) + (deleted == 1 ? " record\n" : " records\n"));
-    }
+    PrintDeleted(options, deleted);
+}
+
+void AddWhereOption(CLI::App* command, RecordOptions* options) {
+    command
+        ->add_option("-w,--where", options->where,
+                     "Only records that this SQL condition is true for, over key and attributes")
+        ->type_name("CONDITION");
 }
 
 void AddKeyOptions(CLI::App* command, RecordOptions* options) {
@@ -214,24 +245,28 @@ void AddRecordCommands(CLI::App* app) {
     command = app->add_subcommand("count", "Print the number of records");
     AddDatabaseOption(command, &count->db);
     AddCollectionOption(command, &count->collection, false);
+    AddWhereOption(command, count.get());
     AddJsonOption(command, &count->json);
     AddOpenOption(command, &count->open);
     command->footer(
         "Without a collection: of each.\n"
         "\n"
         "Example:\n"
-        "  quern count books.quern books");
+        "  quern count books.quern books --where 'year >= 1990'");
     command->callback([count] { RunCount(*count); });
 
     auto remove = std::make_shared<RecordOptions>();
-    command = app->add_subcommand("delete", "Delete records by their keys");
+    command = app->add_subcommand("delete", "Delete records by their keys or by a condition");
     AddKeyOptions(command, remove.get());
+    AddWhereOption(command, remove.get());
     command->footer(
-        "One transaction, whatever the number of keys. Keys that are not there are passed over.\n"
+        "One transaction, whatever the number of records. Keys that are not there are passed "
+        "over.\n"
         "\n"
         "Examples:\n"
         "  quern delete books.quern books 0141439513 0141439514\n"
-        "  quern delete books.quern books --key-file old.txt");
+        "  quern delete books.quern books --key-file old.txt\n"
+        "  quern delete books.quern books --where 'year < 1900'");
     command->callback([remove] { RunDelete(*remove); });
 }
 

@@ -30,7 +30,7 @@ double SecondsSince(Clock::time_point start) {
 }
 
 struct SearchOptions {
-    std::string db, collection, vector, columns, truth, open, recall, refine;
+    std::string db, collection, vector, columns, truth, open, recall, refine, where;
     QueryFile queries;
     std::vector<std::string> texts, keys;
     size_t k = 10;
@@ -69,6 +69,9 @@ public:
         quern_query_limit(query_.get(), options.k);
         if (options.with_max_distance) {
             quern_query_max_distance(query_.get(), options.max_distance);
+        }
+        if (!options.where.empty()) {
+            quern_query_filter(query_.get(), options.where.c_str());
         }
         std::string shown = options.columns;
         if (options.snippets &&
@@ -530,6 +533,10 @@ void AddSearchCommand(CLI::App* app) {
         ->add_option("--max-distance", options->max_distance,
                      "Only records at this distance or nearer")
         ->each([options](const std::string&) { options->with_max_distance = true; });
+    command
+        ->add_option("-w,--where", options->where,
+                     "Only records that this SQL condition is true for, over key and attributes")
+        ->type_name("CONDITION");
     command->add_option("-c,--columns", options->columns,
                         "Attributes and fields to print: a,b,c or *");
     command
@@ -575,7 +582,7 @@ void AddSearchCommand(CLI::App* app) {
         "Examples:\n"
         "  quern search sift.quern sift --field emb --queries query.fvecs -k 10 --truth "
         "truth.ivecs\n"
-        "  quern search words.quern words --key house -k 5\n"
+        "  quern search words.quern words --key house -k 5 --where \"word like 'h%'\"\n"
         "  quern search books.quern books --vector \"$(cat vector.json)\" --columns title,year "
         "--json");
     command->callback([options] {

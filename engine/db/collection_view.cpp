@@ -6,6 +6,9 @@ namespace quern {
 
 Result<CollectionView::Dead> CollectionView::DeadOf(storage::Connection* connection,
                                                     size_t segment) const {
+    if (matches != nullptr) {
+        return matches->segments[segment];
+    }
     std::lock_guard<std::mutex> lock(mutex_);
     if (!dead_) {
         dead_ = AllDead();
@@ -18,7 +21,7 @@ Result<CollectionView::Dead> CollectionView::DeadOf(storage::Connection* connect
         QUERN_ASSIGN(const int64_t* const ids, segments[segment]->RowIds(connection));
         static_cast<void>(ids);
         Dead found;
-        found.bits = segments[segment]->DeadBits(*dead_, &found.count);
+        found.bits = segments[segment]->BitsOf(*dead_, &found.count);
         dead_bits_[segment] = std::move(found);
     }
     return *dead_bits_[segment];
@@ -59,6 +62,19 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
     }
     std::lock_guard<std::mutex> lock(mutex_);
     return legs_.emplace(std::make_pair(segment, def.id), leg).first->second;
+}
+
+std::shared_ptr<const CollectionView> MatchingView(const CollectionView& view,
+                                                   std::shared_ptr<const RecordMatches> matches) {
+    auto matching = std::make_shared<CollectionView>();
+    matching->info = view.info;
+    matching->state = view.state;
+    matching->mirror = view.mirror;
+    matching->segments = view.segments;
+    matching->sealed_dead = view.sealed_dead;
+    matching->log = view.log->Matching(matches->log);
+    matching->matches = std::move(matches);
+    return matching;
 }
 
 std::vector<int64_t> CollectionView::AllDead() const {

@@ -19,21 +19,35 @@ namespace quern {
 
 struct IndexLeg;
 
+// One bit per record of a segment.
+struct DeadRecords {
+    std::shared_ptr<const std::vector<uint64_t>> bits;  // NULL: none
+    size_t count = 0;
+};
+
+// What a filter is true for in one view.
+struct RecordMatches {
+    std::vector<DeadRecords> segments;                 // what does not match in each, or is dead
+    std::shared_ptr<const std::vector<uint64_t>> log;  // what matches there, by position
+    uint64_t count = 0;                                // records that match
+    // A segment, with a bit for each record that matches (NULL: none does).
+    void Add(size_t item_count, std::shared_ptr<const std::vector<uint64_t>> bits, size_t matching);
+};
+
 struct CollectionView {
     std::shared_ptr<const storage::CollectionInfo> info;
     storage::CollectionState state;
     std::shared_ptr<LogMirror> mirror;
     std::shared_ptr<const LogView> log;
     std::vector<std::shared_ptr<Segment>> segments;
+    // Of a view of matches (record_filter.h): which records they are. NULL: of any other.
+    std::shared_ptr<const RecordMatches> matches;
     // Row ids of dead sealed records as of the last seal, sorted; shared by all views of one epoch.
     std::shared_ptr<const std::vector<int64_t>> sealed_dead;
 
-    struct Dead {
-        std::shared_ptr<const std::vector<uint64_t>> bits;  // NULL: none
-        size_t count = 0;
-    };
-    // Which records of a segment are dead; loads row ids only when anything is dead at all.
-    // Thread-safe.
+    using Dead = DeadRecords;
+    // Which records of a segment are dead, or do not match; loads row ids only when anything is
+    // dead at all. Thread-safe.
     Result<Dead> DeadOf(storage::Connection* connection, size_t segment) const;
     // A leg that LoadLeg has found before; needs no file. NULL: none.
     std::shared_ptr<const IndexLeg> KnownLeg(size_t segment, uint32_t field) const;
@@ -55,6 +69,10 @@ private:
     mutable std::vector<std::optional<Dead>> dead_bits_;
     mutable std::map<std::pair<size_t, uint32_t>, std::shared_ptr<const IndexLeg>> legs_;
 };
+
+// The view of the records that match.
+std::shared_ptr<const CollectionView> MatchingView(const CollectionView& view,
+                                                   std::shared_ptr<const RecordMatches> matches);
 
 // Errors that come of the content of a collection name it, once.
 Status InCollection(const storage::CollectionInfo& info, Status status);

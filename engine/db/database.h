@@ -20,6 +20,7 @@
 #include "engine/db/fork_mark.h"
 #include "engine/db/index_search.h"
 #include "engine/db/record_batch.h"
+#include "engine/db/record_filter.h"
 #include "engine/db/result_table.h"
 #include "engine/query/fusion.h"
 #include "storage/base/work.h"
@@ -260,6 +261,9 @@ class Transaction {
 public:
     ~Transaction();  // rolls back
     Status Write(WriteKind kind, const RecordBatch& batch, size_t* affected);
+    // Deletes the records that a filter is true for.
+    Status DeleteMatches(const std::string& collection, const RecordFilter& filter,
+                         size_t* affected);
     Status Commit();
     void Rollback();
 
@@ -343,6 +347,7 @@ struct SearchRequest {
     bool has_min_score = false;
     double min_score = 0;
     std::string columns;
+    RecordFilter filter;
     int threads = 0;
     // How an index is used; without one a search is exact anyway.
     double recall = 0.95;  // wanted; decides when ef is 0. 1: exact

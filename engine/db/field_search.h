@@ -31,10 +31,18 @@ public:
     virtual std::optional<RecordPlace> SelfOf(size_t query) const = 0;
 };
 
+// The state that is searched, as a snapshot has it. With a filter `matching` is the view of what
+// matches, else the same.
+struct SearchedViews {
+    std::shared_ptr<const CollectionView> whole;
+    std::shared_ptr<const CollectionView> matching;
+};
+
 // Borrows everything. kUnknownField, kType: the request does not fit the schema.
-Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(
-    Database* database, Snapshot* snapshot, const std::shared_ptr<const CollectionView>& view,
-    const SearchRequest& request, ResultTable* table);
+Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapshot* snapshot,
+                                                     const SearchedViews& views,
+                                                     const SearchRequest& request,
+                                                     ResultTable* table);
 
 // The kinds of it. field: its number in the schema.
 std::unique_ptr<FieldSearch> OpenDenseSearch(Database* database, Snapshot* snapshot,
@@ -45,8 +53,11 @@ std::unique_ptr<FieldSearch> OpenSparseSearch(Database* database, Snapshot* snap
                                               const std::shared_ptr<const CollectionView>& view,
                                               const SearchRequest& request, size_t field,
                                               ResultTable* table);
+// Scores are those of the whole collection, so the view is; matches (NULL: all) is what a filter
+// leaves.
 std::unique_ptr<FieldSearch> OpenTextSearch(Database* database, Snapshot* snapshot,
                                             const std::shared_ptr<const CollectionView>& view,
+                                            const RecordMatches* matches,
                                             const SearchRequest& request, size_t field,
                                             ResultTable* table);
 

@@ -44,11 +44,11 @@ SearchRequest OneQuery(const SearchRequest& request, size_t q, Element element) 
 // One leg of the request, with what all its queries have in common.
 class LegSearch {
 public:
-    LegSearch(Database* database, Snapshot* snapshot, std::shared_ptr<const CollectionView> view,
+    LegSearch(Database* database, Snapshot* snapshot, const SearchedViews& views,
               const SearchLeg& leg, size_t depth, ResultTable* table)
         : database_(database),
           snapshot_(snapshot),
-          view_(std::move(view)),
+          views_(views),
           request_(leg.request),
           depth_(depth),
           table_(table) {
@@ -58,7 +58,7 @@ public:
 
     // Searches for all queries at once.
     Status Start() {
-        QUERN_ASSIGN(search_, OpenFieldSearch(database_, snapshot_, view_, request_, &own_));
+        QUERN_ASSIGN(search_, OpenFieldSearch(database_, snapshot_, views_, request_, &own_));
         return search_->Prepare();
     }
     size_t query_count() const { return search_->query_count(); }
@@ -78,7 +78,7 @@ public:
         deeper.limit = depth;
         ResultTable table;
         QUERN_ASSIGN(const auto search,
-                     OpenFieldSearch(database_, snapshot_, view_, deeper, &table));
+                     OpenFieldSearch(database_, snapshot_, views_, deeper, &table));
         QUERN_TRY(search->Prepare());
         std::vector<std::vector<Winner>> winners;
         QUERN_TRY(search->Find(&winners));
@@ -130,7 +130,7 @@ private:
 
     Database* database_;
     Snapshot* snapshot_;
-    std::shared_ptr<const CollectionView> view_;
+    const SearchedViews& views_;
     SearchRequest request_;
     size_t depth_;
     ResultTable* table_;
@@ -163,15 +163,13 @@ private:
 };
 
 // What a leg that does not match a record counts as.
-double AbsentScore(const CollectionView& view, const SearchLeg& leg,
-                   const query::FusionOptions& fusion) {
+double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion) {
     if (leg.absent) {
         return *leg.absent;
     }
     if (fusion.normalization != query::Normalization::kNone) {
         return query::kNoScore;
     }
-    const Schema& schema = view.info->schema;
     const int field = schema.FindField(leg.request.field);
     if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
         const Metric metric = schema.dense[static_cast<size_t>(field)].metric;
@@ -184,12 +182,11 @@ double AbsentScore(const CollectionView& view, const SearchLeg& leg,
 
 class HybridSearcher {
 public:
-    HybridSearcher(Database* database, Snapshot* snapshot,
-                   const std::shared_ptr<const CollectionView>& view, const SearchRequest& request,
-                   const ColumnChoice& choice, ResultTable* table)
+    HybridSearcher(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                   const SearchRequest& request, const ColumnChoice& choice, ResultTable* table)
         : database_(database),
           snapshot_(snapshot),
-          view_(view),
+          views_(views),
           request_(request),
           choice_(choice),
           table_(table),
@@ -222,7 +219,7 @@ public:
         table_->flags |= exact ? 1u : 0u;
         std::vector<RecordPlace> places;
         QUERN_TRY(SearchResult(
-                      database_, *view_, request_, choice_,
+                      database_, *views_.whole, request_, choice_,
                       [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
                       .TellPlaces(&places)
                       .Fill(snapshot_, &winners));
@@ -237,7 +234,7 @@ private:
             const size_t depth = leg.request.has_limit ? std::max<size_t>(leg.request.limit, 1)
                                                        : std::max(kDepth, request_.limit);
             legs_.push_back(
-                std::make_unique<LegSearch>(database_, snapshot_, view_, leg, depth, table_));
+                std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth, table_));
             const Status status = legs_.back()->Start();
             if (!status.ok()) {
                 return Status(status).WithContext("leg " + std::to_string(l));
@@ -265,11 +262,12 @@ private:
         std::vector<query::FusionLeg> fused;
         for (size_t l = 0; l < legs_.size(); l++) {
             of_query.emplace_back(legs_[l].get(), q, &without);
-            fused.push_back({&of_query.back(), request_.legs[l].weight, legs_[l]->depth(),
-                             AbsentScore(*view_, request_.legs[l], request_.fusion)});
+            fused.push_back(
+                {&of_query.back(), request_.legs[l].weight, legs_[l]->depth(),
+                 AbsentScore(views_.whole->info->schema, request_.legs[l], request_.fusion)});
         }
         return query::SearchFused(request_.fusion, fused, request_.limit,
-                                  static_cast<size_t>(view_->state.records));
+                                  static_cast<size_t>(views_.whole->state.records));
     }
 
     // places: of the table's rows.
@@ -286,7 +284,7 @@ private:
 
     Database* database_;
     Snapshot* snapshot_;
-    const std::shared_ptr<const CollectionView>& view_;
+    const SearchedViews& views_;
     const SearchRequest& request_;
     const ColumnChoice& choice_;
     ResultTable* table_;
@@ -297,10 +295,9 @@ private:
 
 }  // namespace
 
-Status SearchHybrid(Database* database, Snapshot* snapshot,
-                    const std::shared_ptr<const CollectionView>& view, const SearchRequest& request,
-                    const ColumnChoice& choice, ResultTable* table) {
-    return HybridSearcher(database, snapshot, view, request, choice, table).Run();
+Status SearchHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                    const SearchRequest& request, const ColumnChoice& choice, ResultTable* table) {
+    return HybridSearcher(database, snapshot, views, request, choice, table).Run();
 }
 
 }  // namespace quern

@@ -26,6 +26,17 @@ BytesView LogView::value(size_t i, size_t field) const {
                : BytesView();
 }
 
+std::shared_ptr<const LogView> LogView::Matching(
+    std::shared_ptr<const std::vector<uint64_t>> puts) const {
+    auto view = std::make_shared<LogView>();
+    view->blocks = blocks;
+    view->block_items = block_items;
+    view->count = count;
+    view->last = last;
+    view->wanted = std::move(puts);
+    return view;
+}
+
 size_t LogView::live_count() const {
     size_t live = 0;
     for (size_t i = 0; i < count; i++) {

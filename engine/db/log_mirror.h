@@ -59,12 +59,18 @@ struct LogView {
     size_t block_items = 0;  // capacity of each block
     size_t count = 0;        // puts with rid <= last
     int64_t last = 0;        // the snapshot's last row id
+    // Those that may be seen at all, one bit per put; NULL: all may.
+    std::shared_ptr<const std::vector<uint64_t>> wanted;
 
     const LogItem& item(size_t i) const { return blocks[i / block_items]->items[i % block_items]; }
     bool visible(size_t i) const {
         const int64_t died = item(i).died_at.load(std::memory_order_acquire);
-        return died == 0 || died > last;
+        return (died == 0 || died > last) &&
+               (wanted == nullptr || ((*wanted)[i / 64] >> (i % 64) & 1) != 0);
     }
+    // The same log with another choice of puts.
+    std::shared_ptr<const LogView> Matching(
+        std::shared_ptr<const std::vector<uint64_t>> puts) const;
     // Elements of a vector, a sparse value, or a text; no data when absent. By field number.
     BytesView value(size_t i, size_t field) const;
     size_t live_count() const;

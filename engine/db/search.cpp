@@ -4,14 +4,16 @@
 
 namespace quern {
 
-Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(
-    Database* database, Snapshot* snapshot, const std::shared_ptr<const CollectionView>& view,
-    const SearchRequest& request, ResultTable* table) {
-    const Schema& schema = view->info->schema;
+Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapshot* snapshot,
+                                                     const SearchedViews& views,
+                                                     const SearchRequest& request,
+                                                     ResultTable* table) {
+    const storage::CollectionInfo& info = *views.whole->info;
+    const Schema& schema = info.schema;
     const int found = schema.FindField(request.field);
     if (found < 0) {
         return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
-                             view->info->name.c_str(), request.field.c_str());
+                             info.name.c_str(), request.field.c_str());
     }
     const auto field = static_cast<size_t>(found);
     if (!request.by_key && request.kind() != std::string_view(schema.field_kind(field))) {
@@ -19,25 +21,26 @@ Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(
                              request.field.c_str(), schema.field_kind(field), request.kind(),
                              request.is_text ? "queries" : "vectors");
     }
-    const auto open = schema.is_dense(field)  ? OpenDenseSearch
-                      : schema.is_text(field) ? OpenTextSearch
-                                              : OpenSparseSearch;
-    return open(database, snapshot, view, request, field, table);
+    if (schema.is_text(field)) {
+        return OpenTextSearch(database, snapshot, views.whole, views.matching->matches.get(),
+                              request, field, table);
+    }
+    return (schema.is_dense(field) ? OpenDenseSearch : OpenSparseSearch)(
+        database, snapshot, views.matching, request, field, table);
 }
 
 namespace {
 
-Status SearchField(Database* database, Snapshot* snapshot,
-                   const std::shared_ptr<const CollectionView>& view, const SearchRequest& request,
-                   const ColumnChoice& choice, ResultTable* table) {
+Status SearchField(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                   const SearchRequest& request, const ColumnChoice& choice, ResultTable* table) {
     QUERN_ASSIGN(const std::unique_ptr<FieldSearch> search,
-                 OpenFieldSearch(database, snapshot, view, request, table));
+                 OpenFieldSearch(database, snapshot, views, request, table));
     QUERN_TRY(search->Prepare());
     std::vector<std::vector<Winner>> winners;
     QUERN_TRY(search->Find(&winners));
     Work work = database->NewWork();
     return SearchResult(
-               database, *view, request, choice,
+               database, *views.whole, request, choice,
                [&](double distance) { return static_cast<float>(search->ScoreOf(distance)); },
                table, &work)
         .Fill(snapshot, &winners);
@@ -47,19 +50,21 @@ Status SearchField(Database* database, Snapshot* snapshot,
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
               ResultTable* table) {
-    QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view,
-                 snapshot->View(request.collection));
-    const Schema& schema = view->info->schema;
+    SearchedViews views;
+    QUERN_ASSIGN(views.whole, snapshot->View(request.collection));
+    const storage::CollectionInfo& info = *views.whole->info;
     const auto search = [&]() -> Status {
         QUERN_ASSIGN(const ColumnChoice choice,
-                     ColumnChoice::Parse(schema, view->info->name, request.columns));
-        choice.Describe(schema, table);
-        table->key_type = schema.key_type;
+                     ColumnChoice::Parse(info.schema, info.name, request.columns));
+        QUERN_ASSIGN(views.matching, ViewOfMatches(database, snapshot, views.whole, request.filter,
+                                                   &table->tally.bytes_read));
+        choice.Describe(info.schema, table);
+        table->key_type = info.schema.key_type;
         return request.legs.empty()
-                   ? SearchField(database, snapshot, view, request, choice, table)
-                   : SearchHybrid(database, snapshot, view, request, choice, table);
+                   ? SearchField(database, snapshot, views, request, choice, table)
+                   : SearchHybrid(database, snapshot, views, request, choice, table);
     };
-    return InCollection(*view->info, search());
+    return InCollection(info, search());
 }
 
 }  // namespace quern

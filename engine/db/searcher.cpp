@@ -250,7 +250,11 @@ private:
         if (field->vectors == nullptr) {
             return {};
         }
-        table_->tally.scored += field->count() * query_count_;
+        // With a filter: what it lets through, if every record has the field.
+        table_->tally.scored +=
+            (field->count() -
+             std::min(field->count(), view_->matches != nullptr ? dead.count : size_t{0})) *
+            query_count_;
         dense::FlatRows rows;
         rows.dead = dead.bits ? dead.bits->data() : nullptr;
         if (field->resident) {
@@ -364,6 +368,21 @@ private:
         });
     }
 
+    // Whether any of these vectors belongs to a record that may be found.
+    static bool AnyAlive(const dense::FlatRows& rows, const SegmentField& field, size_t first,
+                         size_t end) {
+        if (rows.dead == nullptr) {
+            return true;
+        }
+        for (size_t i = first; i < end; i++) {
+            const uint32_t record = field.record(i);
+            if ((rows.dead[record / 64] >> (record % 64) & 1) == 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     Status ScanStream(dense::FlatRows rows, const SegmentField& field, uint32_t source) {
         const storage::PartInfo& part = *field.vectors;
         std::vector<dense::FlatQuery> fresh = Fresh(0, query_count_);
@@ -374,6 +393,11 @@ private:
         size_t first = 0;
         for (size_t chunk = 0; chunk < part.chunks.size(); chunk += chunks_a_piece) {
             const size_t last = std::min(chunk + chunks_a_piece, part.chunks.size());
+            if (!AnyAlive(rows, field, chunk * part.chunk_items,
+                          std::min<size_t>(last * part.chunk_items, part.items))) {
+                first = last * part.chunk_items;
+                continue;
+            }
             QUERN_TRY(Read([&](storage::Connection* connection) {
                 return storage::ReadChunks(connection, part, chunk, last, Threads(kStreamBytes),
                                            buffer.data());

@@ -8,6 +8,11 @@
 
 namespace quern {
 
+namespace {
+// Row ids that are fewer than this share of a segment are looked up one by one.
+constexpr size_t kLookUpShare = 16;
+}  // namespace
+
 std::optional<size_t> SegmentField::VectorOf(uint32_t record) const {
     if (records.empty()) {
         return record < count() ? std::optional<size_t>(record) : std::nullopt;
@@ -470,22 +475,38 @@ void Segment::RememberKey(uint32_t record, int64_t key) {
     known->known[record / 64].fetch_or(uint64_t{1} << (record % 64), std::memory_order_release);
 }
 
-std::shared_ptr<const std::vector<uint64_t>> Segment::DeadBits(const std::vector<int64_t>& dead,
-                                                               size_t* dead_count) {
-    *dead_count = 0;
+std::shared_ptr<const std::vector<uint64_t>> Segment::BitsOf(const std::vector<int64_t>& rids,
+                                                             size_t* count) {
+    *count = 0;
     std::shared_ptr<std::vector<uint64_t>> bits;
-    for (const int64_t rid : dead) {
-        const std::optional<uint32_t> record = RecordOf(rid);
-        if (!record) {
-            continue;
-        }
+    const auto set = [&](uint32_t record) {
         if (!bits) {
             bits = std::make_shared<std::vector<uint64_t>>((item_count() + 63) / 64, 0);
         }
-        uint64_t& word = (*bits)[*record / 64];
-        const uint64_t bit = uint64_t{1} << (*record % 64);
-        *dead_count += (word & bit) == 0 ? 1 : 0;
+        uint64_t& word = (*bits)[record / 64];
+        const uint64_t bit = uint64_t{1} << (record % 64);
+        *count += (word & bit) == 0 ? 1 : 0;
         word |= bit;
+    };
+    if (rids.size() < item_count() / kLookUpShare) {
+        for (const int64_t rid : rids) {
+            if (const std::optional<uint32_t> record = RecordOf(rid)) {
+                set(*record);
+            }
+        }
+        return bits;
+    }
+    // Many: both lists are gone through in order.
+    const int64_t* ids = row_ids_.load(std::memory_order_acquire);
+    size_t at = 0;
+    for (size_t i = 0; i < item_count() && at < rids.size(); i++) {
+        const auto record = row_ids_ascending_ ? static_cast<uint32_t>(i) : by_row_id_[i];
+        while (at < rids.size() && rids[at] < ids[record]) {
+            at++;
+        }
+        if (at < rids.size() && rids[at] == ids[record]) {
+            set(record);
+        }
     }
     return bits;
 }

@@ -176,10 +176,10 @@ public:
     std::optional<int64_t> KnownKey(uint32_t record) const;
     void RememberKey(uint32_t record, int64_t key);
 
-    // One bit per record that is dead, for a sorted list of dead row ids; NULL when none of them is
-    // here. *dead_count gets their number. RowIds must have been loaded.
-    std::shared_ptr<const std::vector<uint64_t>> DeadBits(const std::vector<int64_t>& dead,
-                                                          size_t* dead_count);
+    // One bit per record whose row id is in a sorted list; NULL when none of them is here. *count
+    // gets their number. RowIds must have been loaded.
+    std::shared_ptr<const std::vector<uint64_t>> BitsOf(const std::vector<int64_t>& rids,
+                                                        size_t* count);
 
 private:
     Result<SegmentField*> FieldShape(storage::Connection* connection, const DenseDef& def);

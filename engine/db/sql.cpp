@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "engine/db/database.h"
-#include "storage/sql_reader.h"
+#include "engine/db/sql_views.h"
 
 namespace quern {
 
@@ -20,28 +20,36 @@ bool Mentions(const std::string& statement, const std::string& name) {
            name.find('"') != std::string::npos;  // written doubled there
 }
 
-storage::SqlView ViewOf(const storage::CollectionInfo& info) {
+storage::SqlView SqlViewOf(const storage::CollectionInfo& info) {
     std::string columns = storage::QuoteName(info.schema.key_name);
     for (const AttrDef& attr : info.schema.attrs) {
         columns += ", " + storage::QuoteName(attr.name);
     }
     const std::string schema = std::string(storage::kViewSchema) + ".";
     const std::string log = schema + storage::LogTableName(info.id);
-    return {info.name, "SELECT " + columns + " FROM " + schema + storage::QuoteName(info.name) +
-                           " UNION ALL SELECT " + columns + " FROM " + log +
-                           " WHERE \"_kind\"=1 AND \"_rid\" NOT IN (SELECT \"_dead\" FROM " + log +
-                           " WHERE \"_dead\" IS NOT NULL)"};
+    return {info.name,
+            "SELECT " + columns + " FROM " + schema + storage::QuoteName(info.name) +
+                " UNION ALL SELECT " + columns + " FROM " + log +
+                " WHERE \"_kind\"=1 AND \"_rid\" NOT IN (SELECT \"_dead\" FROM " + log +
+                " WHERE \"_dead\" IS NOT NULL)",
+            {info.name, storage::LogTableName(info.id)}};
 }
 
 }  // namespace
 
-Status Database::Sql(Snapshot* snapshot, const std::string& statement, ResultTable* table) {
+std::vector<storage::SqlView> SqlViewsFor(const storage::Catalog& catalog,
+                                          const std::string& statement) {
     std::vector<storage::SqlView> views;
-    for (const auto& info : snapshot->catalog().collections) {
+    for (const auto& info : catalog.collections) {
         if (Mentions(statement, info->name)) {
-            views.push_back(ViewOf(*info));
+            views.push_back(SqlViewOf(*info));
         }
     }
+    return views;
+}
+
+Status Database::Sql(Snapshot* snapshot, const std::string& statement, ResultTable* table) {
+    const std::vector<storage::SqlView> views = SqlViewsFor(snapshot->catalog(), statement);
     Work work = NewWork();
     table->offsets = {0, 0};
     storage::SqlSink sink;

@@ -20,10 +20,12 @@ struct TextCandidate {
 class TextSearcher : public FieldSearch {
 public:
     TextSearcher(Database* database, Snapshot* snapshot, const CollectionView& view,
-                 const SearchRequest& request, size_t field, ResultTable* table)
+                 const RecordMatches* matches, const SearchRequest& request, size_t field,
+                 ResultTable* table)
         : database_(database),
           snapshot_(snapshot),
           view_(view),
+          matches_(matches),
           request_(request),
           field_(field),
           def_(view.info->schema.text_field(field)),
@@ -129,6 +131,7 @@ private:
             QUERN_TRY(TakeSegment(s));
         }
         QUERN_TRY(TakeLog());
+        TakeMatches();
         taken_ = true;
         return {};
     }
@@ -196,6 +199,31 @@ private:
         statistics_.length += statistics.length;
     }
 
+    // What the filter allows of each source; empty: all of it.
+    void TakeMatches() {
+        allowed_.resize(sources_.size());
+        if (matches_ == nullptr) {
+            return;
+        }
+        const size_t segments = view_.segments.size();
+        for (size_t s = 0; s < sources_.size(); s++) {
+            std::vector<uint64_t>& allowed = allowed_[s];
+            const size_t records = sources_[s].index->records();
+            allowed.assign(records / 64 + 1, 0);
+            const std::vector<uint64_t>& bits =
+                s < segments ? *matches_->segments[s].bits : *matches_->log;
+            const size_t first = s < segments ? 0 : (s - segments) * block_items_;
+            for (size_t i = 0; i < records; i++) {
+                // Of segments it is known what does not match, of the log what does.
+                const bool set = (bits[(first + i) / 64] >> ((first + i) % 64) & 1) != 0;
+                allowed[i / 64] |= uint64_t{set != (s < segments) ? 1u : 0u} << (i % 64);
+            }
+        }
+    }
+    const uint64_t* Allowed(uint32_t source) const {
+        return allowed_[source].empty() ? nullptr : allowed_[source].data();
+    }
+
     double LeastScore() const {
         return request_.has_min_score      ? request_.min_score
                : request_.has_max_distance ? -request_.max_distance
@@ -232,7 +260,7 @@ private:
             const bool all = request_.limit == 0 || s >= segments;
             sparse::TopHits hits(all ? sources_[s].index->records() : request_.limit,
                                  best.Threshold());
-            QUERN_TRY(prepared->Search(s, nullptr, &hits, &work_));
+            QUERN_TRY(prepared->Search(s, Allowed(s), &hits, &work_));
             for (const sparse::SparseHit& hit : hits.Take()) {
                 best.Push(hit);
                 found.push_back(s < segments
@@ -248,6 +276,7 @@ private:
     Database* database_;
     Snapshot* snapshot_;
     const CollectionView& view_;
+    const RecordMatches* matches_;
     const SearchRequest& request_;
     size_t field_;
     const TextDef& def_;
@@ -259,6 +288,7 @@ private:
     std::vector<sparse::TextQuery> queries_;
     std::vector<TextIndexCache::Index> indexes_;
     std::vector<std::vector<uint64_t>> live_;
+    std::vector<std::vector<uint64_t>> allowed_;
     std::vector<sparse::TextSource> sources_;
     sparse::TextStatistics statistics_;
 };
@@ -267,9 +297,11 @@ private:
 
 std::unique_ptr<FieldSearch> OpenTextSearch(Database* database, Snapshot* snapshot,
                                             const std::shared_ptr<const CollectionView>& view,
+                                            const RecordMatches* matches,
                                             const SearchRequest& request, size_t field,
                                             ResultTable* table) {
-    return std::make_unique<TextSearcher>(database, snapshot, *view, request, field, table);
+    return std::make_unique<TextSearcher>(database, snapshot, *view, matches, request, field,
+                                          table);
 }
 
 }  // namespace quern

@@ -14,6 +14,11 @@ constexpr size_t kQueryBlock = 64;  // products of a block of rows: 64 x 256 x 4
 // Packing a block of rows costs about as much as two queries' products.
 constexpr size_t kProductQueriesMin = 4;
 
+// A row that is picked costs about as much as two in a run; with products shared by many queries,
+// as some more.
+constexpr size_t kPickedShare = 2;
+constexpr size_t kPickedShareOfProducts = 4;
+
 size_t BlockRows(size_t dim) {
     // Packed rows should fit half of a common second-level cache.
     return std::clamp<size_t>((size_t{512} << 10) / (dim * sizeof(float)), 48, 1008) / 48 * 48;
@@ -38,14 +43,20 @@ Status FlatScan::Run(const FlatRows& rows, Work* work) {
     size_t unchecked = 0;
     for (size_t first = 0; first < rows.count; first += step) {
         const size_t count = std::min(step, rows.count - first);
-        if (use_products_) {
-            RunBlock(rows, first, count);
-        } else {
+        if (rows.dead != nullptr && PickAlive(rows, first, count)) {
             for (size_t q = 0; q < query_count_; q++) {
+                RunPicked(rows, first, &queries_[q]);
+            }
+            unchecked += alive_.size() * field_.dim * query_count_ + count;
+        } else {
+            for (size_t q = 0; q < query_count_ && !use_products_; q++) {
                 RunSingle(rows, first, count, &queries_[q]);
             }
+            if (use_products_) {
+                RunBlock(rows, first, count);
+            }
+            unchecked += count * field_.dim * query_count_;
         }
-        unchecked += count * field_.dim * query_count_;
         if (unchecked > (size_t{4} << 20)) {
             unchecked = 0;
             QUERN_TRY(work->Check("search", first + count, rows.count));
@@ -59,6 +70,41 @@ void FlatScan::Offer(const FlatRows& rows, size_t index, float distance, FlatQue
         rows.records ? rows.records[index] : rows.first + static_cast<uint32_t>(index);
     if (rows.dead == nullptr || (rows.dead[position / 64] >> (position % 64) & 1) == 0) {
         query->Push(distance, position);
+    }
+}
+
+bool FlatScan::PickAlive(const FlatRows& rows, size_t first, size_t count) {
+    const size_t most = count / (use_products_ ? kPickedShareOfProducts : kPickedShare);
+    alive_.clear();
+    for (size_t i = 0; i < count; i++) {
+        const size_t index = first + i;
+        const size_t position = rows.records ? rows.records[index] : rows.first + index;
+        const uint64_t word = rows.dead[position / 64];
+        if (rows.records == nullptr && position % 64 == 0 && word == ~uint64_t{0}) {
+            i += 63;
+            continue;
+        }
+        if ((word >> (position % 64) & 1) == 0) {
+            if (alive_.size() == most) {
+                alive_.clear();
+                return false;
+            }
+            alive_.push_back(static_cast<uint32_t>(i));
+        }
+    }
+    return true;
+}
+
+void FlatScan::RunPicked(const FlatRows& rows, size_t first, FlatQuery* query) {
+    exact_.resize(std::max(exact_.size(), alive_.size()));
+    const float* norms = rows.inverse_norms ? rows.inverse_norms + first : nullptr;
+    kernels::DistancesPicked(field_.element, field_.metric, query->query,
+                             rows.rows + first * field_.row_bytes(), alive_.data(), alive_.size(),
+                             norms, exact_.data());
+    for (size_t i = 0; i < alive_.size(); i++) {
+        if (exact_[i] <= query->Bound()) {
+            Offer(rows, first + alive_[i], exact_[i], query);
+        }
     }
 }
 

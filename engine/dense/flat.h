@@ -68,6 +68,9 @@ public:
 private:
     void RunSingle(const FlatRows& rows, size_t first, size_t count, FlatQuery* query);
     void RunBlock(const FlatRows& rows, size_t first, size_t count);
+    // Rows of a block that are alive, if these are so few that they are measured one by one.
+    bool PickAlive(const FlatRows& rows, size_t first, size_t count);
+    void RunPicked(const FlatRows& rows, size_t first, FlatQuery* query);
     void Offer(const FlatRows& rows, size_t index, float distance, FlatQuery* query);
 
     FlatField field_;
@@ -77,6 +80,7 @@ private:
     std::vector<float> query_matrix_;  // f32, all queries
     std::vector<float> distances_;
     std::vector<uint32_t> picked_;
+    std::vector<uint32_t> alive_;  // of a block of which few are
     std::vector<float> packed_;
     std::vector<float> products_;
     std::vector<float> squared_norms_;

@@ -40,8 +40,15 @@ public:
                              : std::chrono::hours(24 * 365);
     }
 
+    // Beyond this time it stops as if it were interrupted.
+    void StopAt(std::chrono::steady_clock::time_point time) {
+        stop_at_ = time;
+        has_stop_ = true;
+    }
+    bool PastStop() const { return has_stop_ && std::chrono::steady_clock::now() >= stop_at_; }
+
     Status Check(const char* task, uint64_t done, uint64_t total) {
-        if (Stopped()) {
+        if (Stopped() || PastStop()) {
             return Interrupted(task);
         }
         if (progress_ && std::this_thread::get_id() == thread_) {
@@ -69,6 +76,8 @@ private:
     std::chrono::steady_clock::time_point last_call_ = std::chrono::steady_clock::now();
     std::chrono::steady_clock::time_point deadline_{};
     bool has_deadline_ = false;
+    std::chrono::steady_clock::time_point stop_at_{};
+    bool has_stop_ = false;
     std::atomic<bool> stop_{false};
 };
 

@@ -91,6 +91,7 @@ static const struct {
     {"maintenance", contract_maintenance},
     {"handles", contract_handles},
     {"process", contract_process},
+    {"filter", contract_filter},
 };
 
 int main(int argc, char** argv) {

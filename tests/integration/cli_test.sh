@@ -122,6 +122,10 @@ printf 'a\nc\n' >some
 expect 0 "2000" "$quern" get a.quern docs --key-file some --columns year
 expect 0 "3" "$quern" count a.quern docs
 expect 0 '"again":3' "$quern" count a.quern --json
+expect 0 "1" "$quern" count a.quern docs --where "id = 'a'"
+expect 2 "collection" "$quern" count a.quern --where "id = 'a'"
+expect 2 "not both" "$quern" delete a.quern again a --where 1
+expect 0 "deleted 0 records" "$quern" delete a.quern again --where "id = 'nobody'"
 expect 0 "deleted 1 record" "$quern" delete a.quern again a nope
 expect 0 "2" "$quern" count a.quern again
 expect 2 "yes" "$quern" drop a.quern again </dev/null
@@ -149,6 +153,9 @@ expect 0 "no records" "$quern" search a.quern docs --vector '[100,0,0,0]' -k 0 -
 expect 0 '"columns":{"year":2000}' "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 -c year --json
 expect 0 '"query":1' "$quern" search a.quern docs --queries emb.npy --batch --json
 expect 0 "queries/s" "$quern" search a.quern docs --queries emb.npy --timing --threads 1
+expect 0 "2000" "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 --columns year --where 'year = 2000'
+expect 0 "no records" "$quern" search a.quern docs --vector '[1,2,3,4]' -w 'year < 0'
+expect 1 "byte 9: no such column: nope" "$quern" search a.quern docs --vector '[1,2,3,4]' --where '1 = 1 or nope'
 expect 1 "dimension 2" "$quern" search a.quern docs --vector '[1,2]'
 expect 1 "nope" "$quern" search a.quern docs --field nope --vector '[1,2]'
 expect 1 "zz" "$quern" search a.quern docs --key zz

@@ -30,9 +30,10 @@ ROOMS = {
     "engine/kernels": Room(("engine/kernels/", "storage/base/"), ("hwy/",)),
     "engine/dense": Room(("engine/dense/", "engine/kernels/", "storage/base/"), ("faiss/", "omp.h")),
     "engine/sparse": Room(("engine/sparse/", "engine/kernels/", "storage/base/"), ()),
+    "engine/filter": Room(("engine/filter/", "storage/base/"), ()),
     "engine/query": Room(("engine/query/", "storage/base/"), ()),
     "engine/db": Room(("engine/", "storage/"), ("nlohmann/",)),
-    "capi": Room(("capi/", "engine/db/", "engine/kernels/distance.h", "storage/"), ("nlohmann/",)),
+    "capi": Room(("capi/", "engine/db/", "engine/filter/", "engine/kernels/distance.h", "storage/"), ("nlohmann/",)),
     "bindings": Room((), ("quern.h", "CLI/", "nlohmann/", "zlib.h", "zstd.h")),
 }
 FREE = ("tests", "fuzz")

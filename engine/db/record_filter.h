@@ -1,0 +1,42 @@
+// Filters: which records of a collection a condition of a user is true for.
+//
+// A filter turns a view of a collection into a view of the records that match: the others are to
+// its segments and its log what dead records are. So whatever searches a view, by whichever index
+// or by a scan, honours the filter as it honours deletions.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/db/collection_view.h"
+#include "engine/filter/filter_value.h"
+
+namespace quern {
+
+class Database;
+class Snapshot;
+
+struct RecordFilter {
+    std::string text;  // empty: none
+    std::vector<filter::Argument> arguments;
+    uint32_t ms_max = 0;  // how long SQLite may take for it; 0: as long as it takes
+};
+
+// The view of the records that match. kSql, kUnknownField, kType, kInvalid for what is wrong with
+// the filter; kLimit when it takes too long.
+Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
+    Database* database, Snapshot* snapshot, const std::shared_ptr<const CollectionView>& view,
+    const RecordFilter& filter, uint64_t* bytes_read);
+
+// How many records match, without a filter how many there are.
+Status CountMatches(Database* database, Snapshot* snapshot, const std::string& collection,
+                    const RecordFilter& filter, uint64_t* count);
+
+// Keys of the records that match, as the connection sees them, uncommitted changes of its own
+// included.
+Status KeysOfMatches(Database* database, storage::Connection* connection,
+                     const storage::Catalog& catalog, const storage::CollectionInfo& info,
+                     const RecordFilter& filter, std::vector<Key>* keys);
+
+}  // namespace quern

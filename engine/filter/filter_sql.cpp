@@ -1,0 +1,292 @@
+#include "engine/filter/filter_sql.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace quern::filter {
+
+namespace {
+
+std::string Quoted(std::string_view name) {
+    std::string quoted = "\"";
+    for (const char c : name) {
+        quoted += c;
+        if (c == '"') {
+            quoted += '"';
+        }
+    }
+    return quoted + "\"";
+}
+
+void AppendJsonText(std::string_view text, std::string* out) {
+    *out += '"';
+    for (const char c : text) {
+        if (static_cast<unsigned char>(c) < 0x20) {
+            char escape[8];
+            std::snprintf(escape, sizeof(escape), "\\u%04x", static_cast<unsigned>(c));
+            *out += escape;
+        } else {
+            if (c == '"' || c == '\\') {
+                *out += '\\';
+            }
+            *out += c;
+        }
+    }
+    *out += '"';
+}
+
+Result<std::string> ListAsJson(const std::vector<Value>& values) {
+    std::string json = "[";
+    char number[40];
+    for (const Value& value : values) {
+        json += json.size() > 1 ? "," : "";
+        switch (value.kind) {
+            case Cell::Kind::kNull: json += "null"; break;
+            case Cell::Kind::kInt: json += std::to_string(value.number); break;
+            case Cell::Kind::kText: AppendJsonText(value.text, &json); break;
+            case Cell::Kind::kReal:
+                if (std::isfinite(value.real)) {
+                    std::snprintf(number, sizeof(number), "%.17g", value.real);
+                    json += number;
+                    json += std::string_view(number).find_first_of(".e") == std::string_view::npos
+                                ? ".0"
+                                : "";
+                    break;
+                }
+                [[fallthrough]];
+            case Cell::Kind::kBlob:
+                return Status::Error(Code::kType,
+                                     "filter: a list holds texts, finite numbers and nulls");
+        }
+    }
+    return json + "]";
+}
+
+}  // namespace
+
+size_t SqlText::Origin(size_t byte) const {
+    auto after = std::upper_bound(pieces_.begin(), pieces_.end(), byte,
+                                  [](size_t b, const auto& piece) { return b < piece.first; });
+    if (after == pieces_.begin()) {
+        return 0;
+    }
+    const auto& piece = *std::prev(after);
+    const size_t origin = piece.second + (byte - piece.first);
+    // Inside of what was put in: the word that it was put in for.
+    return after != pieces_.end() ? std::min(origin, after->second) : origin;
+}
+
+// Goes through the tokens and copies what lies between them.
+class SqlWriter {
+public:
+    SqlWriter(std::string_view filter, const Tokens& tokens, const Subject& subject,
+              const std::vector<Argument>& arguments)
+        : filter_(filter), tokens_(tokens.list), subject_(subject), arguments_(arguments) {}
+
+    Result<SqlText> Write() {
+        for (size_t i = 0; i + 1 < tokens_.size();) {
+            const Token& token = tokens_[i];
+            QUERN_TRY(CheckRowId(token));
+            out_.asks_views = out_.asks_views || AsksViews(i);
+            if (IsHas(i)) {
+                QUERN_TRY(WriteHas(&i));
+            } else if (IsList(i)) {
+                if (i == 0 || !tokens_[i - 1].IsWord("in")) {
+                    return Mistake(Code::kType, token.begin,
+                                   "a list may stand behind in, has any and has all only");
+                }
+                Put(token.begin, "(SELECT value FROM json_each(" + Numbered(token) + "))");
+                i++;
+            } else if (token.kind == TokenKind::kParameter) {
+                // By its number: repeated pieces must not count on.
+                Put(token.begin, " " + Numbered(token) + " ");
+                i++;
+            } else {
+                Put(token.begin, std::string(filter_.substr(token.begin, token.end - token.begin)));
+                i++;
+            }
+        }
+        for (size_t p = 0; p < arguments_.size(); p++) {
+            const Argument& argument = arguments_[p];
+            if (argument.is_list) {
+                QUERN_ASSIGN(std::string json, ListAsJson(argument.values));
+                out_.parameters.push_back(Value::Text(std::move(json)));
+            } else {
+                out_.parameters.push_back(argument.values.empty() ? Value() : argument.values[0]);
+            }
+        }
+        return std::move(out_);
+    }
+
+private:
+    void Put(size_t origin, const std::string& text) {
+        out_.text += ' ';
+        out_.pieces_.emplace_back(out_.text.size(), origin);
+        out_.text += text;
+    }
+    static std::string Numbered(const Token& token) {
+        return "?" + std::to_string(token.parameter);
+    }
+    bool IsList(size_t i) const {
+        return tokens_[i].kind == TokenKind::kParameter &&
+               arguments_[tokens_[i].parameter - 1].is_list;
+    }
+
+    // The tables' own names of the row id.
+    Status CheckRowId(const Token& token) const {
+        if ((token.kind == TokenKind::kName || token.kind == TokenKind::kQuotedName) &&
+            (SameName(token.text, "rowid") || SameName(token.text, "oid")) &&
+            !subject_.schema->HasName(token.text)) {
+            return Mistake(Code::kUnknownField, token.begin,
+                           "there is no attribute '" + token.text + "'");
+        }
+        return {};
+    }
+
+    bool AsksViews(size_t i) const {
+        const Token& token = tokens_[i];
+        if (token.IsWord("select") || token.IsWord("with")) {
+            return true;
+        }
+        const TokenKind next = tokens_[i + 1].kind;
+        return token.IsWord("in") && (next == TokenKind::kName || next == TokenKind::kQuotedName ||
+                                      next == TokenKind::kText);
+    }
+
+    bool IsName(size_t i) const {
+        return tokens_[i].kind == TokenKind::kName || tokens_[i].kind == TokenKind::kQuotedName;
+    }
+    // name has ..., or name.name has ...
+    bool IsHas(size_t i) const {
+        const bool free = i == 0 || !tokens_[i - 1].Is(".");
+        return free && IsName(i) && (tokens_[i + 1].IsWord("has") || QualifiedHas(i));
+    }
+    bool QualifiedHas(size_t i) const {
+        return i + 3 < tokens_.size() && tokens_[i + 1].Is(".") && IsName(i + 2) &&
+               tokens_[i + 3].IsWord("has");
+    }
+
+    static bool IsOperand(const Token& token) {
+        return token.kind == TokenKind::kText || token.kind == TokenKind::kNumber ||
+               token.kind == TokenKind::kParameter;
+    }
+    std::string Operand(const Token& token) const {
+        return token.kind == TokenKind::kParameter
+                   ? Numbered(token)
+                   : std::string(filter_.substr(token.begin, token.end - token.begin));
+    }
+
+    Status WriteHas(size_t* at) {
+        const size_t begin = tokens_[*at].begin;
+        const bool qualified = QualifiedHas(*at);
+        const Token& name = tokens_[*at + (qualified ? 2 : 0)];
+        std::string set = Quoted(name.text);
+        if (qualified) {
+            set = Quoted(tokens_[*at].text) + "." + set;
+        } else {
+            const int attr = subject_.schema->FindAttr(name.text);
+            if (attr < 0) {
+                return Mistake(Code::kUnknownField, name.begin,
+                               "there is no attribute '" + name.text + "'");
+            }
+            const AttrType type = subject_.schema->attrs[static_cast<size_t>(attr)].type;
+            if (type != AttrType::kTags && type != AttrType::kJson) {
+                return Mistake(Code::kType, name.begin,
+                               "has is for tags and json, which '" + name.text + "' is not");
+            }
+            // A column of json_each might be called the same.
+            set = Quoted(subject_.collection) + "." + set;
+        }
+        *at += qualified ? 4 : 2;
+        std::string condition;
+        QUERN_TRY(WriteWanted(at, set, &condition));
+        Put(begin, "(CASE WHEN " + set + " IS NOT NULL THEN " + condition + " END)");
+        return {};
+    }
+
+    static std::string Exists(const std::string& set, const std::string& condition) {
+        return "EXISTS (SELECT 1 FROM json_each(" + set + ") WHERE value " + condition + ")";
+    }
+
+    // What follows `has`.
+    Status WriteWanted(size_t* at, const std::string& set, std::string* condition) {
+        const bool any = tokens_[*at].IsWord("any");
+        const bool all = tokens_[*at].IsWord("all");
+        if (!any && !all) {
+            const Token& wanted = tokens_[*at];
+            if (!IsOperand(wanted) || IsList(*at)) {
+                return Mistake(Code::kSql, wanted.begin,
+                               "has is followed by a text, a number or a parameter, or by any or "
+                               "all and a list");
+            }
+            *condition = Exists(set, "= " + Operand(wanted));
+            ++*at;
+            return {};
+        }
+        ++*at;
+        if (tokens_[*at].kind == TokenKind::kParameter && IsList(*at)) {
+            const std::string list = "json_each(" + Numbered(tokens_[*at]) + ")";
+            *condition = any ? Exists(set, "IN (SELECT value FROM " + list + ")")
+                             : "NOT EXISTS (SELECT 1 FROM " + list +
+                                   " AS wanted WHERE wanted.value NOT IN (SELECT value FROM "
+                                   "json_each(" +
+                                   set + ")))";
+            ++*at;
+            return {};
+        }
+        std::string list;
+        QUERN_TRY(WriteList(at, set, all, &list));
+        *condition = any ? Exists(set, "IN (" + list + ")") : "(" + list + ")";
+        return {};
+    }
+
+    // (a, b, ...): the same, or for `all` a condition for each.
+    Status WriteList(size_t* at, const std::string& set, bool all, std::string* list) {
+        if (!tokens_[*at].Is("(")) {
+            return Mistake(Code::kSql, tokens_[*at].begin, "a list in brackets is needed here");
+        }
+        while (true) {
+            ++*at;
+            const Token& wanted = tokens_[*at];
+            if (!IsOperand(wanted) || IsList(*at)) {
+                return Mistake(Code::kSql, wanted.begin, "a text, number or parameter is needed");
+            }
+            *list += list->empty() ? "" : (all ? " AND " : ", ");
+            *list += all ? Exists(set, "= " + Operand(wanted)) : Operand(wanted);
+            ++*at;
+            if (tokens_[*at].Is(")")) {
+                ++*at;
+                return {};
+            }
+            if (!tokens_[*at].Is(",")) {
+                return Mistake(Code::kSql, tokens_[*at].begin, "a comma is needed here");
+            }
+        }
+    }
+
+    std::string_view filter_;
+    const std::vector<Token>& tokens_;
+    const Subject& subject_;
+    const std::vector<Argument>& arguments_;
+    SqlText out_;
+};
+
+Status CheckArguments(const Tokens& tokens, const std::vector<Argument>& arguments) {
+    for (const Token& token : tokens.list) {
+        if (token.kind == TokenKind::kParameter &&
+            (token.parameter > arguments.size() || !arguments[token.parameter - 1].bound)) {
+            return Mistake(Code::kInvalid, token.begin,
+                           "parameter " + token.text + " has no value");
+        }
+    }
+    return {};
+}
+
+Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, const Subject& subject,
+                         const std::vector<Argument>& arguments) {
+    QUERN_TRY(CheckArguments(tokens, arguments));
+    return SqlWriter(filter, tokens, subject, arguments).Write();
+}
+
+}  // namespace quern::filter

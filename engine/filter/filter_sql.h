@@ -1,0 +1,42 @@
+// A filter as SQL: what our words add to SQL's (lists bound to a parameter; has, has any, has all)
+// is written in SQL's own, the rest stays as it is.
+//
+//   x in ?1            x in (SELECT value FROM json_each(?1)), with the list as JSON
+//   tags has 'a'       a sub-query over json_each(tags); NULL where tags is
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/filter/filter_tokens.h"
+#include "engine/filter/filter_value.h"
+
+namespace quern::filter {
+
+// What a filter is about.
+struct Subject {
+    std::string collection;
+    const Schema* schema = nullptr;
+};
+
+struct SqlText {
+    std::string text;
+    std::vector<Value> parameters;  // one for each of the filter's
+    bool asks_views = false;        // it has sub-queries of the user's
+    // Which byte of the filter a byte of the text stands for.
+    size_t Origin(size_t byte) const;
+
+private:
+    friend class SqlWriter;
+    std::vector<std::pair<size_t, size_t>> pieces_;  // (byte of text, byte of the filter)
+};
+
+// kInvalid where a parameter has no value, kType where a list stands in a wrong place or `has` does
+// not follow tags or JSON, kUnknownField for the names of row ids.
+Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, const Subject& subject,
+                         const std::vector<Argument>& arguments);
+
+// That every parameter has a value.
+Status CheckArguments(const Tokens& tokens, const std::vector<Argument>& arguments);
+
+}  // namespace quern::filter

@@ -1,0 +1,334 @@
+// Filters by the C API: what they mean, what is refused and where, counting, deleting.
+#include <algorithm>
+#include <map>
+
+#include "tests/unit/filtered_file.h"
+
+using filtered::FilteredFile;
+
+namespace {
+
+std::set<int64_t> Both(const std::set<int64_t>& a, const std::set<int64_t>& b) {
+    std::set<int64_t> both;
+    std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::inserter(both, both.end()));
+    return both;
+}
+
+}  // namespace
+
+TEST_CASE("a filter finds what SQLite finds, in segments and in the log", "[filter]") {
+    FilteredFile file("same");
+    file.Fill(800);
+    const std::set<int64_t> all = file.Found(file.Query("1"));
+    REQUIRE(all.size() > 400);
+    for (const char* filter : {"year = 2020",
+                               "year between 0 and 2020 and lang in ('en','de')",
+                               "title like 'QUANT%'",
+                               "title glob '*[ae]*' or year is null",
+                               "not (year > 10)",
+                               "price = year",
+                               "id % 7 = 3",
+                               "length(title) > 4",
+                               "title = 10",
+                               "year = '2020'",
+                               "lang = 'en' collate nocase",
+                               "raw = x'3130'",
+                               "year + 0.0 < price -- cheap",
+                               "id in (select id + 1 from docs)",
+                               "exists (select 1 from json_each(tags) where value = 'poetry')",
+                               "0",
+                               "null",
+                               "docs.year > 0 /* qualified */ and \"lang\" != [title]",
+                               "good",
+                               "not good",
+                               "case when good then year else price end > 0",
+                               "cast(title as integer) = 10"}) {
+        CAPTURE(filter);
+        const std::set<int64_t> truth = file.Truth(std::string(filter) + "\n");
+        CHECK(file.Count(filter) == truth.size());
+        CHECK(file.Found(file.Query(filter)) == Both(truth, all));
+        CHECK(file.Found(file.Query(filter), "recall=exact threads=1") == Both(truth, all));
+    }
+}
+
+TEST_CASE("parameters of filters, single values and lists", "[filter]") {
+    FilteredFile file("bind");
+    file.Fill(400);
+    const std::set<int64_t> all = file.Found(file.Query("1"));
+    quern_query* query = file.Query("year >= ?1 and lang = :lang or price = ?");
+    CHECK(quern_query_parameter(query, ":lang") == 2);
+    CHECK(quern_query_parameter(query, ":none") == 0);
+    CHECK(quern_query_parameter(query, nullptr) == 0);
+    quern_query_bind_int(query, 1, 2019);
+    quern_query_bind_text(query, 2, "en");
+    quern_query_bind_real(query, 3, 10.5);
+    CHECK(file.Found(query) == Both(all, file.Truth("year >= 2019 and lang='en' or price=10.5")));
+
+    const int64_t years[] = {2020, 10, 77};
+    query = file.Query("year in ?1");
+    quern_query_bind_ints(query, 1, years, 3);
+    CHECK(file.Found(query) == Both(all, file.Truth("year in (2020, 10)")));
+    query = file.Query("year not in ?1");
+    quern_query_bind_ints(query, 1, years, 0);
+    CHECK(file.Found(query) == all);
+    const char* const titles[] = {"quantum", "a \"quote\" \\ \x01", "leap_year"};
+    query = file.Query("title in @list and not good");
+    quern_query_bind_texts(query, 1, titles, 3);
+    CHECK(file.Found(query) ==
+          Both(all, file.Truth("title in ('quantum','leap_year') and not good")));
+    query = file.Query("raw = ? or title = ?3 or price is ?2");
+    quern_query_bind_blob(query, 1, "10", 2);
+    quern_query_bind_null(query, 2);
+    quern_query_bind_text(query, 3, nullptr);
+    CHECK(file.Found(query) == Both(all, file.Truth("raw = x'3130' or price is null")));
+}
+
+TEST_CASE("has, has any and has all look into tags", "[filter]") {
+    FilteredFile file("has");
+    file.Fill(400);
+    const std::set<int64_t> all = file.Found(file.Query("1"));
+    const std::string poetry = "tags like '%\"poetry\"%'";
+    const std::string maths = "tags like '%\"maths\"%'";
+    CHECK(file.Found(file.Query("tags has 'poetry'")) == Both(all, file.Truth(poetry)));
+    CHECK(file.Found(file.Query("not tags has 'poetry'")) ==
+          Both(all, file.Truth("not " + poetry)));
+    CHECK(file.Found(file.Query("docs.tags has any ('poetry', 'maths', 'x') and year > 0")) ==
+          Both(all, file.Truth("(" + poetry + " or " + maths + ") and year > 0")));
+    CHECK(file.Found(file.Query("tags has all ('poetry', 'maths')")) ==
+          Both(all, file.Truth(poetry + " and " + maths)));
+    const char* const list[] = {"poetry", "maths"};
+    quern_query* query = file.Query("tags has all ?1 or tags has ?2");
+    quern_query_bind_texts(query, 1, list, 2);
+    quern_query_bind_text(query, 2, "physics");
+    CHECK(file.Found(query) ==
+          Both(all, file.Truth(poetry + " and " + maths + " or tags like '%physics%'")));
+    query = file.Query("tags has any $list");
+    quern_query_bind_texts(query, 1, list, 2);
+    CHECK(file.Found(query) == Both(all, file.Truth(poetry + " or " + maths)));
+    CHECK(file.Fails("title has 'x'") == QUERN_ERR_TYPE);
+    CHECK(file.Says("byte 0: has is for tags"));
+    CHECK(file.Fails("tags has") == QUERN_ERR_SQL);
+    CHECK(file.Fails("tags has any 'x'") == QUERN_ERR_SQL);
+    CHECK(file.Fails("tags has any ('x' 'y')") == QUERN_ERR_SQL);
+    CHECK(file.Fails("nothing has 'x'") == QUERN_ERR_UNKNOWN_FIELD);
+}
+
+TEST_CASE("mistakes in filters are told with their places", "[filter]") {
+    FilteredFile file("wrong");
+    file.Fill(40);
+    const struct {
+        const char* filter;
+        int32_t status;
+        const char* says;
+    } wrong[] = {
+        {"", QUERN_ERR_SQL, "byte 0"},
+        {"  -- nothing", QUERN_ERR_SQL, "byte 0"},
+        {"year >", QUERN_ERR_SQL, "byte 6"},
+        {"year > 3)", QUERN_ERR_SQL, "byte 8: this bracket closes nothing"},
+        {"(year > 3", QUERN_ERR_SQL, "byte 0: this bracket is not closed"},
+        {"1) or (1", QUERN_ERR_SQL, "byte 1"},
+        {"1) union select _hash from docs --", QUERN_ERR_SQL, "byte 1"},
+        {"year = 'x", QUERN_ERR_SQL, "byte 7: this text does not end"},
+        {"year = 1 /* x", QUERN_ERR_SQL, "byte 9: this comment does not end"},
+        {"year = 1; delete from docs", QUERN_ERR_SQL, "byte 8"},
+        {"year = 12abc", QUERN_ERR_SQL, "byte 7"},
+        {"raw = x'123'", QUERN_ERR_SQL, "byte 6"},
+        {"raw = x'1g'", QUERN_ERR_SQL, "byte 6"},
+        {"lang and yaer = 3", QUERN_ERR_UNKNOWN_FIELD, "byte 9: no such column: yaer"},
+        {"\"no such\" = 3", QUERN_ERR_UNKNOWN_FIELD, "byte 0"},
+        {"_rid = 3", QUERN_ERR_UNKNOWN_FIELD, "byte 0"},
+        {"1 and rowid = 3", QUERN_ERR_UNKNOWN_FIELD, "byte 6"},
+        {"docs.'_rid' = 3", QUERN_ERR_UNKNOWN_FIELD, "byte 5"},
+        {"id in (select id from quern_chunk)", QUERN_ERR_UNKNOWN_FIELD, "byte 22"},
+        {"id in (select id from main.docs)", QUERN_ERR_SQL, "byte 22"},
+        {"id in (with q as (select * from 'sqlite_master') select 1 from q)", QUERN_ERR_SQL, ""},
+        {"id in (with docs as (select * from 'quern_part') select 1 from docs)", QUERN_ERR_SQL, ""},
+        {"load_extension('x')", QUERN_ERR_SQL, ""},
+        {"year = (delete from docs)", QUERN_ERR_SQL, "byte 8"},
+        {"year = ?", QUERN_ERR_INVALID, "byte 7: parameter ? has no value"},
+        {"year = ?0", QUERN_ERR_SQL, "byte 7"},
+        {"year = ?99999999999999999999", QUERN_ERR_SQL, "byte 7"},
+        {"year = $a(')') or 1", QUERN_ERR_SQL, "byte 7"},
+        {"year = :", QUERN_ERR_SQL, "byte 7"},
+        {"nosuch(year)", QUERN_ERR_SQL, "byte 0: no such function"},
+        {"year = #1", QUERN_ERR_SQL, "byte 7"},
+        {"title = '\xff'", QUERN_ERR_MALFORMED, ""},
+        {"count(*) > 1", QUERN_ERR_SQL, ""},
+    };
+    for (const auto& one : wrong) {
+        CAPTURE(one.filter);
+        CHECK(file.Fails(one.filter) == one.status);
+        INFO(file.err.message);
+        CHECK(file.Says(one.says));
+    }
+    quern_query* query = file.Query("year = ?1");
+    const int64_t list[] = {1, 2};
+    quern_query_bind_ints(query, 1, list, 2);
+    uint64_t count = 0;
+    CHECK(quern_query_count(query, &count, &file.err) == QUERN_ERR_TYPE);
+    quern_query_free(query);
+    query = file.Query("year = ?1");
+    quern_query_bind_int(query, 2, 1);
+    CHECK(quern_query_count(query, &count, &file.err) == QUERN_ERR_INVALID);
+    quern_query_free(query);
+    const double infinite = HUGE_VAL;
+    query = file.Query("price < ?1");
+    quern_query_bind_real(query, 1, infinite);
+    CHECK(quern_query_count(query, &count, &file.err) == QUERN_OK);
+    quern_query_free(query);
+    // Nothing of all this has changed anything.
+    CHECK(file.Count("1") == file.Truth("1").size());
+}
+
+TEST_CASE("deep, long and slow filters end", "[filter]") {
+    FilteredFile file("deep");
+    file.Fill(200);
+    CHECK(file.Fails(std::string(100000, '(') + "1" + std::string(100000, ')')) == QUERN_ERR_LIMIT);
+    CHECK(file.Fails(std::string(50, '(') + "1" + std::string(50, ')')) == QUERN_OK);
+    std::string nots;
+    for (int i = 0; i < 100000; i++) {
+        nots += "not ";
+    }
+    CHECK(file.Fails(nots + "1") != QUERN_OK);
+    std::string ors = "year = 0";
+    for (int i = 0; i < 100000; i++) {
+        ors += " or year = " + std::to_string(i);
+    }
+    CHECK(file.Fails(ors) != QUERN_ERR_INTERNAL);
+    std::string list = "year in (0";
+    for (int i = 1; i < 200000; i++) {
+        list += "," + std::to_string(i);
+    }
+    CHECK(file.Count(list + ")") == file.Truth("year between 0 and 199999").size());
+    std::vector<int64_t> numbers(1000000);
+    for (size_t i = 0; i < numbers.size(); i++) {
+        numbers[i] = static_cast<int64_t>(i) * 2;
+    }
+    quern_query* query = file.Query("year in ?");
+    quern_query_bind_ints(query, 1, numbers.data(), numbers.size());
+    uint64_t count = 0;
+    file.Ok(quern_query_count(query, &count, &file.err));
+    quern_query_free(query);
+    CHECK(count == file.Truth("year between 0 and 1999999 and year % 2 = 0").size());
+    query = file.Query(
+        "id in (with recursive n(i) as (select 1 union all select i + 1 from n) select i from n)");
+    quern_query_options(query, "filter_ms=50");
+    CHECK(quern_query_count(query, &count, &file.err) == QUERN_ERR_LIMIT);
+    CHECK(file.Says("filter_ms=50"));
+    quern_query_free(query);
+}
+
+TEST_CASE("deleting by a filter, with what a transaction has written", "[filter]") {
+    FilteredFile file("delete");
+    file.Fill(400);
+    const size_t before = file.Truth("1").size();
+    const size_t matching = file.Truth("year = 2020").size();
+    REQUIRE(matching > 3);
+    quern_txn* txn = nullptr;
+    file.Ok(quern_begin(file.db, &txn, &file.err));
+    const int64_t key = 999999;
+    const int64_t year = 2020;
+    quern_batch* batch = quern_batch_new(file.db, "docs", 1);
+    quern_batch_key_int(batch, &key);
+    quern_batch_int(batch, "year", &year, nullptr);
+    file.Ok(quern_insert(batch, txn, &file.err));
+    quern_batch_free(batch);
+    quern_query* query = file.Query("year = 2020");
+    uint64_t deleted = 0;
+    file.Ok(quern_query_delete(query, txn, &deleted, &file.err));
+    CHECK(deleted == matching + 1);
+    file.Ok(quern_query_delete(query, txn, &deleted, &file.err));
+    CHECK(deleted == 0);
+    quern_rollback(txn);
+    CHECK(file.Truth("1").size() == before);
+    file.Ok(quern_query_delete(query, nullptr, &deleted, &file.err));
+    CHECK(deleted == matching);
+    quern_query_free(query);
+    CHECK(file.Truth("year = 2020").empty());
+    CHECK(file.Truth("1").size() == before - matching);
+    query = quern_query_new(file.db, "docs");
+    CHECK(quern_query_delete(query, nullptr, &deleted, &file.err) == QUERN_ERR_INVALID);
+    quern_query_free(query);
+    quern_text* report = nullptr;
+    file.Ok(quern_verify(file.db, &report, &file.err));
+    quern_text_free(report);
+}
+
+TEST_CASE("a filter holds for sparse fields, stored queries and snapshots", "[filter]") {
+    FilteredFile file("legs");
+    file.Fill(400);
+    const size_t offsets[] = {0, 2};
+    const uint32_t dims[] = {1, 2};
+    const float weights[] = {1, 1};
+    std::set<int64_t> with_terms;
+    for (const char* filter : {"1", "lang = 'en'", "year = 2020 and good", "0"}) {
+        CAPTURE(filter);
+        quern_query* query = file.Query(filter);
+        quern_query_sparse(query, "terms", offsets, dims, weights, 1);
+        quern_query_limit(query, 100000);
+        const std::set<int64_t> found = file.KeysOf(query);
+        with_terms = with_terms.empty() ? found : with_terms;
+        CHECK(found == Both(with_terms, file.Truth(filter)));
+    }
+    quern_snapshot* snapshot = nullptr;
+    file.Ok(quern_snapshot_new(file.db, &snapshot, &file.err));
+    const std::set<int64_t> before = file.Found(file.Query("lang = 'en'"));
+    file.Put(5000, 50, 9);
+    quern_query* query = file.Query("lang = 'en'");
+    quern_query_snapshot(query, snapshot);
+    CHECK(file.Found(query) == before);
+    CHECK(file.Found(file.Query("lang = 'en'")).size() > before.size());
+    quern_snapshot_free(snapshot);
+    // The record that is asked for need not match.
+    const std::set<int64_t> all = file.Found(file.Query("1"));
+    const int64_t key = *all.begin();
+    query = file.Query("id != " + std::to_string(key) + " and year = 2020");
+    quern_query_key_int(query, "emb", &key, 1);
+    quern_query_limit(query, 100000);
+    std::set<int64_t> wanted = Both(all, file.Truth("year = 2020"));
+    wanted.erase(key);
+    CHECK(file.KeysOf(query) == wanted);
+}
+
+TEST_CASE("a filter leaves the scores of a text field as they are", "[filter]") {
+    FilteredFile file("text");
+    quern_schema* schema = quern_schema_new();
+    quern_schema_text(schema, "body", nullptr);
+    quern_schema_attr(schema, "n", QUERN_INT, nullptr);
+    file.Ok(quern_create(file.db, "texts", schema, &file.err));
+    quern_schema_free(schema);
+    for (int64_t key = 0; key < 60; key++) {
+        const char* const body = key % 3 == 0 ? "red green" : (key % 5 == 0 ? "red" : "blue");
+        const int64_t n = key % 4;
+        quern_batch* batch = quern_batch_new(file.db, "texts", 1);
+        quern_batch_key_int(batch, &key);
+        quern_batch_int(batch, "n", &n, nullptr);
+        quern_batch_text(batch, "body", &body, nullptr);
+        file.Ok(quern_upsert(batch, nullptr, &file.err));
+        quern_batch_free(batch);
+        if (key == 40) {
+            file.Ok(quern_optimize(file.db, "texts", 0, &file.err));
+        }
+    }
+    const auto search = [&](const char* filter) {
+        const char* const text = "red";
+        quern_query* query = quern_query_new(file.db, "texts");
+        quern_query_text(query, "body", &text, 1);
+        quern_query_filter(query, filter);
+        quern_query_limit(query, 100);
+        quern_result* result = nullptr;
+        file.Ok(quern_search(query, &result, &file.err));
+        std::map<int64_t, float> scores;
+        for (size_t row = 0; row < quern_result_rows(result); row++) {
+            scores[quern_result_key_int(result, row)] = quern_result_score(result, row);
+        }
+        quern_result_free(result);
+        quern_query_free(query);
+        return scores;
+    };
+    std::map<int64_t, float> wanted = search(nullptr);
+    CHECK(wanted.size() == 28);
+    std::erase_if(wanted, [](const auto& entry) { return entry.first % 4 != 2; });
+    CHECK(search("n = 2") == wanted);
+    CHECK(search("n > 7").empty());
+}
