@@ -115,18 +115,17 @@ void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, Make
 Status CheckTarget(const quern_query& q) {
     const std::vector<SearchLeg>& legs = q.request.legs;
     if (legs.empty()) {
-        return q.has_target ? Status()
-                            : Status::Error(
-                                  Code::kInvalid,
-                                  "the query has nothing to look for: set vectors or keys");
+        return q.has_target
+                   ? Status()
+                   : Status::Error(Code::kInvalid,
+                                   "the query has nothing to look for: set vectors or keys");
     }
     if (q.has_target) {
         return Status::Error(Code::kInvalid,
                              "the query has vectors or keys of its own beside its legs");
     }
     if (q.request.has_max_distance) {
-        return Status::Error(Code::kInvalid,
-                             "fused scores have no distance: set a smallest score");
+        return Status::Error(Code::kInvalid, "fused scores have no distance: set a smallest score");
     }
     for (const SearchLeg& leg : legs) {
         if (leg.weight > 0) {

@@ -70,6 +70,7 @@ quern_query* query_of_docs(quern_db* db);
 void contract_open(void);
 void contract_files(void);
 void contract_filter(void);
+void contract_hybrid(void);
 void contract_rights(void);
 void contract_schema(void);
 void contract_batch(void);

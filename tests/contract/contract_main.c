@@ -92,6 +92,7 @@ static const struct {
     {"handles", contract_handles},
     {"process", contract_process},
     {"filter", contract_filter},
+    {"hybrid", contract_hybrid},
 };
 
 int main(int argc, char** argv) {

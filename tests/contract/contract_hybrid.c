@@ -1,0 +1,160 @@
+/* Queries of several legs: what is refused, and what is told of each leg. */
+#include "contract_check.h"
+
+#include <math.h>
+
+static const float origin[] = {0, 0, 0};
+static const float two[] = {0, 0, 0, 1, 1, 1};
+
+static quern_query* leg_of(quern_db* db, const float* matrix, size_t n) {
+    quern_query* q = quern_query_new(db, "docs");
+    quern_query_dense(q, "v", matrix, n, 3);
+    return q;
+}
+
+static void null_query(void) {
+    quern_db* db = open_docs();
+    quern_query* leg = leg_of(db, origin, 1);
+    quern_query* wrong[2];
+    quern_result* r = NULL;
+    size_t i;
+    wrong[0] = NULL;
+    wrong[1] = (quern_query*)db;
+    for (i = 0; i < COUNT_OF(wrong); i++) {
+        quern_query* q = quern_query_new(db, "docs");
+        quern_query_leg(wrong[i], leg, 1, NULL);
+        quern_query_fusion(wrong[i], "kind=sum");
+        quern_query_leg(q, wrong[i], 1, NULL);
+        WANT_NAMED(QUERN_ERR_MISUSE, "leg ", quern_search(q, &r, E));
+        quern_query_free(q);
+    }
+    CHECK_INT(0, quern_result_legs(NULL));
+    CHECK(isnan(quern_result_leg_score(NULL, 0, 0)));
+    quern_query_free(leg);
+    quern_close(db);
+}
+
+/* The query that a leg with these options and weight makes wrong. */
+static void refused(quern_db* db, quern_query* leg, double weight, const char* options,
+                    const char* fusion, int32_t status, const char* piece) {
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    quern_query_leg(q, leg, weight, options);
+    quern_query_fusion(q, fusion);
+    WANT_NAMED(status, piece, quern_search(q, &r, E));
+    CHECK(r == NULL);
+    quern_query_free(q);
+}
+
+static void wrong_legs(void) {
+    quern_db* db = open_docs();
+    quern_db* other = open_docs();
+    quern_query* leg = leg_of(db, origin, 1);
+    quern_query* nested = quern_query_new(db, "docs");
+    quern_query* empty = quern_query_new(db, "docs");
+    quern_query* foreign = leg_of(other, origin, 1);
+    quern_query* filtered = leg_of(db, origin, 1);
+    quern_query* q = quern_query_new(db, "docs");
+    quern_query* unknown = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    int i;
+    quern_query_leg(nested, leg, 1, NULL);
+    quern_query_filter(filtered, "n = 1");
+    quern_query_dense(unknown, "none", origin, 1, 3);
+    refused(db, leg, -1, NULL, NULL, QUERN_ERR_INVALID, "weight");
+    refused(db, leg, (double)NAN, NULL, NULL, QUERN_ERR_INVALID, "weight");
+    refused(db, leg, (double)INFINITY, NULL, NULL, QUERN_ERR_INVALID, "weight");
+    refused(db, leg, 0, NULL, NULL, QUERN_ERR_INVALID, "weights");
+    refused(db, leg, 1, "missing=1", NULL, QUERN_ERR_OPTION, "missing");
+    refused(db, leg, 1, "absent=inf", NULL, QUERN_ERR_OPTION, "absent");
+    refused(db, leg, 1, "absent=nan", NULL, QUERN_ERR_OPTION, "absent");
+    refused(db, leg, 1, NULL, "kind=mean", QUERN_ERR_OPTION, "kind");
+    refused(db, leg, 1, NULL, "normalize=l2", QUERN_ERR_OPTION, "normalize");
+    refused(db, leg, 1, NULL, "rrf_k=-1", QUERN_ERR_OPTION, "rrf_k");
+    refused(db, nested, 1, NULL, NULL, QUERN_ERR_INVALID, "legs itself");
+    refused(db, empty, 1, NULL, NULL, QUERN_ERR_INVALID, "nothing to look for");
+    refused(db, foreign, 1, NULL, NULL, QUERN_ERR_MISUSE, "another");
+    refused(db, filtered, 1, NULL, NULL, QUERN_ERR_INVALID, "filter");
+    refused(db, unknown, 1, NULL, NULL, QUERN_ERR_UNKNOWN_FIELD, "none");
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_dense(q, "v", origin, 1, 3);
+    WANT_NAMED(QUERN_ERR_INVALID, "legs", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, q, 1, NULL);
+    WANT_NAMED(QUERN_ERR_MISUSE, "itself", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_max_distance(q, 1);
+    WANT_NAMED(QUERN_ERR_INVALID, "distance", quern_search(q, &r, E));
+    quern_query_free(q);
+    /* Legs must have as many queries. */
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_free(leg);
+    leg = leg_of(db, two, 2);
+    quern_query_leg(q, leg, 1, NULL);
+    WANT_NAMED(QUERN_ERR_INVALID, "leg 1 has 2", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    for (i = 0; i < 65; i++) {
+        quern_query_leg(q, leg, 1, NULL);
+    }
+    WANT_NAMED(QUERN_ERR_LIMIT, "64", quern_search(q, &r, E));
+    quern_query_free(q);
+    quern_query_free(leg);
+    quern_query_free(nested);
+    quern_query_free(empty);
+    quern_query_free(foreign);
+    quern_query_free(filtered);
+    quern_query_free(unknown);
+    quern_close(other);
+    quern_close(db);
+}
+
+static void searching(void) {
+    quern_db* db = open_docs();
+    quern_query* leg = leg_of(db, two, 2);
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    size_t row;
+    quern_query_leg(q, leg, 2, "absent=-100");
+    quern_query_leg(q, leg, 0, NULL);
+    quern_query_free(leg); /* copied */
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(2, quern_result_queries(r));
+    CHECK_INT(2, quern_result_legs(r));
+    CHECK(quern_result_rows(r) > 0);
+    for (row = 0; row < quern_result_rows(r); row++) {
+        CHECK(quern_result_score(r, row) == (float)(2 * quern_result_leg_score(r, row, 0)));
+        CHECK(quern_result_leg_score(r, row, 1) == quern_result_leg_score(r, row, 0));
+        CHECK(quern_result_distance(r, row) == -quern_result_score(r, row));
+    }
+    CHECK(isnan(quern_result_leg_score(r, row, 0)));
+    CHECK(isnan(quern_result_leg_score(r, 0, 2)));
+    quern_result_free(r);
+    /* A smallest score, and everything above it. */
+    quern_query_limit(q, 0);
+    quern_query_min_score(q, 1e9);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(0, quern_result_rows(r));
+    quern_result_free(r);
+    quern_query_min_score(q, -1e9);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK(quern_result_rows(r) > 0);
+    quern_result_free(r);
+    quern_query_limit(q, 10);
+    quern_query_fusion(q, "kind=rrf rrf_k=0 normalize=minmax");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    quern_result_free(r);
+    quern_close(db);
+    WANT(QUERN_ERR_CLOSED, quern_search(q, &r, E));
+    quern_query_free(q);
+}
+
+void contract_hybrid(void) {
+    null_query();
+    wrong_legs();
+    searching();
+}

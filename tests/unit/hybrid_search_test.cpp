@@ -1,0 +1,328 @@
+// Queries of several legs through the C API: fused results beside an enumeration of what the legs
+// say alone, over segments with and without an index, the log, deleted records, absent values.
+#include <quern.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr size_t kDim = 8;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+class Articles {
+public:
+    Articles() {
+        Ok(quern_open(":memory:", nullptr, &db, &err));
+        quern_schema* schema = quern_schema_new();
+        quern_schema_dense(schema, "emb", kDim, QUERN_COSINE, "index=none");
+        quern_schema_dense(schema, "place", 2, QUERN_L2, "index=none");
+        quern_schema_sparse(schema, "terms", "dims=40");
+        quern_schema_text(schema, "body", nullptr);
+        quern_schema_attr(schema, "year", QUERN_INT, nullptr);
+        Ok(quern_create(db, "articles", schema, &err));
+        quern_schema_free(schema);
+    }
+    ~Articles() { quern_close(db); }
+    Articles(const Articles&) = delete;
+    Articles& operator=(const Articles&) = delete;
+
+    void Ok(int32_t status) {
+        INFO(err.message);
+        REQUIRE(status == QUERN_OK);
+    }
+    size_t Pick(size_t from, size_t to) {
+        return std::uniform_int_distribution<size_t>(from, to)(random);
+    }
+
+    // A record; each of its values may be absent. Few different values, so that there are ties.
+    void Put(int64_t key) {
+        quern_batch* batch = quern_batch_new(db, "articles", 1);
+        quern_batch_key_int(batch, &key);
+        float vector[kDim];
+        for (float& x : vector) {
+            x = static_cast<float>(Pick(0, 3)) - 1.25f;
+        }
+        float place[2] = {static_cast<float>(Pick(0, 5)), static_cast<float>(Pick(0, 5))};
+        if (Pick(0, 9) > 0) {
+            quern_batch_dense(batch, "emb", vector, kDim, nullptr);
+        }
+        if (Pick(0, 9) > 2) {
+            quern_batch_dense(batch, "place", place, 2, nullptr);
+        }
+        const size_t entries = Pick(0, 6);
+        std::vector<uint32_t> dims;
+        std::vector<float> weights;
+        for (size_t i = 0; i < entries; i++) {
+            dims.push_back(static_cast<uint32_t>(i * 6 + Pick(0, 5)));
+            weights.push_back(static_cast<float>(Pick(1, 4)) - 1.5f);
+        }
+        const size_t offsets[2] = {0, entries};
+        if (Pick(0, 9) > 1) {
+            quern_batch_sparse(batch, "terms", offsets, dims.data(), weights.data(), nullptr);
+        }
+        const std::string text = Words(Pick(1, 8));
+        const char* const body = text.c_str();
+        if (Pick(0, 9) > 1) {
+            quern_batch_text(batch, "body", &body, nullptr);
+        }
+        const int64_t year = 1990 + key % 20;
+        quern_batch_int(batch, "year", &year, nullptr);
+        Ok(quern_upsert(batch, nullptr, &err));
+        quern_batch_free(batch);
+    }
+    void Delete(int64_t key) {
+        quern_batch* batch = quern_batch_new(db, "articles", 1);
+        quern_batch_key_int(batch, &key);
+        Ok(quern_delete(batch, nullptr, &err));
+        quern_batch_free(batch);
+    }
+    std::string Words(size_t count) {
+        static const char* const kWords[] = {"grain", "stone", "mill", "water", "wheel",
+                                             "flour", "bread", "oven", "baker", "miller"};
+        std::string text;
+        for (size_t i = 0; i < count; i++) {
+            text += std::string(i > 0 ? " " : "") + kWords[Pick(0, 9)];
+        }
+        return text;
+    }
+
+    quern_db* db = nullptr;
+    quern_error err = QUERN_ERROR_INIT;
+    std::mt19937 random{11};
+};
+
+// A leg with what its query borrows.
+struct LegQuery {
+    size_t field = 0;  // emb, place, terms, body
+    std::vector<float> vector;
+    std::vector<uint32_t> dims;
+    std::vector<float> weights;
+    size_t offsets[2] = {0, 0};
+    std::string text;
+    double weight = 1;
+    size_t depth = 0;  // 0: as it is
+    std::string absent;
+    double missing = 0;  // what absent means
+
+    static LegQuery Make(Articles* articles) {
+        LegQuery leg;
+        leg.field = articles->Pick(0, 3);
+        if (leg.field < 2) {
+            leg.vector.resize(leg.field == 0 ? kDim : 2);
+            for (float& x : leg.vector) {
+                x = static_cast<float>(articles->Pick(0, 5)) - (leg.field == 0 ? 2.5f : 0.0f);
+            }
+        } else if (leg.field == 2) {
+            for (uint32_t i = 0; i < 5; i++) {
+                leg.dims.push_back(i * 8 + static_cast<uint32_t>(articles->Pick(0, 7)));
+                leg.weights.push_back(static_cast<float>(articles->Pick(1, 4)) - 0.5f);
+            }
+            leg.offsets[1] = 5;
+        } else {
+            leg.text = articles->Words(3);
+        }
+        leg.weight = static_cast<double>(articles->Pick(1, 8)) / 4;
+        leg.depth = articles->Pick(0, 2) == 0 ? 0 : articles->Pick(1, 20);
+        leg.missing = leg.field == 1 ? -kInfinity : 0;
+        if (articles->Pick(0, 2) == 0) {
+            leg.absent = "absent=-2.5";
+            leg.missing = -2.5;
+        }
+        return leg;
+    }
+    quern_query* Query(quern_db* db) const {
+        quern_query* query = quern_query_new(db, "articles");
+        const char* const body = text.c_str();
+        switch (field) {
+            case 0: quern_query_dense(query, "emb", vector.data(), 1, kDim); break;
+            case 1: quern_query_dense(query, "place", vector.data(), 1, 2); break;
+            case 2:
+                quern_query_sparse(query, "terms", offsets, dims.data(), weights.data(), 1);
+                break;
+            default: quern_query_text(query, "body", &body, 1);
+        }
+        return query;
+    }
+};
+
+const char* const kFilter = "year between 1993 and 2004";
+
+// All that a leg matches, by the leg alone.
+std::map<int64_t, double> Alone(Articles* articles, const LegQuery& leg, bool filtered) {
+    quern_query* query = leg.Query(articles->db);
+    quern_query_limit(query, 100000);
+    if (filtered) {
+        quern_query_filter(query, kFilter);
+    }
+    quern_result* result = nullptr;
+    articles->Ok(quern_search(query, &result, &articles->err));
+    std::map<int64_t, double> scores;
+    for (size_t row = 0; row < quern_result_rows(result); row++) {
+        scores[quern_result_key_int(result, row)] =
+            static_cast<double>(quern_result_score(result, row));
+    }
+    quern_result_free(result);
+    quern_query_free(query);
+    return scores;
+}
+
+// Fused by sum or maximum, in the order of results. Scores are f32 here, so ties are nearly so.
+std::vector<std::pair<double, int64_t>> Enumerate(const std::vector<LegQuery>& legs,
+                                                  const std::vector<std::map<int64_t, double>>& all,
+                                                  bool max) {
+    std::map<int64_t, double> fused;
+    for (const auto& scores : all) {
+        for (const auto& [key, score] : scores) {
+            fused[key] = max ? -kInfinity : 0;
+        }
+    }
+    std::vector<std::pair<double, int64_t>> order;
+    for (auto& [key, score] : fused) {
+        for (size_t l = 0; l < legs.size(); l++) {
+            const auto found = all[l].find(key);
+            const double part =
+                legs[l].weight * (found == all[l].end() ? legs[l].missing : found->second);
+            score = max ? std::max(score, part) : score + part;
+        }
+        if (score != -kInfinity) {
+            order.emplace_back(-score, key);
+        }
+    }
+    std::sort(order.begin(), order.end());
+    return order;
+}
+
+}  // namespace
+
+TEST_CASE("fused results are those of all records") {
+    Articles articles;
+    for (int64_t key = 0; key < 700; key++) {
+        articles.Put(key);
+        if (key == 250 || key == 500) {
+            articles.Ok(quern_optimize(articles.db, nullptr, 0, &articles.err));
+        }
+    }
+    for (int64_t key = 0; key < 700; key += 13) {
+        articles.Delete(key);
+    }
+    for (int64_t key = 5; key < 400; key += 17) {
+        articles.Put(key);
+    }
+    for (int round = 0; round < 400; round++) {
+        CAPTURE(round);
+        std::vector<LegQuery> legs;
+        const size_t count = articles.Pick(1, 4);
+        for (size_t l = 0; l < count; l++) {
+            legs.push_back(LegQuery::Make(&articles));
+        }
+        const bool max = articles.Pick(0, 3) == 0;
+        const bool filtered = articles.Pick(0, 2) == 0;
+        const size_t k = articles.Pick(1, 30);
+        std::vector<std::map<int64_t, double>> all;
+        quern_query* query = quern_query_new(articles.db, "articles");
+        for (const LegQuery& leg : legs) {
+            all.push_back(Alone(&articles, leg, filtered));
+            quern_query* of_leg = leg.Query(articles.db);
+            if (leg.depth > 0) {
+                quern_query_limit(of_leg, leg.depth);
+            }
+            quern_query_leg(query, of_leg, leg.weight, leg.absent.c_str());
+            quern_query_free(of_leg);
+        }
+        quern_query_fusion(query, max ? "kind=max" : nullptr);
+        quern_query_limit(query, k);
+        if (filtered) {
+            quern_query_filter(query, kFilter);
+        }
+        quern_result* result = nullptr;
+        articles.Ok(quern_search(query, &result, &articles.err));
+        const auto want = Enumerate(legs, all, max);
+        REQUIRE(quern_result_rows(result) == std::min(k, want.size()));
+        REQUIRE((quern_result_flags(result) & QUERN_FLAG_EXACT) != 0);
+        REQUIRE(quern_result_legs(result) == legs.size());
+        for (size_t row = 0; row < quern_result_rows(result); row++) {
+            const int64_t key = quern_result_key_int(result, row);
+            const double score = static_cast<double>(quern_result_score(result, row));
+            // The order is that of the enumeration, up to rounding of single scores to f32.
+            REQUIRE(score == Approx(-want[row].first).margin(1e-5));
+            double fused = max ? -kInfinity : 0;
+            for (size_t l = 0; l < legs.size(); l++) {
+                const double part = quern_result_leg_score(result, row, l);
+                const auto alone = all[l].find(key);
+                REQUIRE(std::isnan(part) == (alone == all[l].end()));
+                if (!std::isnan(part)) {
+                    REQUIRE(static_cast<float>(part) == static_cast<float>(alone->second));
+                }
+                const double weighed = legs[l].weight * (std::isnan(part) ? legs[l].missing : part);
+                fused = max ? std::max(fused, weighed) : fused + weighed;
+            }
+            // What is told of the legs makes up the score.
+            REQUIRE(static_cast<float>(fused) == quern_result_score(result, row));
+        }
+        quern_result_free(result);
+        quern_query_free(query);
+    }
+}
+
+TEST_CASE("legs of many queries, by key, with a bound") {
+    Articles articles;
+    for (int64_t key = 0; key < 300; key++) {
+        articles.Put(key);
+    }
+    std::vector<int64_t> keys;
+    {
+        quern_result* result = nullptr;
+        quern_cursor* cursor = nullptr;
+        articles.Ok(
+            quern_scan(articles.db, "articles", nullptr, "emb place", &cursor, &articles.err));
+        articles.Ok(quern_cursor_next(cursor, 300, &result, &articles.err));
+        for (size_t row = 0; row < 300; row++) {
+            if (quern_result_type(result, row, 0) != 0 && quern_result_type(result, row, 1) != 0) {
+                keys.push_back(quern_result_key_int(result, row));
+            }
+        }
+        quern_result_free(result);
+        quern_cursor_free(cursor);
+    }
+    keys.resize(20);
+    quern_query* near = quern_query_new(articles.db, "articles");
+    quern_query_key_int(near, "emb", keys.data(), keys.size());
+    quern_query_min_score(near, 0.25);
+    quern_query* here = quern_query_new(articles.db, "articles");
+    quern_query_key_int(here, "place", keys.data(), keys.size());
+    quern_query* query = quern_query_new(articles.db, "articles");
+    quern_query_leg(query, near, 1, "absent=-1");
+    quern_query_leg(query, here, 0.5, "absent=-9");
+    quern_query_columns(query, "year");
+    quern_result* result = nullptr;
+    articles.Ok(quern_search(query, &result, &articles.err));
+    REQUIRE(quern_result_queries(result) == keys.size());
+    for (size_t q = 0; q < keys.size(); q++) {
+        REQUIRE(quern_result_offset(result, q + 1) - quern_result_offset(result, q) == 10);
+        for (size_t row = quern_result_offset(result, q); row < quern_result_offset(result, q + 1);
+             row++) {
+            // Nobody finds itself, and nothing below the bound counts.
+            CHECK(quern_result_key_int(result, row) != keys[q]);
+            const double part = quern_result_leg_score(result, row, 0);
+            CHECK((std::isnan(part) || part >= 0.25));
+            CHECK(quern_result_int(result, row, 0) ==
+                  1990 + quern_result_key_int(result, row) % 20);
+        }
+    }
+    quern_result_free(result);
+    // By ranks: the best of both lists cannot have more than both first places.
+    quern_query_fusion(query, "kind=rrf rrf_k=9");
+    articles.Ok(quern_search(query, &result, &articles.err));
+    CHECK(static_cast<double>(quern_result_score(result, 0)) <= 0.15 + 1e-6);
+    CHECK(quern_result_score(result, 0) > 0);
+    quern_result_free(result);
+    quern_query_free(query);
+    quern_query_free(near);
+    quern_query_free(here);
+}
