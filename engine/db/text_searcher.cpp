@@ -29,7 +29,6 @@ public:
           field_(field),
           def_(view.info->schema.text_field(field)),
           table_(table),
-          block_items_(static_cast<uint32_t>(view.log->block_items)),
           work_(database->NewWork()) {}
 
     Status Run() {
@@ -112,26 +111,28 @@ private:
         return {};
     }
 
-    // Block by block: what comes to a log leaves the indexes of its full blocks as they are.
+    // Piece by piece: what comes to a log leaves the indexes of its full pieces as they are.
     Status TakeLog() {
         const LogView& log = *view_.log;
-        for (size_t block = 0; block * log.block_items < log.count; block++) {
-            const size_t first = block * log.block_items;
-            const auto records = static_cast<uint32_t>(log.BlockEnd(block) - first);
+        for (const LogView::TextPiece& piece : log.TextPieces()) {
+            const auto records = static_cast<uint32_t>(piece.end - piece.first);
             const auto make = [&] {
                 return MakeTextIndex(
                     def_, records,
-                    [&](uint32_t i) -> Result<BytesView> { return log.value(first + i, field_); },
+                    [&](uint32_t i) -> Result<BytesView> {
+                        return log.value(piece.first + i, field_);
+                    },
                     &work_);
             };
             bool kept = false;
             QUERN_ASSIGN(TextIndexCache::Index index,
-                         log.TextIndexes(block).Get(def_.id, *database_->budget(), make, &kept));
+                         piece.cache->Get(def_.id, *database_->budget(), make, &kept));
             std::vector<uint64_t> live(records / 64 + 1, 0);
             for (uint32_t i = 0; i < records; i++) {
-                live[i / 64] |= uint64_t{log.visible(first + i) ? 1u : 0u} << (i % 64);
+                live[i / 64] |= uint64_t{log.visible(piece.first + i) ? 1u : 0u} << (i % 64);
             }
             AddSource(std::move(index), std::move(live));
+            log_begins_.push_back(static_cast<uint32_t>(piece.first));
         }
         return {};
     }
@@ -191,7 +192,7 @@ private:
                 found.push_back(s < segments
                                     ? TextCandidate{0 - hit.score, s, hit.position}
                                     : TextCandidate{0 - hit.score, segments,
-                                                    hit.position + (s - segments) * block_items_});
+                                                    hit.position + log_begins_[s - segments]});
             }
         }
         *winners = TakeWinners(&found, request_.limit);
@@ -205,7 +206,6 @@ private:
     size_t field_;
     const TextDef& def_;
     ResultTable* table_;
-    uint32_t block_items_;  // of the log: records of each of its sources
     Work work_;
     ColumnChoice choice_;
     sparse::TextOptions options_;
@@ -213,6 +213,7 @@ private:
     std::vector<TextIndexCache::Index> indexes_;
     std::vector<std::vector<uint64_t>> live_;
     std::vector<sparse::TextSource> sources_;
+    std::vector<uint32_t> log_begins_;  // where the sources that are of the log begin in it
     sparse::TextStatistics statistics_;
 };
 
