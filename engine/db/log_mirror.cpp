@@ -11,6 +11,9 @@ namespace {
 // most.
 constexpr size_t kBlockItemsMax = 512;
 constexpr size_t kBlockBytesMax = 1 << 20;
+// What comes to a log is indexed in pieces of so many texts. The last one, which is not full, is
+// indexed anew after each commit; each piece costs a search a look at its terms.
+constexpr size_t kTextPiece = 16;
 }  // namespace
 
 BytesView LogView::value(size_t i, size_t field) const {
@@ -35,6 +38,26 @@ std::shared_ptr<const LogView> LogView::Matching(
     view->last = last;
     view->wanted = std::move(puts);
     return view;
+}
+
+std::vector<LogView::TextPiece> LogView::TextPieces() const {
+    std::vector<TextPiece> pieces;
+    for (size_t b = 0; b < blocks.size(); b++) {
+        const LogBlock& block = *blocks[b];
+        const size_t begin = b * block_items;
+        if (begin + block_items <= count) {
+            pieces.push_back({begin, begin + block_items, &block.text_indexes});
+            continue;
+        }
+        for (size_t first = begin; first < count; first += kTextPiece) {
+            const size_t end = std::min(first + kTextPiece, count);
+            pieces.push_back({first, end,
+                              end - first == kTextPiece
+                                  ? &block.text_pieces[(first - begin) / kTextPiece]
+                                  : &last_piece_});
+        }
+    }
+    return pieces;
 }
 
 size_t LogView::live_count() const {
@@ -103,6 +126,9 @@ Status LogMirror::Add(const storage::LogEntry& entry) {
             for (LogBlock::SparseField& field : block->sparse) {
                 field.values.resize(block_items_);
                 field.present.assign(block_items_, 0);
+            }
+            if (!schema.text.empty()) {
+                block->text_pieces.reset(new TextIndexCache[block_items_ / kTextPiece + 1]);
             }
             blocks_.push_back(std::move(block));
         }

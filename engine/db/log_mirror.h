@@ -8,7 +8,6 @@
 // Thread rule: thread-safe. Blocks never move; a reader works on a LogView without locks.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -49,9 +48,12 @@ struct LogBlock {
         }
     };
     std::unique_ptr<LogItem[]> items;
-    std::vector<Field> fields;            // the dense ones, as in the schema
-    std::vector<SparseField> sparse;      // the others, likewise
-    mutable TextIndexCache text_indexes;  // of all of it, once it is full
+    std::vector<Field> fields;        // the dense ones, as in the schema
+    std::vector<SparseField> sparse;  // the others, likewise
+    // Where searches keep indexes of its texts: of all of them, once it is full; and before that of
+    // each small piece.
+    mutable TextIndexCache text_indexes;
+    std::unique_ptr<TextIndexCache[]> text_pieces;
 };
 
 struct LogView {
@@ -74,16 +76,17 @@ struct LogView {
     // Elements of a vector, a sparse value, or a text; no data when absent. By field number.
     BytesView value(size_t i, size_t field) const;
     size_t live_count() const;
-    // What the view has of a block.
-    size_t BlockEnd(size_t block) const { return std::min((block + 1) * block_items, count); }
-    // Where indexes of the texts of a block are kept: with the block, so that other views find them
-    // as well; or, when it is not full yet, with the view.
-    TextIndexCache& TextIndexes(size_t block) const {
-        return (block + 1) * block_items <= count ? blocks[block]->text_indexes : last_block_;
-    }
+    // The pieces in which texts are indexed, in order, and where the indexes are kept: with the
+    // block, so that other views find them as well; that of a piece that is not full with the view.
+    struct TextPiece {
+        size_t first = 0;
+        size_t end = 0;
+        TextIndexCache* cache = nullptr;
+    };
+    std::vector<TextPiece> TextPieces() const;
 
 private:
-    mutable TextIndexCache last_block_;
+    mutable TextIndexCache last_piece_;
 };
 
 class LogMirror {

@@ -1,5 +1,6 @@
 // Exact search of a text field: what is known of the live records of all segments and the log is
 // added up, so that scores are those of one collection; then each gives its candidates.
+#include <algorithm>
 #include <limits>
 #include <map>
 
@@ -30,7 +31,6 @@ public:
           field_(field),
           def_(view.info->schema.text_field(field)),
           table_(table),
-          block_items_(static_cast<uint32_t>(view.log->block_items)),
           work_(database->NewWork()) {}
 
     Status Prepare() override {
@@ -68,8 +68,11 @@ public:
             (*distances)[i] = std::numeric_limits<double>::quiet_NaN();
             auto [source, position] = places[i];
             if (source == segments) {
-                source += position / block_items_;
-                position %= block_items_;
+                const auto after =
+                    std::upper_bound(log_begins_.begin(), log_begins_.end(), position);
+                const auto number = static_cast<uint32_t>(after - log_begins_.begin()) - 1;
+                source += number;
+                position -= log_begins_[number];
             }
             allowed[source].resize(sources_[source].index->records() / 64 + 1, 0);
             allowed[source][position / 64] |= uint64_t{1} << (position % 64);
@@ -164,26 +167,28 @@ private:
         return {};
     }
 
-    // Block by block: what comes to a log leaves the indexes of its full blocks as they are.
+    // Piece by piece: what comes to a log leaves the indexes of its full pieces as they are.
     Status TakeLog() {
         const LogView& log = *view_.log;
-        for (size_t block = 0; block * log.block_items < log.count; block++) {
-            const size_t first = block * log.block_items;
-            const auto records = static_cast<uint32_t>(log.BlockEnd(block) - first);
+        for (const LogView::TextPiece& piece : log.TextPieces()) {
+            const auto records = static_cast<uint32_t>(piece.end - piece.first);
             const auto make = [&] {
                 return MakeTextIndex(
                     def_, records,
-                    [&](uint32_t i) -> Result<BytesView> { return log.value(first + i, field_); },
+                    [&](uint32_t i) -> Result<BytesView> {
+                        return log.value(piece.first + i, field_);
+                    },
                     &work_);
             };
             bool kept = false;
             QUERN_ASSIGN(TextIndexCache::Index index,
-                         log.TextIndexes(block).Get(def_.id, *database_->budget(), make, &kept));
+                         piece.cache->Get(def_.id, *database_->budget(), make, &kept));
             std::vector<uint64_t> live(records / 64 + 1, 0);
             for (uint32_t i = 0; i < records; i++) {
-                live[i / 64] |= uint64_t{log.visible(first + i) ? 1u : 0u} << (i % 64);
+                live[i / 64] |= uint64_t{log.visible(piece.first + i) ? 1u : 0u} << (i % 64);
             }
             AddSource(std::move(index), std::move(live));
+            log_begins_.push_back(static_cast<uint32_t>(piece.first));
         }
         return {};
     }
@@ -212,7 +217,7 @@ private:
             allowed.assign(records / 64 + 1, 0);
             const std::vector<uint64_t>& bits =
                 s < segments ? *matches_->segments[s].bits : *matches_->log;
-            const size_t first = s < segments ? 0 : (s - segments) * block_items_;
+            const size_t first = s < segments ? 0 : log_begins_[s - segments];
             for (size_t i = 0; i < records; i++) {
                 // Of segments it is known what does not match, of the log what does.
                 const bool set = (bits[(first + i) / 64] >> ((first + i) % 64) & 1) != 0;
@@ -266,7 +271,7 @@ private:
                 found.push_back(s < segments
                                     ? TextCandidate{0 - hit.score, s, hit.position}
                                     : TextCandidate{0 - hit.score, segments,
-                                                    hit.position + (s - segments) * block_items_});
+                                                    hit.position + log_begins_[s - segments]});
             }
         }
         *winners = TakeWinners(&found, request_.limit);
@@ -281,7 +286,6 @@ private:
     size_t field_;
     const TextDef& def_;
     ResultTable* table_;
-    uint32_t block_items_;  // of the log: records of each of its sources
     Work work_;
     bool taken_ = false;
     sparse::TextOptions options_;
@@ -290,6 +294,7 @@ private:
     std::vector<std::vector<uint64_t>> live_;
     std::vector<std::vector<uint64_t>> allowed_;
     std::vector<sparse::TextSource> sources_;
+    std::vector<uint32_t> log_begins_;  // where the sources that are of the log begin in it
     sparse::TextStatistics statistics_;
 };
 

@@ -126,7 +126,8 @@ private:
         out_.text += text;
     }
     static std::string Numbered(const Token& token) {
-        return "?" + std::to_string(token.parameter);
+        std::string name("?");
+        return name += std::to_string(token.parameter);
     }
     bool IsList(size_t i) const {
         return tokens_[i].kind == TokenKind::kParameter &&
