@@ -12,10 +12,6 @@ namespace quern {
 
 namespace {
 
-// What measuring a candidate again costs, in rows scored on the way: with its vector in memory, and
-// in the file, where some of them are cached.
-constexpr double kRefineRows = 3;
-constexpr double kRefineFileRows = 25;
 // A walk among so many dead needs a pool larger by so much at most; beyond, a scan.
 constexpr double kDeadFactorMax = 4;
 // Candidates that are measured between two looks at their bounds.
@@ -62,9 +58,11 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     refine_ = request.refine_how;
     if (request.ef > 0) {
         effort_ = dense::Effort::OfPool(request.ef, request.ef);
-    } else if (!leg_->index->curve().Find(k, request.recall,
-                                          leg_->field->resident ? kRefineRows : kRefineFileRows,
-                                          &effort_)) {
+    } else if (!leg_->index->curve().Find(
+                   k, request.recall,
+                   leg_->index->RefineRows(VectorBytes(def_->element, def_->dim),
+                                           leg_->field->resident),
+                   &effort_)) {
         return false;
     }
     const dense::Effort planned = effort_;
