@@ -12,10 +12,6 @@ namespace quern {
 
 namespace {
 
-// What measuring a candidate again costs, in rows scored on the way: with its vector in memory, and
-// in the file, where some of them are cached.
-constexpr double kRefineRows = 3;
-constexpr double kRefineFileRows = 25;
 // A walk among so many dead needs a pool larger by so much at most; beyond, a scan.
 constexpr double kDeadFactorMax = 4;
 // Candidates that are measured between two looks at their bounds.
@@ -62,9 +58,11 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     refine_ = request.refine_how;
     if (request.ef > 0) {
         effort_ = dense::Effort::OfPool(request.ef, request.ef);
-    } else if (!leg_->index->curve().Find(k, request.recall,
-                                          leg_->field->resident ? kRefineRows : kRefineFileRows,
-                                          &effort_)) {
+    } else if (!leg_->index->curve().Find(
+                   k, request.recall,
+                   leg_->index->RefineRows(VectorBytes(def_->element, def_->dim),
+                                           leg_->field->resident),
+                   &effort_)) {
         return false;
     }
     const dense::Effort planned = effort_;
@@ -306,17 +304,13 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
         }
     }
     const size_t walked = space->picked.size();
-    size_t taken = 0;
-    for (const uint32_t node : outsiders.zeros()) {
-        if (taken == k_) {
-            break;
-        }
-        if (leg_->Alive(node)) {
-            space->picked.push_back(node);
-            taken++;
-        }
+    // All zeros are as far away: one of them is measured, in any case, and speaks for the others.
+    const auto alive = [this](uint32_t node) { return leg_->Alive(node); };
+    const auto zeros_end = outsiders.zeros().end();
+    const auto zero = std::find_if(outsiders.zeros().begin(), zeros_end, alive);
+    if (zero != zeros_end) {
+        space->picked.push_back(*zero);
     }
-    // Zeros are measured in any case.
     space->least.resize(space->picked.size(), -std::numeric_limits<float>::infinity());
     if (refine_ == Refine::kNone) {
         TakeDistances(query, walked, space);
@@ -330,8 +324,20 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
     const size_t linked_alive = leg_->alive - std::min(leg_->alive, outsiders.zeros().size());
     *enough = leg_->lists != nullptr || walked >= std::min(k_, linked_alive);
     for (size_t i = 0; i < space->picked.size(); i++) {
-        if (space->distances[i] <= query.max_distance) {
-            found->push_back({space->distances[i], source_, leg_->field->record(space->picked[i])});
+        const float distance = space->distances[i];
+        if (!(distance <= query.max_distance)) {
+            continue;
+        }
+        found->push_back({distance, source_, leg_->field->record(space->picked[i])});
+        if (zero == zeros_end || space->picked[i] != *zero) {
+            continue;
+        }
+        size_t taken = 1;
+        for (auto other = zero + 1; other != zeros_end && taken < k_; ++other) {
+            if (leg_->Alive(*other)) {
+                found->push_back({distance, source_, leg_->field->record(*other)});
+                taken++;
+            }
         }
     }
     return {};

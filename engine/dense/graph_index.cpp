@@ -292,6 +292,11 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
     return distances;
 }
 
+double GraphIndex::RefineRows(size_t vector_bytes, bool vectors_in_memory) const {
+    const CodePrices prices(codes(), codes_ ? codes_->row_bytes() : vector_bytes, links_.count);
+    return prices.VectorNs(vector_bytes, vectors_in_memory) / prices.row_ns;
+}
+
 uint64_t GraphIndex::memory_bytes() const {
     return links_.base.bytes() + links_.upper_words.size() * sizeof(uint32_t) +
            links_.upper_offsets.size() * sizeof(uint32_t) + code_rows_.bytes() +

@@ -118,6 +118,8 @@ public:
     size_t linked_count() const { return linked_; }
     const Outsiders& outsiders() const { return outsiders_; }
     uint64_t memory_bytes() const;
+    // What measuring a candidate again with its vector costs, in rows scored on the way.
+    double RefineRows(size_t vector_bytes, bool vectors_in_memory) const;
 
     // The nodes nearest to a query, nearest first, at most effort.ef; vector: f32[dim], or bits.
     // rows is needed for its query side always and for its rows if needs_rows(). Repeats and zeros

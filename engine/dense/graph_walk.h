@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/dense/graph_links.h"
+#include "engine/dense/sorted_pool.h"
 #include "storage/base/work.h"
 
 namespace quern::dense {
@@ -57,9 +58,9 @@ struct WalkSpace {
     void Begin(size_t node_count, const WalkEnd& end) {
         const size_t pool = end.ef;
         visited.assign((node_count + 63) / 64, 0);
-        if (distances.size() < pool + 1) {
-            distances.resize(pool + 1);
-            nodes.resize(pool + 1);
+        if (distances.size() < pool + 1 + kPoolPadding) {
+            distances.resize(pool + 1 + kPoolPadding);
+            nodes.resize(pool + 1 + kPoolPadding);
         }
         ef = pool;
         keep = end.place == 0 ? pool : std::max(end.place, end.keep);
@@ -102,19 +103,29 @@ struct WalkSpace {
             reach = std::max(nearest, end.scale * nearest + end.shift);
         }
     }
+    // Moves those of the fresh ones to the front that may get a place, without a branch for each:
+    // whether one does is hard to foretell. How many.
+    size_t PickFresh(size_t count) {
+        const float worst = Worst();
+        size_t picked = 0;
+        for (size_t i = 0; i < count; i++) {
+            const float distance = fresh_distances[i];
+            fresh[picked] = fresh[i];
+            fresh_distances[picked] = distance;
+            picked += distance > worst ? 0 : 1;
+        }
+        return picked;
+    }
     // Its place in the pool; ef when it did not get one.
     size_t Insert(uint32_t n, float distance) {
         if ((size == ef && !(distance < distances[size - 1])) ||
             (size >= keep && distance > reach && !(distance < distances[keep - 1]))) {
             return ef;
         }
-        const size_t place = static_cast<size_t>(
-            std::upper_bound(distances.begin(), distances.begin() + static_cast<ptrdiff_t>(size),
-                             distance) -
-            distances.begin());
+        const size_t place = PlaceBehind(distances.data(), size, distance);
         const size_t moved = (size < ef ? size : ef - 1) - place;
-        std::memmove(&distances[place + 1], &distances[place], moved * sizeof(float));
-        std::memmove(&nodes[place + 1], &nodes[place], moved * sizeof(uint32_t));
+        MakePlace(&distances[place], moved);
+        MakePlace(&nodes[place], moved);
         distances[place] = distance;
         nodes[place] = n;
         size += size < ef ? 1 : 0;
@@ -201,6 +212,7 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpa
         }
         scorer.Score(s.fresh, count, s.fresh_distances);
         s.scored += count;
+        count = s.PickFresh(count);
         for (size_t i = 0; i < count; i++) {
             if (s.Insert(s.fresh[i], s.fresh_distances[i]) <= s.cursor + kExpandAtOnce) {
                 graph.FetchNeighbours(s.fresh[i]);

@@ -322,6 +322,58 @@ TEST_CASE("between two numbers of neighbours an effort is that of the larger, or
     REQUIRE(thousand.keep == 1600);
 }
 
+TEST_CASE("a reach is taken where it costs clearly less than a pool", "[graph]") {
+    constexpr size_t kPools = EffortCurve::kEf.size();
+    EffortCurve curve;
+    curve.SetQueries(100);
+    for (size_t step : {size_t{0}, kPools}) {
+        for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
+            curve.At(1, step, r) = 1.0f;
+        }
+    }
+    Effort effort;
+    curve.Scored(1, 0) = 1000.0f;
+    curve.Scored(1, kPools) = 950.0f;
+    REQUIRE(curve.Find(10, 0.95, 0, &effort));
+    REQUIRE(effort.reach == Effort::kNoReach);
+    curve.Scored(1, kPools) = 700.0f;
+    REQUIRE(curve.Find(10, 0.95, 0, &effort));
+    REQUIRE(effort.reach == EffortCurve::kReach[0]);
+}
+
+TEST_CASE("what is aimed at is a little more than a recall that is asked for", "[graph]") {
+    // Recalls of pools of 10 and 14; none of the others.
+    const auto ef_of = [](double recall, float small, float large) {
+        EffortCurve curve;
+        curve.SetQueries(100);
+        for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
+            curve.At(1, 0, r) = small;
+            curve.At(1, 1, r) = large;
+        }
+        curve.Scored(1, 0) = 100.0f;
+        curve.Scored(1, 1) = 140.0f;
+        Effort effort;
+        return curve.Find(10, recall, 1, &effort) ? effort.ef : 0;
+    };
+    REQUIRE(ef_of(0.5, 0.509f, 0.6f) == 10);
+    REQUIRE(ef_of(0.5, 0.4f, 0.507f) == 0);
+    REQUIRE(ef_of(0.9, 0.909f, 0.95f) == 10);
+    REQUIRE(ef_of(0.9, 0.907f, 0.95f) > 10);
+    REQUIRE(ef_of(0.98, 0.985f, 0.99f) == 10);
+    REQUIRE(ef_of(0.98, 0.983f, 0.99f) > 10);
+
+    // And the way back: what is expected of an effort is what one would ask for to get it.
+    EffortCurve curve;
+    curve.SetQueries(100);
+    for (const double recall : {0.5, 0.9, 0.96, 0.98, 0.995}) {
+        for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
+            curve.At(1, 0, r) = static_cast<float>(recall + std::min(0.008, (1 - recall) * 0.2));
+        }
+        curve.Scored(1, 0) = 100.0f;
+        REQUIRE(curve.Expect(10, Effort::OfPool(10, 10)) == Approx(recall).margin(1e-6));
+    }
+}
+
 TEST_CASE("one thread builds the same graph again", "[graph]") {
     Rows base(Metric::kL2, 1500, 12, 7);
     const VectorRows rows = base.View();

@@ -127,6 +127,9 @@ TEST_CASE("zero vectors, repeats and absent values keep their places", "[index]"
         REQUIRE(file.Search(zero, 20, "").keys == file.Search(zero, 20, "recall=exact").keys);
     }
     REQUIRE(file.Search(zero, 20, "").keys[0].size() == 20);
+    // All zeros are as far away: one is measured for all.
+    const std::vector<float> far(&queries[kDim], &queries[2 * kDim]);
+    REQUIRE(file.Search(far, 10, "ef=10 refine=10").refined == 11);
 }
 
 TEST_CASE("a damaged index is passed over and built anew", "[index]") {

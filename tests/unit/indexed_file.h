@@ -77,6 +77,7 @@ struct IndexedFile {
         std::vector<std::vector<float>> distances;
         bool exact = false;
         bool degraded = false;
+        int64_t refined = 0;
     };
     Answer Search(const std::vector<float>& queries, size_t k, const char* options) {
         const size_t count = queries.size() / dim;
@@ -99,6 +100,7 @@ struct IndexedFile {
         }
         answer.exact = (quern_result_flags(result) & QUERN_FLAG_EXACT) != 0;
         answer.degraded = (quern_result_flags(result) & QUERN_FLAG_DEGRADED) != 0;
+        answer.refined = quern_result_stat(result, QUERN_RESULT_VECTORS_REFINED);
         quern_result_free(result);
         quern_query_free(query);
         return answer;

@@ -11,22 +11,30 @@ namespace {
 constexpr size_t kTen = 10;
 constexpr double kRecalls[] = {0.95, 0.99};
 
-// Nanoseconds: for a scored row with all that a walk does about it, and for each byte of it; the
-// same for a candidate's vector in memory, with all that happens to a candidate until it is in the
-// result or not; for one that is read from the file system's cache.
-constexpr double kRowNs = 24;
-constexpr double kRowByteNs = 0.045;
+// For each row, and for each byte of it; the latter once more where the codes are too large for the
+// caches near a core.
+constexpr double kRowNs = 14;
+constexpr double kRowByteNs = 0.05;
+constexpr double kNearBytes = 8 << 20;
 constexpr double kTermsNs = 8;  // kinds with numbers in front of a row: one line more
-constexpr double kVectorNs = 130;
-constexpr double kVectorByteNs = 0.08;
-constexpr double kFileNs = 3000;
-
-double RowNs(const CodeTrial& trial) {
-    const bool terms = trial.kind == CodeChoice::kLvq4 || trial.kind == CodeChoice::kLvq8;
-    return kRowNs + (terms ? kTermsNs : 0) + kRowByteNs * static_cast<double>(trial.row_bytes);
-}
+// For a vector in memory, and for each byte of it; for one that is read from the file, or rather
+// from the system's cache of it, where some of them are cached by the database.
+constexpr double kVectorNs = 50;
+constexpr double kVectorByteNs = 0.065;
+constexpr double kFileNs = 1000;
 
 }  // namespace
+
+CodePrices::CodePrices(CodeChoice kind, size_t row_bytes, size_t count) {
+    const bool terms = kind == CodeChoice::kLvq4 || kind == CodeChoice::kLvq8;
+    const auto bytes = static_cast<double>(row_bytes);
+    const bool near = bytes * static_cast<double>(count) <= kNearBytes;
+    row_ns = kRowNs + (terms ? kTermsNs : 0) + kRowByteNs * (near ? 1 : 2) * bytes;
+}
+
+double CodePrices::VectorNs(size_t vector_bytes, bool in_memory) const {
+    return in_memory ? kVectorNs + kVectorByteNs * static_cast<double>(vector_bytes) : kFileNs;
+}
 
 std::vector<CodeChoice> CodesToTry(const VectorRows& rows, const CodeRoom& room) {
     const auto bytes = [&](CodeChoice kind) {
@@ -54,10 +62,9 @@ std::vector<CodeChoice> CodesToTry(const VectorRows& rows, const CodeRoom& room)
 
 double TrialCost(const CodeTrial& trial, double recall, const VectorRows& rows,
                  const CodeRoom& room) {
-    const double measured = room.vectors_in_memory
-                                ? kVectorNs + kVectorByteNs * static_cast<double>(rows.row_bytes())
-                                : kFileNs;
-    const double row = RowNs(trial);
+    const CodePrices prices(trial.kind, trial.row_bytes, rows.count);
+    const double row = prices.row_ns;
+    const double measured = prices.VectorNs(rows.row_bytes(), room.vectors_in_memory);
     Effort effort;
     if (!trial.curve.Find(kTen, recall, measured / row, &effort)) {
         return std::numeric_limits<double>::infinity();

@@ -7,7 +7,8 @@
 // times what one of those costs. A kind that does not reach 0.99 loses to any that does.
 //
 // Estimated and not clocked, so that the same records give the same index on every machine. The
-// constants were fitted to searches of mnist784 and acl-anthology (bench_dense).
+// constants were fitted to searches of mnist784, words250k, acl-anthology and bge-queries, by the
+// rows that they scored and measured again.
 #pragma once
 
 #include <vector>
@@ -16,6 +17,14 @@
 #include "engine/dense/effort_measure.h"
 
 namespace quern::dense {
+
+// What a search spends its time on, in nanoseconds: for a scored row with all that a walk does
+// about it, and for a candidate that is measured again, until it is in the result or not.
+struct CodePrices {
+    CodePrices(CodeChoice kind, size_t row_bytes, size_t count);
+    double VectorNs(size_t vector_bytes, bool in_memory) const;
+    double row_ns;
+};
 
 // What codes have to fit in.
 struct CodeRoom {
