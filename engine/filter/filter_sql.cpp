@@ -84,8 +84,8 @@ public:
               const std::vector<Argument>& arguments)
         : filter_(filter), tokens_(tokens.list), subject_(subject), arguments_(arguments) {}
 
-    Result<SqlText> Write() {
-        for (size_t i = 0; i + 1 < tokens_.size();) {
+    Result<SqlText> Write(size_t first, size_t end) {
+        for (size_t i = first; i < end;) {
             const Token& token = tokens_[i];
             QUERN_TRY(CheckRowId(token));
             out_.asks_views = out_.asks_views || AsksViews(i);
@@ -283,10 +283,10 @@ Status CheckArguments(const Tokens& tokens, const std::vector<Argument>& argumen
     return {};
 }
 
-Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, const Subject& subject,
-                         const std::vector<Argument>& arguments) {
+Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, size_t first, size_t end,
+                         const Subject& subject, const std::vector<Argument>& arguments) {
     QUERN_TRY(CheckArguments(tokens, arguments));
-    return SqlWriter(filter, tokens, subject, arguments).Write();
+    return SqlWriter(filter, tokens, subject, arguments).Write(first, end);
 }
 
 }  // namespace quern::filter
