@@ -493,7 +493,7 @@ QUERN_API void quern_query_min_score(quern_query *q, double s);
 ** and JSON arrays `tags has 'a'`, `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection
 ** under its name. Names that begin with "_" are refused, so are filters that would write, or read anything else. NULL: no filter.
 ** Cost: conditions that compare one column with constants (= < <= <> IS, BETWEEN, IN, LIKE, GLOB, IS NULL, has) are decided on columns
-** in memory, if memory_mb has room for them; the first filter that names a column loads it, in about the time of one SELECT. All others, and
+** in memory, if memory_mb has room for them; the first filter that names a column loads it, in a few times that of a SELECT over it. All others, and
 ** the log, are SQLite's. The matches of the last filters of the first kind are kept until somebody commits.
 ** A search returns min(k, matches) records. Mistakes are told by quern_search with the byte of the filter where they are:
 ** SQL, UNKNOWN_FIELD, TYPE (a list, or has, in a wrong place), INVALID (a parameter without a value), MALFORMED (not UTF-8), LIMIT. */
