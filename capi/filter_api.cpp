@@ -1,5 +1,6 @@
 // Filters of queries: their parameters, counting and deleting what they match.
 #include "capi/handles.h"
+#include "engine/db/search_explain.h"
 
 using namespace quern;
 using namespace quern::capi;
@@ -118,6 +119,29 @@ void quern_query_bind_texts(quern_query* q, size_t parameter, const char* const*
             QUERN_TRY(Utf8(values[i]));
             argument->values.push_back(filter::Value::Text(values[i]));
         }
+        return {};
+    });
+}
+
+int32_t quern_query_explain(quern_query* q, quern_text** json, quern_error* err) {
+    if (json != nullptr) {
+        *json = nullptr;
+    }
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+        QUERN_TRY(NotNull(json, "json"));
+        const Use use(q, "q");
+        QUERN_TRY(use.status());
+        QUERN_TRY(q->error);
+        const Entered entered(q->database);
+        QUERN_TRY(entered.status());
+        std::shared_ptr<Snapshot> snapshot = q->snapshot;
+        if (snapshot == nullptr) {
+            QUERN_ASSIGN(snapshot, q->database->NewSnapshot());
+        }
+        auto text = std::make_unique<quern_text>();
+        QUERN_TRY(ExplainSearch(q->database.get(), snapshot.get(), q->request, &text->text));
+        *json = text.release();
         return {};
     });
 }

@@ -212,7 +212,8 @@ Status RunAuthorizedCondition(Connection* connection, const SqlCondition& condit
     const std::string before = "SELECT " + condition.columns + " FROM main." +
                                QuoteName(condition.table) + " AS " + QuoteName(condition.name) +
                                " WHERE " +
-                               (condition.only.empty() ? "" : condition.only + " AND ") + "(\n";
+                               (condition.only.empty() ? "" : condition.only + " AND ") +
+                               (condition.negated ? "NOT (\n" : "(\n");
     // A comment at its end must not swallow the bracket.
     const std::string statement = before + condition.text + "\n)";
     sqlite3_stmt* raw = nullptr;

@@ -42,6 +42,7 @@ struct SqlCondition {
     std::string columns;  // to select
     std::string only;     // an own condition before the user's; may be empty
     std::string text;
+    bool negated = false;          // rows are wanted for which it is false instead
     std::vector<Cell> parameters;  // by number, from 1 on
     // The byte of what the user wrote that a byte of `text` stands for; unset: the same.
     std::function<size_t(size_t byte)> origin;

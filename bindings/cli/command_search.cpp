@@ -40,7 +40,7 @@ struct SearchOptions {
     double max_distance = 0;
     bool with_max_distance = false;
     bool batch = false, json = false, hits = false, timing = false, self = false, stats = false,
-         snippets = false;
+         snippets = false, explain = false;
 };
 
 // What quern_result_stat says, added up.
@@ -97,6 +97,13 @@ public:
     }
 
     void Run() {
+        if (options_.explain) {
+            SetTarget(0, std::min<size_t>(1, count_));
+            quern_text* json = nullptr;
+            Call(quern_query_explain, query_.get(), &json);
+            Print(TakeText(json) + "\n");
+            return;
+        }
         const bool with_figures = !options_.truth.empty() || options_.timing;
         const bool with_hits = !with_figures || options_.hits;
         if (options_.json && with_hits) {
@@ -243,6 +250,11 @@ private:
     }
 
     ResultPtr Search(size_t first, size_t count) {
+        SetTarget(first, count);
+        return RunQuery(query_.get());
+    }
+
+    void SetTarget(size_t first, size_t count) {
         if (!options_.keys.empty()) {
             if (columns_.key.type == QUERN_KEY_INT) {
                 quern_query_key_int(query_.get(), field_.name.c_str(), int_keys_.data() + first,
@@ -258,15 +270,13 @@ private:
             }
             quern_query_text(query_.get(), field_.name.c_str(), texts.data(), count);
         } else if (is_sparse_) {
-            const size_t offsets[] = {0, sparse_query_.dims.size()};
-            quern_query_sparse(query_.get(), field_.name.c_str(), offsets,
+            sparse_offsets_[1] = sparse_query_.dims.size();
+            quern_query_sparse(query_.get(), field_.name.c_str(), sparse_offsets_,
                                sparse_query_.dims.data(), sparse_query_.weights.data(), 1);
-            return RunQuery(query_.get());
         } else {
             quern_query_dense(query_.get(), field_.name.c_str(), queries_.row(first), count,
                               queries_.dim);
         }
-        return RunQuery(query_.get());
     }
 
     ResultPtr RunQuery(quern_query* query) {
@@ -484,6 +494,7 @@ private:
     bool is_sparse_ = false;  // sparse_, else field_; field_ has its name
     SparseColumn sparse_;
     SparseEntries sparse_query_;
+    size_t sparse_offsets_[2] = {0, 0};
     QueryVectors queries_;
     std::vector<int64_t> int_keys_;
     std::vector<const char*> text_keys_;
@@ -568,6 +579,10 @@ void AddSearchCommand(CLI::App* app) {
                      "How many candidates are measured again with the stored vectors: auto, exact "
                      "(all), none, or a number")
         ->type_name("auto|exact|none|N");
+    command->add_flag(
+        "--explain", options->explain,
+        "Print as JSON how the search would be done and what --where matches; nothing "
+        "is searched");
     command->add_flag("--stats", options->stats,
                       "Print what the search has cost: bytes read, vectors scored and refined");
     command->add_option("--skip-rows", options->queries.skip_rows,

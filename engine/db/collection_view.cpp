@@ -60,8 +60,60 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
             leg->alive += leg->Alive(node) ? 1 : 0;
         }
     }
+    if (matches != nullptr && leg->index != nullptr) {
+        leg->FillWanted();
+    }
     std::lock_guard<std::mutex> lock(mutex_);
     return legs_.emplace(std::make_pair(segment, def.id), leg).first->second;
+}
+
+void IndexLeg::FillWanted() {
+    const size_t count = field->count();
+    wanted.assign((count + 63) / 64, 0);
+    const auto want = [&](size_t node) { wanted[node / 64] |= uint64_t{1} << (node % 64); };
+    if (field->records.empty() && dead.bits != nullptr) {
+        for (size_t word = 0; word < wanted.size(); word++) {
+            wanted[word] = ~(*dead.bits)[word];
+        }
+    } else {
+        for (uint32_t node = 0; node < count; node++) {
+            if (Alive(node)) {
+                want(node);
+            }
+        }
+    }
+    for (const auto& [node, repeat] : outsiders().repeats()) {
+        if (Alive(repeat)) {
+            want(node);
+        }
+    }
+}
+
+namespace {
+// A bit a record each.
+constexpr size_t kMatchingViewsMax = 8;
+}  // namespace
+
+std::shared_ptr<const CollectionView> CollectionView::KnownMatches(
+    const std::string& filter) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (size_t i = 0; i < matching_.size(); i++) {
+        if (matching_[i].first == filter) {
+            std::rotate(matching_.begin() + static_cast<ptrdiff_t>(i),
+                        matching_.begin() + static_cast<ptrdiff_t>(i) + 1, matching_.end());
+            return matching_.back().second;
+        }
+    }
+    return nullptr;
+}
+
+void CollectionView::RememberMatches(const std::string& filter,
+                                     std::shared_ptr<const CollectionView> matching) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (matching_.size() == kMatchingViewsMax) {
+        matching_.erase(matching_.begin());
+    }
+    matching_.emplace_back(filter, std::move(matching));
 }
 
 std::shared_ptr<const CollectionView> MatchingView(const CollectionView& view,

@@ -30,8 +30,9 @@ struct RecordMatches {
     std::vector<DeadRecords> segments;                 // what does not match in each, or is dead
     std::shared_ptr<const std::vector<uint64_t>> log;  // what matches there, by position
     uint64_t count = 0;                                // records that match
-    // A segment, with a bit for each record that matches (NULL: none does).
-    void Add(size_t item_count, std::shared_ptr<const std::vector<uint64_t>> bits, size_t matching);
+    bool by_sqlite = false;                            // nothing was decided on columns
+    // A segment, with a bit for each record that matches.
+    void Add(size_t item_count, std::vector<uint64_t> bits, size_t matching);
 };
 
 struct CollectionView {
@@ -60,6 +61,11 @@ struct CollectionView {
         uint32_t record = 0;
     };
     Result<std::optional<Place>> Locate(storage::Connection* connection, int64_t rid) const;
+    // Views of matches by what stands for the filter, the last ones that were asked for.
+    // Thread-safe.
+    std::shared_ptr<const CollectionView> KnownMatches(const std::string& filter) const;
+    void RememberMatches(const std::string& filter,
+                         std::shared_ptr<const CollectionView> matching) const;
     // Row ids of all dead sealed records, sorted.
     std::vector<int64_t> AllDead() const;
 
@@ -68,6 +74,8 @@ private:
     mutable std::optional<std::vector<int64_t>> dead_;
     mutable std::vector<std::optional<Dead>> dead_bits_;
     mutable std::map<std::pair<size_t, uint32_t>, std::shared_ptr<const IndexLeg>> legs_;
+    // The newest last.
+    mutable std::vector<std::pair<std::string, std::shared_ptr<const CollectionView>>> matching_;
 };
 
 // The view of the records that match.
@@ -84,6 +92,10 @@ struct IndexLeg {
     const LoadedLists* lists = nullptr;
     CollectionView::Dead dead;
     size_t alive = 0;  // vectors of live records
+    // Of a graph in a view of matches: which nodes are wanted, one bit each; a node with repeats
+    // is when one of these is. Empty otherwise.
+    std::vector<uint64_t> wanted;
+    void FillWanted();
     const dense::Outsiders& outsiders() const {
         return lists != nullptr ? lists->index->outsiders() : index->outsiders();
     }

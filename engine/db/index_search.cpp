@@ -14,6 +14,15 @@ namespace {
 
 // A walk among so many dead needs a pool larger by so much at most; beyond, a scan.
 constexpr double kDeadFactorMax = 4;
+// What scanning one of the records that match costs, in rows scored by a walk over vectors, or over
+// codes: its vector is read from wherever it is.
+constexpr double kScanRows = 1.0;
+constexpr double kScanRowsOfCodes = 2.0;
+constexpr double kScanFileRows = 10.0;
+// A walk among wanted nodes that has cost so much of a scan ends in one.
+constexpr double kWalkOfScan = 0.5;
+// So many wanted ones should have been met before it is concluded that they are far away.
+constexpr double kLookRows = 16;
 // Candidates that are measured between two looks at their bounds.
 constexpr size_t kBoundGroup = 16;
 // What codes state is 1.9 standard errors, which leaves out one true neighbour in 300. Who asks for
@@ -66,10 +75,13 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
         return false;
     }
     const dense::Effort planned = effort_;
-    const double factor = leg_->alive == 0
+    // A walk among wanted nodes looks far enough by itself.
+    const bool wanted = !leg_->wanted.empty();
+    const double factor = wanted ? 1.0
+                          : leg_->alive == 0
                               ? kDeadFactorMax + 1
                               : static_cast<double>(count) / static_cast<double>(leg_->alive);
-    if (factor > kDeadFactorMax) {
+    if (factor > kDeadFactorMax || (wanted && leg_->alive <= k)) {
         return false;
     }
     const auto with_dead = [&](size_t number) {
@@ -96,7 +108,34 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     // A number that the user gave is taken as it is.
     by_bound_ = leg_->index->states_error() && refine_ == Refine::kAuto;
     bound_errors_ = request.recall >= kSafeRecall ? kSafeErrors : 1.0f;
-    return request.ef > 0 || effort_.scored * factor < static_cast<double>(count);
+    if (wanted) {
+        return PlanWanted(request);
+    }
+    walk_cost_ = effort_.scored * factor;
+    scan_cost_ = static_cast<double>(count);
+    return request.ef > 0 || walk_cost_ < scan_cost_;
+}
+
+bool IndexSearch::PlanWanted(const SearchRequest& request) {
+    const auto alive = static_cast<double>(leg_->alive);
+    const double share = alive / static_cast<double>(leg_->field->count());
+    const double scan = alive * (leg_->index->needs_rows() ? kScanRows
+                                 : leg_->field->resident   ? kScanRowsOfCodes
+                                                           : kScanFileRows);
+    // What it is if the wanted nodes are spread as all are; where they are not, it may be less or
+    // more, which the bounds are for.
+    const double expected = effort_.scored / share;
+    wanted_ = {};
+    wanted_.bits = leg_->wanted.data();
+    walk_cost_ = expected;
+    scan_cost_ = scan;
+    if (request.ef > 0) {
+        return true;
+    }
+    wanted_.most = static_cast<uint64_t>(std::max(scan * kWalkOfScan, expected)) + 1;
+    wanted_.share = share;
+    wanted_.look = static_cast<uint64_t>(std::max(kLookRows / share, effort_.scored / 2));
+    return expected < scan;
 }
 
 bool IndexSearch::PlanLists(size_t k, const SearchRequest& request) {
@@ -271,10 +310,21 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
         space->tally.scored += space->lists.scored;
     } else {
         space->bounds.errors = bound_errors_;
-        QUERN_TRY(leg_->index->Search(leg_->field->Rows(*def_), query.query.vector, effort_,
-                                      &space->walk, &space->nodes, work,
-                                      by_bound_ ? &space->bounds : nullptr));
+        bool complete = true;
+        if (leg_->wanted.empty()) {
+            QUERN_TRY(leg_->index->Search(leg_->field->Rows(*def_), query.query.vector, effort_,
+                                          &space->walk, &space->nodes, work,
+                                          by_bound_ ? &space->bounds : nullptr));
+        } else {
+            QUERN_TRY(leg_->index->SearchWanted(
+                leg_->field->Rows(*def_), query.query.vector, effort_, wanted_, &space->walk,
+                &space->nodes, &complete, work, by_bound_ ? &space->bounds : nullptr));
+        }
         space->tally.scored += space->walk.scored;
+        if (!complete) {
+            *enough = false;
+            return {};
+        }
     }
     const dense::Outsiders& outsiders = leg_->outsiders();
     space->picked.clear();

@@ -51,6 +51,10 @@ public:
     bool unrefined() const {
         return refine_ == Refine::kNone && leg_->index != nullptr && !leg_->index->needs_rows();
     }
+    bool over_lists() const { return leg_->lists != nullptr; }
+    // Of the last plan for a graph, in rows that a walk scores.
+    double walk_cost() const { return walk_cost_; }
+    double scan_cost() const { return scan_cost_; }
     // Decides the effort for k records. False: a scan is cheaper, or the only way to the recall.
     bool Plan(size_t k, const SearchRequest& request);
     // The same for everything within the bound of the queries.
@@ -58,6 +62,8 @@ public:
     // The recall that the plan stands for: what was asked for, or what the curve says of the knobs
     // that were given instead. 0: nobody knows.
     double expected_recall() const { return expected_recall_; }
+    // The plan of a graph in a view of matches.
+    bool PlanWanted(const SearchRequest& request);
     // *enough: as many as there must be (min(k, live vectors)); after PlanRange: the search did not
     // meet so many that a scan is cheaper.
     Status Run(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
@@ -88,6 +94,7 @@ private:
     uint32_t source_ = 0;
     size_t k_ = 0;
     dense::Effort effort_;       // of a graph
+    dense::WantedNodes wanted_;  // of a graph in a view of matches
     dense::ProbeEffort probes_;  // of lists
     bool by_bound_ = false;   // candidates are measured as long as their bounds promise something
     float bound_errors_ = 1;  // of those that the codes state
@@ -96,6 +103,8 @@ private:
     size_t range_effort_ = 0;
     size_t range_most_ = 0;
     double expected_recall_ = 0;
+    double walk_cost_ = 0;
+    double scan_cost_ = 0;
 };
 
 // The spaces of a database handle, lent to searches: their memory is warm and need not be asked

@@ -104,6 +104,9 @@ Status LogMirror::Add(const storage::LogEntry& entry) {
     if (entry.kind != storage::LogKind::kAmend && entry.dead != 0) {
         AddDead(entry.dead, entry.rid);
     }
+    if (entry.kind == storage::LogKind::kAmend && entry.dead != 0) {
+        amendments_.push_back(entry.rid);
+    }
     if (entry.kind == storage::LogKind::kPut) {
         const Schema& schema = info_->schema;
         std::vector<storage::VectorRef> vectors;
@@ -272,6 +275,12 @@ std::shared_ptr<const LogView> LogMirror::View(const storage::CollectionState& s
         view_ = view;
     }
     return view;
+}
+
+bool LogMirror::AmendedBetween(int64_t first, int64_t last) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    const auto next = std::upper_bound(amendments_.begin(), amendments_.end(), first);
+    return next != amendments_.end() && *next <= last;
 }
 
 std::vector<int64_t> LogMirror::SealedDead(int64_t last) const {

@@ -111,6 +111,8 @@ public:
     std::optional<size_t> FindRid(int64_t rid) const;
     // Row ids of sealed records that entries up to `last` killed.
     std::vector<int64_t> SealedDead(int64_t last) const;
+    // Whether an entry behind `first` and up to `last` has changed a sealed record in place.
+    bool AmendedBetween(int64_t first, int64_t last) const;
 
 private:
     const LogItem& item(size_t i) const {
@@ -133,6 +135,7 @@ private:
     int64_t last_ = 0;
     std::unordered_map<Key, size_t, KeyHash> newest_;
     std::vector<std::pair<int64_t, int64_t>> sealed_dead_;  // (died_at, rid)
+    std::vector<int64_t> amendments_;                       // entries that changed sealed records
     std::shared_ptr<const LogView> view_;                   // the last one made
 };
 

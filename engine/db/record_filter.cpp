@@ -5,27 +5,52 @@
 
 #include "engine/db/database.h"
 #include "engine/db/sql_views.h"
-#include "engine/filter/filter_sql.h"
+#include "engine/filter/filter_match.h"
 #include "storage/record_log.h"
 
 namespace quern {
 
 namespace {
 
-// A filter ready to be run by SQLite.
+// A filter that has been read, and what it is about.
+struct ReadFilter {
+    Database* database;
+    const storage::Catalog* catalog;
+    const storage::CollectionInfo* info;
+    const RecordFilter* filter;
+    filter::Tokens tokens;
+    filter::Node tree;
+
+    filter::Subject subject() const { return {info->name, &info->schema}; }
+    size_t token_count() const { return tokens.list.size() - 1; }
+
+    static Result<ReadFilter> Read(Database* database, const storage::Catalog& catalog,
+                                   const storage::CollectionInfo& info,
+                                   const RecordFilter& filter) {
+        ReadFilter read{database, &catalog, &info, &filter, {}, {}};
+        QUERN_ASSIGN(read.tokens, filter::ReadTokens(filter.text));
+        QUERN_TRY(filter::CheckArguments(read.tokens, filter.arguments));
+        read.tree = filter::ReadTree(read.tokens, read.subject(), filter.arguments);
+        return read;
+    }
+};
+
+// A filter, or one condition of it, run by SQLite.
 class SqlFilter {
 public:
-    static Result<SqlFilter> Prepare(Database* database, const storage::Catalog& catalog,
-                                     const storage::CollectionInfo& info,
-                                     const RecordFilter& filter) {
-        SqlFilter ready(database, info, filter.ms_max);
-        QUERN_ASSIGN(const filter::Tokens tokens, filter::ReadTokens(filter.text));
-        QUERN_ASSIGN(ready.sql_, filter::WriteSql(filter.text, tokens, {info.name, &info.schema},
-                                                  filter.arguments));
+    static Result<SqlFilter> Prepare(const ReadFilter& filter, size_t first_token, size_t end_token,
+                                     bool negated) {
+        SqlFilter ready(filter, negated);
+        QUERN_ASSIGN(ready.sql_,
+                     filter::WriteSql(filter.filter->text, filter.tokens, first_token, end_token,
+                                      filter.subject(), filter.filter->arguments));
         if (ready.sql_.asks_views) {
-            ready.views_ = SqlViewsFor(catalog, filter.text);
+            ready.views_ = SqlViewsFor(*filter.catalog, filter.filter->text);
         }
         return ready;
+    }
+    static Result<SqlFilter> Prepare(const ReadFilter& filter) {
+        return Prepare(filter, 0, filter.token_count(), false);
     }
 
     using Take = std::function<Status(const std::vector<Cell>& row)>;
@@ -43,8 +68,11 @@ public:
     }
 
 private:
-    SqlFilter(Database* database, const storage::CollectionInfo& info, uint32_t ms_max)
-        : database_(database), info_(&info), ms_max_(ms_max) {}
+    SqlFilter(const ReadFilter& filter, bool negated)
+        : database_(filter.database),
+          info_(filter.info),
+          ms_max_(filter.filter->ms_max),
+          negated_(negated) {}
 
     Status Run(storage::Connection* connection, const std::string& table, const std::string& only,
                const std::string& columns, const Take& take) {
@@ -54,6 +82,7 @@ private:
         condition.columns = columns;
         condition.only = only;
         condition.text = sql_.text;
+        condition.negated = negated_;
         condition.origin = [this](size_t byte) { return sql_.Origin(byte); };
         for (const filter::Value& value : sql_.parameters) {
             condition.parameters.push_back(value.cell());
@@ -73,6 +102,7 @@ private:
     Database* database_;
     const storage::CollectionInfo* info_;
     uint32_t ms_max_;
+    bool negated_;
     filter::SqlText sql_;
     std::vector<storage::SqlView> views_;
 };
@@ -106,45 +136,149 @@ Result<std::vector<int64_t>> SealedMatches(storage::Connection* connection, SqlF
     return rids;
 }
 
-Status FindMatches(storage::Connection* connection, const CollectionView& view, SqlFilter* filter,
-                   RecordMatches* matches) {
-    QUERN_ASSIGN(const std::vector<int64_t> rids, SealedMatches(connection, filter));
-    for (const auto& segment : view.segments) {
-        QUERN_ASSIGN(const int64_t* const ids, segment->RowIds(connection));
-        static_cast<void>(ids);
-        size_t count = 0;
-        const auto bits = segment->BitsOf(rids, &count);
-        matches->Add(segment->item_count(), bits, count);
+void AddColumnsOf(const filter::Node& node, std::vector<int>* columns) {
+    const bool known = std::find(columns->begin(), columns->end(), node.column) != columns->end();
+    if (node.kind != filter::NodeKind::kSql && node.column != filter::kNoColumn && !known) {
+        columns->push_back(node.column);
     }
-    const LogView& log = *view.log;
-    auto wanted = std::make_shared<std::vector<uint64_t>>((log.count + 63) / 64, 0);
-    if (log.count > 0) {
-        QUERN_TRY(filter->RunLog(connection, "\"_rid\"", true,
+    for (const filter::Node& child : node.children) {
+        AddColumnsOf(child, columns);
+    }
+}
+
+// Finds the records of one view that match a filter.
+class MatchFinder {
+public:
+    MatchFinder(storage::Connection* connection, const CollectionView& view,
+                const ReadFilter& filter, RecordMatches* matches)
+        : connection_(connection), view_(view), filter_(filter), matches_(matches) {}
+
+    Status Run() {
+        std::vector<int> columns;
+        AddColumnsOf(filter_.tree, &columns);
+        if (!columns.empty() && !view_.segments.empty()) {
+            Work work = filter_.database->NewWork();
+            QUERN_ASSIGN(columns_, LoadColumns(connection_, view_, columns,
+                                               *filter_.database->budget(), &work));
+        }
+        // Without its columns in memory all of it is SQLite's.
+        if (columns_.empty()) {
+            matches_->by_sqlite = true;
+            whole_.end_token = filter_.token_count();
+        }
+        for (size_t s = 0; s < view_.segments.size(); s++) {
+            QUERN_TRY(FindInSegment(s));
+        }
+        return FindInLog();
+    }
+
+private:
+    Status FindInSegment(size_t number) {
+        Segment& segment = *view_.segments[number];
+        QUERN_ASSIGN(const int64_t* const ids, segment.RowIds(connection_));
+        static_cast<void>(ids);
+        filter::MatchSource source;
+        source.records = segment.item_count();
+        source.column = [&](int column) -> Result<const filter::AttrColumn*> {
+            return static_cast<const filter::AttrColumn*>(columns_[number][column].get());
+        };
+        source.ask_sql = [&](const filter::Node& condition, bool wanted,
+                             filter::Bits* bits) -> Status {
+            QUERN_ASSIGN(const std::vector<int64_t>* const rids, Ask(condition, wanted));
+            size_t count = 0;
+            const auto found = segment.BitsOf(*rids, &count);
+            for (size_t word = 0; found != nullptr && word < bits->size(); word++) {
+                (*bits)[word] |= (*found)[word];
+            }
+            return {};
+        };
+        const filter::Node& tree = columns_.empty() ? whole_ : filter_.tree;
+        QUERN_ASSIGN(filter::Bits bits, filter::MatchingRecords(tree, source));
+        QUERN_ASSIGN(const DeadRecords dead, view_.DeadOf(connection_, number));
+        size_t count = 0;
+        for (size_t word = 0; word < bits.size(); word++) {
+            bits[word] &= dead.bits ? ~(*dead.bits)[word] : ~uint64_t{0};
+            count += static_cast<size_t>(std::popcount(bits[word]));
+        }
+        matches_->Add(segment.item_count(), std::move(bits), count);
+        return {};
+    }
+
+    // The answer of SQLite, which is asked once for all segments.
+    Result<const std::vector<int64_t>*> Ask(const filter::Node& condition, bool wanted) {
+        const auto key = std::make_pair(condition.first_token, wanted);
+        const auto known = answers_.find(key);
+        if (known != answers_.end()) {
+            return static_cast<const std::vector<int64_t>*>(&known->second);
+        }
+        QUERN_ASSIGN(SqlFilter sql, SqlFilter::Prepare(filter_, condition.first_token,
+                                                       condition.end_token, !wanted));
+        QUERN_ASSIGN(std::vector<int64_t> rids, SealedMatches(connection_, &sql));
+        const auto placed = answers_.emplace(key, std::move(rids)).first;
+        return static_cast<const std::vector<int64_t>*>(&placed->second);
+    }
+
+    Status FindInLog() {
+        const LogView& log = *view_.log;
+        auto wanted = std::make_shared<std::vector<uint64_t>>((log.count + 63) / 64, 0);
+        if (log.count > 0 || view_.segments.empty()) {
+            QUERN_ASSIGN(SqlFilter sql, SqlFilter::Prepare(filter_));
+            QUERN_TRY(sql.RunLog(connection_, "\"_rid\"", true,
                                  [&](const std::vector<Cell>& row) -> Status {
                                      const auto at = PositionOf(log, row[0].number);
                                      if (at && log.visible(*at)) {
                                          (*wanted)[*at / 64] |= uint64_t{1} << (*at % 64);
-                                         matches->count++;
+                                         matches_->count++;
                                      }
                                      return {};
                                  }));
+        }
+        matches_->log = std::move(wanted);
+        return {};
     }
-    matches->log = std::move(wanted);
-    return {};
+
+    storage::Connection* connection_;
+    const CollectionView& view_;
+    const ReadFilter& filter_;
+    RecordMatches* matches_;
+    filter::Node whole_;  // as one condition for SQLite
+    std::vector<SegmentColumns> columns_;
+    std::map<std::pair<size_t, bool>, std::vector<int64_t>> answers_;
+};
+
+// What tells one filter from all others.
+std::string NameOf(const RecordFilter& filter) {
+    std::string name = filter.text + '\0';
+    const auto number = [&](uint64_t value) {
+        name.append(reinterpret_cast<const char*>(&value), sizeof(value));
+    };
+    for (const filter::Argument& argument : filter.arguments) {
+        number(argument.is_list ? argument.values.size() : ~uint64_t{0});
+        for (const filter::Value& value : argument.values) {
+            number(static_cast<uint64_t>(value.kind));
+            number(static_cast<uint64_t>(value.number));
+            number(std::bit_cast<uint64_t>(value.real));
+            number(value.text.size());
+            name += value.text;
+        }
+    }
+    return name;
 }
+
+// Longer ones are not worth to be kept.
+constexpr size_t kNameBytesMax = 4096;
 
 }  // namespace
 
-void RecordMatches::Add(size_t item_count, std::shared_ptr<const std::vector<uint64_t>> bits,
-                        size_t matching) {
-    auto excluded = std::make_shared<std::vector<uint64_t>>((item_count + 63) / 64, ~uint64_t{0});
-    for (size_t word = 0; bits != nullptr && word < excluded->size(); word++) {
-        (*excluded)[word] = ~(*bits)[word];
+void RecordMatches::Add(size_t item_count, std::vector<uint64_t> bits, size_t matching) {
+    for (uint64_t& word : bits) {
+        word = ~word;
     }
     if (item_count % 64 != 0) {
-        excluded->back() &= (uint64_t{1} << (item_count % 64)) - 1;
+        bits.back() &= (uint64_t{1} << (item_count % 64)) - 1;
     }
-    segments.push_back({std::move(excluded), item_count - matching});
+    segments.push_back(
+        {std::make_shared<const std::vector<uint64_t>>(std::move(bits)), item_count - matching});
     count += matching;
 }
 
@@ -154,15 +288,24 @@ Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
     if (filter.text.empty()) {
         return view;
     }
+    const std::string name = NameOf(filter);
+    if (std::shared_ptr<const CollectionView> known = view->KnownMatches(name)) {
+        return known;
+    }
+    QUERN_ASSIGN(const ReadFilter read,
+                 ReadFilter::Read(database, snapshot->catalog(), *view->info, filter));
     auto matches = std::make_shared<RecordMatches>();
-    QUERN_ASSIGN(SqlFilter sql,
-                 SqlFilter::Prepare(database, snapshot->catalog(), *view->info, filter));
     QUERN_TRY(snapshot->With(
         [&](storage::Connection* connection) {
-            return FindMatches(connection, *view, &sql, matches.get());
+            return MatchFinder(connection, *view, read, matches.get()).Run();
         },
         bytes_read));
-    return MatchingView(*view, std::move(matches));
+    std::shared_ptr<const CollectionView> matching = MatchingView(*view, std::move(matches));
+    // What SQLite decides may depend on the time, on chance, or on other collections.
+    if (!filter::NeedsSql(read.tree) && name.size() <= kNameBytesMax) {
+        view->RememberMatches(name, matching);
+    }
+    return matching;
 }
 
 Status CountMatches(Database* database, Snapshot* snapshot, const std::string& collection,
@@ -183,7 +326,8 @@ Status CountMatches(Database* database, Snapshot* snapshot, const std::string& c
 Status KeysOfMatches(Database* database, storage::Connection* connection,
                      const storage::Catalog& catalog, const storage::CollectionInfo& info,
                      const RecordFilter& filter, std::vector<Key>* keys) {
-    QUERN_ASSIGN(SqlFilter sql, SqlFilter::Prepare(database, catalog, info, filter));
+    QUERN_ASSIGN(const ReadFilter read, ReadFilter::Read(database, catalog, info, filter));
+    QUERN_ASSIGN(SqlFilter sql, SqlFilter::Prepare(read));
     const auto take = [&](const std::vector<Cell>& row) -> Status {
         keys->push_back(info.schema.key_type == KeyType::kInt ? Key::Int(row[0].number)
                                                               : Key::Text(row[0].text));

@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/db/column_cache.h"
 #include "engine/db/fine_vectors.h"
 #include "engine/db/index_options.h"
 #include "engine/db/list_cells.h"
@@ -113,6 +114,13 @@ public:
 
     // Row ids by record number (key order).
     Result<const int64_t*> RowIds(storage::Connection* connection);
+    // The i-th row id in their own order, and its record number. RowIds must have been loaded.
+    std::pair<int64_t, uint32_t> RowIdInOrder(size_t i) const {
+        const auto record = row_ids_ascending_ ? static_cast<uint32_t>(i) : by_row_id_[i];
+        return {row_ids_.load(std::memory_order_acquire)[record], record};
+    }
+    // What filters have loaded.
+    ColumnCache& columns() { return columns_; }
     // Record number of a row id. RowIds must have been loaded.
     std::optional<uint32_t> RecordOf(int64_t rid);
     // The field, with vectors in memory if they fit.
@@ -198,6 +206,7 @@ private:
     std::shared_ptr<MemoryBudget> budget_;
     std::atomic<bool> degraded_{false};
     std::atomic<uint64_t> index_needs_{0};
+    ColumnCache columns_;
 
     std::mutex mutex_;  // protects loading; what is loaded is read without it
     std::atomic<const int64_t*> row_ids_{nullptr};

@@ -238,23 +238,48 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, const Effo
         RowScorer scorer(rows, query);
         QUERN_TRY(Walk(links_, scorer, end, space, work));
     }
-    nodes->reserve(space->size);
-    for (size_t i = 0; i < space->size; i++) {
-        nodes->push_back(space->node(i));
-    }
-    if (bounds != nullptr) {
-        bounds->least.resize(nodes->size());
-        std::vector<float> errors(nodes->size());
-        if (!scorer_of_codes ||
-            !scorer_of_codes->Estimate(nodes->data(), nodes->size(), space->distances.data(),
-                                       bounds->least.data(), errors.data())) {
-            bounds->least.clear();
-        }
-        for (size_t i = 0; i < bounds->least.size(); i++) {
-            bounds->least[i] -= bounds->errors * errors[i];
-        }
-    }
+    TakePool(scorer_of_codes.get(), *space, nodes, bounds);
     return {};
+}
+
+Status GraphIndex::SearchWanted(const VectorRows& rows, const void* vector, const Effort& effort,
+                                const WantedNodes& wanted, WalkSpace* space,
+                                std::vector<uint32_t>* nodes, bool* complete, Work* work,
+                                NodeBounds* bounds) const {
+    nodes->clear();
+    const WalkEnd end = EndOf(effort, vector, rows.dim);
+    std::unique_ptr<CodeScorer> scorer_of_codes;
+    if (codes_) {
+        scorer_of_codes = codes_->NewScorer(static_cast<const float*>(vector), Rows());
+        QUERN_TRY(WalkFiltered(links_, *scorer_of_codes, end, wanted, space, complete, work));
+    } else {
+        const kernels::Query query =
+            kernels::PrepareQuery(rows.element, rows.metric, vector, rows.dim);
+        RowScorer scorer(rows, query);
+        QUERN_TRY(WalkFiltered(links_, scorer, end, wanted, space, complete, work));
+    }
+    TakePool(scorer_of_codes.get(), *space, nodes, bounds);
+    return {};
+}
+
+void GraphIndex::TakePool(const CodeScorer* scorer, const WalkSpace& space,
+                          std::vector<uint32_t>* nodes, NodeBounds* bounds) {
+    nodes->reserve(space.size);
+    for (size_t i = 0; i < space.size; i++) {
+        nodes->push_back(space.node(i));
+    }
+    if (bounds == nullptr) {
+        return;
+    }
+    bounds->least.resize(nodes->size());
+    std::vector<float> errors(nodes->size());
+    if (scorer == nullptr || !scorer->Estimate(nodes->data(), nodes->size(), space.distances.data(),
+                                               bounds->least.data(), errors.data())) {
+        bounds->least.clear();
+    }
+    for (size_t i = 0; i < bounds->least.size(); i++) {
+        bounds->least[i] -= bounds->errors * errors[i];
+    }
 }
 
 Status GraphIndex::WalkCodes(const float* vector, const CodeScorer& scorer, const WalkEnd& end,

@@ -16,6 +16,7 @@
 #include "engine/dense/codes/codes.h"
 #include "engine/dense/effort_curve.h"
 #include "engine/dense/effort_measure.h"
+#include "engine/dense/filtered_walk.h"
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_walk.h"
 #include "engine/dense/neighbour_blocks.h"
@@ -127,6 +128,11 @@ public:
     Status Search(const VectorRows& rows, const void* vector, const Effort& effort,
                   WalkSpace* space, std::vector<uint32_t>* nodes, Work* work,
                   NodeBounds* bounds = nullptr) const;
+    // The same among the wanted nodes alone; more of the effort where few are wanted. *complete:
+    // the search did not give up.
+    Status SearchWanted(const VectorRows& rows, const void* vector, const Effort& effort,
+                        const WantedNodes& wanted, WalkSpace* space, std::vector<uint32_t>* nodes,
+                        bool* complete, Work* work, NodeBounds* bounds = nullptr) const;
     // space->within gets what may be within the query's bound: some of it is not, the caller
     // measures it again. *complete: the search did not give up.
     Status SearchRange(const VectorRows& rows, const RangeQuery& query, WalkSpace* space,
@@ -151,6 +157,9 @@ private:
                           Work* work);
     void EncodeHead();
     Status Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work);
+    // Hands the pool out; scorer: NULL without codes.
+    static void TakePool(const CodeScorer* scorer, const WalkSpace& space,
+                         std::vector<uint32_t>* nodes, NodeBounds* bounds);
     Status WalkCodes(const float* vector, const CodeScorer& scorer, const WalkEnd& end,
                      WalkSpace* space, Work* work) const;
     CodeRows Rows() const {

@@ -46,6 +46,7 @@ struct WalkSpace {
     uint32_t fresh[2 * kDegreeMax + 1];
     float fresh_distances[2 * kDegreeMax + 1];
     std::vector<std::pair<float, uint32_t>> measured;  // by a walk over blocks: what it expanded
+    std::vector<std::pair<float, uint32_t>> frontier;  // of a filtered walk (filtered_walk.h)
     uint64_t scored = 0;                               // rows that the last walk has scored
     uint64_t expanded = 0;
     // Of a range walk (range_walk.h): what is within the bound, in the order it was met.
@@ -95,6 +96,12 @@ struct WalkSpace {
         return size == ef && size > 0 ? distances[size - 1]
                : size < keep          ? std::numeric_limits<float>::infinity()
                                       : std::max(reach, distances[keep - 1]);
+    }
+    // The score beyond which a filtered walk has nothing to do.
+    float Farthest() const {
+        const float worst =
+            size == ef && size > 0 ? distances[size - 1] : std::numeric_limits<float>::infinity();
+        return std::min(worst, reach);
     }
     // Looks at the pool again: how far does the walk go now?
     void Reach(const WalkEnd& end) {

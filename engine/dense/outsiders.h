@@ -24,6 +24,8 @@ public:
     // Rows with the vector of `row`, as a range for RepeatAt; ascending.
     std::pair<size_t, size_t> Repeats(uint32_t row) const;
     uint32_t RepeatAt(size_t i) const { return repeats_[i].second; }
+    // All of them, each behind the row that is inside.
+    const std::vector<std::pair<uint32_t, uint32_t>>& repeats() const { return repeats_; }
     size_t count() const { return zeros_.size() + repeats_.size(); }
     uint64_t memory_bytes() const {
         return zeros_.size() * sizeof(zeros_[0]) + repeats_.size() * sizeof(repeats_[0]);

@@ -84,8 +84,8 @@ public:
               const std::vector<Argument>& arguments)
         : filter_(filter), tokens_(tokens.list), subject_(subject), arguments_(arguments) {}
 
-    Result<SqlText> Write() {
-        for (size_t i = 0; i + 1 < tokens_.size();) {
+    Result<SqlText> Write(size_t first, size_t end) {
+        for (size_t i = first; i < end;) {
             const Token& token = tokens_[i];
             QUERN_TRY(CheckRowId(token));
             out_.asks_views = out_.asks_views || AsksViews(i);
@@ -96,11 +96,12 @@ public:
                     return Mistake(Code::kType, token.begin,
                                    "a list may stand behind in, has any and has all only");
                 }
-                Put(token.begin, "(SELECT value FROM json_each(" + Numbered(token) + "))");
+                std::string list = "(SELECT value FROM json_each(";
+                Put(token.begin, list.append(Numbered(token)).append("))"));
                 i++;
             } else if (token.kind == TokenKind::kParameter) {
                 // By its number: repeated pieces must not count on.
-                Put(token.begin, " " + Numbered(token) + " ");
+                Put(token.begin, std::string(" ").append(Numbered(token)).append(" "));
                 i++;
             } else {
                 Put(token.begin, std::string(filter_.substr(token.begin, token.end - token.begin)));
@@ -284,10 +285,10 @@ Status CheckArguments(const Tokens& tokens, const std::vector<Argument>& argumen
     return {};
 }
 
-Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, const Subject& subject,
-                         const std::vector<Argument>& arguments) {
+Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, size_t first, size_t end,
+                         const Subject& subject, const std::vector<Argument>& arguments) {
     QUERN_TRY(CheckArguments(tokens, arguments));
-    return SqlWriter(filter, tokens, subject, arguments).Write();
+    return SqlWriter(filter, tokens, subject, arguments).Write(first, end);
 }
 
 }  // namespace quern::filter

@@ -33,8 +33,9 @@ private:
 
 // kInvalid where a parameter has no value, kType where a list stands in a wrong place or `has` does
 // not follow tags or JSON, kUnknownField for the names of row ids.
-Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, const Subject& subject,
-                         const std::vector<Argument>& arguments);
+// Of the tokens from first up to end (not included).
+Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, size_t first, size_t end,
+                         const Subject& subject, const std::vector<Argument>& arguments);
 
 // That every parameter has a value.
 Status CheckArguments(const Tokens& tokens, const std::vector<Argument>& arguments);

@@ -2,6 +2,7 @@
 #include "contract_check.h"
 
 #include <math.h>
+#include <string.h>
 
 static const float origin[] = {0, 0, 0};
 static const int64_t ints[] = {1, 3};
@@ -33,6 +34,11 @@ static void null_query(void) {
         quern_query_bind_texts(q, 1, texts, 2);
         WANT_NAMED(QUERN_ERR_MISUSE, "q ", quern_query_count(q, &count, E));
         WANT_NAMED(QUERN_ERR_MISUSE, "q ", quern_query_delete(q, NULL, &count, E));
+        {
+            quern_text* json = (quern_text*)&contract_error;
+            WANT_NAMED(QUERN_ERR_MISUSE, "q ", quern_query_explain(q, &json, E));
+            CHECK(json == NULL);
+        }
     }
     CHECK_INT(3, count_of(db, "docs"));
     quern_close(db);
@@ -135,6 +141,23 @@ static void searching(void) {
     quern_close(db);
 }
 
+static void explaining(void) {
+    quern_db* db = open_docs();
+    quern_text* json = NULL;
+    quern_query* q = query_of_docs(db);
+    quern_query_filter(q, "n > 1 and length(id) = 1");
+    WANT(QUERN_ERR_MISUSE, quern_query_explain(q, NULL, E));
+    WANT(QUERN_OK, quern_query_explain(q, &json, E));
+    CHECK(strstr(quern_text_data(json), "\"matches\":2") != NULL);
+    CHECK(strstr(quern_text_data(json), "\"by\":\"sqlite\"") != NULL);
+    quern_text_free(json);
+    quern_query_filter(q, "n >");
+    WANT(QUERN_ERR_SQL, quern_query_explain(q, &json, E));
+    CHECK(json == NULL);
+    quern_query_free(q);
+    quern_close(db);
+}
+
 static void deleting(void) {
     quern_db* db = open_docs();
     quern_db* other = open_docs();
@@ -167,5 +190,6 @@ void contract_filter(void) {
     binding();
     wrong_filters();
     searching();
+    explaining();
     deleting();
 }

@@ -155,6 +155,7 @@ expect 0 '"query":1' "$quern" search a.quern docs --queries emb.npy --batch --js
 expect 0 "queries/s" "$quern" search a.quern docs --queries emb.npy --timing --threads 1
 expect 0 "2000" "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 --columns year --where 'year = 2000'
 expect 0 "no records" "$quern" search a.quern docs --vector '[1,2,3,4]' -w 'year < 0'
+expect 0 '"matches":1' "$quern" search a.quern docs --vector '[1,2,3,4]' --where 'year = 2000' --explain
 expect 1 "byte 9: no such column: nope" "$quern" search a.quern docs --vector '[1,2,3,4]' --where '1 = 1 or nope'
 expect 1 "dimension 2" "$quern" search a.quern docs --vector '[1,2]'
 expect 1 "nope" "$quern" search a.quern docs --field nope --vector '[1,2]'

@@ -332,3 +332,20 @@ TEST_CASE("a filter leaves the scores of a text field as they are", "[filter]") 
     CHECK(search("n = 2") == wanted);
     CHECK(search("n > 7").empty());
 }
+
+TEST_CASE("common table expressions of a statement see no more than the statement", "[filter]") {
+    FilteredFile file("cte");
+    file.Fill(40);
+    quern_result* result = nullptr;
+    for (const char* sql : {"WITH q AS (SELECT * FROM main.quern_state) SELECT * FROM q",
+                            "WITH q AS (SELECT id FROM quern_chunk) SELECT * FROM q",
+                            "WITH q AS (SELECT _hash FROM main.docs) SELECT * FROM q",
+                            "WITH docs AS (SELECT * FROM quern_part) SELECT * FROM docs"}) {
+        CAPTURE(sql);
+        CHECK(quern_sql(file.db, nullptr, sql, &result, &file.err) == QUERN_ERR_SQL);
+    }
+    file.Ok(quern_sql(file.db, nullptr, "WITH q AS (SELECT id FROM docs) SELECT count(*) FROM q",
+                      &result, &file.err));
+    CHECK(quern_result_int(result, 0, 0) == 26);
+    quern_result_free(result);
+}

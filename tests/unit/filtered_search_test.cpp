@@ -154,3 +154,31 @@ TEST_CASE("an exact filtered search is the right one", "[filter]") {
         CHECK(std::set<int64_t>(found.keys[q].begin(), found.keys[q].end()) == wanted);
     }
 }
+
+TEST_CASE("explain tells the way of each condition and each segment", "[filter][index]") {
+    IndexedFile file("_explain");
+    Fill(&file, "index=graph codes=i8", MakeRows(kRows, 3));
+    const std::vector<float> query = MakeRows(1, 4);
+    const auto explain = [&](const std::string& filter) {
+        quern_query* q = quern_query_new(file.db, "docs");
+        quern_query_dense(q, "emb", query.data(), 1, kDim);
+        quern_query_filter(q, filter.c_str());
+        quern_text* json = nullptr;
+        file.Ok(quern_query_explain(q, &json, &file.err));
+        std::string text = quern_text_data(json);
+        quern_text_free(json);
+        quern_query_free(q);
+        return text;
+    };
+    const auto says = [](const std::string& text, const char* piece) {
+        INFO(text);
+        CHECK(text.find(piece) != std::string::npos);
+    };
+    const std::string few = explain("share < 10 or abs(side) < 0");
+    says(few, R"({"text":"share < 10","byte":0,"by":"columns"})");
+    says(few, R"({"text":"abs(side) < 0","byte":14,"by":"sqlite"})");
+    says(few, R"("way":"scan")");
+    says(explain("share < 5000"), R"("way":"graph")");
+    says(explain("share < 5000"),
+         ("\"matches\":" + std::to_string(Matches(&file, "share < 5000").size())).c_str());
+}

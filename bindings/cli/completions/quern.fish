@@ -74,6 +74,7 @@ complete -c quern -n '__fish_seen_subcommand_from search' -l recall -r -d 'Wante
 complete -c quern -n '__fish_seen_subcommand_from search' -l ef -r -d 'Instead of --recall: how many candidates a walk over a graph keeps'
 complete -c quern -n '__fish_seen_subcommand_from search' -l nprobe -r -d 'Instead of --recall: how many cells of a list index are opened'
 complete -c quern -n '__fish_seen_subcommand_from search' -l refine -r -d 'How many candidates are measured again with the stored vectors: auto, exact (all), none, or a number'
+complete -c quern -n '__fish_seen_subcommand_from search' -l explain -d 'Print as JSON how the search would be done and what --where matches; nothing is searched'
 complete -c quern -n '__fish_seen_subcommand_from search' -l stats -d 'Print what the search has cost: bytes read, vectors scored and refined'
 complete -c quern -n '__fish_seen_subcommand_from search' -l skip-rows -r -d 'Pass over the first N queries (and rows of the truth)'
 complete -c quern -n '__fish_seen_subcommand_from search' -l limit -r -d 'At most N queries'

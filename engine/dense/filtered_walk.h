@@ -1,0 +1,95 @@
+// The walk for the nearest of some of the nodes only. It goes over all nodes, as links lead through
+// those that are not wanted as well, but keeps the wanted ones alone, and ends by these: when
+// nothing is left that is nearer than the last of them. So it looks farther the fewer are wanted,
+// and just as far as it must when the wanted ones stand apart from where it begins. It gives up
+// where scoring all of the wanted ones costs less: soon, when far fewer of those that it meets are
+// wanted than are on the whole, which is when they stand far from the query.
+#pragma once
+
+#include <functional>
+
+#include "engine/dense/graph_walk.h"
+
+namespace quern::dense {
+
+struct WantedNodes {
+    const uint64_t* bits = nullptr;  // one a node
+    uint64_t most = UINT64_MAX;      // rows to score before it gives up
+    double share = 0;                // of all nodes that are wanted; 0: nothing is concluded
+    uint64_t look = 256;             // rows to score before anything is concluded from the share
+    // Fewer of the rows that were scored are wanted than this part of what the share promises.
+    static constexpr double kFarShare = 0.25;
+    bool GivesUp(uint64_t scored, uint64_t met) const {
+        return scored > most ||
+               (scored > look &&
+                static_cast<double>(met) < kFarShare * share * static_cast<double>(scored));
+    }
+    bool Has(uint32_t node) const { return (bits[node / 64] >> (node % 64) & 1) != 0; }
+};
+
+// Fills space's pool with the nearest wanted nodes. *complete: it did not give up. Scorer as for
+// Walk.
+template <class Scorer>
+Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
+                    const WantedNodes& wanted, WalkSpace* space, bool* complete, Work* work) {
+    constexpr size_t kFetchFirst = 8;
+    constexpr uint64_t kCheckEvery = 256;
+    WalkSpace& s = *space;
+    s.Begin(graph.count, end);
+    s.frontier.clear();
+    *complete = true;
+    if (graph.entry == kNoNode) {
+        return {};
+    }
+    const std::greater<std::pair<float, uint32_t>> farther;
+    uint64_t met = 0;  // wanted ones
+    const auto meet = [&](uint32_t node, float distance) {
+        const bool is_wanted = wanted.Has(node);
+        met += is_wanted ? 1 : 0;
+        if (distance > s.Farthest()) {
+            return;
+        }
+        s.frontier.emplace_back(distance, node);
+        std::push_heap(s.frontier.begin(), s.frontier.end(), farther);
+        if (is_wanted) {
+            s.Insert(node, distance);
+        }
+    };
+    float distance = 0;
+    const uint32_t start = Descend(graph, scorer, space, &distance);
+    s.Mark(start);
+    meet(start, distance);
+    while (!s.frontier.empty() && s.frontier.front().first <= s.Farthest()) {
+        if (wanted.GivesUp(s.scored, met)) {
+            *complete = false;
+            return {};
+        }
+        std::pop_heap(s.frontier.begin(), s.frontier.end(), farther);
+        const uint32_t from = s.frontier.back().second;
+        s.frontier.pop_back();
+        size_t count = 0;
+        graph.ForNeighbours(from, [&](uint32_t neighbour) {
+            s.fresh[count] = neighbour;
+            count += s.Mark(neighbour) ? 1 : 0;
+        });
+        s.expanded++;
+        if (s.expanded % kCheckEvery == 0 && work != nullptr) {
+            QUERN_TRY(work->Check("search", 0, 0));
+        }
+        for (size_t i = 0; i < std::min(count, kFetchFirst); i++) {
+            scorer.Fetch(s.fresh[i]);
+        }
+        if (!s.frontier.empty()) {
+            graph.FetchNeighbours(s.frontier.front().second);
+        }
+        scorer.Score(s.fresh, count, s.fresh_distances);
+        s.scored += count;
+        for (size_t i = 0; i < count; i++) {
+            meet(s.fresh[i], s.fresh_distances[i]);
+        }
+        s.Reach(end);
+    }
+    return {};
+}
+
+}  // namespace quern::dense
