@@ -501,14 +501,11 @@ QUERN_API void quern_query_max_distance(quern_query *q, double d);
 QUERN_API void quern_query_min_score(quern_query *q, double s);
 /* Only records for which the filter is true, a condition as SQL has it behind WHERE, over the key and the attributes:
 **   year between ?1 and ?2 and lang in ('en', 'de') and title like 'quantum%' and tags has 'physics'
-** Values compare as in SQLite; a condition that is NULL is not true. Beyond SQL: `x in ?1` with a list bound to ?1, and for tags
-** and JSON arrays `tags has 'a'`, `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection
-** under its name. Names that begin with "_" are refused, so are filters that would write, or read anything else. NULL: no filter.
-** Cost: conditions that compare one column with constants (= < <= <> IS, BETWEEN, IN, LIKE, GLOB, IS NULL, has) are decided on columns
-** in memory, if memory_mb has room for them; the first filter that names a column loads it, in a few times that of a SELECT over it. All others, and
-** the log, are SQLite's. The matches of the last filters of the first kind are kept until somebody commits.
-** A search returns min(k, matches) records. Mistakes are told by quern_search with the byte of the filter where they are:
-** SQL, UNKNOWN_FIELD, TYPE (a list, or has, in a wrong place), INVALID (a parameter without a value), MALFORMED (not UTF-8), LIMIT. */
+** Values compare as in SQLite; a condition that is NULL is not true. Beyond SQL: `x in ?1` with a list bound to ?1; for tags and JSON arrays `tags has 'a'`,
+** `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection under its name. Names that begin with "_" are refused, so are
+** filters that would write, or read anything else. NULL: no filter. Cost: conditions that compare one column with constants, and has, are decided on columns in
+** memory if memory_mb has room; the first to name a column loads it, in a few times that of a SELECT. All others, and the log, are SQLite's. A search returns
+** min(k, matches) records. Mistakes are told by quern_search with the byte of the filter where they are: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
 QUERN_API void quern_query_filter(quern_query *q, const char *filter);
 /* The values of the filter's parameters, after quern_query_filter, which forgets those of before; copied. ?1 is parameter 1; a ? and
 ** a :name, @name or $name that comes for the first time have the next number, which this tells for a name; 0: there is none. */
@@ -518,19 +515,13 @@ QUERN_API void quern_query_bind_int(quern_query *q, size_t parameter, int64_t va
 QUERN_API void quern_query_bind_real(quern_query *q, size_t parameter, double value);
 QUERN_API void quern_query_bind_text(quern_query *q, size_t parameter, const char *value); /* NULL: a null */
 QUERN_API void quern_query_bind_blob(quern_query *q, size_t parameter, const void *value, size_t size);
-/* Lists, for `in`, `has any` and `has all`. */
-QUERN_API void quern_query_bind_ints(quern_query *q, size_t parameter, const int64_t *values, size_t n);
+QUERN_API void quern_query_bind_ints(quern_query *q, size_t parameter, const int64_t *values, size_t n); /* a list */
 QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const char *const *values, size_t n);
-/* How the query would be answered, as JSON; its vectors are not looked at, its filter is run:
-** {"collection","records","matches","filter":{"text","log","conditions":[{"text","byte","by"}]},
-**  "segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns (in memory) or sqlite. way, for dense fields:
-** graph, lists or scan (of what matches); the costs are what the choice between graph and scan was made by, in rows that a walk scores. A
-** walk that meets too few matches ends in a scan all the same: QUERN_RESULT_VECTORS_SCORED of the result tells what it was. */
+/* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
+** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows */
 QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_error *err) QUERN_MUST_USE;
-/* How many records match the query's filter (all, if it has none), whatever else it looks for. */
-QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE;
-/* Deletes the records that match the query's filter, without which it is INVALID; as quern_delete does: txn NULL is a transaction of its
-** own; with one, what it has written counts. The query's snapshot counts for nothing. *deleted (may be NULL) gets their number. */
+QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE; /* of the records that match; no filter: all */
+/* Deletes the records that match (no filter: INVALID), as quern_delete does; with txn, what it has written counts. *deleted (may be NULL) gets their number. */
 QUERN_API int32_t quern_query_delete(quern_query *q, quern_txn *txn, uint64_t *deleted, quern_error *err) QUERN_MUST_USE;
 /* Attributes and fields to return; as in quern_get. */
 QUERN_API void quern_query_columns(quern_query *q, const char *columns);
