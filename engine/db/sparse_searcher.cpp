@@ -1,6 +1,6 @@
-// Exact search of a sparse field: every segment, by its index where it has one, and the log give
-// their candidates, and these are merged by score. Scores are double, and so is the order; only
-// what is handed out is f32.
+// Search of a sparse field, exact unless the request allows otherwise: every segment, by its index
+// where it has one, and the log give their candidates, and these are merged by score. Scores are
+// double, and so is the order; only what is handed out is f32.
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -8,6 +8,7 @@
 #include "engine/db/field_search.h"
 #include "engine/db/sparse_log.h"
 #include "engine/db/stored_distances.h"
+#include "engine/sparse/space_pool.h"
 #include "engine/sparse/sparse_rows.h"
 #include "engine/sparse/sparse_search.h"
 #include "engine/sparse/top_hits.h"
@@ -61,7 +62,7 @@ public:
             QUERN_TRY(SearchSegment(s));
         }
         QUERN_TRY(SearchLog());
-        table_->flags |= 1u;
+        table_->flags |= approximate_ ? 0u : 1u;
         table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
@@ -218,15 +219,19 @@ private:
     // record numbers, so that ties are decided as in a scan.
     Status SearchIndex(const SparsePart& part, const CollectionView::Dead& dead, uint32_t source) {
         const SparsePart::Bits allowed = part.Allowed(dead.bits);
+        sparse::SearchOptions options;
+        options.bound_factor = static_cast<float>(request_.bound);
+        options.superblocks_min = request_.superblocks;
+        approximate_ = approximate_ || options.bound_factor < 1;
         return EachQuery([&](const std::function<bool(size_t*)>& next) -> Status {
-            sparse::SearchSpace space;
+            sparse::SpacePool::Lease space(database_->sparse_spaces());
             sparse::SearchStats stats;
             for (size_t q = 0; next(&q);) {
                 sparse::TopHits top(limit_, queries_[q].least);
                 top.NamePositions(part.records());
-                QUERN_TRY(part.index().Search(queries_[q].vector, {},
+                QUERN_TRY(part.index().Search(queries_[q].vector, options,
                                               allowed ? allowed->data() : nullptr, source, &top,
-                                              &space, &stats, &work_));
+                                              space.get(), &stats, &work_));
                 for (const sparse::SparseHit& hit : top.Take()) {
                     found_[q].push_back({0 - hit.score, hit.source, hit.position});
                 }
@@ -448,6 +453,7 @@ private:
     std::vector<std::vector<SparseCandidate>> found_;
     std::vector<uint32_t> value_dimensions_;
     std::vector<float> value_weights_;
+    bool approximate_ = false;
     std::mutex mutex_;  // of the tally, while threads search
 };
 
