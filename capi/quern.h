@@ -538,14 +538,8 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **                  row may give nothing within the bound. Each kind of index has its own knob and passes over the other
 **   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
 **                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
-**                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give.
-**                  Lists take exact for 100 * k, and none for auto
-** Sparse fields are searched exactly, whatever recall is, unless this says otherwise:
-**   bound=X        above 0 up to 1 (default 1, or exact): what the unread part of an index can still add to a score counts
-**                  for this share of its bound. On learned sparse vectors, k = 10: 0.8 keeps 0.997 of the true
-**                  records, 0.6 about 0.98. Scores are exact still; QUERN_FLAG_EXACT is not set where such an index was used
-**   superblocks=N  with bound below 1: of each segment at least the N superblocks (4096 records) with the highest bounds are
-**                  looked at (default 4) */
+**                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give. Lists take exact for 100 * k, none for auto
+**   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.98 */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* Makes the search of another query a leg of q, which then has legs instead of vectors or keys of its own: each record's
 ** scores in all legs become one (quern_query_fusion). leg is another query of the same collection, without legs; it is

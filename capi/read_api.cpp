@@ -447,11 +447,10 @@ void quern_query_options(quern_query* q, const char* options) {
     if (IsQuery(q)) {
         Remember(&q->error, [&]() -> Status {
             std::vector<Option> list;
-            QUERN_TRY(ParseOptions(
-                options,
-                {"threads", "self", "recall", "ef", "nprobe", "refine", "filter_ms", "bound",
-                 "superblocks"},
-                &list));
+            QUERN_TRY(ParseOptions(options,
+                                   {"threads", "self", "recall", "ef", "nprobe", "refine",
+                                    "filter_ms", "bound", "superblocks"},
+                                   &list));
             for (const Option& option : list) {
                 if (option.key == "threads") {
                     int64_t threads = 0;
