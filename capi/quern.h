@@ -538,8 +538,8 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **                  row may give nothing within the bound. Each kind of index has its own knob and passes over the other
 **   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
 **                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
-**                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give.
-**                  Lists take exact for 100 * k, and none for auto */
+**                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give. Lists take exact for 100 * k, none for auto
+**   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.98 */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* Makes the search of another query a leg of q, which then has legs instead of vectors or keys of its own: each record's
 ** scores in all legs become one (quern_query_fusion). leg is another query of the same collection, without legs; it is

@@ -17,7 +17,6 @@ bool IsQuery(const quern_query* q) {
     return CheckHandle(q, Magic::kQuery, "q").ok();
 }
 
-// recall=exact, or a share of the true results.
 Status ParseRefine(const Option& option, SearchRequest* request) {
     if (option.value == "auto") {
         request->refine_how = Refine::kAuto;
@@ -36,18 +35,19 @@ Status ParseRefine(const Option& option, SearchRequest* request) {
     return {};
 }
 
-Status ParseRecall(const Option& option, SearchRequest* request) {
+// A number above 0 and up to 1, or exact, which is 1.
+Status ParseShare(const Option& option, double* share) {
     if (option.value == "exact") {
-        request->recall = 1.0;
+        *share = 1.0;
         return {};
     }
     const char* end = option.value.data() + option.value.size();
-    double recall = 0;
-    const auto parsed = std::from_chars(option.value.data(), end, recall);
-    if (parsed.ec != std::errc() || parsed.ptr != end || !(recall > 0) || recall > 1) {
+    double number = 0;
+    const auto parsed = std::from_chars(option.value.data(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end || !(number > 0) || number > 1) {
         return BadValue(option, "a number above 0 and up to 1, or exact");
     }
-    request->recall = recall;
+    *share = number;
     return {};
 }
 
@@ -447,9 +447,10 @@ void quern_query_options(quern_query* q, const char* options) {
     if (IsQuery(q)) {
         Remember(&q->error, [&]() -> Status {
             std::vector<Option> list;
-            QUERN_TRY(ParseOptions(
-                options, {"threads", "self", "recall", "ef", "nprobe", "refine", "filter_ms"},
-                &list));
+            QUERN_TRY(ParseOptions(options,
+                                   {"threads", "self", "recall", "ef", "nprobe", "refine",
+                                    "filter_ms", "bound", "superblocks"},
+                                   &list));
             for (const Option& option : list) {
                 if (option.key == "threads") {
                     int64_t threads = 0;
@@ -467,7 +468,13 @@ void quern_query_options(quern_query* q, const char* options) {
                 } else if (option.key == "refine") {
                     QUERN_TRY(ParseRefine(option, &q->request));
                 } else if (option.key == "recall") {
-                    QUERN_TRY(ParseRecall(option, &q->request));
+                    QUERN_TRY(ParseShare(option, &q->request.recall));
+                } else if (option.key == "bound") {
+                    QUERN_TRY(ParseShare(option, &q->request.bound));
+                } else if (option.key == "superblocks") {
+                    int64_t number = 0;
+                    QUERN_TRY(ParseInteger(option, 1, kEffortMax, &number));
+                    q->request.superblocks = static_cast<uint32_t>(number);
                 } else if (option.value == "include" || option.value == "exclude") {
                     q->request.include_self = option.value == "include";
                 } else {

@@ -133,9 +133,8 @@ void AddColumns(const Database& database, const std::string& collection,
         undo->NoteColumn(field.name);
     }
     for (const SparseColumn& field : additions.sparse) {
-        const std::string options = "dims=" + std::to_string(field.dims);
         Call(quern_add_sparse, database.get(), collection.c_str(), field.name.c_str(),
-             options.c_str());
+             field.Options().c_str());
         undo->NoteColumn(field.name);
     }
 }
@@ -339,7 +338,7 @@ void AddImportCommand(CLI::App* app) {
         ->add_option("--sparse", choices.sparse,
                      "A field of sparse vectors: columns with {\"dims\":[..],\"weights\":[..]} or "
                      "{\"dimension\":weight} (repeatable)")
-        ->type_name("NAME[:DIMS]")
+        ->type_name("NAME[:DIMS][:index=auto|none]")
         ->allow_extra_args(false);
     command
         ->add_option("--text", choices.texts,

@@ -31,6 +31,7 @@ double SecondsSince(Clock::time_point start) {
 
 struct SearchOptions {
     std::string db, collection, vector, columns, truth, open, recall, refine, where;
+    std::string bound, superblocks;
     QueryFile queries;
     std::vector<std::string> texts, keys;
     size_t k = 10;
@@ -87,6 +88,12 @@ public:
         }
         if (!options.refine.empty()) {
             knobs += " refine=" + options.refine;
+        }
+        if (!options.bound.empty()) {
+            knobs += " bound=" + options.bound;
+        }
+        if (!options.superblocks.empty()) {
+            knobs += " superblocks=" + options.superblocks;
         }
         const std::pair<const char*, size_t> numbers[] = {
             {" threads=", options.threads}, {" ef=", options.ef}, {" nprobe=", options.nprobe}};
@@ -583,6 +590,15 @@ void AddSearchCommand(CLI::App* app) {
         "--explain", options->explain,
         "Print as JSON how the search would be done and what --where matches; nothing "
         "is searched");
+    command
+        ->add_option("--bound", options->bound,
+                     "Of a sparse field: the share at which bounds count; below 1 is approximate "
+                     "(default: exact)")
+        ->type_name("SHARE");
+    command
+        ->add_option("--superblocks", options->superblocks,
+                     "With --bound: of each segment at least N superblocks are looked at")
+        ->type_name("N");
     command->add_flag("--stats", options->stats,
                       "Print what the search has cost: bytes read, vectors scored and refined");
     command->add_option("--skip-rows", options->queries.skip_rows,

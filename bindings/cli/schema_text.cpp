@@ -127,16 +127,26 @@ SparseColumn ParseSparseColumn(const std::string& text) {
     SparseColumn sparse;
     sparse.name = text;
     std::string rest = text;
-    const std::string last = TakeLast(&rest);
+    std::string last = TakeLast(&rest);
+    if (!rest.empty() && last.rfind("index=", 0) == 0) {
+        sparse.index = last;
+        sparse.name = rest;
+        last = TakeLast(&rest);
+    }
     int64_t dims = 0;
     if (!rest.empty() && ParseInt(last, &dims)) {
         if (dims < 1 || dims > int64_t{1} << 32) {
-            FailUsage("field '" + text + "': wanted NAME[:DIMS], DIMS 1 to 4294967296");
+            FailUsage("field '" + text +
+                      "': wanted NAME[:DIMS][:index=auto|none], DIMS 1 to 4294967296");
         }
         sparse.name = rest;
         sparse.dims = static_cast<uint64_t>(dims);
     }
     return sparse;
+}
+
+std::string SparseColumn::Options() const {
+    return "dims=" + std::to_string(dims) + (index.empty() ? "" : " " + index);
 }
 
 AttrColumn ParseTextColumn(const std::string& text) {
@@ -195,8 +205,7 @@ SchemaPtr CollectionColumns::ToSchema() const {
                            options.c_str());
     }
     for (const SparseColumn& field : sparse) {
-        const std::string options = "dims=" + std::to_string(field.dims);
-        quern_schema_sparse(schema.get(), field.name.c_str(), options.c_str());
+        quern_schema_sparse(schema.get(), field.name.c_str(), field.Options().c_str());
     }
     return schema;
 }

@@ -32,13 +32,15 @@ struct DenseColumn {
 struct SparseColumn {
     std::string name;
     uint64_t dims = uint64_t{1} << 32;
+    std::string index = {};  // "index=none"
+    std::string Options() const;
 };
 
 // These throw a usage error that says what was wanted.
 KeyColumn ParseKeyColumn(const std::string& text);        // NAME[:int|text]
 AttrColumn ParseAttrColumn(const std::string& text);      // NAME:TYPE
 DenseColumn ParseDenseColumn(const std::string& text);    // NAME:DIM[:METRIC[:TYPE]]
-SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS]
+SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS][:index=auto|none]
 AttrColumn ParseTextColumn(const std::string& text);      // NAME[:OPTIONS]
 int32_t ParseMetric(const std::string& name);
 int32_t ParseElementType(const std::string& name);

@@ -23,6 +23,7 @@
 #include "engine/db/record_filter.h"
 #include "engine/db/result_table.h"
 #include "engine/query/fusion.h"
+#include "engine/sparse/space_pool.h"
 #include "storage/base/work.h"
 #include "storage/file_store.h"
 
@@ -144,6 +145,7 @@ public:
     // in memory.
     void ForgetRecent();
     SearchSpaces* search_spaces() { return &search_spaces_; }
+    sparse::SpacePool* sparse_spaces() { return &sparse_spaces_; }
     Result<std::unique_ptr<Transaction>> Begin();
 
     Status CreateCollection(const std::string& name, const Schema& schema);
@@ -222,6 +224,7 @@ private:
     DatabaseLimits limits_;
     std::unique_ptr<storage::FileStore> store_;
     SearchSpaces search_spaces_;
+    sparse::SpacePool sparse_spaces_;
     std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
     std::atomic<uint64_t> interrupt_epoch_{0};
     std::atomic<bool> closed_{false};
@@ -355,6 +358,9 @@ struct SearchRequest {
     size_t nprobe = 0;     // of lists; as ef
     Refine refine_how = Refine::kAuto;
     size_t refine = 0;  // with Refine::kCount
+    // How an index of a sparse field is used: see sparse::SearchOptions. 1: exact.
+    double bound = 1;
+    uint32_t superblocks = 4;  // with bound < 1
 };
 
 // A search whose hits are fused with those of others. Its limit is how many it gives at first.

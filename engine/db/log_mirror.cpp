@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/db/sparse_log.h"
 #include "engine/kernels/distance.h"
 
 namespace quern {
@@ -68,6 +69,9 @@ size_t LogView::live_count() const {
     return live;
 }
 
+LogMirror::LogMirror() = default;
+LogMirror::~LogMirror() = default;
+
 Result<std::shared_ptr<LogMirror>> LogMirror::Load(
     storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
     const storage::CollectionState& state, std::shared_ptr<MemoryCounter> memory) {
@@ -79,6 +83,9 @@ Result<std::shared_ptr<LogMirror>> LogMirror::Load(
     mirror->block_items_ = std::clamp<size_t>(kBlockBytesMax / row_bytes, 1, kBlockItemsMax);
     mirror->info_ = std::move(info);
     mirror->memory_ = std::move(memory);
+    for (size_t f = 0; f < mirror->info_->schema.sparse.size(); f++) {
+        mirror->sparse_.push_back(std::make_unique<SparseLog>(mirror->memory_));
+    }
     QUERN_TRY(mirror->CatchUp(connection, state));
     return mirror;
 }

@@ -21,6 +21,8 @@
 
 namespace quern {
 
+class SparseLog;
+
 struct LogItem {
     int64_t rid = 0;
     uint64_t hash = 0;
@@ -91,6 +93,8 @@ private:
 
 class LogMirror {
 public:
+    LogMirror();
+    ~LogMirror();
     static Result<std::shared_ptr<LogMirror>> Load(
         storage::Connection* connection, std::shared_ptr<const storage::CollectionInfo> info,
         const storage::CollectionState& state, std::shared_ptr<MemoryCounter> memory);
@@ -113,6 +117,8 @@ public:
     std::vector<int64_t> SealedDead(int64_t last) const;
     // Whether an entry behind `first` and up to `last` has changed a sealed record in place.
     bool AmendedBetween(int64_t first, int64_t last) const;
+    // Searches of a sparse field; by field number.
+    SparseLog& sparse(size_t field) { return *sparse_[field - info_->schema.dense.size()]; }
 
 private:
     const LogItem& item(size_t i) const {
@@ -125,6 +131,7 @@ private:
     std::shared_ptr<const storage::CollectionInfo> info_;
     std::shared_ptr<MemoryCounter> memory_;
     size_t block_items_ = 0;
+    std::vector<std::unique_ptr<SparseLog>> sparse_;
 
     mutable std::mutex
         mutex_;  // protects what follows; contents of blocks below count_ are read without it

@@ -1,11 +1,14 @@
-// Exact search of a sparse field: every segment, by its index where it has one, and the log give
-// their candidates, and these are merged by score. Scores are double, and so is the order; only
-// what is handed out is f32.
+// Search of a sparse field, exact unless the request allows otherwise: every segment, by its index
+// where it has one, and the log give their candidates, and these are merged by score. Scores are
+// double, and so is the order; only what is handed out is f32.
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "engine/db/field_search.h"
+#include "engine/db/sparse_log.h"
 #include "engine/db/stored_distances.h"
+#include "engine/sparse/space_pool.h"
 #include "engine/sparse/sparse_rows.h"
 #include "engine/sparse/sparse_search.h"
 #include "engine/sparse/top_hits.h"
@@ -59,7 +62,7 @@ public:
             QUERN_TRY(SearchSegment(s));
         }
         QUERN_TRY(SearchLog());
-        table_->flags |= 1u;
+        table_->flags |= approximate_ ? 0u : 1u;
         table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
@@ -216,32 +219,45 @@ private:
     // record numbers, so that ties are decided as in a scan.
     Status SearchIndex(const SparsePart& part, const CollectionView::Dead& dead, uint32_t source) {
         const SparsePart::Bits allowed = part.Allowed(dead.bits);
-        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
-        const int threads =
-            static_cast<int>(std::min(queries_.size(), static_cast<size_t>(wanted)));
-        std::atomic<size_t> next{0};
-        std::mutex mutex;
-        return RunOnThreads(threads, [&](int) -> Status {
-            sparse::SearchSpace space;
+        sparse::SearchOptions options;
+        options.bound_factor = static_cast<float>(request_.bound);
+        options.superblocks_min = request_.superblocks;
+        approximate_ = approximate_ || options.bound_factor < 1;
+        return EachQuery([&](const std::function<bool(size_t*)>& next) -> Status {
+            sparse::SpacePool::Lease space(database_->sparse_spaces());
             sparse::SearchStats stats;
-            while (true) {
-                const size_t q = next.fetch_add(1);
-                if (q >= queries_.size()) {
-                    break;
-                }
+            for (size_t q = 0; next(&q);) {
                 sparse::TopHits top(limit_, queries_[q].least);
                 top.NamePositions(part.records());
-                QUERN_TRY(part.index().Search(queries_[q].vector, {},
+                QUERN_TRY(part.index().Search(queries_[q].vector, options,
                                               allowed ? allowed->data() : nullptr, source, &top,
-                                              &space, &stats, &work_));
+                                              space.get(), &stats, &work_));
                 for (const sparse::SparseHit& hit : top.Take()) {
                     found_[q].push_back({0 - hit.score, hit.source, hit.position});
                 }
             }
-            std::lock_guard<std::mutex> lock(mutex);
-            table_->tally.scored += stats.scored;
-            return {};
+            return AddScored(stats.scored);
         });
+    }
+
+    // Shares the queries out among threads: body gets them one by one from next, while it is true.
+    Status EachQuery(const std::function<Status(const std::function<bool(size_t*)>&)>& body) {
+        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
+        const int threads =
+            static_cast<int>(std::min(queries_.size(), static_cast<size_t>(wanted)));
+        std::atomic<size_t> taken{0};
+        return RunOnThreads(threads, [&](int) -> Status {
+            return body([&](size_t* q) {
+                *q = taken.fetch_add(1);
+                return *q < queries_.size();
+            });
+        });
+    }
+
+    Status AddScored(uint64_t scored) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        table_->tally.scored += scored;
+        return {};
     }
 
     template <typename Body>
@@ -327,26 +343,66 @@ private:
     // The log is in commit order, so ties are decided by comparing keys: all of them stay.
     Status SearchLog() {
         const LogView& log = *view_.log;
+        std::vector<size_t> scan_from(queries_.size(), 0);
+        // Without a limit every record is asked for, and an index is of no use.
+        if (limit_ > 0 && !queries_.empty()) {
+            QUERN_ASSIGN(const size_t indexed,
+                         view_.mirror->sparse(field_).Prepare(log, field_, queries_.size(),
+                                                              *database_->budget(), &work_));
+            if (indexed > 0) {
+                QUERN_TRY(SearchLogIndex(&scan_from));
+            }
+        }
+        QUERN_TRY(ScanLog(scan_from));
+        TightenAll();
+        return {};
+    }
+
+    // scan_from: gets for each query where what the index had ends.
+    Status SearchLogIndex(std::vector<size_t>* scan_from) {
+        const LogView& log = *view_.log;
         const auto source = static_cast<uint32_t>(view_.segments.size());
-        table_->tally.scored += log.count * queries_.size();
-        for (size_t i = 0; i < log.count; i++) {
+        const auto row = [&](uint32_t i) {
+            return i < log.count && log.visible(i) ? SparseRowOf(log, i, field_) : sparse::LogRow();
+        };
+        const sparse::LogIndex& index = view_.mirror->sparse(field_).index();
+        return EachQuery([&](const std::function<bool(size_t*)>& next) -> Status {
+            sparse::LogSpace space;
+            sparse::SearchStats stats;
+            for (size_t q = 0; next(&q);) {
+                sparse::LogHits hits(limit_, queries_[q].least);
+                QUERN_ASSIGN((*scan_from)[q],
+                             index.Search(queries_[q].vector, row, &hits, &space, &stats, &work_));
+                for (const sparse::LogHit& hit : hits.Take()) {
+                    found_[q].push_back({0 - hit.score, source, hit.position});
+                }
+                Tighten(q);
+            }
+            return AddScored(stats.scored);
+        });
+    }
+
+    Status ScanLog(const std::vector<size_t>& scan_from) {
+        const LogView& log = *view_.log;
+        const auto source = static_cast<uint32_t>(view_.segments.size());
+        const size_t first =
+            scan_from.empty() ? log.count : *std::min_element(scan_from.begin(), scan_from.end());
+        for (size_t i = first; i < log.count; i++) {
             if (i % kRowsPerCheck == 0) {
                 QUERN_TRY(work_.Check("search", i, log.count));
             }
-            if (!log.visible(i)) {
+            const sparse::LogRow row =
+                log.visible(i) ? SparseRowOf(log, i, field_) : sparse::LogRow();
+            if (row.count == 0) {
                 continue;
             }
-            const BytesView value = log.value(i, field_);
-            const size_t entries = storage::SparseEntries(value);
-            if (entries == 0) {
-                continue;
-            }
-            // Values of the log are aligned.
-            const auto* const of_dimensions = reinterpret_cast<const uint32_t*>(value.data());
-            const auto* const of_weights = reinterpret_cast<const float*>(value.data()) + entries;
             for (size_t q = 0; q < queries_.size(); q++) {
                 double score = 0;
-                if (sparse::ScoreVector(queries_[q].vector, of_dimensions, of_weights, entries,
+                if (i < scan_from[q]) {
+                    continue;
+                }
+                table_->tally.scored++;
+                if (sparse::ScoreVector(queries_[q].vector, row.dimensions, row.weights, row.count,
                                         &score) &&
                     score >= queries_[q].least) {
                     found_[q].push_back({0 - score, source, static_cast<uint32_t>(i)});
@@ -356,7 +412,6 @@ private:
                 }
             }
         }
-        TightenAll();
         return {};
     }
 
@@ -398,6 +453,8 @@ private:
     std::vector<std::vector<SparseCandidate>> found_;
     std::vector<uint32_t> value_dimensions_;
     std::vector<float> value_weights_;
+    bool approximate_ = false;
+    std::mutex mutex_;  // of the tally, while threads search
 };
 
 }  // namespace

@@ -13,7 +13,6 @@
 // its own.
 #pragma once
 
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -64,9 +63,6 @@ struct SearchOptions {
     // With bound_factor < 1: at least so many of the superblocks with the highest bounds are
     // opened.
     uint32_t superblocks_min = 0;
-    // What the caller knows: at least k records of the segments that are searched have such a
-    // score. Lower ones may be left out.
-    double known_score = -std::numeric_limits<double>::infinity();
 };
 
 // What a search did; added to, so that one object can count over many.

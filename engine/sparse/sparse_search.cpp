@@ -64,8 +64,7 @@ uint32_t SparseSearch::LeastSum() const {
     const SearchPlan& plan = space_.plan;
     const uint64_t known = space_.floor.floor();
     uint64_t least = std::max<uint64_t>(known, 1);
-    const double best =
-        (std::max(hits_.Threshold(), options_.known_score) - plan.slack()) / plan.unit();
+    const double best = (hits_.Threshold() - plan.slack()) / plan.unit();
     if (best > static_cast<double>(least)) {
         least = best < 4e9 ? static_cast<uint64_t>(best) : uint64_t{4000000000};
     }

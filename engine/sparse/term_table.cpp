@@ -10,11 +10,9 @@ namespace {
 
 constexpr double kImpactMax = 255;
 
-// What the weights of one term have in common.
 struct Range {
-    uint64_t key = 0;      // dimension * 2 + (1 when negative)
-    float most = 0;        // the largest magnitude
-    int lowest_bit = 999;  // all weights are multiples of 2 to this power
+    uint64_t key = 0;  // dimension * 2 + (1 when negative)
+    WeightRange weights;
 };
 
 // An open-addressed hash table of ranges by key. Dimensions come from anywhere in 2^32.
@@ -30,7 +28,7 @@ public:
             }
             at = (at + 1) & (slots_.size() - 1);
         }
-        ranges_.push_back({key});
+        ranges_.push_back({key, {}});
         slots_[at] = static_cast<uint32_t>(ranges_.size());
         if (ranges_.size() * 2 > slots_.size()) {
             Grow();
@@ -66,20 +64,40 @@ int LowestBit(float weight) {
     return (exponent == 0 ? -149 : exponent - 150) + __builtin_ctz(fraction);
 }
 
-float ScaleOf(const Range& range) {
-    const double most = static_cast<double>(range.most);
-    if (most <= std::ldexp(kImpactMax, range.lowest_bit)) {
-        return std::ldexp(1.0f, range.lowest_bit);
+}  // namespace
+
+void WeightRange::Take(float weight) {
+    most = std::max(most, std::fabs(weight));
+    lowest_bit = std::min(lowest_bit, LowestBit(weight));
+}
+
+float WeightRange::Scale() const {
+    const double magnitude = static_cast<double>(most);
+    if (magnitude <= std::ldexp(kImpactMax, lowest_bit)) {
+        return std::ldexp(1.0f, lowest_bit);
     }
-    auto scale = static_cast<float>(most / kImpactMax);
+    auto scale = static_cast<float>(magnitude / kImpactMax);
     int exponent = 0;
-    while (kImpactMax * static_cast<double>(scale) < most || std::frexp(scale, &exponent) == 0.5f) {
+    while (kImpactMax * static_cast<double>(scale) < magnitude ||
+           std::frexp(scale, &exponent) == 0.5f) {
         scale = std::nextafter(scale, std::numeric_limits<float>::infinity());
     }
     return scale;
 }
 
-}  // namespace
+uint8_t ImpactOf(float weight, float scale_of_term) {
+    const double scale = std::fabs(static_cast<double>(scale_of_term));
+    const double magnitude = std::fabs(static_cast<double>(weight));
+    auto impact = static_cast<uint32_t>(std::ceil(magnitude / scale));
+    // The division may have rounded to either side; the products are exact.
+    while (impact > 1 && scale * (impact - 1) >= magnitude) {
+        impact--;
+    }
+    while (scale * impact < magnitude) {
+        impact++;
+    }
+    return static_cast<uint8_t>(impact);
+}
 
 TermTable TermTable::Learn(const SparseRows& rows, std::vector<uint32_t>* terms_of_entries) {
     RangeTable table;
@@ -91,9 +109,7 @@ TermTable TermTable::Learn(const SparseRows& rows, std::vector<uint32_t>* terms_
         const uint64_t key = uint64_t{rows.dimensions[first + i]} * 2 + (weight < 0 ? 1 : 0);
         const uint32_t number = table.Number(key);
         (*terms_of_entries)[i] = number;
-        Range& range = table.ranges()[number];
-        range.most = std::max(range.most, std::fabs(weight));
-        range.lowest_bit = std::min(range.lowest_bit, LowestBit(weight));
+        table.ranges()[number].weights.Take(weight);
     }
     const std::vector<Range>& ranges = table.ranges();
     std::vector<uint32_t> order(ranges.size());
@@ -108,7 +124,7 @@ TermTable TermTable::Learn(const SparseRows& rows, std::vector<uint32_t>* terms_
         const Range& range = ranges[order[term]];
         place[order[term]] = term;
         terms.dimensions_.push_back(static_cast<uint32_t>(range.key / 2));
-        const float scale = ScaleOf(range);
+        const float scale = range.weights.Scale();
         terms.scales_.push_back(range.key % 2 == 0 ? scale : -scale);
     }
     for (uint32_t& term : *terms_of_entries) {
@@ -121,20 +137,6 @@ std::pair<uint32_t, uint32_t> TermTable::Find(uint32_t dimension) const {
     const auto range = std::equal_range(dimensions_.begin(), dimensions_.end(), dimension);
     return {static_cast<uint32_t>(range.first - dimensions_.begin()),
             static_cast<uint32_t>(range.second - range.first)};
-}
-
-uint8_t TermTable::Impact(size_t term, float weight) const {
-    const double scale = std::fabs(static_cast<double>(scales_[term]));
-    const double magnitude = std::fabs(static_cast<double>(weight));
-    auto impact = static_cast<uint32_t>(std::ceil(magnitude / scale));
-    // The division may have rounded to either side; the products are exact.
-    while (impact > 1 && scale * (impact - 1) >= magnitude) {
-        impact--;
-    }
-    while (scale * impact < magnitude) {
-        impact++;
-    }
-    return static_cast<uint8_t>(impact);
 }
 
 void TermTable::Write(ByteWriter* writer) const {

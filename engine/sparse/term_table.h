@@ -17,6 +17,17 @@
 
 namespace quern::sparse {
 
+// What the weights of one term have in common.
+struct WeightRange {
+    float most = 0;        // the largest magnitude
+    int lowest_bit = 999;  // all weights are multiples of 2 to this power
+    void Take(float weight);
+    // Of impacts, as said above.
+    float Scale() const;
+};
+// scale: of a range that has taken the weight; the sign does not matter.
+uint8_t ImpactOf(float weight, float scale);
+
 class TermTable {
 public:
     // Learns the terms of all rows. terms_of_entries: for every entry of the rows, its term.
@@ -32,7 +43,7 @@ public:
     }
     // The first term of a dimension and how many it has: 0, 1, or 2 (positive, negative).
     std::pair<uint32_t, uint32_t> Find(uint32_t dimension) const;
-    uint8_t Impact(size_t term, float weight) const;
+    uint8_t Impact(size_t term, float weight) const { return ImpactOf(weight, scales_[term]); }
 
     void Write(ByteWriter* writer) const;
     // kCorrupt when the bytes are no term table.

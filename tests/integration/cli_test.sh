@@ -333,6 +333,10 @@ expect 0 "sparse *10 dimensions" "$quern" info sparse.quern
 expect 0 '"key":"b","distance":-2.5},{"key":"a","distance":4}' "$quern" search sparse.quern docs --vector '{"dims":[3],"weights":[2]}' --json
 expect 0 '"of":"a","hits":[{"key":"b","distance":2.5}' "$quern" search sparse.quern docs --key a --json
 expect 2 "not a dimension" "$quern" search sparse.quern docs --vector '{"dims":[10]}'
+expect 0 '"key":"b","distance":-2.5' "$quern" search sparse.quern docs --vector '{"dims":[3],"weights":[2]}' --bound 0.8 --superblocks 2 --json
+expect 1 "bound=2" "$quern" search sparse.quern docs --vector '{"dims":[3]}' --bound 2
+expect 0 "" "$quern" create sparse.quern plain --sparse vector:10:index=none --sparse other:index=auto
+expect 1 "index=" "$quern" create sparse.quern worse --sparse vector:10:index=graph
 expect 0 "1 segment" "$quern" optimize sparse.quern
 expect 0 "" "$quern" export sparse.quern docs sparse1.jsonl
 expect 0 '"vector":{"dims":[3,9],"weights":[-2,0.5]}' cat sparse1.jsonl

@@ -2,12 +2,15 @@
 // bit and tie, whatever is deleted, damaged, missing or too large.
 #include <quern.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "engine/sparse/space_pool.h"
 #include "tests/unit/hostile_file.h"
 #include "tests/unit/sparse_sample.h"
 
@@ -81,12 +84,13 @@ public:
         uint32_t flags = 0;
         uint64_t scored = 0;
     };
-    Answer Search(const char* field, const Rows& queries, size_t k) {
+    Answer Search(const char* field, const Rows& queries, size_t k, const char* options = nullptr) {
         const size_t count = queries.offsets.size() - 1;
         quern_query* query = quern_query_new(db, "terms");
         quern_query_sparse(query, field, queries.offsets.data(), queries.dims.data(),
                            queries.weights.data(), count);
         quern_query_limit(query, k);
+        quern_query_options(query, options);
         quern_result* result = nullptr;
         Ok(quern_search(query, &result, &err));
         Answer answer;
@@ -177,6 +181,84 @@ TEST_CASE("a sparse field answers alike with an index and without", "[sparse]") 
     CHECK(file.Indexes() == 1);
     CHECK(file.Compare() == 0);
     CHECK(file.Problems().empty());
+}
+
+TEST_CASE("a sparse search is approximate where it is asked to be", "[sparse]") {
+    Shape shape = Ties();
+    shape.entries_max = 30;
+    shape.weights = 2;
+    TwiceFile file(shape);
+    file.Put(0, 20000);  // five superblocks
+    file.Optimize();
+    file.Put(20000, 500);  // in the log
+    std::mt19937 random(8);
+    Rows queries;
+    for (size_t q = 0; q < 30; q++) {
+        queries.Add(RandomVector(shape, &random));
+    }
+    const auto exact = file.Search("fast", queries, 10);
+    REQUIRE((exact.flags & QUERN_FLAG_EXACT) != 0);
+    for (const char* const same :
+         {"bound=1", "bound=exact", "recall=0.1", "bound=1 superblocks=1"}) {
+        const auto answer = file.Search("fast", queries, 10, same);
+        CHECK((answer.rows == exact.rows && answer.flags == exact.flags));
+    }
+    // A field without an index is scanned.
+    const auto plain = file.Search("plain", queries, 10, "bound=0.1");
+    CHECK((plain.rows == exact.rows && plain.flags == exact.flags));
+    const auto recall = [&](const TwiceFile::Answer& answer) {
+        size_t found = 0;
+        size_t wanted = 0;
+        for (size_t q = 0; q < exact.rows.size(); q++) {
+            const std::set<std::pair<int64_t, float>> truth(exact.rows[q].begin(),
+                                                            exact.rows[q].end());
+            for (const auto& row : answer.rows[q]) {
+                found += truth.count(row);
+            }
+            wanted += truth.size();
+        }
+        return static_cast<double>(found) / static_cast<double>(wanted);
+    };
+    const auto loose = file.Search("fast", queries, 10, "bound=0.8");
+    CHECK((loose.flags & QUERN_FLAG_EXACT) == 0);
+    CHECK(recall(loose) > 0.9);
+    const auto least = file.Search("fast", queries, 10, "bound=0.05 superblocks=1");
+    const auto more = file.Search("fast", queries, 10, "bound=0.05 superblocks=5");
+    CHECK(recall(least) <= recall(more));
+    CHECK(recall(least) < 1);
+    for (const auto& rows : least.rows) {
+        CHECK(std::is_sorted(rows.begin(), rows.end(),
+                             [](const auto& a, const auto& b) { return a.second < b.second; }));
+    }
+}
+
+TEST_CASE("options of a sparse search are checked", "[sparse]") {
+    TwiceFile file(Ties());
+    file.Put(0, 5);
+    const size_t offsets[] = {0, 1};
+    const uint32_t dim = 1;
+    for (const char* const bad : {"bound=0", "bound=1.5", "bound=-1", "bound=x", "bound=nan",
+                                  "superblocks=0", "superblocks=x", "superblocks=99999999"}) {
+        CAPTURE(bad);
+        quern_query* query = quern_query_new(file.db, "terms");
+        quern_query_sparse(query, "fast", offsets, &dim, nullptr, 1);
+        quern_query_options(query, bad);
+        quern_result* result = nullptr;
+        CHECK(quern_search(query, &result, &file.err) == QUERN_ERR_OPTION);
+        quern_query_free(query);
+    }
+}
+
+TEST_CASE("spaces of sparse searches are lent again", "[sparse]") {
+    quern::sparse::SpacePool pool;
+    const void* first = nullptr;
+    {
+        quern::sparse::SpacePool::Lease one(&pool);
+        quern::sparse::SpacePool::Lease two(&pool);
+        CHECK(one.get() != two.get());
+        first = one.get();
+    }
+    CHECK(quern::sparse::SpacePool::Lease(&pool).get() == first);
 }
 
 TEST_CASE("a damaged sparse index is passed over, named and made anew", "[sparse]") {

@@ -70,8 +70,8 @@ Pass RunSetting(const SparseIndex& index, const SparseProposal& proposal, const 
                 options.path = SearchPath::kExhaustive;
             }
             if (setting.kind == Kind::kStarted) {
-                options.known_score = proposal.Threshold(index, query, setting.effort, nullptr, k,
-                                                         &space, &own, &pass.stats);
+                top = TopHits(k, proposal.Threshold(index, query, setting.effort, nullptr, k,
+                                                    &space, &own, &pass.stats));
             }
             status = index.Search(query, options, nullptr, 0, &top, &space, &pass.stats, &work);
         }

@@ -1,0 +1,124 @@
+// The inverted side of neighbouring records of a log: at first as they come (OpenWindow), then,
+// when a window is full, in runs that are added up quickly (LogWindow).
+//
+// Both know terms by hashing: a term is a dimension and the sign of its weights, and dimensions
+// come from anywhere in 2^32. Both turn a query into sums that bound the scores of their records
+// from above, in units of their own. Only terms that add to a score count: what others take away
+// is left out, which keeps the bounds bounds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/sparse/sparse_rows.h"
+#include "engine/sparse/term_table.h"
+#include "storage/base/buffer.h"
+
+namespace quern::sparse {
+
+// A record as it stands in the log, in normal form; count 0: nothing to find.
+struct LogRow {
+    const uint32_t* dimensions = nullptr;
+    const float* weights = nullptr;
+    size_t count = 0;
+};
+
+// Numbers inside a window fit 16 bits, and its sums the first cache.
+inline constexpr uint32_t kLogWindowRows = 4096;
+
+// A query on one window.
+struct WindowPlan {
+    struct Run {
+        uint32_t place = 0;
+        uint32_t count = 0;
+        double factor = 0;    // query weight times what the run's impacts are in
+        uint32_t weight = 0;  // the same in units
+    };
+    std::vector<Run> runs;
+    double unit = 0;   // of sums
+    double most = 0;   // no score is higher
+    double slack = 0;  // by how much roundings can lift a score above its sum
+    // Some weights may take away from scores: those that are not above zero have no bound.
+    bool mixed = false;
+    // Sums that are less cannot belong to such a score. Never 0.
+    uint32_t LeastSum(double score) const;
+
+private:
+    friend class OpenWindow;
+    friend class LogWindow;
+    void Start();
+    void Add(uint32_t place, uint32_t count, double factor, double most_of_run);
+    void Finish(size_t query_entries, double magnitude);
+};
+
+// Confined.
+class OpenWindow {
+public:
+    OpenWindow() { Clear(); }
+    // The next record, which may be an empty one.
+    void Append(const LogRow& row);
+    uint32_t rows() const { return rows_; }
+    bool full() const { return rows_ == kLogWindowRows; }
+    uint64_t memory_bytes() const;
+    void Clear();
+
+    void Plan(const SparseVector& query, WindowPlan* plan) const;
+    // sums: of kLogWindowRows records; zeros at first.
+    void Sum(const WindowPlan& plan, uint32_t* sums) const;
+
+private:
+    friend class LogWindow;
+    // A cache line of postings; those of a term are a chain.
+    struct Chunk {
+        static constexpr uint32_t kPostings = 10;
+        uint32_t next = 0;
+        float weights[kPostings] = {};
+        uint16_t ids[kPostings] = {};
+    };
+    struct Term {
+        uint64_t key = 0;
+        WeightRange weights;
+        uint32_t count = 0;
+        uint32_t first = 0;  // chunks
+        uint32_t last = 0;
+    };
+    uint32_t Find(uint64_t key) const;  // number of a term; UINT32_MAX: there is none
+    Term& FindOrAdd(uint64_t key);
+    void Grow();
+
+    uint32_t rows_ = 0;
+    bool negative_ = false;  // some weight is
+    std::vector<uint32_t> slots_;
+    std::vector<Term> terms_;
+    std::vector<Chunk> chunks_;
+};
+
+// Thread rule: immutable.
+class LogWindow {
+public:
+    LogWindow(const OpenWindow& window, const std::shared_ptr<MemoryCounter>& memory);
+    // What it will take.
+    static uint64_t BytesOf(const OpenWindow& window);
+
+    void Plan(const SparseVector& query, WindowPlan* plan) const;
+    void Sum(const WindowPlan& plan, uint32_t* sums) const;
+
+private:
+    struct Slot {
+        uint32_t dimension = 0;
+        uint32_t place = 0;  // in pairs of bytes
+        float scale = 0;     // of impacts
+        uint16_t count = 0;  // 0: an empty slot
+        uint16_t negative = 0;
+    };
+    const Slot* Find(uint64_t key) const;
+    const Slot* slots() const { return reinterpret_cast<const Slot*>(slots_.data()); }
+
+    bool negative_ = false;
+    uint64_t slot_mask_ = 0;
+    Buffer slots_;
+    Buffer postings_;  // runs as posting_lists.h has them
+};
+
+}  // namespace quern::sparse
