@@ -76,7 +76,8 @@ std::optional<Value> ReadNumber(std::string_view text, bool negative) {
     digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
     if (!real) {
         int64_t number = 0;
-        const std::string all = (negative ? "-" : "") + (digits.empty() ? "0" : digits);
+        std::string all(negative ? "-" : "");
+        all.append(digits.empty() ? "0" : digits);
         const auto [end, error] = std::from_chars(all.data(), all.data() + all.size(), number);
         return error == std::errc() ? std::optional<Value>(Value::Int(number)) : std::nullopt;
     }
