@@ -142,6 +142,24 @@ sparse::SparseArrayView SparsePart::Array(size_t number) const {
     return index_->Array(static_cast<sparse::SparseArray>(number));
 }
 
+std::optional<uint32_t> SparsePart::RowOf(uint32_t record) const {
+    constexpr uint32_t kNoRow = UINT32_MAX;
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (rows_.empty() && !records_.empty()) {
+        rows_.assign(size_t{*std::max_element(records_.begin(), records_.end())} + 1, kNoRow);
+        for (size_t row = 0; row < records_.size(); row++) {
+            rows_[records_[row]] = static_cast<uint32_t>(row);
+        }
+        if (counter_) {
+            const auto bytes = static_cast<int64_t>(rows_.size() * sizeof(uint32_t));
+            counter_->Add(bytes);
+            counted_ += bytes;
+        }
+    }
+    return record < rows_.size() && rows_[record] != kNoRow ? std::optional(rows_[record])
+                                                            : std::nullopt;
+}
+
 SparsePart::Bits SparsePart::Allowed(const Bits& dead) const {
     if (dead == nullptr) {
         return nullptr;

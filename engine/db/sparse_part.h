@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/db/sparse_column.h"
@@ -43,6 +44,9 @@ public:
     const sparse::SparseIndex& index() const { return *index_; }
     // The record of each row of the index.
     const uint32_t* records() const { return records_.data(); }
+    // The row of a record, for looks at single ones; none when it has no value. The first look
+    // makes a table of 4 bytes a record.
+    std::optional<uint32_t> RowOf(uint32_t record) const;
     // Which rows may be found, of which records are dead. The last one is kept: it serves until
     // something is deleted.
     Bits Allowed(const Bits& dead) const;
@@ -55,9 +59,10 @@ private:
     std::vector<uint32_t> order_;    // the vector of each row; when built
     std::vector<uint32_t> records_;  // when loaded
     std::shared_ptr<MemoryCounter> counter_;
-    int64_t counted_ = 0;
+    mutable int64_t counted_ = 0;
 
     mutable std::mutex mutex_;
+    mutable std::vector<uint32_t> rows_;  // by record; kNoRow: none
     mutable Bits dead_;
     mutable Bits allowed_;
 };

@@ -73,14 +73,27 @@ public:
 
     Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
                        std::vector<double>* distances) override {
-        return ReadStoredValues(
-            snapshot_, view_, field_, places, [&](size_t i, BytesView value) -> Status {
+        // Where a segment has an index in memory, it has the weights.
+        std::vector<size_t> others;
+        QUERN_TRY(ScoreByIndexes(query, places, distances, &others));
+        std::vector<RecordPlace> left;
+        for (const size_t i : others) {
+            left.push_back(places[i]);
+        }
+        QUERN_TRY(ReadStoredValues(
+            snapshot_, view_, field_, left, [&](size_t i, BytesView value) -> Status {
                 double score = 0;
-                (*distances)[i] = ScoreValue(query, value, &score) && score >= LeastScore()
-                                      ? 0 - score
-                                      : std::numeric_limits<double>::quiet_NaN();
+                (*distances)[others[i]] = ScoreValue(query, value, &score)
+                                              ? 0 - score
+                                              : std::numeric_limits<double>::quiet_NaN();
                 return {};
-            });
+            }));
+        for (double& distance : *distances) {
+            if (!(-distance >= LeastScore())) {
+                distance = std::numeric_limits<double>::quiet_NaN();
+            }
+        }
+        return {};
     }
 
     double ScoreOf(double distance) const override { return -distance; }
@@ -423,6 +436,64 @@ private:
             });
             (*winners)[q] = TakeWinners(&found_[q], request_.limit);
         }
+    }
+
+    // Whether there is a dimension that both have: a score of 0 does not tell.
+    static bool InCommon(const sparse::SparseVector& a, const sparse::SparseVector& b) {
+        return std::any_of(a.begin(), a.end(), [&](const sparse::SparseEntry& of_a) {
+            return std::any_of(b.begin(), b.end(), [&](const sparse::SparseEntry& of_b) {
+                return of_a.dimension == of_b.dimension;
+            });
+        });
+    }
+
+    // The distances of those places that are in a segment with an index; numbers of all the others.
+    Status ScoreByIndexes(size_t query, const std::vector<RecordPlace>& places,
+                          std::vector<double>* distances, std::vector<size_t>* others) {
+        std::vector<std::vector<size_t>> of_segments(view_.segments.size() + 1);
+        for (size_t i = 0; i < places.size(); i++) {
+            of_segments[places[i].source].push_back(i);
+        }
+        *others = of_segments.back();
+        sparse::SpacePool::Lease space(database_->sparse_spaces());
+        std::vector<uint32_t> rows;
+        std::vector<size_t> owners;
+        std::vector<double> scores;
+        for (size_t s = 0; s < view_.segments.size(); s++) {
+            const std::vector<size_t>& here = of_segments[s];
+            Segment& segment = *view_.segments[s];
+            Segment::SparseState indexed;
+            if (!here.empty() &&
+                segment.info().Find(storage::PartKind::kSparseHead, def_.id) != nullptr) {
+                QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
+                    QUERN_ASSIGN(indexed, segment.SparseIndexOf(connection, def_, &work_));
+                    return {};
+                }));
+            }
+            if (indexed.part == nullptr) {
+                others->insert(others->end(), here.begin(), here.end());
+                continue;
+            }
+            rows.clear();
+            owners.clear();
+            for (const size_t i : here) {
+                (*distances)[i] = std::numeric_limits<double>::quiet_NaN();
+                if (const auto row = indexed.part->RowOf(places[i].position)) {
+                    rows.push_back(*row);
+                    owners.push_back(i);
+                }
+            }
+            scores.resize(rows.size());
+            indexed.part->index().ScoreRows(queries_[query].vector, rows.data(), rows.size(),
+                                            space.get(), scores.data());
+            for (size_t i = 0; i < rows.size(); i++) {
+                if (scores[i] != 0 ||
+                    InCommon(queries_[query].vector, indexed.part->index().Row(rows[i]))) {
+                    (*distances)[owners[i]] = 0 - scores[i];
+                }
+            }
+        }
+        return {};
     }
 
     // Of a value as storage/sparse_value.h has it, which may stand anywhere.
