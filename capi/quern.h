@@ -471,12 +471,12 @@ QUERN_API void quern_query_sparse(quern_query *q, const char *field, const size_
                                   const float *weights, size_t n);
 /* n queries for a text field; copied. Records are scored by BM25 over the live records of the collection, those without a text
 ** included, which are as empty ones:
-**   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so
-**   +x  -x                         must, must not be there; with a + the others need not
+**   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so (with porter: any stem)
+**   +x  -x   x OR y                must, must not be there, with a + the others need not; OR: as without it
 ** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
 ** The distance is minus the score. An index that is damaged, or that memory_mb does not allow to keep, is told by the flags of the
 ** result; the answers are the same. Errors: MALFORMED names
-** the byte, INVALID (a phrase where positions=0), LIMIT. */
+** the byte, INVALID (a phrase, or a word cut into several, where positions=0), LIMIT. */
 QUERN_API void quern_query_text(quern_query *q, const char *field, const char *const *texts, size_t n);
 /* For showing results: the piece of a text (of a result, or any other) that shows best what a query for the field finds in it, with
 ** that marked. Options:
@@ -549,13 +549,13 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 ** least 0 and finite; with 0 the leg finds nothing, but its scores are told. Up to 64 legs. Options (NULL: none):
 **   absent=X    what a record counts as that the leg does not match: because it has no value in the field, or has no term in
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
-**               keeps it out of sums. With normalize the default is the score of the leg's last hit
+**               keeps the record out of a sum's result. With normalize the default is the score of the leg's last hit
 ** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
 QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);
 /* How legs are fused:
 **   kind=sum    (default) the sum of weight * score. A score that a leg did not give is looked up, not guessed, and while
 **               the legs are exact their lists are made longer until the result is proved to be that of all records
-**   kind=max    the highest weight * score, likewise
+**   kind=max    the highest weight * score, likewise; legs of weight 0 count for nothing
 **   kind=rrf    the sum of weight / (rrf_k + rank) over the legs that gave the record; scores count for nothing. Quality is
 **               often worse than with sums: never a default
 **   normalize=none|minmax|zscore|distribution   what is done to a leg's scores before: nothing (default); 0 for its last

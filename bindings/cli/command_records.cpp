@@ -210,6 +210,9 @@ void AddWhereOption(CLI::App* command, RecordOptions* options) {
     command
         ->add_option("-w,--where", options->where,
                      "Only records that this SQL condition is true for, over key and attributes")
+        ->check([](const std::string& condition) {
+            return condition.empty() ? std::string("the condition is empty") : std::string();
+        })
         ->type_name("CONDITION");
 }
 

@@ -554,6 +554,9 @@ void AddSearchCommand(CLI::App* app) {
     command
         ->add_option("-w,--where", options->where,
                      "Only records that this SQL condition is true for, over key and attributes")
+        ->check([](const std::string& condition) {
+            return condition.empty() ? std::string("the condition is empty") : std::string();
+        })
         ->type_name("CONDITION");
     command->add_option("-c,--columns", options->columns,
                         "Attributes and fields to print: a,b,c or *");

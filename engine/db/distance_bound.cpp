@@ -27,4 +27,22 @@ float LargestDistance(const SearchRequest& request, Metric metric) {
     return rounded;
 }
 
+double LeastScore(const SearchRequest& request) {
+    const double infinity = std::numeric_limits<double>::infinity();
+    const double bound = request.has_min_score      ? request.min_score
+                         : request.has_max_distance ? -request.max_distance
+                                                    : -infinity;
+    if (!(std::abs(bound) < static_cast<double>(std::numeric_limits<float>::max()))) {
+        return bound;
+    }
+    // The least f32 that keeps the bound, and half the way to the one below it.
+    auto kept = static_cast<float>(bound);
+    if (static_cast<double>(kept) < bound) {
+        kept = std::nextafter(kept, std::numeric_limits<float>::infinity());
+    }
+    const float below = std::nextafter(kept, -std::numeric_limits<float>::infinity());
+    const double least = (static_cast<double>(below) + static_cast<double>(kept)) / 2;
+    return static_cast<float>(least) == kept ? least : std::nextafter(least, infinity);
+}
+
 }  // namespace quern

@@ -202,7 +202,8 @@ public:
             QUERN_ASSIGN(query::FusedList list, SearchOne(q));
             exact = exact && list.exact;
             for (query::FusedRecord& record : list.records) {
-                if (request_.has_min_score && record.score < request_.min_score) {
+                if (request_.has_min_score &&
+                    static_cast<double>(static_cast<float>(record.score)) < request_.min_score) {
                     break;
                 }
                 Winner winner;

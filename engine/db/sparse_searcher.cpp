@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/db/sparse_log.h"
 #include "engine/db/stored_distances.h"
@@ -63,6 +64,7 @@ public:
         }
         QUERN_TRY(SearchLog());
         table_->flags |= approximate_ ? 0u : 1u;
+        table_->tally.expected_recall = approximate_ ? 0 : 1;
         table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
@@ -89,7 +91,7 @@ public:
                 return {};
             }));
         for (double& distance : *distances) {
-            if (!(-distance >= LeastScore())) {
+            if (!(-distance >= LeastScore(request_))) {
                 distance = std::numeric_limits<double>::quiet_NaN();
             }
         }
@@ -110,7 +112,7 @@ private:
         }
         queries_.resize(count);
         for (SparseQuery& query : queries_) {
-            query.least = LeastScore();
+            query.least = LeastScore(request_);
         }
         // A record that looks for itself needs one more candidate.
         limit_ = request_.limit;
@@ -140,12 +142,6 @@ private:
             }
         }
         return {};
-    }
-
-    double LeastScore() const {
-        return request_.has_min_score      ? request_.min_score
-               : request_.has_max_distance ? -request_.max_distance
-                                           : -std::numeric_limits<double>::infinity();
     }
 
     // What one thread finds in one source.

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/sparse/text_search.h"
 #include "storage/base/parallel.h"
@@ -82,7 +83,7 @@ public:
             if (allowed[s].empty()) {
                 continue;
             }
-            sparse::TopHits hits(places.size(), LeastScore());
+            sparse::TopHits hits(places.size(), LeastScore(request_));
             QUERN_TRY(prepared->Search(s, allowed[s].data(), &hits, &work_));
             for (const sparse::SparseHit& hit : hits.Take()) {
                 const auto number = numbers.find({s, hit.position});
@@ -229,12 +230,6 @@ private:
         return allowed_[source].empty() ? nullptr : allowed_[source].data();
     }
 
-    double LeastScore() const {
-        return request_.has_min_score      ? request_.min_score
-               : request_.has_max_distance ? -request_.max_distance
-                                           : -std::numeric_limits<double>::infinity();
-    }
-
     Status SearchAll(std::vector<std::vector<Winner>>* winners) {
         const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
         const auto threads = std::min(queries_.size(), static_cast<size_t>(wanted));
@@ -258,7 +253,7 @@ private:
         std::vector<TextCandidate> found;
         const auto segments = static_cast<uint32_t>(view_.segments.size());
         // The best of the sources before: less is not wanted.
-        sparse::TopHits best(request_.limit, LeastScore());
+        sparse::TopHits best(request_.limit, LeastScore(request_));
         for (uint32_t s = 0; s < sources_.size(); s++) {
             // The log is in commit order, so ties are decided by comparing keys: all of them come.
             // Segments are in key order, but not beside each other: each gives its best.

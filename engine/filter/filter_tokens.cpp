@@ -257,7 +257,7 @@ private:
         if (token.Is("(")) {
             open_.push_back(token.begin);
             if (open_.size() > kDepthMax) {
-                return Mistake(Code::kLimit, token.begin, "more than 200 brackets in each other");
+                return Mistake(Code::kLimit, token.begin, "more than 64 brackets in each other");
             }
         } else if (token.Is(")")) {
             if (open_.empty()) {

@@ -16,7 +16,7 @@ namespace quern::filter {
 // Longer texts are refused: a list of a million numbers fits.
 inline constexpr size_t kFilterBytesMax = size_t{16} << 20;
 // Brackets in brackets; SQLite's own limit for the depth of an expression is 1000.
-inline constexpr size_t kDepthMax = 200;
+inline constexpr size_t kDepthMax = 64;
 inline constexpr size_t kParametersMax = 32766;  // SQLite's
 
 enum class TokenKind : uint8_t {

@@ -93,6 +93,14 @@ bool TextAnalyzer::IsStopWord(std::string_view source, std::string_view term) co
 }
 
 Status TextAnalyzer::Analyze(std::string_view text, std::vector<TextTerm>* terms) {
+    return Analyze(text, true, terms);
+}
+
+Status TextAnalyzer::AnalyzePrefix(std::string_view text, std::vector<TextTerm>* terms) {
+    return Analyze(text, false, terms);
+}
+
+Status TextAnalyzer::Analyze(std::string_view text, bool whole, std::vector<TextTerm>* terms) {
     terms->clear();
     uint32_t position = 0;
     return tokenizer_->Tokenize(text, [&](const Token& token) -> Status {
@@ -101,11 +109,11 @@ Status TextAnalyzer::Analyze(std::string_view text, std::vector<TextTerm>* terms
         }
         const std::string_view term = Cut(token.term);
         const uint32_t here = position++;
-        if (IsStopWord(text.substr(token.begin, token.end - token.begin), term)) {
+        if (whole && IsStopWord(text.substr(token.begin, token.end - token.begin), term)) {
             return {};
         }
         std::string kept(term);
-        if (!synonyms_.empty()) {
+        if (whole && !synonyms_.empty()) {
             const auto found = synonyms_.find(kept);
             if (found != synonyms_.end()) {
                 kept = found->second;

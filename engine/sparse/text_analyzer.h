@@ -63,9 +63,12 @@ public:
                                                       const OpenTokenizerFn& open);
     // *terms: of the text in its order; what it held before is lost.
     Status Analyze(std::string_view text, std::vector<TextTerm>* terms);
+    // The same of the beginning of a word, which is no stop word and has no synonym.
+    Status AnalyzePrefix(std::string_view text, std::vector<TextTerm>* terms);
 
 private:
     TextAnalyzer() = default;
+    Status Analyze(std::string_view text, bool whole, std::vector<TextTerm>* terms);
     Status LearnStopWords(const std::vector<std::string>& words);
     Status LearnSynonyms(const std::vector<std::vector<std::string>>& groups);
     Result<std::string> OneTerm(const std::string& word);

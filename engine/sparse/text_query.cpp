@@ -2,6 +2,8 @@
 
 #include <unordered_map>
 
+#include "storage/base/schema.h"
+
 namespace quern::sparse {
 namespace {
 
@@ -36,7 +38,8 @@ private:
 };
 
 Status Parser::AddClause(TextOccur occur, std::string_view words, bool is_prefix, size_t at) {
-    QUERN_TRY(analyzer_->Analyze(words, &terms_));
+    QUERN_TRY(is_prefix ? analyzer_->AnalyzePrefix(words, &terms_)
+                        : analyzer_->Analyze(words, &terms_));
     if (terms_.empty()) {
         return {};
     }
@@ -98,6 +101,9 @@ Result<TextQuery> Parser::Parse() {
     if (text_.size() > kQueryBytesMax) {
         return Status::Error(Code::kLimit, "a text query of %zu bytes; at most %zu", text_.size(),
                              kQueryBytesMax);
+    }
+    if (!IsValidUtf8(text_)) {
+        return Status::Error(Code::kMalformed, "a text query that is not valid UTF-8");
     }
     size_t last_or = 0;
     for (PassSpaces(); at_ < text_.size(); PassSpaces()) {
