@@ -134,8 +134,8 @@ SparseColumn ParseSparseColumn(const std::string& text) {
         last = TakeLast(&rest);
     }
     int64_t dims = 0;
-    if (!rest.empty()) {
-        if (!ParseInt(last, &dims) || dims < 1 || dims > int64_t{1} << 32) {
+    if (sparse.name.find(':') != std::string::npos) {
+        if (rest.empty() || !ParseInt(last, &dims) || dims < 1 || dims > int64_t{1} << 32) {
             FailUsage("field '" + text +
                       "': wanted NAME[:DIMS][:index=auto|none], DIMS 1 to 4294967296");
         }
