@@ -39,6 +39,11 @@ Status Utf8(const char* text) {
                              : Status::Error(Code::kMalformed, "filter: a text is not UTF-8");
 }
 
+// The one that was set, or the newest state.
+Result<std::shared_ptr<Snapshot>> SnapshotOf(const quern_query& q) {
+    return q.snapshot != nullptr ? q.snapshot : q.database->NewSnapshot();
+}
+
 }  // namespace
 
 void quern_query_filter(quern_query* q, const char* filter) {
@@ -135,9 +140,10 @@ int32_t quern_query_explain(quern_query* q, quern_text** json, quern_error* err)
         QUERN_TRY(q->error);
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
-        std::shared_ptr<Snapshot> snapshot = q->snapshot;
-        if (snapshot == nullptr) {
-            QUERN_ASSIGN(snapshot, q->database->NewSnapshot());
+        QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
+        if (!q->request.legs.empty()) {
+            return Status::Error(Code::kInvalid,
+                                 "a query of several legs: explain each leg by itself");
         }
         auto text = std::make_unique<quern_text>();
         QUERN_TRY(ExplainSearch(q->database.get(), snapshot.get(), q->request, &text->text));
@@ -155,10 +161,7 @@ int32_t quern_query_count(quern_query* q, uint64_t* count, quern_error* err) {
         QUERN_TRY(q->error);
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
-        std::shared_ptr<Snapshot> snapshot = q->snapshot;
-        if (snapshot == nullptr) {
-            QUERN_ASSIGN(snapshot, q->database->NewSnapshot());
-        }
+        QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
         return CountMatches(q->database.get(), snapshot.get(), q->request.collection,
                             q->request.filter, count);
     });

@@ -83,6 +83,7 @@ public:
         std::vector<std::vector<Winner>> winners;
         QUERN_TRY(search->Find(&winners));
         Told(table);
+        table_->tally.Add(table.tally);
         return ListOf(winners[0], depth, table.flags);
     }
 
@@ -99,13 +100,8 @@ public:
         return {};
     }
 
-    bool searched() const { return found_all_; }
-    // Looks alone have a tally, too.
-    void TellLooks() {
-        if (!found_all_) {
-            table_->tally.Add(own_.tally);
-        }
-    }
+    // What the first search has cost, and all looks.
+    void TellCost() { table_->tally.Add(own_.tally); }
 
 private:
     query::LegList ListOf(const std::vector<Winner>& winners, size_t depth, uint32_t flags) const {
@@ -121,7 +117,6 @@ private:
     void Told(const ResultTable& table) {
         constexpr uint32_t kAnyOf = ~1u;
         table_->flags |= table.flags & kAnyOf;
-        table_->tally.Add(table.tally);
         if ((table.flags & 1u) == 0) {
             table_->tally.expected_recall =
                 std::min(table_->tally.expected_recall, table.tally.expected_recall);
@@ -215,7 +210,7 @@ public:
             QUERN_TRY(work_.Check("search", q, queries_));
         }
         for (const auto& leg : legs_) {
-            leg->TellLooks();
+            leg->TellCost();
         }
         table_->flags |= exact ? 1u : 0u;
         std::vector<RecordPlace> places;

@@ -118,6 +118,7 @@ static void searching(void) {
     quern_query* leg = leg_of(db, two, 2);
     quern_query* q = quern_query_new(db, "docs");
     quern_result* r = NULL;
+    quern_text* text = NULL;
     size_t row;
     quern_query_leg(q, leg, 2, "absent=-100");
     quern_query_leg(q, leg, 0, NULL);
@@ -134,6 +135,8 @@ static void searching(void) {
     CHECK(isnan(quern_result_leg_score(r, row, 0)));
     CHECK(isnan(quern_result_leg_score(r, 0, 2)));
     quern_result_free(r);
+    WANT_NAMED(QUERN_ERR_INVALID, "legs", quern_query_explain(q, &text, E));
+    CHECK(text == NULL);
     /* A smallest score, and everything above it. */
     quern_query_limit(q, 0);
     quern_query_min_score(q, 1e9);
