@@ -16,6 +16,7 @@ import sys
 from collections import namedtuple
 
 LINES_MAX = 700
+HEADER_LINES_MAX = 2500  # capi/quern.h is the manual: one file, however much there is to say
 SOURCE_SUFFIXES = (".h", ".hpp", ".c", ".cpp")
 CODE_SUFFIXES = SOURCE_SUFFIXES + (".py", ".sh", ".cmake")
 TEXT_SUFFIXES = CODE_SUFFIXES + (".md", ".txt", ".in", ".json", ".1", ".map", ".fish", ".bash")
@@ -147,8 +148,9 @@ def check_text(path, lines):
             yield number, "names a place on one machine"
         if UNFINISHED.search(line):
             yield number, "mark of unfinished work"
-    if path.endswith(CODE_SUFFIXES) and len(lines) > LINES_MAX:
-        yield len(lines), f"{len(lines)} lines; at most {LINES_MAX}"
+    lines_max = HEADER_LINES_MAX if path.endswith("capi/quern.h") else LINES_MAX
+    if path.endswith(CODE_SUFFIXES) and len(lines) > lines_max:
+        yield len(lines), f"{len(lines)} lines; at most {lines_max}"
     stem = os.path.basename(path).split(".")[0]
     if path.endswith(CODE_SUFFIXES) and stem in HEAP_NAMES:
         yield 1, f"'{stem}' says nothing about what is inside"
