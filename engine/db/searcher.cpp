@@ -208,8 +208,8 @@ private:
         }
     }
 
-    // Keeps what can still be in the result, ties at the end included, and tightens the bound of
-    // the next sources.
+    // Before another source: keeps what can still be in the result, ties at the end included, and
+    // tightens the bound of what follows.
     void Tighten() {
         for (size_t q = 0; q < query_count_; q++) {
             const size_t k = queries_[q].limit;
@@ -235,9 +235,9 @@ private:
 
     Status SearchSegment(size_t number) {
         Segment& segment = *view_->segments[number];
+        Tighten();
         QUERN_ASSIGN(const bool answered, SearchIndex(number));
         if (answered) {
-            Tighten();
             return {};
         }
         const SegmentField* field = nullptr;
@@ -267,7 +267,6 @@ private:
         } else {
             QUERN_TRY(ScanStream(rows, *field, static_cast<uint32_t>(number)));
         }
-        Tighten();
         return {};
     }
 
@@ -422,6 +421,10 @@ private:
     // The log is in commit order, so ties are decided by comparing keys.
     Status SearchLog() {
         const LogView& log = *view_->log;
+        if (log.blocks.empty()) {
+            return {};
+        }
+        Tighten();
         const auto source = static_cast<uint32_t>(view_->segments.size());
         std::vector<float> distances(log.block_items);
         for (size_t b = 0; b < log.blocks.size(); b++) {
@@ -447,7 +450,6 @@ private:
             }
             QUERN_TRY(work_.Check("search", first + count, log.count));
         }
-        Tighten();
         return {};
     }
 

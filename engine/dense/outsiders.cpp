@@ -68,6 +68,7 @@ Outsiders Outsiders::Find(const VectorRows& rows, std::vector<uint32_t>* inside)
         i = end;
     }
     std::sort(found.repeats_.begin(), found.repeats_.end());
+    found.FindRepeated();
     for (uint32_t i = 0; i < rows.count; i++) {
         if (!outside[i]) {
             inside->push_back(i);
@@ -76,7 +77,17 @@ Outsiders Outsiders::Find(const VectorRows& rows, std::vector<uint32_t>* inside)
     return found;
 }
 
+void Outsiders::FindRepeated() {
+    repeated_.assign(repeats_.empty() ? 0 : repeats_.back().first / 64 + 1, 0);
+    for (const auto& [row, repeat] : repeats_) {
+        repeated_[row / 64] |= uint64_t{1} << (row % 64);
+    }
+}
+
 std::pair<size_t, size_t> Outsiders::Repeats(uint32_t row) const {
+    if (row / 64 >= repeated_.size() || (repeated_[row / 64] >> (row % 64) & 1) == 0) {
+        return {0, 0};
+    }
     const auto first = std::lower_bound(repeats_.begin(), repeats_.end(), std::make_pair(row, 0u));
     auto last = first;
     while (last != repeats_.end() && last->first == row) {
@@ -132,6 +143,7 @@ Result<Outsiders> Outsiders::Read(ByteReader* reader, size_t count, std::vector<
                     [&](const auto& pair) { return (*outside)[pair.first]; })) {
         return Bad("its lists are out of order");
     }
+    read.FindRepeated();
     return read;
 }
 

@@ -28,7 +28,8 @@ public:
     const std::vector<std::pair<uint32_t, uint32_t>>& repeats() const { return repeats_; }
     size_t count() const { return zeros_.size() + repeats_.size(); }
     uint64_t memory_bytes() const {
-        return zeros_.size() * sizeof(zeros_[0]) + repeats_.size() * sizeof(repeats_[0]);
+        return zeros_.size() * sizeof(zeros_[0]) + repeats_.size() * sizeof(repeats_[0]) +
+               repeated_.size() * sizeof(repeated_[0]);
     }
 
     void Write(ByteWriter* writer) const;
@@ -38,8 +39,13 @@ public:
     static void Skip(ByteReader* reader);
 
 private:
+    void FindRepeated();
+
     std::vector<uint32_t> zeros_;
     std::vector<std::pair<uint32_t, uint32_t>> repeats_;  // (row inside, its repeat), sorted
+    // A bit for each row up to the last that has repeats: every candidate of a search is asked, and
+    // nearly none has any.
+    std::vector<uint64_t> repeated_;
 };
 
 }  // namespace quern::dense

@@ -266,9 +266,11 @@ float AgainInDouble(Element element, Metric metric, const Query& query, const ui
 }
 
 Query PrepareQuery(Element element, Metric metric, const void* vector, size_t dim) {
-    const bool cosine = element != Element::kBit && metric == Metric::kCosine;
-    return PrepareQuery(element, metric, vector, dim,
-                        cosine ? scalar::InverseNorm(Element::kF32, vector, dim) : 0.0f);
+    float inverse_norm = 0;
+    if (element != Element::kBit && metric == Metric::kCosine) {
+        InverseNorms(Element::kF32, vector, 1, dim, &inverse_norm);
+    }
+    return PrepareQuery(element, metric, vector, dim, inverse_norm);
 }
 
 Query PrepareQuery(Element element, Metric metric, const void* vector, size_t dim,

@@ -153,6 +153,12 @@ std::unique_ptr<CodeScorer> ScalarCodes::NewScorer(const float* vector,
 
 std::vector<float> ScalarCodes::Weights(const float* vector) const {
     std::vector<float> weights(coded());
+    if (coded() == dim()) {
+        for (size_t j = 0; j < dim(); j++) {
+            weights[j] = CodeValue(vector[j] * step_[j]);
+        }
+        return weights;
+    }
     for (size_t c = 0; c < coded(); c++) {
         weights[c] = CodeValue(vector[coded_[c]] * step_[coded_[c]]);
     }
