@@ -48,8 +48,15 @@ void AddSearchCommand(CLI::App* app) {
                      "distribution rrf_k=X'")
         ->type_name("OPTIONS");
     command
-        ->add_option("-k", options->k,
-                     "Records a query (default 10; 0 with --max-distance or --min-score: all)")
+        ->add_option("--candidates", options->candidates,
+                     "Search only among what this search finds, written as a leg; of several, each "
+                     "among those of the one before (repeatable)")
+        ->type_name("LEG")
+        ->allow_extra_args(false);
+    command
+        ->add_option(
+            "-k", options->k,
+            "Records a query (default 10; 0 with --max-distance, --min-score or --candidates: all)")
         ->check(CLI::Range(0, 1048576));
     command
         ->add_option("--max-distance", options->max_distance,
@@ -133,10 +140,13 @@ void AddSearchCommand(CLI::App* app) {
         "  quern search books.quern books --vector \"$(cat vector.json)\" --columns title,year "
         "--json\n"
         "  quern search papers.quern papers --leg 0.7*emb:@queries.npy --leg 0.3*body:@queries.txt "
-        "--fusion normalize=minmax");
+        "--fusion normalize=minmax\n"
+        "  quern search papers.quern papers --vector \"$(cat vector.json)\" --field emb "
+        "--candidates 'body limit=1000:white whale'");
     command->callback([options] {
-        if (options->k == 0 && !options->with_max_distance && !options->with_min_score) {
-            FailUsage("-k 0 needs --max-distance or --min-score");
+        if (options->k == 0 && !options->with_max_distance && !options->with_min_score &&
+            options->candidates.empty()) {
+            FailUsage("-k 0 needs --max-distance, --min-score or --candidates");
         }
         RunSearch(*options);
     });

@@ -58,6 +58,7 @@ public:
             ChooseField();
         }
         LoadWhatToFind();
+        LoadCandidates();
         NewQuery();
     }
 
@@ -280,6 +281,32 @@ private:
         count_ = legs_[0].count();
     }
 
+    void LoadCandidates() {
+        for (const std::string& words : options_.candidates) {
+            candidates_.emplace_back(words, columns_, options_.queries);
+            const SearchLeg& from = candidates_.back();
+            if (from.count() != count_) {
+                FailUsage("'" + words + "' has " + std::to_string(from.count()) +
+                          " queries, the search has " + std::to_string(count_));
+            }
+            if (from.weight() != 1 || !from.leg_options().empty()) {
+                FailUsage("'" + words + "': candidates have no weight and no absent score");
+            }
+        }
+    }
+
+    // Each is searched among what the one before has found, the query among those of the last.
+    void SetCandidates(size_t first, size_t count) {
+        QueryPtr from;
+        for (const SearchLeg& next : candidates_) {
+            QueryPtr query =
+                next.NewQuery(database_.get(), options_.collection, Knobs(), first, count);
+            quern_query_candidates(query.get(), from.get());
+            from = std::move(query);
+        }
+        quern_query_candidates(query_.get(), from.get());
+    }
+
     ResultPtr Search(size_t first, size_t count) {
         SetTarget(first, count);
         return RunQuery(query_.get());
@@ -315,6 +342,7 @@ private:
             quern_query_dense(query_.get(), field_.name.c_str(), queries_.row(first), count,
                               queries_.dim);
         }
+        SetCandidates(first, count);
     }
 
     ResultPtr RunQuery(quern_query* query) {
@@ -565,6 +593,7 @@ private:
     size_t sparse_offsets_[2] = {0, 0};
     QueryVectors queries_;
     std::vector<SearchLeg> legs_;
+    std::vector<SearchLeg> candidates_;
     std::vector<int64_t> int_keys_;
     std::vector<const char*> text_keys_;
     std::vector<std::vector<int32_t>> truth_;

@@ -12,7 +12,7 @@ struct SearchOptions {
     std::string db, collection, vector, columns, truth, open, recall, refine, where;
     std::string bound, superblocks, fusion;
     QueryFile queries;
-    std::vector<std::string> texts, keys, legs;
+    std::vector<std::string> texts, keys, legs, candidates;
     size_t k = 10;
     size_t threads = 0;
     size_t ef = 0;

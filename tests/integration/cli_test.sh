@@ -378,6 +378,15 @@ printf '[1,0]\n[0,1]\n' | sed 's/.*/{"emb":&}/' >emb.jsonl
 printf 'whale\nship\n' >queries.txt
 expect 0 '"query":1,"hits":[{"key":"b",' "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg 'body:@queries.txt' --batch --json
 expect 0 '"query":0,"hits":[{"key":"b",' "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg 'body:@queries.txt' --skip-rows 1 --json
+expect 0 '"hits":[{"key":"b","distance":-2},{"key":"c","distance":-1}]}' "$quern" search legs.quern docs --field emb --vector '[-1,2]' \
+    --candidates 'body:ship' --json
+expect 0 '"hits":[{"key":"c","distance":-1}]}' "$quern" search legs.quern docs --field emb --vector '[-1,2]' -k 0 \
+    --candidates 'body:ship' --candidates 'emb limit=1:key=a' --json
+expect 0 '{"query":1,"hits":[{"key":"b","score":2,"legs":[1,1]}]}' "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg emb:@emb.jsonl \
+    --candidates 'emb limit=1:@emb.jsonl' --json
+expect 2 "the search has 1" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates emb:@emb.jsonl
+expect 2 "no weight" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates '2*emb:[1,0]'
+expect 1 "the query for candidates" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates 'emb limit=0:[1,0]'
 expect 2 "the first leg has 2" "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg body:ship
 expect 2 "no field 'nope'" "$quern" search legs.quern docs --leg nope:1
 expect 2 "WEIGHT" "$quern" search legs.quern docs --leg emb
