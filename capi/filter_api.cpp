@@ -145,6 +145,10 @@ int32_t quern_query_explain(quern_query* q, quern_text** json, quern_error* err)
             return Status::Error(Code::kInvalid,
                                  "a query of several legs: explain each leg by itself");
         }
+        if (q->request.candidates != nullptr) {
+            return Status::Error(Code::kInvalid,
+                                 "a query among candidates: explain the query that finds these");
+        }
         auto text = std::make_unique<quern_text>();
         QUERN_TRY(ExplainSearch(q->database.get(), snapshot.get(), q->request, &text->text));
         *json = text.release();

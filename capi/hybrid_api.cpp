@@ -1,4 +1,5 @@
 // Queries of several legs, and what each leg said of a hit.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -71,25 +72,88 @@ Status ParseFusion(const char* options, query::FusionOptions* fusion) {
     return {};
 }
 
-Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* options) {
-    QUERN_TRY(CheckHandle(leg, Magic::kQuery, "leg"));
-    const std::string name = "leg " + std::to_string(q->request.legs.size());
-    if (leg == q) {
+// Candidates of candidates, and searches of a query in all: each runs on its own, and a query of a
+// few calls must not be one of thousands of searches.
+constexpr size_t kLevelsMax = 8;
+constexpr size_t kSearchesMax = 256;
+
+struct Nesting {
+    size_t levels = 0;  // of candidates
+    size_t searches = 1;
+};
+Nesting NestingOf(const SearchRequest& request) {
+    Nesting nesting;
+    for (const SearchLeg& leg : request.legs) {
+        const Nesting of_leg = NestingOf(leg.request);
+        nesting.levels = std::max(nesting.levels, of_leg.levels);
+        nesting.searches += of_leg.searches;
+    }
+    if (request.candidates != nullptr) {
+        const Nesting inner = NestingOf(*request.candidates);
+        nesting.levels = std::max(nesting.levels, inner.levels + 1);
+        nesting.searches += inner.searches;
+    }
+    return nesting;
+}
+Status CheckNesting(const SearchRequest& request) {
+    const Nesting nesting = NestingOf(request);
+    if (nesting.levels > kLevelsMax) {
+        return Status::Error(Code::kLimit, "candidates of candidates, %zu deep: the limit is %zu",
+                             nesting.levels, kLevelsMax);
+    }
+    if (nesting.searches > kSearchesMax) {
+        return Status::Error(Code::kLimit, "a query of %zu searches: the limit is %zu",
+                             nesting.searches, kSearchesMax);
+    }
+    return {};
+}
+
+// What a query that becomes a part of another must be.
+Status CheckPart(const quern_query& q, const quern_query& part, const std::string& name) {
+    if (&part == &q) {
         return Status::Error(Code::kMisuse, "%s is the query itself", name.c_str());
     }
-    if (!leg->error.ok()) {
-        return Status(leg->error).WithContext(name);
+    if (!part.error.ok()) {
+        return Status(part.error).WithContext(name);
     }
-    if (leg->database != q->database || leg->request.collection != q->request.collection) {
+    if (part.database != q.database || part.request.collection != q.request.collection) {
         return Status::Error(Code::kMisuse, "%s searches another collection than the query",
                              name.c_str());
     }
+    if (!part.request.filter.text.empty()) {
+        return Status::Error(Code::kInvalid,
+                             "%s has a filter: the query's is that of all its searches",
+                             name.c_str());
+    }
+    return {};
+}
+
+Status SetCandidates(quern_query* q, quern_query* from) {
+    if (from == nullptr) {
+        q->request.candidates.reset();
+        return {};
+    }
+    const std::string name = "the query for candidates";
+    QUERN_TRY(CheckHandle(from, Magic::kQuery, "from"));
+    QUERN_TRY(CheckPart(*q, *from, name));
+    const Status complete = CheckComplete(*from);
+    if (!complete.ok()) {
+        return Status(complete).WithContext(name);
+    }
+    auto candidates = std::make_shared<SearchRequest>(from->request);
+    SearchRequest nested = q->request;
+    nested.candidates = candidates;
+    QUERN_TRY(CheckNesting(nested));
+    q->request.candidates = std::move(candidates);
+    return {};
+}
+
+Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* options) {
+    QUERN_TRY(CheckHandle(leg, Magic::kQuery, "leg"));
+    const std::string name = "leg " + std::to_string(q->request.legs.size());
+    QUERN_TRY(CheckPart(*q, *leg, name));
     if (!leg->request.legs.empty()) {
         return Status::Error(Code::kInvalid, "%s has legs itself", name.c_str());
-    }
-    if (!leg->request.filter.text.empty()) {
-        return Status::Error(Code::kInvalid, "%s has a filter: the query's is that of all its legs",
-                             name.c_str());
     }
     if (!leg->has_target) {
         return Status::Error(Code::kInvalid, "%s has nothing to look for: set vectors or keys",
@@ -107,7 +171,7 @@ Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* optio
     added.weight = weight;
     QUERN_TRY(ParseLegOptions(options, &added));
     q->request.legs.push_back(std::move(added));
-    return {};
+    return CheckNesting(q->request);
 }
 
 }  // namespace
@@ -115,6 +179,12 @@ Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* optio
 void quern_query_leg(quern_query* q, quern_query* leg, double weight, const char* options) {
     if (CheckHandle(q, Magic::kQuery, "q").ok()) {
         Remember(&q->error, [&] { return AddLeg(q, leg, weight, options); });
+    }
+}
+
+void quern_query_candidates(quern_query* q, quern_query* from) {
+    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+        Remember(&q->error, [&] { return SetCandidates(q, from); });
     }
 }
 

@@ -566,6 +566,20 @@ QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, 
 ** each score that was not given. */
 QUERN_API void quern_query_fusion(quern_query *q, const char *options);
 
+/* Lets q find only what another query finds, its candidates: these are measured with the stored values, all of them, and
+** nothing else is searched. So a cheap search chooses what a dear one scores:
+**   codes, then vectors        quern_query_options(from, "refine=none"); from and q in the same field
+**   terms, then vectors        from in a sparse or text field, q in a dense one; or the other way round
+**   short, then long vectors   from in a field with the first dimensions of each vector
+** from is another query of the same collection; it is copied and may be freed, its buffers are borrowed until q is freed. It
+** may have legs, and candidates of its own, up to 8 deep; so may the legs of q, whose candidates count for that leg alone.
+** Query i finds what is among the candidates of query i of from; both have as many. from has no filter: that of q is that
+** of all. Its limit is how many candidates there are (default 100, or q's limit if that is more); columns and snapshot count
+** for nothing. quern_query_limit(q, 0) returns all that match. The result is QUERN_FLAG_EXACT if the candidates were found
+** exactly, QUERN_RESULT_RECALL is that of the search for them, and its cost is that of both. NULL: none, as in the
+** beginning. Errors: MISUSE (from is q), INVALID, LIMIT (deeper, or more than 256 searches in one query). */
+QUERN_API void quern_query_candidates(quern_query *q, quern_query *from);
+
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
 ** expect. Without a bound always min(k, n) results of n live records that match the filter: a walk that meets too few of them is

@@ -135,6 +135,24 @@ Status CheckTarget(const quern_query& q) {
     return Status::Error(Code::kInvalid, "the weights of all legs are 0");
 }
 
+}  // namespace
+
+namespace quern::capi {
+
+Status CheckComplete(const quern_query& q) {
+    QUERN_TRY(CheckTarget(q));
+    if (q.request.limit == 0 && !q.request.has_max_distance && !q.request.has_min_score &&
+        q.request.candidates == nullptr) {
+        return Status::Error(Code::kInvalid,
+                             "limit 0 (everything) needs a largest distance or a smallest score");
+    }
+    return {};
+}
+
+}  // namespace quern::capi
+
+namespace {
+
 // Tells a finished or failed table to the caller.
 Status Deliver(const Status& status, std::unique_ptr<quern_result> result, quern_result** out) {
     QUERN_TRY(status);
@@ -498,12 +516,7 @@ int32_t quern_search(quern_query* q, quern_result** r, quern_error* err) {
         QUERN_TRY(q->error);
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
-        QUERN_TRY(CheckTarget(*q));
-        if (q->request.limit == 0 && !q->request.has_max_distance && !q->request.has_min_score) {
-            return Status::Error(
-                Code::kInvalid,
-                "limit 0 (everything) needs a largest distance or a smallest score");
-        }
+        QUERN_TRY(CheckComplete(*q));
         auto result = std::make_unique<quern_result>();
         const Status status =
             q->snapshot != nullptr

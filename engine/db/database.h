@@ -327,6 +327,9 @@ struct SearchLeg;
 
 struct SearchRequest {
     std::string collection;
+    // Only what this request finds is scored, query i of it for query i; its filter, columns and
+    // collection count for nothing. NULL: all records.
+    std::shared_ptr<const SearchRequest> candidates;
     std::vector<SearchLeg> legs;  // instead of all that says what is looked for
     query::FusionOptions fusion;  // of legs
     std::string field;

@@ -15,15 +15,16 @@ namespace quern {
 class FieldSearch {
 public:
     virtual ~FieldSearch() = default;
-    // Reads the request's queries and checks its limits. First of all, and once.
+    // Reads the request's queries and checks its limits. OpenFieldSearch has done so.
     virtual Status Prepare() = 0;
     virtual size_t query_count() const = 0;
     // The best of each query, as TakeWinners gives them. Sets the table's flags and adds to its
     // tally. Once.
     virtual Status Find(std::vector<std::vector<Winner>>* winners) = 0;
     // The distances of records, as exact as those of a scan; NaN where the query does not match:
-    // there is no value, no term in common, or the request's bound is not kept. After Prepare, as
-    // often as wanted. Cost: a look at each record's value; of texts, one search.
+    // there is no value, no term in common, the request's bound is not kept, or it is no candidate.
+    // As often as wanted, before and after Find. Cost: a look at each record's value; of texts, one
+    // search.
     virtual Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
                                std::vector<double>* distances) = 0;
     virtual double ScoreOf(double distance) const = 0;
@@ -38,7 +39,12 @@ struct SearchedViews {
     std::shared_ptr<const CollectionView> matching;
 };
 
-// Borrows everything. kUnknownField, kType: the request does not fit the schema.
+// A leg's list, and a list of candidates, is at least so long, so that legs which agree a little
+// are searched once.
+inline constexpr size_t kListDepth = 100;
+
+// Borrows everything. A request with candidates finds these first. kUnknownField, kType: the
+// request does not fit the schema.
 Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapshot* snapshot,
                                                      const SearchedViews& views,
                                                      const SearchRequest& request,

@@ -6,15 +6,12 @@
 #include <optional>
 #include <unordered_map>
 
-#include "engine/db/field_search.h"
+#include "engine/db/candidate_search.h"
 #include "engine/query/fused_search.h"
 
 namespace quern {
 
 namespace {
-
-// A leg's list is at least so long, so that legs which agree a little are searched once.
-constexpr size_t kDepth = 100;
 
 uint64_t NumberOf(const RecordPlace& place) {
     return uint64_t{place.source} << 32 | place.position;
@@ -55,31 +52,42 @@ public:
         request_.limit = depth_;
         request_.columns.clear();
     }
+    // Only these may be found.
+    Status StayAmong(const std::shared_ptr<const CandidateSets>& candidates) {
+        // What is looked up is exact; whether the candidates are, the query knows.
+        own_.flags |= among_ ? 0u : 1u;
+        QUERN_ASSIGN(search_, SearchAmong(candidates, std::move(search_), 0, &own_));
+        among_ = true;
+        return {};
+    }
 
     // Searches for all queries at once.
     Status Start() {
+        // Of candidates all are scored in any case, and all are kept: nobody looks for them twice.
+        among_ = request_.candidates != nullptr;
+        request_.limit = among_ ? 0 : depth_;
         QUERN_ASSIGN(search_, OpenFieldSearch(database_, snapshot_, views_, request_, &own_));
-        return search_->Prepare();
+        return {};
     }
     size_t query_count() const { return search_->query_count(); }
     std::optional<RecordPlace> SelfOf(size_t q) const { return search_->SelfOf(q); }
     size_t depth() const { return depth_; }
 
     Result<query::LegList> Best(size_t q, size_t depth) {
-        if (depth <= depth_) {
+        if (depth <= depth_ || among_) {
             if (!found_all_) {
                 QUERN_TRY(search_->Find(&winners_));
                 Told(own_);
                 found_all_ = true;
             }
-            return ListOf(winners_[q], depth_, own_.flags);
+            return among_ ? Beginning(q, std::max(depth, depth_))
+                          : ListOf(winners_[q], depth_, own_.flags);
         }
         SearchRequest deeper = OneQuery(request_, q, request_.element);
         deeper.limit = depth;
         ResultTable table;
         QUERN_ASSIGN(const auto search,
                      OpenFieldSearch(database_, snapshot_, views_, deeper, &table));
-        QUERN_TRY(search->Prepare());
         std::vector<std::vector<Winner>> winners;
         QUERN_TRY(search->Find(&winners));
         Told(table);
@@ -114,6 +122,18 @@ private:
         }
         return list;
     }
+    // Of a list that is there whole: the first ones, and all that equal the last.
+    query::LegList Beginning(size_t q, size_t depth) const {
+        query::LegList list = ListOf(winners_[q], std::numeric_limits<size_t>::max(), own_.flags);
+        size_t end = std::min(depth, list.hits.size());
+        while (end > 0 && end < list.hits.size() &&
+               list.hits[end].score == list.hits[end - 1].score) {
+            end++;
+        }
+        list.complete = end == list.hits.size();
+        list.hits.resize(end);
+        return list;
+    }
     void Told(const ResultTable& table) {
         constexpr uint32_t kAnyOf = ~1u;
         table_->flags |= table.flags & kAnyOf;
@@ -133,6 +153,7 @@ private:
     std::unique_ptr<FieldSearch> search_;
     std::vector<std::vector<Winner>> winners_;
     bool found_all_ = false;
+    bool among_ = false;  // candidates: winners_ has all that can be found
 };
 
 // A leg for one of the queries, less records that look for themselves.
@@ -187,12 +208,13 @@ public:
           table_(table),
           work_(database->NewWork()) {}
 
-    Status Run() {
-        QUERN_TRY(StartLegs());
-        std::vector<std::vector<Winner>> winners(queries_);
-        std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts(queries_);
-        bool exact = true;
+    Status Find(std::vector<std::vector<Winner>>* found) {
         table_->tally.expected_recall = 1;
+        QUERN_TRY(StartLegs());
+        std::vector<std::vector<Winner>>& winners = *found;
+        winners.resize(queries_);
+        parts_.resize(queries_);
+        bool exact = candidates_exact_;
         for (size_t q = 0; q < queries_; q++) {
             QUERN_ASSIGN(query::FusedList list, SearchOne(q));
             exact = exact && list.exact;
@@ -205,7 +227,7 @@ public:
                 winner.distance = -record.score;
                 winner.place = PlaceOf(record.record);
                 winners[q].push_back(winner);
-                parts[q].emplace(record.record, std::move(record.parts));
+                parts_[q].emplace(record.record, std::move(record.parts));
             }
             QUERN_TRY(work_.Check("search", q, queries_));
         }
@@ -213,13 +235,19 @@ public:
             leg->TellCost();
         }
         table_->flags |= exact ? 1u : 0u;
+        return {};
+    }
+
+    Status Run() {
+        std::vector<std::vector<Winner>> winners;
+        QUERN_TRY(Find(&winners));
         std::vector<RecordPlace> places;
         QUERN_TRY(SearchResult(
                       database_, *views_.whole, request_, choice_,
                       [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
                       .TellPlaces(&places)
                       .Fill(snapshot_, &winners));
-        TellParts(places, parts);
+        TellParts(places);
         return {};
     }
 
@@ -228,7 +256,7 @@ private:
         for (size_t l = 0; l < request_.legs.size(); l++) {
             const SearchLeg& leg = request_.legs[l];
             const size_t depth = leg.request.has_limit ? std::max<size_t>(leg.request.limit, 1)
-                                                       : std::max(kDepth, request_.limit);
+                                                       : std::max(kListDepth, request_.limit);
             legs_.push_back(
                 std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth, table_));
             const Status status = legs_.back()->Start();
@@ -242,6 +270,28 @@ private:
                                      l, legs_[l]->query_count(), queries_);
             }
             queries_ = legs_[l]->query_count();
+        }
+        return request_.candidates == nullptr ? Status() : KeepToCandidates();
+    }
+
+    // One search for the candidates of all legs.
+    Status KeepToCandidates() {
+        ResultTable own;
+        auto candidates = FindCandidates(database_, snapshot_, views_, *request_.candidates,
+                                         std::max(kListDepth, request_.limit), &own);
+        if (!candidates.ok()) {
+            return candidates.status().WithContext("the query for candidates");
+        }
+        for (const auto& leg : legs_) {
+            QUERN_TRY(leg->StayAmong(*candidates));
+        }
+        const bool exact = (own.flags & 1u) != 0;
+        candidates_exact_ = exact;
+        table_->flags |= own.flags & ~1u;
+        table_->tally.Add(own.tally);
+        if (!exact) {
+            table_->tally.expected_recall =
+                std::min(table_->tally.expected_recall, own.tally.expected_recall);
         }
         return {};
     }
@@ -267,12 +317,11 @@ private:
     }
 
     // places: of the table's rows.
-    void TellParts(const std::vector<RecordPlace>& places,
-                   const std::vector<std::unordered_map<uint64_t, std::vector<double>>>& parts) {
+    void TellParts(const std::vector<RecordPlace>& places) {
         table_->leg_count = legs_.size();
         for (size_t q = 0; q < queries_; q++) {
             for (size_t row = table_->offsets[q]; row < table_->offsets[q + 1]; row++) {
-                const std::vector<double>& of_row = parts[q].at(NumberOf(places[row]));
+                const std::vector<double>& of_row = parts_[q].at(NumberOf(places[row]));
                 table_->leg_scores.insert(table_->leg_scores.end(), of_row.begin(), of_row.end());
             }
         }
@@ -287,9 +336,18 @@ private:
     Work work_;
     std::vector<std::unique_ptr<LegSearch>> legs_;
     size_t queries_ = 0;
+    bool candidates_exact_ = true;
+    std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts_;  // of each query
 };
 
 }  // namespace
+
+Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                  const SearchRequest& request, ResultTable* table,
+                  std::vector<std::vector<Winner>>* winners) {
+    const ColumnChoice no_columns;
+    return HybridSearcher(database, snapshot, views, request, no_columns, table).Find(winners);
+}
 
 Status SearchHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
                     const SearchRequest& request, const ColumnChoice& choice, ResultTable* table) {

@@ -5,6 +5,11 @@
 
 namespace quern {
 
+// The best of each query, as TakeWinners gives them. Sets the table's flags and adds to its tally.
+Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                  const SearchRequest& request, ResultTable* table,
+                  std::vector<std::vector<Winner>>* winners);
+
 // The request has legs, all with as many queries.
 Status SearchHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
                     const SearchRequest& request, const ColumnChoice& choice, ResultTable* table);

@@ -1,13 +1,18 @@
 // Search: from a request to a result, over one field or several.
+#include <algorithm>
+
+#include "engine/db/candidate_search.h"
 #include "engine/db/field_search.h"
 #include "engine/db/hybrid_searcher.h"
 
 namespace quern {
 
-Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapshot* snapshot,
-                                                     const SearchedViews& views,
-                                                     const SearchRequest& request,
-                                                     ResultTable* table) {
+namespace {
+
+// By the kind of the field, whatever the candidates.
+Result<std::unique_ptr<FieldSearch>> OpenByKind(Database* database, Snapshot* snapshot,
+                                                const SearchedViews& views,
+                                                const SearchRequest& request, ResultTable* table) {
     const storage::CollectionInfo& info = *views.whole->info;
     const Schema& schema = info.schema;
     const int found = schema.FindField(request.field);
@@ -29,13 +34,10 @@ Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapsho
         database, snapshot, views.matching, request, field, table);
 }
 
-namespace {
-
 Status SearchField(Database* database, Snapshot* snapshot, const SearchedViews& views,
                    const SearchRequest& request, const ColumnChoice& choice, ResultTable* table) {
     QUERN_ASSIGN(const std::unique_ptr<FieldSearch> search,
                  OpenFieldSearch(database, snapshot, views, request, table));
-    QUERN_TRY(search->Prepare());
     std::vector<std::vector<Winner>> winners;
     QUERN_TRY(search->Find(&winners));
     Work work = database->NewWork();
@@ -47,6 +49,23 @@ Status SearchField(Database* database, Snapshot* snapshot, const SearchedViews& 
 }
 
 }  // namespace
+
+Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapshot* snapshot,
+                                                     const SearchedViews& views,
+                                                     const SearchRequest& request,
+                                                     ResultTable* table) {
+    QUERN_ASSIGN(auto search, OpenByKind(database, snapshot, views, request, table));
+    QUERN_TRY(search->Prepare());
+    if (request.candidates == nullptr) {
+        return search;
+    }
+    auto candidates = FindCandidates(database, snapshot, views, *request.candidates,
+                                     std::max(kListDepth, request.limit), table);
+    if (!candidates.ok()) {
+        return candidates.status().WithContext("the query for candidates");
+    }
+    return SearchAmong(std::move(*candidates), std::move(search), request.limit, table);
+}
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
               ResultTable* table) {

@@ -156,7 +156,102 @@ static void searching(void) {
     quern_query_free(q);
 }
 
+/* What a query among the candidates of `from` comes to. */
+static void among(quern_db* db, quern_query* from, int32_t status, const char* piece) {
+    quern_query* q = leg_of(db, origin, 1);
+    quern_result* r = NULL;
+    quern_query_candidates(q, from);
+    if (status == QUERN_OK) {
+        WANT(QUERN_OK, quern_search(q, &r, E));
+        CHECK(quern_result_rows(r) > 0);
+        quern_result_free(r);
+    } else {
+        WANT_NAMED(status, piece, quern_search(q, &r, E));
+        CHECK(r == NULL);
+    }
+    quern_query_free(q);
+}
+
+static void candidates(void) {
+    quern_db* db = open_docs();
+    quern_db* other = open_docs();
+    quern_query* from = leg_of(db, origin, 1);
+    quern_query* empty = quern_query_new(db, "docs");
+    quern_query* foreign = leg_of(other, origin, 1);
+    quern_query* filtered = leg_of(db, origin, 1);
+    quern_query* all = leg_of(db, origin, 1);
+    quern_query* unknown = quern_query_new(db, "docs");
+    quern_query* many = leg_of(db, two, 2);
+    quern_query* q;
+    quern_query* next;
+    quern_result* r = NULL;
+    quern_text* text = NULL;
+    int i;
+    quern_query_candidates(NULL, from);
+    quern_query_candidates((quern_query*)db, from);
+    quern_query_filter(filtered, "n = 1");
+    quern_query_limit(all, 0);
+    quern_query_dense(unknown, "none", origin, 1, 3);
+    among(db, from, QUERN_OK, NULL);
+    among(db, NULL, QUERN_OK, NULL); /* none: all records */
+    among(db, (quern_query*)db, QUERN_ERR_MISUSE, "from");
+    among(db, empty, QUERN_ERR_INVALID, "nothing to look for");
+    among(db, foreign, QUERN_ERR_MISUSE, "another collection");
+    among(db, filtered, QUERN_ERR_INVALID, "filter");
+    among(db, all, QUERN_ERR_INVALID, "limit 0");
+    among(db, unknown, QUERN_ERR_UNKNOWN_FIELD, "the query for candidates");
+    among(db, many, QUERN_ERR_INVALID, "has 2");
+    q = leg_of(db, origin, 1);
+    quern_query_candidates(q, q);
+    WANT_NAMED(QUERN_ERR_MISUSE, "itself", quern_search(q, &r, E));
+    quern_query_free(q);
+    /* Those of one record, then all that the query matches of them. */
+    q = leg_of(db, two, 1);
+    quern_query_limit(from, 1);
+    quern_query_candidates(q, from);
+    quern_query_limit(q, 0);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(1, quern_result_rows(r));
+    quern_result_free(r);
+    WANT_NAMED(QUERN_ERR_INVALID, "candidates", quern_query_explain(q, &text, E));
+    CHECK(text == NULL);
+    quern_query_candidates(q, NULL);
+    WANT_NAMED(QUERN_ERR_INVALID, "limit 0", quern_search(q, &r, E));
+    quern_query_free(q);
+    /* Eight levels, and no ninth; what a query has come to in the meantime is a copy. */
+    q = leg_of(db, origin, 1);
+    for (i = 0; i < 8; i++) {
+        next = leg_of(db, origin, 1);
+        quern_query_candidates(next, q);
+        quern_query_free(q);
+        q = next;
+    }
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    quern_result_free(r);
+    next = leg_of(db, origin, 1);
+    quern_query_candidates(next, q);
+    WANT_NAMED(QUERN_ERR_LIMIT, "9 deep", quern_search(next, &r, E));
+    quern_query_free(next);
+    next = quern_query_new(db, "docs");
+    for (i = 0; i < 64; i++) {
+        quern_query_leg(next, q, 1, NULL);
+    }
+    WANT_NAMED(QUERN_ERR_LIMIT, "searches", quern_search(next, &r, E));
+    quern_query_free(next);
+    quern_query_free(q);
+    quern_query_free(from);
+    quern_query_free(empty);
+    quern_query_free(foreign);
+    quern_query_free(filtered);
+    quern_query_free(all);
+    quern_query_free(unknown);
+    quern_query_free(many);
+    quern_close(other);
+    quern_close(db);
+}
+
 void contract_hybrid(void) {
+    candidates();
     null_query();
     wrong_legs();
     searching();

@@ -363,6 +363,41 @@ expect 0 "" "$quern" export texts.quern texts texts1.jsonl
 same texts.jsonl texts1.jsonl
 expect 0 "ok" "$quern" verify texts.quern
 
+section "legs"
+printf '%s\n' '{"id":"a","emb":[1,0],"terms":{"3":1},"body":"white whale"}' '{"id":"b","emb":[0,1],"terms":{"3":2},"body":"ship"}' \
+    '{"id":"c","emb":[1,1],"terms":null,"body":"white ship"}' >legs.jsonl
+expect 0 "imported 3" "$quern" import legs.quern docs legs.jsonl --key id --field emb --metric ip --sparse terms --text body
+expect 0 '"legs":["emb","terms"],"k":10,"results":[' "$quern" search legs.quern docs --leg '0.5*emb:[1,0]' --leg '0.5*terms:{"3":2}' --json
+expect 0 '{"query":0,"hits":[{"key":"b","score":2,"legs":[0,4]},{"key":"a","score":1.5,"legs":[1,2]},{"key":"c","score":0.5,"legs":[1,null]}]}' \
+    "$quern" search legs.quern docs --leg '0.5*emb:[1,0]' --leg '0.5*terms:{"3":2}' --json
+expect 0 "score *emb *body" "$quern" search legs.quern docs --leg 'emb recall=exact limit=2:key=a' --leg 'body absent=-1:white'
+expect 0 '{"key":"c","score":1,"legs":[1,null]}' "$quern" search legs.quern docs --leg 'emb:[1,0]' --leg '0*body:whale' \
+    --min-score 1 -k 0 --json
+expect 0 '{"key":"a","score":1,' "$quern" search legs.quern docs --leg 'emb:[1,0]' --leg body:white --fusion 'kind=rrf rrf_k=1' -k 1 --json
+printf '[1,0]\n[0,1]\n' | sed 's/.*/{"emb":&}/' >emb.jsonl
+printf 'whale\nship\n' >queries.txt
+expect 0 '"query":1,"hits":[{"key":"b",' "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg 'body:@queries.txt' --batch --json
+expect 0 '"query":0,"hits":[{"key":"b",' "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg 'body:@queries.txt' --skip-rows 1 --json
+expect 0 '"hits":[{"key":"b","distance":-2},{"key":"c","distance":-1}]}' "$quern" search legs.quern docs --field emb --vector '[-1,2]' \
+    --candidates 'body:ship' --json
+expect 0 '"hits":[{"key":"c","distance":-1}]}' "$quern" search legs.quern docs --field emb --vector '[-1,2]' -k 0 \
+    --candidates 'body:ship' --candidates 'emb limit=1:key=a' --json
+expect 0 '{"query":1,"hits":[{"key":"b","score":2,"legs":[1,1]}]}' "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg emb:@emb.jsonl \
+    --candidates 'emb limit=1:@emb.jsonl' --json
+expect 2 "the search has 1" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates emb:@emb.jsonl
+expect 2 "no weight" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates '2*emb:[1,0]'
+expect 1 "the query for candidates" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates 'emb limit=0:[1,0]'
+expect 2 "the first leg has 2" "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg body:ship
+expect 2 "no field 'nope'" "$quern" search legs.quern docs --leg nope:1
+expect 2 "WEIGHT" "$quern" search legs.quern docs --leg emb
+expect 2 "the weight is 'x'" "$quern" search legs.quern docs --leg 'x*emb:[1,0]'
+expect 2 "dimension 3" "$quern" search legs.quern docs --leg 'emb:[1,0,0]'
+expect 2 "wanted a vector" "$quern" search legs.quern docs --leg 'emb:white'
+expect 1 "unknown option 'depth'" "$quern" search legs.quern docs --leg 'emb depth=3:[1,0]'
+expect 1 "kind=mean" "$quern" search legs.quern docs --leg 'emb:[1,0]' --fusion kind=mean
+expect 1 "weight is -1" "$quern" search legs.quern docs --leg '-1*emb:[1,0]'
+expect 2 "one of" "$quern" search legs.quern docs --leg 'emb:[1,0]' --key a
+
 if [ -e "$data/sift500k/base.bvecs.zst" ]; then
     section "real vectors: SIFT"
     sift=$data/sift500k

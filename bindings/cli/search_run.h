@@ -1,0 +1,31 @@
+// What `quern search` is asked, and doing it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "query_vectors.h"
+
+namespace quern::shell {
+
+struct SearchOptions {
+    std::string db, collection, vector, columns, truth, open, recall, refine, where;
+    std::string bound, superblocks, fusion;
+    QueryFile queries;
+    std::vector<std::string> texts, keys, legs, candidates;
+    size_t k = 10;
+    size_t threads = 0;
+    size_t ef = 0;
+    size_t nprobe = 0;
+    double max_distance = 0;
+    bool with_max_distance = false;
+    double min_score = 0;
+    bool with_min_score = false;
+    bool batch = false, json = false, hits = false, timing = false, self = false, stats = false,
+         snippets = false, explain = false;
+};
+
+// Searches and prints.
+void RunSearch(const SearchOptions& options);
+
+}  // namespace quern::shell
