@@ -285,9 +285,9 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
             QUERN_TRY(work->Check("load", number, dense::kIndexArrays));
         }
     }
-    QUERN_ASSIGN(std::unique_ptr<dense::GraphIndex> index,
-                 dense::GraphIndex::Load(def.element, def.metric, def.dim, field->count(), head,
-                                         arrays, budget_->indexes));
+    QUERN_ASSIGN(
+        std::unique_ptr<dense::GraphIndex> index,
+        dense::GraphIndex::Load(def.element, def.metric, def.dim, field->count(), head, arrays));
     // Twice: making them takes less than as much again. Without them walks are slower, nothing
     // else.
     if (budget_->Allows(2 * index->PackBytes())) {

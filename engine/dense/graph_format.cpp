@@ -60,8 +60,7 @@ IndexArrayView GraphIndex::Array(IndexArray array) const {
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric metric, size_t dim,
                                                      size_t count, const std::string& head,
-                                                     Buffer arrays[kIndexArrays],
-                                                     std::shared_ptr<MemoryCounter> counter) {
+                                                     Buffer arrays[kIndexArrays]) {
     std::unique_ptr<GraphIndex> index(new GraphIndex());
     index->metric_ = metric;
     index->head_ = head;
@@ -124,7 +123,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
             }
         }
     }
-    links.Pack(std::move(counter));
+    links.Pack();
     for (uint32_t number = 0; number < links.upper_offsets.size(); number++) {
         if (outside[links.UpperNode(number)]) {
             return Bad("a vector outside is on an upper level");

@@ -96,11 +96,10 @@ public:
     // Of an index that was built; one that was loaded has its links in another form.
     IndexArrayView Array(IndexArray array) const;
     // Takes over arrays that were read from a file, each of the size that its part says, and proves
-    // them. kCorrupt otherwise. Arrays that are not there are empty buffers. counter, which may be
-    // NULL, counts what is made of them.
-    static Result<std::unique_ptr<GraphIndex>> Load(
-        Element element, Metric metric, size_t dim, size_t count, const std::string& head,
-        Buffer arrays[kIndexArrays], std::shared_ptr<MemoryCounter> counter = nullptr);
+    // them. kCorrupt otherwise. Arrays that are not there are empty buffers.
+    static Result<std::unique_ptr<GraphIndex>> Load(Element element, Metric metric, size_t dim,
+                                                    size_t count, const std::string& head,
+                                                    Buffer arrays[kIndexArrays]);
 
     // For codes of kind kPacked, and nothing otherwise: makes what walks are quick with. Without it
     // they go over the codes one by one, as for k4Bit. Memory: PackBytes, and less than as much

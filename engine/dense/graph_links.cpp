@@ -78,21 +78,20 @@ Status GraphLinks::Validate() {
     return {};
 }
 
-void GraphLinks::Pack(std::shared_ptr<MemoryCounter> counter) {
+void GraphLinks::Pack() {
     constexpr uint32_t kShortMask = 0xffffff;
     constexpr size_t kSpare = 4;  // the last place is read as four bytes
-    if (count >= kShortMask || place_bytes != 4) {
+    const size_t places = static_cast<size_t>(count) * degree;
+    if (count >= kShortMask || place_bytes != 4 || places < kSpare) {
         return;
     }
-    const size_t places = static_cast<size_t>(count) * degree;
-    Buffer packed(places * 3 + kSpare, std::move(counter));
-    const auto* from = reinterpret_cast<const uint32_t*>(base.data());
-    char* to = packed.data();
-    // Each writes a byte too many, which the next one, or nobody, needs.
+    char* bytes = base.data();
+    // Each writes a byte too many, which the next one, or nobody, needs: it never is one of a place
+    // that was not read yet.
     for (size_t i = 0; i < places; i++) {
-        std::memcpy(to + i * 3, &from[i], sizeof from[i]);
+        std::memmove(bytes + i * 3, bytes + i * 4, 4);
     }
-    base = std::move(packed);
+    base.Shrink(places * 3 + kSpare);
     place_bytes = 3;
     place_mask = kShortMask;
 }

@@ -86,9 +86,9 @@ struct GraphLinks {
     // once, levels that exist. kCorrupt says what is wrong. Nothing that passes can make a walk
     // leave the arrays.
     Status Validate();
-    // After Validate: makes the places of the base level as small as the number of nodes allows.
-    // counter: of the new buffer; may be NULL.
-    void Pack(std::shared_ptr<MemoryCounter> counter);
+    // After Validate: makes the places of the base level as small as the number of nodes allows,
+    // where they are.
+    void Pack();
     // Which nodes the base links lead to from the entry.
     std::vector<bool> Reachable() const;
 

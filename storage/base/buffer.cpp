@@ -50,6 +50,23 @@ void Buffer::WantHugePages(size_t first, size_t end) {
 #endif
 }
 
+void Buffer::Shrink(size_t bytes) {
+    if (bytes >= bytes_) {
+        return;
+    }
+#if defined(__linux__)
+    const size_t begin = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    const size_t end = (bytes_ + kHugePage - 1) / kHugePage * kHugePage;
+    if (bytes_ >= kHugePage && begin < end) {
+        ::madvise(data_ + begin, end - begin, MADV_DONTNEED);
+    }
+#endif
+    if (counter_) {
+        counter_->Add(static_cast<int64_t>(bytes) - static_cast<int64_t>(bytes_));
+    }
+    bytes_ = bytes;
+}
+
 Buffer::~Buffer() {
     std::free(data_);
     if (counter_ && data_) {

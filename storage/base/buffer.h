@@ -44,6 +44,9 @@ public:
     // touched, or later by the system. (To have them made of small pages at once, MADV_COLLAPSE,
     // was tried: it waits for all processors, some milliseconds each.)
     void WantHugePages(size_t first, size_t end);
+    // Keeps the first `bytes` only. The pages behind them go back to the system where it takes them
+    // (Linux), whole huge pages of a large buffer at least.
+    void Shrink(size_t bytes);
 
 private:
     char* data_ = nullptr;

@@ -33,8 +33,9 @@ struct Options {
     std::vector<RivalKind> kinds;
     SweepOptions sweep;
     size_t build_threads = 2;
-    std::string cache;  // empty: indexes go away with the run
-    std::string out;    // empty: tables only
+    std::string cache;   // empty: indexes go away with the run
+    bool reuse = false;  // what is in the cache of quern, too
+    std::string out;     // empty: tables only
     bool serving = true;
     bool inserts = true;
 };
@@ -79,8 +80,8 @@ std::vector<RivalKind> PickKinds(const std::string& text) {
 // A misspelt option would otherwise measure something else than was asked for.
 void CheckArguments(int argc, char** argv) {
     const std::vector<std::string> known = {
-        "--data",    "--set",   "--engines", "--rounds", "--threads", "--build-threads",
-        "--queries", "--limit", "--cache",   "--out",    "--skip",    "--turn-ms"};
+        "--data",  "--set",   "--engines", "--rounds", "--threads", "--build-threads", "--queries",
+        "--limit", "--cache", "--out",     "--skip",   "--turn-ms", "--reuse"};
     for (int i = 1; i < argc; i += 2) {
         if (!Contains(known, argv[i]) || i + 1 == argc) {
             throw std::runtime_error(std::string(argv[i]) + ": no such option, or no value");
@@ -110,6 +111,7 @@ Options ReadOptions(int argc, char** argv) {
     options.sweep.turn_seconds = static_cast<double>(number("--turn-ms", "250")) / 1000;
     options.build_threads = std::max<size_t>(number("--build-threads", "2"), 1);
     options.cache = text("--cache", "");
+    options.reuse = text("--reuse", "no") == "yes";
     options.out = text("--out", "");
     const std::vector<std::string> skipped = SplitList(text("--skip", ""));
     options.serving = !Contains(skipped, "serving");
@@ -148,7 +150,7 @@ bool ReadKeptSeconds(const std::string& path, double* seconds) {
 void BuildIndex(const VectorSet& set, const Options& options, const std::string& path,
                 EngineReport* report) {
     const RivalKind& kind = report->contestant.kind;
-    if (!kind.keeps_index || !ReadKeptSeconds(path, &report->build_seconds)) {
+    if ((!kind.keeps_index && !options.reuse) || !ReadKeptSeconds(path, &report->build_seconds)) {
         std::fprintf(stderr, "  building %s\n", kind.label.c_str());
         report->build_seconds = kind.make(set.space)->Build(set.base, options.build_threads, path);
         report->built_now = true;
