@@ -521,8 +521,54 @@ QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const ch
 ** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows */
 QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE; /* of the records that match; no filter: all */
-/* Deletes the records that match (no filter: INVALID), as quern_delete does; with txn, what it has written counts. *deleted (may be NULL) gets their number. */
+
+/* ---- Filters without a search: lists, facets, changes ------------------------------------------- since 0.1 -- */
+
+/* These look at the query's filter and at what is said here; what it looks for, its bounds and its legs count for nothing.
+** quern_query_count above is one of them. */
+
+/* The order of a list; NULL or "": by key. Names of attributes, or of the key, each with its direction:
+**   year desc, title nulls first, id desc
+** Values are in the order in which SQLite compares them: numbers by value; texts, json, tags (as JSON arrays) and blobs by their
+** bytes. Nulls come last, ascending or descending, unless `nulls first` stands behind. Ties are broken by key. Mistakes are told by
+** quern_query_list with the byte where they are: SQL, UNKNOWN_FIELD. */
+QUERN_API void quern_query_order(quern_query *q, const char *order);
+/* Continue a list behind this bookmark; NULL or "": from the beginning. Copied. */
+QUERN_API void quern_query_after(quern_query *q, const char *bookmark);
+/* The records that match (no filter: all), in the query's order, at most quern_query_limit of them (default 10; 0: all), with its
+** columns. To go on behind them, set the bookmark of this result and list again: in the same snapshot, that gives each record once; in
+** a newer state, all those that stand behind the bookmark now, whether its own record is still there or not.
+** QUERN_RESULT_MATCHES tells how many records match on all pages.
+** Cost: that of the filter, a look at each match if there is an order, and a read of each row. Attributes to sort by are held in
+** memory as those of filters are; where memory_mb has no room, and for the log, they are read from the file. Errors: those of the
+** filter; MALFORMED, INVALID (a bookmark of another order or collection). */
+QUERN_API int32_t quern_query_list(quern_query *q, quern_result **r, quern_error *err) QUERN_MUST_USE;
+/* A text of letters, digits, - and _ for quern_query_after: where the last row of a list stands. Of an empty page: the bookmark that it
+** began behind. NULL for other results, and for an empty list. */
+QUERN_API const char *quern_result_bookmark(const quern_result *r);
+
+/* How many of the records that match (no filter: all) have each value of an attribute: the n most frequent values (1 to 1048576), equally
+** frequent ones in the order of values. Two columns: the value, and "count". Of tags each tag is counted. QUERN_RESULT_MATCHES tells how
+** many records match, QUERN_RESULT_NULLS how many of these have no value, QUERN_RESULT_VALUES how many values there are.
+** Cost: that of the filter, and a look at each match; memory as for lists. Errors: those of the filter; UNKNOWN_FIELD. */
+QUERN_API int32_t quern_query_facet(quern_query *q, const char *attr, size_t n, quern_result **r, quern_error *err) QUERN_MUST_USE;
+
+/* Deletes the records that match (no filter: INVALID), as quern_delete does; with txn, what it has written counts. *deleted (may be NULL)
+** gets their number. */
 QUERN_API int32_t quern_query_delete(quern_query *q, quern_txn *txn, uint64_t *deleted, quern_error *err) QUERN_MUST_USE;
+/* What quern_query_update sets attributes to, as SQL has it behind SET:
+**   year = ?1, lang = 'en', price = -1.5, good = true, note = null, tags = ('a', 'b')
+** Constants and parameters only, of the attribute's type (a real takes whole numbers); tags take a list in brackets, or one that is bound
+** (quern_query_bind_texts). Set it after quern_query_filter, which forgets it: parameters of the same name or number are those of the
+** filter, others are numbered behind them. NULL: nothing to be set. */
+QUERN_API void quern_query_set(quern_query *q, const char *assignments);
+/* Changes the records that match (no filter: INVALID; the filter 1 matches all), as quern_update does: in one transaction, its own or
+** txn, of which what it has written counts. *updated (may be NULL) gets their number. Mistakes in what is set are told with the byte
+** where they are: SQL, UNKNOWN_FIELD, TYPE, INVALID. */
+QUERN_API int32_t quern_query_update(quern_query *q, quern_txn *txn, uint64_t *updated, quern_error *err) QUERN_MUST_USE;
+
+/* ---- What a search gives ------------------------------------------------------------------------- since 0.1 -- */
+
 /* Attributes and fields to return; as in quern_get. */
 QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 /* Search in this snapshot; it must outlive the query's use. */
@@ -615,6 +661,9 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
                                            scanned, else the least that the plans for the segments stand for: the recall that
                                            was asked for, or what the measured curve says of the ef, nprobe or refine given;
                                            0: not known (refine=none, or beyond the curve) */
+#define QUERN_RESULT_MATCHES 7          /* of a list or facet: records that the filter is true for */
+#define QUERN_RESULT_NULLS 8            /* of a facet: of these, how many have no value */
+#define QUERN_RESULT_VALUES 9           /* of a facet: how many values they have */
 QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
 QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);

@@ -66,13 +66,7 @@ void AddSearchCommand(CLI::App* app) {
         ->add_option("--min-score", options->min_score,
                      "Only records of this score or a higher one")
         ->each([options](const std::string&) { options->with_min_score = true; });
-    command
-        ->add_option("-w,--where", options->where,
-                     "Only records that this SQL condition is true for, over key and attributes")
-        ->check([](const std::string& condition) {
-            return condition.empty() ? std::string("the condition is empty") : std::string();
-        })
-        ->type_name("CONDITION");
+    AddWhereOption(command, &options->where);
     command->add_option("-c,--columns", options->columns,
                         "Attributes and fields to print: a,b,c or *");
     command

@@ -22,6 +22,7 @@
 #include "engine/db/record_batch.h"
 #include "engine/db/record_filter.h"
 #include "engine/db/result_table.h"
+#include "engine/filter/filter_tokens.h"
 #include "engine/query/fusion.h"
 #include "engine/sparse/space_pool.h"
 #include "storage/base/work.h"
@@ -267,6 +268,10 @@ public:
     // Deletes the records that a filter is true for.
     Status DeleteMatches(const std::string& collection, const RecordFilter& filter,
                          size_t* affected);
+    // Sets attributes of the records that a filter is true for; filter/assignments.h. Its
+    // parameters are among the filter's.
+    Status UpdateMatches(const std::string& collection, const RecordFilter& filter,
+                         const filter::Tokens& assignments, size_t* affected);
     Status Commit();
     void Rollback();
 
@@ -275,6 +280,11 @@ private:
     struct Touched;
     Transaction();
     Status WriteRecords(WriteKind kind, const RecordBatch& batch, size_t* affected);
+    // Writes to the records that a filter is true for. fill: what to write to n of them.
+    Status WriteMatches(WriteKind kind, const std::string& collection, const RecordFilter& filter,
+                        const std::function<Status(const storage::CollectionInfo& info, size_t n,
+                                                   RecordBatch* batch)>& fill,
+                        size_t* affected);
     Result<Touched*> Touch(const std::string& collection);
     void Remember(bool committed);
 
@@ -386,5 +396,7 @@ Status Count(Snapshot* snapshot, const std::string& collection, uint64_t* count)
 Status FillRow(const CollectionView& view, const ColumnChoice& choice,
                const std::vector<Cell>& cells,
                const std::function<Result<BytesView>(size_t field)>& vector, ResultTable* table);
+// Counts a row in. kLimit when there are too many.
+Status EndRow(Database* database, ResultTable* table);
 
 }  // namespace quern

@@ -92,6 +92,7 @@ static const struct {
     {"handles", contract_handles},
     {"process", contract_process},
     {"filter", contract_filter},
+    {"lists", contract_lists},
     {"hybrid", contract_hybrid},
 };
 
