@@ -93,6 +93,7 @@ static const struct {
     {"process", contract_process},
     {"filter", contract_filter},
     {"hybrid", contract_hybrid},
+    {"compose", contract_compose},
 };
 
 int main(int argc, char** argv) {
