@@ -204,6 +204,8 @@ private:
 
 // Gives a finished table to the caller.
 void HandOut(std::unique_ptr<quern_result> result, quern_result** out);
+// Nothing is looked for any more, until a setter says what.
+void ForgetTarget(quern_query* q);
 // That a query can be searched with: it has one thing to look for, and an end.
 Status CheckComplete(const quern_query& q);
 // That of the query, or the newest state.

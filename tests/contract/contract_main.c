@@ -94,6 +94,7 @@ static const struct {
     {"filter", contract_filter},
     {"lists", contract_lists},
     {"hybrid", contract_hybrid},
+    {"compose", contract_compose},
 };
 
 int main(int argc, char** argv) {

@@ -397,6 +397,12 @@ expect 0 '{"query":1,"hits":[{"key":"b","score":2,"legs":[1,1]}]}' "$quern" sear
 expect 2 "the search has 1" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates emb:@emb.jsonl
 expect 2 "no weight" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates '2*emb:[1,0]'
 expect 1 "the query for candidates" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates 'emb limit=0:[1,0]'
+expect 0 '"hits":[{"key":"c","distance":' "$quern" search legs.quern docs --field emb --plus a --minus b --plus b --json
+expect 0 '"hits":[{"key":"a","distance":-2}' "$quern" search legs.quern docs --field emb --plus a --plus a --minus b --self -k 1 --json
+expect 1 "zz" "$quern" search legs.quern docs --field emb --plus zz
+expect 0 '"hits":[{"key":"a","distance":-1.5},{"key":"c"' "$quern" search legs.quern docs --field emb --vector '[1,0]' --feedback 'docs=1 kind=rocchio alpha=1 beta=0.5' -k 2 --json
+expect 1 "kind=mean" "$quern" search legs.quern docs --field emb --vector '[1,0]' --feedback 'kind=mean'
+expect 0 '"hits":[{"key":"b","score":1,"legs":[1,0]}' "$quern" search legs.quern docs --leg 'emb:[1,1]' --leg '9*emb against=1:[1,0]' --fusion 'kind=best penalty=5' --json
 expect 2 "the first leg has 2" "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg body:ship
 expect 2 "no field 'nope'" "$quern" search legs.quern docs --leg nope:1
 expect 2 "WEIGHT" "$quern" search legs.quern docs --leg emb
