@@ -1,4 +1,4 @@
-// Filters of queries: their parameters, counting and deleting what they match.
+// Filters of queries: their parameters, and counting what they match.
 #include "capi/handles.h"
 #include "engine/db/search_explain.h"
 
@@ -39,11 +39,6 @@ Status Utf8(const char* text) {
                              : Status::Error(Code::kMalformed, "filter: a text is not UTF-8");
 }
 
-// The one that was set, or the newest state.
-Result<std::shared_ptr<Snapshot>> SnapshotOf(const quern_query& q) {
-    return q.snapshot != nullptr ? q.snapshot : q.database->NewSnapshot();
-}
-
 }  // namespace
 
 void quern_query_filter(quern_query* q, const char* filter) {
@@ -55,6 +50,7 @@ void quern_query_filter(quern_query* q, const char* filter) {
         wanted.text.clear();
         wanted.arguments.clear();
         q->filter = {};
+        q->set = {};
         if (filter == nullptr) {
             return {};
         }
@@ -168,38 +164,5 @@ int32_t quern_query_count(quern_query* q, uint64_t* count, quern_error* err) {
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
         return CountMatches(q->database.get(), snapshot.get(), q->request.collection,
                             q->request.filter, count);
-    });
-}
-
-int32_t quern_query_delete(quern_query* q, quern_txn* txn, uint64_t* deleted, quern_error* err) {
-    return Guard(err, [&]() -> Status {
-        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
-        const Use use(q, "q");
-        QUERN_TRY(use.status());
-        QUERN_TRY(q->error);
-        const Entered entered(q->database);
-        QUERN_TRY(entered.status());
-        if (q->request.filter.text.empty()) {
-            return Status::Error(Code::kInvalid, "the query has no filter: what is to be deleted?");
-        }
-        size_t affected = 0;
-        if (txn != nullptr) {
-            QUERN_TRY(CheckHandle(txn, Magic::kTxn, "txn"));
-            const Use txn_use(txn, "txn");
-            QUERN_TRY(txn_use.status());
-            if (txn->database != q->database) {
-                return Status::Error(Code::kMisuse, "txn and q belong to different databases");
-            }
-            QUERN_TRY(txn->transaction->DeleteMatches(q->request.collection, q->request.filter,
-                                                      &affected));
-        } else {
-            QUERN_ASSIGN(const std::unique_ptr<Transaction> own, q->database->Begin());
-            QUERN_TRY(own->DeleteMatches(q->request.collection, q->request.filter, &affected));
-            QUERN_TRY(own->Commit());
-        }
-        if (deleted != nullptr) {
-            *deleted = affected;
-        }
-        return {};
     });
 }

@@ -203,6 +203,10 @@ void HandOut(std::unique_ptr<quern_result> result, quern_result** out) {
     *out = result.release();
 }
 
+Result<std::shared_ptr<Snapshot>> SnapshotOf(const quern_query& q) {
+    return q.snapshot != nullptr ? q.snapshot : q.database->NewSnapshot();
+}
+
 Result<std::shared_ptr<Snapshot>> SnapshotFor(const std::shared_ptr<Database>& database,
                                               const quern_snapshot* snap) {
     if (snap == nullptr) {

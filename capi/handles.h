@@ -156,7 +156,11 @@ struct quern_query : quern::capi::Handle {
     std::shared_ptr<quern::Snapshot> snapshot;
     quern::SearchRequest request;
     bool has_target = false;
-    quern::filter::Tokens filter;  // of the request's
+    // Of the request's filter; its parameters are also those of `set`.
+    quern::filter::Tokens filter;
+    quern::filter::Tokens set;  // what quern_query_update sets; empty: nothing
+    std::string order;
+    std::string bookmark;
     quern::Status error;
 };
 
@@ -200,8 +204,12 @@ private:
 
 // Gives a finished table to the caller.
 void HandOut(std::unique_ptr<quern_result> result, quern_result** out);
+// Nothing is looked for any more, until a setter says what.
+void ForgetTarget(quern_query* q);
 // That a query can be searched with: it has one thing to look for, and an end.
 Status CheckComplete(const quern_query& q);
+// That of the query, or the newest state.
+Result<std::shared_ptr<Snapshot>> SnapshotOf(const quern_query& q);
 // The snapshot to read from: the caller's, checked, or a new one.
 Result<std::shared_ptr<Snapshot>> SnapshotFor(const std::shared_ptr<Database>& database,
                                               const quern_snapshot* snap);

@@ -24,8 +24,15 @@ Status ParseNumber(const Option& option, const char* form, double* number) {
 
 Status ParseLegOptions(const char* options, SearchLeg* leg) {
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"absent"}, &list));
+    QUERN_TRY(ParseOptions(options, {"absent", "against"}, &list));
     for (const Option& option : list) {
+        if (option.key == "against") {
+            if (option.value != "0" && option.value != "1") {
+                return BadValue(option, "0 or 1");
+            }
+            leg->against = option.value == "1";
+            continue;
+        }
         double number = 0;
         QUERN_TRY(ParseNumber(option, "a number, or -inf", &number));
         if (number == std::numeric_limits<double>::infinity()) {
@@ -38,17 +45,19 @@ Status ParseLegOptions(const char* options, SearchLeg* leg) {
 
 Status ParseFusion(const char* options, query::FusionOptions* fusion) {
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"kind", "normalize", "rrf_k"}, &list));
+    QUERN_TRY(ParseOptions(options, {"kind", "normalize", "rrf_k", "penalty"}, &list));
     for (const Option& option : list) {
         if (option.key == "kind") {
             if (option.value == "sum") {
                 fusion->kind = query::FusionKind::kSum;
             } else if (option.value == "max") {
                 fusion->kind = query::FusionKind::kMax;
+            } else if (option.value == "best") {
+                fusion->kind = query::FusionKind::kBest;
             } else if (option.value == "rrf") {
                 fusion->kind = query::FusionKind::kReciprocalRank;
             } else {
-                return BadValue(option, "sum, max or rrf");
+                return BadValue(option, "sum, max, best or rrf");
             }
         } else if (option.key == "normalize") {
             if (option.value == "none") {
@@ -63,8 +72,10 @@ Status ParseFusion(const char* options, query::FusionOptions* fusion) {
                 return BadValue(option, "none, minmax, zscore or distribution");
             }
         } else {
-            QUERN_TRY(ParseNumber(option, "a number from 0 to 1000000", &fusion->rank_constant));
-            if (!(fusion->rank_constant >= 0 && fusion->rank_constant <= 1e6)) {
+            double* const number =
+                option.key == "penalty" ? &fusion->penalty : &fusion->rank_constant;
+            QUERN_TRY(ParseNumber(option, "a number from 0 to 1000000", number));
+            if (!(*number >= 0 && *number <= 1e6)) {
                 return BadValue(option, "a number from 0 to 1000000");
             }
         }
@@ -93,6 +104,7 @@ Nesting NestingOf(const SearchRequest& request) {
         nesting.levels = std::max(nesting.levels, inner.levels + 1);
         nesting.searches += inner.searches;
     }
+    nesting.searches *= request.feedback ? 2 : 1;
     return nesting;
 }
 Status CheckNesting(const SearchRequest& request) {
@@ -154,6 +166,11 @@ Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* optio
     QUERN_TRY(CheckPart(*q, *leg, name));
     if (!leg->request.legs.empty()) {
         return Status::Error(Code::kInvalid, "%s has legs itself", name.c_str());
+    }
+    if (leg->request.feedback) {
+        return Status::Error(Code::kInvalid,
+                             "%s has feedback: give it to the query, which names the leg",
+                             name.c_str());
     }
     if (!leg->has_target) {
         return Status::Error(Code::kInvalid, "%s has nothing to look for: set vectors or keys",

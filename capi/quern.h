@@ -458,7 +458,7 @@ QUERN_API void quern_cursor_free(quern_cursor *c);
 /* ---- Search -------------------------------------------------------------------------------------- since 0.1 -- */
 
 /* A query builder; NULL when out of memory. Set what to look for with legs, or with exactly one of the quern_query_dense*,
-** quern_query_sparse, quern_query_text or quern_query_key_* functions. */
+** quern_query_sparse, quern_query_text, quern_query_key_* or quern_query_compose functions. */
 QUERN_API quern_query *quern_query_new(quern_db *db, const char *collection);
 QUERN_API void quern_query_free(quern_query *q);
 /* n query vectors of dimension dim; borrowed until the query is freed or set anew. Converted like batch values, except
@@ -521,8 +521,54 @@ QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const ch
 ** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows */
 QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE; /* of the records that match; no filter: all */
-/* Deletes the records that match (no filter: INVALID), as quern_delete does; with txn, what it has written counts. *deleted (may be NULL) gets their number. */
+
+/* ---- Filters without a search: lists, facets, changes ------------------------------------------- since 0.1 -- */
+
+/* These look at the query's filter and at what is said here; what it looks for, its bounds and its legs count for nothing.
+** quern_query_count above is one of them. */
+
+/* The order of a list; NULL or "": by key. Names of attributes, or of the key, each with its direction:
+**   year desc, title nulls first, id desc
+** Values are in the order in which SQLite compares them: numbers by value; texts, json, tags (as JSON arrays) and blobs by their
+** bytes. Nulls come last, ascending or descending, unless `nulls first` stands behind. Ties are broken by key. Mistakes are told by
+** quern_query_list with the byte where they are: SQL, UNKNOWN_FIELD. */
+QUERN_API void quern_query_order(quern_query *q, const char *order);
+/* Continue a list behind this bookmark; NULL or "": from the beginning. Copied. */
+QUERN_API void quern_query_after(quern_query *q, const char *bookmark);
+/* The records that match (no filter: all), in the query's order, at most quern_query_limit of them (default 10; 0: all), with its
+** columns. To go on behind them, set the bookmark of this result and list again: in the same snapshot, that gives each record once; in
+** a newer state, all those that stand behind the bookmark now, whether its own record is still there or not.
+** QUERN_RESULT_MATCHES tells how many records match on all pages.
+** Cost: that of the filter, a look at each match if there is an order, and a read of each row. Attributes to sort by are held in
+** memory as those of filters are; where memory_mb has no room, and for the log, they are read from the file. Errors: those of the
+** filter; MALFORMED, INVALID (a bookmark of another order or collection). */
+QUERN_API int32_t quern_query_list(quern_query *q, quern_result **r, quern_error *err) QUERN_MUST_USE;
+/* A text of letters, digits, - and _ for quern_query_after: where the last row of a list stands. Of an empty page: the bookmark that it
+** began behind. NULL for other results, and for an empty list. */
+QUERN_API const char *quern_result_bookmark(const quern_result *r);
+
+/* How many of the records that match (no filter: all) have each value of an attribute: the n most frequent values (1 to 1048576), equally
+** frequent ones in the order of values. Two columns: the value, and "count". Of tags each tag is counted. QUERN_RESULT_MATCHES tells how
+** many records match, QUERN_RESULT_NULLS how many of these have no value, QUERN_RESULT_VALUES how many values there are.
+** Cost: that of the filter, and a look at each match; memory as for lists. Errors: those of the filter; UNKNOWN_FIELD. */
+QUERN_API int32_t quern_query_facet(quern_query *q, const char *attr, size_t n, quern_result **r, quern_error *err) QUERN_MUST_USE;
+
+/* Deletes the records that match (no filter: INVALID), as quern_delete does; with txn, what it has written counts. *deleted (may be NULL)
+** gets their number. */
 QUERN_API int32_t quern_query_delete(quern_query *q, quern_txn *txn, uint64_t *deleted, quern_error *err) QUERN_MUST_USE;
+/* What quern_query_update sets attributes to, as SQL has it behind SET:
+**   year = ?1, lang = 'en', price = -1.5, good = true, note = null, tags = ('a', 'b')
+** Constants and parameters only, of the attribute's type (a real takes whole numbers); tags take a list in brackets, or one that is bound
+** (quern_query_bind_texts). Set it after quern_query_filter, which forgets it: parameters of the same name or number are those of the
+** filter, others are numbered behind them. NULL: nothing to be set. */
+QUERN_API void quern_query_set(quern_query *q, const char *assignments);
+/* Changes the records that match (no filter: INVALID; the filter 1 matches all), as quern_update does: in one transaction, its own or
+** txn, of which what it has written counts. *updated (may be NULL) gets their number. Mistakes in what is set are told with the byte
+** where they are: SQL, UNKNOWN_FIELD, TYPE, INVALID. */
+QUERN_API int32_t quern_query_update(quern_query *q, quern_txn *txn, uint64_t *updated, quern_error *err) QUERN_MUST_USE;
+
+/* ---- What a search gives ------------------------------------------------------------------------- since 0.1 -- */
+
 /* Attributes and fields to return; as in quern_get. */
 QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 /* Search in this snapshot; it must outlive the query's use. */
@@ -550,18 +596,22 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **   absent=X    what a record counts as that the leg does not match: because it has no value in the field, or has no term in
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
 **               keeps the record out of a sum's result. With normalize the default is the score of the leg's last hit
+**   against=1   with kind=best: the leg finds nothing, its scores count against a record
 ** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
 QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);
 /* How legs are fused:
 **   kind=sum    (default) the sum of weight * score. A score that a leg did not give is looked up, not guessed, and while
 **               the legs are exact their lists are made longer until the result is proved to be that of all records
 **   kind=max    the highest weight * score, likewise; legs of weight 0 count for nothing
+**   kind=best   examples for and against: the highest weight * score over the legs for it, less penalty * what the highest of
+**               the legs with against=1 has more than that. Scores are taken as they are
 **   kind=rrf    the sum of weight / (rrf_k + rank) over the legs that gave the record; scores count for nothing. Quality is
 **               often worse than with sums: never a default
 **   normalize=none|minmax|zscore|distribution   what is done to a leg's scores before: nothing (default); 0 for its last
 **               and 1 for its first hit; mean 0 and standard deviation 1; 0 and 1 for mean -+ 3 standard deviations. By the
 **               hits that the leg gives at first
 **   rrf_k=X     default 60
+**   penalty=X   default 0.5
 ** The fused score is quern_result_score; distances are its negative. Cost: that of the legs, and a look at a stored value for
 ** each score that was not given. */
 QUERN_API void quern_query_fusion(quern_query *q, const char *options);
@@ -579,6 +629,36 @@ QUERN_API void quern_query_fusion(quern_query *q, const char *options);
 ** exactly, QUERN_RESULT_RECALL is that of the search for them, and its cost is that of both. NULL: none, as in the
 ** beginning. Errors: MISUSE (from is q), INVALID, LIMIT (deeper, or more than 256 searches in one query). */
 QUERN_API void quern_query_candidates(quern_query *q, quern_query *from);
+
+/* Makes n query vectors for a dense field out of others, in place of quern_query_dense: each is the sum of its terms, which are
+** vectors or the stored vectors of records, with weights of any sign. Terms are added afterwards, in any order, at least one a
+** query, and copied; up to 1048576. So one says
+**   the average of several queries        every weight the same (questions with made-up answers, several views of a thing)
+**   king - man + woman                    1, -1, 1
+**   like these, unlike those              1/p for each of p examples, -0.5/n for each of n against it (average; see also kind=best)
+**   a label out of shares of labels       the shares, scale=mean (ConSE)
+** Options:
+**   terms=unit|raw         each term counts as one of length 1 (default under QUERN_COSINE), or as it is (default else)
+**   scale=none|mean|unit   the sum as it is (default), divided by the sum of the weights, or brought to length 1
+** Sums are made in double precision, in the order of the terms. A record that is a term does not find itself, unless
+** self=include is set. Errors: NOT_FOUND (no such key, or its field is absent), TYPE (of keys; bit fields have no sums),
+** DIMENSION, NOT_FINITE, INVALID, LIMIT, MISUSE (a term without quern_query_compose). */
+QUERN_API void quern_query_compose(quern_query *q, const char *field, size_t n, const char *options);
+QUERN_API void quern_query_term_dense(quern_query *q, size_t query, double weight, const float *vector, size_t dim);
+QUERN_API void quern_query_term_key_int(quern_query *q, size_t query, double weight, int64_t key);
+QUERN_API void quern_query_term_key_text(quern_query *q, size_t query, double weight, const char *key);
+/* Pseudo-relevance feedback: q is searched twice; the records that the first search finds move the dense query of the second.
+** It helps searches for a topic and hurts those for one known record. Options (NULL: the defaults):
+**   kind=average       (default) the mean of the query and the vectors of the first 3 records
+**   kind=rocchio       alpha * the query + beta * the mean of the first 5 records
+**   docs=N             so many records instead, 1 to 1000; records without a vector there count for nothing
+**   alpha=X beta=X     default 0.4 and 0.6
+**   leg=N              of a query with legs: the one that is moved (default: the only one in a dense field)
+**   before=X after=X   what the weights of its other legs are multiplied with in the first search, and in the second (default
+**                      1 and 1, which is best as a rule; 0: the dense leg alone finds the records, or makes up the result)
+** Under QUERN_COSINE vectors count with length 1. Bounds and limits of q are those of the second search. The result's cost is
+** that of both searches; it is QUERN_FLAG_EXACT if both were. A query with feedback can be one for candidates, but no leg. */
+QUERN_API void quern_query_feedback(quern_query *q, const char *options);
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
@@ -615,6 +695,9 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
                                            scanned, else the least that the plans for the segments stand for: the recall that
                                            was asked for, or what the measured curve says of the ef, nprobe or refine given;
                                            0: not known (refine=none, or beyond the curve) */
+#define QUERN_RESULT_MATCHES 7          /* of a list or facet: records that the filter is true for */
+#define QUERN_RESULT_NULLS 8            /* of a facet: of these, how many have no value */
+#define QUERN_RESULT_VALUES 9           /* of a facet: how many values they have */
 QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
 QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);

@@ -66,16 +66,13 @@ void SetVectors(quern_query* q, const char* field, const void* matrix, bool is_f
                                  field, static_cast<int>(type));
         }
         SearchRequest& request = q->request;
+        ForgetTarget(q);
         request.field = field;
         request.vectors = matrix;
-        request.is_sparse = false;
-        request.is_text = false;
         request.is_f32 = is_f32;
         request.element = static_cast<Element>(type);
         request.count = n;
         request.dim = dim;
-        request.by_key = false;
-        request.keys.clear();
         q->has_target = true;
         return {};
     });
@@ -96,12 +93,9 @@ void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, Make
                                  kLimitMax);
         }
         SearchRequest& request = q->request;
+        ForgetTarget(q);
         request.field = field;
-        request.vectors = nullptr;
-        request.is_sparse = false;
-        request.is_text = false;
         request.by_key = true;
-        request.keys.clear();
         for (size_t i = 0; i < n; i++) {
             QUERN_ASSIGN(Key key, make_key(i));
             request.keys.push_back(std::move(key));
@@ -127,17 +121,37 @@ Status CheckTarget(const quern_query& q) {
     if (q.request.has_max_distance) {
         return Status::Error(Code::kInvalid, "fused scores have no distance: set a smallest score");
     }
-    for (const SearchLeg& leg : legs) {
-        if (leg.weight > 0) {
-            return {};
-        }
+    const query::FusionOptions& fusion = q.request.fusion;
+    const bool best = fusion.kind == query::FusionKind::kBest;
+    if (best && fusion.normalization != query::Normalization::kNone) {
+        return Status::Error(Code::kInvalid, "kind=best takes scores as they are, not normalized");
     }
-    return Status::Error(Code::kInvalid, "the weights of all legs are 0");
+    bool finds = false;
+    for (const SearchLeg& leg : legs) {
+        if (leg.against && !best) {
+            return Status::Error(Code::kInvalid, "a leg with against=1 goes with kind=best only");
+        }
+        finds = finds || (leg.weight > 0 && !leg.against);
+    }
+    return finds ? Status() : Status::Error(Code::kInvalid, "the weights of all legs are 0");
 }
 
 }  // namespace
 
 namespace quern::capi {
+
+void ForgetTarget(quern_query* q) {
+    SearchRequest& request = q->request;
+    request.vectors = nullptr;
+    request.is_sparse = false;
+    request.is_text = false;
+    request.texts.clear();
+    request.by_key = false;
+    request.keys.clear();
+    request.is_composed = false;
+    request.composed = ComposedQueries();
+    q->has_target = false;
+}
 
 Status CheckComplete(const quern_query& q) {
     QUERN_TRY(CheckTarget(q));
@@ -340,13 +354,10 @@ void quern_query_sparse(quern_query* q, const char* field, const size_t* offsets
             QUERN_TRY(NotNull(offsets, "offsets"));
         }
         SearchRequest& request = q->request;
+        ForgetTarget(q);
         request.field = field;
-        request.vectors = nullptr;
         request.is_sparse = true;
-        request.is_text = false;
         request.sparse = {field, n, offsets, dims, weights, nullptr};
-        request.by_key = false;
-        request.keys.clear();
         q->has_target = true;
         return {};
     });
@@ -365,19 +376,15 @@ void quern_query_text(quern_query* q, const char* field, const char* const* text
                                  kLimitMax);
         }
         SearchRequest& request = q->request;
+        ForgetTarget(q);
         request.field = field;
-        request.vectors = nullptr;
-        request.is_sparse = false;
         request.is_text = true;
-        request.texts.clear();
         for (size_t i = 0; i < n; i++) {
             if (texts[i] == nullptr) {
                 return Status::Error(Code::kMisuse, "query %zu is NULL", i);
             }
             request.texts.emplace_back(texts[i]);
         }
-        request.by_key = false;
-        request.keys.clear();
         q->has_target = true;
         return {};
     });

@@ -56,8 +56,15 @@ int64_t quern_result_stat(const quern_result* r, int32_t stat) {
         case QUERN_RESULT_VECTORS_READ: return static_cast<int64_t>(tally.fetched);
         case QUERN_RESULT_MEMORY_NEEDED: return static_cast<int64_t>(tally.memory_needed);
         case QUERN_RESULT_RECALL: return std::llround(tally.expected_recall * 1e6);
+        case QUERN_RESULT_MATCHES: return static_cast<int64_t>(tally.matches);
+        case QUERN_RESULT_NULLS: return static_cast<int64_t>(tally.nulls);
+        case QUERN_RESULT_VALUES: return static_cast<int64_t>(tally.values);
         default: return 0;
     }
+}
+const char* quern_result_bookmark(const quern_result* r) {
+    const ResultTable* table = TableOf(r);
+    return table != nullptr && !table->bookmark.empty() ? table->bookmark.c_str() : nullptr;
 }
 int32_t quern_result_found(const quern_result* r, size_t row) {
     const ResultTable* table = TableOf(r);

@@ -17,8 +17,9 @@ namespace {
 constexpr size_t kKeysAtOnce = 10000;
 
 struct RecordOptions {
-    std::string db, collection, columns = "*", key_file, open, where;
+    std::string db, collection, columns = "*", key_file, open, where, facet;
     std::vector<std::string> keys;
+    size_t limit = 20;
     bool json = false;
 };
 
@@ -143,8 +144,50 @@ QueryPtr WhereQuery(quern_db* db, const std::string& collection, const std::stri
     return query;
 }
 
+// How often each value of an attribute occurs.
+void CountFacet(const Database& database, const RecordOptions& options) {
+    quern_result* raw = nullptr;
+    Call(quern_query_facet, WhereQuery(database.get(), options.collection, options.where).get(),
+         options.facet.c_str(), options.limit, &raw);
+    const ResultPtr result(raw);
+    TextTable table({options.facet, ">records"});
+    std::string values;
+    Value value;
+    for (size_t row = 0; row < quern_result_rows(raw); row++) {
+        ReadCell(raw, row, 0, &value);
+        table.AddRow({ShortText(value), std::to_string(quern_result_int(raw, row, 1))});
+        std::string cells;
+        AppendColumnsJson(raw, row, &cells);  // ,"NAME":value,"count":n
+        const std::string name = nlohmann::json(quern_result_column_name(raw, 0)).dump();
+        values += (row > 0 ? ",{\"value\"" : "{\"value\"") + cells.substr(1 + name.size()) + "}";
+    }
+    const int64_t nulls = quern_result_stat(raw, QUERN_RESULT_NULLS);
+    const auto distinct = static_cast<uint64_t>(quern_result_stat(raw, QUERN_RESULT_VALUES));
+    if (options.json) {
+        Print("{\"values\":[" + values + "],\"distinct\":" + std::to_string(distinct) +
+              ",\"nulls\":" + std::to_string(nulls) + "}\n");
+        return;
+    }
+    if (!table.empty()) {
+        table.Print(stdout);
+    }
+    if (distinct > quern_result_rows(raw)) {
+        Print("of " + WithCommas(distinct) + " values\n");
+    }
+    if (nulls > 0) {
+        Print("without a value: " + WithCommas(static_cast<uint64_t>(nulls)) + "\n");
+    }
+}
+
 void RunCount(const RecordOptions& options) {
     Database database(options.db, "ro", options.open);
+    if (!options.facet.empty()) {
+        if (options.collection.empty()) {
+            FailUsage("--facet needs a collection");
+        }
+        CountFacet(database, options);
+        return;
+    }
     std::vector<std::string> names{options.collection};
     if (options.collection.empty()) {
         if (!options.where.empty()) {
@@ -206,16 +249,6 @@ void RunDelete(const RecordOptions& options) {
     PrintDeleted(options, deleted);
 }
 
-void AddWhereOption(CLI::App* command, RecordOptions* options) {
-    command
-        ->add_option("-w,--where", options->where,
-                     "Only records that this SQL condition is true for, over key and attributes")
-        ->check([](const std::string& condition) {
-            return condition.empty() ? std::string("the condition is empty") : std::string();
-        })
-        ->type_name("CONDITION");
-}
-
 void AddKeyOptions(CLI::App* command, RecordOptions* options) {
     AddDatabaseOption(command, &options->db);
     AddCollectionOption(command, &options->collection);
@@ -248,20 +281,28 @@ void AddRecordCommands(CLI::App* app) {
     command = app->add_subcommand("count", "Print the number of records");
     AddDatabaseOption(command, &count->db);
     AddCollectionOption(command, &count->collection, false);
-    AddWhereOption(command, count.get());
+    AddWhereOption(command, &count->where);
+    command
+        ->add_option(
+            "--facet", count->facet,
+            "Count the values of this attribute: the most frequent ones, each tag by itself")
+        ->type_name("ATTRIBUTE");
+    command->add_option("-n,--limit", count->limit, "With --facet: at most N values (default 20)")
+        ->check(CLI::Range(1, 1048576));
     AddJsonOption(command, &count->json);
     AddOpenOption(command, &count->open);
     command->footer(
         "Without a collection: of each.\n"
         "\n"
-        "Example:\n"
-        "  quern count books.quern books --where 'year >= 1990'");
+        "Examples:\n"
+        "  quern count books.quern books --where 'year >= 1990'\n"
+        "  quern count books.quern books --facet lang --where 'year >= 1990'");
     command->callback([count] { RunCount(*count); });
 
     auto remove = std::make_shared<RecordOptions>();
     command = app->add_subcommand("delete", "Delete records by their keys or by a condition");
     AddKeyOptions(command, remove.get());
-    AddWhereOption(command, remove.get());
+    AddWhereOption(command, &remove->where);
     command->footer(
         "One transaction, whatever the number of records. Keys that are not there are passed "
         "over.\n"

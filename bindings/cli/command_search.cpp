@@ -37,6 +37,16 @@ void AddSearchCommand(CLI::App* app) {
                      "'{\"dims\":[3,9],\"weights\":[1,0.5]}'")
         ->type_name("JSON");
     command
+        ->add_option("--plus", options->plus,
+                     "Search by the sum of the vectors of these records (repeatable)")
+        ->type_name("KEY")
+        ->allow_extra_args(false);
+    command
+        ->add_option("--minus", options->minus,
+                     "With --plus: less the vectors of these (repeatable)")
+        ->type_name("KEY")
+        ->allow_extra_args(false);
+    command
         ->add_option("--leg", options->legs,
                      "One of the searches that are fused: '[WEIGHT*]FIELD[ OPTION=VALUE]...:WHAT' "
                      "(repeatable)")
@@ -44,8 +54,13 @@ void AddSearchCommand(CLI::App* app) {
         ->allow_extra_args(false);
     command
         ->add_option("--fusion", options->fusion,
-                     "How legs are fused: 'kind=sum|max|rrf normalize=none|minmax|zscore|"
+                     "How legs are fused: 'kind=sum|max|rrf|best normalize=none|minmax|zscore|"
                      "distribution rrf_k=X'")
+        ->type_name("OPTIONS");
+    command
+        ->add_option("--feedback", options->feedback,
+                     "Search again with what the first records say: 'kind=average|rocchio docs=N "
+                     "alpha=X beta=X leg=N before=X after=X'")
         ->type_name("OPTIONS");
     command
         ->add_option("--candidates", options->candidates,
@@ -66,13 +81,7 @@ void AddSearchCommand(CLI::App* app) {
         ->add_option("--min-score", options->min_score,
                      "Only records of this score or a higher one")
         ->each([options](const std::string&) { options->with_min_score = true; });
-    command
-        ->add_option("-w,--where", options->where,
-                     "Only records that this SQL condition is true for, over key and attributes")
-        ->check([](const std::string& condition) {
-            return condition.empty() ? std::string("the condition is empty") : std::string();
-        })
-        ->type_name("CONDITION");
+    AddWhereOption(command, &options->where);
     command->add_option("-c,--columns", options->columns,
                         "Attributes and fields to print: a,b,c or *");
     command
@@ -130,13 +139,15 @@ void AddSearchCommand(CLI::App* app) {
         "\n"
         "WHAT of a leg: a vector as for --vector, key=KEY for that of a stored record, the words "
         "of "
-        "a text, or @FILE for one query a row. OPTIONs: limit, absent, min_score, max_distance, "
+        "a text, or @FILE for one query a row. OPTIONs: limit, absent, against, min_score, "
+        "max_distance, "
         "recall and the others of the library. Records are printed with their score in each leg.\n"
         "\n"
         "Examples:\n"
         "  quern search sift.quern sift --field emb --queries query.fvecs -k 10 --truth "
         "truth.ivecs\n"
         "  quern search words.quern words --key house -k 5 --where \"word like 'h%'\"\n"
+        "  quern search words.quern words --plus king --minus man --plus woman\n"
         "  quern search books.quern books --vector \"$(cat vector.json)\" --columns title,year "
         "--json\n"
         "  quern search papers.quern papers --leg 0.7*emb:@queries.npy --leg 0.3*body:@queries.txt "

@@ -59,6 +59,7 @@ int RunShell(int argc, char** argv) {
     AddImportCommand(&app);
     AddSearchCommand(&app);
     AddRecordCommands(&app);
+    AddListCommands(&app);
     AddExportCommand(&app);
     AddSqlCommand(&app);
     AddInfoCommand(&app);

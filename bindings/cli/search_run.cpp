@@ -178,6 +178,9 @@ private:
             quern_query_columns(query_.get(), shown.c_str());
         }
         quern_query_fusion(query_.get(), options_.fusion.c_str());
+        if (!options_.feedback.empty()) {
+            quern_query_feedback(query_.get(), options_.feedback.c_str());
+        }
         quern_query_options(query_.get(), Knobs().c_str());
     }
 
@@ -218,23 +221,23 @@ private:
     void LoadWhatToFind() {
         const int ways = (options_.queries.path.empty() ? 0 : 1) +
                          (options_.vector.empty() ? 0 : 1) + (options_.keys.empty() ? 0 : 1) +
-                         (options_.texts.empty() ? 0 : 1) + (options_.legs.empty() ? 0 : 1);
+                         (options_.texts.empty() ? 0 : 1) + (options_.legs.empty() ? 0 : 1) +
+                         (options_.plus.empty() && options_.minus.empty() ? 0 : 1);
         if (ways != 1) {
             FailUsage(
-                "say what to search for with one of --queries, --vector, --text, --key and --leg");
+                "say what to search for with one of --queries, --vector, --text, --key, --plus and "
+                "--leg");
         }
         if (!options_.legs.empty()) {
             LoadLegs();
         } else if (!options_.keys.empty()) {
             count_ = options_.keys.size();
             for (const std::string& key : options_.keys) {
-                int64_t number = 0;
-                if (columns_.key.type == QUERN_KEY_INT && !ParseInt(key, &number)) {
-                    FailUsage("--key " + key + ": the keys of this collection are whole numbers");
-                }
-                int_keys_.push_back(number);
+                int_keys_.push_back(KeyNumber("--key", key));
                 text_keys_.push_back(key.c_str());
             }
+        } else if (IsSum()) {
+            count_ = 1;
         } else if (!options_.texts.empty()) {
             count_ = options_.texts.size();
         } else if (is_sparse_) {
@@ -249,7 +252,7 @@ private:
             file.column = field_.name;
             queries_ = LoadQueries(file);
         }
-        if (options_.keys.empty() && options_.texts.empty() && options_.legs.empty() &&
+        if (options_.keys.empty() && options_.texts.empty() && options_.legs.empty() && !IsSum() &&
             !is_sparse_) {
             count_ = queries_.count;
             if (count_ > 0 && queries_.dim != field_.dim) {
@@ -266,6 +269,35 @@ private:
             if (truth_.size() < count_) {
                 Fail(options_.truth + ": " + std::to_string(truth_.size()) + " rows for " +
                      std::to_string(count_) + " queries");
+            }
+        }
+    }
+
+    bool IsSum() const { return !options_.plus.empty() || !options_.minus.empty(); }
+
+    // The key as a number; 0 where keys are texts.
+    int64_t KeyNumber(const char* option, const std::string& key) const {
+        int64_t number = 0;
+        if (columns_.key.type == QUERN_KEY_INT && !ParseInt(key, &number)) {
+            FailUsage(std::string(option) + " " + key +
+                      ": the keys of this collection are whole numbers");
+        }
+        return number;
+    }
+
+    // One query: the vectors of some records less those of others.
+    void SetSum() {
+        quern_query_compose(query_.get(), field_.name.c_str(), 1, nullptr);
+        const std::pair<double, const std::vector<std::string>*> sides[] = {{1, &options_.plus},
+                                                                            {-1, &options_.minus}};
+        for (const auto& [weight, keys] : sides) {
+            for (const std::string& key : *keys) {
+                if (columns_.key.type == QUERN_KEY_INT) {
+                    quern_query_term_key_int(query_.get(), 0, weight,
+                                             KeyNumber(weight > 0 ? "--plus" : "--minus", key));
+                } else {
+                    quern_query_term_key_text(query_.get(), 0, weight, key.c_str());
+                }
             }
         }
     }
@@ -320,6 +352,8 @@ private:
                     leg.NewQuery(database_.get(), options_.collection, Knobs(), first, count);
                 quern_query_leg(query_.get(), query.get(), leg.weight(), leg.leg_options().c_str());
             }
+        } else if (IsSum()) {
+            SetSum();
         } else if (!options_.keys.empty()) {
             if (columns_.key.type == QUERN_KEY_INT) {
                 quern_query_key_int(query_.get(), field_.name.c_str(), int_keys_.data() + first,

@@ -10,9 +10,9 @@ namespace quern::shell {
 
 struct SearchOptions {
     std::string db, collection, vector, columns, truth, open, recall, refine, where;
-    std::string bound, superblocks, fusion;
+    std::string bound, superblocks, fusion, feedback;
     QueryFile queries;
-    std::vector<std::string> texts, keys, legs, candidates;
+    std::vector<std::string> texts, keys, plus, minus, legs, candidates;
     size_t k = 10;
     size_t threads = 0;
     size_t ef = 0;

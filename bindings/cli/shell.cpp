@@ -129,6 +129,16 @@ void AddJsonOption(CLI::App* command, bool* json) {
     command->add_flag("--json", *json, "Print JSON");
 }
 
+CLI::Option* AddWhereOption(CLI::App* command, std::string* condition) {
+    return command
+        ->add_option("-w,--where", *condition,
+                     "Only records that this SQL condition is true for, over key and attributes")
+        ->check([](const std::string& text) {
+            return text.empty() ? std::string("the condition is empty") : std::string();
+        })
+        ->type_name("CONDITION");
+}
+
 void AddOpenOption(CLI::App* command, std::string* options) {
     command
         ->add_option("--open", *options,

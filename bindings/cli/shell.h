@@ -17,7 +17,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace quern::shell {
 
@@ -117,6 +118,7 @@ void AddCreateCommand(CLI::App* app);
 void AddImportCommand(CLI::App* app);
 void AddSearchCommand(CLI::App* app);
 void AddRecordCommands(CLI::App* app);  // get, count, delete
+void AddListCommands(CLI::App* app);    // list, update
 void AddInfoCommand(CLI::App* app);
 void AddMaintainCommands(CLI::App* app);  // verify, optimize, vacuum, backup, rebuild, drop
 void AddExportCommand(CLI::App* app);
@@ -128,6 +130,7 @@ void AddCompletionCommand(CLI::App* app);
 void AddDatabaseOption(CLI::App* command, std::string* path);
 void AddCollectionOption(CLI::App* command, std::string* collection, bool required = true);
 void AddJsonOption(CLI::App* command, bool* json);
+CLI::Option* AddWhereOption(CLI::App* command, std::string* condition);
 void AddOpenOption(CLI::App* command, std::string* options);
 
 }  // namespace quern::shell

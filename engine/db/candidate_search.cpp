@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/db/feedback.h"
 #include "engine/db/hybrid_searcher.h"
 
 namespace quern {
@@ -39,7 +40,7 @@ public:
             QUERN_TRY(scored_->DistancesOf(q, places, &distances));
             std::vector<Scored> found;
             for (size_t i = 0; i < places.size(); i++) {
-                if (!std::isnan(distances[i]) && scored_->SelfOf(q) != places[i]) {
+                if (!std::isnan(distances[i]) && !scored_->IsSelf(q, places[i])) {
                     found.push_back({distances[i], places[i].source, places[i].position});
                 }
             }
@@ -70,8 +71,8 @@ public:
     }
 
     double ScoreOf(double distance) const override { return scored_->ScoreOf(distance); }
-    std::optional<RecordPlace> SelfOf(size_t query) const override {
-        return scored_->SelfOf(query);
+    std::span<const RecordPlace> SelvesOf(size_t query) const override {
+        return scored_->SelvesOf(query);
     }
 
 private:
@@ -120,9 +121,14 @@ Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, 
                                                             const SearchRequest& given,
                                                             size_t limit, ResultTable* table) {
     SearchRequest request = given;
+    ResultTable own;
+    MovedRequest moved;
+    if (request.feedback) {
+        QUERN_TRY(moved.Make(database, snapshot, views, given, &own));
+        request = moved.request();
+    }
     request.limit = request.has_limit ? request.limit : limit;
     request.columns.clear();
-    ResultTable own;
     std::vector<std::vector<Winner>> winners;
     if (request.legs.empty()) {
         QUERN_ASSIGN(const auto search, OpenFieldSearch(database, snapshot, views, request, &own));
@@ -130,6 +136,7 @@ Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, 
     } else {
         QUERN_TRY(FindHybrid(database, snapshot, views, request, &own, &winners));
     }
+    moved.Finish(&own);
     auto places = std::make_shared<CandidateSets>();
     QUERN_TRY(
         PlacesOf(database, snapshot, *views.whole, request, &winners, places.get(), &own.tally));

@@ -17,11 +17,13 @@
 #include <vector>
 
 #include "engine/db/collection_view.h"
+#include "engine/db/composed_queries.h"
 #include "engine/db/fork_mark.h"
 #include "engine/db/index_search.h"
 #include "engine/db/record_batch.h"
 #include "engine/db/record_filter.h"
 #include "engine/db/result_table.h"
+#include "engine/filter/filter_tokens.h"
 #include "engine/query/fusion.h"
 #include "engine/sparse/space_pool.h"
 #include "storage/base/work.h"
@@ -267,6 +269,10 @@ public:
     // Deletes the records that a filter is true for.
     Status DeleteMatches(const std::string& collection, const RecordFilter& filter,
                          size_t* affected);
+    // Sets attributes of the records that a filter is true for; filter/assignments.h. Its
+    // parameters are among the filter's.
+    Status UpdateMatches(const std::string& collection, const RecordFilter& filter,
+                         const filter::Tokens& assignments, size_t* affected);
     Status Commit();
     void Rollback();
 
@@ -275,6 +281,11 @@ private:
     struct Touched;
     Transaction();
     Status WriteRecords(WriteKind kind, const RecordBatch& batch, size_t* affected);
+    // Writes to the records that a filter is true for. fill: what to write to n of them.
+    Status WriteMatches(WriteKind kind, const std::string& collection, const RecordFilter& filter,
+                        const std::function<Status(const storage::CollectionInfo& info, size_t n,
+                                                   RecordBatch* batch)>& fill,
+                        size_t* affected);
     Result<Touched*> Touch(const std::string& collection);
     void Remember(bool committed);
 
@@ -325,11 +336,24 @@ struct ColumnChoice {
 
 struct SearchLeg;
 
+// What the records of a first search do to the dense query of a second: see feedback.h.
+struct Feedback {
+    enum class Kind { kAverage, kRocchio };
+    Kind kind = Kind::kAverage;
+    size_t docs = 3;            // how many records
+    double alpha = 0.4;         // Rocchio: of the query
+    double beta = 0.6;          // of the mean of the records
+    std::optional<size_t> leg;  // whose query is moved; unset: the only dense one
+    double before = 1;  // what the weights of the other legs are multiplied with in the first
+    double after = 1;   // search, and in the second
+};
+
 struct SearchRequest {
     std::string collection;
     // Only what this request finds is scored, query i of it for query i; its filter, columns and
     // collection count for nothing. NULL: all records.
     std::shared_ptr<const SearchRequest> candidates;
+    std::optional<Feedback> feedback;
     std::vector<SearchLeg> legs;  // instead of all that says what is looked for
     query::FusionOptions fusion;  // of legs
     std::string field;
@@ -343,6 +367,10 @@ struct SearchRequest {
     std::vector<std::string> texts;  // instead, for a text field: queries as text_query.h has them
     bool is_text = false;
     const char* kind() const { return is_text ? "text" : is_sparse ? "sparse" : "dense"; }
+    ComposedQueries composed;  // instead of vectors
+    bool is_composed = false;
+    // In place of the dense query vectors, f32, once these are known; borrowed. NULL: these.
+    const float* moved = nullptr;
     std::vector<Key> keys;  // instead of vectors
     bool by_key = false;
     bool include_self = false;
@@ -370,6 +398,7 @@ struct SearchRequest {
 struct SearchLeg {
     SearchRequest request;
     double weight = 1;             // at least 0 and finite
+    bool against = false;          // with FusionKind::kBest
     std::optional<double> absent;  // what a record counts as that it does not match
 };
 
@@ -386,5 +415,7 @@ Status Count(Snapshot* snapshot, const std::string& collection, uint64_t* count)
 Status FillRow(const CollectionView& view, const ColumnChoice& choice,
                const std::vector<Cell>& cells,
                const std::function<Result<BytesView>(size_t field)>& vector, ResultTable* table);
+// Counts a row in. kLimit when there are too many.
+Status EndRow(Database* database, ResultTable* table);
 
 }  // namespace quern

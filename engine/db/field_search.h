@@ -2,9 +2,10 @@
 // one leg is, and what a query of several is made of.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <memory>
-#include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/db/search_result.h"
@@ -28,8 +29,12 @@ public:
     virtual Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
                                std::vector<double>* distances) = 0;
     virtual double ScoreOf(double distance) const = 0;
-    // The record that looks for itself and is not to be found.
-    virtual std::optional<RecordPlace> SelfOf(size_t query) const = 0;
+    // The records that look for themselves and are not to be found.
+    virtual std::span<const RecordPlace> SelvesOf(size_t query) const = 0;
+    bool IsSelf(size_t query, const RecordPlace& place) const {
+        const std::span<const RecordPlace> selves = SelvesOf(query);
+        return std::find(selves.begin(), selves.end(), place) != selves.end();
+    }
 };
 
 // The state that is searched, as a snapshot has it. With a filter `matching` is the view of what

@@ -21,19 +21,29 @@ RecordPlace PlaceOf(uint64_t number) {
 }
 
 // The request for its query number q alone.
-SearchRequest OneQuery(const SearchRequest& request, size_t q, Element element) {
+SearchRequest OneQuery(const SearchRequest& request, size_t q, size_t moved_dim) {
     SearchRequest one = request;
     one.count = 1;
+    if (request.moved != nullptr) {
+        one.moved = request.moved + q * moved_dim;
+    }
     if (request.by_key) {
         one.keys = {request.keys[q]};
+    } else if (request.is_composed) {
+        one.composed.count = 1;
+        std::erase_if(one.composed.terms, [&](const QueryTerm& term) { return term.query != q; });
+        for (QueryTerm& term : one.composed.terms) {
+            term.query = 0;
+        }
     } else if (request.is_text) {
         one.texts = {request.texts[q]};
     } else if (request.is_sparse) {
         one.sparse.offsets = request.sparse.offsets + q;
         one.sparse.count = 1;
     } else {
-        one.vectors = static_cast<const char*>(request.vectors) +
-                      q * VectorBytes(request.is_f32 ? Element::kF32 : element, request.dim);
+        one.vectors =
+            static_cast<const char*>(request.vectors) +
+            q * VectorBytes(request.is_f32 ? Element::kF32 : request.element, request.dim);
     }
     return one;
 }
@@ -70,7 +80,7 @@ public:
         return {};
     }
     size_t query_count() const { return search_->query_count(); }
-    std::optional<RecordPlace> SelfOf(size_t q) const { return search_->SelfOf(q); }
+    std::span<const RecordPlace> SelvesOf(size_t q) const { return search_->SelvesOf(q); }
     size_t depth() const { return depth_; }
 
     Result<query::LegList> Best(size_t q, size_t depth) {
@@ -83,7 +93,7 @@ public:
             return among_ ? Beginning(q, std::max(depth, depth_))
                           : ListOf(winners_[q], depth_, own_.flags);
         }
-        SearchRequest deeper = OneQuery(request_, q, request_.element);
+        SearchRequest deeper = OneQuery(request_, q, MovedDim());
         deeper.limit = depth;
         ResultTable table;
         QUERN_ASSIGN(const auto search,
@@ -112,6 +122,13 @@ public:
     void TellCost() { table_->tally.Add(own_.tally); }
 
 private:
+    // The dimension of moved queries; their request may name records instead.
+    size_t MovedDim() const {
+        const Schema& schema = views_.whole->info->schema;
+        return request_.moved == nullptr
+                   ? 0
+                   : schema.dense[static_cast<size_t>(schema.FindField(request_.field))].dim;
+    }
     query::LegList ListOf(const std::vector<Winner>& winners, size_t depth, uint32_t flags) const {
         query::LegList list;
         list.exact = (flags & 1u) != 0;
@@ -299,8 +316,8 @@ private:
     Result<query::FusedList> SearchOne(size_t q) {
         std::vector<uint64_t> without;
         for (const auto& leg : legs_) {
-            if (const std::optional<RecordPlace> self = leg->SelfOf(q)) {
-                without.push_back(NumberOf(*self));
+            for (const RecordPlace& self : leg->SelvesOf(q)) {
+                without.push_back(NumberOf(self));
             }
         }
         std::vector<QueryLeg> of_query;
@@ -310,7 +327,8 @@ private:
             of_query.emplace_back(legs_[l].get(), q, &without);
             fused.push_back(
                 {&of_query.back(), request_.legs[l].weight, legs_[l]->depth(),
-                 AbsentScore(views_.whole->info->schema, request_.legs[l], request_.fusion)});
+                 AbsentScore(views_.whole->info->schema, request_.legs[l], request_.fusion),
+                 request_.legs[l].against});
         }
         return query::SearchFused(request_.fusion, fused, request_.limit,
                                   static_cast<size_t>(views_.whole->state.records));

@@ -308,6 +308,11 @@ Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
     return matching;
 }
 
+uint64_t MatchCount(const CollectionView& matching) {
+    return matching.matches != nullptr ? matching.matches->count
+                                       : static_cast<uint64_t>(matching.state.records);
+}
+
 Status CountMatches(Database* database, Snapshot* snapshot, const std::string& collection,
                     const RecordFilter& filter, uint64_t* count) {
     if (filter.text.empty()) {
@@ -319,7 +324,7 @@ Status CountMatches(Database* database, Snapshot* snapshot, const std::string& c
     if (!matching.ok()) {
         return InCollection(*view->info, matching.status());
     }
-    *count = (*matching)->matches->count;
+    *count = MatchCount(**matching);
     return {};
 }
 
@@ -336,45 +341,6 @@ Status KeysOfMatches(Database* database, storage::Connection* connection,
     const std::string key = storage::QuoteName(info.schema.key_name);
     QUERN_TRY(sql.RunTable(connection, key, take));
     return sql.RunLog(connection, key, false, take);
-}
-
-Status Transaction::DeleteMatches(const std::string& collection, const RecordFilter& filter,
-                                  size_t* affected) {
-    *affected = 0;
-    std::vector<Key> keys;
-    Status status;
-    {
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (writer_ == nullptr) {
-            return Status::Error(Code::kTxn, "the transaction is over: %s",
-                                 over_.empty() ? "it has ended" : over_.c_str());
-        }
-        const std::shared_ptr<const storage::CollectionInfo> info = catalog_->Find(collection);
-        status = info == nullptr
-                     ? Status::Error(Code::kNotFound, "no collection '%s'", collection.c_str())
-                     : InCollection(*info, KeysOfMatches(database_.get(), writer_->connection(),
-                                                         *catalog_, *info, filter, &keys));
-    }
-    if (!status.ok()) {
-        Rollback();
-        over_ = "an error rolled it back (" + status.message() + ")";
-        return status;
-    }
-    if (keys.empty()) {
-        return {};
-    }
-    RecordBatch batch;
-    batch.collection = collection;
-    batch.count = keys.size();
-    std::vector<int64_t> numbers;
-    std::vector<const char*> texts;
-    for (const Key& key : keys) {
-        numbers.push_back(key.number);
-        texts.push_back(key.text.c_str());
-    }
-    (keys[0].type == KeyType::kInt) ? static_cast<void>(batch.int_keys = numbers.data())
-                                    : static_cast<void>(batch.text_keys = texts.data());
-    return Write(WriteKind::kDelete, batch, affected);
 }
 
 }  // namespace quern

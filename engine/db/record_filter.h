@@ -29,6 +29,9 @@ Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
     Database* database, Snapshot* snapshot, const std::shared_ptr<const CollectionView>& view,
     const RecordFilter& filter, uint64_t* bytes_read);
 
+// Of a view that ViewOfMatches gives.
+uint64_t MatchCount(const CollectionView& matching);
+
 // How many records match, without a filter how many there are.
 Status CountMatches(Database* database, Snapshot* snapshot, const std::string& collection,
                     const RecordFilter& filter, uint64_t* count);

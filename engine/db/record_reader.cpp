@@ -114,6 +114,15 @@ Status FillRow(const CollectionView& view, const ColumnChoice& choice,
     return {};
 }
 
+Status EndRow(Database* database, ResultTable* table) {
+    table->offsets.back()++;
+    if (static_cast<int64_t>(table->offsets.back()) > database->limits().result_rows.load()) {
+        return Status::Error(Code::kLimit, "the result has more than %lld rows",
+                             static_cast<long long>(database->limits().result_rows.load()));
+    }
+    return {};
+}
+
 namespace {
 
 // The values of a log record.
@@ -156,15 +165,6 @@ Status FillSealedRow(storage::Connection* connection, const CollectionView& view
                                                         place->record, chunks);
         },
         table);
-}
-
-Status EndRow(Database* database, ResultTable* table) {
-    table->offsets.back()++;
-    if (static_cast<int64_t>(table->offsets.back()) > database->limits().result_rows.load()) {
-        return Status::Error(Code::kLimit, "the result has more than %lld rows",
-                             static_cast<long long>(database->limits().result_rows.load()));
-    }
-    return {};
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ public:
     std::vector<ResultValue> values;  // rows x columns
     Bytes bytes;
     uint32_t flags = 0;
+    std::string bookmark;  // of a list: where its page ended
     SearchTally tally;
 
     size_t row_count() const { return offsets.back(); }

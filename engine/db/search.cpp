@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "engine/db/candidate_search.h"
-#include "engine/db/field_search.h"
+#include "engine/db/feedback.h"
 #include "engine/db/hybrid_searcher.h"
 
 namespace quern {
@@ -79,9 +79,15 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& reque
                                                    &table->tally.bytes_read));
         choice.Describe(info.schema, table);
         table->key_type = info.schema.key_type;
-        return request.legs.empty()
-                   ? SearchField(database, snapshot, views, request, choice, table)
-                   : SearchHybrid(database, snapshot, views, request, choice, table);
+        MovedRequest moved;
+        if (request.feedback) {
+            QUERN_TRY(moved.Make(database, snapshot, views, request, table));
+        }
+        const SearchRequest& searched = request.feedback ? moved.request() : request;
+        QUERN_TRY((searched.legs.empty() ? SearchField : SearchHybrid)(database, snapshot, views,
+                                                                       searched, choice, table));
+        moved.Finish(table);
+        return {};
     };
     return InCollection(info, search());
 }

@@ -1,6 +1,5 @@
 #include "engine/db/search_result.h"
 
-#include "storage/record_log.h"
 #include "storage/record_table.h"
 
 namespace quern {
@@ -28,16 +27,6 @@ Status CheckSearchLimits(Database* database, const CollectionView& view,
     return {};
 }
 
-// For what memory does not hold of the winners.
-struct SearchResult::FileAccess {
-    FileAccess(storage::Connection* c, const storage::CollectionInfo& info)
-        : connection(c), records(c, info), log(c, info) {}
-    storage::Connection* connection;
-    storage::RecordTable records;
-    storage::RecordLog log;
-    ChunkCache chunks;
-};
-
 Status SearchResult::Fill(Snapshot* snapshot, std::vector<std::vector<Winner>>* winners) {
     bool complete = choice_.items.empty();
     for (std::vector<Winner>& of_query : *winners) {
@@ -51,10 +40,10 @@ Status SearchResult::Fill(Snapshot* snapshot, std::vector<std::vector<Winner>>* 
     }
     return snapshot->With(
         [&](storage::Connection* connection) -> Status {
-            FileAccess file(connection, *view_.info);
+            ResultRows rows(connection, view_, choice_, table_);
             for (size_t q = 0; q < winners->size(); q++) {
-                QUERN_TRY(LookUp(&(*winners)[q], &file));
-                QUERN_TRY(FillQuery(&(*winners)[q], &file));
+                QUERN_TRY(LookUp(&(*winners)[q], &rows));
+                QUERN_TRY(FillQuery(&(*winners)[q], &rows));
                 QUERN_TRY(work_->Check("collect", q, winners->size()));
             }
             return {};
@@ -70,7 +59,6 @@ bool SearchResult::TakeKnownKeys(std::vector<Winner>* winners) const {
     for (Winner& winner : *winners) {
         const uint32_t position = winner.place.position;
         if (winner.place.source == log_source) {
-            winner.rid = view_.log->item(position).rid;
             winner.key = view_.log->item(position).key;
             winner.has_key = true;
         } else if (int_key) {
@@ -85,37 +73,19 @@ bool SearchResult::TakeKnownKeys(std::vector<Winner>* winners) const {
     return all;
 }
 
-// Row ids of all winners, and the keys that are not there yet.
-Status SearchResult::LookUp(std::vector<Winner>* winners, FileAccess* file) const {
+// The keys that are not there yet.
+Status SearchResult::LookUp(std::vector<Winner>* winners, ResultRows* rows) const {
     for (Winner& winner : *winners) {
-        if (winner.place.source == view_.segments.size()) {
-            continue;
-        }
-        const uint32_t position = winner.place.position;
-        Segment& segment = *view_.segments[winner.place.source];
-        QUERN_ASSIGN(const int64_t* const ids, segment.RowIds(file->connection));
-        winner.rid = ids[position];
-        if (winner.has_key) {
-            continue;
-        }
-        QUERN_ASSIGN(const std::optional<Key> key, file->records.KeyOf(winner.rid));
-        if (!key) {
-            return Status::Error(
-                Code::kCorrupt, "collection '%s', segment %lld: record number %u has no row",
-                view_.info->name.c_str(), static_cast<long long>(segment.info().id),
-                static_cast<unsigned>(position));
-        }
-        winner.key = *key;
-        winner.has_key = true;
-        if (key->type == KeyType::kInt) {
-            segment.RememberKey(position, key->number);
+        if (!winner.has_key) {
+            QUERN_ASSIGN(winner.key, rows->KeyOf(winner.place));
+            winner.has_key = true;
         }
     }
     return {};
 }
 
-// file: NULL when no values are asked for.
-Status SearchResult::FillQuery(std::vector<Winner>* found, FileAccess* file) {
+// rows: NULL when no values are asked for.
+Status SearchResult::FillQuery(std::vector<Winner>* found, ResultRows* rows) {
     std::vector<Winner>& winners = *found;
     std::sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) {
         return a.distance != b.distance ? a.distance < b.distance : a.key < b.key;
@@ -131,7 +101,7 @@ Status SearchResult::FillQuery(std::vector<Winner>* found, FileAccess* file) {
             places_->push_back(winner.place);
         }
         if (!choice_.items.empty()) {
-            QUERN_TRY(FillValues(winner, file));
+            QUERN_TRY(rows->AddValues(winner.place));
         }
     }
     table_->offsets.push_back(table_->offsets.back() + winners.size());
@@ -140,36 +110,6 @@ Status SearchResult::FillQuery(std::vector<Winner>* found, FileAccess* file) {
                              static_cast<long long>(database_->limits().result_rows.load()));
     }
     return {};
-}
-
-Status SearchResult::FillValues(const Winner& winner, FileAccess* file) {
-    const bool in_log = winner.place.source == view_.segments.size();
-    auto value = [&](size_t field) -> Result<BytesView> {
-        return in_log ? Result<BytesView>(view_.log->value(winner.place.position, field))
-                      : view_.segments[winner.place.source]->Value(
-                            file->connection, view_.info->schema, field, winner.place.position,
-                            &file->chunks);
-    };
-    bool there = true;
-    if (choice_.attrs.empty()) {
-        return FillRow(view_, choice_, {}, value, table_);
-    }
-    if (in_log) {
-        QUERN_ASSIGN(there, file->log.ReadCells(
-                                winner.rid, choice_.attrs, [&](const std::vector<Cell>& cells) {
-                                    return FillRow(view_, choice_, cells, value, table_);
-                                }));
-    } else {
-        QUERN_ASSIGN(there, file->records.ReadByRid(
-                                winner.rid, choice_.attrs,
-                                [&](const storage::RecordRow& row) -> Result<bool> {
-                                    QUERN_TRY(FillRow(view_, choice_, row.cells, value, table_));
-                                    return true;
-                                }));
-    }
-    return there ? Status()
-                 : Status::Error(Code::kCorrupt, "record %s has no row",
-                                 winner.key.ToString().c_str());
 }
 
 Status ReadStoredQueries(

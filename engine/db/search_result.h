@@ -8,20 +8,13 @@
 #include <vector>
 
 #include "engine/db/database.h"
+#include "engine/db/result_rows.h"
 
 namespace quern {
-
-// A record of a segment, or of the log.
-struct RecordPlace {
-    uint32_t source = 0;    // segment number; segments.size(): the log
-    uint32_t position = 0;  // record number, or position in the log
-    bool operator==(const RecordPlace&) const = default;
-};
 
 struct Winner {
     double distance = 0;
     RecordPlace place;
-    int64_t rid = 0;
     Key key;
     bool has_key = false;
 };
@@ -77,11 +70,9 @@ public:
     Status Fill(Snapshot* snapshot, std::vector<std::vector<Winner>>* winners);
 
 private:
-    struct FileAccess;
     bool TakeKnownKeys(std::vector<Winner>* winners) const;
-    Status LookUp(std::vector<Winner>* winners, FileAccess* file) const;
-    Status FillQuery(std::vector<Winner>* winners, FileAccess* file);
-    Status FillValues(const Winner& winner, FileAccess* file);
+    Status LookUp(std::vector<Winner>* winners, ResultRows* rows) const;
+    Status FillQuery(std::vector<Winner>* winners, ResultRows* rows);
 
     Database* database_;
     const CollectionView& view_;

@@ -14,6 +14,11 @@ struct SearchTally {
     uint64_t memory_needed = 0;  // bytes of memory_mb with which all indexes could have been used
     // The least that the plans of all segments stand for; 1: scans. Not a sum: see Searcher.
     double expected_recall = 0;
+    // Of lists and facets: records that the filter is true for, of these without a value, and
+    // values that they have.
+    uint64_t matches = 0;
+    uint64_t nulls = 0;
+    uint64_t values = 0;
     void Add(const SearchTally& other) {
         bytes_read += other.bytes_read;
         scored += other.scored;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "engine/db/database.h"
+#include "engine/db/dense_queries.h"
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/db/index_search.h"
@@ -77,95 +78,31 @@ public:
         const auto of = static_cast<float>(distance);
         return static_cast<double>(def_->metric == Metric::kCosine ? 1.0f - of : -of);
     }
-    std::optional<RecordPlace> SelfOf(size_t query) const override {
-        return self_.empty() || request_.include_self ? std::nullopt : std::optional(self_[query]);
+    std::span<const RecordPlace> SelvesOf(size_t query) const override {
+        return request_.include_self ? std::span<const RecordPlace>() : vectors_.NamedOf(query);
     }
 
 private:
     // Fills queries_ with vectors in the form that kernels want.
     Status TakeQueries() {
-        const bool bits = def_->element == Element::kBit;
-        const size_t row_bytes = bits ? def_->row_bytes() : size_t{def_->dim} * sizeof(float);
-        if (request_.by_key) {
-            QUERN_TRY(TakeStoredQueries(row_bytes));
-        } else {
-            query_count_ = request_.count;
-            if (request_.dim != def_->dim) {
-                return Status::Error(Code::kDimension,
-                                     "field '%s' has dimension %u, the query has %zu",
-                                     def_->name.c_str(), def_->dim, request_.dim);
-            }
-            if (query_count_ > static_cast<uint64_t>(database_->limits().queries.load())) {
-                return Status::Error(Code::kLimit, "%zu queries, the limit is %lld", query_count_,
-                                     static_cast<long long>(database_->limits().queries.load()));
-            }
-            if (!request_.is_f32 && (request_.element == Element::kBit) != bits) {
-                return Status::Error(Code::kType, "field '%s': bit queries go with bit fields only",
-                                     def_->name.c_str());
-            }
-            const Element from = request_.is_f32 ? Element::kF32 : request_.element;
-            const size_t in_bytes = VectorBytes(from, def_->dim);
-            vectors_.resize(query_count_ * row_bytes);
-            const char* in = static_cast<const char*>(request_.vectors);
-            std::vector<float> aligned(def_->dim);
-            for (size_t q = 0; q < query_count_; q++) {
-                size_t bad = 0;
-                char* out = vectors_.data() + q * row_bytes;
-                if (!kernels::AllFinite(from, in + q * in_bytes, 1, def_->dim, &bad)) {
-                    return Status::Error(Code::kNotFinite,
-                                         "query %zu has NaN or infinity at element %zu", q, bad);
-                }
-                if (bits && from == Element::kF32) {
-                    std::memcpy(aligned.data(), in + q * in_bytes, in_bytes);
-                    kernels::FromF32(Element::kBit, aligned.data(), 1, def_->dim, out, &bad);
-                } else if (bits) {
-                    std::memcpy(out, in + q * in_bytes, in_bytes);
-                    if (def_->dim % 8 != 0) {
-                        out[row_bytes - 1] =
-                            static_cast<char>(out[row_bytes - 1] & ((1 << (def_->dim % 8)) - 1));
-                    }
-                } else {
-                    kernels::ToF32(from, in + q * in_bytes, 1, def_->dim,
-                                   reinterpret_cast<float*>(out));
-                }
-            }
-        }
-        // A record that looks for itself needs one more candidate.
+        QUERN_TRY(
+            TakeDenseQueries(database_, snapshot_, *view_, request_, field_index_, &vectors_));
+        query_count_ = vectors_.count;
+        // Records that look for themselves need as many more candidates.
         const size_t extra =
-            request_.by_key && !request_.include_self && request_.limit > 0 ? 1 : 0;
+            !request_.include_self && request_.limit > 0 ? vectors_.named_max() : 0;
         const float bound = LargestDistance(request_, def_->metric);
         queries_.reserve(query_count_);
         for (size_t q = 0; q < query_count_; q++) {
             dense::FlatQuery& query = queries_.emplace_back(request_.limit + extra);
-            query.query = kernels::PrepareQuery(def_->element, def_->metric,
-                                                vectors_.data() + q * row_bytes, def_->dim);
+            query.query =
+                kernels::PrepareQuery(def_->element, def_->metric, vectors_.row(q), def_->dim);
             query.max_distance = bound;
-            if (!bits) {
-                const auto* values =
-                    reinterpret_cast<const float*>(vectors_.data() + q * row_bytes);
-                query.norm = std::sqrt(dense::Dot(values, values, def_->dim));
+            if (def_->element != Element::kBit) {
+                query.norm = std::sqrt(dense::Dot(vectors_.f32(q), vectors_.f32(q), def_->dim));
             }
         }
         return {};
-    }
-
-    Status TakeStoredQueries(size_t row_bytes) {
-        query_count_ = request_.keys.size();
-        vectors_.resize(query_count_ * row_bytes);
-        self_.resize(query_count_);
-        return ReadStoredQueries(
-            snapshot_, *view_, request_, field_index_,
-            [&](size_t q, BytesView vector, const RecordPlace& place) -> Status {
-                self_[q] = place;
-                char* out = vectors_.data() + q * row_bytes;
-                if (def_->element == Element::kBit) {
-                    std::memcpy(out, vector.data(), row_bytes);
-                } else {
-                    kernels::ToF32(def_->element, vector.data(), 1, def_->dim,
-                                   reinterpret_cast<float*>(out));
-                }
-                return {};
-            });
     }
 
     bool PassesScore(float distance) const {
@@ -458,7 +395,7 @@ private:
         for (size_t q = 0; q < query_count_; q++) {
             std::vector<Candidate>& found = candidates_[q];
             std::erase_if(found, [&](const Candidate& c) {
-                return SelfOf(q) == RecordPlace{c.source, c.position} || !PassesScore(c.distance);
+                return IsSelf(q, {c.source, c.position}) || !PassesScore(c.distance);
             });
             (*winners)[q] = TakeWinners(&found, request_.limit);
         }
@@ -474,9 +411,8 @@ private:
     const DenseDef* def_ = nullptr;
     dense::FlatField field_;
     size_t query_count_ = 0;
-    Bytes vectors_;
+    DenseQueries vectors_;
     std::vector<dense::FlatQuery> queries_;
-    std::vector<RecordPlace> self_;
     std::vector<std::vector<Candidate>> candidates_;
     bool approximate_ = false;
 };

@@ -99,8 +99,10 @@ public:
     }
 
     double ScoreOf(double distance) const override { return -distance; }
-    std::optional<RecordPlace> SelfOf(size_t query) const override {
-        return self_.empty() || request_.include_self ? std::nullopt : std::optional(self_[query]);
+    std::span<const RecordPlace> SelvesOf(size_t query) const override {
+        return self_.empty() || request_.include_self
+                   ? std::span<const RecordPlace>()
+                   : std::span<const RecordPlace>(&self_[query], 1);
     }
 
 private:
@@ -428,7 +430,7 @@ private:
         winners->resize(queries_.size());
         for (size_t q = 0; q < queries_.size(); q++) {
             std::erase_if(found_[q], [&](const SparseCandidate& c) {
-                return SelfOf(q) == RecordPlace{c.source, c.position};
+                return IsSelf(q, {c.source, c.position});
             });
             (*winners)[q] = TakeWinners(&found_[q], request_.limit);
         }

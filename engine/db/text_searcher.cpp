@@ -96,7 +96,7 @@ public:
     }
 
     double ScoreOf(double distance) const override { return -distance; }
-    std::optional<RecordPlace> SelfOf(size_t) const override { return std::nullopt; }
+    std::span<const RecordPlace> SelvesOf(size_t) const override { return {}; }
 
 private:
     std::string QueryName(size_t q) const {

@@ -31,6 +31,12 @@ public:
     size_t records() const { return records_; }
     // Numbers are below this.
     uint32_t code_count() const { return distinct_ + 1; }
+    // The number of a record's value; 0: NULL.
+    uint32_t code(size_t record) const {
+        return !codes8_.empty()    ? codes8_[record]
+               : !codes16_.empty() ? codes16_[record]
+                                   : codes32_[record];
+    }
     size_t memory_bytes() const;
     // The value with this number, which is not 0. Borrowed.
     Cell value(uint32_t code) const;

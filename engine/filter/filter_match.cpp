@@ -38,9 +38,6 @@ CodeRanges Tidy(CodeRanges ranges) {
     return tidy;
 }
 
-// The tags of a stored value: a JSON array of texts, as we write it.
-std::vector<std::string> TagsOf(std::string_view json);
-
 class Matcher {
 public:
     Matcher(const Node& condition, const AttrColumn& column)
@@ -190,39 +187,6 @@ void AppendUtf8(uint32_t c, std::string* out) {
     }
 }
 
-std::vector<std::string> TagsOf(std::string_view json) {
-    std::vector<std::string> tags;
-    std::string tag;
-    bool inside = false;
-    for (size_t i = 0; i < json.size(); i++) {
-        const char c = json[i];
-        if (c == '"') {
-            if (inside) {
-                tags.push_back(tag);
-            }
-            tag.clear();
-            inside = !inside;
-        } else if (c == '\\' && inside && i + 1 < json.size()) {
-            const char next = json[++i];
-            if (next == 'u' && i + 4 < json.size()) {
-                const std::string digits(json.substr(i + 1, 4));
-                AppendUtf8(static_cast<uint32_t>(std::strtoul(digits.c_str(), nullptr, 16)), &tag);
-                i += 4;
-            } else {
-                tag += next == 'n'   ? '\n'
-                       : next == 't' ? '\t'
-                       : next == 'r' ? '\r'
-                       : next == 'b' ? '\b'
-                       : next == 'f' ? '\f'
-                                     : next;
-            }
-        } else if (inside) {
-            tag += c;
-        }
-    }
-    return tags;
-}
-
 Status Match(const Node& node, const MatchSource& source, bool wanted, Bits* bits);
 
 // The records for which all (or any) of the children are what is wanted.
@@ -276,6 +240,39 @@ Status Match(const Node& node, const MatchSource& source, bool wanted, Bits* bit
 }
 
 }  // namespace
+
+std::vector<std::string> TagsOf(std::string_view json) {
+    std::vector<std::string> tags;
+    std::string tag;
+    bool inside = false;
+    for (size_t i = 0; i < json.size(); i++) {
+        const char c = json[i];
+        if (c == '"') {
+            if (inside) {
+                tags.push_back(tag);
+            }
+            tag.clear();
+            inside = !inside;
+        } else if (c == '\\' && inside && i + 1 < json.size()) {
+            const char next = json[++i];
+            if (next == 'u' && i + 4 < json.size()) {
+                const std::string digits(json.substr(i + 1, 4));
+                AppendUtf8(static_cast<uint32_t>(std::strtoul(digits.c_str(), nullptr, 16)), &tag);
+                i += 4;
+            } else {
+                tag += next == 'n'   ? '\n'
+                       : next == 't' ? '\t'
+                       : next == 'r' ? '\r'
+                       : next == 'b' ? '\b'
+                       : next == 'f' ? '\f'
+                                     : next;
+            }
+        } else if (inside) {
+            tag += c;
+        }
+    }
+    return tags;
+}
 
 CodeRanges MatchingCodes(const Node& condition, const AttrColumn& column, bool wanted) {
     return Matcher(condition, column).Codes(wanted);

@@ -24,6 +24,9 @@ struct MatchSource {
 };
 Result<Bits> MatchingRecords(const Node& tree, const MatchSource& source);
 
+// The tags of a stored value: a JSON array of texts, as we write it.
+std::vector<std::string> TagsOf(std::string_view json);
+
 // LIKE and GLOB as SQLite has them, of valid UTF-8.
 bool Like(std::string_view text, std::string_view pattern);
 bool Glob(std::string_view text, std::string_view pattern);

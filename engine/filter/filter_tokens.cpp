@@ -35,15 +35,18 @@ constexpr std::string_view kShortSigns = "()+-*/%&|~<>=,.";
 
 class Reader {
 public:
-    explicit Reader(std::string_view text) : text_(text) {}
+    Reader(std::string_view text, const char* subject, std::vector<std::string> known)
+        : text_(text), subject_(subject) {
+        tokens_.parameters = std::move(known);
+    }
 
     Result<Tokens> Read() {
         if (text_.size() > kFilterBytesMax) {
-            return Status::Error(Code::kLimit, "filter: %zu bytes, the limit is %zu", text_.size(),
-                                 kFilterBytesMax);
+            return Status::Error(Code::kLimit, "%s: %zu bytes, the limit is %zu", subject_,
+                                 text_.size(), kFilterBytesMax);
         }
         if (!IsValidUtf8(text_) || text_.find('\0') != std::string_view::npos) {
-            return Status::Error(Code::kMalformed, "filter: it is not UTF-8 without NUL");
+            return Status::Error(Code::kMalformed, "%s: it is not UTF-8 without NUL", subject_);
         }
         while (true) {
             QUERN_TRY(PassOver());
@@ -59,10 +62,10 @@ public:
             tokens_.list.push_back(std::move(token));
         }
         if (!open_.empty()) {
-            return Mistake(Code::kSql, open_.back(), "this bracket is not closed");
+            return Wrong(Code::kSql, open_.back(), "this bracket is not closed");
         }
         if (tokens_.list.empty()) {
-            return Mistake(Code::kSql, 0, "it is empty");
+            return Wrong(Code::kSql, 0, "it is empty");
         }
         Token end;
         end.begin = end.end = text_.size();
@@ -71,6 +74,9 @@ public:
     }
 
 private:
+    Status Wrong(Code code, size_t byte, const std::string& what) const {
+        return Mistake(code, byte, what, subject_);
+    }
     char Peek(size_t ahead = 0) const {
         return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
     }
@@ -86,7 +92,7 @@ private:
             } else if (c == '/' && Peek(1) == '*') {
                 const size_t end = text_.find("*/", at_ + 2);
                 if (end == std::string_view::npos) {
-                    return Mistake(Code::kSql, at_, "this comment does not end");
+                    return Wrong(Code::kSql, at_, "this comment does not end");
                 }
                 at_ = end + 2;
             } else {
@@ -134,7 +140,7 @@ private:
             }
         }
         if (kShortSigns.find(c) == std::string_view::npos) {
-            return Mistake(Code::kSql, at_, std::string("'") + c + "' has no meaning in a filter");
+            return Wrong(Code::kSql, at_, std::string("'") + c + "' has no meaning here");
         }
         token->text = c;
         at_++;
@@ -154,14 +160,14 @@ private:
             }
             *out += text_[at_];
         }
-        return Mistake(Code::kSql, begin, endless);
+        return Wrong(Code::kSql, begin, endless);
     }
 
     Status ReadBracketedName(Token* token) {
         token->kind = TokenKind::kQuotedName;
         const size_t end = text_.find(']', at_);
         if (end == std::string_view::npos) {
-            return Mistake(Code::kSql, at_, "this name does not end");
+            return Wrong(Code::kSql, at_, "this name does not end");
         }
         token->text = text_.substr(at_ + 1, end - at_ - 1);
         at_ = end + 1;
@@ -177,7 +183,7 @@ private:
             digits += text_[at_++];
         }
         if (Peek() != '\'' || digits.size() % 2 != 0) {
-            return Mistake(Code::kSql, begin, "a blob is x'...' with an even number of hex digits");
+            return Wrong(Code::kSql, begin, "a blob is x'...' with an even number of hex digits");
         }
         at_++;
         for (size_t i = 0; i < digits.size(); i += 2) {
@@ -212,7 +218,7 @@ private:
             }
         }
         if (InName(Peek())) {
-            return Mistake(Code::kSql, begin, "this number goes on as a word");
+            return Wrong(Code::kSql, begin, "this number goes on as a word");
         }
         token->text = text_.substr(begin, at_ - begin);
         return {};
@@ -229,7 +235,7 @@ private:
         std::vector<std::string>& known = tokens_.parameters;
         if (mark != '?') {
             if (token->text.size() == 1 || Peek() == ':' || Peek() == '(') {
-                return Mistake(Code::kSql, begin, "a parameter is ?, ?1, :name, @name or $name");
+                return Wrong(Code::kSql, begin, "a parameter is ?, ?1, :name, @name or $name");
             }
             token->parameter = tokens_.ParameterNamed(token->text);
             if (token->parameter == 0) {
@@ -243,12 +249,12 @@ private:
             const std::string number = token->text.substr(1, 6);
             token->parameter = token->text.size() > 6 ? 0 : std::stoul(number);
             if (token->parameter < 1 || token->parameter > kParametersMax) {
-                return Mistake(Code::kSql, begin, "parameters are numbered from 1 to 32766");
+                return Wrong(Code::kSql, begin, "parameters are numbered from 1 to 32766");
             }
             known.resize(std::max(known.size(), token->parameter));
         }
         if (known.size() > kParametersMax) {
-            return Mistake(Code::kLimit, begin, "more than 32766 parameters");
+            return Wrong(Code::kLimit, begin, "more than 32766 parameters");
         }
         return {};
     }
@@ -257,11 +263,11 @@ private:
         if (token.Is("(")) {
             open_.push_back(token.begin);
             if (open_.size() > kDepthMax) {
-                return Mistake(Code::kLimit, token.begin, "more than 64 brackets in each other");
+                return Wrong(Code::kLimit, token.begin, "more than 64 brackets in each other");
             }
         } else if (token.Is(")")) {
             if (open_.empty()) {
-                return Mistake(Code::kSql, token.begin, "this bracket closes nothing");
+                return Wrong(Code::kSql, token.begin, "this bracket closes nothing");
             }
             open_.pop_back();
         }
@@ -280,21 +286,22 @@ private:
             const std::string& name = token.text;
             if (BeginsWith(name, "_") || BeginsWith(name, "quern_") ||
                 BeginsWith(name, "sqlite_")) {
-                return Mistake(Code::kUnknownField, token.begin,
-                               "there is no name '" + name + "' for users");
+                return Wrong(Code::kUnknownField, token.begin,
+                             "there is no name '" + name + "' for users");
             }
         }
         if (token.Is(".") && !tokens_.list.empty()) {
             const Token& schema = tokens_.list.back();
             if (SameName(schema.text, "main") || SameName(schema.text, "temp")) {
-                return Mistake(Code::kSql, schema.begin,
-                               "collections are named without a schema before them");
+                return Wrong(Code::kSql, schema.begin,
+                             "collections are named without a schema before them");
             }
         }
         return {};
     }
 
     std::string_view text_;
+    const char* subject_;
     size_t at_ = 0;
     std::vector<size_t> open_;
     Tokens tokens_;
@@ -313,12 +320,13 @@ size_t Tokens::ParameterNamed(std::string_view name) const {
                : static_cast<size_t>(found - parameters.begin()) + 1;
 }
 
-Status Mistake(Code code, size_t byte, const std::string& what) {
-    return Status::Error(code, "filter, byte %zu: %s", byte, what.c_str());
+Status Mistake(Code code, size_t byte, const std::string& what, const char* subject) {
+    return Status::Error(code, "%s, byte %zu: %s", subject, byte, what.c_str());
 }
 
-Result<Tokens> ReadTokens(std::string_view filter) {
-    return Reader(filter).Read();
+Result<Tokens> ReadTokens(std::string_view text, const char* subject,
+                          std::vector<std::string> known) {
+    return Reader(text, subject, std::move(known)).Read();
 }
 
 }  // namespace quern::filter

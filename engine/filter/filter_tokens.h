@@ -49,10 +49,18 @@ struct Tokens {
     size_t ParameterNamed(std::string_view name) const;
 };
 
+// Texts that are read by these rules, as their mistakes name them.
+inline constexpr char kFilterSubject[] = "filter";
+inline constexpr char kOrderSubject[] = "order";
+inline constexpr char kSetSubject[] = "set";
+
 // "filter, byte N: what": how all mistakes in a filter are told.
-Status Mistake(Code code, size_t byte, const std::string& what);
+Status Mistake(Code code, size_t byte, const std::string& what,
+               const char* subject = kFilterSubject);
 
 // kSql where it is no text of SQL's words, kUnknownField for names that nobody may use, kLimit.
-Result<Tokens> ReadTokens(std::string_view filter);
+// known: parameters of another text that come before those of this one.
+Result<Tokens> ReadTokens(std::string_view text, const char* subject = kFilterSubject,
+                          std::vector<std::string> known = {});
 
 }  // namespace quern::filter

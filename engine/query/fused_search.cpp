@@ -42,10 +42,12 @@ public:
     }
 
 private:
+    bool Finds(size_t leg) const { return legs_[leg].weight > 0 && !legs_[leg].against; }
+
     // The lists that may be longer than they are.
     Status MakeLists() {
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (legs_[l].weight == 0 || lists_[l].complete) {
+            if (!Finds(l) || lists_[l].complete) {
                 continue;
             }
             QUERN_ASSIGN(lists_[l], legs_[l].leg->Best(depths_[l]));
@@ -110,9 +112,24 @@ private:
 
     // Of parts, each with its weight.
     double Fused(const double* parts) const {
+        const double fused = FusedFor(parts);
+        if (options_.kind != FusionKind::kBest || fused == kLeast) {
+            return fused;
+        }
+        double against = kLeast;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            if (legs_[l].weight > 0 && legs_[l].against) {
+                against = std::max(against, Part(l, parts[l]));
+            }
+        }
+        return against > fused ? fused - options_.penalty * (against - fused) : fused;
+    }
+
+    // By the legs that are for it.
+    double FusedFor(const double* parts) const {
         double fused = options_.kind == FusionKind::kSum ? 0 : kLeast;
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (legs_[l].weight == 0) {
+            if (!Finds(l)) {
                 continue;
             }
             const double part = Part(l, parts[l]);
@@ -139,7 +156,7 @@ private:
 
     bool Complete() const {
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (legs_[l].weight > 0 && !lists_[l].complete) {
+            if (Finds(l) && !lists_[l].complete) {
                 return false;
             }
         }
@@ -148,7 +165,7 @@ private:
 
     bool LegsExact() const {
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (legs_[l].weight > 0 && !lists_[l].exact) {
+            if (Finds(l) && !lists_[l].exact) {
                 return false;
             }
         }
@@ -160,7 +177,7 @@ private:
         std::vector<double> ends(legs_.size(), kNoScore);
         for (size_t l = 0; l < legs_.size(); l++) {
             const LegList& list = lists_[l];
-            if (legs_[l].weight > 0 && !list.complete && list.hits.empty()) {
+            if (Finds(l) && !list.complete && list.hits.empty()) {
                 return std::numeric_limits<double>::infinity();
             }
             // It may have less than the last hit, or not be matched and count as absent.
@@ -169,7 +186,7 @@ private:
                 ends[l] = list.hits.back().score;
             }
         }
-        return Fused(ends.data());
+        return FusedFor(ends.data());  // nothing may be against it
     }
 
     bool Proved() {
@@ -197,7 +214,7 @@ private:
         }
         bool deeper = false;
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (legs_[l].weight > 0 && !lists_[l].complete && depths_[l] < records_max_) {
+            if (Finds(l) && !lists_[l].complete && depths_[l] < records_max_) {
                 depths_[l] = std::min(records_max_, depths_[l] * kDeeper);
                 deeper = true;
             }

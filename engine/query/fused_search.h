@@ -40,6 +40,7 @@ struct FusionLeg {
     // What kNoScore counts as, before scaling; -infinity: without it a record is in no sum. Unset
     // (NaN) where scores are scaled: as much as the lowest hit of the first list.
     double absent = 0;
+    bool against = false;  // of kBest: it finds nothing, and is asked for scores
 };
 
 struct FusedRecord {

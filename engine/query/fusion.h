@@ -13,8 +13,11 @@
 namespace quern::query {
 
 enum class FusionKind {
-    kSum,             // sum of weight * score
-    kMax,             // the highest weight * score
+    kSum,  // sum of weight * score
+    kMax,  // the highest weight * score
+    // As kMax over the legs for it, less penalty * what the highest of the legs against it has
+    // more.
+    kBest,
     kReciprocalRank,  // sum of weight / (rank_constant + rank); a leg that did not find it adds 0
 };
 
@@ -30,6 +33,7 @@ struct FusionOptions {
     FusionKind kind = FusionKind::kSum;
     Normalization normalization = Normalization::kNone;
     double rank_constant = 60;  // at least 0
+    double penalty = 0.5;       // at least 0; of kBest
 };
 
 // record: a number that the legs of one query agree on.

@@ -71,6 +71,8 @@ void contract_open(void);
 void contract_files(void);
 void contract_filter(void);
 void contract_hybrid(void);
+void contract_lists(void);
+void contract_compose(void);
 void contract_rights(void);
 void contract_schema(void);
 void contract_batch(void);

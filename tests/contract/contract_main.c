@@ -92,7 +92,9 @@ static const struct {
     {"handles", contract_handles},
     {"process", contract_process},
     {"filter", contract_filter},
+    {"lists", contract_lists},
     {"hybrid", contract_hybrid},
+    {"compose", contract_compose},
 };
 
 int main(int argc, char** argv) {

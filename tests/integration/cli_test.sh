@@ -17,7 +17,7 @@ cd "$work" || exit 1
 section "help and version"
 expect 0 "quern 0." "$quern" --version
 expect 0 "import" "$quern" --help
-for command in create import search get count info verify optimize vacuum backup export sql bench rebuild drop delete completion; do
+for command in create import search get list count update info verify optimize vacuum backup export sql bench rebuild drop delete completion; do
     expect 0 "Example" "$quern" $command --help
 done
 expect 2 "required" "$quern"
@@ -115,7 +115,7 @@ same whole.jsonl back.jsonl
 expect 2 "unknown format 'parquet'" "$quern" export f.quern c out --format parquet
 expect 2 "words only" "$quern" export f.quern c out.csv --no-header
 
-section "get, count, delete, drop, sql"
+section "get, list, count, update, delete, drop, sql"
 expect 0 '{"id":"b","year":null}' "$quern" get a.quern docs b --columns year --json
 expect 1 "not found: zz" "$quern" get a.quern docs a zz
 printf 'a\nc\n' >some
@@ -124,6 +124,16 @@ expect 0 "3" "$quern" count a.quern docs
 expect 0 '"again":3' "$quern" count a.quern --json
 expect 0 "1" "$quern" count a.quern docs --where "id = 'a'"
 expect 2 "collection" "$quern" count a.quern --where "id = 'a'"
+expect 2 "collection" "$quern" count a.quern --facet id
+expect 0 '{"id":"b","year":null}' "$quern" list a.quern docs --order "year nulls first" -n 1 --columns year --json
+expect 0 "note: 1 of 3 records; those behind: --after" "$quern" list a.quern docs -n 1
+expect 1 "order, byte 5" "$quern" list a.quern docs --order "year up"
+expect 0 "without a value: 2" "$quern" count a.quern docs --facet year
+expect 0 '"nulls":2' "$quern" count a.quern docs --facet year --where "id != 'a'" --json
+expect 0 "updated 1 record" "$quern" update a.quern again --set "year = 7" --where "id = 'a'"
+expect 0 "^7$" "$quern" sql a.quern "select year from again where id = 'a'" --csv
+expect 1 "set, byte 7" "$quern" update a.quern again --set "year = 'x'" --where 1
+expect 2 "where is required" "$quern" update a.quern again --set "year = 7"
 expect 2 "not both" "$quern" delete a.quern again a --where 1
 expect 0 "deleted 0 records" "$quern" delete a.quern again --where "id = 'nobody'"
 expect 0 "deleted 1 record" "$quern" delete a.quern again a nope
@@ -387,6 +397,12 @@ expect 0 '{"query":1,"hits":[{"key":"b","score":2,"legs":[1,1]}]}' "$quern" sear
 expect 2 "the search has 1" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates emb:@emb.jsonl
 expect 2 "no weight" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates '2*emb:[1,0]'
 expect 1 "the query for candidates" "$quern" search legs.quern docs --field emb --vector '[-1,2]' --candidates 'emb limit=0:[1,0]'
+expect 0 '"hits":[{"key":"c","distance":' "$quern" search legs.quern docs --field emb --plus a --minus b --plus b --json
+expect 0 '"hits":[{"key":"a","distance":-2}' "$quern" search legs.quern docs --field emb --plus a --plus a --minus b --self -k 1 --json
+expect 1 "zz" "$quern" search legs.quern docs --field emb --plus zz
+expect 0 '"hits":[{"key":"a","distance":-1.5},{"key":"c"' "$quern" search legs.quern docs --field emb --vector '[1,0]' --feedback 'docs=1 kind=rocchio alpha=1 beta=0.5' -k 2 --json
+expect 1 "kind=mean" "$quern" search legs.quern docs --field emb --vector '[1,0]' --feedback 'kind=mean'
+expect 0 '"hits":[{"key":"b","score":1,"legs":[1,0]}' "$quern" search legs.quern docs --leg 'emb:[1,1]' --leg '9*emb against=1:[1,0]' --fusion 'kind=best penalty=5' --json
 expect 2 "the first leg has 2" "$quern" search legs.quern docs --leg emb:@emb.jsonl --leg body:ship
 expect 2 "no field 'nope'" "$quern" search legs.quern docs --leg nope:1
 expect 2 "WEIGHT" "$quern" search legs.quern docs --leg emb

@@ -1,0 +1,150 @@
+#include "engine/db/feedback.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/db/candidate_search.h"
+#include "engine/db/dense_queries.h"
+#include "engine/db/stored_distances.h"
+#include "engine/kernels/distance.h"
+
+namespace quern {
+
+namespace {
+
+// The request that finds the records: the other legs weigh less, or nothing.
+SearchRequest FirstSearch(const SearchRequest& request, const Feedback& feedback, size_t leg) {
+    SearchRequest first = request;
+    first.feedback.reset();
+    first.limit = feedback.docs;
+    first.has_limit = true;
+    first.has_min_score = false;
+    first.has_max_distance = false;
+    for (size_t l = 0; l < first.legs.size(); l++) {
+        first.legs[l].weight *= l == leg ? 1 : feedback.before;
+    }
+    return first;
+}
+
+// The number of the leg whose query is moved; of no meaning without legs.
+Result<size_t> LegToMove(const Schema& schema, const SearchRequest& request) {
+    const std::vector<SearchLeg>& legs = request.legs;
+    if (request.feedback->leg) {
+        if (!legs.empty() && *request.feedback->leg >= legs.size()) {
+            return Status::Error(Code::kInvalid, "feedback moves leg %zu, there are %zu legs",
+                                 *request.feedback->leg, legs.size());
+        }
+        return *request.feedback->leg;
+    }
+    std::vector<size_t> dense;
+    for (size_t l = 0; l < legs.size(); l++) {
+        const int field = schema.FindField(legs[l].request.field);
+        if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
+            dense.push_back(l);
+        }
+    }
+    if (!legs.empty() && dense.size() != 1) {
+        return Status::Error(Code::kInvalid,
+                             "feedback moves the query of one dense leg, there are %zu: say which",
+                             dense.size());
+    }
+    return legs.empty() ? 0 : dense[0];
+}
+
+// One query vector, moved by those of the records.
+void Move(const Feedback& feedback, const float* query, const std::vector<std::vector<float>>& docs,
+          bool unit, size_t dim, float* out) {
+    const auto count = static_cast<double>(docs.size());
+    std::vector<double> sum(dim, 0);
+    const bool average = feedback.kind == Feedback::Kind::kAverage;
+    AddVector(query, dim, average ? 1 / (count + 1) : feedback.alpha, unit, sum.data());
+    for (const std::vector<float>& doc : docs) {
+        AddVector(doc.data(), dim, average ? 1 / (count + 1) : feedback.beta / count, unit,
+                  sum.data());
+    }
+    for (size_t i = 0; i < dim; i++) {
+        out[i] = static_cast<float>(sum[i]);
+    }
+}
+
+}  // namespace
+
+Status MovedRequest::Make(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                          const SearchRequest& request, ResultTable* table) {
+    const Feedback& feedback = *request.feedback;
+    const Schema& schema = views.whole->info->schema;
+    QUERN_ASSIGN(const size_t number, LegToMove(schema, request));
+    const SearchRequest& leg = request.legs.empty() ? request : request.legs[number].request;
+    const int found = schema.FindField(leg.field);
+    if (found < 0) {
+        return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
+                             views.whole->info->name.c_str(), leg.field.c_str());
+    }
+    const auto field = static_cast<size_t>(found);
+    if (!schema.is_dense(field) || schema.dense[field].element == Element::kBit || leg.is_text ||
+        leg.is_sparse) {
+        return Status::Error(Code::kType,
+                             "feedback moves dense vectors of numbers, field '%s' has none",
+                             leg.field.c_str());
+    }
+    const DenseDef& def = schema.dense[field];
+    DenseQueries queries;
+    QUERN_TRY(TakeDenseQueries(database, snapshot, *views.matching, leg, field, &queries));
+    ResultTable own;
+    QUERN_ASSIGN(const auto records,
+                 FindCandidates(database, snapshot, views, FirstSearch(request, feedback, number),
+                                feedback.docs, &own));
+    table->tally.Add(own.tally);
+    table->flags |= own.flags & ~1u;
+    exact_ = (own.flags & 1u) != 0;
+    expected_recall_ = own.tally.expected_recall;
+    if (records->size() != queries.count) {
+        return Status::Error(Code::kInternal, "%zu queries have found for %zu", queries.count,
+                             records->size());
+    }
+    vectors_.resize(queries.count * def.dim);
+    Work work = database->NewWork();
+    for (size_t q = 0; q < queries.count; q++) {
+        // In the order of their places. A record that another leg has found may have no vector.
+        std::vector<std::vector<float>> docs((*records)[q].size());
+        QUERN_TRY(ReadStoredValues(snapshot, *views.matching, field, (*records)[q],
+                                   [&](size_t i, BytesView value) -> Status {
+                                       if (value.data() != nullptr) {
+                                           docs[i].resize(def.dim);
+                                           kernels::ToF32(def.element, value.data(), 1, def.dim,
+                                                          docs[i].data());
+                                       }
+                                       return {};
+                                   }));
+        std::erase_if(docs, [](const std::vector<float>& doc) { return doc.empty(); });
+        float* const out = &vectors_[q * def.dim];
+        if (docs.empty()) {
+            std::copy_n(queries.f32(q), def.dim, out);
+        } else {
+            Move(feedback, queries.f32(q), docs, def.metric == Metric::kCosine, def.dim, out);
+        }
+        size_t bad = 0;
+        if (!kernels::AllFinite(Element::kF32, out, 1, def.dim, &bad)) {
+            return Status::Error(Code::kNotFinite,
+                                 "query %zu: element %zu of the sum is beyond f32", q, bad);
+        }
+        QUERN_TRY(work.Check("search", q, queries.count));
+    }
+    moved_ = request;
+    moved_.feedback.reset();
+    SearchRequest& second = moved_.legs.empty() ? moved_ : moved_.legs[number].request;
+    second.moved = vectors_.data();
+    for (size_t l = 0; l < moved_.legs.size(); l++) {
+        moved_.legs[l].weight *= l == number ? 1 : feedback.after;
+    }
+    return {};
+}
+
+void MovedRequest::Finish(ResultTable* table) const {
+    if (!exact_) {
+        table->flags &= ~1u;
+        table->tally.expected_recall = std::min(table->tally.expected_recall, expected_recall_);
+    }
+}
+
+}  // namespace quern

@@ -1,0 +1,192 @@
+/* Queries made of others: sums of vectors, feedback, examples for and against. */
+#include "contract_check.h"
+
+#include <math.h>
+
+static const float one[] = {1, 0, 0};
+static const float nan_vector[] = {0, NAN, 0};
+
+static void null_query(void) {
+    quern_db* db = open_docs();
+    quern_query* wrong[2];
+    size_t i;
+    wrong[0] = NULL;
+    wrong[1] = (quern_query*)db;
+    for (i = 0; i < COUNT_OF(wrong); i++) {
+        quern_query_compose(wrong[i], "v", 1, NULL);
+        quern_query_term_dense(wrong[i], 0, 1, one, 3);
+        quern_query_term_key_int(wrong[i], 0, 1, 1);
+        quern_query_term_key_text(wrong[i], 0, 1, "a");
+        quern_query_feedback(wrong[i], NULL);
+    }
+    quern_close(db);
+}
+
+/* What a composed query with one term comes to. */
+enum term { DENSE, TEXT, INT, NO_TERM };
+static void composed(quern_db* db, const char* field, size_t n, const char* options, enum term term,
+                     size_t query, double weight, const float* vector, size_t dim, const char* key,
+                     int32_t status, const char* piece) {
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    quern_query_compose(q, field, n, options);
+    switch (term) {
+        case DENSE: quern_query_term_dense(q, query, weight, vector, dim); break;
+        case TEXT: quern_query_term_key_text(q, query, weight, key); break;
+        case INT: quern_query_term_key_int(q, query, weight, 1); break;
+        case NO_TERM: break;
+    }
+    WANT_NAMED(status, piece, quern_search(q, &r, E));
+    CHECK(r == NULL);
+    quern_query_free(q);
+}
+
+static void wrong_terms(void) {
+    quern_db* db = open_docs();
+    quern_query* q;
+    quern_result* r = NULL;
+    composed(db, NULL, 1, NULL, DENSE, 0, 1, one, 3, NULL, QUERN_ERR_MISUSE, "field");
+    composed(db, "none", 1, NULL, DENSE, 0, 1, one, 3, NULL, QUERN_ERR_UNKNOWN_FIELD, "none");
+    composed(db, "v", (size_t)2097152, NULL, NO_TERM, 0, 1, NULL, 0, NULL, QUERN_ERR_LIMIT,
+             "1048576");
+    composed(db, "v", 1, "term=unit", DENSE, 0, 1, one, 3, NULL, QUERN_ERR_OPTION, "terms");
+    composed(db, "v", 1, "terms=short", DENSE, 0, 1, one, 3, NULL, QUERN_ERR_OPTION, "unit or raw");
+    composed(db, "v", 1, "scale=sum", DENSE, 0, 1, one, 3, NULL, QUERN_ERR_OPTION, "mean");
+    composed(db, "v", 1, "scale=mean", DENSE, 0, -1, one, 3, NULL, QUERN_ERR_INVALID, "scale=mean");
+    composed(db, "v", 1, NULL, NO_TERM, 0, 1, NULL, 0, NULL, QUERN_ERR_INVALID, "no terms");
+    composed(db, "v", 2, NULL, DENSE, 0, 1, one, 3, NULL, QUERN_ERR_INVALID, "query 1");
+    composed(db, "v", 1, NULL, DENSE, 1, 1, one, 3, NULL, QUERN_ERR_INVALID, "no number 1");
+    composed(db, "v", 1, NULL, DENSE, 0, (double)NAN, one, 3, NULL, QUERN_ERR_INVALID, "weight");
+    composed(db, "v", 1, NULL, DENSE, 0, 1, NULL, 3, NULL, QUERN_ERR_MISUSE, "vector");
+    composed(db, "v", 1, NULL, DENSE, 0, 1, one, 2, NULL, QUERN_ERR_DIMENSION, "dimension 3");
+    composed(db, "v", 1, NULL, DENSE, 0, 1, one, (size_t)1 << 40, NULL, QUERN_ERR_DIMENSION,
+             "65536");
+    composed(db, "v", 1, NULL, DENSE, 0, 1, nan_vector, 3, NULL, QUERN_ERR_NOT_FINITE, "element 1");
+    composed(db, "v", 1, NULL, DENSE, 0, 1e300, one, 3, NULL, QUERN_ERR_NOT_FINITE, "beyond f32");
+    composed(db, "v", 1, NULL, TEXT, 0, 1, NULL, 0, NULL, QUERN_ERR_MISUSE, "key");
+    composed(db, "v", 1, NULL, TEXT, 0, 1, NULL, 0, "zz", QUERN_ERR_NOT_FOUND, "zz");
+    composed(db, "v", 1, NULL, INT, 0, 1, NULL, 0, NULL, QUERN_ERR_TYPE, "text keys");
+    q = quern_query_new(db, "docs");
+    quern_query_term_dense(q, 0, 1, one, 3);
+    WANT_NAMED(QUERN_ERR_MISUSE, "quern_query_compose", quern_search(q, &r, E));
+    quern_query_free(q);
+    quern_close(db);
+}
+
+static void composing(void) {
+    quern_db* db = open_docs();
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    /* b - a + (0, 2, 0) = (1, 2, 0): c is 1 away; a and b do not find themselves. */
+    static const float up[] = {0, 2, 0};
+    quern_query_compose(q, "v", 1, NULL);
+    quern_query_term_key_text(q, 0, 1, "b");
+    quern_query_term_dense(q, 0, 1, up, 3);
+    quern_query_term_key_text(q, 0, -1, "a");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(1, quern_result_rows(r));
+    CHECK_TEXT("c", quern_result_key_text(r, 0));
+    CHECK(quern_result_distance(r, 0) == 1);
+    quern_result_free(r);
+    quern_query_options(q, "self=include");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(3, quern_result_rows(r));
+    quern_result_free(r);
+    /* Another target takes its place. */
+    quern_query_dense(q, "v", one, 1, 3);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_TEXT("b", quern_result_key_text(r, 0));
+    quern_result_free(r);
+    quern_query_free(q);
+    quern_close(db);
+}
+
+static void feedback_of(quern_db* db, const char* options, int32_t status, const char* piece) {
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    quern_query_dense(q, "v", one, 1, 3);
+    quern_query_feedback(q, options);
+    if (status == QUERN_OK) {
+        WANT(QUERN_OK, quern_search(q, &r, E));
+        CHECK_INT(3, quern_result_rows(r));
+        quern_result_free(r);
+    } else {
+        WANT_NAMED(status, piece, quern_search(q, &r, E));
+        CHECK(r == NULL);
+    }
+    quern_query_free(q);
+}
+
+static void feedback(void) {
+    quern_db* db = open_docs();
+    quern_query* leg = quern_query_new(db, "docs");
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    feedback_of(db, NULL, QUERN_OK, NULL);
+    feedback_of(db, "kind=rocchio alpha=1 beta=0.5 docs=1", QUERN_OK, NULL);
+    feedback_of(db, "kind=mean", QUERN_ERR_OPTION, "average or rocchio");
+    feedback_of(db, "docs=0", QUERN_ERR_OPTION, "docs");
+    feedback_of(db, "docs=1001", QUERN_ERR_OPTION, "docs");
+    feedback_of(db, "alpha=-1", QUERN_ERR_OPTION, "alpha");
+    feedback_of(db, "beta=nan", QUERN_ERR_OPTION, "beta");
+    feedback_of(db, "before=x", QUERN_ERR_OPTION, "before");
+    feedback_of(db, "weight=1", QUERN_ERR_OPTION, "weight");
+    quern_query_dense(leg, "v", one, 1, 3);
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_feedback(q, NULL);
+    WANT_NAMED(QUERN_ERR_INVALID, "say which", quern_search(q, &r, E));
+    quern_query_feedback(q, "leg=2");
+    WANT_NAMED(QUERN_ERR_INVALID, "leg 2", quern_search(q, &r, E));
+    quern_query_feedback(q, "leg=1 after=0");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(2, quern_result_legs(r));
+    quern_result_free(r);
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_feedback(leg, NULL);
+    quern_query_leg(q, leg, 1, NULL);
+    WANT_NAMED(QUERN_ERR_INVALID, "feedback", quern_search(q, &r, E));
+    quern_query_free(q);
+    quern_query_free(leg);
+    quern_close(db);
+}
+
+static void examples(void) {
+    quern_db* db = open_docs();
+    quern_query* leg = quern_query_new(db, "docs");
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    quern_query_dense(leg, "v", one, 1, 3);
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_leg(q, leg, 1, "against=1");
+    WANT_NAMED(QUERN_ERR_INVALID, "kind=best", quern_search(q, &r, E));
+    quern_query_fusion(q, "kind=best normalize=minmax");
+    WANT_NAMED(QUERN_ERR_INVALID, "normalized", quern_search(q, &r, E));
+    quern_query_fusion(q, "kind=best normalize=none penalty=2");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(3, quern_result_rows(r));
+    quern_result_free(r);
+    quern_query_fusion(q, "penalty=-1");
+    WANT_NAMED(QUERN_ERR_OPTION, "penalty", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, leg, 1, "against=1");
+    quern_query_fusion(q, "kind=best");
+    WANT_NAMED(QUERN_ERR_INVALID, "weights", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, leg, 1, "against=yes");
+    WANT_NAMED(QUERN_ERR_OPTION, "0 or 1", quern_search(q, &r, E));
+    quern_query_free(q);
+    quern_query_free(leg);
+    quern_close(db);
+}
+
+void contract_compose(void) {
+    null_query();
+    wrong_terms();
+    composing();
+    feedback();
+    examples();
+}
