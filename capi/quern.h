@@ -550,6 +550,7 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **   absent=X    what a record counts as that the leg does not match: because it has no value in the field, or has no term in
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
 **               keeps the record out of a sum's result. With normalize the default is the score of the leg's last hit
+**   name=NAME   what a formula calls the leg
 ** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
 QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);
 /* How legs are fused:
@@ -579,6 +580,44 @@ QUERN_API void quern_query_fusion(quern_query *q, const char *options);
 ** exactly, QUERN_RESULT_RECALL is that of the search for them, and its cost is that of both. NULL: none, as in the
 ** beginning. Errors: MISUSE (from is q), INVALID, LIMIT (deeper, or more than 256 searches in one query). */
 QUERN_API void quern_query_candidates(quern_query *q, quern_query *from);
+
+/* A formula in place of a kind of fusion (the later of the two calls counts; NULL: none): what it makes of the scores in
+** the legs, and of attributes, is the score. One leg is enough, so boosts and decays are formulas, too:
+**
+**   0.7 * emb + 0.3 * terms + 0.1 * exp(-age / 30)
+**   body * if(lang_ok and year >= :since, 1.5, 1) + gauss_decay(price, 100, :width)
+**
+**   names       a leg, by the name that its option name=NAME gave it; an int, real or bool attribute, or an int key; a leg
+**               by its field, if no other leg without a name searches it; a leg by its number: l0, l1, ... Quote a name
+**               with other characters: "my age". Weights are the formula's: legs have weight 1, or 0 for a leg that finds
+**               nothing and is only asked for scores
+**   numbers     1, .5, 2e-3, true (1), false (0), null; everything is computed in double precision
+**   operators   from those that bind least: or; and; not; < <= > >= = <> (1 or 0); + -; * /; - (of one); ^ (from the right)
+**   functions   abs exp ln log2 log10 sqrt pow(x, y) min(x, ...) max(x, ...) if(condition, then, else) coalesce(x, ...)
+**   decays      gauss_decay, exp_decay, linear_decay(x, origin, scale [, offset [, value]]): 1 up to the distance offset
+**               (default 0) of x from origin, and value (default 0.5, between 0 and 1) at offset + scale; beyond, u = (distance
+**               - offset) / scale gives value ^ (u * u), value ^ u, and max(0, 1 - (1 - value) * u). Scale, offset and
+**               value are constants
+**   parameters  ?1, :name, @name, $name: quern_query_formula_bind
+**
+** What a leg counts as that does not match a record: its option absent, as for sums; absent=null: null, for coalesce.
+** null is also an attribute without a value, x / 0, a logarithm of what is not above 0, a root of what is below 0, inf - inf,
+** and whatever is computed of null, but for coalesce, `if` (null is not true), `and` and `or` (as in SQL). A record whose score
+** is null or -inf is not in the result. Infinities are values otherwise; +inf comes first.
+**
+** Which records are scored: those of the legs' first hits (their limits), with true scores in all legs. As long as the legs are
+** exact and it can be proved what the formula may give at most for all others, the lists are made longer until no other
+** record can enter, as for sums; the result then is that of all records that any leg matches, and QUERN_FLAG_EXACT says so.
+** That works for weighted sums, for whatever grows with the scores, and for attributes inside decays, bools, or, while
+** the log is empty, anything bounded (quern_optimize empties it). It does not for a score times what may be negative:
+** then the first hits must do (never less than k results, though, if there are so many), without that flag.
+** A weighted sum by formula is kind=sum to the bit.
+** Errors, told by quern_search, with the byte of the formula from 0: MALFORMED, UNKNOWN_FIELD, TYPE (an attribute that is no
+** number), INVALID (parameter without a value, decay without constants), LIMIT (64 KiB, 64 terms in each other, 4096 steps). */
+QUERN_API void quern_query_formula(quern_query *q, const char *formula);
+/* The value of a parameter of the formula, after quern_query_formula, which forgets those of before. parameter: as the formula
+** has it, ":width" or "?1". NaN: null. INVALID: there is no such parameter. */
+QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, double value);
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to

@@ -114,6 +114,10 @@ void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, Make
 // That there is something to look for, and one thing only.
 Status CheckTarget(const quern_query& q) {
     const std::vector<SearchLeg>& legs = q.request.legs;
+    const bool by_formula = q.request.formula.parsed != nullptr;
+    if (legs.empty() && by_formula) {
+        return Status::Error(Code::kInvalid, "the query has a formula and no legs to score");
+    }
     if (legs.empty()) {
         return q.has_target
                    ? Status()
@@ -127,12 +131,20 @@ Status CheckTarget(const quern_query& q) {
     if (q.request.has_max_distance) {
         return Status::Error(Code::kInvalid, "fused scores have no distance: set a smallest score");
     }
-    for (const SearchLeg& leg : legs) {
-        if (leg.weight > 0) {
-            return {};
+    bool finds = false;
+    for (size_t l = 0; l < legs.size(); l++) {
+        finds = finds || legs[l].weight > 0;
+        if (by_formula && legs[l].weight != 0 && legs[l].weight != 1) {
+            return Status::Error(Code::kInvalid,
+                                 "leg %zu has weight %g: weights are the formula's, legs have 1 or "
+                                 "0",
+                                 l, legs[l].weight);
+        }
+        if (!by_formula && legs[l].absent && std::isnan(*legs[l].absent)) {
+            return Status::Error(Code::kInvalid, "leg %zu: absent=null is for formulas", l);
         }
     }
-    return Status::Error(Code::kInvalid, "the weights of all legs are 0");
+    return finds ? Status() : Status::Error(Code::kInvalid, "the weights of all legs are 0");
 }
 
 }  // namespace

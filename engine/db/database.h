@@ -22,6 +22,7 @@
 #include "engine/db/record_batch.h"
 #include "engine/db/record_filter.h"
 #include "engine/db/result_table.h"
+#include "engine/db/score_formula.h"
 #include "engine/query/fusion.h"
 #include "engine/sparse/space_pool.h"
 #include "storage/base/work.h"
@@ -332,6 +333,7 @@ struct SearchRequest {
     std::shared_ptr<const SearchRequest> candidates;
     std::vector<SearchLeg> legs;  // instead of all that says what is looked for
     query::FusionOptions fusion;  // of legs
+    ScoreFormula formula;         // of legs, instead of the kind that fusion has
     std::string field;
     const void* vectors = nullptr;
     bool is_f32 = true;
@@ -370,7 +372,8 @@ struct SearchRequest {
 struct SearchLeg {
     SearchRequest request;
     double weight = 1;             // at least 0 and finite
-    std::optional<double> absent;  // what a record counts as that it does not match
+    std::optional<double> absent;  // what a record counts as that it does not match; NaN: null
+    std::string name = {};         // of a formula; empty: none was given
 };
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,

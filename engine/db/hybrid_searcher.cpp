@@ -13,13 +13,6 @@ namespace quern {
 
 namespace {
 
-uint64_t NumberOf(const RecordPlace& place) {
-    return uint64_t{place.source} << 32 | place.position;
-}
-RecordPlace PlaceOf(uint64_t number) {
-    return {static_cast<uint32_t>(number >> 32), static_cast<uint32_t>(number)};
-}
-
 // The request for its query number q alone.
 SearchRequest OneQuery(const SearchRequest& request, size_t q, Element element) {
     SearchRequest one = request;
@@ -180,7 +173,7 @@ private:
 
 // What a leg that does not match a record counts as.
 double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion) {
-    if (leg.absent) {
+    if (leg.absent && !std::isnan(*leg.absent)) {
         return *leg.absent;
     }
     if (fusion.normalization != query::Normalization::kNone) {
@@ -206,9 +199,15 @@ public:
           request_(request),
           choice_(choice),
           table_(table),
+          fusion_(request.fusion),
           work_(database->NewWork()) {}
 
     Status Find(std::vector<std::vector<Winner>>* found) {
+        if (request_.formula.parsed != nullptr) {
+            fusion_.kind = query::FusionKind::kFormula;
+            QUERN_ASSIGN(formula_,
+                         OpenFormula(database_, snapshot_, views_, request_, &table_->tally));
+        }
         table_->tally.expected_recall = 1;
         QUERN_TRY(StartLegs());
         std::vector<std::vector<Winner>>& winners = *found;
@@ -308,12 +307,14 @@ private:
         std::vector<query::FusionLeg> fused;
         for (size_t l = 0; l < legs_.size(); l++) {
             of_query.emplace_back(legs_[l].get(), q, &without);
-            fused.push_back(
-                {&of_query.back(), request_.legs[l].weight, legs_[l]->depth(),
-                 AbsentScore(views_.whole->info->schema, request_.legs[l], request_.fusion)});
+            const SearchLeg& leg = request_.legs[l];
+            fused.push_back({&of_query.back(), leg.weight, legs_[l]->depth(),
+                             AbsentScore(views_.whole->info->schema, leg, fusion_),
+                             leg.absent && std::isnan(*leg.absent)});
         }
-        return query::SearchFused(request_.fusion, fused, request_.limit,
-                                  static_cast<size_t>(views_.whole->state.records));
+        return query::SearchFused(fusion_, fused, request_.limit,
+                                  static_cast<size_t>(views_.whole->state.records),
+                                  formula_ == nullptr ? nullptr : &formula_->fusion());
     }
 
     // places: of the table's rows.
@@ -333,7 +334,9 @@ private:
     const SearchRequest& request_;
     const ColumnChoice& choice_;
     ResultTable* table_;
+    query::FusionOptions fusion_;
     Work work_;
+    std::unique_ptr<FormulaScorer> formula_;
     std::vector<std::unique_ptr<LegSearch>> legs_;
     size_t queries_ = 0;
     bool candidates_exact_ = true;

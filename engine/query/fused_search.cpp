@@ -14,8 +14,13 @@ constexpr double kLeast = -std::numeric_limits<double>::infinity();
 class FusedSearch {
 public:
     FusedSearch(const FusionOptions& options, const std::vector<FusionLeg>& legs, size_t k,
-                size_t records_max)
-        : options_(options), legs_(legs), k_(k), records_max_(records_max), lists_(legs.size()) {}
+                size_t records_max, const FormulaFusion* formula)
+        : options_(options),
+          legs_(legs),
+          k_(k),
+          records_max_(records_max),
+          formula_(formula),
+          lists_(legs.size()) {}
 
     Result<FusedList> Run() {
         depths_.resize(legs_.size());
@@ -34,7 +39,12 @@ public:
                 ChooseScales();
             }
             QUERN_TRY(LookUp());
-            FuseScores();
+            if (formula_ != nullptr) {
+                QUERN_TRY(LookUpOthers());
+                FuseByFormula();
+            } else {
+                FuseScores();
+            }
             if (Proved() || !Deepen()) {
                 return Finish();
             }
@@ -71,7 +81,7 @@ private:
                                       ? legs_[l].absent
                                       : (hits.empty() ? 0 : hits.back().score);
             scales_.push_back(scale);
-            absent_.push_back(scale.Of(absent));
+            absent_.push_back(legs_[l].absent_is_null ? kNoScore : scale.Of(absent));
         }
     }
 
@@ -104,9 +114,25 @@ private:
         return {};
     }
 
-    double Part(size_t leg, double score) const {
-        return legs_[leg].weight * (std::isnan(score) ? absent_[leg] : scales_[leg].Of(score));
+    // What the formula's other variables are for records that are new.
+    Status LookUpOthers() {
+        others_.resize(formula_->others.size());
+        std::vector<uint64_t> fresh;
+        for (size_t i = others_known_; i < records_.size(); i++) {
+            fresh.push_back(records_[i].record);
+        }
+        for (size_t other = 0; other < others_.size() && !fresh.empty(); other++) {
+            others_[other].resize(records_.size(), kNoScore);
+            QUERN_TRY(formula_->values_of(other, fresh, others_[other].data() + others_known_));
+        }
+        others_known_ = records_.size();
+        return {};
     }
+
+    double Scaled(size_t leg, double score) const {
+        return std::isnan(score) ? absent_[leg] : scales_[leg].Of(score);
+    }
+    double Part(size_t leg, double score) const { return legs_[leg].weight * Scaled(leg, score); }
 
     // Of parts, each with its weight.
     double Fused(const double* parts) const {
@@ -124,6 +150,27 @@ private:
     void FuseScores() {
         for (size_t i = 0; i < records_.size(); i++) {
             records_[i].score = Fused(&parts_[i * legs_.size()]);
+        }
+    }
+
+    // No score and the least one are the same: such records are not in the result.
+    void FuseByFormula() {
+        std::vector<std::vector<double>> scaled(legs_.size());
+        std::vector<const double*> columns;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            scaled[l].resize(records_.size());
+            for (size_t i = 0; i < records_.size(); i++) {
+                scaled[l][i] = Scaled(l, parts_[i * legs_.size() + l]);
+            }
+            columns.push_back(scaled[l].data());
+        }
+        for (const std::vector<double>& other : others_) {
+            columns.push_back(other.data());
+        }
+        std::vector<double> scores(records_.size());
+        formula_->formula->Evaluate(columns, scores.size(), scores.data());
+        for (size_t i = 0; i < scores.size(); i++) {
+            records_[i].score = std::isnan(scores[i]) ? kLeast : scores[i];
         }
     }
 
@@ -155,8 +202,33 @@ private:
         return true;
     }
 
+    // What a record that is in no list may have in a leg.
+    ValueRange UnseenRange(size_t leg) const {
+        const LegList& list = lists_[leg];
+        const ValueRange absent = ValueRange::Of(absent_[leg]);
+        if (legs_[leg].weight > 0 && list.complete) {
+            return absent;
+        }
+        ValueRange range;
+        if (legs_[leg].weight > 0 && !list.hits.empty()) {
+            range.high = scales_[leg].Of(list.hits.back().score);
+        }
+        range.high = std::max(range.high, absent.high);
+        range.nullable = absent.nullable;
+        return range;
+    }
+
     // The most that a record may have that is in no list.
     double UnseenBound() const {
+        if (formula_ != nullptr) {
+            std::vector<ValueRange> ranges;
+            for (size_t l = 0; l < legs_.size(); l++) {
+                ranges.push_back(UnseenRange(l));
+            }
+            ranges.insert(ranges.end(), formula_->others.begin(), formula_->others.end());
+            const ValueRange range = formula_->formula->RangeOf(ranges);
+            return range.empty() ? kLeast : range.high;
+        }
         std::vector<double> ends(legs_.size(), kNoScore);
         for (size_t l = 0; l < legs_.size(); l++) {
             const LegList& list = lists_[l];
@@ -179,6 +251,8 @@ private:
         if (k_ == 0 || records_.size() < k_) {
             return false;
         }
+        const double bound = UnseenBound();
+        boundless_ = bound == std::numeric_limits<double>::infinity();
         std::vector<double> scores(records_.size());
         for (size_t i = 0; i < records_.size(); i++) {
             scores[i] = records_[i].score;
@@ -186,13 +260,21 @@ private:
         std::nth_element(scores.begin(), scores.begin() + static_cast<ptrdiff_t>(k_ - 1),
                          scores.end(), std::greater<>());
         // An equal one might come first by its key.
-        proved_ = scores[k_ - 1] > UnseenBound();
+        proved_ = scores[k_ - 1] > bound;
         return proved_;
+    }
+
+    // Those that can be in the result.
+    size_t ScoredRecords() const {
+        return static_cast<size_t>(
+            std::count_if(records_.begin(), records_.end(),
+                          [](const FusedRecord& record) { return record.score != kLeast; }));
     }
 
     bool Deepen() {
         // Lists that are short because their legs look no further stay short.
-        if (!LegsExact() && records_.size() >= k_ && k_ > 0) {
+        const bool proving = LegsExact() && !(formula_ != nullptr && boundless_);
+        if (!proving && k_ > 0 && ScoredRecords() >= k_) {
             return false;
         }
         bool deeper = false;
@@ -232,6 +314,7 @@ private:
     const std::vector<FusionLeg>& legs_;
     size_t k_;
     size_t records_max_;
+    const FormulaFusion* formula_;
     std::vector<size_t> depths_;
     std::vector<LegList> lists_;
     std::vector<ScoreScale> scales_;
@@ -240,15 +323,18 @@ private:
     std::unordered_map<uint64_t, size_t> places_;  // of records in records_
     std::vector<double> parts_;                    // records x legs
     std::vector<uint8_t> known_;                   // the same
+    std::vector<std::vector<double>> others_;      // of the formula, each of all records
+    size_t others_known_ = 0;                      // records
     bool proved_ = false;
+    bool boundless_ = false;  // nothing can be proved by longer lists
     FusedList result_;
 };
 
 }  // namespace
 
 Result<FusedList> SearchFused(const FusionOptions& options, const std::vector<FusionLeg>& legs,
-                              size_t k, size_t records_max) {
-    return FusedSearch(options, legs, k, records_max).Run();
+                              size_t k, size_t records_max, const FormulaFusion* formula) {
+    return FusedSearch(options, legs, k, records_max, formula).Run();
 }
 
 }  // namespace quern::query

@@ -7,11 +7,17 @@
 // for ranks, which are defined by them.
 //
 // Scales come from the first list of each leg and stay.
+//
+// What a record that no list holds may have at most is known for a formula as well, from the ranges
+// of its variables. Where that is no bound at all, because a factor may have any size or sign, the
+// first lists must do.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
+#include "engine/query/formula.h"
 #include "engine/query/fusion.h"
 #include "storage/base/status.h"
 
@@ -40,6 +46,16 @@ struct FusionLeg {
     // What kNoScore counts as, before scaling; -infinity: without it a record is in no sum. Unset
     // (NaN) where scores are scaled: as much as the lowest hit of the first list.
     double absent = 0;
+    bool absent_is_null = false;  // of a formula: instead of absent
+};
+
+// For FusionKind::kFormula, where weights only say whether a leg finds anything.
+struct FormulaFusion {
+    const Formula* formula = nullptr;  // its variables: scaled scores of the legs, then others
+    std::vector<ValueRange> others;    // what these may be
+    // The values of records in one of the others, its number counted from 0; null is NaN.
+    std::function<Status(size_t other, const std::vector<uint64_t>& records, double* values)>
+        values_of;
 };
 
 struct FusedRecord {
@@ -57,8 +73,9 @@ struct FusedList {
 };
 
 // The best k (0: all that any leg matches). records_max: how many records there are; no list need
-// be longer. Cost: that of the legs, and a look-up for each record that a leg did not give.
+// be longer. formula: NULL for other kinds. Cost: that of the legs, and a look-up for each record
+// that a leg did not give.
 Result<FusedList> SearchFused(const FusionOptions& options, const std::vector<FusionLeg>& legs,
-                              size_t k, size_t records_max);
+                              size_t k, size_t records_max, const FormulaFusion* formula = nullptr);
 
 }  // namespace quern::query

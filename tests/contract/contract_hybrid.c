@@ -24,6 +24,8 @@ static void null_query(void) {
         quern_query* q = quern_query_new(db, "docs");
         quern_query_leg(wrong[i], leg, 1, NULL);
         quern_query_fusion(wrong[i], "kind=sum");
+        quern_query_formula(wrong[i], "1");
+        quern_query_formula_bind(wrong[i], "?1", 1);
         quern_query_leg(q, wrong[i], 1, NULL);
         WANT_NAMED(QUERN_ERR_MISUSE, "leg ", quern_search(q, &r, E));
         quern_query_free(q);
@@ -250,9 +252,89 @@ static void candidates(void) {
     quern_close(db);
 }
 
+/* A formula that quern_search refuses, over a leg v. */
+static void refused_formula(quern_db* db, double weight, const char* options, const char* formula,
+                            int32_t status, const char* piece) {
+    quern_query* leg = leg_of(db, origin, 1);
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    quern_query_leg(q, leg, weight, options);
+    quern_query_formula(q, formula);
+    WANT_NAMED(status, piece, quern_search(q, &r, E));
+    CHECK(r == NULL);
+    quern_query_free(q);
+    quern_query_free(leg);
+}
+
+static void formulas(void) {
+    quern_db* db = open_docs();
+    quern_query* leg = leg_of(db, origin, 1);
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    size_t row;
+    refused_formula(db, 1, NULL, "", QUERN_ERR_MALFORMED, "byte 0");
+    refused_formula(db, 1, NULL, "1 + (v", QUERN_ERR_MALFORMED, "byte 4");
+    refused_formula(db, 1, NULL, "v + none", QUERN_ERR_UNKNOWN_FIELD, "byte 4");
+    refused_formula(db, 1, NULL, "v + t", QUERN_ERR_TYPE, "'t' is no number");
+    refused_formula(db, 1, NULL, "v * :x", QUERN_ERR_INVALID, ":x");
+    refused_formula(db, 1, NULL, "gauss_decay(v, 0, v)", QUERN_ERR_INVALID, "scale");
+    refused_formula(db, 0.5, NULL, "v", QUERN_ERR_INVALID, "weight");
+    refused_formula(db, 0, NULL, "v", QUERN_ERR_INVALID, "weights of all legs");
+    refused_formula(db, 1, "name=_x", "v", QUERN_ERR_OPTION, "name");
+    refused_formula(db, 1, "absent=null", NULL, QUERN_ERR_INVALID, "absent");
+    refused_formula(db, 1, "name=w", "v", QUERN_ERR_UNKNOWN_FIELD, "'v'");
+    quern_query_formula(q, "1");
+    WANT_NAMED(QUERN_ERR_INVALID, "no legs", quern_search(q, &r, E));
+    quern_query_leg(q, leg, 1, "name=w");
+    quern_query_leg(q, leg, 1, "name=W");
+    WANT_NAMED(QUERN_ERR_INVALID, "two legs", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_formula(q, "v");
+    WANT_NAMED(QUERN_ERR_INVALID, "several legs", quern_search(q, &r, E));
+    quern_query_formula(q, "l0 + L1 + ?1");
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_formula(q, "l0 + ?1");
+    quern_query_formula_bind(q, ":x", 1);
+    WANT_NAMED(QUERN_ERR_INVALID, ":x", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_formula(q, "1");
+    quern_query_formula_bind(q, NULL, 1);
+    WANT(QUERN_ERR_MISUSE, quern_search(q, &r, E));
+    quern_query_free(q);
+    /* Scores by the formula; the later of formula and kind counts. */
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, leg, 1, "name=near");
+    quern_query_leg(q, leg, 0, "name=again absent=null");
+    quern_query_fusion(q, "kind=rrf");
+    quern_query_formula(q, "near + 0.5 * again + ?1 + coalesce(n, 0) * :zero");
+    quern_query_formula_bind(q, "?1", 3);
+    quern_query_formula_bind(q, ":zero", 0);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK(quern_result_rows(r) > 0);
+    for (row = 0; row < quern_result_rows(r); row++) {
+        CHECK(quern_result_score(r, row) == (float)(1.5 * quern_result_leg_score(r, row, 0) + 3));
+    }
+    quern_result_free(r);
+    quern_query_formula(q, "null");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(0, quern_result_rows(r));
+    quern_result_free(r);
+    quern_query_fusion(q, "kind=sum");
+    WANT_NAMED(QUERN_ERR_INVALID, "absent=null", quern_search(q, &r, E));
+    quern_query_free(q);
+    quern_query_free(leg);
+    quern_close(db);
+}
+
 void contract_hybrid(void) {
-    candidates();
     null_query();
     wrong_legs();
     searching();
+    candidates();
+    formulas();
 }
