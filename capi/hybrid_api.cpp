@@ -239,6 +239,20 @@ size_t quern_result_legs(const quern_result* r) {
     return CheckHandle(r, Magic::kResult, "r").ok() ? r->table.leg_count : 0;
 }
 
+double quern_result_leg_part(const quern_result* r, size_t row, size_t leg) {
+    if (!CheckHandle(r, Magic::kResult, "r").ok() || leg >= r->table.leg_count ||
+        row >= r->table.row_count()) {
+        return 0;
+    }
+    return r->table.leg_shares[row * r->table.leg_count + leg];
+}
+
+int64_t quern_result_leg_stat(const quern_result* r, size_t leg, int32_t stat) {
+    return CheckHandle(r, Magic::kResult, "r").ok() && leg < r->table.leg_count
+               ? StatOf(r->table.legs[leg], stat)
+               : 0;
+}
+
 double quern_result_leg_score(const quern_result* r, size_t row, size_t leg) {
     const double none = std::numeric_limits<double>::quiet_NaN();
     if (!CheckHandle(r, Magic::kResult, "r").ok() || leg >= r->table.leg_count ||

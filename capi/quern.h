@@ -518,7 +518,11 @@ QUERN_API void quern_query_bind_blob(quern_query *q, size_t parameter, const voi
 QUERN_API void quern_query_bind_ints(quern_query *q, size_t parameter, const int64_t *values, size_t n); /* a list */
 QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const char *const *values, size_t n);
 /* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
-** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows */
+** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows.
+** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k" or "formula"},"legs":[{"leg","name","field","kind","weight",
+** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
+** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.
+** What a search has done in truth is told by its result: quern_result_stat, quern_result_leg_stat, quern_result_leg_part */
 QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE; /* of the records that match; no filter: all */
 /* Deletes the records that match (no filter: INVALID), as quern_delete does; with txn, what it has written counts. *deleted (may be NULL) gets their number. */
@@ -654,6 +658,10 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
                                            scanned, else the least that the plans for the segments stand for: the recall that
                                            was asked for, or what the measured curve says of the ef, nprobe or refine given;
                                            0: not known (refine=none, or beyond the curve) */
+#define QUERN_RESULT_LISTS 7            /* of a search with legs: how often legs were searched; each made its list once at least,
+                                           and again, longer, where the shorter one proved too little */
+#define QUERN_RESULT_HITS 8             /* hits in the last list of each leg and query, all together */
+#define QUERN_RESULT_LOOKED_UP 9        /* scores that legs had not given and that were looked up */
 QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
 QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);
@@ -664,6 +672,13 @@ QUERN_API float quern_result_score(const quern_result *r, size_t row);
 ** that leg searched alone. NaN where the leg does not match it; with kind=rrf also where the leg did not give it. */
 QUERN_API size_t quern_result_legs(const quern_result *r);
 QUERN_API double quern_result_leg_score(const quern_result *r, size_t row, size_t leg);
+/* What the leg adds to the score: weight * normalized score, with what counts where the leg does not match; weight / (rrf_k +
+** rank), or 0. Added up in the order of legs they are the score. With kind=max it is the score for the leg that has it (the first
+** such), 0 for the others. With a formula: what its name for the leg stood for (NaN: null). */
+QUERN_API double quern_result_leg_part(const quern_result *r, size_t row, size_t leg);
+/* What one leg has cost, over all queries: the QUERN_RESULT_* of quern_result_stat, which tells their sums (of MEMORY_NEEDED the
+** most, of RECALL the least). 0 if there is no such leg. */
+QUERN_API int64_t quern_result_leg_stat(const quern_result *r, size_t leg, int32_t stat);
 /* The same as arrays of quern_result_rows entries; NULL when the result has none. */
 QUERN_API const int64_t *quern_result_keys_int(const quern_result *r);
 QUERN_API const char *const *quern_result_keys_text(const quern_result *r);

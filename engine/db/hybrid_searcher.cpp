@@ -84,7 +84,7 @@ public:
         std::vector<std::vector<Winner>> winners;
         QUERN_TRY(search->Find(&winners));
         Told(table);
-        table_->tally.Add(table.tally);
+        deeper_.Add(table.tally);
         return ListOf(winners[0], depth, table.flags);
     }
 
@@ -101,8 +101,12 @@ public:
         return {};
     }
 
-    // What the first search has cost, and all looks.
-    void TellCost() { table_->tally.Add(own_.tally); }
+    // What its searches have cost, and all looks.
+    SearchTally Cost() const {
+        SearchTally cost = own_.tally;
+        cost.Add(deeper_);
+        return cost;
+    }
 
 private:
     query::LegList ListOf(const std::vector<Winner>& winners, size_t depth, uint32_t flags) const {
@@ -142,7 +146,8 @@ private:
     SearchRequest request_;
     size_t depth_;
     ResultTable* table_;
-    ResultTable own_;  // flags and tally of the first search
+    ResultTable own_;     // flags and tally of the first search
+    SearchTally deeper_;  // of those after it
     std::unique_ptr<FieldSearch> search_;
     std::vector<std::vector<Winner>> winners_;
     bool found_all_ = false;
@@ -171,24 +176,6 @@ private:
     const std::vector<uint64_t>* without_;
 };
 
-// What a leg that does not match a record counts as.
-double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion) {
-    if (leg.absent && !std::isnan(*leg.absent)) {
-        return *leg.absent;
-    }
-    if (fusion.normalization != query::Normalization::kNone) {
-        return query::kNoScore;
-    }
-    const int field = schema.FindField(leg.request.field);
-    if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
-        const Metric metric = schema.dense[static_cast<size_t>(field)].metric;
-        if (metric == Metric::kL2 || metric == Metric::kHamming) {
-            return -std::numeric_limits<double>::infinity();
-        }
-    }
-    return 0;
-}
-
 class HybridSearcher {
 public:
     HybridSearcher(Database* database, Snapshot* snapshot, const SearchedViews& views,
@@ -214,6 +201,7 @@ public:
         winners.resize(queries_);
         parts_.resize(queries_);
         bool exact = candidates_exact_;
+        table_->legs.resize(legs_.size());
         for (size_t q = 0; q < queries_; q++) {
             QUERN_ASSIGN(query::FusedList list, SearchOne(q));
             exact = exact && list.exact;
@@ -226,12 +214,19 @@ public:
                 winner.distance = -record.score;
                 winner.place = PlaceOf(record.record);
                 winners[q].push_back(winner);
+                record.parts.insert(record.parts.end(), record.shares.begin(), record.shares.end());
                 parts_[q].emplace(record.record, std::move(record.parts));
+            }
+            for (size_t l = 0; l < legs_.size(); l++) {
+                table_->legs[l].lists += list.legs[l].lists;
+                table_->legs[l].hits += list.legs[l].hits;
+                table_->legs[l].looked_up += list.legs[l].looked_up;
             }
             QUERN_TRY(work_.Check("search", q, queries_));
         }
-        for (const auto& leg : legs_) {
-            leg->TellCost();
+        for (size_t l = 0; l < legs_.size(); l++) {
+            table_->legs[l].tally = legs_[l]->Cost();
+            table_->tally.Add(table_->legs[l].tally);
         }
         table_->flags |= exact ? 1u : 0u;
         return {};
@@ -323,7 +318,9 @@ private:
         for (size_t q = 0; q < queries_; q++) {
             for (size_t row = table_->offsets[q]; row < table_->offsets[q + 1]; row++) {
                 const std::vector<double>& of_row = parts_[q].at(NumberOf(places[row]));
-                table_->leg_scores.insert(table_->leg_scores.end(), of_row.begin(), of_row.end());
+                const auto middle = of_row.begin() + static_cast<ptrdiff_t>(legs_.size());
+                table_->leg_scores.insert(table_->leg_scores.end(), of_row.begin(), middle);
+                table_->leg_shares.insert(table_->leg_shares.end(), middle, of_row.end());
             }
         }
     }
@@ -340,10 +337,27 @@ private:
     std::vector<std::unique_ptr<LegSearch>> legs_;
     size_t queries_ = 0;
     bool candidates_exact_ = true;
-    std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts_;  // of each query
+    std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts_;  // scores, then shares
 };
 
 }  // namespace
+
+double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion) {
+    if (leg.absent && !std::isnan(*leg.absent)) {
+        return *leg.absent;
+    }
+    if (fusion.normalization != query::Normalization::kNone) {
+        return query::kNoScore;
+    }
+    const int field = schema.FindField(leg.request.field);
+    if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
+        const Metric metric = schema.dense[static_cast<size_t>(field)].metric;
+        if (metric == Metric::kL2 || metric == Metric::kHamming) {
+            return -std::numeric_limits<double>::infinity();
+        }
+    }
+    return 0;
+}
 
 Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
                   const SearchRequest& request, ResultTable* table,

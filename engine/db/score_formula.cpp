@@ -143,6 +143,7 @@ private:
 Result<ScoreFormula> ScoreFormula::Read(std::string_view text) {
     QUERN_ASSIGN(query::ParsedFormula parsed, query::ParseFormula(text));
     ScoreFormula formula;
+    formula.text = text;
     formula.arguments.resize(parsed.parameters.size());
     formula.parsed = std::make_shared<const query::ParsedFormula>(std::move(parsed));
     return formula;

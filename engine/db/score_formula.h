@@ -24,6 +24,7 @@ struct SearchRequest;
 struct SearchTally;
 
 struct ScoreFormula {
+    std::string text;
     std::shared_ptr<const query::ParsedFormula> parsed;  // NULL: there is none
     std::vector<std::optional<double>> arguments;        // of its parameters; NaN is null
 

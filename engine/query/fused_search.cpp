@@ -24,6 +24,7 @@ public:
 
     Result<FusedList> Run() {
         depths_.resize(legs_.size());
+        result_.legs.resize(legs_.size());
         for (size_t l = 0; l < legs_.size(); l++) {
             // Everything is wanted: everything is asked for.
             depths_[l] = k_ == 0 ? std::max<size_t>(records_max_, 1) : legs_[l].depth;
@@ -59,6 +60,8 @@ private:
                 continue;
             }
             QUERN_ASSIGN(lists_[l], legs_[l].leg->Best(depths_[l]));
+            result_.legs[l].lists++;
+            result_.legs[l].hits = lists_[l].hits.size();
             for (const ScoredRecord& hit : lists_[l].hits) {
                 const auto [place, is_new] = places_.emplace(hit.record, records_.size());
                 if (is_new) {
@@ -110,6 +113,7 @@ private:
                 parts_[places[i] * legs_.size() + l] = scores[i];
             }
             result_.looked_up += wanted.size();
+            result_.legs[l].looked_up += wanted.size();
         }
         return {};
     }
@@ -175,13 +179,37 @@ private:
     }
 
     void FuseRanks() {
+        rank_shares_.assign(parts_.size(), 0);
         for (size_t l = 0; l < legs_.size(); l++) {
             const std::vector<size_t> ranks = RanksOf(lists_[l].hits);
             for (size_t i = 0; i < ranks.size(); i++) {
-                records_[places_.at(lists_[l].hits[i].record)].score +=
+                const size_t place = places_.at(lists_[l].hits[i].record);
+                const double share =
                     legs_[l].weight / (options_.rank_constant + static_cast<double>(ranks[i]));
+                records_[place].score += share;
+                rank_shares_[place * legs_.size() + l] = share;
             }
         }
+    }
+
+    // What each leg adds to the score of a record.
+    std::vector<double> SharesOf(size_t place, double score) const {
+        std::vector<double> shares(legs_.size(), 0);
+        bool given = false;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            const size_t at = place * legs_.size() + l;
+            if (options_.kind == FusionKind::kReciprocalRank) {
+                shares[l] = rank_shares_[at];
+            } else if (options_.kind == FusionKind::kFormula) {
+                shares[l] = Scaled(l, parts_[at]);
+            } else if (legs_[l].weight > 0) {
+                const double part = Part(l, parts_[at]);
+                const bool counts = options_.kind == FusionKind::kSum || (part == score && !given);
+                shares[l] = counts ? part : 0;
+                given = given || counts;
+            }
+        }
+        return shares;
     }
 
     bool Complete() const {
@@ -299,9 +327,10 @@ private:
         }
         records_.resize(end);
         for (FusedRecord& record : records_) {
-            const auto first =
-                parts_.begin() + static_cast<ptrdiff_t>(places_.at(record.record) * legs_.size());
+            const size_t place = places_.at(record.record);
+            const auto first = parts_.begin() + static_cast<ptrdiff_t>(place * legs_.size());
             record.parts.assign(first, first + static_cast<ptrdiff_t>(legs_.size()));
+            record.shares = SharesOf(place, record.score);
         }
         result_.records = std::move(records_);
         result_.complete = Complete() && result_.records.size() == places_.size();
@@ -323,6 +352,7 @@ private:
     std::unordered_map<uint64_t, size_t> places_;  // of records in records_
     std::vector<double> parts_;                    // records x legs
     std::vector<uint8_t> known_;                   // the same
+    std::vector<double> rank_shares_;              // the same, of ranks
     std::vector<std::vector<double>> others_;      // of the formula, each of all records
     size_t others_known_ = 0;                      // records
     bool proved_ = false;
