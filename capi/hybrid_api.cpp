@@ -134,6 +134,11 @@ Status CheckPart(const quern_query& q, const quern_query& part, const std::strin
         return Status::Error(Code::kMisuse, "%s searches another collection than the query",
                              name.c_str());
     }
+    if (part.request.shape.any()) {
+        return Status::Error(Code::kInvalid,
+                             "%s has an offset, groups or diversity: these are of whole queries",
+                             name.c_str());
+    }
     if (!part.request.filter.text.empty()) {
         return Status::Error(Code::kInvalid,
                              "%s has a filter: the query's is that of all its searches",

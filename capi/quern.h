@@ -527,6 +527,28 @@ QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_e
 QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE; /* of the records that match; no filter: all */
 /* Deletes the records that match (no filter: INVALID), as quern_delete does; with txn, what it has written counts. *deleted (may be NULL) gets their number. */
 QUERN_API int32_t quern_query_delete(quern_query *q, quern_txn *txn, uint64_t *deleted, quern_error *err) QUERN_MUST_USE;
+/* The shape of the result, of each query of a search, with legs or without. Shapes need more hits than they return, so the search
+** is run again, deeper, until nothing behind can change them: a group that is hard to fill can take as long as a scan.
+** With legs, scales and ranks are those of the lists that the legs give at first (their limits, or that of the query), as without a shape.
+** In this order: near-duplicates are dropped; groups are made, or diverse hits chosen; the offset is passed over. Legs and queries
+** for candidates have no shape.
+**
+** Passes over the first n hits (groups), up to 1048576; in one snapshot, pages fit together. */
+QUERN_API void quern_query_offset(quern_query *q, size_t n);
+/* Groups hits by an int, real, text or bool attribute, or the key. quern_query_limit then counts groups, those with the best
+** hits; of each the first per_group hits (1 to 10000; or all it has). Rows of a group come together, the groups in the order of
+** their best hits; quern_result_group tells the number of a row's group, from 0 (those that the offset passed over counted, too);
+** -1 without groups. Records where the attribute is null are in no group. attribute NULL: no groups. */
+QUERN_API void quern_query_group(quern_query *q, const char *attribute, size_t per_group);
+QUERN_API int64_t quern_result_group(const quern_result *r, size_t row);
+/* Diverse hits, by the cosines of their stored vectors in a dense field, whatever its metric (bits: of vectors of +1 and -1). A
+** record without a vector is similar to none: 0. NULL: no diversity. Options:
+**   duplicates=X   hits with a cosine of X or more (-1 to 1) to a better hit that stays are dropped
+**   lambda=X       maximal marginal relevance, 0 to 1: after the best hit each next one is the best by
+**                  X * score - (1 - X) * its cosine to the most similar one before. Rows come in that order, with their scores
+**   pool=N         hits that lambda chooses from, up to 65536 (default: five times limit + offset; set it to read pages)
+**   scale=minmax|none   what lambda takes for a score: 1 for the best and 0 for the last of the pool (default), or the score */
+QUERN_API void quern_query_diversify(quern_query *q, const char *field, const char *options);
 /* Attributes and fields to return; as in quern_get. */
 QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 /* Search in this snapshot; it must outlive the query's use. */

@@ -153,6 +153,11 @@ namespace quern::capi {
 
 Status CheckComplete(const quern_query& q) {
     QUERN_TRY(CheckTarget(q));
+    const HitShape& shape = q.request.shape;
+    if (shape.lambda && !shape.group_by.empty()) {
+        return Status::Error(Code::kInvalid,
+                             "hits are grouped, or ordered by lambda: not both in one query");
+    }
     if (q.request.limit == 0 && !q.request.has_max_distance && !q.request.has_min_score &&
         q.request.candidates == nullptr) {
         return Status::Error(Code::kInvalid,

@@ -18,6 +18,7 @@
 
 #include "engine/db/collection_view.h"
 #include "engine/db/fork_mark.h"
+#include "engine/db/hit_shaper.h"
 #include "engine/db/index_search.h"
 #include "engine/db/record_batch.h"
 #include "engine/db/record_filter.h"
@@ -350,6 +351,7 @@ struct SearchRequest {
     bool include_self = false;
     size_t limit = 10;
     bool has_limit = false;  // somebody has set it
+    HitShape shape;          // what becomes of the hits; limit is that of the shape
     bool has_max_distance = false;
     double max_distance = 0;
     bool has_min_score = false;

@@ -232,7 +232,7 @@ public:
         return {};
     }
 
-    Status Run() {
+    Status Run(const ShapeWinners* shape) {
         std::vector<std::vector<Winner>> winners;
         QUERN_TRY(Find(&winners));
         std::vector<RecordPlace> places;
@@ -240,6 +240,7 @@ public:
                       database_, *views_.whole, request_, choice_,
                       [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
                       .TellPlaces(&places)
+                      .ShapeBy(shape)
                       .Fill(snapshot_, &winners));
         TellParts(places);
         return {};
@@ -367,8 +368,9 @@ Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& v
 }
 
 Status SearchHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
-                    const SearchRequest& request, const ColumnChoice& choice, ResultTable* table) {
-    return HybridSearcher(database, snapshot, views, request, choice, table).Run();
+                    const SearchRequest& request, const ColumnChoice& choice,
+                    const ShapeWinners* shape, ResultTable* table) {
+    return HybridSearcher(database, snapshot, views, request, choice, table).Run(shape);
 }
 
 }  // namespace quern

@@ -15,6 +15,7 @@ double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::Fusi
 
 // The request has legs, all with as many queries.
 Status SearchHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
-                    const SearchRequest& request, const ColumnChoice& choice, ResultTable* table);
+                    const SearchRequest& request, const ColumnChoice& choice,
+                    const ShapeWinners* shape, ResultTable* table);
 
 }  // namespace quern

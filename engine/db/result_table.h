@@ -56,10 +56,11 @@ public:
     std::vector<uint8_t> found;    // empty: all
     std::vector<float> distances;  // empty: not a search
     std::vector<float> scores;
-    size_t leg_count = 0;             // 0: not a search with legs
-    std::vector<double> leg_scores;   // rows x legs; NaN: the leg does not match
-    std::vector<double> leg_shares;   // the same: what the leg adds to the score
+    size_t leg_count = 0;            // 0: not a search with legs
+    std::vector<double> leg_scores;  // rows x legs; NaN: the leg does not match
+    std::vector<double> leg_shares;  // the same: what the leg adds to the score
     std::vector<LegTally> legs;
+    std::vector<uint32_t> groups;     // of each row; empty: nothing was grouped
     std::vector<ResultValue> values;  // rows x columns
     Bytes bytes;
     uint32_t flags = 0;

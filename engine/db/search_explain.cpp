@@ -101,8 +101,8 @@ private:
         Json legs = Json::array();
         for (size_t l = 0; l < request.legs.size(); l++) {
             const SearchLeg& leg = request.legs[l];
-            const size_t hits = leg.request.has_limit ? leg.request.limit
-                                                      : std::max(kListDepth, limit);
+            const size_t hits =
+                leg.request.has_limit ? leg.request.limit : std::max(kListDepth, limit);
             Json one = {{"leg", l}};
             if (!leg.name.empty()) {
                 one["name"] = leg.name;
@@ -132,7 +132,9 @@ private:
             return nullptr;
         }
         const double absent = AbsentScore(view_->info->schema, leg, fusion);
-        return std::isnan(absent) ? Json("last hit") : std::isinf(absent) ? Json("-inf") : absent;
+        return std::isnan(absent)   ? Json("last hit")
+               : std::isinf(absent) ? Json("-inf")
+                                    : Json(absent);
     }
 
     Status AddSegments(const SearchRequest& request, size_t limit, Json* json) {
@@ -167,8 +169,7 @@ private:
         if (request.recall < 1.0) {
             QUERN_TRY(search.Open(snapshot_, *matching_, number, def, &tally, &work));
         }
-        const bool planned =
-            search.usable() && limit > 0 && search.Plan(limit, request);
+        const bool planned = search.usable() && limit > 0 && search.Plan(limit, request);
         (*one)["way"] = !planned ? "scan" : search.over_lists() ? "lists" : "graph";
         if (search.usable() && !search.over_lists()) {
             (*one)["walk_cost"] = search.walk_cost();

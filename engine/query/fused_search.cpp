@@ -65,7 +65,7 @@ private:
             for (const ScoredRecord& hit : lists_[l].hits) {
                 const auto [place, is_new] = places_.emplace(hit.record, records_.size());
                 if (is_new) {
-                    records_.push_back({hit.record, 0, {}});
+                    records_.push_back({hit.record, 0, {}, {}});
                     known_.resize(known_.size() + legs_.size(), 0);
                     parts_.resize(parts_.size() + legs_.size(), kNoScore);
                 }

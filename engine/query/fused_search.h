@@ -80,7 +80,7 @@ struct FusedList {
     bool exact = false;                // no other record could have been here, by exact legs
     size_t looked_up = 0;              // scores, in all legs
     std::vector<LegCounts> legs;
-    size_t rounds = 0;                 // how often lists were made, the first time included
+    size_t rounds = 0;  // how often lists were made, the first time included
 };
 
 // The best k (0: all that any leg matches). records_max: how many records there are; no list need

@@ -349,7 +349,80 @@ static void formulas(void) {
     quern_close(db);
 }
 
+/* A shape that quern_search refuses. */
+static void refused_shape(quern_db* db, size_t offset, const char* attribute, size_t per_group,
+                          const char* field, const char* options, int32_t status,
+                          const char* piece) {
+    quern_query* q = leg_of(db, origin, 1);
+    quern_result* r = NULL;
+    quern_query_offset(q, offset);
+    quern_query_group(q, attribute, per_group);
+    quern_query_diversify(q, field, options);
+    WANT_NAMED(status, piece, quern_search(q, &r, E));
+    CHECK(r == NULL);
+    quern_query_free(q);
+}
+
+static void shapes(void) {
+    quern_db* db = open_docs();
+    quern_query* q = leg_of(db, origin, 1);
+    quern_query* whole = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    size_t rows;
+    refused_shape(db, 1048577, NULL, 0, NULL, NULL, QUERN_ERR_LIMIT, "offset");
+    refused_shape(db, 0, "", 1, NULL, NULL, QUERN_ERR_INVALID, "no name");
+    refused_shape(db, 0, "none", 1, NULL, NULL, QUERN_ERR_UNKNOWN_FIELD, "none");
+    refused_shape(db, 0, "j", 1, NULL, NULL, QUERN_ERR_TYPE, "'j'");
+    refused_shape(db, 0, "n", 0, NULL, NULL, QUERN_ERR_INVALID, "of each group");
+    refused_shape(db, 0, "n", 10001, NULL, NULL, QUERN_ERR_INVALID, "of each group");
+    refused_shape(db, 0, NULL, 0, "none", "lambda=1", QUERN_ERR_UNKNOWN_FIELD, "none");
+    refused_shape(db, 0, NULL, 0, "v", NULL, QUERN_ERR_INVALID, "lambda");
+    refused_shape(db, 0, NULL, 0, "v", "lambda=1.5", QUERN_ERR_OPTION, "lambda");
+    refused_shape(db, 0, NULL, 0, "v", "duplicates=nan", QUERN_ERR_OPTION, "duplicates");
+    refused_shape(db, 0, NULL, 0, "v", "lambda=1 pool=0", QUERN_ERR_OPTION, "pool");
+    refused_shape(db, 0, NULL, 0, "v", "lambda=1 scale=max", QUERN_ERR_OPTION, "scale");
+    refused_shape(db, 0, NULL, 0, "v", "near=1", QUERN_ERR_OPTION, "near");
+    refused_shape(db, 0, "n", 1, "v", "lambda=1", QUERN_ERR_INVALID, "grouped");
+    quern_query_offset(NULL, 1);
+    quern_query_group(NULL, "n", 1);
+    quern_query_diversify(NULL, "v", "lambda=1");
+    CHECK_INT(-1, quern_result_group(NULL, 0));
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    rows = quern_result_rows(r);
+    CHECK(rows > 1);
+    CHECK_INT(-1, quern_result_group(r, 0));
+    quern_result_free(r);
+    quern_query_offset(q, 1);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(rows - 1, quern_result_rows(r));
+    quern_result_free(r);
+    quern_query_group(q, "n", 2);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(1, quern_result_group(r, 0));
+    CHECK_INT(-1, quern_result_group(r, quern_result_rows(r)));
+    quern_result_free(r);
+    /* A leg has no shape. */
+    quern_query_leg(whole, q, 1, NULL);
+    WANT_NAMED(QUERN_ERR_INVALID, "offset", quern_search(whole, &r, E));
+    quern_query_free(whole);
+    quern_query_group(q, NULL, 0);
+    quern_query_offset(q, 0);
+    quern_query_diversify(q, "v", "lambda=0.5 duplicates=0.99 pool=50 scale=none");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK(quern_result_rows(r) > 0);
+    quern_result_free(r);
+    quern_query_diversify(q, NULL, NULL);
+    quern_query_limit(q, 0);
+    quern_query_max_distance(q, 1e30);
+    quern_query_group(q, "t", 1);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    quern_result_free(r);
+    quern_query_free(q);
+    quern_close(db);
+}
+
 void contract_hybrid(void) {
+    shapes();
     null_query();
     wrong_legs();
     searching();
