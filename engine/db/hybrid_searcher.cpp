@@ -35,12 +35,13 @@ SearchRequest OneQuery(const SearchRequest& request, size_t q, Element element) 
 class LegSearch {
 public:
     LegSearch(Database* database, Snapshot* snapshot, const SearchedViews& views,
-              const SearchLeg& leg, size_t depth, ResultTable* table)
+              const SearchLeg& leg, size_t depth, size_t ahead, ResultTable* table)
         : database_(database),
           snapshot_(snapshot),
           views_(views),
           request_(leg.request),
-          depth_(depth),
+          first_depth_(depth),
+          depth_(std::max(depth, ahead)),
           table_(table) {
         request_.limit = depth_;
         request_.columns.clear();
@@ -64,6 +65,7 @@ public:
     }
     size_t query_count() const { return search_->query_count(); }
     std::optional<RecordPlace> SelfOf(size_t q) const { return search_->SelfOf(q); }
+    size_t first_depth() const { return first_depth_; }
     size_t depth() const { return depth_; }
 
     Result<query::LegList> Best(size_t q, size_t depth) {
@@ -144,7 +146,8 @@ private:
     Snapshot* snapshot_;
     const SearchedViews& views_;
     SearchRequest request_;
-    size_t depth_;
+    size_t first_depth_;  // of the list that counts as the first
+    size_t depth_;        // of the list that is made first
     ResultTable* table_;
     ResultTable own_;     // flags and tally of the first search
     SearchTally deeper_;  // of those after it
@@ -175,6 +178,16 @@ private:
     size_t q_;
     const std::vector<uint64_t>* without_;
 };
+
+// Whether a leg's searches are exact whatever indexes there are.
+bool IsExact(const Schema& schema, const SearchRequest& request) {
+    const int field = schema.FindField(request.field);
+    if (field < 0 || !schema.is_dense(static_cast<size_t>(field))) {
+        return request.bound >= 1;
+    }
+    const std::string& options = schema.dense[static_cast<size_t>(field)].options;
+    return request.recall >= 1 || options.find("index=none") != std::string::npos;
+}
 
 class HybridSearcher {
 public:
@@ -252,8 +265,8 @@ private:
             const SearchLeg& leg = request_.legs[l];
             const size_t depth = leg.request.has_limit ? std::max<size_t>(leg.request.limit, 1)
                                                        : std::max(kListDepth, request_.limit);
-            legs_.push_back(
-                std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth, table_));
+            legs_.push_back(std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth,
+                                                        AheadOf(leg), table_));
             const Status status = legs_.back()->Start();
             if (!status.ok()) {
                 return Status(status).WithContext("leg " + std::to_string(l));
@@ -267,6 +280,19 @@ private:
             queries_ = legs_[l]->query_count();
         }
         return request_.candidates == nullptr ? Status() : KeepToCandidates();
+    }
+
+    // A fused hit is far down in the lists of some legs, so longer lists prove more, and a search
+    // for four times as many costs less than a second one. Not where legs prove nothing, or where
+    // their first lists are what counts.
+    size_t AheadOf(const SearchLeg& leg) const {
+        constexpr size_t kAhead = 4;
+        const bool proves =
+            fusion_.kind == query::FusionKind::kSum || fusion_.kind == query::FusionKind::kMax;
+        return proves && IsExact(views_.whole->info->schema, leg.request)
+                   ? std::min(request_.limit * kAhead,
+                              static_cast<size_t>(views_.whole->state.records))
+                   : 0;
     }
 
     // One search for the candidates of all legs.
@@ -304,9 +330,9 @@ private:
         for (size_t l = 0; l < legs_.size(); l++) {
             of_query.emplace_back(legs_[l].get(), q, &without);
             const SearchLeg& leg = request_.legs[l];
-            fused.push_back({&of_query.back(), leg.weight, legs_[l]->depth(),
+            fused.push_back({&of_query.back(), leg.weight, legs_[l]->first_depth(),
                              AbsentScore(views_.whole->info->schema, leg, fusion_),
-                             leg.absent && std::isnan(*leg.absent)});
+                             leg.absent && std::isnan(*leg.absent), legs_[l]->depth()});
         }
         return query::SearchFused(fusion_, fused, request_.limit,
                                   static_cast<size_t>(views_.whole->state.records),

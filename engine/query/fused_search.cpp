@@ -25,9 +25,11 @@ public:
     Result<FusedList> Run() {
         depths_.resize(legs_.size());
         result_.legs.resize(legs_.size());
+        ahead_.resize(legs_.size());
+        weighed_.resize(legs_.size());
         for (size_t l = 0; l < legs_.size(); l++) {
             // Everything is wanted: everything is asked for.
-            depths_[l] = k_ == 0 ? std::max<size_t>(records_max_, 1) : legs_[l].depth;
+            depths_[l] = k_ == 0 ? std::max<size_t>(records_max_, 1) : FirstDepth(l);
         }
         while (true) {
             result_.rounds++;
@@ -76,9 +78,25 @@ private:
         return {};
     }
 
+    // Ranks are defined by the first hits, and a formula that nothing can be proved of by these.
+    size_t FirstDepth(size_t leg) const {
+        const bool proves = options_.kind == FusionKind::kSum || options_.kind == FusionKind::kMax;
+        return std::max(legs_[leg].depth, proves ? legs_[leg].ahead : 0);
+    }
+
+    // Of a leg's list what it was to have at first.
+    std::vector<ScoredRecord> FirstHits(size_t leg) const {
+        const std::vector<ScoredRecord>& hits = lists_[leg].hits;
+        size_t end = k_ == 0 ? hits.size() : std::min(legs_[leg].depth, hits.size());
+        while (end > 0 && end < hits.size() && hits[end].score == hits[end - 1].score) {
+            end++;
+        }
+        return {hits.begin(), hits.begin() + static_cast<ptrdiff_t>(end)};
+    }
+
     void ChooseScales() {
         for (size_t l = 0; l < legs_.size(); l++) {
-            const std::vector<ScoredRecord>& hits = lists_[l].hits;
+            const std::vector<ScoredRecord> hits = FirstHits(l);
             const ScoreScale scale = ScaleOf(options_.normalization, hits);
             const double absent = !std::isnan(legs_[l].absent)
                                       ? legs_[l].absent
@@ -88,33 +106,120 @@ private:
         }
     }
 
+    bool Known(size_t i, size_t leg) const {
+        // What a complete list does not hold, the leg does not match.
+        return known_[i * legs_.size() + leg] != 0 || lists_[leg].complete;
+    }
+    // Whether all that makes up its score is known.
+    bool IsScored(size_t i) const {
+        for (size_t l = 0; l < legs_.size(); l++) {
+            if (!Known(i, l) && (legs_[l].weight > 0 || formula_ != nullptr)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    // The most that a record may have: less than the ends of lists that do not hold it, or what
+    // counts where it is not matched.
+    double UpperBound(size_t i) {
+        for (size_t l = 0; l < legs_.size(); l++) {
+            weighed_[l] = Known(i, l) ? Part(l, parts_[i * legs_.size() + l]) : ahead_[l];
+        }
+        return Combined(weighed_);
+    }
+
     Status LookUp() {
+        std::vector<size_t> open;
+        std::vector<double> scores;
+        for (size_t i = 0; i < records_.size(); i++) {
+            if (!IsScored(i)) {
+                open.push_back(i);
+            } else if (formula_ == nullptr) {
+                scores.push_back(Fused(&parts_[i * legs_.size()]));
+            }
+        }
+        if (formula_ != nullptr || k_ == 0 || !LegsExact()) {
+            return LookUpOf(open);
+        }
+        return LookUpBest(open, &scores);
+    }
+
+    // scores: of the records that have theirs. The others are looked up, the likeliest first, until
+    // none of those that are left can be among the best.
+    Status LookUpBest(const std::vector<size_t>& open, std::vector<double>* scores) {
+        for (size_t l = 0; l < legs_.size(); l++) {
+            ahead_[l] = Ahead(l);
+        }
+        std::vector<std::pair<double, size_t>> hopes;
+        for (const size_t i : open) {
+            hopes.emplace_back(UpperBound(i), i);
+        }
+        std::sort(hopes.begin(), hopes.end(), [](const auto& a, const auto& b) {
+            return a.first != b.first ? a.first > b.first : a.second < b.second;
+        });
+        size_t batch = std::max<size_t>(k_, 16);
+        for (size_t begin = 0; begin < hopes.size();) {
+            const double least = KthOf(scores);
+            std::vector<size_t> wanted;
+            // One that may have as much as the k-th may come before it by its key.
+            while (begin < hopes.size() && wanted.size() < batch && hopes[begin].first >= least) {
+                wanted.push_back(hopes[begin++].second);
+            }
+            if (wanted.empty()) {
+                break;
+            }
+            QUERN_TRY(LookUpOf(wanted));
+            for (const size_t i : wanted) {
+                scores->push_back(Fused(&parts_[i * legs_.size()]));
+            }
+            batch *= 2;  // looking costs the more the oftener it is done
+        }
+        return {};
+    }
+
+    // The k-th best; the least there is when there are fewer.
+    double KthOf(std::vector<double>* scores) const {
+        if (k_ == 0 || scores->size() < k_) {
+            return kLeast;
+        }
+        const auto kth = scores->begin() + static_cast<ptrdiff_t>(k_ - 1);
+        std::nth_element(scores->begin(), kth, scores->end(), std::greater<>());
+        return *kth;
+    }
+
+    // All that is not known of some records.
+    Status LookUpOf(const std::vector<size_t>& of) {
         std::vector<uint64_t> wanted;
         std::vector<size_t> places;
-        std::vector<double> scores;
         for (size_t l = 0; l < legs_.size(); l++) {
             wanted.clear();
             places.clear();
-            for (size_t i = 0; i < records_.size(); i++) {
-                uint8_t* const known = &known_[i * legs_.size() + l];
-                // What a complete list does not hold, the leg does not match.
-                if (*known == 0 && !lists_[l].complete) {
+            for (const size_t i : of) {
+                if (!Known(i, l)) {
                     wanted.push_back(records_[i].record);
                     places.push_back(i);
                 }
-                *known = 1;
+                known_[i * legs_.size() + l] = 1;
             }
-            if (wanted.empty()) {
-                continue;
-            }
-            scores.assign(wanted.size(), kNoScore);
-            QUERN_TRY(legs_[l].leg->ScoresOf(wanted, &scores));
-            for (size_t i = 0; i < places.size(); i++) {
-                parts_[places[i] * legs_.size() + l] = scores[i];
-            }
-            result_.looked_up += wanted.size();
-            result_.legs[l].looked_up += wanted.size();
+            QUERN_TRY(LookUpIn(l, wanted, places));
         }
+        return {};
+    }
+
+    // places: of the records, in parts_.
+    Status LookUpIn(size_t leg, const std::vector<uint64_t>& wanted,
+                    const std::vector<size_t>& places) {
+        if (wanted.empty()) {
+            return {};
+        }
+        std::vector<double> scores(wanted.size(), kNoScore);
+        QUERN_TRY(legs_[leg].leg->ScoresOf(wanted, &scores));
+        for (size_t i = 0; i < places.size(); i++) {
+            parts_[places[i] * legs_.size() + leg] = scores[i];
+        }
+        result_.looked_up += wanted.size();
+        result_.legs[leg].looked_up += wanted.size();
         return {};
     }
 
@@ -138,22 +243,28 @@ private:
     }
     double Part(size_t leg, double score) const { return legs_[leg].weight * Scaled(leg, score); }
 
-    // Of parts, each with its weight.
-    double Fused(const double* parts) const {
+    // Of parts that have their weights.
+    double Combined(const std::vector<double>& parts) const {
         double fused = options_.kind == FusionKind::kSum ? 0 : kLeast;
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (legs_[l].weight == 0) {
-                continue;
+            if (legs_[l].weight > 0) {
+                fused = options_.kind == FusionKind::kSum ? fused + parts[l]
+                                                          : std::max(fused, parts[l]);
             }
-            const double part = Part(l, parts[l]);
-            fused = options_.kind == FusionKind::kSum ? fused + part : std::max(fused, part);
         }
         return fused;
     }
+    double Fused(const double* parts) {
+        for (size_t l = 0; l < legs_.size(); l++) {
+            weighed_[l] = Part(l, parts[l]);
+        }
+        return Combined(weighed_);
+    }
 
+    // A record whose score was not looked up is not among the best.
     void FuseScores() {
         for (size_t i = 0; i < records_.size(); i++) {
-            records_[i].score = Fused(&parts_[i * legs_.size()]);
+            records_[i].score = IsScored(i) ? Fused(&parts_[i * legs_.size()]) : kLeast;
         }
     }
 
@@ -230,46 +341,57 @@ private:
         return true;
     }
 
-    // What a record that is in no list may have in a leg.
-    ValueRange UnseenRange(size_t leg) const {
+    // The most that a leg may say of a record that its list does not hold but that it matches.
+    double Matched(size_t leg) const {
         const LegList& list = lists_[leg];
-        const ValueRange absent = ValueRange::Of(absent_[leg]);
-        if (legs_[leg].weight > 0 && list.complete) {
-            return absent;
+        return list.hits.empty() ? std::numeric_limits<double>::infinity()
+                                 : Part(leg, list.hits.back().score);
+    }
+    // The same of a record that it may not match, either.
+    double Ahead(size_t leg) const {
+        const double absent = Part(leg, kNoScore);
+        return lists_[leg].complete ? absent : std::max(Matched(leg), absent);
+    }
+    bool MayMatchMore(size_t leg) const { return legs_[leg].weight > 0 && !lists_[leg].complete; }
+
+    // The most that a record may have that is in no list. One of the legs matches it, or it is not
+    // in the result at all.
+    double UnseenBound() const {
+        double bound = kLeast;
+        std::vector<double> ahead(legs_.size());
+        for (size_t l = 0; l < legs_.size(); l++) {
+            ahead[l] = legs_[l].weight > 0 ? Ahead(l) : 0;
         }
-        ValueRange range;
-        if (legs_[leg].weight > 0 && !list.hits.empty()) {
-            range.high = scales_[leg].Of(list.hits.back().score);
+        for (size_t l = 0; l < legs_.size(); l++) {
+            if (MayMatchMore(l)) {
+                std::vector<double> parts = ahead;
+                parts[l] = Matched(l);
+                bound = std::max(bound, formula_ != nullptr ? FormulaBound(l) : Combined(parts));
+            }
         }
-        range.high = std::max(range.high, absent.high);
-        range.nullable = absent.nullable;
-        return range;
+        return bound;
     }
 
-    // The most that a record may have that is in no list.
-    double UnseenBound() const {
-        if (formula_ != nullptr) {
-            std::vector<ValueRange> ranges;
-            for (size_t l = 0; l < legs_.size(); l++) {
-                ranges.push_back(UnseenRange(l));
-            }
-            ranges.insert(ranges.end(), formula_->others.begin(), formula_->others.end());
-            const ValueRange range = formula_->formula->RangeOf(ranges);
-            return range.empty() ? kLeast : range.high;
-        }
-        std::vector<double> ends(legs_.size(), kNoScore);
+    // Of a record that a leg matches and no list holds.
+    double FormulaBound(size_t matching) const {
+        std::vector<ValueRange> ranges;
         for (size_t l = 0; l < legs_.size(); l++) {
-            const LegList& list = lists_[l];
-            if (legs_[l].weight > 0 && !list.complete && list.hits.empty()) {
-                return std::numeric_limits<double>::infinity();
+            const ValueRange absent = ValueRange::Of(absent_[l]);
+            ValueRange range;
+            if (legs_[l].weight > 0 && !lists_[l].hits.empty()) {
+                range.high = scales_[l].Of(lists_[l].hits.back().score);
             }
-            // It may have less than the last hit, or not be matched and count as absent.
-            if (!list.complete && !list.hits.empty() &&
-                scales_[l].Of(list.hits.back().score) > absent_[l]) {
-                ends[l] = list.hits.back().score;
+            if (l == matching) {
+                range.nullable = false;
+            } else {
+                range.high = std::max(range.high, absent.high);
+                range.nullable = absent.nullable;
             }
+            ranges.push_back(legs_[l].weight > 0 && lists_[l].complete ? absent : range);
         }
-        return Fused(ends.data());
+        ranges.insert(ranges.end(), formula_->others.begin(), formula_->others.end());
+        const ValueRange range = formula_->formula->RangeOf(ranges);
+        return range.empty() ? kLeast : range.high;
     }
 
     bool Proved() {
@@ -285,10 +407,8 @@ private:
         for (size_t i = 0; i < records_.size(); i++) {
             scores[i] = records_[i].score;
         }
-        std::nth_element(scores.begin(), scores.begin() + static_cast<ptrdiff_t>(k_ - 1),
-                         scores.end(), std::greater<>());
         // An equal one might come first by its key.
-        proved_ = scores[k_ - 1] > bound;
+        proved_ = KthOf(&scores) > bound;
         return proved_;
     }
 
@@ -315,6 +435,23 @@ private:
         return deeper;
     }
 
+    // Scores that are told and count for nothing; ranks tell those of the lists alone.
+    Status LookUpReported() {
+        for (size_t l = 0; l < legs_.size() && options_.kind != FusionKind::kReciprocalRank; l++) {
+            std::vector<uint64_t> wanted;
+            std::vector<size_t> places;
+            for (const FusedRecord& record : records_) {
+                const size_t place = places_.at(record.record);
+                if (!Known(place, l)) {
+                    wanted.push_back(record.record);
+                    places.push_back(place);
+                }
+            }
+            QUERN_TRY(LookUpIn(l, wanted, places));
+        }
+        return {};
+    }
+
     Result<FusedList> Finish() {
         std::erase_if(records_, [](const FusedRecord& record) { return record.score == kLeast; });
         auto better = [](const FusedRecord& a, const FusedRecord& b) {
@@ -326,6 +463,7 @@ private:
             end++;
         }
         records_.resize(end);
+        QUERN_TRY(LookUpReported());
         for (FusedRecord& record : records_) {
             const size_t place = places_.at(record.record);
             const auto first = parts_.begin() + static_cast<ptrdiff_t>(place * legs_.size());
@@ -352,6 +490,8 @@ private:
     std::unordered_map<uint64_t, size_t> places_;  // of records in records_
     std::vector<double> parts_;                    // records x legs
     std::vector<uint8_t> known_;                   // the same
+    std::vector<double> ahead_;                    // what a leg may say at most of what it lacks
+    std::vector<double> weighed_;                  // room for the parts of one record
     std::vector<double> rank_shares_;              // the same, of ranks
     std::vector<std::vector<double>> others_;      // of the formula, each of all records
     size_t others_known_ = 0;                      // records

@@ -6,7 +6,10 @@
 // Naor, PODS 2001). Legs that are not exact prove nothing: their first lists must do, as they must
 // for ranks, which are defined by them.
 //
-// Scales come from the first list of each leg and stay.
+// A score is looked up only where it can matter: what a record may have at most is known from the
+// scores it has and the ends of the other lists, and those that may have most are looked up first.
+//
+// Scales come from the first hits of each leg and stay.
 //
 // What a record that no list holds may have at most is known for a formula as well, from the ranges
 // of its variables. Where that is no bound at all, because a factor may have any size or sign, the
@@ -41,12 +44,13 @@ public:
 
 struct FusionLeg {
     Leg* leg = nullptr;
-    double weight = 1;  // at least 0 and finite; 0: the leg is asked for scores to report alone
-    size_t depth = 100;
+    double weight = 1;   // at least 0 and finite; 0: the leg is asked for scores to report alone
+    size_t depth = 100;  // of the list that scales and ranks come from
     // What kNoScore counts as, before scaling; -infinity: without it a record is in no sum. Unset
     // (NaN) where scores are scaled: as much as the lowest hit of the first list.
     double absent = 0;
     bool absent_is_null = false;  // of a formula: instead of absent
+    size_t ahead = 0;  // of the first list that is asked for, if more than depth: it proves more
 };
 
 // For FusionKind::kFormula, where weights only say whether a leg finds anything.

@@ -91,6 +91,7 @@ Case Make(std::mt19937* random) {
         leg.leg = c.lists.back().get();
         leg.weight = l > 0 && pick(0, 9) == 0 ? 0 : static_cast<double>(pick(1, 8)) / 4;
         leg.depth = pick(1, 20);
+        leg.ahead = pick(0, 1) * pick(1, 40);
         const size_t absent = pick(0, 3);
         leg.absent = absent == 0                                                      ? -kInfinity
                      : absent == 1                                                    ? 0.5
