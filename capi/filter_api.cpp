@@ -137,13 +137,8 @@ int32_t quern_query_explain(quern_query* q, quern_text** json, quern_error* err)
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
-        if (!q->request.legs.empty()) {
-            return Status::Error(Code::kInvalid,
-                                 "a query of several legs: explain each leg by itself");
-        }
-        if (q->request.candidates != nullptr) {
-            return Status::Error(Code::kInvalid,
-                                 "a query among candidates: explain the query that finds these");
+        if (!q->request.legs.empty() || q->request.candidates != nullptr) {
+            QUERN_TRY(CheckComplete(*q));
         }
         auto text = std::make_unique<quern_text>();
         QUERN_TRY(ExplainSearch(q->database.get(), snapshot.get(), q->request, &text->text));

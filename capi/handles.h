@@ -114,6 +114,9 @@ Status ParseOptions(const char* options, const std::vector<const char*>& known,
 Status BadValue(const Option& option, const char* expected);
 Status ParseInteger(const Option& option, int64_t min, int64_t max, int64_t* out);
 
+// What quern_result_stat and quern_result_leg_stat tell of a search or a leg.
+int64_t StatOf(const LegTally& tally, int32_t stat);
+
 // A pointer that may not be NULL.
 Status NotNull(const void* pointer, const char* name);
 

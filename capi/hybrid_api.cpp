@@ -24,7 +24,7 @@ Status ParseNumber(const Option& option, const char* form, double* number) {
 
 Status ParseLegOptions(const char* options, SearchLeg* leg) {
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"absent", "against"}, &list));
+    QUERN_TRY(ParseOptions(options, {"absent", "against", "name"}, &list));
     for (const Option& option : list) {
         if (option.key == "against") {
             if (option.value != "0" && option.value != "1") {
@@ -33,21 +33,35 @@ Status ParseLegOptions(const char* options, SearchLeg* leg) {
             leg->against = option.value == "1";
             continue;
         }
+        if (option.key == "name") {
+            const char* const problem = NameProblem(option.value);
+            if (problem != nullptr) {
+                return BadValue(option, "a name as attributes have");
+            }
+            leg->name = option.value;
+            continue;
+        }
+        if (option.value == "null") {
+            leg->absent = std::numeric_limits<double>::quiet_NaN();
+            continue;
+        }
         double number = 0;
-        QUERN_TRY(ParseNumber(option, "a number, or -inf", &number));
+        QUERN_TRY(ParseNumber(option, "a number, -inf or null", &number));
         if (number == std::numeric_limits<double>::infinity()) {
-            return BadValue(option, "a number, or -inf");
+            return BadValue(option, "a number, -inf or null");
         }
         leg->absent = number;
     }
     return {};
 }
 
-Status ParseFusion(const char* options, query::FusionOptions* fusion) {
+Status ParseFusion(const char* options, SearchRequest* request) {
+    query::FusionOptions* const fusion = &request->fusion;
     std::vector<Option> list;
     QUERN_TRY(ParseOptions(options, {"kind", "normalize", "rrf_k", "penalty"}, &list));
     for (const Option& option : list) {
         if (option.key == "kind") {
+            request->formula = {};
             if (option.value == "sum") {
                 fusion->kind = query::FusionKind::kSum;
             } else if (option.value == "max") {
@@ -132,6 +146,11 @@ Status CheckPart(const quern_query& q, const quern_query& part, const std::strin
         return Status::Error(Code::kMisuse, "%s searches another collection than the query",
                              name.c_str());
     }
+    if (part.request.shape.any()) {
+        return Status::Error(Code::kInvalid,
+                             "%s has an offset, groups or diversity: these are of whole queries",
+                             name.c_str());
+    }
     if (!part.request.filter.text.empty()) {
         return Status::Error(Code::kInvalid,
                              "%s has a filter: the query's is that of all its searches",
@@ -187,6 +206,12 @@ Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* optio
     added.request = leg->request;
     added.weight = weight;
     QUERN_TRY(ParseLegOptions(options, &added));
+    for (const SearchLeg& other : q->request.legs) {
+        if (!added.name.empty() && SameName(other.name, added.name)) {
+            return Status::Error(Code::kInvalid, "%s: two legs are called '%s'", name.c_str(),
+                                 added.name.c_str());
+        }
+    }
     q->request.legs.push_back(std::move(added));
     return CheckNesting(q->request);
 }
@@ -207,12 +232,47 @@ void quern_query_candidates(quern_query* q, quern_query* from) {
 
 void quern_query_fusion(quern_query* q, const char* options) {
     if (CheckHandle(q, Magic::kQuery, "q").ok()) {
-        Remember(&q->error, [&] { return ParseFusion(options, &q->request.fusion); });
+        Remember(&q->error, [&] { return ParseFusion(options, &q->request); });
+    }
+}
+
+void quern_query_formula(quern_query* q, const char* formula) {
+    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+        Remember(&q->error, [&]() -> Status {
+            q->request.formula = {};
+            if (formula != nullptr) {
+                QUERN_ASSIGN(q->request.formula, ScoreFormula::Read(formula));
+            }
+            return {};
+        });
+    }
+}
+
+void quern_query_formula_bind(quern_query* q, const char* parameter, double value) {
+    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+        Remember(&q->error, [&]() -> Status {
+            QUERN_TRY(NotNull(parameter, "parameter"));
+            return q->request.formula.Bind(parameter, value);
+        });
     }
 }
 
 size_t quern_result_legs(const quern_result* r) {
     return CheckHandle(r, Magic::kResult, "r").ok() ? r->table.leg_count : 0;
+}
+
+double quern_result_leg_part(const quern_result* r, size_t row, size_t leg) {
+    if (!CheckHandle(r, Magic::kResult, "r").ok() || leg >= r->table.leg_count ||
+        row >= r->table.row_count()) {
+        return 0;
+    }
+    return r->table.leg_shares[row * r->table.leg_count + leg];
+}
+
+int64_t quern_result_leg_stat(const quern_result* r, size_t leg, int32_t stat) {
+    return CheckHandle(r, Magic::kResult, "r").ok() && leg < r->table.leg_count
+               ? StatOf(r->table.legs[leg], stat)
+               : 0;
 }
 
 double quern_result_leg_score(const quern_result* r, size_t row, size_t leg) {

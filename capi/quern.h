@@ -518,7 +518,11 @@ QUERN_API void quern_query_bind_blob(quern_query *q, size_t parameter, const voi
 QUERN_API void quern_query_bind_ints(quern_query *q, size_t parameter, const int64_t *values, size_t n); /* a list */
 QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const char *const *values, size_t n);
 /* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
-** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows */
+** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows.
+** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
+** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
+** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.
+** What a search has done in truth is told by its result: quern_result_stat, quern_result_leg_stat, quern_result_leg_part */
 QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE; /* of the records that match; no filter: all */
 
@@ -569,6 +573,28 @@ QUERN_API int32_t quern_query_update(quern_query *q, quern_txn *txn, uint64_t *u
 
 /* ---- What a search gives ------------------------------------------------------------------------- since 0.1 -- */
 
+/* The shape of the result, of each query of a search, with legs or without. Shapes need more hits than they return, so the search
+** is run again, deeper, until nothing behind can change them: a group that is hard to fill can take as long as a scan.
+** With legs, scales and ranks are those of the lists that the legs give at first (their limits, or that of the query), as without a shape.
+** In this order: near-duplicates are dropped; groups are made, or diverse hits chosen; the offset is passed over. Legs and queries
+** for candidates have no shape.
+**
+** Passes over the first n hits (groups), up to 1048576; in one snapshot, pages fit together. */
+QUERN_API void quern_query_offset(quern_query *q, size_t n);
+/* Groups hits by an int, real, text or bool attribute, or the key. quern_query_limit then counts groups, those with the best
+** hits; of each the first per_group hits (1 to 10000; or all it has). Rows of a group come together, the groups in the order of
+** their best hits; quern_result_group tells the number of a row's group, from 0 (those that the offset passed over counted, too);
+** -1 without groups. Records where the attribute is null are in no group. attribute NULL: no groups. */
+QUERN_API void quern_query_group(quern_query *q, const char *attribute, size_t per_group);
+QUERN_API int64_t quern_result_group(const quern_result *r, size_t row);
+/* Diverse hits, by the cosines of their stored vectors in a dense field, whatever its metric (bits: of vectors of +1 and -1). A
+** record without a vector is similar to none: 0. NULL: no diversity. Options:
+**   duplicates=X   hits with a cosine of X or more (-1 to 1) to a better hit that stays are dropped
+**   lambda=X       maximal marginal relevance, 0 to 1: after the best hit each next one is the best by
+**                  X * score - (1 - X) * its cosine to the most similar one before. Rows come in that order, with their scores
+**   pool=N         hits that lambda chooses from, up to 65536 (default: five times limit + offset; set it to read pages)
+**   scale=minmax|none   what lambda takes for a score: 1 for the best and 0 for the last of the pool (default), or the score */
+QUERN_API void quern_query_diversify(quern_query *q, const char *field, const char *options);
 /* Attributes and fields to return; as in quern_get. */
 QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 /* Search in this snapshot; it must outlive the query's use. */
@@ -597,6 +623,7 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
 **               keeps the record out of a sum's result. With normalize the default is the score of the leg's last hit
 **   against=1   with kind=best: the leg finds nothing, its scores count against a record
+**   name=NAME   what a formula calls the leg
 ** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
 QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);
 /* How legs are fused:
@@ -659,6 +686,43 @@ QUERN_API void quern_query_term_key_text(quern_query *q, size_t query, double we
 ** Under QUERN_COSINE vectors count with length 1. Bounds and limits of q are those of the second search. The result's cost is
 ** that of both searches; it is QUERN_FLAG_EXACT if both were. A query with feedback can be one for candidates, but no leg. */
 QUERN_API void quern_query_feedback(quern_query *q, const char *options);
+/* A formula in place of a kind of fusion (the later of the two calls counts; NULL: none): what it makes of the scores in
+** the legs, and of attributes, is the score. One leg is enough, so boosts and decays are formulas, too:
+**
+**   0.7 * emb + 0.3 * terms + 0.1 * exp(-age / 30)
+**   body * if(lang_ok and year >= :since, 1.5, 1) + gauss_decay(price, 100, :width)
+**
+**   names       a leg, by the name that its option name=NAME gave it; an int, real or bool attribute, or an int key; a leg
+**               by its field, if no other leg without a name searches it; a leg by its number: l0, l1, ... Quote a name
+**               with other characters: "my age". Weights are the formula's: legs have weight 1, or 0 for a leg that finds
+**               nothing and is only asked for scores
+**   numbers     1, .5, 2e-3, true (1), false (0), null; everything is computed in double precision
+**   operators   from those that bind least: or; and; not; < <= > >= = <> (1 or 0); + -; * /; - (of one); ^ (from the right)
+**   functions   abs exp ln log2 log10 sqrt pow(x, y) min(x, ...) max(x, ...) if(condition, then, else) coalesce(x, ...)
+**   decays      gauss_decay, exp_decay, linear_decay(x, origin, scale [, offset [, value]]): 1 up to the distance offset
+**               (default 0) of x from origin, and value (default 0.5, between 0 and 1) at offset + scale; beyond, u = (distance
+**               - offset) / scale gives value ^ (u * u), value ^ u, and max(0, 1 - (1 - value) * u). Scale, offset and
+**               value are constants
+**   parameters  ?1, :name, @name, $name: quern_query_formula_bind
+**
+** What a leg counts as that does not match a record: its option absent, as for sums; absent=null: null, for coalesce.
+** null is also an attribute without a value, x / 0, a logarithm of what is not above 0, a root of what is below 0, inf - inf,
+** and whatever is computed of null, but for coalesce, `if` (null is not true), `and` and `or` (as in SQL). A record whose score
+** is null or -inf is not in the result. Infinities are values otherwise; +inf comes first.
+**
+** Which records are scored: those of the legs' first hits (their limits), with true scores in all legs. As long as the legs are
+** exact and it can be proved what the formula may give at most for all others, the lists are made longer until no other
+** record can enter, as for sums; the result then is that of all records that any leg matches, and QUERN_FLAG_EXACT says so.
+** That works for weighted sums, for whatever grows with the scores, and for attributes inside decays, bools, or, while
+** the log is empty, anything bounded (quern_optimize empties it). It does not for a score times what may be negative:
+** then the first hits must do (never less than k results, though, if there are so many), without that flag.
+** A weighted sum by formula is kind=sum to the bit.
+** Errors, told by quern_search, with the byte of the formula from 0: MALFORMED, UNKNOWN_FIELD, TYPE (an attribute that is no
+** number), INVALID (parameter without a value, decay without constants), LIMIT (64 KiB, 64 terms in each other, 4096 steps). */
+QUERN_API void quern_query_formula(quern_query *q, const char *formula);
+/* The value of a parameter of the formula, after quern_query_formula, which forgets those of before. parameter: as the formula
+** has it, ":width" or "?1". NaN: null. INVALID: there is no such parameter. */
+QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, double value);
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
@@ -698,6 +762,10 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
 #define QUERN_RESULT_MATCHES 7          /* of a list or facet: records that the filter is true for */
 #define QUERN_RESULT_NULLS 8            /* of a facet: of these, how many have no value */
 #define QUERN_RESULT_VALUES 9           /* of a facet: how many values they have */
+#define QUERN_RESULT_LISTS 10           /* of a search with legs: how often legs were searched; each made its list once at least,
+                                           and again, longer, where the shorter one proved too little */
+#define QUERN_RESULT_HITS 11            /* hits in the last list of each leg and query, all together */
+#define QUERN_RESULT_LOOKED_UP 12       /* scores that legs had not given and that were looked up */
 QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
 QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);
@@ -708,6 +776,13 @@ QUERN_API float quern_result_score(const quern_result *r, size_t row);
 ** that leg searched alone. NaN where the leg does not match it; with kind=rrf also where the leg did not give it. */
 QUERN_API size_t quern_result_legs(const quern_result *r);
 QUERN_API double quern_result_leg_score(const quern_result *r, size_t row, size_t leg);
+/* What the leg adds to the score: weight * normalized score, with what counts where the leg does not match; weight / (rrf_k +
+** rank), or 0. Added up in the order of legs they are the score. With kind=max it is the score for the leg that has it (the first
+** such), 0 for the others; with kind=best also what the first leg that is most against it takes away. With a formula: what its name for the leg stood for (NaN: null). */
+QUERN_API double quern_result_leg_part(const quern_result *r, size_t row, size_t leg);
+/* What one leg has cost, over all queries: the QUERN_RESULT_* of quern_result_stat, which tells their sums (of MEMORY_NEEDED the
+** most, of RECALL the least). 0 if there is no such leg. */
+QUERN_API int64_t quern_result_leg_stat(const quern_result *r, size_t leg, int32_t stat);
 /* The same as arrays of quern_result_rows entries; NULL when the result has none. */
 QUERN_API const int64_t *quern_result_keys_int(const quern_result *r);
 QUERN_API const char *const *quern_result_keys_text(const quern_result *r);

@@ -108,6 +108,10 @@ void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, Make
 // That there is something to look for, and one thing only.
 Status CheckTarget(const quern_query& q) {
     const std::vector<SearchLeg>& legs = q.request.legs;
+    const bool by_formula = q.request.formula.parsed != nullptr;
+    if (legs.empty() && by_formula) {
+        return Status::Error(Code::kInvalid, "the query has a formula and no legs to score");
+    }
     if (legs.empty()) {
         return q.has_target
                    ? Status()
@@ -122,16 +126,26 @@ Status CheckTarget(const quern_query& q) {
         return Status::Error(Code::kInvalid, "fused scores have no distance: set a smallest score");
     }
     const query::FusionOptions& fusion = q.request.fusion;
-    const bool best = fusion.kind == query::FusionKind::kBest;
+    const bool best = !by_formula && fusion.kind == query::FusionKind::kBest;
     if (best && fusion.normalization != query::Normalization::kNone) {
         return Status::Error(Code::kInvalid, "kind=best takes scores as they are, not normalized");
     }
     bool finds = false;
-    for (const SearchLeg& leg : legs) {
+    for (size_t l = 0; l < legs.size(); l++) {
+        const SearchLeg& leg = legs[l];
         if (leg.against && !best) {
             return Status::Error(Code::kInvalid, "a leg with against=1 goes with kind=best only");
         }
         finds = finds || (leg.weight > 0 && !leg.against);
+        if (by_formula && leg.weight != 0 && leg.weight != 1) {
+            return Status::Error(Code::kInvalid,
+                                 "leg %zu has weight %g: weights are the formula's, legs have 1 or "
+                                 "0",
+                                 l, leg.weight);
+        }
+        if (!by_formula && leg.absent && std::isnan(*leg.absent)) {
+            return Status::Error(Code::kInvalid, "leg %zu: absent=null is for formulas", l);
+        }
     }
     return finds ? Status() : Status::Error(Code::kInvalid, "the weights of all legs are 0");
 }
@@ -155,6 +169,11 @@ void ForgetTarget(quern_query* q) {
 
 Status CheckComplete(const quern_query& q) {
     QUERN_TRY(CheckTarget(q));
+    const HitShape& shape = q.request.shape;
+    if (shape.lambda && !shape.group_by.empty()) {
+        return Status::Error(Code::kInvalid,
+                             "hits are grouped, or ordered by lambda: not both in one query");
+    }
     if (q.request.limit == 0 && !q.request.has_max_distance && !q.request.has_min_score &&
         q.request.candidates == nullptr) {
         return Status::Error(Code::kInvalid,

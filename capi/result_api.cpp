@@ -22,6 +22,25 @@ const ResultValue* ValueOf(const quern_result* r, size_t row, size_t col) {
 
 }  // namespace
 
+int64_t quern::capi::StatOf(const LegTally& counts, int32_t stat) {
+    const SearchTally& tally = counts.tally;
+    switch (stat) {
+        case QUERN_RESULT_BYTES_READ: return static_cast<int64_t>(tally.bytes_read);
+        case QUERN_RESULT_VECTORS_SCORED: return static_cast<int64_t>(tally.scored);
+        case QUERN_RESULT_VECTORS_REFINED: return static_cast<int64_t>(tally.refined);
+        case QUERN_RESULT_VECTORS_READ: return static_cast<int64_t>(tally.fetched);
+        case QUERN_RESULT_MEMORY_NEEDED: return static_cast<int64_t>(tally.memory_needed);
+        case QUERN_RESULT_RECALL: return std::llround(tally.expected_recall * 1e6);
+        case QUERN_RESULT_MATCHES: return static_cast<int64_t>(tally.matches);
+        case QUERN_RESULT_NULLS: return static_cast<int64_t>(tally.nulls);
+        case QUERN_RESULT_VALUES: return static_cast<int64_t>(tally.values);
+        case QUERN_RESULT_LISTS: return static_cast<int64_t>(counts.lists);
+        case QUERN_RESULT_HITS: return static_cast<int64_t>(counts.hits);
+        case QUERN_RESULT_LOOKED_UP: return static_cast<int64_t>(counts.looked_up);
+        default: return 0;
+    }
+}
+
 void quern_result_free(quern_result* r) {
     if (TableOf(r) != nullptr) {
         delete r;
@@ -48,19 +67,14 @@ int64_t quern_result_stat(const quern_result* r, int32_t stat) {
     if (table == nullptr) {
         return 0;
     }
-    const SearchTally& tally = table->tally;
-    switch (stat) {
-        case QUERN_RESULT_BYTES_READ: return static_cast<int64_t>(tally.bytes_read);
-        case QUERN_RESULT_VECTORS_SCORED: return static_cast<int64_t>(tally.scored);
-        case QUERN_RESULT_VECTORS_REFINED: return static_cast<int64_t>(tally.refined);
-        case QUERN_RESULT_VECTORS_READ: return static_cast<int64_t>(tally.fetched);
-        case QUERN_RESULT_MEMORY_NEEDED: return static_cast<int64_t>(tally.memory_needed);
-        case QUERN_RESULT_RECALL: return std::llround(tally.expected_recall * 1e6);
-        case QUERN_RESULT_MATCHES: return static_cast<int64_t>(tally.matches);
-        case QUERN_RESULT_NULLS: return static_cast<int64_t>(tally.nulls);
-        case QUERN_RESULT_VALUES: return static_cast<int64_t>(tally.values);
-        default: return 0;
+    LegTally all;
+    for (const LegTally& leg : table->legs) {
+        all.lists += leg.lists;
+        all.hits += leg.hits;
+        all.looked_up += leg.looked_up;
     }
+    all.tally = table->tally;
+    return StatOf(all, stat);
 }
 const char* quern_result_bookmark(const quern_result* r) {
     const ResultTable* table = TableOf(r);

@@ -19,11 +19,13 @@
 #include "engine/db/collection_view.h"
 #include "engine/db/composed_queries.h"
 #include "engine/db/fork_mark.h"
+#include "engine/db/hit_shaper.h"
 #include "engine/db/index_search.h"
 #include "engine/db/record_batch.h"
 #include "engine/db/record_filter.h"
 #include "engine/db/result_table.h"
 #include "engine/filter/filter_tokens.h"
+#include "engine/db/score_formula.h"
 #include "engine/query/fusion.h"
 #include "engine/sparse/space_pool.h"
 #include "storage/base/work.h"
@@ -356,6 +358,7 @@ struct SearchRequest {
     std::optional<Feedback> feedback;
     std::vector<SearchLeg> legs;  // instead of all that says what is looked for
     query::FusionOptions fusion;  // of legs
+    ScoreFormula formula;         // of legs, instead of the kind that fusion has
     std::string field;
     const void* vectors = nullptr;
     bool is_f32 = true;
@@ -376,6 +379,7 @@ struct SearchRequest {
     bool include_self = false;
     size_t limit = 10;
     bool has_limit = false;  // somebody has set it
+    HitShape shape;          // what becomes of the hits; limit is that of the shape
     bool has_max_distance = false;
     double max_distance = 0;
     bool has_min_score = false;
@@ -399,7 +403,8 @@ struct SearchLeg {
     SearchRequest request;
     double weight = 1;             // at least 0 and finite
     bool against = false;          // with FusionKind::kBest
-    std::optional<double> absent;  // what a record counts as that it does not match
+    std::optional<double> absent;  // what a record counts as that it does not match; NaN: null
+    std::string name = {};         // of a formula; empty: none was given
 };
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,

@@ -13,13 +13,6 @@ namespace quern {
 
 namespace {
 
-uint64_t NumberOf(const RecordPlace& place) {
-    return uint64_t{place.source} << 32 | place.position;
-}
-RecordPlace PlaceOf(uint64_t number) {
-    return {static_cast<uint32_t>(number >> 32), static_cast<uint32_t>(number)};
-}
-
 // The request for its query number q alone.
 SearchRequest OneQuery(const SearchRequest& request, size_t q, size_t moved_dim) {
     SearchRequest one = request;
@@ -52,12 +45,13 @@ SearchRequest OneQuery(const SearchRequest& request, size_t q, size_t moved_dim)
 class LegSearch {
 public:
     LegSearch(Database* database, Snapshot* snapshot, const SearchedViews& views,
-              const SearchLeg& leg, size_t depth, ResultTable* table)
+              const SearchLeg& leg, size_t depth, size_t ahead, ResultTable* table)
         : database_(database),
           snapshot_(snapshot),
           views_(views),
           request_(leg.request),
-          depth_(depth),
+          first_depth_(depth),
+          depth_(std::max(depth, ahead)),
           table_(table) {
         request_.limit = depth_;
         request_.columns.clear();
@@ -81,6 +75,7 @@ public:
     }
     size_t query_count() const { return search_->query_count(); }
     std::span<const RecordPlace> SelvesOf(size_t q) const { return search_->SelvesOf(q); }
+    size_t first_depth() const { return first_depth_; }
     size_t depth() const { return depth_; }
 
     Result<query::LegList> Best(size_t q, size_t depth) {
@@ -101,7 +96,7 @@ public:
         std::vector<std::vector<Winner>> winners;
         QUERN_TRY(search->Find(&winners));
         Told(table);
-        table_->tally.Add(table.tally);
+        deeper_.Add(table.tally);
         return ListOf(winners[0], depth, table.flags);
     }
 
@@ -118,8 +113,12 @@ public:
         return {};
     }
 
-    // What the first search has cost, and all looks.
-    void TellCost() { table_->tally.Add(own_.tally); }
+    // What its searches have cost, and all looks.
+    SearchTally Cost() const {
+        SearchTally cost = own_.tally;
+        cost.Add(deeper_);
+        return cost;
+    }
 
 private:
     // The dimension of moved queries; their request may name records instead.
@@ -164,9 +163,11 @@ private:
     Snapshot* snapshot_;
     const SearchedViews& views_;
     SearchRequest request_;
-    size_t depth_;
+    size_t first_depth_;  // of the list that counts as the first
+    size_t depth_;        // of the list that is made first
     ResultTable* table_;
-    ResultTable own_;  // flags and tally of the first search
+    ResultTable own_;     // flags and tally of the first search
+    SearchTally deeper_;  // of those after it
     std::unique_ptr<FieldSearch> search_;
     std::vector<std::vector<Winner>> winners_;
     bool found_all_ = false;
@@ -195,22 +196,14 @@ private:
     const std::vector<uint64_t>* without_;
 };
 
-// What a leg that does not match a record counts as.
-double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion) {
-    if (leg.absent) {
-        return *leg.absent;
+// Whether a leg's searches are exact whatever indexes there are.
+bool IsExact(const Schema& schema, const SearchRequest& request) {
+    const int field = schema.FindField(request.field);
+    if (field < 0 || !schema.is_dense(static_cast<size_t>(field))) {
+        return request.bound >= 1;
     }
-    if (fusion.normalization != query::Normalization::kNone) {
-        return query::kNoScore;
-    }
-    const int field = schema.FindField(leg.request.field);
-    if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
-        const Metric metric = schema.dense[static_cast<size_t>(field)].metric;
-        if (metric == Metric::kL2 || metric == Metric::kHamming) {
-            return -std::numeric_limits<double>::infinity();
-        }
-    }
-    return 0;
+    const std::string& options = schema.dense[static_cast<size_t>(field)].options;
+    return request.recall >= 1 || options.find("index=none") != std::string::npos;
 }
 
 class HybridSearcher {
@@ -223,15 +216,22 @@ public:
           request_(request),
           choice_(choice),
           table_(table),
+          fusion_(request.fusion),
           work_(database->NewWork()) {}
 
     Status Find(std::vector<std::vector<Winner>>* found) {
+        if (request_.formula.parsed != nullptr) {
+            fusion_.kind = query::FusionKind::kFormula;
+            QUERN_ASSIGN(formula_,
+                         OpenFormula(database_, snapshot_, views_, request_, &table_->tally));
+        }
         table_->tally.expected_recall = 1;
         QUERN_TRY(StartLegs());
         std::vector<std::vector<Winner>>& winners = *found;
         winners.resize(queries_);
         parts_.resize(queries_);
         bool exact = candidates_exact_;
+        table_->legs.resize(legs_.size());
         for (size_t q = 0; q < queries_; q++) {
             QUERN_ASSIGN(query::FusedList list, SearchOne(q));
             exact = exact && list.exact;
@@ -244,18 +244,25 @@ public:
                 winner.distance = -record.score;
                 winner.place = PlaceOf(record.record);
                 winners[q].push_back(winner);
+                record.parts.insert(record.parts.end(), record.shares.begin(), record.shares.end());
                 parts_[q].emplace(record.record, std::move(record.parts));
+            }
+            for (size_t l = 0; l < legs_.size(); l++) {
+                table_->legs[l].lists += list.legs[l].lists;
+                table_->legs[l].hits += list.legs[l].hits;
+                table_->legs[l].looked_up += list.legs[l].looked_up;
             }
             QUERN_TRY(work_.Check("search", q, queries_));
         }
-        for (const auto& leg : legs_) {
-            leg->TellCost();
+        for (size_t l = 0; l < legs_.size(); l++) {
+            table_->legs[l].tally = legs_[l]->Cost();
+            table_->tally.Add(table_->legs[l].tally);
         }
         table_->flags |= exact ? 1u : 0u;
         return {};
     }
 
-    Status Run() {
+    Status Run(const ShapeWinners* shape) {
         std::vector<std::vector<Winner>> winners;
         QUERN_TRY(Find(&winners));
         std::vector<RecordPlace> places;
@@ -263,6 +270,7 @@ public:
                       database_, *views_.whole, request_, choice_,
                       [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
                       .TellPlaces(&places)
+                      .ShapeBy(shape)
                       .Fill(snapshot_, &winners));
         TellParts(places);
         return {};
@@ -274,8 +282,8 @@ private:
             const SearchLeg& leg = request_.legs[l];
             const size_t depth = leg.request.has_limit ? std::max<size_t>(leg.request.limit, 1)
                                                        : std::max(kListDepth, request_.limit);
-            legs_.push_back(
-                std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth, table_));
+            legs_.push_back(std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth,
+                                                        AheadOf(leg), table_));
             const Status status = legs_.back()->Start();
             if (!status.ok()) {
                 return Status(status).WithContext("leg " + std::to_string(l));
@@ -289,6 +297,19 @@ private:
             queries_ = legs_[l]->query_count();
         }
         return request_.candidates == nullptr ? Status() : KeepToCandidates();
+    }
+
+    // A fused hit is far down in the lists of some legs, so longer lists prove more, and a search
+    // for four times as many costs less than a second one. Not where legs prove nothing, or where
+    // their first lists are what counts.
+    size_t AheadOf(const SearchLeg& leg) const {
+        constexpr size_t kAhead = 4;
+        const bool proves =
+            fusion_.kind == query::FusionKind::kSum || fusion_.kind == query::FusionKind::kMax;
+        return proves && IsExact(views_.whole->info->schema, leg.request)
+                   ? std::min(request_.limit * kAhead,
+                              static_cast<size_t>(views_.whole->state.records))
+                   : 0;
     }
 
     // One search for the candidates of all legs.
@@ -325,13 +346,14 @@ private:
         std::vector<query::FusionLeg> fused;
         for (size_t l = 0; l < legs_.size(); l++) {
             of_query.emplace_back(legs_[l].get(), q, &without);
-            fused.push_back(
-                {&of_query.back(), request_.legs[l].weight, legs_[l]->depth(),
-                 AbsentScore(views_.whole->info->schema, request_.legs[l], request_.fusion),
-                 request_.legs[l].against});
+            const SearchLeg& leg = request_.legs[l];
+            fused.push_back({&of_query.back(), leg.weight, legs_[l]->first_depth(),
+                             AbsentScore(views_.whole->info->schema, leg, fusion_), leg.against,
+                             leg.absent && std::isnan(*leg.absent), legs_[l]->depth()});
         }
-        return query::SearchFused(request_.fusion, fused, request_.limit,
-                                  static_cast<size_t>(views_.whole->state.records));
+        return query::SearchFused(fusion_, fused, request_.limit,
+                                  static_cast<size_t>(views_.whole->state.records),
+                                  formula_ == nullptr ? nullptr : &formula_->fusion());
     }
 
     // places: of the table's rows.
@@ -340,7 +362,9 @@ private:
         for (size_t q = 0; q < queries_; q++) {
             for (size_t row = table_->offsets[q]; row < table_->offsets[q + 1]; row++) {
                 const std::vector<double>& of_row = parts_[q].at(NumberOf(places[row]));
-                table_->leg_scores.insert(table_->leg_scores.end(), of_row.begin(), of_row.end());
+                const auto middle = of_row.begin() + static_cast<ptrdiff_t>(legs_.size());
+                table_->leg_scores.insert(table_->leg_scores.end(), of_row.begin(), middle);
+                table_->leg_shares.insert(table_->leg_shares.end(), middle, of_row.end());
             }
         }
     }
@@ -351,14 +375,33 @@ private:
     const SearchRequest& request_;
     const ColumnChoice& choice_;
     ResultTable* table_;
+    query::FusionOptions fusion_;
     Work work_;
+    std::unique_ptr<FormulaScorer> formula_;
     std::vector<std::unique_ptr<LegSearch>> legs_;
     size_t queries_ = 0;
     bool candidates_exact_ = true;
-    std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts_;  // of each query
+    std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts_;  // scores, then shares
 };
 
 }  // namespace
+
+double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion) {
+    if (leg.absent && !std::isnan(*leg.absent)) {
+        return *leg.absent;
+    }
+    if (fusion.normalization != query::Normalization::kNone) {
+        return query::kNoScore;
+    }
+    const int field = schema.FindField(leg.request.field);
+    if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
+        const Metric metric = schema.dense[static_cast<size_t>(field)].metric;
+        if (metric == Metric::kL2 || metric == Metric::kHamming) {
+            return -std::numeric_limits<double>::infinity();
+        }
+    }
+    return 0;
+}
 
 Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
                   const SearchRequest& request, ResultTable* table,
@@ -368,8 +411,9 @@ Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& v
 }
 
 Status SearchHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
-                    const SearchRequest& request, const ColumnChoice& choice, ResultTable* table) {
-    return HybridSearcher(database, snapshot, views, request, choice, table).Run();
+                    const SearchRequest& request, const ColumnChoice& choice,
+                    const ShapeWinners* shape, ResultTable* table) {
+    return HybridSearcher(database, snapshot, views, request, choice, table).Run(shape);
 }
 
 }  // namespace quern

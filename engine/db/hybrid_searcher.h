@@ -10,8 +10,12 @@ Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& v
                   const SearchRequest& request, ResultTable* table,
                   std::vector<std::vector<Winner>>* winners);
 
+// What a record counts as that a leg does not match; NaN: its last hit, where scores are scaled.
+double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion);
+
 // The request has legs, all with as many queries.
 Status SearchHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
-                    const SearchRequest& request, const ColumnChoice& choice, ResultTable* table);
+                    const SearchRequest& request, const ColumnChoice& choice,
+                    const ShapeWinners* shape, ResultTable* table);
 
 }  // namespace quern

@@ -14,6 +14,14 @@ struct RecordPlace {
     bool operator==(const RecordPlace&) const = default;
 };
 
+// One number for a place, and back.
+inline uint64_t NumberOf(const RecordPlace& place) {
+    return uint64_t{place.source} << 32 | place.position;
+}
+inline RecordPlace PlaceOf(uint64_t number) {
+    return {static_cast<uint32_t>(number >> 32), static_cast<uint32_t>(number)};
+}
+
 // Confined to one thread, and to one use of a connection.
 class ResultRows {
 public:

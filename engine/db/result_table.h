@@ -38,6 +38,14 @@ struct ResultValue {
     size_t size = 0;
 };
 
+// What one leg of a search had to do, over all queries.
+struct LegTally {
+    SearchTally tally;
+    uint64_t lists = 0;
+    uint64_t hits = 0;
+    uint64_t looked_up = 0;
+};
+
 class ResultTable {
 public:
     std::vector<ResultColumn> columns;
@@ -48,8 +56,11 @@ public:
     std::vector<uint8_t> found;    // empty: all
     std::vector<float> distances;  // empty: not a search
     std::vector<float> scores;
-    size_t leg_count = 0;             // 0: not a search with legs
-    std::vector<double> leg_scores;   // rows x legs; NaN: the leg does not match
+    size_t leg_count = 0;            // 0: not a search with legs
+    std::vector<double> leg_scores;  // rows x legs; NaN: the leg does not match
+    std::vector<double> leg_shares;  // the same: what the leg adds to the score
+    std::vector<LegTally> legs;
+    std::vector<uint32_t> groups;     // of each row; empty: nothing was grouped
     std::vector<ResultValue> values;  // rows x columns
     Bytes bytes;
     uint32_t flags = 0;

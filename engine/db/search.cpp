@@ -35,7 +35,8 @@ Result<std::unique_ptr<FieldSearch>> OpenByKind(Database* database, Snapshot* sn
 }
 
 Status SearchField(Database* database, Snapshot* snapshot, const SearchedViews& views,
-                   const SearchRequest& request, const ColumnChoice& choice, ResultTable* table) {
+                   const SearchRequest& request, const ColumnChoice& choice,
+                   const ShapeWinners* shape, ResultTable* table) {
     QUERN_ASSIGN(const std::unique_ptr<FieldSearch> search,
                  OpenFieldSearch(database, snapshot, views, request, table));
     std::vector<std::vector<Winner>> winners;
@@ -45,7 +46,60 @@ Status SearchField(Database* database, Snapshot* snapshot, const SearchedViews& 
                database, *views.whole, request, choice,
                [&](double distance) { return static_cast<float>(search->ScoreOf(distance)); },
                table, &work)
+        .ShapeBy(shape)
         .Fill(snapshot, &winners);
+}
+
+Status SearchPlain(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                   const SearchRequest& request, const ColumnChoice& choice,
+                   const ShapeWinners* shape, ResultTable* table) {
+    return (request.legs.empty() ? SearchField : SearchHybrid)(database, snapshot, views, request,
+                                                               choice, shape, table);
+}
+
+// Searches deeper until the shape has all that it needs. What candidates there are, and the lists
+// by which scores are scaled and ranks are made, do not depend on how deep that is.
+Status SearchShaped(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                    const SearchRequest& request, const ColumnChoice& choice, ResultTable* table) {
+    constexpr size_t kDeeper = 4;
+    QUERN_ASSIGN(const std::unique_ptr<HitShaper> shaper,
+                 OpenShaper(database, snapshot, views.whole, request, table));
+    const auto records = static_cast<size_t>(views.whole->state.records);
+    SearchRequest deeper = request;
+    if (request.candidates != nullptr && !request.candidates->has_limit) {
+        auto candidates = std::make_shared<SearchRequest>(*request.candidates);
+        candidates->limit = std::max(kListDepth, request.limit);
+        candidates->has_limit = true;
+        deeper.candidates = std::move(candidates);
+    }
+    for (SearchLeg& leg : deeper.legs) {
+        if (!leg.request.has_limit) {
+            leg.request.limit = std::max(kListDepth, request.limit);
+            leg.request.has_limit = true;
+        }
+    }
+    SearchTally before = table->tally;
+    table->tally = {};
+    for (size_t depth = shaper->first_depth();;
+         depth = std::max<size_t>(1, std::min(depth * kDeeper, records))) {
+        deeper.limit = depth;
+        ResultTable attempt = *table;
+        bool settled = false;
+        const ShapeWinners shape = [&](std::vector<std::vector<Winner>>* winners) -> Status {
+            QUERN_ASSIGN(settled, shaper->Shape(depth, winners, &attempt));
+            for (std::vector<Winner>& of_query : *winners) {
+                of_query.resize(settled ? of_query.size() : 0);
+            }
+            return {};
+        };
+        QUERN_TRY(SearchPlain(database, snapshot, views, deeper, choice, &shape, &attempt));
+        if (settled) {
+            attempt.tally.Add(before);
+            *table = std::move(attempt);
+            return {};
+        }
+        before.Add(attempt.tally);
+    }
 }
 
 }  // namespace
@@ -84,8 +138,9 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& reque
             QUERN_TRY(moved.Make(database, snapshot, views, request, table));
         }
         const SearchRequest& searched = request.feedback ? moved.request() : request;
-        QUERN_TRY((searched.legs.empty() ? SearchField : SearchHybrid)(database, snapshot, views,
-                                                                       searched, choice, table));
+        QUERN_TRY(searched.shape.any()
+                      ? SearchShaped(database, snapshot, views, searched, choice, table)
+                      : SearchPlain(database, snapshot, views, searched, choice, nullptr, table));
         moved.Finish(table);
         return {};
     };

@@ -1,7 +1,10 @@
 #include "engine/db/search_explain.h"
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/db/hybrid_searcher.h"
 #include "engine/db/index_search.h"
 #include "engine/filter/filter_tree.h"
 
@@ -26,7 +29,7 @@ public:
         if (matching_->matches != nullptr) {
             QUERN_TRY(AddFilter());
         }
-        QUERN_TRY(AddSegments());
+        QUERN_TRY(AddSearch(request_, request_.limit, &json_));
         return json_.dump();
     }
 
@@ -60,9 +63,88 @@ private:
         }
     }
 
-    Status AddSegments() {
+    // What a request is made of. limit: how many hits it gives.
+    Status AddSearch(const SearchRequest& request, size_t limit, Json* json) {
+        if (request.legs.empty()) {
+            QUERN_TRY(AddSegments(request, limit, json));
+        } else {
+            AddFusion(request, json);
+            QUERN_TRY(AddLegs(request, limit, json));
+        }
+        if (request.candidates != nullptr) {
+            const SearchRequest& from = *request.candidates;
+            const size_t count = from.has_limit ? from.limit : std::max(kListDepth, limit);
+            Json candidates = {{"hits", count}};
+            AddField(from, &candidates);
+            QUERN_TRY(AddSearch(from, count, &candidates));
+            (*json)["candidates"] = std::move(candidates);
+        }
+        return {};
+    }
+
+    static void AddFusion(const SearchRequest& request, Json* json) {
+        static constexpr const char* kNormalizations[] = {"none", "minmax", "zscore",
+                                                          "distribution"};
+        Json fusion;
+        if (request.formula.parsed != nullptr) {
+            fusion = {{"kind", "formula"}, {"formula", request.formula.text}};
+        } else if (request.fusion.kind == query::FusionKind::kReciprocalRank) {
+            fusion = {{"kind", "rrf"}, {"rrf_k", request.fusion.rank_constant}};
+        } else if (request.fusion.kind == query::FusionKind::kBest) {
+            fusion = {{"kind", "best"}, {"penalty", request.fusion.penalty}};
+        } else {
+            fusion = {{"kind", request.fusion.kind == query::FusionKind::kMax ? "max" : "sum"}};
+        }
+        fusion["normalize"] = kNormalizations[static_cast<size_t>(request.fusion.normalization)];
+        (*json)["fusion"] = std::move(fusion);
+    }
+
+    Status AddLegs(const SearchRequest& request, size_t limit, Json* json) {
+        Json legs = Json::array();
+        for (size_t l = 0; l < request.legs.size(); l++) {
+            const SearchLeg& leg = request.legs[l];
+            const size_t hits =
+                leg.request.has_limit ? leg.request.limit : std::max(kListDepth, limit);
+            Json one = {{"leg", l}};
+            if (!leg.name.empty()) {
+                one["name"] = leg.name;
+            }
+            AddField(leg.request, &one);
+            one["weight"] = leg.weight;
+            if (leg.against) {
+                one["against"] = true;
+            }
+            one["absent"] = Absent(leg, request.fusion);
+            one["hits"] = hits;
+            QUERN_TRY(AddSearch(leg.request, hits, &one));
+            legs.push_back(std::move(one));
+        }
+        (*json)["legs"] = std::move(legs);
+        return {};
+    }
+
+    void AddField(const SearchRequest& request, Json* json) const {
         const Schema& schema = view_->info->schema;
-        const int field = request_.field.empty() ? -1 : schema.FindField(request_.field);
+        const int field = schema.FindField(request.field);
+        if (field >= 0) {
+            (*json)["field"] = request.field;
+            (*json)["kind"] = schema.field_kind(static_cast<size_t>(field));
+        }
+    }
+
+    Json Absent(const SearchLeg& leg, const query::FusionOptions& fusion) const {
+        if (leg.absent && std::isnan(*leg.absent)) {
+            return nullptr;
+        }
+        const double absent = AbsentScore(view_->info->schema, leg, fusion);
+        return std::isnan(absent)   ? Json("last hit")
+               : std::isinf(absent) ? Json("-inf")
+                                    : Json(absent);
+    }
+
+    Status AddSegments(const SearchRequest& request, size_t limit, Json* json) {
+        const Schema& schema = view_->info->schema;
+        const int field = request.field.empty() ? -1 : schema.FindField(request.field);
         Json segments = Json::array();
         for (size_t s = 0; s < matching_->segments.size(); s++) {
             Segment& segment = *matching_->segments[s];
@@ -71,23 +153,28 @@ private:
                 one["matches"] = segment.item_count() - matching_->matches->segments[s].count;
             }
             if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
-                QUERN_TRY(AddPlan(s, schema.dense[static_cast<size_t>(field)], &one));
+                QUERN_TRY(
+                    AddPlan(request, limit, s, schema.dense[static_cast<size_t>(field)], &one));
             }
             segments.push_back(std::move(one));
         }
-        json_["segments"] = std::move(segments);
+        (*json)["segments"] = std::move(segments);
         return {};
     }
 
-    Status AddPlan(size_t number, const DenseDef& def, Json* one) {
+    Status AddPlan(const SearchRequest& request, size_t limit, size_t number, const DenseDef& def,
+                   Json* one) {
+        if (request.candidates != nullptr) {
+            (*one)["way"] = "candidates";
+            return {};
+        }
         Work work = database_->NewWork();
         SearchTally tally;
         IndexSearch search;
-        if (request_.recall < 1.0) {
+        if (request.recall < 1.0) {
             QUERN_TRY(search.Open(snapshot_, *matching_, number, def, &tally, &work));
         }
-        const bool planned =
-            search.usable() && request_.limit > 0 && search.Plan(request_.limit, request_);
+        const bool planned = search.usable() && limit > 0 && search.Plan(limit, request);
         (*one)["way"] = !planned ? "scan" : search.over_lists() ? "lists" : "graph";
         if (search.usable() && !search.over_lists()) {
             (*one)["walk_cost"] = search.walk_cost();

@@ -8,7 +8,8 @@
 namespace quern {
 
 // *json gets how the request's filter is decided, how many records match, and for a dense field
-// which way each segment would be searched. As quern.h has it.
+// which way each segment would be searched; of a request with legs or candidates all that of each.
+// As quern.h has it.
 Status ExplainSearch(Database* database, Snapshot* snapshot, const SearchRequest& request,
                      std::string* json);
 

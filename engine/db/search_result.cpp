@@ -27,7 +27,44 @@ Status CheckSearchLimits(Database* database, const CollectionView& view,
     return {};
 }
 
+namespace {
+
+// Nearest first; of equals by key.
+void SortWinners(std::vector<Winner>* winners) {
+    std::sort(winners->begin(), winners->end(), [](const Winner& a, const Winner& b) {
+        return a.distance != b.distance ? a.distance < b.distance : a.key < b.key;
+    });
+}
+
+}  // namespace
+
+// Shapes need the final order, so all winners get their keys.
+Status SearchResult::Shape(Snapshot* snapshot, std::vector<std::vector<Winner>>* winners) {
+    bool known = true;
+    for (std::vector<Winner>& of_query : *winners) {
+        known = TakeKnownKeys(&of_query) && known;
+    }
+    if (!known) {
+        QUERN_TRY(snapshot->With(
+            [&](storage::Connection* connection) -> Status {
+                ResultRows rows(connection, view_, choice_, table_);
+                for (std::vector<Winner>& of_query : *winners) {
+                    QUERN_TRY(LookUp(&of_query, &rows));
+                }
+                return {};
+            },
+            &table_->tally.bytes_read));
+    }
+    for (std::vector<Winner>& of_query : *winners) {
+        SortWinners(&of_query);
+    }
+    return (*shape_)(winners);
+}
+
 Status SearchResult::Fill(Snapshot* snapshot, std::vector<std::vector<Winner>>* winners) {
+    if (shape_ != nullptr) {
+        QUERN_TRY(Shape(snapshot, winners));
+    }
     bool complete = choice_.items.empty();
     for (std::vector<Winner>& of_query : *winners) {
         complete = TakeKnownKeys(&of_query) && complete;
@@ -87,11 +124,11 @@ Status SearchResult::LookUp(std::vector<Winner>* winners, ResultRows* rows) cons
 // rows: NULL when no values are asked for.
 Status SearchResult::FillQuery(std::vector<Winner>* found, ResultRows* rows) {
     std::vector<Winner>& winners = *found;
-    std::sort(winners.begin(), winners.end(), [](const Winner& a, const Winner& b) {
-        return a.distance != b.distance ? a.distance < b.distance : a.key < b.key;
-    });
-    if (request_.limit != 0) {
-        winners.resize(std::min(request_.limit, winners.size()));
+    if (shape_ == nullptr) {
+        SortWinners(&winners);
+        if (request_.limit != 0) {
+            winners.resize(std::min(request_.limit, winners.size()));
+        }
     }
     for (const Winner& winner : winners) {
         table_->AddKey(winner.key);

@@ -48,6 +48,9 @@ std::vector<Winner> TakeWinners(std::vector<SomeCandidate>* found, size_t k) {
 Status CheckSearchLimits(Database* database, const CollectionView& view,
                          const SearchRequest& request, size_t query_count, size_t candidate_bytes);
 
+// What becomes of the winners of all queries before they are told; they are in order.
+using ShapeWinners = std::function<Status(std::vector<std::vector<Winner>>*)>;
+
 class SearchResult {
 public:
     // score: of a distance.
@@ -66,10 +69,16 @@ public:
         places_ = places;
         return *this;
     }
+    // NULL: they stay as they are, up to the request's limit.
+    SearchResult& ShapeBy(const ShapeWinners* shape) {
+        shape_ = shape;
+        return *this;
+    }
     // The winners of each query, as TakeWinners gives them.
     Status Fill(Snapshot* snapshot, std::vector<std::vector<Winner>>* winners);
 
 private:
+    Status Shape(Snapshot* snapshot, std::vector<std::vector<Winner>>* winners);
     bool TakeKnownKeys(std::vector<Winner>* winners) const;
     Status LookUp(std::vector<Winner>* winners, ResultRows* rows) const;
     Status FillQuery(std::vector<Winner>* winners, ResultRows* rows);
@@ -82,6 +91,7 @@ private:
     ResultTable* table_;
     Work* work_;
     std::vector<RecordPlace>* places_ = nullptr;
+    const ShapeWinners* shape_ = nullptr;
 };
 
 // Hands the values that the records with the request's keys have in a field to `take`, one by one,

@@ -14,14 +14,22 @@ constexpr double kLeast = -std::numeric_limits<double>::infinity();
 class FusedSearch {
 public:
     FusedSearch(const FusionOptions& options, const std::vector<FusionLeg>& legs, size_t k,
-                size_t records_max)
-        : options_(options), legs_(legs), k_(k), records_max_(records_max), lists_(legs.size()) {}
+                size_t records_max, const FormulaFusion* formula)
+        : options_(options),
+          legs_(legs),
+          k_(k),
+          records_max_(records_max),
+          formula_(formula),
+          lists_(legs.size()) {}
 
     Result<FusedList> Run() {
         depths_.resize(legs_.size());
+        result_.legs.resize(legs_.size());
+        ahead_.resize(legs_.size());
+        weighed_.resize(legs_.size());
         for (size_t l = 0; l < legs_.size(); l++) {
             // Everything is wanted: everything is asked for.
-            depths_[l] = k_ == 0 ? std::max<size_t>(records_max_, 1) : legs_[l].depth;
+            depths_[l] = k_ == 0 ? std::max<size_t>(records_max_, 1) : FirstDepth(l);
         }
         while (true) {
             result_.rounds++;
@@ -34,7 +42,12 @@ public:
                 ChooseScales();
             }
             QUERN_TRY(LookUp());
-            FuseScores();
+            if (formula_ != nullptr) {
+                QUERN_TRY(LookUpOthers());
+                FuseByFormula();
+            } else {
+                FuseScores();
+            }
             if (Proved() || !Deepen()) {
                 return Finish();
             }
@@ -51,10 +64,12 @@ private:
                 continue;
             }
             QUERN_ASSIGN(lists_[l], legs_[l].leg->Best(depths_[l]));
+            result_.legs[l].lists++;
+            result_.legs[l].hits = lists_[l].hits.size();
             for (const ScoredRecord& hit : lists_[l].hits) {
                 const auto [place, is_new] = places_.emplace(hit.record, records_.size());
                 if (is_new) {
-                    records_.push_back({hit.record, 0, {}});
+                    records_.push_back({hit.record, 0, {}, {}});
                     known_.resize(known_.size() + legs_.size(), 0);
                     parts_.resize(parts_.size() + legs_.size(), kNoScore);
                 }
@@ -65,91 +80,283 @@ private:
         return {};
     }
 
+    // Ranks are defined by the first hits, and a formula that nothing can be proved of by these.
+    size_t FirstDepth(size_t leg) const {
+        const bool proves =
+            options_.kind != FusionKind::kReciprocalRank && options_.kind != FusionKind::kFormula;
+        return std::max(legs_[leg].depth, proves ? legs_[leg].ahead : 0);
+    }
+
+    // Of a leg's list what it was to have at first.
+    std::vector<ScoredRecord> FirstHits(size_t leg) const {
+        const std::vector<ScoredRecord>& hits = lists_[leg].hits;
+        size_t end = k_ == 0 ? hits.size() : std::min(legs_[leg].depth, hits.size());
+        while (end > 0 && end < hits.size() && hits[end].score == hits[end - 1].score) {
+            end++;
+        }
+        return {hits.begin(), hits.begin() + static_cast<ptrdiff_t>(end)};
+    }
+
     void ChooseScales() {
         for (size_t l = 0; l < legs_.size(); l++) {
-            const std::vector<ScoredRecord>& hits = lists_[l].hits;
+            const std::vector<ScoredRecord> hits = FirstHits(l);
             const ScoreScale scale = ScaleOf(options_.normalization, hits);
             const double absent = !std::isnan(legs_[l].absent)
                                       ? legs_[l].absent
                                       : (hits.empty() ? 0 : hits.back().score);
             scales_.push_back(scale);
-            absent_.push_back(scale.Of(absent));
+            absent_.push_back(legs_[l].absent_is_null ? kNoScore : scale.Of(absent));
         }
     }
 
-    Status LookUp() {
-        std::vector<uint64_t> wanted;
-        std::vector<size_t> places;
-        std::vector<double> scores;
+    bool Known(size_t i, size_t leg) const {
+        // What a complete list does not hold, the leg does not match.
+        return known_[i * legs_.size() + leg] != 0 || lists_[leg].complete;
+    }
+    // Whether all that makes up its score is known.
+    bool IsScored(size_t i) const {
         for (size_t l = 0; l < legs_.size(); l++) {
-            wanted.clear();
-            places.clear();
-            for (size_t i = 0; i < records_.size(); i++) {
-                uint8_t* const known = &known_[i * legs_.size() + l];
-                // What a complete list does not hold, the leg does not match.
-                if (*known == 0 && !lists_[l].complete) {
-                    wanted.push_back(records_[i].record);
-                    places.push_back(i);
-                }
-                *known = 1;
+            if (!Known(i, l) && (legs_[l].weight > 0 || formula_ != nullptr)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    // The most that a record may have: less than the ends of lists that do not hold it, or what
+    // counts where it is not matched.
+    double UpperBound(size_t i) {
+        for (size_t l = 0; l < legs_.size(); l++) {
+            weighed_[l] = Known(i, l) ? Part(l, parts_[i * legs_.size() + l]) : ahead_[l];
+        }
+        return Combined(weighed_);
+    }
+
+    Status LookUp() {
+        std::vector<size_t> open;
+        std::vector<double> scores;
+        for (size_t i = 0; i < records_.size(); i++) {
+            if (!IsScored(i)) {
+                open.push_back(i);
+            } else if (formula_ == nullptr) {
+                scores.push_back(Fused(&parts_[i * legs_.size()]));
+            }
+        }
+        if (formula_ != nullptr || k_ == 0 || !LegsExact()) {
+            return LookUpOf(open);
+        }
+        return LookUpBest(open, &scores);
+    }
+
+    // scores: of the records that have theirs. The others are looked up, the likeliest first, until
+    // none of those that are left can be among the best.
+    Status LookUpBest(const std::vector<size_t>& open, std::vector<double>* scores) {
+        for (size_t l = 0; l < legs_.size(); l++) {
+            ahead_[l] = Ahead(l);
+        }
+        std::vector<std::pair<double, size_t>> hopes;
+        for (const size_t i : open) {
+            hopes.emplace_back(UpperBound(i), i);
+        }
+        std::sort(hopes.begin(), hopes.end(), [](const auto& a, const auto& b) {
+            return a.first != b.first ? a.first > b.first : a.second < b.second;
+        });
+        size_t batch = std::max<size_t>(k_, 16);
+        for (size_t begin = 0; begin < hopes.size();) {
+            const double least = KthOf(scores);
+            std::vector<size_t> wanted;
+            // One that may have as much as the k-th may come before it by its key.
+            while (begin < hopes.size() && wanted.size() < batch && hopes[begin].first >= least) {
+                wanted.push_back(hopes[begin++].second);
             }
             if (wanted.empty()) {
-                continue;
+                break;
             }
-            scores.assign(wanted.size(), kNoScore);
-            QUERN_TRY(legs_[l].leg->ScoresOf(wanted, &scores));
-            for (size_t i = 0; i < places.size(); i++) {
-                parts_[places[i] * legs_.size() + l] = scores[i];
+            QUERN_TRY(LookUpOf(wanted));
+            for (const size_t i : wanted) {
+                scores->push_back(Fused(&parts_[i * legs_.size()]));
             }
-            result_.looked_up += wanted.size();
+            batch *= 2;  // looking costs the more the oftener it is done
         }
         return {};
     }
 
-    double Part(size_t leg, double score) const {
-        return legs_[leg].weight * (std::isnan(score) ? absent_[leg] : scales_[leg].Of(score));
+    // The k-th best; the least there is when there are fewer.
+    double KthOf(std::vector<double>* scores) const {
+        if (k_ == 0 || scores->size() < k_) {
+            return kLeast;
+        }
+        const auto kth = scores->begin() + static_cast<ptrdiff_t>(k_ - 1);
+        std::nth_element(scores->begin(), kth, scores->end(), std::greater<>());
+        return *kth;
     }
 
-    // Of parts, each with its weight.
-    double Fused(const double* parts) const {
-        const double fused = FusedFor(parts);
-        if (options_.kind != FusionKind::kBest || fused == kLeast) {
-            return fused;
-        }
-        double against = kLeast;
+    // All that is not known of some records.
+    Status LookUpOf(const std::vector<size_t>& of) {
+        std::vector<uint64_t> wanted;
+        std::vector<size_t> places;
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (legs_[l].weight > 0 && legs_[l].against) {
-                against = std::max(against, Part(l, parts[l]));
+            wanted.clear();
+            places.clear();
+            for (const size_t i : of) {
+                if (!Known(i, l)) {
+                    wanted.push_back(records_[i].record);
+                    places.push_back(i);
+                }
+                known_[i * legs_.size() + l] = 1;
             }
+            QUERN_TRY(LookUpIn(l, wanted, places));
         }
-        return against > fused ? fused - options_.penalty * (against - fused) : fused;
+        return {};
     }
 
-    // By the legs that are for it.
-    double FusedFor(const double* parts) const {
+    // places: of the records, in parts_.
+    Status LookUpIn(size_t leg, const std::vector<uint64_t>& wanted,
+                    const std::vector<size_t>& places) {
+        if (wanted.empty()) {
+            return {};
+        }
+        std::vector<double> scores(wanted.size(), kNoScore);
+        QUERN_TRY(legs_[leg].leg->ScoresOf(wanted, &scores));
+        for (size_t i = 0; i < places.size(); i++) {
+            parts_[places[i] * legs_.size() + leg] = scores[i];
+        }
+        result_.looked_up += wanted.size();
+        result_.legs[leg].looked_up += wanted.size();
+        return {};
+    }
+
+    // What the formula's other variables are for records that are new.
+    Status LookUpOthers() {
+        others_.resize(formula_->others.size());
+        std::vector<uint64_t> fresh;
+        for (size_t i = others_known_; i < records_.size(); i++) {
+            fresh.push_back(records_[i].record);
+        }
+        for (size_t other = 0; other < others_.size() && !fresh.empty(); other++) {
+            others_[other].resize(records_.size(), kNoScore);
+            QUERN_TRY(formula_->values_of(other, fresh, others_[other].data() + others_known_));
+        }
+        others_known_ = records_.size();
+        return {};
+    }
+
+    double Scaled(size_t leg, double score) const {
+        return std::isnan(score) ? absent_[leg] : scales_[leg].Of(score);
+    }
+    double Part(size_t leg, double score) const { return legs_[leg].weight * Scaled(leg, score); }
+
+    // Of parts that have their weights, by the legs that find.
+    double CombinedFor(const std::vector<double>& parts) const {
         double fused = options_.kind == FusionKind::kSum ? 0 : kLeast;
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (!Finds(l)) {
-                continue;
+            if (Finds(l)) {
+                fused = options_.kind == FusionKind::kSum ? fused + parts[l]
+                                                          : std::max(fused, parts[l]);
             }
-            const double part = Part(l, parts[l]);
-            fused = options_.kind == FusionKind::kSum ? fused + part : std::max(fused, part);
         }
         return fused;
     }
+    // The most that is against it.
+    double CombinedAgainst(const std::vector<double>& parts) const {
+        double against = kLeast;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            if (legs_[l].weight > 0 && legs_[l].against) {
+                against = std::max(against, parts[l]);
+            }
+        }
+        return against;
+    }
+    double Combined(const std::vector<double>& parts) const {
+        const double fused = CombinedFor(parts);
+        const double against = CombinedAgainst(parts);
+        return fused != kLeast && against > fused ? fused - options_.penalty * (against - fused)
+                                                  : fused;
+    }
+    double Fused(const double* parts) {
+        for (size_t l = 0; l < legs_.size(); l++) {
+            weighed_[l] = Part(l, parts[l]);
+        }
+        return Combined(weighed_);
+    }
 
+    // A record whose score was not looked up is not among the best.
     void FuseScores() {
         for (size_t i = 0; i < records_.size(); i++) {
-            records_[i].score = Fused(&parts_[i * legs_.size()]);
+            records_[i].score = IsScored(i) ? Fused(&parts_[i * legs_.size()]) : kLeast;
+        }
+    }
+
+    // No score and the least one are the same: such records are not in the result.
+    void FuseByFormula() {
+        std::vector<std::vector<double>> scaled(legs_.size());
+        std::vector<const double*> columns;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            scaled[l].resize(records_.size());
+            for (size_t i = 0; i < records_.size(); i++) {
+                scaled[l][i] = Scaled(l, parts_[i * legs_.size() + l]);
+            }
+            columns.push_back(scaled[l].data());
+        }
+        for (const std::vector<double>& other : others_) {
+            columns.push_back(other.data());
+        }
+        std::vector<double> scores(records_.size());
+        formula_->formula->Evaluate(columns, scores.size(), scores.data());
+        for (size_t i = 0; i < scores.size(); i++) {
+            records_[i].score = std::isnan(scores[i]) ? kLeast : scores[i];
         }
     }
 
     void FuseRanks() {
+        rank_shares_.assign(parts_.size(), 0);
         for (size_t l = 0; l < legs_.size(); l++) {
             const std::vector<size_t> ranks = RanksOf(lists_[l].hits);
             for (size_t i = 0; i < ranks.size(); i++) {
-                records_[places_.at(lists_[l].hits[i].record)].score +=
+                const size_t place = places_.at(lists_[l].hits[i].record);
+                const double share =
                     legs_[l].weight / (options_.rank_constant + static_cast<double>(ranks[i]));
+                records_[place].score += share;
+                rank_shares_[place * legs_.size() + l] = share;
+            }
+        }
+    }
+
+    // What each leg adds to the score of a record.
+    std::vector<double> SharesOf(size_t place) {
+        std::vector<double> shares(legs_.size(), 0);
+        const size_t first = place * legs_.size();
+        for (size_t l = 0; l < legs_.size(); l++) {
+            weighed_[l] = legs_[l].weight > 0 ? Part(l, parts_[first + l]) : 0;
+            switch (options_.kind) {
+                case FusionKind::kReciprocalRank: shares[l] = rank_shares_[first + l]; break;
+                case FusionKind::kFormula: shares[l] = Scaled(l, parts_[first + l]); break;
+                case FusionKind::kSum: shares[l] = weighed_[l]; break;
+                case FusionKind::kMax:
+                case FusionKind::kBest: break;
+            }
+        }
+        if (options_.kind == FusionKind::kMax || options_.kind == FusionKind::kBest) {
+            ShareOut(&shares);
+        }
+        return shares;
+    }
+
+    // The first leg that says the most has all of it, the first that is most against it takes from
+    // that.
+    void ShareOut(std::vector<double>* shares) const {
+        const double most = CombinedFor(weighed_);
+        const double against = CombinedAgainst(weighed_);
+        bool given = false;
+        bool taken = !(against > most);
+        for (size_t l = 0; l < legs_.size(); l++) {
+            if (Finds(l) && weighed_[l] == most && !given) {
+                (*shares)[l] = most;
+                given = true;
+            } else if (legs_[l].weight > 0 && legs_[l].against && weighed_[l] == against &&
+                       !taken) {
+                (*shares)[l] = -(options_.penalty * (against - most));
+                taken = true;
             }
         }
     }
@@ -172,21 +379,60 @@ private:
         return true;
     }
 
-    // The most that a record may have that is in no list.
+    // The most that a leg may say of a record that its list does not hold but that it matches.
+    double Matched(size_t leg) const {
+        const LegList& list = lists_[leg];
+        return list.hits.empty() ? std::numeric_limits<double>::infinity()
+                                 : Part(leg, list.hits.back().score);
+    }
+    // The same of a record that it may not match, either.
+    double Ahead(size_t leg) const {
+        if (legs_[leg].against) {
+            return kLeast;  // nothing may be against it
+        }
+        const double absent = Part(leg, kNoScore);
+        return lists_[leg].complete ? absent : std::max(Matched(leg), absent);
+    }
+    bool MayMatchMore(size_t leg) const { return Finds(leg) && !lists_[leg].complete; }
+
+    // The most that a record may have that is in no list. One of the legs matches it, or it is not
+    // in the result at all.
     double UnseenBound() const {
-        std::vector<double> ends(legs_.size(), kNoScore);
+        double bound = kLeast;
+        std::vector<double> ahead(legs_.size());
         for (size_t l = 0; l < legs_.size(); l++) {
-            const LegList& list = lists_[l];
-            if (Finds(l) && !list.complete && list.hits.empty()) {
-                return std::numeric_limits<double>::infinity();
-            }
-            // It may have less than the last hit, or not be matched and count as absent.
-            if (!list.complete && !list.hits.empty() &&
-                scales_[l].Of(list.hits.back().score) > absent_[l]) {
-                ends[l] = list.hits.back().score;
+            ahead[l] = legs_[l].weight > 0 ? Ahead(l) : 0;
+        }
+        for (size_t l = 0; l < legs_.size(); l++) {
+            if (MayMatchMore(l)) {
+                std::vector<double> parts = ahead;
+                parts[l] = Matched(l);
+                bound = std::max(bound, formula_ != nullptr ? FormulaBound(l) : Combined(parts));
             }
         }
-        return FusedFor(ends.data());  // nothing may be against it
+        return bound;
+    }
+
+    // Of a record that a leg matches and no list holds.
+    double FormulaBound(size_t matching) const {
+        std::vector<ValueRange> ranges;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            const ValueRange absent = ValueRange::Of(absent_[l]);
+            ValueRange range;
+            if (legs_[l].weight > 0 && !lists_[l].hits.empty()) {
+                range.high = scales_[l].Of(lists_[l].hits.back().score);
+            }
+            if (l == matching) {
+                range.nullable = false;
+            } else {
+                range.high = std::max(range.high, absent.high);
+                range.nullable = absent.nullable;
+            }
+            ranges.push_back(legs_[l].weight > 0 && lists_[l].complete ? absent : range);
+        }
+        ranges.insert(ranges.end(), formula_->others.begin(), formula_->others.end());
+        const ValueRange range = formula_->formula->RangeOf(ranges);
+        return range.empty() ? kLeast : range.high;
     }
 
     bool Proved() {
@@ -196,20 +442,28 @@ private:
         if (k_ == 0 || records_.size() < k_) {
             return false;
         }
+        const double bound = UnseenBound();
+        boundless_ = bound == std::numeric_limits<double>::infinity();
         std::vector<double> scores(records_.size());
         for (size_t i = 0; i < records_.size(); i++) {
             scores[i] = records_[i].score;
         }
-        std::nth_element(scores.begin(), scores.begin() + static_cast<ptrdiff_t>(k_ - 1),
-                         scores.end(), std::greater<>());
         // An equal one might come first by its key.
-        proved_ = scores[k_ - 1] > UnseenBound();
+        proved_ = KthOf(&scores) > bound;
         return proved_;
+    }
+
+    // Those that can be in the result.
+    size_t ScoredRecords() const {
+        return static_cast<size_t>(
+            std::count_if(records_.begin(), records_.end(),
+                          [](const FusedRecord& record) { return record.score != kLeast; }));
     }
 
     bool Deepen() {
         // Lists that are short because their legs look no further stay short.
-        if (!LegsExact() && records_.size() >= k_ && k_ > 0) {
+        const bool proving = LegsExact() && !(formula_ != nullptr && boundless_);
+        if (!proving && k_ > 0 && ScoredRecords() >= k_) {
             return false;
         }
         bool deeper = false;
@@ -220,6 +474,23 @@ private:
             }
         }
         return deeper;
+    }
+
+    // Scores that are told and count for nothing; ranks tell those of the lists alone.
+    Status LookUpReported() {
+        for (size_t l = 0; l < legs_.size() && options_.kind != FusionKind::kReciprocalRank; l++) {
+            std::vector<uint64_t> wanted;
+            std::vector<size_t> places;
+            for (const FusedRecord& record : records_) {
+                const size_t place = places_.at(record.record);
+                if (!Known(place, l)) {
+                    wanted.push_back(record.record);
+                    places.push_back(place);
+                }
+            }
+            QUERN_TRY(LookUpIn(l, wanted, places));
+        }
+        return {};
     }
 
     Result<FusedList> Finish() {
@@ -233,10 +504,12 @@ private:
             end++;
         }
         records_.resize(end);
+        QUERN_TRY(LookUpReported());
         for (FusedRecord& record : records_) {
-            const auto first =
-                parts_.begin() + static_cast<ptrdiff_t>(places_.at(record.record) * legs_.size());
+            const size_t place = places_.at(record.record);
+            const auto first = parts_.begin() + static_cast<ptrdiff_t>(place * legs_.size());
             record.parts.assign(first, first + static_cast<ptrdiff_t>(legs_.size()));
+            record.shares = SharesOf(place);
         }
         result_.records = std::move(records_);
         result_.complete = Complete() && result_.records.size() == places_.size();
@@ -249,6 +522,7 @@ private:
     const std::vector<FusionLeg>& legs_;
     size_t k_;
     size_t records_max_;
+    const FormulaFusion* formula_;
     std::vector<size_t> depths_;
     std::vector<LegList> lists_;
     std::vector<ScoreScale> scales_;
@@ -257,15 +531,21 @@ private:
     std::unordered_map<uint64_t, size_t> places_;  // of records in records_
     std::vector<double> parts_;                    // records x legs
     std::vector<uint8_t> known_;                   // the same
+    std::vector<double> ahead_;                    // what a leg may say at most of what it lacks
+    std::vector<double> weighed_;                  // room for the parts of one record
+    std::vector<double> rank_shares_;              // the same, of ranks
+    std::vector<std::vector<double>> others_;      // of the formula, each of all records
+    size_t others_known_ = 0;                      // records
     bool proved_ = false;
+    bool boundless_ = false;  // nothing can be proved by longer lists
     FusedList result_;
 };
 
 }  // namespace
 
 Result<FusedList> SearchFused(const FusionOptions& options, const std::vector<FusionLeg>& legs,
-                              size_t k, size_t records_max) {
-    return FusedSearch(options, legs, k, records_max).Run();
+                              size_t k, size_t records_max, const FormulaFusion* formula) {
+    return FusedSearch(options, legs, k, records_max, formula).Run();
 }
 
 }  // namespace quern::query

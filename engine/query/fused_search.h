@@ -6,12 +6,21 @@
 // Naor, PODS 2001). Legs that are not exact prove nothing: their first lists must do, as they must
 // for ranks, which are defined by them.
 //
-// Scales come from the first list of each leg and stay.
+// A score is looked up only where it can matter: what a record may have at most is known from the
+// scores it has and the ends of the other lists, and those that may have most are looked up first.
+//
+// Scales come from the first hits of each leg and stay.
+//
+// What a record that no list holds may have at most is known for a formula as well, from the ranges
+// of its variables. Where that is no bound at all, because a factor may have any size or sign, the
+// first lists must do.
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
+#include "engine/query/formula.h"
 #include "engine/query/fusion.h"
 #include "storage/base/status.h"
 
@@ -35,31 +44,54 @@ public:
 
 struct FusionLeg {
     Leg* leg = nullptr;
-    double weight = 1;  // at least 0 and finite; 0: the leg is asked for scores to report alone
-    size_t depth = 100;
+    double weight = 1;   // at least 0 and finite; 0: the leg is asked for scores to report alone
+    size_t depth = 100;  // of the list that scales and ranks come from
     // What kNoScore counts as, before scaling; -infinity: without it a record is in no sum. Unset
     // (NaN) where scores are scaled: as much as the lowest hit of the first list.
     double absent = 0;
-    bool against = false;  // of kBest: it finds nothing, and is asked for scores
+    bool against = false;         // of kBest: it finds nothing, and is asked for scores
+    bool absent_is_null = false;  // of a formula: instead of absent
+    size_t ahead = 0;  // of the first list that is asked for, if more than depth: it proves more
+};
+
+// For FusionKind::kFormula, where weights only say whether a leg finds anything.
+struct FormulaFusion {
+    const Formula* formula = nullptr;  // its variables: scaled scores of the legs, then others
+    std::vector<ValueRange> others;    // what these may be
+    // The values of records in one of the others, its number counted from 0; null is NaN.
+    std::function<Status(size_t other, const std::vector<uint64_t>& records, double* values)>
+        values_of;
 };
 
 struct FusedRecord {
     uint64_t record = 0;
     double score = 0;
     std::vector<double> parts;  // of each leg: the score before scaling, or kNoScore
+    // Of each leg: what it adds to the score; summed in order they are the score. Of a maximum all
+    // but that of the first leg that has it are 0. Of a formula: what it was told of the leg.
+    std::vector<double> shares;
+};
+
+// What a leg had to do.
+struct LegCounts {
+    size_t lists = 0;      // that were made
+    size_t hits = 0;       // of the last one
+    size_t looked_up = 0;  // scores that it had not given
 };
 
 struct FusedList {
     std::vector<FusedRecord> records;  // best first; of equals at the end all are there
     bool complete = false;             // all that any leg matches
     bool exact = false;                // no other record could have been here, by exact legs
-    size_t looked_up = 0;              // scores
-    size_t rounds = 0;                 // how often lists were made, the first time included
+    size_t looked_up = 0;              // scores, in all legs
+    std::vector<LegCounts> legs;
+    size_t rounds = 0;  // how often lists were made, the first time included
 };
 
 // The best k (0: all that any leg matches). records_max: how many records there are; no list need
-// be longer. Cost: that of the legs, and a look-up for each record that a leg did not give.
+// be longer. formula: NULL for other kinds. Cost: that of the legs, and a look-up for each record
+// that a leg did not give.
 Result<FusedList> SearchFused(const FusionOptions& options, const std::vector<FusionLeg>& legs,
-                              size_t k, size_t records_max);
+                              size_t k, size_t records_max, const FormulaFusion* formula = nullptr);
 
 }  // namespace quern::query

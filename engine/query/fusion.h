@@ -19,6 +19,7 @@ enum class FusionKind {
     // more.
     kBest,
     kReciprocalRank,  // sum of weight / (rank_constant + rank); a leg that did not find it adds 0
+    kFormula,         // what a formula makes of the scores, and of what else is known of a record
 };
 
 // What is done to the scores of a leg before they are fused, from the hits of the leg's list.

@@ -2,6 +2,7 @@
 #include "contract_check.h"
 
 #include <math.h>
+#include <string.h>
 
 static const float origin[] = {0, 0, 0};
 static const float two[] = {0, 0, 0, 1, 1, 1};
@@ -24,12 +25,16 @@ static void null_query(void) {
         quern_query* q = quern_query_new(db, "docs");
         quern_query_leg(wrong[i], leg, 1, NULL);
         quern_query_fusion(wrong[i], "kind=sum");
+        quern_query_formula(wrong[i], "1");
+        quern_query_formula_bind(wrong[i], "?1", 1);
         quern_query_leg(q, wrong[i], 1, NULL);
         WANT_NAMED(QUERN_ERR_MISUSE, "leg ", quern_search(q, &r, E));
         quern_query_free(q);
     }
     CHECK_INT(0, quern_result_legs(NULL));
     CHECK(isnan(quern_result_leg_score(NULL, 0, 0)));
+    CHECK(quern_result_leg_part(NULL, 0, 0) == 0);
+    CHECK_INT(0, quern_result_leg_stat(NULL, 0, QUERN_RESULT_LISTS));
     quern_query_free(leg);
     quern_close(db);
 }
@@ -131,12 +136,26 @@ static void searching(void) {
         CHECK(quern_result_score(r, row) == (float)(2 * quern_result_leg_score(r, row, 0)));
         CHECK(quern_result_leg_score(r, row, 1) == quern_result_leg_score(r, row, 0));
         CHECK(quern_result_distance(r, row) == -quern_result_score(r, row));
+        CHECK((float)quern_result_leg_part(r, row, 0) == quern_result_score(r, row));
+        CHECK(quern_result_leg_part(r, row, 1) == 0);
     }
     CHECK(isnan(quern_result_leg_score(r, row, 0)));
     CHECK(isnan(quern_result_leg_score(r, 0, 2)));
+    CHECK(quern_result_leg_part(r, row, 0) == 0);
+    CHECK(quern_result_leg_part(r, 0, 2) == 0);
+    CHECK_INT(2, quern_result_leg_stat(r, 0, QUERN_RESULT_LISTS));
+    CHECK_INT(0, quern_result_leg_stat(r, 1, QUERN_RESULT_LISTS));
+    CHECK_INT(0, quern_result_leg_stat(r, 2, QUERN_RESULT_LISTS));
+    CHECK_INT(0, quern_result_leg_stat(r, 0, 99));
+    CHECK_INT(quern_result_stat(r, QUERN_RESULT_HITS),
+              quern_result_leg_stat(r, 0, QUERN_RESULT_HITS));
     quern_result_free(r);
-    WANT_NAMED(QUERN_ERR_INVALID, "legs", quern_query_explain(q, &text, E));
-    CHECK(text == NULL);
+    WANT(QUERN_OK, quern_query_explain(q, &text, E));
+    CHECK(strstr(quern_text_data(text),
+                 "\"fusion\":{\"kind\":\"sum\",\"normalize\":\"none\"},\"legs\":[{\"leg\":0,"
+                 "\"field\":\"v\",\"kind\":\"dense\",\"weight\":2.0,\"absent\":-100.0,"
+                 "\"hits\":100,\"segments\":[") != NULL);
+    quern_text_free(text);
     /* A smallest score, and everything above it. */
     quern_query_limit(q, 0);
     quern_query_min_score(q, 1e9);
@@ -213,8 +232,9 @@ static void candidates(void) {
     WANT(QUERN_OK, quern_search(q, &r, E));
     CHECK_INT(1, quern_result_rows(r));
     quern_result_free(r);
-    WANT_NAMED(QUERN_ERR_INVALID, "candidates", quern_query_explain(q, &text, E));
-    CHECK(text == NULL);
+    WANT(QUERN_OK, quern_query_explain(q, &text, E));
+    CHECK(strstr(quern_text_data(text), "\"candidates\":{\"hits\":") != NULL);
+    quern_text_free(text);
     quern_query_candidates(q, NULL);
     WANT_NAMED(QUERN_ERR_INVALID, "limit 0", quern_search(q, &r, E));
     quern_query_free(q);
@@ -250,9 +270,162 @@ static void candidates(void) {
     quern_close(db);
 }
 
+/* A formula that quern_search refuses, over a leg v. */
+static void refused_formula(quern_db* db, double weight, const char* options, const char* formula,
+                            int32_t status, const char* piece) {
+    quern_query* leg = leg_of(db, origin, 1);
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    quern_query_leg(q, leg, weight, options);
+    quern_query_formula(q, formula);
+    WANT_NAMED(status, piece, quern_search(q, &r, E));
+    CHECK(r == NULL);
+    quern_query_free(q);
+    quern_query_free(leg);
+}
+
+static void formulas(void) {
+    quern_db* db = open_docs();
+    quern_query* leg = leg_of(db, origin, 1);
+    quern_query* q = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    size_t row;
+    refused_formula(db, 1, NULL, "", QUERN_ERR_MALFORMED, "byte 0");
+    refused_formula(db, 1, NULL, "1 + (v", QUERN_ERR_MALFORMED, "byte 4");
+    refused_formula(db, 1, NULL, "v + none", QUERN_ERR_UNKNOWN_FIELD, "byte 4");
+    refused_formula(db, 1, NULL, "v + t", QUERN_ERR_TYPE, "'t' is no number");
+    refused_formula(db, 1, NULL, "v * :x", QUERN_ERR_INVALID, ":x");
+    refused_formula(db, 1, NULL, "gauss_decay(v, 0, v)", QUERN_ERR_INVALID, "scale");
+    refused_formula(db, 0.5, NULL, "v", QUERN_ERR_INVALID, "weight");
+    refused_formula(db, 0, NULL, "v", QUERN_ERR_INVALID, "weights of all legs");
+    refused_formula(db, 1, "name=_x", "v", QUERN_ERR_OPTION, "name");
+    refused_formula(db, 1, "absent=null", NULL, QUERN_ERR_INVALID, "absent");
+    refused_formula(db, 1, "name=w", "v", QUERN_ERR_UNKNOWN_FIELD, "'v'");
+    quern_query_formula(q, "1");
+    WANT_NAMED(QUERN_ERR_INVALID, "no legs", quern_search(q, &r, E));
+    quern_query_leg(q, leg, 1, "name=w");
+    quern_query_leg(q, leg, 1, "name=W");
+    WANT_NAMED(QUERN_ERR_INVALID, "two legs", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_leg(q, leg, 1, NULL);
+    quern_query_formula(q, "v");
+    WANT_NAMED(QUERN_ERR_INVALID, "several legs", quern_search(q, &r, E));
+    quern_query_formula(q, "l0 + L1 + ?1");
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_formula(q, "l0 + ?1");
+    quern_query_formula_bind(q, ":x", 1);
+    WANT_NAMED(QUERN_ERR_INVALID, ":x", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_formula(q, "1");
+    quern_query_formula_bind(q, NULL, 1);
+    WANT(QUERN_ERR_MISUSE, quern_search(q, &r, E));
+    quern_query_free(q);
+    /* Scores by the formula; the later of formula and kind counts. */
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, leg, 1, "name=near");
+    quern_query_leg(q, leg, 0, "name=again absent=null");
+    quern_query_fusion(q, "kind=rrf");
+    quern_query_formula(q, "near + 0.5 * again + ?1 + coalesce(n, 0) * :zero");
+    quern_query_formula_bind(q, "?1", 3);
+    quern_query_formula_bind(q, ":zero", 0);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK(quern_result_rows(r) > 0);
+    for (row = 0; row < quern_result_rows(r); row++) {
+        CHECK(quern_result_score(r, row) == (float)(1.5 * quern_result_leg_score(r, row, 0) + 3));
+    }
+    quern_result_free(r);
+    quern_query_formula(q, "null");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(0, quern_result_rows(r));
+    quern_result_free(r);
+    quern_query_fusion(q, "kind=sum");
+    WANT_NAMED(QUERN_ERR_INVALID, "absent=null", quern_search(q, &r, E));
+    quern_query_free(q);
+    quern_query_free(leg);
+    quern_close(db);
+}
+
+/* A shape that quern_search refuses. */
+static void refused_shape(quern_db* db, size_t offset, const char* attribute, size_t per_group,
+                          const char* field, const char* options, int32_t status,
+                          const char* piece) {
+    quern_query* q = leg_of(db, origin, 1);
+    quern_result* r = NULL;
+    quern_query_offset(q, offset);
+    quern_query_group(q, attribute, per_group);
+    quern_query_diversify(q, field, options);
+    WANT_NAMED(status, piece, quern_search(q, &r, E));
+    CHECK(r == NULL);
+    quern_query_free(q);
+}
+
+static void shapes(void) {
+    quern_db* db = open_docs();
+    quern_query* q = leg_of(db, origin, 1);
+    quern_query* whole = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    size_t rows;
+    refused_shape(db, 1048577, NULL, 0, NULL, NULL, QUERN_ERR_LIMIT, "offset");
+    refused_shape(db, 0, "", 1, NULL, NULL, QUERN_ERR_INVALID, "no name");
+    refused_shape(db, 0, "none", 1, NULL, NULL, QUERN_ERR_UNKNOWN_FIELD, "none");
+    refused_shape(db, 0, "j", 1, NULL, NULL, QUERN_ERR_TYPE, "'j'");
+    refused_shape(db, 0, "n", 0, NULL, NULL, QUERN_ERR_INVALID, "of each group");
+    refused_shape(db, 0, "n", 10001, NULL, NULL, QUERN_ERR_INVALID, "of each group");
+    refused_shape(db, 0, NULL, 0, "none", "lambda=1", QUERN_ERR_UNKNOWN_FIELD, "none");
+    refused_shape(db, 0, NULL, 0, "v", NULL, QUERN_ERR_INVALID, "lambda");
+    refused_shape(db, 0, NULL, 0, "v", "lambda=1.5", QUERN_ERR_OPTION, "lambda");
+    refused_shape(db, 0, NULL, 0, "v", "duplicates=nan", QUERN_ERR_OPTION, "duplicates");
+    refused_shape(db, 0, NULL, 0, "v", "lambda=1 pool=0", QUERN_ERR_OPTION, "pool");
+    refused_shape(db, 0, NULL, 0, "v", "lambda=1 scale=max", QUERN_ERR_OPTION, "scale");
+    refused_shape(db, 0, NULL, 0, "v", "near=1", QUERN_ERR_OPTION, "near");
+    refused_shape(db, 0, "n", 1, "v", "lambda=1", QUERN_ERR_INVALID, "grouped");
+    quern_query_offset(NULL, 1);
+    quern_query_group(NULL, "n", 1);
+    quern_query_diversify(NULL, "v", "lambda=1");
+    CHECK_INT(-1, quern_result_group(NULL, 0));
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    rows = quern_result_rows(r);
+    CHECK(rows > 1);
+    CHECK_INT(-1, quern_result_group(r, 0));
+    quern_result_free(r);
+    quern_query_offset(q, 1);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(rows - 1, quern_result_rows(r));
+    quern_result_free(r);
+    quern_query_group(q, "n", 2);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(1, quern_result_group(r, 0));
+    CHECK_INT(-1, quern_result_group(r, quern_result_rows(r)));
+    quern_result_free(r);
+    /* A leg has no shape. */
+    quern_query_leg(whole, q, 1, NULL);
+    WANT_NAMED(QUERN_ERR_INVALID, "offset", quern_search(whole, &r, E));
+    quern_query_free(whole);
+    quern_query_group(q, NULL, 0);
+    quern_query_offset(q, 0);
+    quern_query_diversify(q, "v", "lambda=0.5 duplicates=0.99 pool=50 scale=none");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK(quern_result_rows(r) > 0);
+    quern_result_free(r);
+    quern_query_diversify(q, NULL, NULL);
+    quern_query_limit(q, 0);
+    quern_query_max_distance(q, 1e30);
+    quern_query_group(q, "t", 1);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    quern_result_free(r);
+    quern_query_free(q);
+    quern_close(db);
+}
+
 void contract_hybrid(void) {
-    candidates();
+    shapes();
     null_query();
     wrong_legs();
     searching();
+    candidates();
+    formulas();
 }

@@ -5,7 +5,9 @@
 #include <quern.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <limits>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -14,6 +16,11 @@ namespace quern::testing {
 
 inline constexpr size_t kDim = 8;
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Of the record with a key; NaN: it has none.
+inline double YearOf(int64_t key) {
+    return key % 11 == 3 ? std::nan("") : static_cast<double>(1990 + key % 20);
+}
 
 class Articles {
 public:
@@ -71,8 +78,10 @@ public:
         if (Pick(0, 9) > 1) {
             quern_batch_text(batch, "body", &body, nullptr);
         }
-        const int64_t year = 1990 + key % 20;
-        quern_batch_int(batch, "year", &year, nullptr);
+        const double year = YearOf(key);
+        const uint8_t known = !std::isnan(year);
+        const auto number = static_cast<int64_t>(known != 0 ? year : 0);
+        quern_batch_int(batch, "year", &number, &known);
         Ok(quern_upsert(batch, nullptr, &err));
         quern_batch_free(batch);
     }
@@ -152,5 +161,24 @@ struct LegQuery {
 };
 
 inline constexpr const char* kFilter = "year between 1993 and 2004";
+
+// All that a leg matches, by the leg alone.
+inline std::map<int64_t, double> Alone(Articles* articles, const LegQuery& leg, bool filtered) {
+    quern_query* query = leg.Query(articles->db);
+    quern_query_limit(query, 100000);
+    if (filtered) {
+        quern_query_filter(query, kFilter);
+    }
+    quern_result* result = nullptr;
+    articles->Ok(quern_search(query, &result, &articles->err));
+    std::map<int64_t, double> scores;
+    for (size_t row = 0; row < quern_result_rows(result); row++) {
+        scores[quern_result_key_int(result, row)] =
+            static_cast<double>(quern_result_score(result, row));
+    }
+    quern_result_free(result);
+    quern_query_free(query);
+    return scores;
+}
 
 }  // namespace quern::testing

@@ -32,6 +32,7 @@ public:
             end++;
         }
         deepest = std::max(deepest, depth);
+        lists++;
         return LegList{{sorted_.begin(), sorted_.begin() + static_cast<ptrdiff_t>(end)},
                        end == sorted_.size(),
                        exact};
@@ -49,6 +50,7 @@ public:
     bool exact = true;
     size_t deepest = 0;
     size_t looked_up = 0;
+    size_t lists = 0;
 
 private:
     std::map<uint64_t, double> scores_;
@@ -89,6 +91,7 @@ Case Make(std::mt19937* random) {
         leg.leg = c.lists.back().get();
         leg.weight = l > 0 && pick(0, 9) == 0 ? 0 : static_cast<double>(pick(1, 8)) / 4;
         leg.depth = pick(1, 20);
+        leg.ahead = pick(0, 1) * pick(1, 40);
         const size_t absent = pick(0, 3);
         leg.absent = absent == 0                                                      ? -kInfinity
                      : absent == 1                                                    ? 0.5
@@ -175,8 +178,21 @@ TEST_CASE("fused search finds what enumeration finds") {
         CAPTURE(round);
         REQUIRE(list.exact);
         REQUIRE(list.records.size() == end);
+        size_t looked_up = 0;
+        for (size_t l = 0; l < c.legs.size(); l++) {
+            REQUIRE(list.legs[l].lists == c.lists[l]->lists);
+            REQUIRE(list.legs[l].looked_up == c.lists[l]->looked_up);
+            looked_up += c.lists[l]->looked_up;
+        }
+        REQUIRE(list.looked_up == looked_up);
         bool same = true;
         for (size_t i = 0; i < end; i++) {
+            double sum = 0;
+            for (const double share : list.records[i].shares) {
+                sum += share;
+            }
+            CAPTURE(i, static_cast<int>(c.options.kind), list.records[i].shares, c.k);
+            REQUIRE(sum == list.records[i].score);
             same = same && list.records[i].record == want[i].record &&
                    list.records[i].score == want[i].score;
             for (size_t l = 0; l < c.legs.size(); l++) {

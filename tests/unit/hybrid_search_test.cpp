@@ -10,25 +10,6 @@ using namespace quern::testing;
 
 namespace {
 
-// All that a leg matches, by the leg alone.
-std::map<int64_t, double> Alone(Articles* articles, const LegQuery& leg, bool filtered) {
-    quern_query* query = leg.Query(articles->db);
-    quern_query_limit(query, 100000);
-    if (filtered) {
-        quern_query_filter(query, kFilter);
-    }
-    quern_result* result = nullptr;
-    articles->Ok(quern_search(query, &result, &articles->err));
-    std::map<int64_t, double> scores;
-    for (size_t row = 0; row < quern_result_rows(result); row++) {
-        scores[quern_result_key_int(result, row)] =
-            static_cast<double>(quern_result_score(result, row));
-    }
-    quern_result_free(result);
-    quern_query_free(query);
-    return scores;
-}
-
 // Fused by sum or maximum, in the order of results. Scores are f32 here, so ties are nearly so.
 std::vector<std::pair<double, int64_t>> Enumerate(const std::vector<LegQuery>& legs,
                                                   const std::vector<std::map<int64_t, double>>& all,
@@ -121,6 +102,11 @@ TEST_CASE("fused results are those of all records") {
             }
             // What is told of the legs makes up the score.
             REQUIRE(static_cast<float>(fused) == quern_result_score(result, row));
+            double sum = 0;
+            for (size_t l = 0; l < legs.size(); l++) {
+                sum += quern_result_leg_part(result, row, l);
+            }
+            REQUIRE(sum == fused);
         }
         quern_result_free(result);
         quern_query_free(query);
@@ -168,8 +154,8 @@ TEST_CASE("legs of many queries, by key, with a bound") {
             CHECK(quern_result_key_int(result, row) != keys[q]);
             const double part = quern_result_leg_score(result, row, 0);
             CHECK((std::isnan(part) || part >= 0.25));
-            CHECK(quern_result_int(result, row, 0) ==
-                  1990 + quern_result_key_int(result, row) % 20);
+            const double year = YearOf(quern_result_key_int(result, row));
+            CHECK(quern_result_int(result, row, 0) == (std::isnan(year) ? 0 : std::lround(year)));
         }
     }
     quern_result_free(result);
@@ -182,4 +168,92 @@ TEST_CASE("legs of many queries, by key, with a bound") {
     quern_query_free(query);
     quern_query_free(near);
     quern_query_free(here);
+}
+
+namespace {
+
+// All that a leg matches, in double precision: as the only leg of a query.
+std::map<int64_t, double> AloneExactly(Articles* articles, const LegQuery& leg) {
+    quern_query* of_leg = leg.Query(articles->db);
+    quern_query* query = quern_query_new(articles->db, "articles");
+    quern_query_leg(query, of_leg, 1, nullptr);
+    quern_query_limit(query, 100000);
+    quern_result* result = nullptr;
+    articles->Ok(quern_search(query, &result, &articles->err));
+    std::map<int64_t, double> scores;
+    for (size_t row = 0; row < quern_result_rows(result); row++) {
+        scores[quern_result_key_int(result, row)] = quern_result_leg_score(result, row, 0);
+    }
+    quern_result_free(result);
+    quern_query_free(query);
+    quern_query_free(of_leg);
+    return scores;
+}
+
+}  // namespace
+
+TEST_CASE("what a search with legs tells of its work is what it has to do") {
+    Articles articles;
+    for (int64_t key = 0; key < 400; key++) {
+        articles.Put(key);
+    }
+    articles.Ok(quern_optimize(articles.db, nullptr, 0, &articles.err));
+    int once = 0;
+    for (int round = 0; round < 60; round++) {
+        CAPTURE(round);
+        // Ranks look nothing up; a formula has all scores looked up that a list lacks.
+        const bool ranks = articles.Pick(0, 1) == 0;
+        std::vector<LegQuery> legs = {LegQuery::Make(&articles), LegQuery::Make(&articles)};
+        std::vector<std::map<int64_t, double>> firsts;
+        int64_t scored[2] = {0, 0};
+        quern_query* query = quern_query_new(articles.db, "articles");
+        for (size_t l = 0; l < 2; l++) {
+            quern_query* of_leg = legs[l].Query(articles.db);
+            const size_t depth = articles.Pick(20, 60);
+            quern_query_limit(of_leg, depth);
+            quern_result* alone = nullptr;
+            articles.Ok(quern_search(of_leg, &alone, &articles.err));
+            scored[l] = quern_result_stat(alone, QUERN_RESULT_VECTORS_SCORED);
+            quern_result_free(alone);
+            // In one segment those that equal the last hit come by their keys.
+            std::vector<std::pair<double, int64_t>> order;
+            for (const auto& [key, score] : AloneExactly(&articles, legs[l])) {
+                order.emplace_back(-score, key);
+            }
+            std::sort(order.begin(), order.end());
+            firsts.emplace_back();
+            // A list that ends where the matches end may not know it: left out below.
+            for (size_t i = 0; i < depth && depth < order.size(); i++) {
+                firsts[l][order[i].second] = -order[i].first;
+            }
+            quern_query_leg(query, of_leg, 1, "absent=-1000");
+            quern_query_free(of_leg);
+        }
+        ranks ? quern_query_fusion(query, "kind=rrf") : quern_query_formula(query, "max(l0, l1)");
+        quern_query_limit(query, 1);
+        quern_result* result = nullptr;
+        articles.Ok(quern_search(query, &result, &articles.err));
+        if (!firsts[0].empty() && !firsts[1].empty() &&
+            quern_result_stat(result, QUERN_RESULT_LISTS) == 2) {
+            once++;
+            int64_t looked_up = 0;
+            for (size_t l = 0; l < 2; l++) {
+                REQUIRE(quern_result_leg_stat(result, l, QUERN_RESULT_LISTS) == 1);
+                REQUIRE(quern_result_leg_stat(result, l, QUERN_RESULT_HITS) ==
+                        static_cast<int64_t>(firsts[l].size()));
+                int64_t lacks = 0;
+                for (const auto& [key, score] : firsts[1 - l]) {
+                    lacks += !ranks && firsts[l].count(key) == 0 ? 1 : 0;
+                }
+                REQUIRE(quern_result_leg_stat(result, l, QUERN_RESULT_LOOKED_UP) == lacks);
+                REQUIRE((!ranks || quern_result_leg_stat(result, l, QUERN_RESULT_VECTORS_SCORED) ==
+                                       scored[l]));
+                looked_up += lacks;
+            }
+            REQUIRE(quern_result_stat(result, QUERN_RESULT_LOOKED_UP) == looked_up);
+        }
+        quern_result_free(result);
+        quern_query_free(query);
+    }
+    CHECK(once > 20);
 }
