@@ -38,12 +38,6 @@ public:
                                    : codes32_[record];
     }
     size_t memory_bytes() const;
-    // The number of a record's value.
-    uint32_t code(size_t record) const {
-        return !codes8_.empty()    ? codes8_[record]
-               : !codes16_.empty() ? codes16_[record]
-                                   : codes32_[record];
-    }
     // The value with this number, which is not 0. Borrowed.
     Cell value(uint32_t code) const;
     // Numbers of the values that are equal to the constant; empty, but at its place in the order,
