@@ -15,6 +15,9 @@ constexpr size_t kSliceRows = 256;
 constexpr uint64_t kEntryBytes = 24;
 // Runs fetched ahead of the one that is added up.
 constexpr size_t kRunsAhead = 2;
+// Records fetched ahead of the one that is scored, and bytes of the dimensions of each.
+constexpr size_t kRowsAhead = 4;
+constexpr size_t kRowBytesAhead = 512;
 // Postings of a window that are read before it is asked whether to leave it, and between two such
 // questions: asking looks at all sums.
 constexpr uint64_t kCheckPostingsMin = 512;
@@ -30,18 +33,27 @@ public:
 
     void ScoreAll(uint32_t rows) {
         for (uint32_t id = 0; id < rows; id++) {
-            Score(id);
+            Score(id, row_(first_ + id));
         }
     }
-    // Scores what can be among the best, most promising first.
+    // Scores what can be among the best, most promising first. Values stand anywhere in memory, so
+    // they are fetched a few ahead.
     void ScoreBest(std::vector<std::pair<uint32_t, uint32_t>>* candidates) {
-        std::make_heap(candidates->begin(), candidates->end());
-        while (!candidates->empty() &&
-               candidates->front().first >= plan_.LeastSum(hits_.Threshold())) {
-            const uint32_t id = candidates->front().second;
-            std::pop_heap(candidates->begin(), candidates->end());
-            candidates->pop_back();
-            Score(id);
+        std::sort(candidates->begin(), candidates->end(), std::greater<>());
+        LogRow rows[kRowsAhead];
+        for (size_t i = 0; i < candidates->size() + kRowsAhead; i++) {
+            LogRow& slot = rows[i % kRowsAhead];
+            if (i >= kRowsAhead) {
+                const auto [sum, id] = (*candidates)[i - kRowsAhead];
+                if (sum < plan_.LeastSum(hits_.Threshold())) {
+                    return;
+                }
+                Score(id, slot);
+            }
+            if (i < candidates->size()) {
+                slot = row_(first_ + (*candidates)[i].second);
+                Fetch(slot);
+            }
         }
     }
     // Adds up the window. As soon as scoring what can still be among the best costs less than to
@@ -75,7 +87,7 @@ public:
                                     nullptr, worthwhile, picked->data());
             if (found <= worthwhile && unread > 0) {
                 for (size_t p = 0; p < found; p++) {
-                    Score((*picked)[p]);
+                    Score((*picked)[p], row_(first_ + (*picked)[p]));
                 }
                 return true;
             }
@@ -90,8 +102,14 @@ public:
     uint64_t scored() const { return scored_; }
 
 private:
-    void Score(uint32_t id) {
-        const LogRow row = row_(first_ + id);
+    static void Fetch(const LogRow& row) {
+        const size_t bytes = std::min<size_t>(row.count * 4, kRowBytesAhead);
+        for (size_t i = 0; i < bytes; i += 64) {
+            __builtin_prefetch(reinterpret_cast<const char*>(row.dimensions) + i);
+            __builtin_prefetch(reinterpret_cast<const char*>(row.weights) + i);
+        }
+    }
+    void Score(uint32_t id, const LogRow& row) {
         double score = 0;
         scored_ += row.count > 0 ? 1 : 0;
         if (row.count > 0 && ScoreVector(query_, row.dimensions, row.weights, row.count, &score)) {
@@ -255,6 +273,9 @@ Result<size_t> LogIndex::Search(const SparseVector& query, const LogRowAt& row, 
         }
     }
     for (size_t window = 0; window < full->size(); window++) {
+        if (window + 1 < full->size()) {
+            (*full)[window + 1]->FetchTerms(query);
+        }
         search(*(*full)[window], static_cast<uint32_t>(window * kLogWindowRows), kLogWindowRows);
         QUERN_TRY(work->Check("search", window, full->size()));
     }

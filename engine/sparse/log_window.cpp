@@ -255,11 +255,14 @@ const LogWindow::Slot* LogWindow::Find(uint64_t key) const {
     return nullptr;
 }
 
-void LogWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
-    // What is looked up stands anywhere in memory: all of it is fetched at once.
+// What is looked up stands anywhere in memory: all of it is fetched at once.
+void LogWindow::FetchTerms(const SparseVector& query) const {
     for (const SparseEntry& entry : query) {
         __builtin_prefetch(slots() + Place(KeyOf(entry.dimension, entry.weight < 0), slot_mask_));
     }
+}
+
+void LogWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
     plan->Start();
     double magnitude = 0;
     plan->mixed = negative_;

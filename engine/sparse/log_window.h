@@ -107,6 +107,8 @@ public:
     // What it will take.
     static uint64_t BytesOf(const OpenWindow& window);
 
+    // Asks the processor for what Plan will look up.
+    void FetchTerms(const SparseVector& query) const;
     void Plan(const SparseVector& query, WindowPlan* plan) const;
     void Add(const WindowPlan::Run& run, uint32_t* sums) const;
     // Asks the processor for the postings.
