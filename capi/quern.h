@@ -308,6 +308,9 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 
 /* A field of sparse vectors: pairs of a dimension (any uint32_t) and a weight (float of any sign). Options:
 **   dims=N             every dimension is below N, 1 to 4294967296 (default: 4294967296)
+**   weights=f32|none   none: a binary field. Its vectors are sets of dimensions, kept without weights (about half the
+**                      bytes); batches give no weights, or all 1 (else QUERN_ERR_INVALID), results have 1. The score is how
+**                      many dimensions a record shares with the query, or the sum of the query's weights for them
 **   index=auto|none    auto (default): segments with 2048 vectors of the field and more get an index, built as those of dense
 **                      fields are; none: every search scores every record
 ** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
@@ -344,6 +347,7 @@ QUERN_API int32_t quern_schema_dense_metric(const quern_schema *s, size_t i);
 QUERN_API size_t quern_schema_sparse_count(const quern_schema *s);
 QUERN_API const char *quern_schema_sparse_name(const quern_schema *s, size_t i);
 QUERN_API uint64_t quern_schema_sparse_dims(const quern_schema *s, size_t i);
+QUERN_API int32_t quern_schema_sparse_type(const quern_schema *s, size_t i); /* QUERN_F32, or QUERN_BIT of a binary field */
 QUERN_API size_t quern_schema_text_count(const quern_schema *s);
 QUERN_API const char *quern_schema_text_name(const quern_schema *s, size_t i);
 QUERN_API const char *quern_schema_text_options(const quern_schema *s, size_t i);
@@ -611,7 +615,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
 **                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
 **                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give. Lists take exact for 100 * k, none for auto
-**   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.98 */
+**   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975 */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* Makes the search of another query a leg of q, which then has legs instead of vectors or keys of its own: each record's
 ** scores in all legs become one (quern_query_fusion). leg is another query of the same collection, without legs; it is

@@ -89,12 +89,19 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
     }
     field->name = name;
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"dims", "index"}, &list));
+    QUERN_TRY(ParseOptions(options, {"dims", "index", "weights"}, &list));
     SparseIndexOptions index;
     index.index = true;
     for (const Option& option : list) {
         QUERN_ASSIGN(const bool taken, SparseIndexOptions::Take(option.key, option.value, &index));
         if (taken) {
+            continue;
+        }
+        if (option.key == "weights") {
+            if (option.value != "f32" && option.value != "none") {
+                return BadValue(option, "f32 or none");
+            }
+            field->binary = option.value == "none";
             continue;
         }
         int64_t dimensions = 0;
@@ -270,6 +277,13 @@ const char* quern_schema_sparse_name(const quern_schema* s, size_t i) {
 }
 uint64_t quern_schema_sparse_dims(const quern_schema* s, size_t i) {
     return i < quern_schema_sparse_count(s) ? s->schema.sparse[i].dimensions : 0;
+}
+
+int32_t quern_schema_sparse_type(const quern_schema* s, size_t i) {
+    if (i >= quern_schema_sparse_count(s)) {
+        return 0;
+    }
+    return s->schema.sparse[i].binary ? QUERN_BIT : QUERN_F32;
 }
 
 size_t quern_schema_text_count(const quern_schema* s) {

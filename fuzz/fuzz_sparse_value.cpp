@@ -23,7 +23,7 @@ void Want(bool holds) {
     }
 }
 
-void CheckValue(BytesView value, uint64_t dimensions) {
+void CheckValue(BytesView value, uint64_t dimensions, bool binary) {
     const size_t count = storage::SparseEntries(value);
     std::vector<uint32_t> dims(count);
     std::vector<float> weights(count);
@@ -34,6 +34,7 @@ void CheckValue(BytesView value, uint64_t dimensions) {
     for (size_t i = 0; i < count; i++) {
         Want(dims[i] < dimensions && (i == 0 || dims[i - 1] < dims[i]));
         Want(std::isfinite(weights[i]) && weights[i] != 0);
+        Want(!binary || weights[i] == 1);
     }
     std::vector<uint32_t> gaps(count);
     storage::SparseGaps(dims.data(), count, gaps.data());
@@ -48,6 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     schema.dense.push_back({1, "emb", Element::kF32, Metric::kL2, 2});
     schema.sparse.push_back({2, "words", uint64_t{reader.U32()} + 1});
     schema.sparse.push_back({3, "more"});
+    schema.sparse.push_back({5, "marks", kSparseDimensionsMax, {}, true});
     schema.text.push_back({4, "body"});
     const BytesView rest = reader.Take(reader.left());
     std::vector<storage::VectorRef> values;
@@ -56,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             if (schema.is_text(value.field)) {
                 Want(IsValidUtf8(value.bytes));
             } else if (!schema.is_dense(value.field)) {
-                CheckValue(value.bytes, schema.sparse_field(value.field).dimensions);
+                const SparseDef& def = schema.sparse_field(value.field);
+                CheckValue(value.bytes, def.dimensions, def.binary);
             }
         }
         Bytes again;

@@ -161,8 +161,9 @@ Status SetFeature(Connection* connection, int64_t feature) {
 }
 
 Status InsertSparse(Connection* connection, int64_t collection, const SparseDef& field) {
+    const Element element = field.binary ? Element::kBit : Element::kF32;
     QUERN_TRY(InsertColumn(connection, collection, field.id, field.name, kSparseColumn,
-                           static_cast<int64_t>(Element::kF32), static_cast<int64_t>(Metric::kIp),
+                           static_cast<int64_t>(element), static_cast<int64_t>(Metric::kIp),
                            static_cast<int64_t>(field.dimensions), field.options));
     return SetFeature(connection, kSparseFeature);
 }
@@ -218,13 +219,14 @@ Status AddColumn(CollectionInfo* info, Statement* row) {
         return {};
     }
     if (kind == kSparseColumn) {
-        if (type != static_cast<int64_t>(Element::kF32) ||
+        const bool binary = type == static_cast<int64_t>(Element::kBit);
+        if ((type != static_cast<int64_t>(Element::kF32) && !binary) ||
             metric != static_cast<int64_t>(Metric::kIp) || dim < 1 ||
             dim > static_cast<int64_t>(kSparseDimensionsMax)) {
             return BadCatalog(where + "bad type, metric or dimensions of a sparse field");
         }
         info->schema.sparse.push_back(
-            {static_cast<uint32_t>(id), name, static_cast<uint64_t>(dim), options});
+            {static_cast<uint32_t>(id), name, static_cast<uint64_t>(dim), options, binary});
         return {};
     }
     if (kind == kTextColumn) {

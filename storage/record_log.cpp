@@ -12,7 +12,8 @@ const char* ValueProblem(const Schema& schema, size_t field, BytesView value) {
     return schema.is_dense(field) ? nullptr
            : schema.is_text(field)
                ? TextProblem(value)
-               : SparseValueProblem(value, schema.sparse_field(field).dimensions);
+               : SparseValueProblem(value, schema.sparse_field(field).dimensions,
+                                    schema.sparse_field(field).binary);
 }
 }  // namespace
 

@@ -4,7 +4,7 @@
 
 namespace quern::storage {
 
-const char* SparseValueProblem(BytesView value, uint64_t dimensions) {
+const char* SparseValueProblem(BytesView value, uint64_t dimensions, bool binary) {
     if (value.size() % kSparseEntryBytes != 0) {
         return "no whole number of entries";
     }
@@ -27,6 +27,9 @@ const char* SparseValueProblem(BytesView value, uint64_t dimensions) {
         }
         if (!AreSparseWeights(&weight, 1)) {
             return "a weight that is zero or not finite";
+        }
+        if (binary && weight != 1.0f) {
+            return "a weight in a binary field";
         }
         before = dimension;
     }

@@ -16,8 +16,8 @@ inline size_t SparseEntries(BytesView value) {
 }
 
 // What is wrong with bytes that a file gives as a value of a field with so many dimensions; NULL:
-// nothing.
-const char* SparseValueProblem(BytesView value, uint64_t dimensions);
+// nothing. binary: all weights must be 1.
+const char* SparseValueProblem(BytesView value, uint64_t dimensions, bool binary);
 
 // Turns ascending dimensions into gaps.
 void SparseGaps(const uint32_t* dimensions, size_t count, uint32_t* gaps);

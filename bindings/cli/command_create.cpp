@@ -65,9 +65,9 @@ void AddCreateCommand(CLI::App* app) {
         ->allow_extra_args(false);
     command
         ->add_option("--sparse", options->sparse,
-                     "A field of sparse vectors with dimensions below DIMS; index=none: always "
-                     "scanned (repeatable)")
-        ->type_name("NAME[:DIMS][:index=auto|none]")
+                     "A field of sparse vectors with dimensions below DIMS; binary: without "
+                     "weights; index=none: always scanned (repeatable)")
+        ->type_name("NAME[:DIMS][:binary][:index=auto|none]")
         ->allow_extra_args(false);
     command
         ->add_option("--text", options->texts,

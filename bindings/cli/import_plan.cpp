@@ -496,6 +496,7 @@ void ImportPlan::Stage(const Record& record, StagedRow* row) {
                 break;
             case RouteKind::kSparse:
                 if (!ConvertSparse(entry.value, active_.sparse[at->second.index].dims,
+                                   active_.sparse[at->second.index].binary,
                                    &row->sparse[at->second.index], &problem_)) {
                     BadRow(record, "column '" + entry.name + "': " + problem_);
                 }

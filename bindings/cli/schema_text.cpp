@@ -133,11 +133,16 @@ SparseColumn ParseSparseColumn(const std::string& text) {
         sparse.name = rest;
         last = TakeLast(&rest);
     }
+    if (!rest.empty() && last == "binary") {
+        sparse.binary = true;
+        sparse.name = rest;
+        last = TakeLast(&rest);
+    }
     int64_t dims = 0;
     if (sparse.name.find(':') != std::string::npos) {
         if (rest.empty() || !ParseInt(last, &dims) || dims < 1 || dims > int64_t{1} << 32) {
             FailUsage("field '" + text +
-                      "': wanted NAME[:DIMS][:index=auto|none], DIMS 1 to 4294967296");
+                      "': wanted NAME[:DIMS][:binary][:index=auto|none], DIMS 1 to 4294967296");
         }
         sparse.name = rest;
         sparse.dims = static_cast<uint64_t>(dims);
@@ -146,7 +151,8 @@ SparseColumn ParseSparseColumn(const std::string& text) {
 }
 
 std::string SparseColumn::Options() const {
-    return "dims=" + std::to_string(dims) + (index.empty() ? "" : " " + index);
+    return "dims=" + std::to_string(dims) + (binary ? " weights=none" : "") +
+           (index.empty() ? "" : " " + index);
 }
 
 AttrColumn ParseTextColumn(const std::string& text) {
@@ -228,8 +234,10 @@ CollectionColumns ReadColumns(const quern_schema* schema) {
              quern_schema_dense_metric(schema, i), quern_schema_dense_type(schema, i)});
     }
     for (size_t i = 0; i < quern_schema_sparse_count(schema); i++) {
-        columns.sparse.push_back(
-            {quern_schema_sparse_name(schema, i), quern_schema_sparse_dims(schema, i)});
+        columns.sparse.push_back({quern_schema_sparse_name(schema, i),
+                                  quern_schema_sparse_dims(schema, i),
+                                  {},
+                                  quern_schema_sparse_type(schema, i) == QUERN_BIT});
     }
     return columns;
 }

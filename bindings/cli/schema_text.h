@@ -33,6 +33,7 @@ struct SparseColumn {
     std::string name;
     uint64_t dims = uint64_t{1} << 32;
     std::string index = {};  // "index=none"
+    bool binary = false;
     std::string Options() const;
 };
 
@@ -40,7 +41,7 @@ struct SparseColumn {
 KeyColumn ParseKeyColumn(const std::string& text);        // NAME[:int|text]
 AttrColumn ParseAttrColumn(const std::string& text);      // NAME:TYPE
 DenseColumn ParseDenseColumn(const std::string& text);    // NAME:DIM[:METRIC[:TYPE]]
-SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS][:index=auto|none]
+SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS][:binary][:index=auto|none]
 AttrColumn ParseTextColumn(const std::string& text);      // NAME[:OPTIONS]
 int32_t ParseMetric(const std::string& name);
 int32_t ParseElementType(const std::string& name);

@@ -180,7 +180,7 @@ void SearchLeg::ReadSparse(const std::string& what, const SparseColumn& column,
         Value value;
         value.kind = Value::Kind::kJson;
         value.text = what;
-        if (!ConvertSparse(value, column.dims, &entries, &problem)) {
+        if (!ConvertSparse(value, column.dims, false, &entries, &problem)) {
             FailLeg(problem);
         }
         AddSparse(entries);
@@ -192,7 +192,7 @@ void SearchLeg::ReadSparse(const std::string& what, const SparseColumn& column,
         FailLeg("sparse queries are read from JSON lines");
     }
     ReadRows(named, FileFormat::kJsonl, [&](const Record& record) {
-        if (!ConvertSparse(ValueOf(record, field_), column.dims, &entries, &problem)) {
+        if (!ConvertSparse(ValueOf(record, field_), column.dims, false, &entries, &problem)) {
             throw FormatError(record.where + ": " + problem);
         }
         AddSparse(entries);

@@ -212,7 +212,7 @@ private:
         value.kind = Value::Kind::kJson;
         value.text = options_.vector;
         std::string problem;
-        if (!ConvertSparse(value, sparse_.dims, &sparse_query_, &problem)) {
+        if (!ConvertSparse(value, sparse_.dims, false, &sparse_query_, &problem)) {
             FailUsage("--vector: " + problem);
         }
         count_ = 1;

@@ -95,7 +95,8 @@ void SparseEntries::Clear() {
     weights.clear();
 }
 
-bool ConvertSparse(const Value& from, uint64_t dims, SparseEntries* entries, std::string* problem) {
+bool ConvertSparse(const Value& from, uint64_t dims, bool binary, SparseEntries* entries,
+                   std::string* problem) {
     entries->Clear();
     if (from.kind == Value::Kind::kNull) {
         return true;
@@ -108,6 +109,11 @@ bool ConvertSparse(const Value& from, uint64_t dims, SparseEntries* entries, std
     if (entries->dims.size() > kEntriesMax) {
         *problem = std::to_string(entries->dims.size()) + " entries, the limit is " +
                    std::to_string(kEntriesMax);
+        return false;
+    }
+    const auto& weights = entries->weights;
+    if (binary && std::any_of(weights.begin(), weights.end(), [](float w) { return w != 1; })) {
+        *problem = "a weight other than 1 in a binary field";
         return false;
     }
     std::vector<uint32_t> sorted = entries->dims;

@@ -19,9 +19,11 @@ struct SparseEntries {
     void Clear();
 };
 
-// A value of a file for a field whose dimensions are all below `dims`; null: absent. Everything
-// that the library would refuse is found here. False with *problem if it does not fit.
-bool ConvertSparse(const Value& from, uint64_t dims, SparseEntries* entries, std::string* problem);
+// A value of a file for a field whose dimensions are all below `dims`; null: absent. binary: its
+// weights are all 1. Everything that the library would refuse is found here. False with *problem if
+// it does not fit.
+bool ConvertSparse(const Value& from, uint64_t dims, bool binary, SparseEntries* entries,
+                   std::string* problem);
 
 std::string SparseJson(const uint32_t* dims, const float* weights, size_t count);
 

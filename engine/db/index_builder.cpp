@@ -117,6 +117,11 @@ private:
                 return {};
             }));
         }
+        std::vector<float> ones;
+        if (piece.weights == nullptr && piece.count > 0) {
+            ones.assign(piece.offsets[piece.count] - piece.offsets[0], 1.0f);
+            piece.weights = ones.data();
+        }
         Result<std::unique_ptr<SparsePart>> built =
             SparsePart::Build({piece.offsets, piece.dimensions, piece.weights, piece.count},
                               database_->threads(), work_);
@@ -270,7 +275,7 @@ Status AddTextJobs(storage::Connection* connection, const CollectionView& view,
 // About how long the one that is not of a dense field takes.
 double ExpectedNs(const Job& job) {
     const storage::PartInfo* values = job.segment->info().Find(
-        job.sparse ? PartKind::kSparseWeights : PartKind::kTextBytes, job.field());
+        job.sparse ? PartKind::kSparseGaps : PartKind::kTextBytes, job.field());
     return values == nullptr
                ? 0
                : static_cast<double>(values->items) * (job.sparse ? kNsPerPosting : kNsPerTextByte);

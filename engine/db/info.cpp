@@ -110,6 +110,9 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
     }
     for (const SparseDef& def : schema.sparse) {
         Json field{{"name", def.name}, {"type", "sparse"}, {"dims", def.dimensions}};
+        if (def.binary) {
+            field["weights"] = "none";
+        }
         if (!def.options.empty()) {
             field["options"] = def.options;
         }

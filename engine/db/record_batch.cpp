@@ -324,6 +324,19 @@ Status TakeSparseVector(const SparseInput& input, size_t i, uint64_t dimensions,
         limits, out);
 }
 
+// Values of a binary field have no weights; those that were read from one are 1.
+Status CheckedBatch::CheckBinary(const SparseInput& input, size_t i, const SparseDef& def) const {
+    for (size_t at = input.offsets[i]; input.weights != nullptr && at < input.offsets[i + 1];
+         at++) {
+        if (input.weights[at] != 1.0f) {
+            return Status::Error(Code::kInvalid,
+                                 "%s: field '%s' is binary: its weights are NULL, or all 1",
+                                 RecordName(i).c_str(), def.name.c_str());
+        }
+    }
+    return {};
+}
+
 Status CheckedBatch::TakeSparse(const SparseInput& input, const SparseDef& def, Field* field) {
     field->empty_column = false;
     field->valid = input.valid;
@@ -335,6 +348,7 @@ Status CheckedBatch::TakeSparse(const SparseInput& input, const SparseDef& def, 
             if (!taken.ok()) {
                 return Status(taken).WithContext(RecordName(i) + ": field '" + def.name + "'");
             }
+            QUERN_TRY(def.binary ? CheckBinary(input, i, def) : Status());
             for (const sparse::SparseEntry& entry : vector) {
                 field->converted.append(reinterpret_cast<const char*>(&entry.dimension), 4);
             }

@@ -92,6 +92,7 @@ private:
     Status TakeVectors(const VectorInput& input, const DenseDef& def, Field* field);
     Status TakeTexts(const AttrInput& input, const TextDef& def, Field* field);
     Status TakeSparse(const SparseInput& input, const SparseDef& def, Field* field);
+    Status CheckBinary(const SparseInput& input, size_t i, const SparseDef& def) const;
     std::string RecordName(size_t i) const {
         return "record " + std::to_string(i) + " (key " + keys_[i].ToString() + ")";
     }

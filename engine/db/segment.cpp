@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/db/value_lengths.h"
 #include "engine/kernels/distance.h"
 
 namespace quern {

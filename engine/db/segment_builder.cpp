@@ -64,7 +64,9 @@ Status SegmentBuilder::AddSparse(const SparseDef& def, BytesView value, Field* f
         SparseParts parts;
         QUERN_ASSIGN(parts.lengths, create(PartKind::kSparseLengths));
         QUERN_ASSIGN(parts.gaps, create(PartKind::kSparseGaps));
-        QUERN_ASSIGN(parts.weights, create(PartKind::kSparseWeights));
+        if (!def.binary) {
+            QUERN_ASSIGN(parts.weights, create(PartKind::kSparseWeights));
+        }
         field->sparse = std::move(parts);
     }
     const auto count = static_cast<uint32_t>(storage::SparseEntries(value));
@@ -77,7 +79,8 @@ Status SegmentBuilder::AddSparse(const SparseDef& def, BytesView value, Field* f
     storage::SparseGaps(dimensions.data(), count, gaps.data());
     QUERN_TRY(field->sparse->lengths.Append(&count, 1));
     QUERN_TRY(field->sparse->gaps.Append(gaps.data(), count));
-    return field->sparse->weights.Append(value.data() + size_t{count} * 4, count);
+    return def.binary ? Status()
+                      : field->sparse->weights->Append(value.data() + size_t{count} * 4, count);
 }
 
 Status SegmentBuilder::AddText(const TextDef& def, BytesView value, Field* field) {
@@ -132,7 +135,9 @@ Status SegmentBuilder::Finish() {
         } else {
             QUERN_TRY(field.sparse->lengths.Finish());
             QUERN_TRY(field.sparse->gaps.Finish());
-            QUERN_TRY(field.sparse->weights.Finish());
+            if (field.sparse->weights) {
+                QUERN_TRY(field.sparse->weights->Finish());
+            }
         }
         if (field.count < items_) {
             QUERN_ASSIGN(PartWriter presence,
@@ -158,7 +163,8 @@ uint64_t SegmentBuilder::bytes_written() const {
         sum += field.writer ? field.writer->bytes_written() : 0;
         sum += field.text ? field.text->bytes.bytes_written() : 0;
         sum += field.sparse
-                   ? field.sparse->gaps.bytes_written() + field.sparse->weights.bytes_written()
+                   ? field.sparse->gaps.bytes_written() +
+                         (field.sparse->weights ? field.sparse->weights->bytes_written() : 0)
                    : 0;
     }
     return sum;

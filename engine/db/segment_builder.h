@@ -34,7 +34,7 @@ private:
     struct SparseParts {
         storage::PartWriter lengths;
         storage::PartWriter gaps;
-        storage::PartWriter weights;
+        std::optional<storage::PartWriter> weights;  // a binary field has none
     };
     struct TextParts {
         storage::PartWriter lengths;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/db/segment.h"
+#include "engine/db/value_lengths.h"
 #include "storage/sparse_value.h"
 
 namespace quern {
@@ -10,63 +11,36 @@ namespace quern {
 using storage::PartInfo;
 using storage::PartKind;
 
-Status ReadPresence(storage::Connection* connection, const storage::SegmentInfo& segment,
-                    uint32_t field, uint64_t expected, std::vector<uint32_t>* records) {
-    records->clear();
-    const PartInfo* presence = segment.Find(PartKind::kPresence, field);
-    if (presence == nullptr) {
-        return expected == segment.items
-                   ? Status()
-                   : Status::Error(Code::kCorrupt,
-                                   "segment %lld: field %u has fewer values than "
-                                   "records",
-                                   static_cast<long long>(segment.id), field);
+namespace {
+
+// Weights that stand anywhere.
+void FillOnes(char* weights, size_t count) {
+    const float one = 1;
+    for (size_t i = 0; i < count; i++) {
+        std::memcpy(weights + i * 4, &one, 4);
     }
-    if (presence->item_bytes != 1 || presence->items != (segment.items + 7) / 8) {
-        return Status::Error(Code::kCorrupt, "%s: wrong size", presence->Name().c_str());
-    }
-    Bytes bits(static_cast<size_t>(presence->items), '\0');
-    QUERN_TRY(ReadPart(connection, *presence, bits.data(), nullptr));
-    for (size_t i = 0; i < segment.items; i++) {
-        if (static_cast<uint8_t>(bits[i / 8]) >> (i % 8) & 1) {
-            records->push_back(static_cast<uint32_t>(i));
-        }
-    }
-    if (records->size() != expected) {
-        return Status::Error(Code::kCorrupt, "%s: does not fit the values",
-                             presence->Name().c_str());
-    }
-    return {};
 }
+
+}  // namespace
 
 Result<std::unique_ptr<SparseColumn>> SparseColumn::Open(storage::Connection* connection,
                                                          const storage::SegmentInfo& segment,
                                                          const SparseDef& def) {
     std::unique_ptr<SparseColumn> column(new SparseColumn());
     column->dimension_limit_ = def.dimensions;
+    column->binary_ = def.binary;
     const PartInfo* lengths = segment.Find(PartKind::kSparseLengths, def.id);
     if (lengths == nullptr) {
         return column;
     }
-    if (lengths->item_bytes != 4) {
-        return Status::Error(Code::kCorrupt, "%s: wrong size", lengths->Name().c_str());
-    }
-    QUERN_TRY(ReadPresence(connection, segment, def.id, lengths->items, &column->records_));
-    std::vector<uint32_t> values(static_cast<size_t>(lengths->items));
-    QUERN_TRY(ReadPart(connection, *lengths, reinterpret_cast<char*>(values.data()), nullptr));
-    column->offsets_.reserve(values.size() + 1);
-    for (const uint32_t length : values) {
-        if (length > kSparseEntriesMax) {
-            return Status::Error(Code::kCorrupt, "%s: an impossible length",
-                                 lengths->Name().c_str());
-        }
-        column->offsets_.push_back(column->offsets_.back() + length);
-    }
+    QUERN_TRY(ReadLengths(connection, segment, *lengths, def.id, kSparseEntriesMax,
+                          &column->records_, &column->offsets_));
     column->gaps_ = segment.Find(PartKind::kSparseGaps, def.id);
     column->weights_ = segment.Find(PartKind::kSparseWeights, def.id);
     for (const PartInfo* part : {column->gaps_, column->weights_}) {
         const uint64_t items = part == nullptr ? 0 : part->items;
-        if (items != column->entries() || (part != nullptr && part->item_bytes != 4)) {
+        const bool none = column->binary_ && part == column->weights_;
+        if (items != (none ? 0 : column->entries()) || (part != nullptr && part->item_bytes != 4)) {
             return Status::Error(Code::kCorrupt, "%s: other entries than these are there",
                                  lengths->Name().c_str());
         }
@@ -82,7 +56,7 @@ Status SparseColumn::Finish(size_t first, size_t end, uint32_t* gaps, const floa
             return Status::Error(Code::kCorrupt, "%s: vector %zu has impossible dimensions",
                                  gaps_->Name().c_str(), v);
         }
-        if (!storage::AreSparseWeights(weights + at, count)) {
+        if (weights != nullptr && !storage::AreSparseWeights(weights + at, count)) {
             return Status::Error(Code::kCorrupt, "%s: vector %zu has impossible weights",
                                  weights_->Name().c_str(), v);
         }
@@ -99,14 +73,16 @@ Status SparseColumn::LoadAll(storage::Connection* connection, const MemoryBudget
     }
     const auto bytes = static_cast<size_t>(entries()) * 4;
     Buffer dimensions(bytes, budget.vectors);
-    Buffer weights(bytes, budget.vectors);
+    Buffer weights(binary_ ? 0 : bytes, budget.vectors);
     QUERN_TRY(storage::ReadChunks(connection, *gaps_, 0, gaps_->chunks.size(), budget.threads,
                                   dimensions.data()));
     QUERN_TRY(work->Check("load", entries(), 2 * entries()));
-    QUERN_TRY(storage::ReadChunks(connection, *weights_, 0, weights_->chunks.size(), budget.threads,
-                                  weights.data()));
+    if (!binary_) {
+        QUERN_TRY(storage::ReadChunks(connection, *weights_, 0, weights_->chunks.size(),
+                                      budget.threads, weights.data()));
+    }
     QUERN_TRY(Finish(0, count(), reinterpret_cast<uint32_t*>(dimensions.data()),
-                     reinterpret_cast<const float*>(weights.data())));
+                     binary_ ? nullptr : reinterpret_cast<const float*>(weights.data())));
     dimensions_buffer_ = std::move(dimensions);
     weights_buffer_ = std::move(weights);
     resident_.store(true, std::memory_order_release);
@@ -116,7 +92,8 @@ Status SparseColumn::LoadAll(storage::Connection* connection, const MemoryBudget
 SparsePiece SparseColumn::Resident(size_t first, size_t end) const {
     return {first, end - first, offsets_.data() + first,
             reinterpret_cast<const uint32_t*>(dimensions_buffer_.data()) + offsets_[first],
-            reinterpret_cast<const float*>(weights_buffer_.data()) + offsets_[first]};
+            binary_ ? nullptr
+                    : reinterpret_cast<const float*>(weights_buffer_.data()) + offsets_[first]};
 }
 
 size_t SparseColumn::EndOfPiece(size_t first, uint64_t entries) const {
@@ -146,16 +123,19 @@ Result<SparsePiece> SparseColumn::Read(storage::Connection* connection, size_t f
                                        int threads, SparseSpace* space) const {
     const auto count = static_cast<size_t>(offsets_[end] - offsets_[first]);
     space->dimensions.resize(count);
-    space->weights.resize(count);
+    space->weights.resize(binary_ ? 0 : count);
     if (count > 0) {
         QUERN_TRY(ReadEntries(connection, *gaps_, offsets_[first], offsets_[end], threads,
                               &space->chunks, reinterpret_cast<char*>(space->dimensions.data())));
-        QUERN_TRY(ReadEntries(connection, *weights_, offsets_[first], offsets_[end], threads,
-                              &space->chunks, reinterpret_cast<char*>(space->weights.data())));
-        QUERN_TRY(Finish(first, end, space->dimensions.data(), space->weights.data()));
+        if (!binary_) {
+            QUERN_TRY(ReadEntries(connection, *weights_, offsets_[first], offsets_[end], threads,
+                                  &space->chunks, reinterpret_cast<char*>(space->weights.data())));
+        }
+        QUERN_TRY(Finish(first, end, space->dimensions.data(),
+                         binary_ ? nullptr : space->weights.data()));
     }
     return SparsePiece{first, end - first, offsets_.data() + first, space->dimensions.data(),
-                       space->weights.data()};
+                       binary_ ? nullptr : space->weights.data()};
 }
 
 Status SparseColumn::GatherEntries(storage::Connection* connection, const PartInfo& part,
@@ -195,7 +175,11 @@ Result<BytesView> SparseColumn::Value(storage::Connection* connection, uint32_t 
         if (entries > 0) {
             const SparsePiece piece = Resident(vector, vector + 1);
             std::memcpy(value->data(), piece.dimensions, entries * 4);
-            std::memcpy(weights, piece.weights, entries * 4);
+            if (binary_) {
+                FillOnes(weights, entries);
+            } else {
+                std::memcpy(weights, piece.weights, entries * 4);
+            }
         }
         return BytesView(*value);
     }
@@ -205,9 +189,11 @@ Result<BytesView> SparseColumn::Value(storage::Connection* connection, uint32_t 
     std::vector<uint32_t> gaps(entries);
     QUERN_TRY(GatherEntries(connection, *gaps_, offsets_[vector], entries, cache,
                             reinterpret_cast<char*>(gaps.data())));
-    std::vector<float> exact(entries);
-    QUERN_TRY(GatherEntries(connection, *weights_, offsets_[vector], entries, cache,
-                            reinterpret_cast<char*>(exact.data())));
+    std::vector<float> exact(entries, 1.0f);
+    if (!binary_) {
+        QUERN_TRY(GatherEntries(connection, *weights_, offsets_[vector], entries, cache,
+                                reinterpret_cast<char*>(exact.data())));
+    }
     QUERN_TRY(Finish(vector, vector + 1, gaps.data(), exact.data()));
     std::memcpy(value->data(), gaps.data(), entries * 4);
     std::memcpy(weights, exact.data(), entries * 4);

@@ -27,7 +27,10 @@ struct SparsePiece {
     size_t count = 0;
     const uint64_t* offsets = nullptr;
     const uint32_t* dimensions = nullptr;
-    const float* weights = nullptr;
+    const float* weights = nullptr;  // NULL: all are 1
+    const float* weights_of(size_t i) const {
+        return weights == nullptr ? nullptr : weights + begin(i);
+    }
     size_t begin(size_t i) const { return static_cast<size_t>(offsets[i] - offsets[0]); }
     size_t entries(size_t i) const { return static_cast<size_t>(offsets[i + 1] - offsets[i]); }
 };
@@ -47,7 +50,7 @@ public:
                                                       const SparseDef& def);
     size_t count() const { return offsets_.size() - 1; }
     uint64_t entries() const { return offsets_.back(); }
-    uint64_t memory_bytes() const { return entries() * 8; }
+    uint64_t memory_bytes() const { return entries() * (binary_ ? 4 : 8); }
     uint32_t record(size_t vector) const {
         return records_.empty() ? static_cast<uint32_t>(vector) : records_[vector];
     }
@@ -69,24 +72,20 @@ private:
     SparseColumn() = default;
     Status ReadEntries(storage::Connection* connection, const storage::PartInfo& part,
                        uint64_t first, uint64_t end, int threads, Bytes* chunks, char* out) const;
-    // Turns gaps into dimensions and proves the vectors.
+    // Turns gaps into dimensions and proves the vectors. weights: NULL in a binary field.
     Status Finish(size_t first, size_t end, uint32_t* gaps, const float* weights) const;
     Status GatherEntries(storage::Connection* connection, const storage::PartInfo& part,
                          uint64_t first, size_t count, ChunkCache* cache, char* out) const;
 
     uint64_t dimension_limit_ = 0;
-    const storage::PartInfo* gaps_ = nullptr;  // NULL: there are no entries
-    const storage::PartInfo* weights_ = nullptr;
-    std::vector<uint32_t> records_;  // empty: all records have the field, or none has
+    bool binary_ = false;
+    const storage::PartInfo* gaps_ = nullptr;     // NULL: there are no entries
+    const storage::PartInfo* weights_ = nullptr;  // the same, or the field is binary
+    std::vector<uint32_t> records_;               // empty: all records have the field, or none has
     std::vector<uint64_t> offsets_{0};
     std::atomic<bool> resident_{false};
     Buffer dimensions_buffer_;
     Buffer weights_buffer_;
 };
-
-// The records of a segment that have a field, ascending; empty: all. expected: how many there must
-// be.
-Status ReadPresence(storage::Connection* connection, const storage::SegmentInfo& segment,
-                    uint32_t field, uint64_t expected, std::vector<uint32_t>* records);
 
 }  // namespace quern

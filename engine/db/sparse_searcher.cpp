@@ -337,7 +337,7 @@ private:
             for (size_t q = 0; q < queries_.size(); q++) {
                 double score = 0;
                 if (!sparse::ScoreVector(queries_[q].vector, piece.dimensions + begin,
-                                         piece.weights + begin, piece.entries(i), &score) ||
+                                         piece.weights_of(i), piece.entries(i), &score) ||
                     !(score >= queries_[q].least)) {
                     continue;
                 }

@@ -4,6 +4,7 @@
 
 #include "engine/db/segment.h"
 #include "engine/db/text_part.h"
+#include "engine/db/value_lengths.h"
 #include "storage/text_tokens.h"
 
 namespace quern {
@@ -52,20 +53,8 @@ Result<std::unique_ptr<TextColumn>> TextColumn::Open(storage::Connection* connec
     if (lengths == nullptr) {
         return column;
     }
-    if (lengths->item_bytes != 4) {
-        return Status::Error(Code::kCorrupt, "%s: wrong size", lengths->Name().c_str());
-    }
-    QUERN_TRY(ReadPresence(connection, segment, def.id, lengths->items, &column->records_));
-    std::vector<uint32_t> values(static_cast<size_t>(lengths->items));
-    QUERN_TRY(ReadPart(connection, *lengths, reinterpret_cast<char*>(values.data()), nullptr));
-    column->offsets_.reserve(values.size() + 1);
-    for (const uint32_t length : values) {
-        if (length > kTextBytesMax) {
-            return Status::Error(Code::kCorrupt, "%s: an impossible length",
-                                 lengths->Name().c_str());
-        }
-        column->offsets_.push_back(column->offsets_.back() + length);
-    }
+    QUERN_TRY(ReadLengths(connection, segment, *lengths, def.id, kTextBytesMax, &column->records_,
+                          &column->offsets_));
     column->bytes_ = segment.Find(PartKind::kTextBytes, def.id);
     const uint64_t items = column->bytes_ == nullptr ? 0 : column->bytes_->items;
     if (items != column->offsets_.back() ||

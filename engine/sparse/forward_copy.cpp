@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -46,9 +45,9 @@ std::vector<float> DistinctWeights(const SparseRows& rows) {
 }
 
 // Products one by one in order: the order is part of what a score is.
-template <typename Id, typename Code>
-RowScore ScoreEntries(const Id* ids, const Code* codes, size_t count, const float* table,
-                      const QueryMarks& query, uint32_t* places) {
+template <typename Id, typename WeightOf>
+RowScore ScoreEntries(const Id* ids, size_t count, const QueryMarks& query, uint32_t* places,
+                      const WeightOf& weight_of) {
     RowScore result;
     const size_t found = kernels::FindMarked(ids, count, query.marks(), places);
     for (size_t i = 0; i < found; i++) {
@@ -63,11 +62,7 @@ RowScore ScoreEntries(const Id* ids, const Code* codes, size_t count, const floa
             }
         }
         result.common++;
-        if constexpr (std::is_same_v<Code, float>) {
-            result.score += weight * static_cast<double>(codes[place]);
-        } else {
-            result.score += weight * static_cast<double>(table[codes[place]]);
-        }
+        result.score += weight * static_cast<double>(weight_of(place));
     }
     return result;
 }
@@ -76,18 +71,21 @@ template <typename Id>
 RowScore ScoreRow(const ForwardCopy& copy, uint32_t first, size_t count, const QueryMarks& query,
                   uint32_t* places) {
     const Id* const ids = reinterpret_cast<const Id*>(copy.terms.data()) + first;
-    const char* const codes = copy.weights.data();
+    const float* const table = copy.table.data();
+    const char* const codes = copy.weights.data() + first * static_cast<size_t>(copy.form);
+    const auto* const bytes = reinterpret_cast<const uint8_t*>(codes);
+    const auto* const pairs = reinterpret_cast<const uint16_t*>(codes);
+    const auto* const exact = reinterpret_cast<const float*>(codes);
+    const auto score = [&](const auto& weight_of) {
+        return ScoreEntries(ids, count, query, places, weight_of);
+    };
     switch (copy.form) {
-        case WeightForm::kTable8:
-            return ScoreEntries(ids, reinterpret_cast<const uint8_t*>(codes) + first, count,
-                                copy.table.data(), query, places);
-        case WeightForm::kTable16:
-            return ScoreEntries(ids, reinterpret_cast<const uint16_t*>(codes) + first, count,
-                                copy.table.data(), query, places);
+        case WeightForm::kSame: return score([&](uint32_t) { return table[0]; });
+        case WeightForm::kTable8: return score([&](uint32_t at) { return table[bytes[at]]; });
+        case WeightForm::kTable16: return score([&](uint32_t at) { return table[pairs[at]]; });
         case WeightForm::kFloat: break;
     }
-    return ScoreEntries(ids, reinterpret_cast<const float*>(codes) + first, count, nullptr, query,
-                        places);
+    return score([&](uint32_t at) { return exact[at]; });
 }
 
 }  // namespace
@@ -134,11 +132,15 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count
     }
     copy.table = DistinctWeights(rows);
     copy.form = copy.table.empty() && entries > 0 ? WeightForm::kFloat
+                : copy.table.size() == 1          ? WeightForm::kSame
                 : copy.table.size() <= 256        ? WeightForm::kTable8
                                                   : WeightForm::kTable16;
     if (copy.form == WeightForm::kFloat) {
         copy.weights = Buffer(entries * 4, nullptr);
         std::copy_n(rows.weights + base, entries, reinterpret_cast<float*>(copy.weights.data()));
+        return copy;
+    }
+    if (copy.form == WeightForm::kSame) {
         return copy;
     }
     std::unordered_map<uint32_t, uint16_t> codes;
@@ -163,6 +165,7 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count
 
 float ForwardCopy::WeightAt(uint32_t entry) const {
     switch (form) {
+        case WeightForm::kSame: return table[0];
         case WeightForm::kTable8: return table[static_cast<uint8_t>(weights.data()[entry])];
         case WeightForm::kTable16:
             return table[reinterpret_cast<const uint16_t*>(weights.data())[entry]];
@@ -201,6 +204,9 @@ Status ForwardCopy::Validate(const TermTable& term_table) const {
         wide_terms != (term_table.size() > kMarks)) {
         return Bad("its forward copy has a wrong size");
     }
+    if (form == WeightForm::kSame && table.size() != 1) {
+        return Bad("its table of weights is damaged");
+    }
     for (const float weight : table) {
         if (!std::isfinite(weight) || weight == 0.0f) {
             return Bad("its table of weights is damaged");
@@ -217,7 +223,7 @@ Status ForwardCopy::Validate(const TermTable& term_table) const {
             if (term >= term_table.size() || (i > offsets[row] && TermAt(i - 1) >= term)) {
                 return Bad("a row of its forward copy is damaged");
             }
-            if (form != WeightForm::kFloat) {
+            if (form == WeightForm::kTable8 || form == WeightForm::kTable16) {
                 const size_t code = form == WeightForm::kTable8
                                         ? static_cast<uint8_t>(weights.data()[i])
                                         : reinterpret_cast<const uint16_t*>(weights.data())[i];

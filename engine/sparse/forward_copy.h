@@ -1,8 +1,9 @@
 // The forward side of a sparse index: the rows themselves, compressed, to score records exactly.
 //
 // Terms take 16 bits while there are no more than 65,536 of them, else 32. Weights are kept
-// exactly: as one byte into a table while a segment has no more than 256 different ones, as two
-// bytes while it has no more than 65,536, else as f32. Learned sparse vectors that were rounded to
+// exactly: not one by one where all are the same, as one byte into a table while a segment has no
+// more than 256 different ones, as two bytes while it has no more than 65,536, else as f32. Learned
+// sparse vectors that were rounded to
 // whole numbers, as files of them usually are, take 3 or 4 bytes an entry.
 //
 // Scores are those that sparse_rows.h defines, to the last bit.
@@ -44,7 +45,7 @@ struct RowScore {
 };
 
 // How weights are kept. The numbers reach the file: do not change them.
-enum class WeightForm : uint8_t { kTable8 = 1, kTable16 = 2, kFloat = 4 };
+enum class WeightForm : uint8_t { kSame = 0, kTable8 = 1, kTable16 = 2, kFloat = 4 };
 
 struct ForwardCopy {
     static Result<ForwardCopy> Build(const SparseRows& rows, size_t term_count,

@@ -13,6 +13,16 @@ namespace {
 constexpr size_t kSliceRows = 256;
 // What an entry takes while its window is open, and in all when it is closed just then.
 constexpr uint64_t kEntryBytes = 24;
+// Runs fetched ahead of the one that is added up.
+constexpr size_t kRunsAhead = 2;
+// Records fetched ahead of the one that is scored, and bytes of the dimensions of each.
+constexpr size_t kRowsAhead = 4;
+constexpr size_t kRowBytesAhead = 512;
+// Postings of a window that are read before it is asked whether to leave it, and between two such
+// questions: asking looks at all sums.
+constexpr uint64_t kCheckPostingsMin = 512;
+// What scoring a record costs, in postings read: its value stands anywhere in memory.
+constexpr uint64_t kScoreCost = 1200;
 
 // One search in one window whose sums are there.
 class WindowSearch {
@@ -23,25 +33,83 @@ public:
 
     void ScoreAll(uint32_t rows) {
         for (uint32_t id = 0; id < rows; id++) {
-            Score(id);
+            Score(id, row_(first_ + id));
         }
     }
-    // Scores what can be among the best, most promising first.
+    // Scores what can be among the best, most promising first. Values stand anywhere in memory, so
+    // they are fetched a few ahead.
     void ScoreBest(std::vector<std::pair<uint32_t, uint32_t>>* candidates) {
-        std::make_heap(candidates->begin(), candidates->end());
-        while (!candidates->empty() &&
-               candidates->front().first >= plan_.LeastSum(hits_.Threshold())) {
-            const uint32_t id = candidates->front().second;
-            std::pop_heap(candidates->begin(), candidates->end());
-            candidates->pop_back();
-            Score(id);
+        std::sort(candidates->begin(), candidates->end(), std::greater<>());
+        LogRow rows[kRowsAhead];
+        for (size_t i = 0; i < candidates->size() + kRowsAhead; i++) {
+            LogRow& slot = rows[i % kRowsAhead];
+            if (i >= kRowsAhead) {
+                const auto [sum, id] = (*candidates)[i - kRowsAhead];
+                if (sum < plan_.LeastSum(hits_.Threshold())) {
+                    return;
+                }
+                Score(id, slot);
+            }
+            if (i < candidates->size()) {
+                slot = row_(first_ + (*candidates)[i].second);
+                Fetch(slot);
+            }
         }
+    }
+    // Adds up the window. As soon as scoring what can still be among the best costs less than to
+    // read on, that is done instead: true then.
+    bool SumOrScore(const LogWindow& window, uint32_t* sums, std::vector<uint32_t>* picked) {
+        const std::vector<WindowPlan::Run>& runs = plan_.runs;
+        const uint64_t least = plan_.LeastSum(hits_.Threshold());
+        uint64_t still = 0;
+        uint64_t unread = 0;
+        for (const WindowPlan::Run& run : runs) {
+            still += run.bound;
+            unread += run.count;
+        }
+        uint64_t check_at = unread < kCheckPostingsMin ? 0 : unread - kCheckPostingsMin;
+        for (size_t i = 0; i < std::min(kRunsAhead, runs.size()); i++) {
+            window.Fetch(runs[i]);
+        }
+        for (size_t i = 0; i < runs.size(); i++) {
+            if (i + kRunsAhead < runs.size()) {
+                window.Fetch(runs[i + kRunsAhead]);
+            }
+            window.Add(runs[i], sums);
+            still -= runs[i].bound;
+            unread -= runs[i].count;
+            if (still * 2 > least || unread > check_at) {
+                continue;
+            }
+            const auto worthwhile = static_cast<size_t>(unread / kScoreCost);
+            const size_t found =
+                kernels::SelectSums(sums, kLogWindowRows, static_cast<uint32_t>(least - still),
+                                    nullptr, worthwhile, picked->data());
+            if (found <= worthwhile && unread > 0) {
+                for (size_t p = 0; p < found; p++) {
+                    Score((*picked)[p], row_(first_ + (*picked)[p]));
+                }
+                return true;
+            }
+            check_at = unread < kCheckPostingsMin ? 0 : unread - kCheckPostingsMin;
+        }
+        return false;
+    }
+    bool SumOrScore(const OpenWindow& window, uint32_t* sums, std::vector<uint32_t>* /*picked*/) {
+        window.Sum(plan_, sums);
+        return false;
     }
     uint64_t scored() const { return scored_; }
 
 private:
-    void Score(uint32_t id) {
-        const LogRow row = row_(first_ + id);
+    static void Fetch(const LogRow& row) {
+        const size_t bytes = std::min<size_t>(row.count * 4, kRowBytesAhead);
+        for (size_t i = 0; i < bytes; i += 64) {
+            __builtin_prefetch(reinterpret_cast<const char*>(row.dimensions) + i);
+            __builtin_prefetch(reinterpret_cast<const char*>(row.weights) + i);
+        }
+    }
+    void Score(uint32_t id, const LogRow& row) {
         double score = 0;
         scored_ += row.count > 0 ? 1 : 0;
         if (row.count > 0 && ScoreVector(query_, row.dimensions, row.weights, row.count, &score)) {
@@ -165,12 +233,13 @@ Result<size_t> LogIndex::Search(const SparseVector& query, const LogRowAt& row, 
         } else if (!plan.runs.empty() && plan.most + plan.slack >= threshold) {
             uint32_t* const sums = space->sums_.data();
             std::fill_n(sums, kLogWindowRows, 0u);
-            window.Sum(plan, sums);
+            bool done = scores.SumOrScore(window, sums, &space->picked_);
             // First what is likely among the best, then what that leaves.
             uint32_t above = UINT32_MAX;
-            uint32_t from =
-                std::max(plan.LeastSum(threshold), GuessLeast(sums, hits->k(), &space->picked_));
-            while (true) {
+            uint32_t from = done ? 0
+                                 : std::max(plan.LeastSum(threshold),
+                                            GuessLeast(sums, hits->k(), &space->picked_));
+            while (!done) {
                 const size_t found =
                     kernels::SelectSums(sums, kLogWindowRows, from, nullptr,
                                         SIZE_MAX - kernels::kWindowAlign, space->picked_.data());
@@ -183,9 +252,7 @@ Result<size_t> LogIndex::Search(const SparseVector& query, const LogRowAt& row, 
                 }
                 scores.ScoreBest(&space->candidates_);
                 const uint32_t least = plan.LeastSum(hits->Threshold());
-                if (from <= least) {
-                    break;
-                }
+                done = from <= least;
                 above = from;
                 from = least;
             }
@@ -206,6 +273,9 @@ Result<size_t> LogIndex::Search(const SparseVector& query, const LogRowAt& row, 
         }
     }
     for (size_t window = 0; window < full->size(); window++) {
+        if (window + 1 < full->size()) {
+            (*full)[window + 1]->FetchTerms(query);
+        }
         search(*(*full)[window], static_cast<uint32_t>(window * kLogWindowRows), kLogWindowRows);
         QUERN_TRY(work->Check("search", window, full->size()));
     }

@@ -12,7 +12,10 @@ namespace quern::sparse {
 namespace {
 
 constexpr double kSumMax = 1 << 30;
-constexpr double kImpactMax = 255;
+// Lines by which a chain of postings grows at most.
+constexpr uint32_t kChunksMax = 32;
+// Of a run, so many bytes are fetched ahead: the processor fetches what follows by itself.
+constexpr uint32_t kRunBytesAhead = 768;
 constexpr uint32_t kNone = UINT32_MAX;
 constexpr size_t kSlotsMin = 1024;
 
@@ -43,8 +46,8 @@ void WindowPlan::Start() {
     mixed = false;
 }
 
-void WindowPlan::Add(uint32_t place, uint32_t count, double factor, double most_of_run) {
-    runs.push_back({place, count, factor, 0});
+void WindowPlan::Add(const Run& run, double most_of_run) {
+    runs.push_back(run);
     most += most_of_run;
 }
 
@@ -55,6 +58,7 @@ void WindowPlan::Finish(size_t query_entries, double magnitude) {
     unit = most / kSumMax;
     for (Run& run : runs) {
         run.weight = static_cast<uint32_t>(std::ceil(run.factor / unit));
+        run.bound = run.weight * run.peak;
     }
 }
 
@@ -93,7 +97,7 @@ OpenWindow::Term& OpenWindow::FindOrAdd(uint64_t key) {
     while (slots_[at] != kNone) {
         at = (at + 1) & mask;
     }
-    terms_.push_back({key, {}, 0, 0, 0});
+    terms_.push_back({key, {}, 0, 0, 0, 0});
     slots_[at] = static_cast<uint32_t>(terms_.size() - 1);
     return terms_.back();
 }
@@ -111,6 +115,21 @@ void OpenWindow::Grow() {
     slots_.swap(slots);
 }
 
+void OpenWindow::AddChunk(Term* term) {
+    if (term->spare > 0) {
+        chunks_[term->last].next = term->last + 1;
+        term->last++;
+        term->spare--;
+        return;
+    }
+    const auto fresh = static_cast<uint32_t>(chunks_.size());
+    const uint32_t more = std::clamp(term->count / Chunk::kPostings / 2, 1u, kChunksMax);
+    chunks_.resize(chunks_.size() + more);
+    (term->count == 0 ? term->first : chunks_[term->last].next) = fresh;
+    term->last = fresh;
+    term->spare = more - 1;
+}
+
 void OpenWindow::Append(const LogRow& row) {
     const auto id = static_cast<uint16_t>(rows_);
     for (size_t i = 0; i < row.count; i++) {
@@ -119,10 +138,7 @@ void OpenWindow::Append(const LogRow& row) {
         Term& term = FindOrAdd(KeyOf(row.dimensions[i], negative));
         const uint32_t at = term.count % Chunk::kPostings;
         if (at == 0) {
-            const auto fresh = static_cast<uint32_t>(chunks_.size());
-            chunks_.emplace_back();
-            (term.count == 0 ? term.first : chunks_[term.last].next) = fresh;
-            term.last = fresh;
+            AddChunk(&term);
         }
         chunks_[term.last].ids[at] = id;
         chunks_[term.last].weights[at] = std::fabs(row.weights[i]);
@@ -148,7 +164,8 @@ void OpenWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
             const double most = weight * static_cast<double>(term.weights.most);
             magnitude += most;
             if (negative == (entry.weight < 0)) {
-                plan->Add(number, term.count, weight, most);
+                plan->Add({number, term.count, weight, 0, 0, 0}, most);
+                __builtin_prefetch(chunks_.data() + term.first);
             }
         }
         plan->mixed = plan->mixed || entry.weight < 0;
@@ -197,11 +214,13 @@ LogWindow::LogWindow(const OpenWindow& window, const std::shared_ptr<MemoryCount
         auto* const ids = reinterpret_cast<uint16_t*>(to);
         auto* const impacts = reinterpret_cast<uint8_t*>(to) + (dense ? 0 : size_t{2} * term.count);
         const float scale = term.weights.Scale();
+        uint8_t peak = 0;
         uint32_t chunk = term.first;
         for (uint32_t i = 0; i < term.count; i++) {
             const OpenWindow::Chunk& from = window.chunks_[chunk];
             const uint32_t at = i % OpenWindow::Chunk::kPostings;
             const uint8_t impact = ImpactOf(from.weights[at], scale);
+            peak = std::max(peak, impact);
             if (dense) {
                 impacts[from.ids[at]] = impact;
             } else {
@@ -215,8 +234,11 @@ LogWindow::LogWindow(const OpenWindow& window, const std::shared_ptr<MemoryCount
             slot = (slot + 1) & slot_mask_;
         }
         slots[slot] = {static_cast<uint32_t>(term.key / 2),
-                       static_cast<uint32_t>((to - postings_.data()) / 2), scale,
-                       static_cast<uint16_t>(term.count), static_cast<uint16_t>(term.key % 2)};
+                       static_cast<uint32_t>((to - postings_.data()) / 2),
+                       scale,
+                       static_cast<uint16_t>(term.count),
+                       static_cast<uint8_t>(term.key % 2),
+                       peak};
         to += bytes;
     }
 }
@@ -233,11 +255,14 @@ const LogWindow::Slot* LogWindow::Find(uint64_t key) const {
     return nullptr;
 }
 
-void LogWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
-    // What is looked up stands anywhere in memory: all of it is fetched at once.
+// What is looked up stands anywhere in memory: all of it is fetched at once.
+void LogWindow::FetchTerms(const SparseVector& query) const {
     for (const SparseEntry& entry : query) {
         __builtin_prefetch(slots() + Place(KeyOf(entry.dimension, entry.weight < 0), slot_mask_));
     }
+}
+
+void LogWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
     plan->Start();
     double magnitude = 0;
     plan->mixed = negative_;
@@ -250,27 +275,40 @@ void LogWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
                 continue;
             }
             const double factor = weight * static_cast<double>(slot->scale);
-            magnitude += factor * kImpactMax;
+            const double most = factor * slot->peak;
+            magnitude += most;
             if (negative == (entry.weight < 0)) {
-                plan->Add(slot->place, slot->count, factor, factor * kImpactMax);
-                __builtin_prefetch(postings_.data() + size_t{slot->place} * 2);
+                plan->Add({slot->place, slot->count, factor, 0, 0, slot->peak}, most);
             }
         }
         plan->mixed = plan->mixed || entry.weight < 0;
     }
+    const auto benefit = [](const WindowPlan::Run& run) {
+        return run.factor * run.peak / run.count;
+    };
+    std::sort(plan->runs.begin(), plan->runs.end(),
+              [&](const WindowPlan::Run& a, const WindowPlan::Run& b) {
+                  return benefit(a) != benefit(b) ? benefit(a) > benefit(b) : a.place < b.place;
+              });
     plan->Finish(query.size(), magnitude);
 }
 
-void LogWindow::Sum(const WindowPlan& plan, uint32_t* sums) const {
-    for (const WindowPlan::Run& run : plan.runs) {
-        const char* const at = postings_.data() + size_t{run.place} * 2;
-        const auto* const bytes = reinterpret_cast<const uint8_t*>(at);
-        if (IsDenseRun(run.count, kLogWindowRows)) {
-            kernels::AddDenseRun(bytes, kLogWindowRows, run.weight, sums);
-        } else {
-            kernels::AddRun(reinterpret_cast<const uint16_t*>(at), bytes + size_t{2} * run.count,
-                            run.count, run.weight, sums);
-        }
+void LogWindow::Fetch(const WindowPlan::Run& run) const {
+    const char* const at = postings_.data() + size_t{run.place} * 2;
+    const uint32_t bytes = std::min(3 * run.count, kRunBytesAhead);
+    for (uint32_t i = 0; i < bytes; i += 64) {
+        __builtin_prefetch(at + i);
+    }
+}
+
+void LogWindow::Add(const WindowPlan::Run& run, uint32_t* sums) const {
+    const char* const at = postings_.data() + size_t{run.place} * 2;
+    const auto* const bytes = reinterpret_cast<const uint8_t*>(at);
+    if (IsDenseRun(run.count, kLogWindowRows)) {
+        kernels::AddDenseRun(bytes, kLogWindowRows, run.weight, sums);
+    } else {
+        kernels::AddRun(reinterpret_cast<const uint16_t*>(at), bytes + size_t{2} * run.count,
+                        run.count, run.weight, sums);
     }
 }
 

@@ -34,7 +34,10 @@ struct WindowPlan {
         uint32_t count = 0;
         double factor = 0;    // query weight times what the run's impacts are in
         uint32_t weight = 0;  // the same in units
+        uint32_t bound = 0;   // of a LogWindow: no record gets more from the run, in units
+        uint8_t peak = 0;     // of a LogWindow: the largest impact
     };
+    // Of a LogWindow: those with most bound for their postings first.
     std::vector<Run> runs;
     double unit = 0;   // of sums
     double most = 0;   // no score is higher
@@ -48,7 +51,7 @@ private:
     friend class OpenWindow;
     friend class LogWindow;
     void Start();
-    void Add(uint32_t place, uint32_t count, double factor, double most_of_run);
+    void Add(const Run& run, double most_of_run);
     void Finish(size_t query_entries, double magnitude);
 };
 
@@ -69,7 +72,8 @@ public:
 
 private:
     friend class LogWindow;
-    // A cache line of postings; those of a term are a chain.
+    // A cache line of postings; those of a term are a chain. Longer chains grow by more lines in a
+    // row, so that reading them waits for memory less often.
     struct Chunk {
         static constexpr uint32_t kPostings = 10;
         uint32_t next = 0;
@@ -82,7 +86,9 @@ private:
         uint32_t count = 0;
         uint32_t first = 0;  // chunks
         uint32_t last = 0;
+        uint32_t spare = 0;  // that follow the last
     };
+    void AddChunk(Term* term);
     uint32_t Find(uint64_t key) const;  // number of a term; UINT32_MAX: there is none
     Term& FindOrAdd(uint64_t key);
     void Grow();
@@ -101,8 +107,12 @@ public:
     // What it will take.
     static uint64_t BytesOf(const OpenWindow& window);
 
+    // Asks the processor for what Plan will look up.
+    void FetchTerms(const SparseVector& query) const;
     void Plan(const SparseVector& query, WindowPlan* plan) const;
-    void Sum(const WindowPlan& plan, uint32_t* sums) const;
+    void Add(const WindowPlan::Run& run, uint32_t* sums) const;
+    // Asks the processor for the postings.
+    void Fetch(const WindowPlan::Run& run) const;
 
 private:
     struct Slot {
@@ -110,7 +120,8 @@ private:
         uint32_t place = 0;  // in pairs of bytes
         float scale = 0;     // of impacts
         uint16_t count = 0;  // 0: an empty slot
-        uint16_t negative = 0;
+        uint8_t negative = 0;
+        uint8_t peak = 0;  // the largest impact
     };
     const Slot* Find(uint64_t key) const;
     const Slot* slots() const { return reinterpret_cast<const Slot*>(slots_.data()); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "engine/kernels/impact_window.h"
 
@@ -14,6 +15,8 @@ constexpr double kSumMax = 1 << 30;
 constexpr double kImpactMax = 255;
 // Runs of a term whose directory entries are fetched ahead.
 constexpr uint32_t kRunsAhead = 64;
+// Of a plan's table, 12 bytes each; queries that have more look them up one by one.
+constexpr uint64_t kTableRunsMax = uint64_t{1} << 20;
 
 template <typename T>
 void FetchItems(const std::vector<T>& items, uint32_t first, uint32_t end) {
@@ -38,6 +41,7 @@ bool SearchPlan::Make(const SparseVector& query, const TermTable& terms,
     terms_.clear();
     weights_.clear();
     planned_.clear();
+    table_ends_.clear();
     for (const SparseEntry& entry : query) {
         const auto [first, count] = terms.Find(entry.dimension);
         for (uint32_t term = first; term < first + count; term++) {
@@ -155,28 +159,73 @@ void SearchPlan::BoundSuperblocks(const PostingLists& lists) {
                             plan.weight, bounds_.data());
         }
     }
-    postings_from_.assign(planned_.size() + 1, 0);
-    for (size_t place = planned_.size(); place-- > 0;) {
-        postings_from_[place] = postings_from_[place + 1] +
-                                planned_[place].postings / static_cast<double>(bounds_.size());
+    most_ = *std::max_element(bounds_.begin(), bounds_.end());
+    double postings = 0;
+    for (const Planned& plan : planned_) {
+        postings += plan.postings;
+    }
+    postings_in_superblock_ = postings / static_cast<double>(bounds_.size());
+}
+
+// The directory is by term, and a superblock needs one entry of each: to look them up one by one
+// took as long as adding up their postings. One pass over the entries turns them around.
+void SearchPlan::TabulateRuns(const PostingLists& lists) {
+    table_ends_.clear();
+    uint64_t all = 0;
+    for (const Planned& plan : planned_) {
+        all += plan.runs;
+    }
+    if (all > kTableRunsMax) {
+        return;
+    }
+    table_.resize(static_cast<size_t>(all));
+    table_ends_.assign(bounds_.size(), 0);
+    for (const Planned& plan : planned_) {
+        const uint16_t* const superblocks = lists.run_superblocks.data() + plan.first_run;
+        for (uint32_t i = 0; i < plan.runs; i++) {
+            table_ends_[superblocks[i]]++;
+        }
+    }
+    // From counts to where each superblock begins, which becomes where it ends as it is filled.
+    uint32_t begin = 0;
+    for (uint32_t& end : table_ends_) {
+        begin += std::exchange(end, begin);
+    }
+    for (uint32_t p = 0; p < planned_.size(); p++) {
+        const uint32_t first = planned_[p].first_run;
+        for (uint32_t run = first; run < first + planned_[p].runs; run++) {
+            table_[table_ends_[lists.run_superblocks[run]]++] = {
+                lists.run_places[run], p, lists.run_lengths[run], lists.run_peaks[run]};
+        }
     }
 }
 
-PlannedRun SearchPlan::Run(size_t place, uint32_t superblock, const PostingLists& lists) const {
-    const Planned& plan = planned_[place];
-    uint32_t at = plan.first_run;
-    if (plan.runs == bounds_.size()) {
-        at += superblock;
-    } else {
-        const auto first = lists.run_superblocks.begin() + plan.first_run;
-        const auto found = std::lower_bound(first, first + plan.runs, superblock);
-        if (found == first + plan.runs || *found != superblock) {
-            return {};
+void SearchPlan::RunsIn(uint32_t superblock, const PostingLists& lists, PlannedRuns* runs) const {
+    runs->superblock = superblock;
+    runs->runs.clear();
+    runs->postings = 0;
+    const auto add = [&](const TableRun& run) {
+        const Planned& plan = planned_[run.planned];
+        runs->runs.push_back({run.place, plan.takes_away ? 0 : plan.weight * run.peak, plan.weight,
+                              run.length + 1u, plan.takes_away});
+        runs->postings += run.length + 1u;
+    };
+    if (!table_ends_.empty()) {
+        const uint32_t end = table_ends_[superblock];
+        for (uint32_t at = superblock == 0 ? 0 : table_ends_[superblock - 1]; at < end; at++) {
+            add(table_[at]);
         }
-        at += static_cast<uint32_t>(found - first);
+        return;
     }
-    return {lists.run_places[at], plan.takes_away ? 0 : plan.weight * lists.run_peaks[at],
-            plan.weight, lists.run_lengths[at] + 1u, plan.takes_away};
+    for (uint32_t p = 0; p < planned_.size(); p++) {
+        const auto first = lists.run_superblocks.begin() + planned_[p].first_run;
+        const auto last = first + planned_[p].runs;
+        const auto found = std::lower_bound(first, last, superblock);
+        if (found != last && *found == superblock) {
+            const auto run = static_cast<size_t>(found - lists.run_superblocks.begin());
+            add({lists.run_places[run], p, lists.run_lengths[run], lists.run_peaks[run]});
+        }
+    }
 }
 
 }  // namespace quern::sparse

@@ -27,8 +27,16 @@ struct PlannedRun {
     uint32_t place = 0;   // in the postings, in pairs of bytes
     uint32_t bound = 0;   // weight * largest impact
     uint32_t weight = 0;  // in units
-    uint32_t count = 0;   // 0: no such run
+    uint32_t count = 0;
     bool takes_away = false;
+};
+
+// The runs of a query in one superblock, in plan order.
+struct PlannedRuns {
+    static constexpr uint32_t kNone = UINT32_MAX;
+    uint32_t superblock = kNone;
+    uint64_t postings = 0;  // of all runs
+    std::vector<PlannedRun> runs;
 };
 
 class SearchPlan {
@@ -52,12 +60,14 @@ public:
 
     uint32_t superblocks() const { return static_cast<uint32_t>(bounds_.size()); }
     uint32_t bound(uint32_t superblock) const { return bounds_[superblock]; }
-    // Terms in plan order; those that take away come last.
-    size_t size() const { return planned_.size(); }
-    // What the term of this place has in the superblock.
-    PlannedRun Run(size_t place, uint32_t superblock, const PostingLists& lists) const;
-    // About how many postings the terms from this place on have in a superblock.
-    double PostingsFrom(size_t place) const { return postings_from_[place]; }
+    // No sum is higher.
+    uint32_t most() const { return most_; }
+    // Before RunsIn: looks up the runs of all superblocks.
+    void TabulateRuns(const PostingLists& lists);
+    // What the terms have in a superblock.
+    void RunsIn(uint32_t superblock, const PostingLists& lists, PlannedRuns* runs) const;
+    // About how many postings the terms have in a superblock.
+    double postings_in_superblock() const { return postings_in_superblock_; }
 
 private:
     struct Planned {
@@ -75,6 +85,14 @@ private:
     void Quantize();
     void BoundSuperblocks(const PostingLists& lists);
 
+    // A run as the directory has it, and whose it is.
+    struct TableRun {
+        uint32_t place = 0;
+        uint32_t planned = 0;
+        uint16_t length = 0;  // less one
+        uint8_t peak = 0;
+    };
+
     std::vector<uint32_t> terms_;
     std::vector<double> weights_;
     double unit_ = 0;
@@ -84,7 +102,11 @@ private:
     std::vector<Planned> planned_;
     size_t adding_ = 0;
     std::vector<uint32_t> bounds_;
-    std::vector<double> postings_from_;
+    uint32_t most_ = 0;
+    double postings_in_superblock_ = 0;
+    // The runs of the plan's terms by superblock, each superblock's in plan order.
+    std::vector<TableRun> table_;
+    std::vector<uint32_t> table_ends_;  // of each superblock; empty: there is no table
 };
 
 }  // namespace quern::sparse

@@ -66,7 +66,8 @@ SparseArrayView SparseIndex::Array(SparseArray array) const {
         case SparseArray::kPostings: return {lists_.postings.data(), lists_.postings.bytes(), 1};
         case SparseArray::kRowOffsets: return ViewOf(forward_.offsets);
         case SparseArray::kRowTerms: return {forward_.terms.data(), postings(), term_bytes};
-        case SparseArray::kRowWeights: return {forward_.weights.data(), postings(), form};
+        case SparseArray::kRowWeights:
+            return {forward_.weights.data(), form == 0 ? 0 : postings(), form};
     }
     return {};
 }
@@ -89,7 +90,7 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Load(size_t count, const std::
     const uint8_t wide = reader.U8();
     const uint8_t form = reader.U8();
     const uint32_t table = reader.U32();
-    if (wide > 1 || (form != 1 && form != 2 && form != 4) || table > reader.left() / 4) {
+    if (wide > 1 || (form > 2 && form != 4) || table > reader.left() / 4) {
         return Bad("its head is damaged");
     }
     forward.wide_terms = wide == 1;

@@ -61,7 +61,8 @@ bool ScoreVector(const SparseVector& query, const uint32_t* dimensions, const fl
         }
         if (dimensions[at] == entry.dimension) {
             common = true;
-            sum += static_cast<double>(entry.weight) * static_cast<double>(weights[at]);
+            sum += static_cast<double>(entry.weight) *
+                   (weights == nullptr ? 1.0 : static_cast<double>(weights[at]));
         }
     }
     *score = sum;

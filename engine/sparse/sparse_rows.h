@@ -37,7 +37,7 @@ struct SparseLimits {
 Status MakeSparseVector(const uint32_t* dimensions, const float* weights, size_t count,
                         const SparseLimits& limits, SparseVector* out);
 
-// The score of one record, as said above. False when it has none.
+// The score of one record, as said above; weights NULL: all are 1. False when it has none.
 bool ScoreVector(const SparseVector& query, const uint32_t* dimensions, const float* weights,
                  size_t count, double* score);
 

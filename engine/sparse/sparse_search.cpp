@@ -24,6 +24,10 @@ constexpr uint32_t kRunsAhead = 2;
 constexpr uint32_t kRunBytesAhead = 768;
 // Rows fetched ahead of the one that is scored.
 constexpr size_t kFetchAhead = 4;
+// Of scoring a record and an entry of it, in postings read. Records stand anywhere in memory, and
+// waiting for them is most of it.
+constexpr double kScoreCost = 200;
+constexpr double kEntryCost = 6;
 
 }  // namespace
 
@@ -35,6 +39,7 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
     if (hits_.k() == 0 || !space_.plan.Make(query, terms_, lists_)) {
         return {};
     }
+    space_.plan.TabulateRuns(lists_);
     Prepare();
     if (space_.plan.adds()) {
         QUERN_TRY(options_.path == SearchPath::kExhaustive ? VisitInOrder(work)
@@ -51,10 +56,11 @@ void SparseSearch::Prepare() {
     const SearchPlan& plan = space_.plan;
     space_.marks.Set(plan.terms(), plan.weights());
     space_.pending.clear();
-    space_.floor.Start(hits_.k());
+    space_.next_runs.superblock = PlannedRuns::kNone;
+    space_.floor.Start(hits_.k(), plan.most());
     space_.sums.resize(std::max<size_t>(space_.sums.size(), lists_.superblock_rows));
     const uint64_t mean = forward_.rows() == 0 ? 0 : forward_.offsets.back() / forward_.rows();
-    score_cost_ = 64 + 2 * static_cast<double>(mean);
+    score_cost_ = kScoreCost + kEntryCost * static_cast<double>(mean);
     ask_share_ = 0.5;
     score_least_ = plan.takes_away() ? plan.slack() : -std::numeric_limits<double>::infinity();
     knows_lower_bounds_ = plan.looseness() != UINT32_MAX;
@@ -135,7 +141,7 @@ Status SparseSearch::VisitByBound(Work* work) {
         if (allowed > 0) {
             opened++;
             const bool may_cut = options_.path == SearchPath::kChosen;
-            if (may_cut && allowed * score_cost_ <= plan.PostingsFrom(0)) {
+            if (may_cut && allowed * score_cost_ <= plan.postings_in_superblock()) {
                 ScoreAllowed(superblock);
             } else {
                 Visit(superblock, order[std::min(i + 1, order.size() - 1)].second, may_cut);
@@ -175,69 +181,36 @@ void SparseSearch::Fetch(const PlannedRun& run) const {
     }
 }
 
-// Runs are looked up, and fetched, a few ahead of the one that is added.
-class SparseSearch::RunQueue {
-public:
-    RunQueue(const SparseSearch& search, uint32_t superblock)
-        : search_(search), superblock_(superblock) {
-        Fill();
-    }
-    bool empty() const { return taken_ == looked_up_; }
-    const PlannedRun& Take() {
-        const PlannedRun& run = runs_[taken_++ % kSize];
-        Fill();
-        return run;
-    }
-    // The place in the plan of what comes after the runs that were taken.
-    size_t place() const { return empty() ? next_ : places_[taken_ % kSize]; }
-
-private:
-    static constexpr size_t kSize = 4;
-    static_assert(kRunsAhead + 1 < kSize);
-    void Fill() {
-        const SearchPlan& plan = search_.space_.plan;
-        while (looked_up_ - taken_ < kRunsAhead && next_ < plan.size()) {
-            const PlannedRun run = plan.Run(next_, superblock_, search_.lists_);
-            if (run.count > 0) {
-                search_.Fetch(run);
-                runs_[looked_up_ % kSize] = run;
-                places_[looked_up_ % kSize] = next_;
-                looked_up_++;
-            }
-            next_++;
-        }
-    }
-    const SparseSearch& search_;
-    const uint32_t superblock_;
-    PlannedRun runs_[kSize];
-    size_t places_[kSize] = {};
-    size_t next_ = 0;  // place in the plan
-    size_t looked_up_ = 0;
-    size_t taken_ = 0;
-};
-
 void SparseSearch::Visit(uint32_t superblock, uint32_t next, bool may_cut) {
-    const SearchPlan& plan = space_.plan;
     uint32_t* const sums = space_.sums.data();
     std::fill_n(sums, PaddedRows(superblock), 0u);
     stats_.opened++;
+    if (space_.next_runs.superblock == superblock) {
+        std::swap(space_.runs, space_.next_runs);
+    } else {
+        space_.plan.RunsIn(superblock, lists_, &space_.runs);
+    }
+    const std::vector<PlannedRun>& runs = space_.runs.runs;
     const double factor = static_cast<double>(options_.bound_factor);
-    double still = plan.bound(superblock) * factor;  // what the runs that were not read can add
+    // What the runs that were not read can add.
+    double still = space_.plan.bound(superblock) * factor;
     double ask_at = ask_share_ * LeastSum();
     uint64_t read = 0;
     uint64_t next_check = kCheckPostingsMin;
-    RunQueue runs(*this, superblock);
-    while (!runs.empty()) {
-        const PlannedRun run = runs.Take();
-        Add(superblock, run, sums);
-        still -= run.bound * factor;
-        read += run.count;
-        if (may_cut && still <= ask_at && read >= next_check && !runs.empty()) {
-            if (CutShort(superblock, sums, still, plan.PostingsFrom(runs.place()))) {
+    for (size_t i = 0; i < runs.size(); i++) {
+        if (i + kRunsAhead < runs.size()) {
+            Fetch(runs[i + kRunsAhead]);
+        }
+        Add(superblock, runs[i], sums);
+        still -= runs[i].bound * factor;
+        read += runs[i].count;
+        if (may_cut && still <= ask_at && read >= next_check && i + 1 < runs.size()) {
+            const uint64_t unread = space_.runs.postings - read;
+            if (CutShort(superblock, sums, still, static_cast<double>(unread))) {
                 ask_share_ = std::min(ask_share_ * kShareUp, 1.0);
                 stats_.cut_short++;
                 stats_.postings_read += read;
-                RunQueue(*this, next);
+                FetchNext(next);
                 return;
             }
             ask_share_ *= kShareDown;
@@ -245,9 +218,21 @@ void SparseSearch::Visit(uint32_t superblock, uint32_t next, bool may_cut) {
             next_check = read + kCheckPostingsMin;
         }
     }
-    RunQueue(*this, next);
+    FetchNext(next);
     stats_.postings_read += read;
     TakeCandidates(superblock, sums);
+}
+
+// Runs are fetched a few ahead of the one that is added, from one superblock to the next, too.
+void SparseSearch::FetchNext(uint32_t superblock) {
+    if (superblock == space_.runs.superblock) {
+        return;  // the last one
+    }
+    space_.plan.RunsIn(superblock, lists_, &space_.next_runs);
+    const auto& runs = space_.next_runs.runs;
+    for (size_t i = 0; i < std::min<size_t>(kRunsAhead, runs.size()); i++) {
+        Fetch(runs[i]);
+    }
 }
 
 bool SparseSearch::CutShort(uint32_t superblock, const uint32_t* sums, double still,
@@ -303,7 +288,6 @@ void SparseSearch::TakeCandidates(uint32_t superblock, const uint32_t* sums) {
             space_.floor.Push(sums[id] - looseness);
         }
     }
-    space_.floor.Refresh();
     if (space_.pending.size() > 2 * std::min(hits_.k(), size_t{1} << 40) + kPendingSlack) {
         least = LeastSum();
         space_.pending.erase(
@@ -339,7 +323,6 @@ void SparseSearch::ScorePicked(uint32_t superblock, size_t count) {
             space_.floor.Push(static_cast<uint32_t>(units));
         }
     }
-    space_.floor.Refresh();
 }
 
 void SparseSearch::ScoreAllowed(uint32_t superblock) {

@@ -28,6 +28,8 @@ public:
     std::vector<uint32_t> places;                        // in a row
     std::vector<std::pair<uint32_t, uint32_t>> order;    // bound, superblock
     std::vector<std::pair<uint32_t, uint32_t>> pending;  // sum, position
+    PlannedRuns runs;                                    // of the superblock that is visited
+    PlannedRuns next_runs;                               // of the one after it
     SumFloor floor;
 };
 
@@ -48,13 +50,13 @@ public:
     Status Run(const SparseVector& query, Work* work);
 
 private:
-    class RunQueue;
     void Prepare();
     Status VisitInOrder(Work* work);
     Status VisitByBound(Work* work);
     // next: whose runs are fetched ahead.
     void Visit(uint32_t superblock, uint32_t next, bool may_cut);
     void Fetch(const PlannedRun& run) const;
+    void FetchNext(uint32_t superblock);
     void Add(uint32_t superblock, const PlannedRun& run, uint32_t* sums);
     bool CutShort(uint32_t superblock, const uint32_t* sums, double still, double unread);
     uint32_t LeastOfWindow(const uint32_t* sums, uint32_t rows);

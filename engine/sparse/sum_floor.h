@@ -1,54 +1,49 @@
-// The k-th largest of a stream of numbers, or some number below it: what a sum must reach to
-// matter. Confined.
+// A number that k of a stream of numbers reach, hardly below the k-th largest: what a sum must
+// reach to matter. Confined.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 namespace quern::sparse {
 
+// Numbers are only counted, in buckets of equal width: a step each, whatever k is.
 class SumFloor {
 public:
-    void Start(size_t k) {
+    // most: about the largest number to come. Larger ones are taken for it.
+    void Start(size_t k, uint32_t most) {
         k_ = k;
-        floor_ = 0;
-        held_.clear();
-    }
-    // Numbers are gathered and sorted out in batches, which costs a few steps each whatever k is.
-    void Push(uint32_t number) {
-        if (number > floor_) {
-            held_.push_back(number);
-            if (held_.size() >= 2 * std::min(k_, kKMax) + kBatch) {
-                Settle();
-            }
+        shift_ = 0;
+        while (most >> shift_ >= kBuckets) {
+            shift_++;
         }
+        counts_.assign(kBuckets, 0);
+        bucket_ = 0;
+        above_ = 0;
     }
-    // Brings the floor up, unless too little is new to be worth the work.
-    void Refresh() {
-        if (held_.size() >= (floor_ == 0 ? k_ : k_ + std::min(k_, kKMax) / 2 + 1)) {
-            Settle();
+    void Push(uint32_t number) {
+        const uint32_t bucket = std::min(number >> shift_, kBuckets - 1);
+        if (bucket <= bucket_) {
+            return;
+        }
+        counts_[bucket]++;
+        above_++;
+        while (above_ >= k_ && above_ > 0) {
+            above_ -= counts_[++bucket_];
         }
     }
     // 0 while fewer than k are known.
-    uint32_t floor() const { return floor_; }
+    uint32_t floor() const { return bucket_ << shift_; }
 
 private:
-    static constexpr size_t kBatch = 64;
-    static constexpr size_t kKMax = size_t{1} << 40;
-    void Settle() {
-        if (held_.size() >= k_ && k_ > 0) {
-            const auto kth = held_.begin() + static_cast<ptrdiff_t>(k_ - 1);
-            std::nth_element(held_.begin(), kth, held_.end(), std::greater<>());
-            floor_ = *kth;
-            held_.resize(k_);
-        }
-    }
+    static constexpr uint32_t kBuckets = 4096;
     size_t k_ = 0;
-    uint32_t floor_ = 0;
-    std::vector<uint32_t> held_;
+    uint32_t shift_ = 0;
+    uint32_t bucket_ = 0;  // k numbers are in this bucket or above, unless it is the first
+    size_t above_ = 0;     // numbers in buckets above
+    std::vector<uint32_t> counts_;
 };
 
 }  // namespace quern::sparse

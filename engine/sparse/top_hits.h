@@ -52,7 +52,7 @@ public:
     size_t k() const { return k_; }
     // All hits, best first; the object is empty afterwards.
     std::vector<SparseHit> Take() {
-        std::sort_heap(heap_.begin(), heap_.end());
+        std::sort(heap_.begin(), heap_.end());
         return std::move(heap_);
     }
 

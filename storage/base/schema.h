@@ -47,12 +47,14 @@ struct DenseDef {
 inline constexpr uint64_t kSparseDimensionsMax = uint64_t{1} << 32;
 inline constexpr size_t kSparseEntriesMax = 65535;  // of one vector
 
-// A field of sparse vectors: pairs of a dimension (u32) and a weight (f32).
+// A field of sparse vectors: pairs of a dimension (u32) and a weight (f32). Of a binary field all
+// weights are 1, and segments keep none.
 struct SparseDef {
     uint32_t id = 0;  // shares the id space of attributes
     std::string name;
     uint64_t dimensions = kSparseDimensionsMax;  // every dimension is below
     std::string options = {};                    // see DenseDef
+    bool binary = false;
     bool operator==(const SparseDef&) const = default;
 };
 

@@ -18,6 +18,9 @@ static void check_schema(quern_db* db) {
     CHECK_INT(INT64_C(4294967296), quern_schema_sparse_dims(s, 1));
     CHECK(quern_schema_sparse_name(s, 2) == NULL);
     CHECK_INT(0, quern_schema_sparse_dims(s, 2));
+    CHECK_INT(QUERN_F32, quern_schema_sparse_type(s, 0));
+    CHECK_INT(0, quern_schema_sparse_type(s, 2));
+    CHECK_INT(0, quern_schema_sparse_type(NULL, 0));
     CHECK_INT(0, quern_schema_sparse_count(NULL));
     WANT(QUERN_OK, quern_create(db, "s", s, E));
     quern_schema_sparse(s, "W", NULL);

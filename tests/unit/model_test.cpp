@@ -32,14 +32,15 @@ struct Record {
 
 class Walk {
 public:
-    Walk(std::string path, unsigned seed) : path_(std::move(path)), random_(seed) {
+    Walk(std::string path, unsigned seed)
+        : path_(std::move(path)), random_(seed), binary_(seed % 2 == 0) {
         Open();
         quern_schema* schema = quern_schema_new();
         quern_schema_key_text(schema, "id");
         quern_schema_attr(schema, "year", QUERN_INT, nullptr);
         quern_schema_attr(schema, "title", QUERN_TEXT, nullptr);
         quern_schema_dense(schema, "emb", kDim, QUERN_L2, nullptr);
-        quern_schema_sparse(schema, "terms", "dims=12");
+        quern_schema_sparse(schema, "terms", binary_ ? "dims=12 weights=none" : "dims=12");
         Ok(quern_create(db_, "docs", schema, &err_));
         quern_schema_free(schema);
     }
@@ -213,6 +214,9 @@ private:
             matrix.insert(matrix.end(), vector.begin(), vector.end());
             emb_valid.push_back(Random(6) != 0);
             terms.push_back(RandomSparse());
+            for (auto& entry : terms.back()) {
+                entry.second = binary_ ? 1 : entry.second;
+            }
             AddRow(terms.back(), &rows);
             terms_valid.push_back(Random(6) != 0);
         }
@@ -232,7 +236,8 @@ private:
         }
         if (set_terms) {
             quern_batch_sparse(batch, "terms", rows.offsets.data(), rows.dims.data(),
-                               rows.weights.data(), terms_valid.data());
+                               binary_ && Random(2) == 0 ? nullptr : rows.weights.data(),
+                               terms_valid.data());
         }
         quern_txn* txn = nullptr;
         const size_t mode = Random(4);  // own transaction, committed, rolled back
@@ -396,6 +401,7 @@ private:
 
     std::string path_;
     std::mt19937 random_;
+    bool binary_;  // the sparse field is
     quern_db* db_ = nullptr;
     quern_error err_ = QUERN_ERROR_INIT;
     std::map<std::string, Record> model_;

@@ -188,12 +188,14 @@ TEST_CASE("bytes of a sparse value are proven") {
         std::string bytes(reinterpret_cast<const char*>(dims.data()), 4 * dims.size());
         return bytes.append(reinterpret_cast<const char*>(weights.data()), 4 * weights.size());
     };
-    CHECK(SparseValueProblem("", 10) == nullptr);
-    CHECK(SparseValueProblem(value({1, 9}, {1, -1}), 10) == nullptr);
-    CHECK(SparseValueProblem(value({1, 10}, {1, 1}), 10) != nullptr);
-    CHECK(SparseValueProblem(value({1, 1}, {1, 1}), 10) != nullptr);
-    CHECK(SparseValueProblem(value({1, 2}, {1, 0}), 10) != nullptr);
-    CHECK(SparseValueProblem("1234567", 10) != nullptr);
+    CHECK(SparseValueProblem("", 10, true) == nullptr);
+    CHECK(SparseValueProblem(value({1, 9}, {1, -1}), 10, false) == nullptr);
+    CHECK(SparseValueProblem(value({1, 10}, {1, 1}), 10, false) != nullptr);
+    CHECK(SparseValueProblem(value({1, 1}, {1, 1}), 10, false) != nullptr);
+    CHECK(SparseValueProblem(value({1, 2}, {1, 0}), 10, false) != nullptr);
+    CHECK(SparseValueProblem("1234567", 10, false) != nullptr);
+    CHECK(SparseValueProblem(value({1, 9}, {1, 1}), 10, true) == nullptr);
+    CHECK(SparseValueProblem(value({1, 9}, {1, 2}), 10, true) != nullptr);
     uint32_t gaps[] = {4294967295u, 1};
     CHECK(!quern::storage::SparseDimensions(gaps, 2, uint64_t{1} << 32));
 }
