@@ -523,6 +523,7 @@ QUERN_API void quern_query_bind_ints(quern_query *q, size_t parameter, const int
 QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const char *const *values, size_t n);
 /* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
 ** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows.
+** way of sparse and text fields: index, scan, or made (an index of the segment's texts, in memory, by the first search).
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
 ** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
 ** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.
@@ -840,10 +841,10 @@ QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_erro
 
 /* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,
 ** log rows, segments, parts with chunks and bytes. Each segment has
-** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each dense field that any of its
-** records has: kind graph, lists or none (searches scan it); codes as the option has them, those that codes=auto chose among them, ""
-** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: its
-** description cannot be read, or is of another version's layout (quern_verify reads the rest of it). Nothing is loaded for this. */
+** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records
+** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has them, those that codes=auto chose among them, ""
+** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: the
+** description of a graph or lists cannot be read, or is of another version's layout (quern_verify reads the rest). Nothing is loaded for this. */
 QUERN_API int32_t quern_info(quern_db *db, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
 /* Single figures, for programs that watch; an unknown one is QUERN_ERR_INVALID. */
