@@ -644,6 +644,7 @@ QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, 
 **               hits that the leg gives at first
 **   rrf_k=X     default 60
 **   penalty=X   default 0.5
+**   weights=X,X,...   in place of the weights that the legs were given (quern_fit_fusion tells which)
 ** The fused score is quern_result_score; distances are its negative. Cost: that of the legs, and a look at a stored value for
 ** each score that was not given. */
 QUERN_API void quern_query_fusion(quern_query *q, const char *options);
@@ -687,7 +688,7 @@ QUERN_API void quern_query_term_key_text(quern_query *q, size_t query, double we
 **   alpha=X beta=X     default 0.4 and 0.6
 **   leg=N              of a query with legs: the one that is moved (default: the only one in a dense field)
 **   before=X after=X   what the weights of its other legs are multiplied with in the first search, and in the second (default
-**                      1 and 1, which is best as a rule; 0: the dense leg alone finds the records, or makes up the result)
+**                      1 and 1; 0: the dense leg alone finds the records, or makes up the result)
 ** Under QUERN_COSINE vectors count with length 1. Bounds and limits of q are those of the second search. The result's cost is
 ** that of both searches; it is QUERN_FLAG_EXACT if both were. A query with feedback can be one for candidates, but no leg. */
 QUERN_API void quern_query_feedback(quern_query *q, const char *options);
@@ -728,6 +729,20 @@ QUERN_API void quern_query_formula(quern_query *q, const char *formula);
 /* The value of a parameter of the formula, after quern_query_formula, which forgets those of before. parameter: as the formula
 ** has it, ":width" or "?1". NaN: null. INVALID: there is no such parameter. */
 QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, double value);
+
+/* Learns weights and normalization from judged examples: those under which the sums of the scores of q's legs rank the good
+** records best. Example i says that the record of key i of the batch has been judged for query queries[i] of q, with a gain
+** (gains NULL: 1 each; 0: of no use; at least 0 and finite); keys that do not exist count for nothing. q has legs and is not
+** changed; its weights and normalization are where the search starts, and what is told where nothing is better. Options:
+**   metric=ndcg|mrr   what is made better: normalized discounted gain (default), or one over the rank of the first good record
+**   k=N               of the first N records (default 10)
+** *fusion gets options for quern_query_fusion, for the application to keep: "kind=sum normalize=zscore weights=1,0.25".
+** quality (may be NULL) gets two numbers: the metric's mean over the judged queries before, and with what was learned, by the
+** lists that the legs give at first. Judge what was learned by other queries: these know it by heart. Cost: one search by
+** each leg, and some hundred rankings of their lists a query. Errors: INVALID (no legs, feedback, kind not sum, a query
+** number beyond q's, no judgment above 0), TYPE (of the keys). */
+QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size_t *queries, const float *gains,
+                                   const char *options, quern_text **fusion, double *quality, quern_error *err) QUERN_MUST_USE;
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to

@@ -110,7 +110,7 @@ private:
                 one["name"] = leg.name;
             }
             AddField(leg.request, &one);
-            one["weight"] = leg.weight;
+            one["weight"] = WeightOf(request, l);
             if (leg.against) {
                 one["against"] = true;
             }
