@@ -173,7 +173,7 @@ Status CheckPart(const quern_query& q, const quern_query& part, const std::strin
                              "%s has an offset, groups or diversity: these are of whole queries",
                              name.c_str());
     }
-    if (!part.request.filter.text.empty()) {
+    if (!part.request.filter.empty()) {
         return Status::Error(Code::kInvalid,
                              "%s has a filter: the query's is that of all its searches",
                              name.c_str());

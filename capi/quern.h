@@ -180,6 +180,7 @@ typedef struct quern_snapshot quern_snapshot; /* a stable view of the whole data
 typedef struct quern_query quern_query;       /* a search to be run */
 typedef struct quern_cursor quern_cursor;     /* a scan in key order */
 typedef struct quern_result quern_result;     /* rows and columns that came back */
+typedef struct quern_keys quern_keys;         /* a set of keys for filters; thread-safe */
 typedef struct quern_text quern_text;         /* a text that came back (JSON reports, names) */
 
 /* ---- Open and close --------------------------------------------------------------------------- since 0.1 -- */
@@ -521,9 +522,32 @@ QUERN_API void quern_query_bind_text(quern_query *q, size_t parameter, const cha
 QUERN_API void quern_query_bind_blob(quern_query *q, size_t parameter, const void *value, size_t size);
 QUERN_API void quern_query_bind_ints(quern_query *q, size_t parameter, const int64_t *values, size_t n); /* a list */
 QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const char *const *values, size_t n);
+/* The values bound from now on are for query number `query` of a search with several queries, from 0; for QUERN_ALL_QUERIES they are for
+** all of them again, as in the beginning. A query without a value of its own for a parameter has that of all. So each query of a search
+** may have a filter of its own, of the same shape; each distinct one is run once, and queries that share it are searched together. */
+#define QUERN_ALL_QUERIES ((size_t)-1)
+QUERN_API void quern_query_bind_for(quern_query *q, size_t query);
+
+/* A set of keys, made once and used in many filters, by any number of threads; it knows no database and survives all. For a list of keys
+** (repeats count once), and for a roaring bitmap of 32-bit or 64-bit numbers (bits: 32 or 64) in the portable serialization that all
+** libraries of roaring bitmaps write; its numbers are int keys. Copied. It takes about as much memory as the list or the bitmap.
+** Errors: MALFORMED names the byte of the bitmap, INVALID (bits; a number of 2^63 or more). */
+QUERN_API int32_t quern_keys_int(const int64_t *keys, size_t n, quern_keys **k, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_keys_text(const char *const *keys, size_t n, quern_keys **k, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_keys_roaring(const void *bitmap, size_t bytes, int32_t bits, quern_keys **k, quern_error *err) QUERN_MUST_USE;
+QUERN_API uint64_t quern_keys_count(const quern_keys *k); /* distinct ones */
+QUERN_API void quern_keys_free(quern_keys *k);            /* queries that use it keep what they need */
+/* Only records whose keys are in the set, or are not: beside the text of quern_query_filter (with it or without), wherever a filter
+** counts. Several sets count together; NULL takes all those of this kind away again. A set of keys of another type than the
+** collection's is told by what uses the query: TYPE. Cost: a look-up for each key of a small set, a look at each record for others;
+** what a set leaves is remembered until somebody commits. */
+QUERN_API void quern_query_only_keys(quern_query *q, const quern_keys *k);
+QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
+
 /* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
 ** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows.
 ** way of sparse and text fields: index, scan, or made (an index of the segment's texts, in memory, by the first search).
+** With sets of keys also "keys":[{"count","except"}].
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
 ** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
 ** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.

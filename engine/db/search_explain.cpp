@@ -36,10 +36,16 @@ public:
 private:
     Status AddFilter() {
         const RecordFilter& filter = request_.filter;
+        json_["matches"] = matching_->matches->count;
+        for (const KeyChoice& choice : filter.keys) {
+            json_["keys"].push_back({{"count", choice.set->count()}, {"except", choice.except}});
+        }
+        if (filter.text.empty()) {
+            return {};
+        }
         QUERN_ASSIGN(const filter::Tokens tokens, filter::ReadTokens(filter.text));
         const filter::Node tree =
             filter::ReadTree(tokens, {view_->info->name, &view_->info->schema}, filter.arguments);
-        json_["matches"] = matching_->matches->count;
         Json conditions = Json::array();
         AddConditions(tree, tokens, &conditions);
         json_["filter"] = {
