@@ -7,6 +7,8 @@ using namespace quern::capi;
 
 namespace {
 
+constexpr size_t kQueriesMax = 1048576;  // of one search
+
 // Binds what make gives, in the builder's way.
 template <typename Make>
 void BindArgument(quern_query* q, size_t parameter, Make make) {
@@ -22,7 +24,13 @@ void BindArgument(quern_query* q, size_t parameter, Make make) {
         filter::Argument argument;
         argument.bound = true;
         QUERN_TRY(make(&argument));
-        arguments[parameter - 1] = std::move(argument);
+        if (q->bind_for) {
+            std::vector<filter::Argument>& own = q->request.filter.of_queries[*q->bind_for];
+            own.resize(arguments.size());
+            own[parameter - 1] = std::move(argument);
+        } else {
+            arguments[parameter - 1] = std::move(argument);
+        }
         return {};
     });
 }
@@ -49,6 +57,8 @@ void quern_query_filter(quern_query* q, const char* filter) {
         RecordFilter& wanted = q->request.filter;
         wanted.text.clear();
         wanted.arguments.clear();
+        wanted.of_queries.clear();
+        q->bind_for.reset();
         q->filter = {};
         q->set = {};
         if (filter == nullptr) {
@@ -59,6 +69,23 @@ void quern_query_filter(quern_query* q, const char* filter) {
         wanted.arguments.resize(q->filter.parameters.size());
         return {};
     });
+}
+
+void quern_query_bind_for(quern_query* q, size_t query) {
+    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+        Remember(&q->error, [&]() -> Status {
+            q->bind_for.reset();
+            if (query == QUERN_ALL_QUERIES) {
+                return {};
+            }
+            if (query >= kQueriesMax) {
+                return Status::Error(Code::kLimit, "query number %zu, the limit is %zu", query,
+                                     kQueriesMax);
+            }
+            q->bind_for = query;
+            return {};
+        });
+    }
 }
 
 size_t quern_query_parameter(const quern_query* q, const char* name) {

@@ -65,6 +65,7 @@ const char* KindName(Magic kind) {
         case Magic::kCursor: return "quern_cursor";
         case Magic::kResult: return "quern_result";
         case Magic::kText: return "quern_text";
+        case Magic::kKeys: return "quern_keys";
         case Magic::kFreed: break;
     }
     return "handle";

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ enum class Magic : uint32_t {
     kCursor = 0x71640007,
     kResult = 0x71640008,
     kText = 0x71640009,
+    kKeys = 0x7164000a,
     kFreed = 0x7164dead,
 };
 
@@ -161,7 +163,8 @@ struct quern_query : quern::capi::Handle {
     bool has_target = false;
     // Of the request's filter; its parameters are also those of `set`.
     quern::filter::Tokens filter;
-    quern::filter::Tokens set;  // what quern_query_update sets; empty: nothing
+    quern::filter::Tokens set;       // what quern_query_update sets; empty: nothing
+    std::optional<size_t> bind_for;  // the query that values are bound for; none: all
     std::string order;
     std::string bookmark;
     quern::Status error;
@@ -177,6 +180,11 @@ struct quern_result : quern::capi::Handle {
     quern_result() : Handle(quern::capi::Magic::kResult) {}
     quern::ResultTable table;
     std::vector<const char*> text_keys;
+};
+
+struct quern_keys : quern::capi::Handle {
+    quern_keys() : Handle(quern::capi::Magic::kKeys) {}
+    std::shared_ptr<const quern::filter::KeySet> set;
 };
 
 struct quern_text : quern::capi::Handle {

@@ -55,10 +55,30 @@ Status ParseLegOptions(const char* options, SearchLeg* leg) {
     return {};
 }
 
+// One a leg, as "0.7,0.3"; nothing: those of the legs.
+Status ParseWeights(const Option& option, std::vector<double>* weights) {
+    weights->clear();
+    for (size_t at = 0; at < option.value.size();) {
+        const size_t end = std::min(option.value.find(',', at), option.value.size());
+        const Option one{option.key, option.value.substr(at, end - at)};
+        double weight = 0;
+        QUERN_TRY(ParseNumber(one, "numbers from 0 on, as in 0.7,0.3", &weight));
+        if (!(weight >= 0) || !std::isfinite(weight)) {
+            return BadValue(option, "numbers from 0 on, as in 0.7,0.3");
+        }
+        if (weights->size() >= kLegsMax) {
+            return Status::Error(Code::kLimit, "more than %zu legs", kLegsMax);
+        }
+        weights->push_back(weight);
+        at = end + 1;
+    }
+    return {};
+}
+
 Status ParseFusion(const char* options, SearchRequest* request) {
     query::FusionOptions* const fusion = &request->fusion;
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"kind", "normalize", "rrf_k", "penalty"}, &list));
+    QUERN_TRY(ParseOptions(options, {"kind", "normalize", "rrf_k", "penalty", "weights"}, &list));
     for (const Option& option : list) {
         if (option.key == "kind") {
             request->formula = {};
@@ -85,6 +105,8 @@ Status ParseFusion(const char* options, SearchRequest* request) {
             } else {
                 return BadValue(option, "none, minmax, zscore or distribution");
             }
+        } else if (option.key == "weights") {
+            QUERN_TRY(ParseWeights(option, &fusion->weights));
         } else {
             double* const number =
                 option.key == "penalty" ? &fusion->penalty : &fusion->rank_constant;
@@ -151,7 +173,7 @@ Status CheckPart(const quern_query& q, const quern_query& part, const std::strin
                              "%s has an offset, groups or diversity: these are of whole queries",
                              name.c_str());
     }
-    if (!part.request.filter.text.empty()) {
+    if (!part.request.filter.empty()) {
         return Status::Error(Code::kInvalid,
                              "%s has a filter: the query's is that of all its searches",
                              name.c_str());

@@ -44,7 +44,7 @@ int32_t ChangeMatches(quern_query* q, quern_txn* txn, uint64_t* count, quern_err
         QUERN_TRY(q->error);
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
-        if (q->request.filter.text.empty()) {
+        if (q->request.filter.empty()) {
             return Status::Error(Code::kInvalid, "the query has no filter: what is to be %s?",
                                  what);
         }

@@ -180,6 +180,7 @@ typedef struct quern_snapshot quern_snapshot; /* a stable view of the whole data
 typedef struct quern_query quern_query;       /* a search to be run */
 typedef struct quern_cursor quern_cursor;     /* a scan in key order */
 typedef struct quern_result quern_result;     /* rows and columns that came back */
+typedef struct quern_keys quern_keys;         /* a set of keys for filters; thread-safe */
 typedef struct quern_text quern_text;         /* a text that came back (JSON reports, names) */
 
 /* ---- Open and close --------------------------------------------------------------------------- since 0.1 -- */
@@ -521,8 +522,32 @@ QUERN_API void quern_query_bind_text(quern_query *q, size_t parameter, const cha
 QUERN_API void quern_query_bind_blob(quern_query *q, size_t parameter, const void *value, size_t size);
 QUERN_API void quern_query_bind_ints(quern_query *q, size_t parameter, const int64_t *values, size_t n); /* a list */
 QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const char *const *values, size_t n);
+/* The values bound from now on are for query number `query` of a search with several queries, from 0; for QUERN_ALL_QUERIES they are for
+** all of them again, as in the beginning. A query without a value of its own for a parameter has that of all. So each query of a search
+** may have a filter of its own, of the same shape; each distinct one is run once, and queries that share it are searched together. */
+#define QUERN_ALL_QUERIES ((size_t)-1)
+QUERN_API void quern_query_bind_for(quern_query *q, size_t query);
+
+/* A set of keys, made once and used in many filters, by any number of threads; it knows no database and survives all. For a list of keys
+** (repeats count once), and for a roaring bitmap of 32-bit or 64-bit numbers (bits: 32 or 64) in the portable serialization that all
+** libraries of roaring bitmaps write; its numbers are int keys. Copied. It takes about as much memory as the list or the bitmap.
+** Errors: MALFORMED names the byte of the bitmap, INVALID (bits; a number of 2^63 or more). */
+QUERN_API int32_t quern_keys_int(const int64_t *keys, size_t n, quern_keys **k, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_keys_text(const char *const *keys, size_t n, quern_keys **k, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_keys_roaring(const void *bitmap, size_t bytes, int32_t bits, quern_keys **k, quern_error *err) QUERN_MUST_USE;
+QUERN_API uint64_t quern_keys_count(const quern_keys *k); /* distinct ones */
+QUERN_API void quern_keys_free(quern_keys *k);            /* queries that use it keep what they need */
+/* Only records whose keys are in the set, or are not: beside the text of quern_query_filter (with it or without), wherever a filter
+** counts. Several sets count together; NULL takes all those of this kind away again. A set of keys of another type than the
+** collection's is told by what uses the query: TYPE. Cost: a look-up for each key of a small set, a look at each record for others;
+** what a set leaves is remembered until somebody commits. */
+QUERN_API void quern_query_only_keys(quern_query *q, const quern_keys *k);
+QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
+
 /* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
 ** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows.
+** way of sparse and text fields: index, scan, or made (an index of the segment's texts, in memory, by the first search).
+** With sets of keys also "keys":[{"count","except"}].
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
 ** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
 ** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.
@@ -643,6 +668,7 @@ QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, 
 **               hits that the leg gives at first
 **   rrf_k=X     default 60
 **   penalty=X   default 0.5
+**   weights=X,X,...   in place of the weights that the legs were given (quern_fit_fusion tells which)
 ** The fused score is quern_result_score; distances are its negative. Cost: that of the legs, and a look at a stored value for
 ** each score that was not given. */
 QUERN_API void quern_query_fusion(quern_query *q, const char *options);
@@ -686,7 +712,7 @@ QUERN_API void quern_query_term_key_text(quern_query *q, size_t query, double we
 **   alpha=X beta=X     default 0.4 and 0.6
 **   leg=N              of a query with legs: the one that is moved (default: the only one in a dense field)
 **   before=X after=X   what the weights of its other legs are multiplied with in the first search, and in the second (default
-**                      1 and 1, which is best as a rule; 0: the dense leg alone finds the records, or makes up the result)
+**                      1 and 1; 0: the dense leg alone finds the records, or makes up the result)
 ** Under QUERN_COSINE vectors count with length 1. Bounds and limits of q are those of the second search. The result's cost is
 ** that of both searches; it is QUERN_FLAG_EXACT if both were. A query with feedback can be one for candidates, but no leg. */
 QUERN_API void quern_query_feedback(quern_query *q, const char *options);
@@ -727,6 +753,20 @@ QUERN_API void quern_query_formula(quern_query *q, const char *formula);
 /* The value of a parameter of the formula, after quern_query_formula, which forgets those of before. parameter: as the formula
 ** has it, ":width" or "?1". NaN: null. INVALID: there is no such parameter. */
 QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, double value);
+
+/* Learns weights and normalization from judged examples: those under which the sums of the scores of q's legs rank the good
+** records best. Example i says that the record of key i of the batch has been judged for query queries[i] of q, with a gain
+** (gains NULL: 1 each; 0: of no use; at least 0 and finite); keys that do not exist count for nothing. q has legs and is not
+** changed; its weights and normalization are where the search starts, and what is told where nothing is better. Options:
+**   metric=ndcg|mrr   what is made better: normalized discounted gain (default), or one over the rank of the first good record
+**   k=N               of the first N records (default 10)
+** *fusion gets options for quern_query_fusion, for the application to keep: "kind=sum normalize=zscore weights=1,0.25".
+** quality (may be NULL) gets two numbers: the metric's mean over the judged queries before, and with what was learned, by the
+** lists that the legs give at first. Judge what was learned by other queries: these know it by heart. Cost: one search by
+** each leg, and some hundred rankings of their lists a query. Errors: INVALID (no legs, feedback, kind not sum, a query
+** number beyond q's, no judgment above 0), TYPE (of the keys). */
+QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size_t *queries, const float *gains,
+                                   const char *options, quern_text **fusion, double *quality, quern_error *err) QUERN_MUST_USE;
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
@@ -840,10 +880,10 @@ QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_erro
 
 /* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,
 ** log rows, segments, parts with chunks and bytes. Each segment has
-** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each dense field that any of its
-** records has: kind graph, lists or none (searches scan it); codes as the option has them, those that codes=auto chose among them, ""
-** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: its
-** description cannot be read, or is of another version's layout (quern_verify reads the rest of it). Nothing is loaded for this. */
+** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records
+** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has them, those that codes=auto chose among them, ""
+** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: the
+** description of a graph or lists cannot be read, or is of another version's layout (quern_verify reads the rest). Nothing is loaded for this. */
 QUERN_API int32_t quern_info(quern_db *db, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
 /* Single figures, for programs that watch; an unknown one is QUERN_ERR_INVALID. */

@@ -130,18 +130,23 @@ Status CheckTarget(const quern_query& q) {
     if (best && fusion.normalization != query::Normalization::kNone) {
         return Status::Error(Code::kInvalid, "kind=best takes scores as they are, not normalized");
     }
+    if (!fusion.weights.empty() && fusion.weights.size() != legs.size()) {
+        return Status::Error(Code::kInvalid, "weights= has %zu weights, there are %zu legs",
+                             fusion.weights.size(), legs.size());
+    }
     bool finds = false;
     for (size_t l = 0; l < legs.size(); l++) {
         const SearchLeg& leg = legs[l];
         if (leg.against && !best) {
             return Status::Error(Code::kInvalid, "a leg with against=1 goes with kind=best only");
         }
-        finds = finds || (leg.weight > 0 && !leg.against);
-        if (by_formula && leg.weight != 0 && leg.weight != 1) {
+        const double weight = WeightOf(q.request, l);
+        finds = finds || (weight > 0 && !leg.against);
+        if (by_formula && weight != 0 && weight != 1) {
             return Status::Error(Code::kInvalid,
                                  "leg %zu has weight %g: weights are the formula's, legs have 1 or "
                                  "0",
-                                 l, leg.weight);
+                                 l, weight);
         }
         if (!by_formula && leg.absent && std::isnan(*leg.absent)) {
             return Status::Error(Code::kInvalid, "leg %zu: absent=null is for formulas", l);

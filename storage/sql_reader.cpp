@@ -86,8 +86,9 @@ int Authorize(void* user, int action, const char* first, const char* second, con
     return SQLITE_OK;
 }
 
-Status SqlError(sqlite3* db) {
-    return Status::Error(Code::kSql, "SQL: %s", sqlite3_errmsg(db))
+// what: of the user's has the mistake.
+Status SqlError(sqlite3* db, const char* what = "SQL") {
+    return Status::Error(Code::kSql, "%s: %s", what, sqlite3_errmsg(db))
         .WithDetail(sqlite3_extended_errcode(db), 0);
 }
 
@@ -121,7 +122,7 @@ Cell ReadCell(sqlite3_stmt* statement, int column) {
 }
 
 // Steps through the rows of a statement.
-Status TakeRows(Connection* connection, sqlite3_stmt* raw, Work* work,
+Status TakeRows(Connection* connection, sqlite3_stmt* raw, const char* what, Work* work,
                 const std::function<Status(const std::vector<Cell>& row)>& take) {
     sqlite3* db = connection->handle();
     const int count = sqlite3_column_count(raw);
@@ -135,14 +136,14 @@ Status TakeRows(Connection* connection, sqlite3_stmt* raw, Work* work,
             const int base = code & 0xff;
             if (base == SQLITE_TOOBIG) {
                 return Status::Error(Code::kLimit,
-                                     "SQL: a text or blob is larger than %d bytes, the limit of a "
+                                     "%s: a text or blob is larger than %d bytes, the limit of a "
                                      "value in a statement",
-                                     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
+                                     what, sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
                     .WithDetail(sqlite3_extended_errcode(db), 0);
             }
             const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH ||
                                base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
-            return users ? SqlError(db) : connection->ErrorStatus(code, "SQL");
+            return users ? SqlError(db, what) : connection->ErrorStatus(code, what);
         }
         for (int i = 0; i < count; i++) {
             row[static_cast<size_t>(i)] = ReadCell(raw, i);
@@ -187,7 +188,7 @@ Status RunAuthorized(Connection* connection, const std::string& statement, Work*
         names.emplace_back(name == nullptr ? "" : name);
     }
     QUERN_TRY(sink.columns(names));
-    return TakeRows(connection, raw, work, sink.row);
+    return TakeRows(connection, raw, "SQL", work, sink.row);
 }
 
 void Bind(sqlite3_stmt* statement, int index, const Cell& cell) {
@@ -239,7 +240,7 @@ Status RunAuthorizedCondition(Connection* connection, const SqlCondition& condit
     for (int i = 1; i <= wanted && static_cast<size_t>(i) <= condition.parameters.size(); i++) {
         Bind(raw, i, condition.parameters[static_cast<size_t>(i - 1)]);
     }
-    return TakeRows(connection, raw, work, take);
+    return TakeRows(connection, raw, "filter", work, take);
 }
 
 // Runs body with the views made and the authorizer on, and leaves the connection as it was.

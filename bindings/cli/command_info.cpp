@@ -40,7 +40,8 @@ void PrintSchema(const Json& collection) {
     for (const Json& field : List(collection, "fields")) {
         if (Name(field, "type") == "sparse") {
             table.AddRow({Name(field, "name"), "sparse",
-                          std::to_string(Number(field, "dims")) + " dimensions"});
+                          std::to_string(Number(field, "dims")) + " dimensions" +
+                              (Name(field, "weights") == "none" ? ", binary" : "")});
             continue;
         }
         if (Name(field, "type") == "text") {
@@ -79,7 +80,7 @@ void PrintSegments(const Json& collection) {
     }
 }
 
-// What searches of a dense field go through; memory is that of an index that is loaded as a whole.
+// What searches of a field go through; memory is that of an index that is loaded as a whole.
 void PrintIndexes(const Json& collection) {
     TextTable table({">segment", "field", "index", "codes", ">vectors", ">stored", ">memory"});
     for (const Json& segment : List(collection, "segments")) {

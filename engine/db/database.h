@@ -407,6 +407,11 @@ struct SearchLeg {
     std::string name = {};         // of a formula; empty: none was given
 };
 
+// Of a leg, whoever says so.
+inline double WeightOf(const SearchRequest& request, size_t leg) {
+    return request.fusion.weights.empty() ? request.legs[leg].weight : request.fusion.weights[leg];
+}
+
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
               ResultTable* table);
 // Searches the newest state. Repeated searches of a state that nobody changes begin no transaction

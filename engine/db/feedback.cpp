@@ -21,8 +21,9 @@ SearchRequest FirstSearch(const SearchRequest& request, const Feedback& feedback
     first.has_min_score = false;
     first.has_max_distance = false;
     for (size_t l = 0; l < first.legs.size(); l++) {
-        first.legs[l].weight *= l == leg ? 1 : feedback.before;
+        first.legs[l].weight = WeightOf(request, l) * (l == leg ? 1 : feedback.before);
     }
+    first.fusion.weights.clear();
     return first;
 }
 
@@ -135,8 +136,9 @@ Status MovedRequest::Make(Database* database, Snapshot* snapshot, const Searched
     SearchRequest& second = moved_.legs.empty() ? moved_ : moved_.legs[number].request;
     second.moved = vectors_.data();
     for (size_t l = 0; l < moved_.legs.size(); l++) {
-        moved_.legs[l].weight *= l == number ? 1 : feedback.after;
+        moved_.legs[l].weight = WeightOf(request, l) * (l == number ? 1 : feedback.after);
     }
+    moved_.fusion.weights.clear();
     return {};
 }
 

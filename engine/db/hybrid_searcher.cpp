@@ -262,6 +262,37 @@ public:
         return {};
     }
 
+    Status Fit(const JudgedPlaces& judged, const query::FitOptions& options,
+               query::FittedFusion* fitted) {
+        QUERN_TRY(StartLegs());
+        std::vector<query::JudgedPool> pools;
+        for (const auto& [q, places] : judged) {
+            if (q >= queries_) {
+                return Status::Error(Code::kInvalid,
+                                     "a judgment is of query %zu, there are %zu queries", q,
+                                     queries_);
+            }
+            QUERN_ASSIGN(query::JudgedPool pool, PoolOf(q, places));
+            if (!pool.all_gains.empty()) {
+                pools.push_back(std::move(pool));
+            }
+            QUERN_TRY(work_.Check("fit", q, queries_));
+        }
+        query::FittedFusion given;
+        given.normalization = request_.fusion.normalization;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            given.weights.push_back(WeightOf(request_, l));
+        }
+        const auto absent = [&](size_t leg, query::Normalization normalization) {
+            query::FusionOptions fusion;
+            fusion.normalization = normalization;
+            return AbsentScore(views_.whole->info->schema, request_.legs[leg], fusion);
+        };
+        QUERN_ASSIGN(*fitted, query::FitFusion(pools, given, absent, options,
+                                               [&] { return work_.Check("fit", 0, 0); }));
+        return {};
+    }
+
     Status Run(const ShapeWinners* shape) {
         std::vector<std::vector<Winner>> winners;
         QUERN_TRY(Find(&winners));
@@ -334,20 +365,74 @@ private:
         return {};
     }
 
-    Result<query::FusedList> SearchOne(size_t q) {
+    // What looks for itself in any leg.
+    std::vector<uint64_t> Without(size_t q) const {
         std::vector<uint64_t> without;
         for (const auto& leg : legs_) {
             for (const RecordPlace& self : leg->SelvesOf(q)) {
                 without.push_back(NumberOf(self));
             }
         }
+        return without;
+    }
+
+    // The first lists of all legs, and what each says of all that is in them.
+    Result<query::JudgedPool> PoolOf(size_t q,
+                                     const std::vector<std::pair<RecordPlace, double>>& judged) {
+        const std::vector<uint64_t> without = Without(q);
+        std::map<uint64_t, double> gains;
+        for (const auto& [place, gain] : judged) {
+            gains[NumberOf(place)] = gain;
+        }
+        query::JudgedPool pool;
+        for (const auto& [record, gain] : gains) {
+            if (gain > 0) {
+                pool.all_gains.push_back(gain);
+            }
+        }
+        std::vector<uint64_t> records;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            QueryLeg leg(legs_[l].get(), q, &without);
+            QUERN_ASSIGN(query::LegList list, leg.Best(legs_[l]->depth()));
+            for (const query::ScoredRecord& hit : list.hits) {
+                records.push_back(hit.record);
+            }
+            // Scales are those of the first hits, and of all that equal the last of these.
+            size_t end = std::min(legs_[l]->first_depth(), list.hits.size());
+            while (end > 0 && end < list.hits.size() &&
+                   list.hits[end].score == list.hits[end - 1].score) {
+                end++;
+            }
+            list.hits.resize(end);
+            pool.lists.push_back(std::move(list.hits));
+        }
+        std::sort(records.begin(), records.end());
+        records.erase(std::unique(records.begin(), records.end()), records.end());
+        pool.parts.resize(records.size() * legs_.size());
+        std::vector<double> scores;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            scores.assign(records.size(), query::kNoScore);
+            QUERN_TRY(legs_[l]->ScoresOf(q, records, &scores));
+            for (size_t i = 0; i < records.size(); i++) {
+                pool.parts[i * legs_.size() + l] = scores[i];
+            }
+        }
+        for (const uint64_t record : records) {
+            const auto gain = gains.find(record);
+            pool.gains.push_back(gain == gains.end() ? 0 : gain->second);
+        }
+        return pool;
+    }
+
+    Result<query::FusedList> SearchOne(size_t q) {
+        const std::vector<uint64_t> without = Without(q);
         std::vector<QueryLeg> of_query;
         of_query.reserve(legs_.size());
         std::vector<query::FusionLeg> fused;
         for (size_t l = 0; l < legs_.size(); l++) {
             of_query.emplace_back(legs_[l].get(), q, &without);
             const SearchLeg& leg = request_.legs[l];
-            fused.push_back({&of_query.back(), leg.weight, legs_[l]->first_depth(),
+            fused.push_back({&of_query.back(), WeightOf(request_, l), legs_[l]->first_depth(),
                              AbsentScore(views_.whole->info->schema, leg, fusion_), leg.against,
                              leg.absent && std::isnan(*leg.absent), legs_[l]->depth()});
         }
@@ -408,6 +493,15 @@ Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& v
                   std::vector<std::vector<Winner>>* winners) {
     const ColumnChoice no_columns;
     return HybridSearcher(database, snapshot, views, request, no_columns, table).Find(winners);
+}
+
+Status FitHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                 const SearchRequest& request, const JudgedPlaces& judged,
+                 const query::FitOptions& options, query::FittedFusion* fitted) {
+    const ColumnChoice no_columns;
+    ResultTable table;
+    return HybridSearcher(database, snapshot, views, request, no_columns, &table)
+        .Fit(judged, options, fitted);
 }
 
 Status SearchHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,

@@ -1,7 +1,10 @@
 // Search by several legs, each a search of one field, fused into one result (engine/query).
 #pragma once
 
+#include <map>
+
 #include "engine/db/field_search.h"
+#include "engine/query/fit_fusion.h"
 
 namespace quern {
 
@@ -12,6 +15,14 @@ Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& v
 
 // What a record counts as that a leg does not match; NaN: its last hit, where scores are scaled.
 double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion);
+
+// What is of use for each query, and how much.
+using JudgedPlaces = std::map<size_t, std::vector<std::pair<RecordPlace, double>>>;
+
+// The weights and the normalization under which the request's legs find what is judged best.
+Status FitHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                 const SearchRequest& request, const JudgedPlaces& judged,
+                 const query::FitOptions& options, query::FittedFusion* fitted);
 
 // The request has legs, all with as many queries.
 Status SearchHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,

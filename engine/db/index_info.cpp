@@ -22,7 +22,40 @@ Result<dense::IndexHead> ReadHead(storage::Connection* connection, const storage
                : dense::ReadGraphHead(head, def.metric, def.dim, vectors);
 }
 
+// Of the parts from `head` on up to `last`.
+void CountParts(const storage::SegmentInfo& segment, uint32_t field, PartKind head, PartKind last,
+                IndexInfo* info) {
+    for (const storage::PartInfo& part : segment.parts) {
+        if (part.field == field && part.kind >= head && part.kind <= last) {
+            info->stored_bytes += part.stored_bytes();
+            info->memory_bytes += part.raw_bytes();
+        }
+    }
+}
+
+IndexInfo InvertedInfo(const storage::SegmentInfo& segment, uint32_t field, const char* kind,
+                       PartKind lengths, PartKind head, PartKind last) {
+    IndexInfo info;
+    const storage::PartInfo* values = segment.Find(lengths, field);
+    info.vectors = values != nullptr ? values->items : 0;
+    if (segment.Find(head, field) != nullptr) {
+        info.kind = kind;
+        CountParts(segment, field, head, last, &info);
+    }
+    return info;
+}
+
 }  // namespace
+
+IndexInfo SparseIndexInfo(const storage::SegmentInfo& segment, const SparseDef& def) {
+    return InvertedInfo(segment, def.id, "sparse", PartKind::kSparseLengths, PartKind::kSparseHead,
+                        PartKind::kSparseOrder);
+}
+
+IndexInfo TextIndexInfo(const storage::SegmentInfo& segment, const TextDef& def) {
+    return InvertedInfo(segment, def.id, "text", PartKind::kTextLengths, PartKind::kTextHead,
+                        PartKind::kTextPositions);
+}
 
 Result<IndexInfo> ReadIndexInfo(storage::Connection* connection,
                                 const storage::SegmentInfo& segment, const DenseDef& def) {
@@ -37,13 +70,8 @@ Result<IndexInfo> ReadIndexInfo(storage::Connection* connection,
         return info;
     }
     info.kind = lists ? "lists" : "graph";
-    const PartKind last = lists ? PartKind::kListRange : PartKind::kGraphRange;
-    for (const storage::PartInfo& part : segment.parts) {
-        if (part.field == def.id && part.kind >= head->kind && part.kind <= last) {
-            info.stored_bytes += part.stored_bytes();
-            info.memory_bytes += part.raw_bytes();
-        }
-    }
+    CountParts(segment, def.id, head->kind, lists ? PartKind::kListRange : PartKind::kGraphRange,
+               &info);
     if (head->raw_bytes() > kHeadBytesMax) {
         return info;
     }

@@ -10,7 +10,7 @@
 namespace quern {
 
 struct IndexInfo {
-    const char* kind = "none";  // graph, lists
+    const char* kind = "none";  // graph, lists, sparse, text
     std::string codes;          // as codes= has it; empty: no index, or it cannot be told
     bool damaged = false;       // the head cannot be read, or is of another layout
     uint64_t vectors = 0;
@@ -20,5 +20,8 @@ struct IndexInfo {
 
 Result<IndexInfo> ReadIndexInfo(storage::Connection* connection,
                                 const storage::SegmentInfo& segment, const DenseDef& def);
+// Of a sparse or a text field; by catalog rows alone, so nothing is told of damage.
+IndexInfo SparseIndexInfo(const storage::SegmentInfo& segment, const SparseDef& def);
+IndexInfo TextIndexInfo(const storage::SegmentInfo& segment, const TextDef& def);
 
 }  // namespace quern

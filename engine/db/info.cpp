@@ -48,18 +48,27 @@ const char* MetricName(Metric metric) {
 Result<Json> IndexesJson(storage::Connection* connection, const storage::SegmentInfo& segment,
                          const Schema& schema) {
     Json indexes = Json::array();
-    for (const DenseDef& def : schema.dense) {
-        QUERN_ASSIGN(const IndexInfo info, ReadIndexInfo(connection, segment, def));
+    const auto add = [&](const std::string& name, const IndexInfo& info) {
         if (info.vectors == 0) {
-            continue;
+            return;
         }
-        indexes.push_back(Json{{"field", def.name},
+        indexes.push_back(Json{{"field", name},
                                {"kind", info.kind},
                                {"codes", info.codes},
                                {"vectors", info.vectors},
                                {"stored_bytes", info.stored_bytes},
                                {"memory_bytes", info.memory_bytes},
                                {"damaged", info.damaged}});
+    };
+    for (const DenseDef& def : schema.dense) {
+        QUERN_ASSIGN(const IndexInfo info, ReadIndexInfo(connection, segment, def));
+        add(def.name, info);
+    }
+    for (const SparseDef& def : schema.sparse) {
+        add(def.name, SparseIndexInfo(segment, def));
+    }
+    for (const TextDef& def : schema.text) {
+        add(def.name, TextIndexInfo(segment, def));
     }
     return indexes;
 }

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "engine/db/database.h"
+#include "engine/db/key_filter.h"
 #include "engine/db/sql_views.h"
 #include "engine/filter/filter_match.h"
 #include "storage/record_log.h"
@@ -246,7 +247,11 @@ private:
     std::map<std::pair<size_t, bool>, std::vector<int64_t>> answers_;
 };
 
-// What tells one filter from all others.
+// Longer ones are not worth to be kept.
+constexpr size_t kNameBytesMax = 4096;
+
+}  // namespace
+
 std::string NameOf(const RecordFilter& filter) {
     std::string name = filter.text + '\0';
     const auto number = [&](uint64_t value) {
@@ -262,13 +267,12 @@ std::string NameOf(const RecordFilter& filter) {
             name += value.text;
         }
     }
+    for (const KeyChoice& choice : filter.keys) {
+        number(choice.set->id());
+        number(choice.except ? 1 : 0);
+    }
     return name;
 }
-
-// Longer ones are not worth to be kept.
-constexpr size_t kNameBytesMax = 4096;
-
-}  // namespace
 
 void RecordMatches::Add(size_t item_count, std::vector<uint64_t> bits, size_t matching) {
     for (uint64_t& word : bits) {
@@ -285,24 +289,35 @@ void RecordMatches::Add(size_t item_count, std::vector<uint64_t> bits, size_t ma
 Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
     Database* database, Snapshot* snapshot, const std::shared_ptr<const CollectionView>& view,
     const RecordFilter& filter, uint64_t* bytes_read) {
-    if (filter.text.empty()) {
+    if (filter.empty()) {
         return view;
     }
     const std::string name = NameOf(filter);
     if (std::shared_ptr<const CollectionView> known = view->KnownMatches(name)) {
         return known;
     }
-    QUERN_ASSIGN(const ReadFilter read,
-                 ReadFilter::Read(database, snapshot->catalog(), *view->info, filter));
-    auto matches = std::make_shared<RecordMatches>();
+    std::optional<ReadFilter> read;
+    if (!filter.text.empty()) {
+        QUERN_ASSIGN(read, ReadFilter::Read(database, snapshot->catalog(), *view->info, filter));
+    }
+    std::shared_ptr<const CollectionView> matching = view;
     QUERN_TRY(snapshot->With(
-        [&](storage::Connection* connection) {
-            return MatchFinder(connection, *view, read, matches.get()).Run();
+        [&](storage::Connection* connection) -> Status {
+            if (read) {
+                auto matches = std::make_shared<RecordMatches>();
+                QUERN_TRY(MatchFinder(connection, *view, *read, matches.get()).Run());
+                matching = MatchingView(*view, std::move(matches));
+            }
+            for (const KeyChoice& choice : filter.keys) {
+                QUERN_ASSIGN(auto matches, MatchKeys(database, connection, *matching, choice));
+                matching = MatchingView(*matching, std::move(matches));
+            }
+            return {};
         },
         bytes_read));
-    std::shared_ptr<const CollectionView> matching = MatchingView(*view, std::move(matches));
     // What SQLite decides may depend on the time, on chance, or on other collections.
-    if (!filter::NeedsSql(read.tree) && name.size() <= kNameBytesMax) {
+    const bool lasts = !read || !filter::NeedsSql(read->tree);
+    if (lasts && name.size() <= kNameBytesMax) {
         view->RememberMatches(name, matching);
     }
     return matching;
@@ -315,7 +330,7 @@ uint64_t MatchCount(const CollectionView& matching) {
 
 Status CountMatches(Database* database, Snapshot* snapshot, const std::string& collection,
                     const RecordFilter& filter, uint64_t* count) {
-    if (filter.text.empty()) {
+    if (filter.empty()) {
         return Count(snapshot, collection, count);
     }
     QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view, snapshot->View(collection));
@@ -331,11 +346,23 @@ Status CountMatches(Database* database, Snapshot* snapshot, const std::string& c
 Status KeysOfMatches(Database* database, storage::Connection* connection,
                      const storage::Catalog& catalog, const storage::CollectionInfo& info,
                      const RecordFilter& filter, std::vector<Key>* keys) {
-    QUERN_ASSIGN(const ReadFilter read, ReadFilter::Read(database, catalog, info, filter));
+    RecordFilter with_text = filter;
+    if (filter.text.empty()) {
+        with_text.text.assign(1, '1');
+    }
+    for (const KeyChoice& choice : filter.keys) {
+        QUERN_TRY(CheckKeyType(info, choice));
+    }
+    QUERN_ASSIGN(const ReadFilter read, ReadFilter::Read(database, catalog, info, with_text));
     QUERN_ASSIGN(SqlFilter sql, SqlFilter::Prepare(read));
     const auto take = [&](const std::vector<Cell>& row) -> Status {
-        keys->push_back(info.schema.key_type == KeyType::kInt ? Key::Int(row[0].number)
-                                                              : Key::Text(row[0].text));
+        Key key = info.schema.key_type == KeyType::kInt ? Key::Int(row[0].number)
+                                                        : Key::Text(row[0].text);
+        if (std::all_of(filter.keys.begin(), filter.keys.end(), [&](const KeyChoice& choice) {
+                return choice.set->Has(key) != choice.except;
+            })) {
+            keys->push_back(std::move(key));
+        }
         return {};
     };
     const std::string key = storage::QuoteName(info.schema.key_name);

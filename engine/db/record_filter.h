@@ -5,23 +5,39 @@
 // or by a scan, honours the filter as it honours deletions.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/db/collection_view.h"
 #include "engine/filter/filter_value.h"
+#include "engine/filter/key_set.h"
 
 namespace quern {
 
 class Database;
 class Snapshot;
 
+struct KeyChoice {
+    std::shared_ptr<const filter::KeySet> set;
+    bool except = false;  // those that are not in it
+};
+
+// Records for which the text is true, and which all the choices of keys leave.
 struct RecordFilter {
     std::string text;  // empty: none
     std::vector<filter::Argument> arguments;
+    std::vector<KeyChoice> keys;
+    // Of a search with several queries: by number of the query, arguments that are its own; those
+    // that are not bound there are those above.
+    std::map<size_t, std::vector<filter::Argument>> of_queries;
+    bool empty() const { return text.empty() && keys.empty(); }
     uint32_t ms_max = 0;  // how long SQLite may take for it; 0: as long as it takes
 };
+
+// What tells one filter from all others.
+std::string NameOf(const RecordFilter& filter);
 
 // The view of the records that match. kSql, kUnknownField, kType, kInvalid for what is wrong with
 // the filter; kLimit when it takes too long.

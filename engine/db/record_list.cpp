@@ -264,7 +264,7 @@ Status ListRecords(Database* database, const std::shared_ptr<Snapshot>& snapshot
             QUERN_ASSIGN(after, filter::ReadBookmark(request.bookmark, order, info.schema));
         }
         table->bookmark = request.bookmark;  // an empty page ends where it begins
-        if (request.filter.text.empty() && order.by_key() && !order.keys_descend) {
+        if (request.filter.empty() && order.by_key() && !order.keys_descend) {
             table->tally.matches = static_cast<uint64_t>(view->state.records);
             return ListByKey(database, snapshot, request, after, info.schema, table);
         }

@@ -1,6 +1,7 @@
 // Search: from a request to a result, over one field or several.
 #include <algorithm>
 
+#include "engine/db/batch_filters.h"
 #include "engine/db/candidate_search.h"
 #include "engine/db/feedback.h"
 #include "engine/db/hybrid_searcher.h"
@@ -123,6 +124,13 @@ Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapsho
 
 Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
               ResultTable* table) {
+    if (!request.filter.of_queries.empty()) {
+        return SearchWithFilters(request,
+                                 static_cast<uint64_t>(database->limits().result_rows.load()),
+                                 table, [&](const SearchRequest& some, ResultTable* of_some) {
+                                     return Search(database, snapshot, some, of_some);
+                                 });
+    }
     SearchedViews views;
     QUERN_ASSIGN(views.whole, snapshot->View(request.collection));
     const storage::CollectionInfo& info = *views.whole->info;

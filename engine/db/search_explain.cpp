@@ -36,10 +36,16 @@ public:
 private:
     Status AddFilter() {
         const RecordFilter& filter = request_.filter;
+        json_["matches"] = matching_->matches->count;
+        for (const KeyChoice& choice : filter.keys) {
+            json_["keys"].push_back({{"count", choice.set->count()}, {"except", choice.except}});
+        }
+        if (filter.text.empty()) {
+            return {};
+        }
         QUERN_ASSIGN(const filter::Tokens tokens, filter::ReadTokens(filter.text));
         const filter::Node tree =
             filter::ReadTree(tokens, {view_->info->name, &view_->info->schema}, filter.arguments);
-        json_["matches"] = matching_->matches->count;
         Json conditions = Json::array();
         AddConditions(tree, tokens, &conditions);
         json_["filter"] = {
@@ -110,7 +116,7 @@ private:
                 one["name"] = leg.name;
             }
             AddField(leg.request, &one);
-            one["weight"] = leg.weight;
+            one["weight"] = WeightOf(request, l);
             if (leg.against) {
                 one["against"] = true;
             }
@@ -155,11 +161,29 @@ private:
             if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
                 QUERN_TRY(
                     AddPlan(request, limit, s, schema.dense[static_cast<size_t>(field)], &one));
+            } else if (field >= 0) {
+                one["way"] = WayOf(request, segment.info(), static_cast<size_t>(field));
             }
             segments.push_back(std::move(one));
         }
         (*json)["segments"] = std::move(segments);
         return {};
+    }
+
+    // Of a sparse or a text field, by what the file has: nothing is loaded.
+    const char* WayOf(const SearchRequest& request, const storage::SegmentInfo& segment,
+                      size_t field) const {
+        const Schema& schema = view_->info->schema;
+        const bool text = schema.is_text(field);
+        const storage::PartKind head =
+            text ? storage::PartKind::kTextHead : storage::PartKind::kSparseHead;
+        if (request.candidates != nullptr) {
+            return "candidates";
+        }
+        if (segment.Find(head, schema.field_id(field)) != nullptr) {
+            return "index";
+        }
+        return text ? "made" : "scan";
     }
 
     Status AddPlan(const SearchRequest& request, size_t limit, size_t number, const DenseDef& def,

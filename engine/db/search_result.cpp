@@ -149,6 +149,25 @@ Status SearchResult::FillQuery(std::vector<Winner>* found, ResultRows* rows) {
     return {};
 }
 
+Result<std::optional<RecordPlace>> FindPlace(storage::Connection* connection,
+                                             const CollectionView& view,
+                                             storage::RecordTable* records, const Key& key) {
+    if (const std::optional<size_t> position = view.mirror->Find(key, view.log->last)) {
+        return std::optional(RecordPlace{static_cast<uint32_t>(view.segments.size()),
+                                         static_cast<uint32_t>(*position)});
+    }
+    QUERN_ASSIGN(const std::optional<storage::RecordRef> found, records->Find(key));
+    if (!found) {
+        return std::optional<RecordPlace>();
+    }
+    QUERN_ASSIGN(const auto place, view.Locate(connection, found->rid));
+    if (!place) {
+        return Status::Error(Code::kCorrupt, "collection '%s': record %s is in no segment",
+                             view.info->name.c_str(), key.ToString().c_str());
+    }
+    return std::optional(RecordPlace{static_cast<uint32_t>(place->segment), place->record});
+}
+
 Status ReadStoredQueries(
     Snapshot* snapshot, const CollectionView& view, const SearchRequest& request, size_t field,
     const std::function<Status(size_t query, BytesView value, const RecordPlace& place)>& take) {
@@ -161,36 +180,26 @@ Status ReadStoredQueries(
                 return Status::Error(Code::kType, "the collection has %s keys",
                                      key.type == KeyType::kInt ? "text" : "int");
             }
+            QUERN_ASSIGN(const std::optional<RecordPlace> where,
+                         FindPlace(connection, view, &records, key));
+            if (!where) {
+                return Status::Error(Code::kNotFound, "collection '%s' has no record with key %s",
+                                     view.info->name.c_str(), key.ToString().c_str());
+            }
             BytesView value;
-            RecordPlace where;
-            if (const std::optional<size_t> position = view.mirror->Find(key, view.log->last)) {
-                value = view.log->value(*position, field);
-                where = {static_cast<uint32_t>(view.segments.size()),
-                         static_cast<uint32_t>(*position)};
+            if (where->source == view.segments.size()) {
+                value = view.log->value(where->position, field);
             } else {
-                QUERN_ASSIGN(const std::optional<storage::RecordRef> found, records.Find(key));
-                if (!found) {
-                    return Status::Error(Code::kNotFound,
-                                         "collection '%s' has no record with key %s",
-                                         view.info->name.c_str(), key.ToString().c_str());
-                }
-                QUERN_ASSIGN(const auto place, view.Locate(connection, found->rid));
-                if (!place) {
-                    return Status::Error(Code::kCorrupt,
-                                         "collection '%s': record %s is in no segment",
-                                         view.info->name.c_str(), key.ToString().c_str());
-                }
-                QUERN_ASSIGN(value,
-                             view.segments[place->segment]->Value(connection, view.info->schema,
-                                                                  field, place->record, &chunks));
-                where = {static_cast<uint32_t>(place->segment), place->record};
+                QUERN_ASSIGN(
+                    value, view.segments[where->source]->Value(connection, view.info->schema, field,
+                                                               where->position, &chunks));
             }
             if (value.data() == nullptr) {
                 return Status::Error(Code::kNotFound, "record %s has no value in field '%s'",
                                      key.ToString().c_str(),
                                      view.info->schema.field_name(field).c_str());
             }
-            QUERN_TRY(take(q, value, where));
+            QUERN_TRY(take(q, value, *where));
         }
         return {};
     });

@@ -9,6 +9,7 @@
 
 #include "engine/db/database.h"
 #include "engine/db/result_rows.h"
+#include "storage/record_table.h"
 
 namespace quern {
 
@@ -93,6 +94,12 @@ private:
     std::vector<RecordPlace>* places_ = nullptr;
     const ShapeWinners* shape_ = nullptr;
 };
+
+// Where a record of the snapshot is, under whatever filter; nothing: there is none of that key.
+// records: of the view's collection.
+Result<std::optional<RecordPlace>> FindPlace(storage::Connection* connection,
+                                             const CollectionView& view,
+                                             storage::RecordTable* records, const Key& key);
 
 // Hands the values that the records with the request's keys have in a field to `take`, one by one,
 // with their places. kNotFound: no such key, or no value.

@@ -184,6 +184,11 @@ private:
             bool kept = false;
             QUERN_ASSIGN(TextIndexCache::Index index,
                          piece.cache->Get(def_.id, *database_->budget(), make, &kept));
+            if (!kept) {
+                // The index is counted for as long as it is there.
+                uint64_t& needed = table_->tally.memory_needed;
+                needed = std::max(needed, static_cast<uint64_t>(database_->budget()->Total()));
+            }
             std::vector<uint64_t> live(records / 64 + 1, 0);
             for (uint32_t i = 0; i < records; i++) {
                 live[i / 64] |= uint64_t{log.visible(piece.first + i) ? 1u : 0u} << (i % 64);

@@ -89,6 +89,7 @@ public:
             const Token& token = tokens_[i];
             QUERN_TRY(CheckRowId(token));
             out_.asks_views = out_.asks_views || AsksViews(i);
+            QUERN_TRY(CheckWords(i));
             if (IsHas(i)) {
                 QUERN_TRY(WriteHas(&i));
             } else if (IsList(i)) {
@@ -142,6 +143,23 @@ private:
             !subject_.schema->HasName(token.text)) {
             return Mistake(Code::kUnknownField, token.begin,
                            "there is no attribute '" + token.text + "'");
+        }
+        return {};
+    }
+
+    // What SQLite would only call a mistake in the syntax.
+    Status CheckWords(size_t i) const {
+        const Token& token = tokens_[i];
+        const bool behind_in = i > 0 && tokens_[i - 1].IsWord("in");
+        if (token.kind == TokenKind::kParameter && behind_in && !IsList(i)) {
+            return Mistake(
+                Code::kType, token.begin,
+                "behind in stands a list: bind one to " + token.text + ", or put it in brackets");
+        }
+        const bool not_has = token.IsWord("not") && tokens_[i + 1].IsWord("has");
+        if (not_has && i > 0 && IsName(i - 1) && !subject_.schema->HasName("has")) {
+            return Mistake(Code::kSql, token.begin,
+                           "not stands before the name: not " + tokens_[i - 1].text + " has ...");
         }
         return {};
     }
@@ -246,7 +264,9 @@ private:
     // (a, b, ...): the same, or for `all` a condition for each.
     Status WriteList(size_t* at, const std::string& set, bool all, std::string* list) {
         if (!tokens_[*at].Is("(")) {
-            return Mistake(Code::kSql, tokens_[*at].begin, "a list in brackets is needed here");
+            return Mistake(
+                Code::kSql, tokens_[*at].begin,
+                "a list in brackets is needed here, or a parameter to which one is bound");
         }
         while (true) {
             ++*at;

@@ -18,7 +18,9 @@ std::vector<size_t> WithoutDuplicates(size_t count, size_t wanted, double most,
         kept.push_back(i);
         similarities(i, similar.data());
         for (size_t j = i + 1; j < count; j++) {
-            dropped[j] |= similar[j] >= most ? 1 : 0;
+            if (similar[j] >= most) {
+                dropped[j] = 1;
+            }
         }
     }
     return kept;

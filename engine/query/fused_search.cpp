@@ -326,8 +326,9 @@ private:
     std::vector<double> SharesOf(size_t place) {
         std::vector<double> shares(legs_.size(), 0);
         const size_t first = place * legs_.size();
+        const bool scaled = options_.kind != FusionKind::kReciprocalRank;  // ranks have no scales
         for (size_t l = 0; l < legs_.size(); l++) {
-            weighed_[l] = legs_[l].weight > 0 ? Part(l, parts_[first + l]) : 0;
+            weighed_[l] = scaled && legs_[l].weight > 0 ? Part(l, parts_[first + l]) : 0;
             switch (options_.kind) {
                 case FusionKind::kReciprocalRank: shares[l] = rank_shares_[first + l]; break;
                 case FusionKind::kFormula: shares[l] = Scaled(l, parts_[first + l]); break;

@@ -33,8 +33,9 @@ enum class Normalization {
 struct FusionOptions {
     FusionKind kind = FusionKind::kSum;
     Normalization normalization = Normalization::kNone;
-    double rank_constant = 60;  // at least 0
-    double penalty = 0.5;       // at least 0; of kBest
+    double rank_constant = 60;    // at least 0
+    double penalty = 0.5;         // at least 0; of kBest
+    std::vector<double> weights;  // in place of those of the legs, if any
 };
 
 // record: a number that the legs of one query agree on.

@@ -71,6 +71,7 @@ void contract_open(void);
 void contract_files(void);
 void contract_filter(void);
 void contract_hybrid(void);
+void contract_keys(void);
 void contract_lists(void);
 void contract_compose(void);
 void contract_rights(void);

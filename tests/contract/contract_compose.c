@@ -183,7 +183,87 @@ static void examples(void) {
     quern_close(db);
 }
 
+/* Legs that know the nearest of two queries, and judgments for these. */
+static const char* const judged_keys[] = {"a", "c", "zz"};
+static const size_t judged_queries[] = {0, 1, 1};
+
+static void fit_of(quern_db* db, quern_query* q, const size_t* queries, const float* gains,
+                   const char* options, int32_t status, const char* piece) {
+    quern_batch* keys = quern_batch_new(db, "docs", 3);
+    quern_text* fusion = NULL;
+    quern_batch_key_text(keys, judged_keys);
+    WANT_NAMED(status, piece, quern_fit_fusion(q, keys, queries, gains, options, &fusion, NULL, E));
+    CHECK(fusion == NULL);
+    quern_batch_free(keys);
+}
+
+static void fitting(void) {
+    quern_db* db = open_docs();
+    static const float good[] = {0, 0, 0, 0, 2, 0};
+    static const float bad[] = {1, 0, 0, 1, 0, 0};
+    static const float no_gains[] = {0, 0, 0};
+    static const float nan_gains[] = {NAN, 0, 0};
+    static const size_t far_queries[] = {0, 7, 1};
+    quern_query* one_leg = quern_query_new(db, "docs");
+    quern_query* other_leg = quern_query_new(db, "docs");
+    quern_query* q = quern_query_new(db, "docs");
+    quern_batch* keys = quern_batch_new(db, "docs", 3);
+    quern_batch* ints = quern_batch_new(db, "docs", 1);
+    int64_t number = 1;
+    quern_text* fusion = NULL;
+    double quality[2] = {-1, -1};
+    quern_result* r = NULL;
+    quern_batch_key_text(keys, judged_keys);
+    quern_batch_key_int(ints, &number);
+    quern_query_dense(one_leg, "v", good, 2, 3);
+    quern_query_dense(other_leg, "v", bad, 2, 3);
+    fit_of(db, one_leg, judged_queries, NULL, NULL, QUERN_ERR_INVALID, "no legs");
+    quern_query_leg(q, one_leg, 1, NULL);
+    quern_query_leg(q, other_leg, 4, NULL);
+    WANT(QUERN_ERR_MISUSE,
+         quern_fit_fusion(NULL, keys, judged_queries, NULL, NULL, &fusion, NULL, E));
+    WANT(QUERN_ERR_MISUSE, quern_fit_fusion(q, NULL, judged_queries, NULL, NULL, &fusion, NULL, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "fusion",
+               quern_fit_fusion(q, keys, judged_queries, NULL, NULL, NULL, NULL, E));
+    fit_of(db, q, NULL, NULL, NULL, QUERN_ERR_MISUSE, "queries");
+    fit_of(db, q, judged_queries, no_gains, NULL, QUERN_ERR_INVALID, "of use");
+    fit_of(db, q, judged_queries, nan_gains, NULL, QUERN_ERR_INVALID, "gain 0");
+    fit_of(db, q, far_queries, NULL, NULL, QUERN_ERR_INVALID, "query 7");
+    fit_of(db, q, judged_queries, NULL, "metric=map", QUERN_ERR_OPTION, "ndcg or mrr");
+    fit_of(db, q, judged_queries, NULL, "k=0", QUERN_ERR_OPTION, "k=0");
+    WANT_NAMED(QUERN_ERR_TYPE, "text keys",
+               quern_fit_fusion(q, ints, judged_queries, NULL, NULL, &fusion, NULL, E));
+    /* The leg that knows better comes to weigh more than it was given. */
+    WANT(QUERN_OK,
+         quern_fit_fusion(q, keys, judged_queries, NULL, "metric=mrr k=1", &fusion, quality, E));
+    CHECK(quality[0] == 0);
+    CHECK(quality[1] == 1);
+    quern_query_fusion(q, quern_text_data(fusion));
+    quern_text_free(fusion);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_TEXT("a", quern_result_key_text(r, 0));
+    quern_result_free(r);
+    quern_query_fusion(q, "kind=rrf");
+    fit_of(db, q, judged_queries, NULL, NULL, QUERN_ERR_INVALID, "sums");
+    quern_query_fusion(q, "kind=sum weights=1,x");
+    WANT_NAMED(QUERN_ERR_OPTION, "weights", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "docs");
+    quern_query_leg(q, one_leg, 1, NULL);
+    quern_query_fusion(q, "weights=1,2");
+    WANT_NAMED(QUERN_ERR_INVALID, "2 weights", quern_search(q, &r, E));
+    quern_query_fusion(q, "weights=0");
+    WANT_NAMED(QUERN_ERR_INVALID, "weights of all legs", quern_search(q, &r, E));
+    quern_query_free(q);
+    quern_query_free(one_leg);
+    quern_query_free(other_leg);
+    quern_batch_free(keys);
+    quern_batch_free(ints);
+    quern_close(db);
+}
+
 void contract_compose(void) {
+    fitting();
     null_query();
     wrong_terms();
     composing();

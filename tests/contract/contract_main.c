@@ -92,6 +92,7 @@ static const struct {
     {"handles", contract_handles},
     {"process", contract_process},
     {"filter", contract_filter},
+    {"keys", contract_keys},
     {"lists", contract_lists},
     {"hybrid", contract_hybrid},
     {"compose", contract_compose},

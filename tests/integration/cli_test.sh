@@ -353,6 +353,12 @@ expect 0 '"vector":{"dims":[3,9],"weights":[-2,0.5]}' cat sparse1.jsonl
 expect 0 "imported 4" "$quern" import sparse.quern again sparse1.jsonl --key id --sparse vector
 expect 0 "" "$quern" export sparse.quern again sparse2.jsonl
 same sparse1.jsonl sparse2.jsonl
+expect 0 "" "$quern" create sparse.quern marks --key id:int --sparse vector:10:binary
+expect 0 "imported 2" "$quern" import sparse.quern marks - --format jsonl <<<'{"id":1,"vector":{"dims":[3,9]}}
+{"id":2,"vector":{"3":1}}'
+expect 0 '"key":1,"distance":-3},{"key":2,"distance":-2}' "$quern" search sparse.quern marks --vector '{"dims":[3,9],"weights":[2,1]}' --json
+expect 0 "10 dimensions, binary" "$quern" info sparse.quern
+expect 1 "binary" "$quern" import sparse.quern marks - --format jsonl <<<'{"id":3,"vector":{"3":2}}'
 expect 1 "twice" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"3":1,"3":2}}'
 expect 1 "column 'vector': '10' is not a dimension" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"10":1}}'
 expect 1 "not a finite number" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"1":"x"}}'

@@ -130,38 +130,64 @@ void CountLeaves(const quern::filter::Node& node, size_t* known, size_t* all) {
     }
 }
 
+// What SQLite says of some filters, in one statement, which is quicker; nothing where one of them
+// is a mistake.
+std::vector<int64_t> Truths(FilteredFile* file, const std::vector<std::string>& filters) {
+    std::string sql = "SELECT ";
+    for (const std::string& filter : filters) {
+        sql.append(sql.size() > 7 ? ", " : "").append("count(*) FILTER (WHERE (");
+        sql.append(filter).append("\n))");
+    }
+    quern_result* result = nullptr;
+    std::vector<int64_t> counts;
+    if (quern_sql(file->db, nullptr, (sql + " FROM docs").c_str(), &result, &file->err) ==
+        QUERN_OK) {
+        for (size_t i = 0; i < filters.size(); i++) {
+            counts.push_back(quern_result_int(result, 0, i));
+        }
+    }
+    quern_result_free(result);
+    return counts;
+}
+
 void Compare(size_t cases, uint64_t seed) {
+    constexpr size_t kAtOnce = 25;
     FilteredFile file("model");
     file.Fill(240);
     Grammar grammar(seed);
-    const std::string key_type = "typeof(id)";
-    for (size_t i = 0; i < cases; i++) {
-        const std::string filter = grammar.Filter(static_cast<int>(i % 4));
-        quern_query* query = file.Query(filter);
-        uint64_t count = 0;
-        const int32_t status = quern_query_count(query, &count, &file.err);
-        quern_query_free(query);
-        quern_result* result = nullptr;
-        const std::string sql = "SELECT count(*) FROM docs WHERE (" + filter + "\n)";
-        const int32_t wanted = quern_sql(file.db, nullptr, sql.c_str(), &result, &file.err);
-        INFO(filter);
-        INFO(file.err.message);
-        REQUIRE((status == QUERN_OK) == (wanted == QUERN_OK));
-        if (status == QUERN_OK && count != static_cast<uint64_t>(quern_result_int(result, 0, 0))) {
-            CHECK(count == static_cast<uint64_t>(quern_result_int(result, 0, 0)));
+    for (size_t first = 0; first < cases; first += kAtOnce) {
+        std::vector<std::string> filters;
+        for (size_t i = 0; i < kAtOnce; i++) {
+            filters.push_back(grammar.Filter(static_cast<int>(i % 4)));
         }
-        if (i % 16 == 0 && status == QUERN_OK) {
-            CHECK(file.Found(file.Query("(" + filter + "\n) and id in (select id from docs)")) ==
-                  file.Found(file.Query(filter)));
+        const std::vector<int64_t> all = Truths(&file, filters);
+        for (size_t i = 0; i < kAtOnce; i++) {
+            const std::string& filter = filters[i];
+            quern_query* query = file.Query(filter);
+            uint64_t count = 0;
+            const int32_t status = quern_query_count(query, &count, &file.err);
+            quern_query_free(query);
+            const std::vector<int64_t> one =
+                all.empty() ? Truths(&file, {filter}) : std::vector<int64_t>{all[i]};
+            INFO(filter);
+            INFO(file.err.message);
+            REQUIRE((status == QUERN_OK) == !one.empty());
+            if (status == QUERN_OK && count != static_cast<uint64_t>(one[0])) {
+                CHECK(count == static_cast<uint64_t>(one[0]));
+            }
+            if (i == 0 && status == QUERN_OK) {
+                CHECK(
+                    file.Found(file.Query("(" + filter + "\n) and id in (select id from docs)")) ==
+                    file.Found(file.Query(filter)));
+            }
         }
-        quern_result_free(result);
     }
 }
 
 }  // namespace
 
 TEST_CASE("random filters find what SQLite finds", "[filter]") {
-    Compare(6000, 1);
+    Compare(20000, 1);
 }
 
 TEST_CASE("a million random filters find what SQLite finds", "[.][campaign]") {

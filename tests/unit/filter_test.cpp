@@ -113,6 +113,16 @@ TEST_CASE("has, has any and has all look into tags", "[filter]") {
     CHECK(file.Fails("nothing has 'x'") == QUERN_ERR_UNKNOWN_FIELD);
 }
 
+TEST_CASE("a single value where a list is wanted is told so", "[filter]") {
+    FilteredFile file("single");
+    quern_query* query = file.Query("good or year not in ?1");
+    quern_query_bind_int(query, 1, 2020);
+    uint64_t count = 0;
+    CHECK(quern_query_count(query, &count, &file.err) == QUERN_ERR_TYPE);
+    CHECK(file.Says("byte 20: behind in stands a list: bind one to ?1"));
+    quern_query_free(query);
+}
+
 TEST_CASE("mistakes in filters are told with their places", "[filter]") {
     FilteredFile file("wrong");
     file.Fill(40);
@@ -124,6 +134,10 @@ TEST_CASE("mistakes in filters are told with their places", "[filter]") {
         {"", QUERN_ERR_SQL, "byte 0"},
         {"  -- nothing", QUERN_ERR_SQL, "byte 0"},
         {"year >", QUERN_ERR_SQL, "byte 6"},
+        {"good and tags not has 'x'", QUERN_ERR_SQL,
+         "byte 14: not stands before the name: not tags"},
+        {"tags has any 'x'", QUERN_ERR_SQL, "byte 13: a list in brackets is needed here, or"},
+        {"json_extract(title, '$') = 1", QUERN_ERR_SQL, "filter: malformed JSON"},
         {"year > 3)", QUERN_ERR_SQL, "byte 8: this bracket closes nothing"},
         {"(year > 3", QUERN_ERR_SQL, "byte 0: this bracket is not closed"},
         {"1) or (1", QUERN_ERR_SQL, "byte 1"},

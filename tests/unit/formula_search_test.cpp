@@ -109,3 +109,67 @@ TEST_CASE("formulas over legs and attributes") {
         quern_query_free(query);
     }
 }
+
+TEST_CASE("attributes that memory has no room for are read from the file") {
+    constexpr size_t kMany = 40000;  // their columns take more than a MB while they are loaded
+    std::vector<std::vector<int64_t>> found;
+    for (const char* options : {"memory_mb=1", "memory_mb=64"}) {
+        quern_error err = QUERN_ERROR_INIT;
+        quern_db* db = nullptr;
+        REQUIRE(quern_open(":memory:", options, &db, &err) == QUERN_OK);
+        quern_schema* schema = quern_schema_new();
+        quern_schema_key_text(schema, "name");
+        quern_schema_dense(schema, "at", 1, QUERN_L2, "index=none");
+        quern_schema_attr(schema, "boost", QUERN_REAL, nullptr);
+        quern_schema_attr(schema, "kind", QUERN_TEXT, nullptr);
+        REQUIRE(quern_create(db, "things", schema, &err) == QUERN_OK);
+        quern_schema_free(schema);
+        std::vector<std::string> names;
+        std::vector<std::string> kinds;
+        std::vector<float> at;
+        std::vector<double> boosts;
+        std::vector<uint8_t> known;
+        for (size_t i = 0; i < kMany; i++) {
+            names.push_back(std::to_string(i));
+            kinds.push_back("k" + std::to_string(i % 7));
+            at.push_back(static_cast<float>(i % 1000));
+            boosts.push_back(static_cast<double>((i * 37) % 101));
+            known.push_back(i % 3 != 0);
+        }
+        std::vector<const char*> keys;
+        std::vector<const char*> texts;
+        for (size_t i = 0; i < kMany; i++) {
+            keys.push_back(names[i].c_str());
+            texts.push_back(kinds[i].c_str());
+        }
+        quern_batch* batch = quern_batch_new(db, "things", kMany);
+        quern_batch_key_text(batch, keys.data());
+        quern_batch_dense(batch, "at", at.data(), 1, nullptr);
+        quern_batch_real(batch, "boost", boosts.data(), known.data());
+        quern_batch_text(batch, "kind", texts.data(), nullptr);
+        REQUIRE(quern_insert(batch, nullptr, &err) == QUERN_OK);
+        quern_batch_free(batch);
+        REQUIRE(quern_optimize(db, nullptr, 0, &err) == QUERN_OK);
+        const float origin = 500;
+        quern_query* leg = quern_query_new(db, "things");
+        quern_query_dense(leg, "at", &origin, 1, 1);
+        quern_query* query = quern_query_new(db, "things");
+        quern_query_leg(query, leg, 1, "name=near");
+        quern_query_formula(query, "near + 20 * coalesce(exp_decay(boost, 100, 30), 0)");
+        quern_query_group(query, "kind", 3);
+        quern_query_limit(query, 5);
+        quern_result* result = nullptr;
+        REQUIRE(quern_search(query, &result, &err) == QUERN_OK);
+        found.emplace_back();
+        for (size_t row = 0; row < quern_result_rows(result); row++) {
+            found.back().push_back(std::stoll(quern_result_key_text(result, row)));
+            found.back().push_back(quern_result_group(result, row));
+        }
+        quern_result_free(result);
+        quern_query_free(query);
+        quern_query_free(leg);
+        quern_close(db);
+    }
+    CHECK(found[0].size() == 30);
+    CHECK(found[0] == found[1]);
+}

@@ -374,8 +374,8 @@ struct Sample {
         };
         FusionOptions options;
         options.kind = FusionKind::kFormula;
-        FusionLeg first{&legs[0], 1, depth, 0, false};
-        FusionLeg second{&legs[1], 1, depth, 0, true};
+        FusionLeg first{&legs[0], 1, depth};
+        FusionLeg second{&legs[1], 1, depth, 0, false, true};
         return SearchFused(options, {first, second}, k, records, &fusion);
     }
     MapLeg legs[2];

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "storage/chunk_store.h"
 #include "tests/unit/hostile_file.h"
@@ -110,6 +111,32 @@ public:
         quern_result_free(result);
         quern_query_free(q);
     }
+    // How a search would be answered, as JSON.
+    std::string Explain() {
+        const size_t offsets[] = {0, 1};
+        const uint32_t dimension = 3;
+        quern_query* q = quern_query_new(db, "terms");
+        quern_query_sparse(q, "words", offsets, &dimension, nullptr, 1);
+        quern_text* text = nullptr;
+        Ok(quern_query_explain(q, &text, &err));
+        const std::string json = quern_text_data(text);
+        quern_text_free(text);
+        quern_query_free(q);
+        return json;
+    }
+    // What quern_info tells of the index of the one segment.
+    nlohmann::json Index() {
+        quern_text* text = nullptr;
+        Ok(quern_info(db, &text, &err));
+        const auto info = nlohmann::json::parse(quern_text_data(text));
+        quern_text_free(text);
+        for (const auto& collection : info["collections"]) {
+            if (collection["name"] == "terms") {
+                return collection["segments"].at(0)["indexes"].at(0);
+            }
+        }
+        return {};
+    }
     // How many parts of a kind the file has; reopens it.
     int64_t Parts(quern::storage::PartKind kind) {
         quern_close(db);
@@ -152,6 +179,11 @@ TEST_CASE("sparse searches over several superblocks find what a model finds", "[
         file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
         CHECK(file.Parts(quern::storage::PartKind::kSparseWeights) == (binary ? 0 : 1));
         CHECK(file.Parts(quern::storage::PartKind::kSparseHead) == 1);
+        const nlohmann::json index = file.Index();
+        CHECK((index["field"] == "words" && index["kind"] == "sparse"));
+        CHECK(index["vectors"] == 9000);
+        CHECK(file.Explain().find(R"("way":"index")") != std::string::npos);
+        CHECK(index["memory_bytes"] > index["stored_bytes"]);
         for (int q = 0; q < 10; q++) {
             file.Compare(q % 2 == 0, &random);
         }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/bench/bench_support.h"
+#include "tests/bench/hybrid/feedback_part.h"
 #include "tests/bench/sparse/sparse_set.h"
 #include "tests/bench/sparse/text_set.h"
 
@@ -108,6 +109,51 @@ public:
     Collection(const Collection&) = delete;
     Collection& operator=(const Collection&) = delete;
 
+    // What is learned from judged queries: options of quern_query_fusion.
+    std::string Fit(const std::vector<std::pair<std::string, Vector>>& queries,
+                    const std::vector<const std::map<std::string, int>*>& gains,
+                    const char* options) {
+        std::vector<const char*> texts;
+        std::vector<size_t> offsets{0};
+        Vector all;
+        std::vector<const char*> keys;
+        std::vector<size_t> numbers;
+        std::vector<float> judged;
+        for (size_t i = 0; i < queries.size(); i++) {
+            texts.push_back(queries[i].first.c_str());
+            const Vector& vector = queries[i].second;
+            all.dims.insert(all.dims.end(), vector.dims.begin(), vector.dims.end());
+            all.weights.insert(all.weights.end(), vector.weights.begin(), vector.weights.end());
+            offsets.push_back(all.dims.size());
+            for (const auto& [record, gain] : *gains[i]) {
+                keys.push_back(record.c_str());
+                numbers.push_back(i);
+                judged.push_back(static_cast<float>(gain));
+            }
+        }
+        quern_query* of_text = quern_query_new(db_, "docs");
+        quern_query_text(of_text, "body", texts.data(), texts.size());
+        quern_query* of_terms = quern_query_new(db_, "docs");
+        quern_query_sparse(of_terms, "splade", offsets.data(), all.dims.data(), all.weights.data(),
+                           texts.size());
+        quern_query* both = quern_query_new(db_, "docs");
+        quern_query_leg(both, of_text, 1, nullptr);
+        quern_query_leg(both, of_terms, 1, nullptr);
+        quern_batch* batch = quern_batch_new(db_, "docs", keys.size());
+        quern_batch_key_text(batch, keys.data());
+        quern_text* text = nullptr;
+        Check(quern_fit_fusion(both, batch, numbers.data(), judged.data(), options, &text, nullptr,
+                               &error_),
+              "fit");
+        std::string learned = quern_text_data(text);
+        quern_text_free(text);
+        quern_batch_free(batch);
+        quern_query_free(both);
+        quern_query_free(of_text);
+        quern_query_free(of_terms);
+        return learned;
+    }
+
     std::vector<std::string> Search(const Way& way, const std::string& text, const Vector& vector,
                                     size_t k, double* us) {
         const char* const texts[] = {text.c_str()};
@@ -174,6 +220,19 @@ public:
         sum.mrr_10 /= n;
         sum.recall_100 /= n;
         return sum;
+    }
+
+    // By the queries of the other half.
+    std::string Fit(size_t rest, const char* options) {
+        std::vector<std::pair<std::string, Vector>> queries;
+        std::vector<const std::map<std::string, int>*> gains;
+        for (size_t i = 0; i < judged_.size(); i++) {
+            if (i % 2 != rest) {
+                queries.emplace_back(Words(judged_[i].second), queries_.at(judged_[i].first));
+                gains.push_back(&set_.gains.at(judged_[i].first));
+            }
+        }
+        return collection_.Fit(queries, gains, options);
     }
 
     void Print(const Way& way, size_t rest) {
@@ -267,6 +326,22 @@ int main() {
     bench.Print(ways[0], 1);
     bench.Print(ways[1], 1);
     bench.Print(raw, 1);
+    std::printf(
+        "\nquern_fit_fusion, learned from one half of the queries and told of the other\n\n");
+    for (const size_t rest : {size_t{1}, size_t{0}}) {
+        for (const char* const options : {"metric=ndcg", "metric=mrr"}) {
+            const std::string learned = bench.Fit(rest, options);
+            std::printf(
+                "half %zu, %s: %s\n\n| way | nDCG@10 | R@100 | MRR@10 |\n|---|---|---|---|\n", rest,
+                options, learned.c_str());
+            bench.Print({"text", nullptr, 1, 0}, rest);
+            bench.Print({"splade", nullptr, 0, 1}, rest);
+            bench.Print({"sum, minmax", "normalize=minmax", 0.5, 0.5}, rest);
+            bench.Print({"sum, raw", "kind=sum", 1, 1}, rest);
+            bench.Print({"learned", learned.c_str(), 1, 1}, rest);
+            std::printf("\n");
+        }
+    }
     std::printf("\n| way | k = 10 | k = 100 |\n|---|---|---|\n");
     const Way costs[] = {ways[2], ways[6], raw};
     for (const Way& way : costs) {
@@ -277,5 +352,6 @@ int main() {
         "\nCPU time of a fused query to that of both legs alone with k = 100, medians of "
         "%d rounds.\n",
         kRounds);
+    bench::MeasureFeedback(data);
     return 0;
 }

@@ -1,0 +1,246 @@
+#include "engine/db/batch_filters.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+namespace quern {
+
+namespace {
+
+size_t QueryCount(const SearchRequest& request) {
+    if (!request.legs.empty()) {
+        return QueryCount(request.legs[0].request);
+    }
+    return request.is_composed ? request.composed.count
+           : request.by_key    ? request.keys.size()
+           : request.is_sparse ? request.sparse.count
+           : request.is_text   ? request.texts.size()
+                               : request.count;
+}
+
+// Some of the queries of a request.
+class QueryChoice {
+public:
+    explicit QueryChoice(const std::vector<size_t>& chosen) : chosen_(chosen) {}
+
+    // Borrows from the request and from this object. kInvalid: a leg has fewer queries.
+    Status Take(const SearchRequest& request, SearchRequest* out) {
+        *out = request;
+        if (chosen_.back() >= QueryCount(request)) {
+            return Status::Error(Code::kInvalid, "query %zu has a filter, and there are %zu",
+                                 chosen_.back(), QueryCount(request));
+        }
+        if (request.candidates != nullptr) {
+            auto candidates = std::make_shared<SearchRequest>();
+            QUERN_TRY(Take(*request.candidates, candidates.get()));
+            out->candidates = std::move(candidates);
+        }
+        for (size_t leg = 0; leg < request.legs.size(); leg++) {
+            QUERN_TRY(Take(request.legs[leg].request, &out->legs[leg].request));
+        }
+        if (!request.legs.empty()) {
+            return {};
+        }
+        if (request.is_composed) {
+            TakeComposed(request.composed, &out->composed);
+        } else if (request.by_key) {
+            TakeEach(request.keys, &out->keys);
+        } else if (request.is_text) {
+            TakeEach(request.texts, &out->texts);
+        } else if (request.is_sparse) {
+            QUERN_TRY(TakeSparse(request.sparse, &out->sparse));
+        } else {
+            TakeVectors(request, out);
+        }
+        return {};
+    }
+
+private:
+    template <typename T>
+    void TakeEach(const std::vector<T>& all, std::vector<T>* out) const {
+        out->clear();
+        for (const size_t query : chosen_) {
+            out->push_back(all[query]);
+        }
+    }
+
+    void TakeComposed(const ComposedQueries& all, ComposedQueries* out) const {
+        out->count = chosen_.size();
+        out->terms.clear();
+        for (const QueryTerm& term : all.terms) {
+            const auto place = std::lower_bound(chosen_.begin(), chosen_.end(), term.query);
+            if (place != chosen_.end() && *place == term.query) {
+                out->terms.push_back(term);
+                out->terms.back().query = static_cast<size_t>(place - chosen_.begin());
+            }
+        }
+    }
+
+    void TakeVectors(const SearchRequest& request, SearchRequest* out) {
+        const size_t bytes = request.is_f32 ? request.dim * sizeof(float)
+                                            : VectorBytes(request.element, request.dim);
+        std::vector<char>& rows = rows_.emplace_back(chosen_.size() * bytes);
+        for (size_t i = 0; i < chosen_.size(); i++) {
+            std::copy_n(static_cast<const char*>(request.vectors) + chosen_[i] * bytes, bytes,
+                        rows.data() + i * bytes);
+        }
+        out->vectors = rows.data();
+        out->count = chosen_.size();
+    }
+
+    Status TakeSparse(const SparseInput& all, SparseInput* out) {
+        std::vector<size_t>& offsets = offsets_.emplace_back(1, size_t{0});
+        std::vector<uint32_t>& dimensions = dimensions_.emplace_back();
+        std::vector<float>& weights = weights_.emplace_back();
+        for (const size_t query : chosen_) {
+            const size_t first = all.offsets[query];
+            const size_t end = all.offsets[query + 1];
+            if (end < first) {
+                return Status::Error(Code::kInvalid, "query %zu: offsets go down", query);
+            }
+            if (end > first && all.dimensions == nullptr) {
+                return Status::Error(Code::kMisuse, "there are entries, but dims is NULL");
+            }
+            for (size_t i = first; i < end; i++) {
+                dimensions.push_back(all.dimensions[i]);
+                weights.push_back(all.weights == nullptr ? 1.0f : all.weights[i]);
+            }
+            offsets.push_back(dimensions.size());
+        }
+        *out = {all.name,          chosen_.size(), offsets.data(),
+                dimensions.data(), weights.data(), nullptr};
+        return {};
+    }
+
+    const std::vector<size_t>& chosen_;
+    // What the requests borrow stays where it is.
+    std::deque<std::vector<char>> rows_;
+    std::deque<std::vector<size_t>> offsets_;
+    std::deque<std::vector<uint32_t>> dimensions_;
+    std::deque<std::vector<float>> weights_;
+};
+
+// The arguments of a query: its own where it has any.
+RecordFilter FilterOf(const RecordFilter& all, size_t query) {
+    RecordFilter filter = all;
+    filter.of_queries.clear();
+    const auto own = all.of_queries.find(query);
+    for (size_t i = 0; own != all.of_queries.end() && i < own->second.size(); i++) {
+        if (own->second[i].bound) {
+            filter.arguments[i] = own->second[i];
+        }
+    }
+    return filter;
+}
+
+// The queries that have the same filter, in the order of the first of each.
+struct Group {
+    RecordFilter filter;
+    std::vector<size_t> queries;
+    ResultTable table;
+};
+
+// Adds the rows of one query of a table to another.
+void AddRows(const ResultTable& from, size_t query, size_t bytes_at, ResultTable* to) {
+    const size_t begin = from.offsets[query];
+    const size_t end = from.offsets[query + 1];
+    const auto add = [&](const auto& source, size_t width, auto* out) {
+        if (!source.empty()) {
+            out->insert(out->end(), source.begin() + static_cast<ptrdiff_t>(begin * width),
+                        source.begin() + static_cast<ptrdiff_t>(end * width));
+        }
+    };
+    add(from.int_keys, 1, &to->int_keys);
+    add(from.text_keys, 1, &to->text_keys);
+    add(from.distances, 1, &to->distances);
+    add(from.scores, 1, &to->scores);
+    add(from.leg_scores, from.leg_count, &to->leg_scores);
+    add(from.leg_shares, from.leg_count, &to->leg_shares);
+    add(from.groups, 1, &to->groups);
+    const size_t first = to->values.size();
+    add(from.values, from.columns.size(), &to->values);
+    for (size_t i = first; i < to->values.size(); i++) {
+        to->values[i].offset += bytes_at;
+    }
+    to->offsets.push_back(to->offsets.back() + (end - begin));
+}
+
+// All is as exact as the least exact of the searches.
+void AddTold(const ResultTable& from, bool first, ResultTable* to) {
+    constexpr uint32_t kExact = 1;
+    to->flags = first ? from.flags
+                      : ((to->flags | from.flags) & ~kExact) | (to->flags & from.flags & kExact);
+    to->tally.expected_recall =
+        first ? from.tally.expected_recall
+              : std::min(to->tally.expected_recall, from.tally.expected_recall);
+    to->tally.Add(from.tally);
+    to->legs.resize(from.legs.size());
+    for (size_t leg = 0; leg < from.legs.size(); leg++) {
+        to->legs[leg].tally.Add(from.legs[leg].tally);
+        to->legs[leg].lists += from.legs[leg].lists;
+        to->legs[leg].hits += from.legs[leg].hits;
+        to->legs[leg].looked_up += from.legs[leg].looked_up;
+    }
+}
+
+}  // namespace
+
+Status SearchWithFilters(
+    const SearchRequest& request, uint64_t rows_max, ResultTable* table,
+    const std::function<Status(const SearchRequest& request, ResultTable* table)>& search) {
+    const size_t count = QueryCount(request);
+    const size_t last = request.filter.of_queries.rbegin()->first;
+    if (last >= count) {
+        return Status::Error(Code::kInvalid,
+                             "values are bound for query number %zu, and there are %zu queries",
+                             last, count);
+    }
+    std::vector<Group> groups;
+    std::map<std::string, size_t> known;
+    std::vector<std::pair<size_t, size_t>> where(count);  // group, and query there
+    for (size_t q = 0; q < count; q++) {
+        RecordFilter filter = FilterOf(request.filter, q);
+        const auto [place, fresh] = known.emplace(NameOf(filter), groups.size());
+        if (fresh) {
+            groups.emplace_back().filter = std::move(filter);
+        }
+        Group& group = groups[place->second];
+        where[q] = {place->second, group.queries.size()};
+        group.queries.push_back(q);
+    }
+    std::vector<size_t> bytes_at;
+    uint64_t rows = 0;
+    for (size_t g = 0; g < groups.size(); g++) {
+        Group& group = groups[g];
+        QueryChoice choice(group.queries);
+        SearchRequest some;
+        QUERN_TRY(choice.Take(request, &some));
+        some.filter = group.filter;
+        const Status status = search(some, &group.table);
+        if (!status.ok()) {
+            return groups.size() == 1
+                       ? status
+                       : Status(status).WithContext("query " + std::to_string(group.queries[0]));
+        }
+        AddTold(group.table, g == 0, table);
+        rows += group.table.row_count();
+        if (rows > rows_max) {
+            return Status::Error(Code::kLimit, "the result has more than %llu rows",
+                                 static_cast<unsigned long long>(rows_max));
+        }
+        table->bytes.resize((table->bytes.size() + 15) / 16 * 16);
+        bytes_at.push_back(table->bytes.size());
+        table->bytes.append(group.table.bytes);
+        Bytes().swap(group.table.bytes);
+    }
+    table->columns = groups[0].table.columns;
+    table->key_type = groups[0].table.key_type;
+    table->leg_count = groups[0].table.leg_count;
+    for (const auto& [group, query] : where) {
+        AddRows(groups[group].table, query, bytes_at[group], table);
+    }
+    return {};
+}
+
+}  // namespace quern

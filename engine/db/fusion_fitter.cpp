@@ -1,0 +1,48 @@
+#include "engine/db/fusion_fitter.h"
+
+#include "engine/db/hybrid_searcher.h"
+#include "storage/record_table.h"
+
+namespace quern {
+
+namespace {
+
+// Where the judged records are.
+Status Locate(Snapshot* snapshot, const CollectionView& view,
+              const std::vector<Judgment>& judgments, JudgedPlaces* places) {
+    return snapshot->With([&](storage::Connection* connection) -> Status {
+        storage::RecordTable records(connection, *view.info);
+        for (const Judgment& judgment : judgments) {
+            if (judgment.key.type != view.info->schema.key_type) {
+                return Status::Error(Code::kType, "the collection has %s keys",
+                                     judgment.key.type == KeyType::kInt ? "text" : "int");
+            }
+            QUERN_ASSIGN(const std::optional<RecordPlace> place,
+                         FindPlace(connection, view, &records, judgment.key));
+            if (place) {
+                (*places)[judgment.query].emplace_back(*place, judgment.gain);
+            }
+        }
+        return {};
+    });
+}
+
+}  // namespace
+
+Status FitFusion(Database* database, Snapshot* snapshot, const SearchRequest& request,
+                 const std::vector<Judgment>& judgments, const query::FitOptions& options,
+                 query::FittedFusion* fitted) {
+    SearchedViews views;
+    QUERN_ASSIGN(views.whole, snapshot->View(request.collection));
+    const auto fit = [&]() -> Status {
+        SearchTally tally;
+        QUERN_ASSIGN(views.matching, ViewOfMatches(database, snapshot, views.whole, request.filter,
+                                                   &tally.bytes_read));
+        JudgedPlaces places;
+        QUERN_TRY(Locate(snapshot, *views.whole, judgments, &places));
+        return FitHybrid(database, snapshot, views, request, places, options, fitted);
+    };
+    return InCollection(*views.whole->info, fit());
+}
+
+}  // namespace quern
