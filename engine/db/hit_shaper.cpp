@@ -16,15 +16,18 @@ constexpr size_t kPoolFactor = 5;
 
 // What tells one value of an attribute from all others; empty: null.
 std::string NameOf(const Cell& cell) {
+    std::string name;
     switch (cell.kind) {
-        case Cell::Kind::kNull: return {};
-        case Cell::Kind::kInt: return "i" + std::to_string(cell.number);
+        case Cell::Kind::kNull: break;
+        case Cell::Kind::kInt: name.append("i").append(std::to_string(cell.number)); break;
         case Cell::Kind::kReal: {
             const double real = cell.real == 0 ? 0 : cell.real;  // -0 is 0
-            return "r" + std::string(reinterpret_cast<const char*>(&real), sizeof(real));
+            name.append("r").append(reinterpret_cast<const char*>(&real), sizeof(real));
+            break;
         }
-        default: return "t" + std::string(cell.text);
+        default: name.append("t").append(cell.text);
     }
+    return name;
 }
 
 // Cosines of hits by their stored vectors; of bits, those of vectors of +1 and -1.

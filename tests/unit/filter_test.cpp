@@ -211,7 +211,7 @@ TEST_CASE("deep, long and slow filters end", "[filter]") {
     CHECK(file.Fails(ors) != QUERN_ERR_INTERNAL);
     std::string list = "year in (0";
     for (int i = 1; i < 200000; i++) {
-        list += "," + std::to_string(i);
+        list.append(",").append(std::to_string(i));
     }
     CHECK(file.Count(list + ")") == file.Truth("year between 0 and 199999").size());
     std::vector<int64_t> numbers(1000000);

@@ -131,7 +131,7 @@ TEST_CASE("attributes that memory has no room for are read from the file") {
         std::vector<uint8_t> known;
         for (size_t i = 0; i < kMany; i++) {
             names.push_back(std::to_string(i));
-            kinds.push_back("k" + std::to_string(i % 7));
+            kinds.emplace_back("k").append(std::to_string(i % 7));
             at.push_back(static_cast<float>(i % 1000));
             boosts.push_back(static_cast<double>((i * 37) % 101));
             known.push_back(i % 3 != 0);

@@ -71,8 +71,8 @@ struct RivalKind {
     std::string slug;   // of the command line and of file names
     std::string label;  // of tables and curves
     std::function<std::unique_ptr<Rival>(const Space&)> make;
-    // False: built anew in every run, whatever --cache holds, but with --reuse. quern, because it is
-    // what changes.
+    // False: built anew in every run, whatever --cache holds, but with --reuse. quern, because it
+    // is what changes.
     bool keeps_index = true;
     std::vector<size_t> insert_batches =
         {};                      // rows of one Insert to be measured; empty: cannot insert
