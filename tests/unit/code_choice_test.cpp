@@ -72,6 +72,14 @@ TEST_CASE("codes=auto takes the cheapest that reaches the recall", "[codes]") {
     CHECK(BestTrial(
               {Reaches(CodeChoice::k4Bit, 2, 1, 0.97f), Reaches(CodeChoice::k8Bit, 14, 8, 1.0f)},
               rows, room) == 1);
+    // But a trial cannot tell 0.99 from a little less: the one that has just not reached it is not
+    // passed over for one that takes ten times as long.
+    CHECK(BestTrial(
+              {Reaches(CodeChoice::k4Bit, 14, 8, 1.0f), Reaches(CodeChoice::k8Bit, 2, 1, 0.99f)},
+              rows, room) == 1);
+    CHECK(
+        BestTrial({Reaches(CodeChoice::k4Bit, 3, 1, 1.0f), Reaches(CodeChoice::k8Bit, 3, 1, 0.99f)},
+                  rows, room) == 0);
     // None does: by the lower recall; none does that either: whoever comes nearest.
     CHECK(BestTrial(
               {Reaches(CodeChoice::k4Bit, 2, 1, 0.97f), Reaches(CodeChoice::k8Bit, 3, 1, 0.97f)},

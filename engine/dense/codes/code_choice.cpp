@@ -10,6 +10,10 @@ namespace {
 
 constexpr size_t kTen = 10;
 constexpr double kRecalls[] = {0.95, 0.99};
+// A trial has few queries: who misses a recall by so little may reach it as well as who has just
+// reached it, for about so much more than what it did reach takes.
+constexpr double kTrialDoubt = 0.005;
+constexpr double kDoubtPays = 1.5;
 
 // For each row, and for each byte of it; the latter once more where the codes are too large for the
 // caches near a core.
@@ -73,6 +77,17 @@ double TrialCost(const CodeTrial& trial, double recall, const VectorRows& rows,
            std::min(effort.scored, static_cast<double>(effort.refine)) * measured;
 }
 
+namespace {
+
+double LikelyCost(const CodeTrial& trial, double recall, const VectorRows& rows,
+                  const CodeRoom& room) {
+    const double cost = TrialCost(trial, recall, rows, room);
+    return std::isfinite(cost) ? cost
+                               : kDoubtPays * TrialCost(trial, recall - kTrialDoubt, rows, room);
+}
+
+}  // namespace
+
 size_t BestTrial(const std::vector<CodeTrial>& trials, const VectorRows& rows,
                  const CodeRoom& room) {
     // The highest of these that any kind reaches; below that, who comes nearest.
@@ -82,7 +97,7 @@ size_t BestTrial(const std::vector<CodeTrial>& trials, const VectorRows& rows,
         for (size_t t = 0; t < trials.size(); t++) {
             double cost = 0;
             for (size_t i = 0; i < reached; i++) {
-                cost += TrialCost(trials[t], kRecalls[i], rows, room);
+                cost += LikelyCost(trials[t], kRecalls[i], rows, room);
             }
             if (cost < best_cost) {
                 best = t;
