@@ -38,6 +38,16 @@ inline void Check(int32_t status, const quern_error& error, const char* what) {
     }
 }
 
+// The text keys of a result, which is freed.
+inline std::vector<std::string> TakeTextKeys(quern_result* result) {
+    std::vector<std::string> keys;
+    for (size_t row = 0; row < quern_result_rows(result); row++) {
+        keys.emplace_back(quern_result_key_text(result, row));
+    }
+    quern_result_free(result);
+    return keys;
+}
+
 inline double ResidentMiB() {
     std::ifstream file("/proc/self/statm");
     long pages = 0;

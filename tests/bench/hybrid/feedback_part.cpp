@@ -147,11 +147,7 @@ private:
         }
         quern_result* result = nullptr;
         Check(quern_search(both, &result, &error_), "search");
-        std::vector<std::string> found;
-        for (size_t row = 0; row < quern_result_rows(result); row++) {
-            found.emplace_back(quern_result_key_text(result, row));
-        }
-        quern_result_free(result);
+        std::vector<std::string> found = bench::TakeTextKeys(result);
         quern_query_free(both);
         quern_query_free(of_text);
         quern_query_free(dense);

@@ -86,11 +86,7 @@ public:
         const double start = CpuSeconds();
         Check(quern_search(query, &result, &error_), "search");
         *us = (CpuSeconds() - start) * 1e6;
-        std::vector<std::string> found;
-        for (size_t row = 0; row < quern_result_rows(result); row++) {
-            found.emplace_back(quern_result_key_text(result, row));
-        }
-        quern_result_free(result);
+        std::vector<std::string> found = bench::TakeTextKeys(result);
         quern_query_free(query);
         return found;
     }
