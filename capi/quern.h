@@ -301,6 +301,8 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **                              looked at when it is inserted (8 to 10000, default 200): more is better and slower to build
 **   lists=N                    cells of a segment (default: about 4 * sqrt(vectors); fewer where that leaves cells
 **                              empty or centres would take more than 64 MiB)
+**   delivers=X:Y,X:Y,...       what recall Y the field's queries get when the curves are asked for X; quern_recall_audit
+**                              finds it out. Each X more than the one before
 ** Indexes are built by quern_optimize, quern_rebuild and background maintenance, never by a commit. Cost of a build: about
 ** as long as 10000 distances for each vector, shared out among `threads`; memory: the field's vectors, and about
 ** 8 * m + dim bytes for each. Vectors of a field that asks for an index are merged into chunks of a few KiB, so that a look at
@@ -767,6 +769,22 @@ QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, d
 ** number beyond q's, no judgment above 0), TYPE (of the keys). */
 QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size_t *queries, const float *gains,
                                    const char *options, quern_text **fusion, double *quality, quern_error *err) QUERN_MUST_USE;
+
+/* Measures what recall the query's own searches have: runs it as it is set and exactly, and compares the hits. Ask with real queries, a
+** hundred or more: curves that tell the effort for a recall are measured on records, and queries unlike these may get less, or more, than
+** they were told. Options (NULL: none):
+**   sample=N                of so many of its queries, evenly spread (default: all)
+**   keep=no|yes|forget      yes: also measures each dense field (of the query, or of its legs) over the recalls that may be asked for, and
+**                           keeps with the field what they deliver. From then on recall=X asks the curves for what gives such queries X,
+**                           in this and all later segments; where no effort does, the search is a scan. Takes 50 queries at the least,
+**                           and counts for one kind of queries: keep what those tell that are asked in earnest. forget: takes it back
+** *json gets {"queries":n, "part":"query", "field", "k", "recall", "error", "told", "parts":[...], "loses", "kept":[{"field", "delivers"}]}.
+** recall: the mean share of the exact hits that were found, ties with the last counted as found; error: its standard error. told: what the
+** search promised (1: it was exact; null: nothing). parts: the same of the search for candidates and of each leg by itself, loses: the name
+** of the one that has the least, null if all have 1. delivers: the option of that name that the field has now (asked:delivered,...).
+** Cost: an exact search and one as set, of the whole and of each part; with keep=yes 16 more a field. Errors: those of quern_search;
+** INVALID (offset, groups, diversity, no limit, too few queries); with keep also those of writing. */
+QUERN_API int32_t quern_recall_audit(quern_query *q, const char *options, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to

@@ -45,8 +45,8 @@ Status MakeDense(const char* name, size_t dim, int32_t metric, const char* optio
     field->dim = static_cast<uint32_t>(dim);
     field->element = field->metric == Metric::kHamming ? Element::kBit : Element::kF32;
     std::vector<Option> list;
-    QUERN_TRY(
-        ParseOptions(options, {"type", "index", "codes", "fine", "m", "ef_build", "lists"}, &list));
+    QUERN_TRY(ParseOptions(
+        options, {"type", "index", "codes", "fine", "m", "ef_build", "lists", "delivers"}, &list));
     // The default of a new field only: a field of a file that says nothing was made by a version
     // that had no indexes unless asked, and keeps its exact answers.
     IndexOptions index;

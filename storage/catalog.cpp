@@ -632,6 +632,17 @@ Status AddText(Connection* connection, const CollectionInfo& info, const TextDef
     return BumpEpoch(connection, generation);
 }
 
+Status SetOptions(Connection* connection, const CollectionInfo& info, uint32_t column,
+                  const std::string& options, int64_t generation) {
+    {
+        QUERN_ASSIGN(Statement update,
+                     connection->Prepare(
+                         "UPDATE quern_column SET options=?3 WHERE collection=?1 AND id=?2"));
+        QUERN_TRY(update.Int(1, info.id).Int(2, column).Text(3, options).Run());
+    }
+    return BumpEpoch(connection, generation);
+}
+
 Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
                 int64_t generation) {
     Schema schema = info.schema;

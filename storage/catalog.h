@@ -93,6 +93,9 @@ Status AddText(Connection* connection, const CollectionInfo& info, const TextDef
                int64_t generation);
 Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
                 int64_t generation);
+// Of an attribute or field: wishes that change nothing that is stored. The log may be full.
+Status SetOptions(Connection* connection, const CollectionInfo& info, uint32_t column,
+                  const std::string& options, int64_t generation);
 // field: its number in the schema.
 Status DropField(Connection* connection, const CollectionInfo& info, size_t field,
                  int64_t generation);

@@ -118,6 +118,12 @@ void AddSearchCommand(CLI::App* app) {
         "Print as JSON how the search would be done and what --where matches; nothing "
         "is searched");
     command
+        ->add_option("--audit", options->audit,
+                     "Print as JSON what recall the queries get, against exact searches; keep: and "
+                     "have what --recall asks for come true for such queries from now on (50 or "
+                     "more); forget: no longer")
+        ->check(CLI::IsMember({"measure", "keep", "forget"}));
+    command
         ->add_option("--bound", options->bound,
                      "Of a sparse field: the share at which bounds count; below 1 is approximate "
                      "(default: exact)")

@@ -49,7 +49,9 @@ struct Figures {
 class SearchRun {
 public:
     explicit SearchRun(const SearchOptions& options)
-        : options_(options), database_(options.db, "ro", options.open) {
+        : options_(options),
+          database_(options.db, options.audit.empty() || options.audit == "measure" ? "ro" : "rw",
+                    options.open) {
         columns_ = ReadColumns(database_.Describe(options.collection).get());
         if (options_.snippets && options_.texts.empty()) {
             FailUsage("--snippets goes with --text");
@@ -68,6 +70,10 @@ public:
             quern_text* json = nullptr;
             Call(quern_query_explain, query_.get(), &json);
             Print(TakeText(json) + "\n");
+            return;
+        }
+        if (!options_.audit.empty()) {
+            Audit();
             return;
         }
         const bool with_figures = !options_.truth.empty() || options_.timing;
@@ -122,6 +128,20 @@ public:
     }
 
 private:
+    void Audit() {
+        SetTarget(0, count_);
+        const std::string keep = options_.audit == "keep"     ? "keep=yes"
+                                 : options_.audit == "forget" ? "keep=forget"
+                                                              : "keep=no";
+        ProgressBar bar;
+        database_.ShowProgress(&bar);
+        quern_text* json = nullptr;
+        Call(quern_recall_audit, query_.get(), keep.c_str(), &json);
+        bar.Clear();
+        database_.ShowProgress(nullptr);
+        Print(TakeText(json) + "\n");
+    }
+
     // An object that goes on.
     std::string HeadJson() const {
         std::string head = "{\"collection\":" + nlohmann::json(options_.collection).dump();

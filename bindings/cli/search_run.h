@@ -13,6 +13,7 @@ struct SearchOptions {
     std::string bound, superblocks, fusion, feedback;
     QueryFile queries;
     std::vector<std::string> texts, keys, plus, minus, legs, candidates;
+    std::string audit;  // measure, keep or forget
     size_t k = 10;
     size_t threads = 0;
     size_t ef = 0;

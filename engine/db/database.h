@@ -128,6 +128,13 @@ enum class WriteKind { kInsert, kUpsert, kUpdate, kDelete };
 
 class Transaction;
 
+// What a dense field's queries get for each recall that its curves are asked for, as
+// dense::RecallCorrection writes it. Empty: as the curves say.
+struct KeptRecall {
+    std::string field;
+    std::string delivers;
+};
+
 class Database : public std::enable_shared_from_this<Database> {
 public:
     static Result<std::shared_ptr<Database>> Open(const DatabaseOptions& options);
@@ -155,6 +162,8 @@ public:
     Status CreateCollection(const std::string& name, const Schema& schema);
     Status DropCollection(const std::string& name);
     Status RenameCollection(const std::string& from, const std::string& to);
+    // Keeps what an audit has found out about dense fields; those that are gone are passed over.
+    Status KeepRecall(const std::string& collection, const std::vector<KeptRecall>& kept);
     Status AddAttr(const std::string& collection, const AttrDef& attr);
     Status AddDense(const std::string& collection, const DenseDef& field);
     Status AddSparse(const std::string& collection, const SparseDef& field);
@@ -389,8 +398,10 @@ struct SearchRequest {
     int threads = 0;
     // How an index is used; without one a search is exact anyway.
     double recall = 0.95;  // wanted; decides when ef is 0. 1: exact
-    size_t ef = 0;         // of a graph
-    size_t nprobe = 0;     // of lists; as ef
+    // Asked of the curves of indexes as they are, whatever an audit has kept (recall_audit.h).
+    bool recall_of_curve = false;
+    size_t ef = 0;      // of a graph
+    size_t nprobe = 0;  // of lists; as ef
     Refine refine_how = Refine::kAuto;
     size_t refine = 0;  // with Refine::kCount
     // How an index of a sparse field is used: see sparse::SearchOptions. 1: exact.

@@ -94,6 +94,8 @@ Result<bool> IndexOptions::Take(const std::string& key, const std::string& value
         if (!ReadNumber(value, 1, kListsMax, &out->lists)) {
             return Expected(key, value, "a whole number from 1 to 1048576");
         }
+    } else if (key == "delivers") {
+        QUERN_ASSIGN(out->delivers, dense::RecallCorrection::Parse(value));
     } else {
         return false;
     }
@@ -159,6 +161,9 @@ std::string IndexOptions::Text() const {
     };
     if (codes != defaults.codes) {
         add("codes", CodesName(codes));
+    }
+    if (!delivers.empty()) {
+        add("delivers", delivers.Text());
     }
     if (ef_build != defaults.ef_build) {
         add("ef_build", std::to_string(ef_build));

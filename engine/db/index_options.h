@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/dense/graph_index.h"
+#include "engine/dense/recall_correction.h"
 #include "storage/base/schema.h"
 #include "storage/chunk_store.h"
 
@@ -21,7 +22,8 @@ struct IndexOptions {
     FineChoice fine = FineChoice::kAuto;
     uint32_t m = 16;
     uint32_t ef_build = 200;
-    uint32_t lists = 0;  // 0: by the number of vectors
+    uint32_t lists = 0;                // 0: by the number of vectors
+    dense::RecallCorrection delivers;  // as a recall audit has kept it
 
     // Takes one "key=value"; kOption with what is expected. False: not a key of ours.
     static Result<bool> Take(const std::string& key, const std::string& value, IndexOptions* out);
@@ -62,7 +64,7 @@ struct SparseIndexOptions {
 // A segment with fewer texts of a field is indexed in memory in no time.
 inline constexpr uint64_t kIndexedTextsMin = 512;
 
-inline constexpr const char* kIndexOptionKeys[] = {"index", "codes",    "fine",
-                                                   "m",     "ef_build", "lists"};
+inline constexpr const char* kIndexOptionKeys[] = {"index",    "codes", "fine",    "m",
+                                                   "ef_build", "lists", "delivers"};
 
 }  // namespace quern

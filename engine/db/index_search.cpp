@@ -7,6 +7,7 @@
 
 #include "engine/db/database.h"
 #include "engine/db/index_options.h"
+#include "engine/dense/recall_correction.h"
 
 namespace quern {
 
@@ -65,13 +66,14 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     }
     const size_t count = leg_->field->count();
     refine_ = request.refine_how;
+    const double asked = AskOfCurve(request);
     if (request.ef > 0) {
         effort_ = dense::Effort::OfPool(request.ef, request.ef);
-    } else if (!leg_->index->curve().Find(
-                   k, request.recall,
-                   leg_->index->RefineRows(VectorBytes(def_->element, def_->dim),
-                                           leg_->field->resident),
-                   &effort_)) {
+    } else if (asked >= 1 || !leg_->index->curve().Find(
+                                 k, asked,
+                                 leg_->index->RefineRows(VectorBytes(def_->element, def_->dim),
+                                                         leg_->field->resident),
+                                 &effort_)) {
         return false;
     }
     const dense::Effort planned = effort_;
@@ -107,13 +109,19 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     }
     // A number that the user gave is taken as it is.
     by_bound_ = leg_->index->states_error() && refine_ == Refine::kAuto;
-    bound_errors_ = request.recall >= kSafeRecall ? kSafeErrors : 1.0f;
+    bound_errors_ = asked >= kSafeRecall ? kSafeErrors : 1.0f;
     if (wanted) {
         return PlanWanted(request);
     }
     walk_cost_ = effort_.scored * factor;
     scan_cost_ = static_cast<double>(count);
     return request.ef > 0 || walk_cost_ < scan_cost_;
+}
+
+double IndexSearch::AskOfCurve(const SearchRequest& request) const {
+    return request.recall_of_curve
+               ? request.recall
+               : dense::RecallCorrection::Of(def_->options).AskFor(request.recall);
 }
 
 bool IndexSearch::PlanWanted(const SearchRequest& request) {
@@ -145,9 +153,10 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request) {
     }
     // Nothing is answered by codes alone, and all that is scored are too many to be measured.
     refine_ = request.refine_how == Refine::kNone ? Refine::kAuto : request.refine_how;
+    const double asked = AskOfCurve(request);
     if (request.nprobe > 0) {
         probes_ = {request.nprobe, kRefineOfProbes * k};
-    } else if (!index.curve().Find(k, request.recall, index.rows_per_cell(), &probes_)) {
+    } else if (asked >= 1 || !index.curve().Find(k, asked, index.rows_per_cell(), &probes_)) {
         return false;
     }
     const size_t planned = probes_.nprobe;

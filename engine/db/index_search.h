@@ -80,6 +80,8 @@ private:
     Status TakeZeros(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                      std::vector<Candidate>* found) const;
     bool PlanLists(size_t k, const SearchRequest& request);
+    // What the curve is asked for, so that the field's own queries get the recall wanted.
+    double AskOfCurve(const SearchRequest& request) const;
     Status SearchLists(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                        Work* work) const;
     Status Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;

@@ -4,6 +4,7 @@
 // Dropping a column takes its values out of the hash of every record (record_hash.h), and so out of
 // the digest.
 #include <algorithm>
+#include <sstream>
 
 #include "engine/db/database.h"
 #include "engine/db/sealer.h"
@@ -104,6 +105,28 @@ Status CheckName(const Schema& schema, const std::string& name, const char* what
     return {};
 }
 
+// Options with one set, or left out if the value is empty. All others stay, also those that this
+// version does not know.
+std::string WithOption(const std::string& options, const std::string& key,
+                       const std::string& value) {
+    std::istringstream words(options);
+    std::vector<std::string> pairs;
+    for (std::string pair; words >> pair;) {
+        if (pair.rfind(key + "=", 0) != 0) {
+            pairs.push_back(pair);
+        }
+    }
+    if (!value.empty()) {
+        pairs.push_back(key + "=" + value);
+    }
+    std::sort(pairs.begin(), pairs.end());
+    std::string text;
+    for (const std::string& pair : pairs) {
+        text += (text.empty() ? "" : " ") + pair;
+    }
+    return text;
+}
+
 }  // namespace
 
 Status Database::CreateCollection(const std::string& name, const Schema& schema) {
@@ -185,6 +208,24 @@ Status Database::RenameCollection(const std::string& from, const std::string& to
         return {};
     }
     QUERN_TRY(storage::RenameCollection(start.writer->connection(), *info, to, start.generation));
+    return CommitWrite(&start);
+}
+
+Status Database::KeepRecall(const std::string& collection, const std::vector<KeptRecall>& kept) {
+    QUERN_ASSIGN(WriteStart start, BeginWrite());
+    const auto info = start.catalog->Find(collection);
+    if (info == nullptr) {
+        return Status::Error(Code::kNotFound, "no collection '%s'", collection.c_str());
+    }
+    for (const DenseDef& def : info->schema.dense) {
+        const auto of_field = std::find_if(
+            kept.begin(), kept.end(), [&](const KeptRecall& k) { return k.field == def.name; });
+        if (of_field != kept.end()) {
+            QUERN_TRY(storage::SetOptions(start.writer->connection(), *info, def.id,
+                                          WithOption(def.options, "delivers", of_field->delivers),
+                                          start.generation));
+        }
+    }
     return CommitWrite(&start);
 }
 

@@ -68,6 +68,7 @@ quern_query* query_of_docs(quern_db* db);
 /* ---- Topics ---- */
 
 void contract_open(void);
+void contract_audit(void);
 void contract_files(void);
 void contract_filter(void);
 void contract_hybrid(void);

@@ -95,6 +95,7 @@ static const struct {
     {"keys", contract_keys},
     {"lists", contract_lists},
     {"hybrid", contract_hybrid},
+    {"audit", contract_audit},
     {"compose", contract_compose},
 };
 

@@ -166,6 +166,9 @@ expect 0 "queries/s" "$quern" search a.quern docs --queries emb.npy --timing --t
 expect 0 "2000" "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 --columns year --where 'year = 2000'
 expect 0 "no records" "$quern" search a.quern docs --vector '[1,2,3,4]' -w 'year < 0'
 expect 0 '"matches":1' "$quern" search a.quern docs --vector '[1,2,3,4]' --where 'year = 2000' --explain
+expect 0 '"recall":1.0' "$quern" search a.quern docs --queries emb.npy --audit measure
+expect 1 "too few" "$quern" search a.quern docs --queries emb.npy --audit keep
+expect 0 '"field":"emb","delivers":""' "$quern" search a.quern docs --queries emb.npy --audit forget
 expect 1 "byte 9: no such column: nope" "$quern" search a.quern docs --vector '[1,2,3,4]' --where '1 = 1 or nope'
 expect 1 "dimension 2" "$quern" search a.quern docs --vector '[1,2]'
 expect 1 "nope" "$quern" search a.quern docs --field nope --vector '[1,2]'

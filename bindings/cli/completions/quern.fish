@@ -84,6 +84,7 @@ complete -c quern -n '__fish_seen_subcommand_from search' -l ef -r -d 'Instead o
 complete -c quern -n '__fish_seen_subcommand_from search' -l nprobe -r -d 'Instead of --recall: how many cells of a list index are opened'
 complete -c quern -n '__fish_seen_subcommand_from search' -l refine -r -d 'How many candidates are measured again with the stored vectors: auto, exact (all), none, or a number'
 complete -c quern -n '__fish_seen_subcommand_from search' -l explain -d 'Print as JSON how the search would be done and what --where matches; nothing is searched'
+complete -c quern -n '__fish_seen_subcommand_from search' -l audit -r -d 'Print as JSON what recall the queries get, against exact searches; keep: and have what --recall asks for come true for such queries from now on (50 or more); forget: no longer'
 complete -c quern -n '__fish_seen_subcommand_from search' -l bound -r -d 'Of a sparse field: the share at which bounds count; below 1 is approximate (default: exact)'
 complete -c quern -n '__fish_seen_subcommand_from search' -l superblocks -r -d 'With --bound: of each segment at least N superblocks are looked at'
 complete -c quern -n '__fish_seen_subcommand_from search' -l stats -d 'Print what the search has cost: bytes read, vectors scored and refined'

@@ -2,12 +2,14 @@
 // of the set's own queries, or of records that were held out of it before import.
 //
 //   bench_recall [--data DIR] [--set NAME,...] [--field OPTIONS] [--queries 3000] [--limit ROWS]
-//                [--threads 2] [--cache DIR] [--hold-out yes]
+//                [--threads 2] [--cache DIR] [--hold-out yes] [--audit yes]
 //
 // A line for each set: the recall of the lowest effort there is, then what was delivered, with its
 // standard error (clustered by query) in thousandths and CPU microseconds a query. With --cache,
 // databases are kept there; empty it when the engine changes. --hold-out asks by held-out records
-// even where a set has queries: what differs then is how unlike these are to its records.
+// even where a set has queries: what differs then is how unlike these are to its records. --audit
+// has every second query audited and what that tells kept (quern_recall_audit), and asks the
+// others: once before, once after.
 #include <quern.h>
 
 #include <cmath>
@@ -33,6 +35,7 @@ struct Options {
     std::string field;
     std::string cache;
     std::string threads;
+    bool audit = false;
 };
 
 class Database {
@@ -78,23 +81,41 @@ public:
         quern_query_free(search);
     }
 
+    // keep: yes or forget. Of the queries with even numbers.
+    void Audit(const VectorSet& set, const char* keep) {
+        std::vector<float> asked;
+        for (size_t q = 0; q < set.queries.rows(); q += 2) {
+            asked.insert(asked.end(), set.queries.row(q), set.queries.row(q) + set.space.dim);
+        }
+        quern_query* query = quern_query_new(db_, "bench");
+        quern_query_dense(query, "emb", asked.data(), asked.size() / set.space.dim, set.space.dim);
+        quern_query_limit(query, kNearest);
+        quern_text* json = nullptr;
+        Check(quern_recall_audit(query, (std::string("keep=") + keep).c_str(), &json, &error_),
+              error_, "audit");
+        quern_text_free(json);
+        quern_query_free(query);
+    }
+
 private:
     quern_db* db_ = nullptr;
     quern_error error_ = QUERN_ERROR_INIT;
 };
 
-std::string Delivered(const VectorSet& set, Database* database, const std::string& told) {
+// Of every step-th query from the first on.
+std::string Delivered(const VectorSet& set, Database* database, const std::string& told,
+                      size_t first = 0, size_t step = 1) {
     const std::string options = "threads=1 recall=" + told;
-    const auto count = static_cast<double>(set.queries.rows());
+    const auto count = static_cast<double>((set.queries.rows() - first + step - 1) / step);
     std::vector<uint32_t> rows(set.queries.rows() * kNearest);
     const std::clock_t start = std::clock();
-    for (size_t q = 0; q < set.queries.rows(); q++) {
+    for (size_t q = first; q < set.queries.rows(); q += step) {
         database->Search(set, q, options, &rows[q * kNearest]);
     }
     const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
     double sum = 0;
     double squares = 0;
-    for (size_t q = 0; q < set.queries.rows(); q++) {
+    for (size_t q = first; q < set.queries.rows(); q += step) {
         const double recall = static_cast<double>(set.Hits(q, &rows[q * kNearest])) / kNearest;
         sum += recall;
         squares += recall * recall;
@@ -122,12 +143,24 @@ void RunSet(const VectorSet& set, const Options& options) {
     {
         Database database(path, "mode=rw threads=1");
         Delivered(set, &database, "0.9");  // warms up
-        std::printf("| %s | %zu x %zu |", set.name.c_str(), set.base.rows(), set.space.dim);
-        for (const char* told : kTold) {
-            std::printf("%s", Delivered(set, &database, told).c_str());
-            std::fflush(stdout);
+        const size_t step = options.audit ? 2 : 1;
+        const auto print = [&](const char* how) {
+            std::printf("| %s%s | %zu x %zu |", set.name.c_str(), how, set.base.rows(),
+                        set.space.dim);
+            for (const char* told : kTold) {
+                std::printf("%s", Delivered(set, &database, told, step - 1, step).c_str());
+                std::fflush(stdout);
+            }
+            std::printf("\n");
+        };
+        if (options.audit) {
+            database.Audit(set, "forget");
         }
-        std::printf("\n");
+        print("");
+        if (options.audit) {
+            database.Audit(set, "yes");
+            print(", audited");
+        }
     }
     if (options.cache.empty()) {
         RemoveDatabase(path);
@@ -148,6 +181,7 @@ Options ReadOptions(int argc, char** argv) {
     options.field = Argument(argc, argv, "--field", "index=graph codes=auto");
     options.cache = Argument(argc, argv, "--cache", "");
     options.request.hold_out = Argument(argc, argv, "--hold-out", "") == "yes";
+    options.audit = Argument(argc, argv, "--audit", "") == "yes";
     options.threads = Argument(argc, argv, "--threads", "2");
     std::stringstream names(Argument(argc, argv, "--set", ""));
     for (std::string name; std::getline(names, name, ',');) {
