@@ -271,6 +271,9 @@ QUERN_API quern_schema *quern_schema_new(void);
 QUERN_API void quern_schema_free(quern_schema *s);
 QUERN_API void quern_schema_key_int(quern_schema *s, const char *name);
 QUERN_API void quern_schema_key_text(quern_schema *s, const char *name); /* keys of 1 to 1024 bytes */
+/* Options: index=auto|none   auto (default): optimize and background maintenance keep the values of segments with 1024 records or more
+** in the file as filters want them, so that the first filter of a handle does not read all records; long texts (more than 128 bytes a
+** record, all different) are left out. none: not so. Filters give the same answers either way. */
 QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type, const char *options);
 /* dim: number of elements, 1 to 65536. Options:
 **   type=f32|f16|bf16|i8|bit   element type (default f32; bit under HAMMING)
@@ -511,7 +514,7 @@ QUERN_API void quern_query_min_score(quern_query *q, double s);
 ** Values compare as in SQLite; a condition that is NULL is not true. Beyond SQL: `x in ?1` with a list bound to ?1; for tags and JSON arrays `tags has 'a'`,
 ** `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection under its name. Names that begin with "_" are refused, so are
 ** filters that would write, or read anything else. NULL: no filter. Cost: conditions that compare one column with constants, and has, are decided on columns in
-** memory if memory_mb has room; the first to name a column loads it, in a few times that of a SELECT. All others, and the log, are SQLite's. A search returns
+** memory if memory_mb has room; the first to name a column loads it, from the file if optimize has put it there (quern_schema_attr), else in a few times that of a SELECT. All others, and the log, are SQLite's. A search returns
 ** min(k, matches) records. Mistakes are told by quern_search with the byte of the filter where they are: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
 QUERN_API void quern_query_filter(quern_query *q, const char *filter);
 /* The values of the filter's parameters, after quern_query_filter, which forgets those of before; copied. ?1 is parameter 1; a ? and

@@ -13,7 +13,12 @@ namespace {
 Status MakeAttr(const char* name, int32_t type, const char* options, AttrDef* attr) {
     QUERN_TRY(NotNull(name, "name"));
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {}, &list));
+    QUERN_TRY(ParseOptions(options, {"index"}, &list));
+    AttrIndexOptions index;
+    for (const Option& option : list) {
+        QUERN_ASSIGN(const bool taken, AttrIndexOptions::Take(option.key, option.value, &index));
+        static_cast<void>(taken);
+    }
     if (type < QUERN_INT || type > QUERN_TAGS) {
         return Status::Error(Code::kInvalid, "attribute '%s': there is no type number %d", name,
                              static_cast<int>(type));
@@ -23,6 +28,7 @@ Status MakeAttr(const char* name, int32_t type, const char* options, AttrDef* at
     }
     attr->name = name;
     attr->type = static_cast<AttrType>(type);
+    attr->options = index.Text();
     return {};
 }
 

@@ -107,6 +107,11 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kTextTermCounts: return "text index lengths";
         case PartKind::kTextPostings: return "text index postings";
         case PartKind::kTextPositions: return "text index positions";
+        case PartKind::kColumnHead: return "column head";
+        case PartKind::kColumnValues: return "column values";
+        case PartKind::kColumnLengths: return "column lengths of texts";
+        case PartKind::kColumnCodes: return "column numbers of values";
+        case PartKind::kChangedRecords: return "changed records";
     }
     return "of an unknown kind";
 }
@@ -405,6 +410,19 @@ Status RemovePart(Connection* connection, const PartInfo& part) {
     QUERN_TRY(chunks.Int(1, ChunkId(part.id, 0)).Int(2, ChunkId(part.id + 1, 0)).Run());
     QUERN_ASSIGN(Statement remove, connection->Prepare("DELETE FROM quern_part WHERE id=?1"));
     return remove.Int(1, part.id).Run();
+}
+
+Status NextEpoch(Connection* connection, int64_t collection, CollectionState* state) {
+    QUERN_ASSIGN(
+        Statement update,
+        connection->Prepare("UPDATE quern_part SET generation=?3 WHERE kind=?4 AND generation=?2 "
+                            "AND segment IN (SELECT id FROM quern_segment WHERE collection=?1)"));
+    const int64_t before = state->epoch++;
+    return update.Int(1, collection)
+        .Int(2, before)
+        .Int(3, state->epoch)
+        .Int(4, static_cast<int64_t>(PartKind::kChangedRecords))
+        .Run();
 }
 
 Status MoveParts(Connection* connection, int64_t from_building, int64_t to_live) {

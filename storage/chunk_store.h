@@ -22,6 +22,8 @@
 
 namespace quern::storage {
 
+struct CollectionState;
+
 // Numbers reach the file: do not change them.
 enum class SegmentState : int64_t { kBuilding = 1, kLive = 2, kRetired = 3 };
 enum class PartKind : int64_t {
@@ -69,6 +71,15 @@ enum class PartKind : int64_t {
     kTextTermCounts = 98,
     kTextPostings = 99,
     kTextPositions = 100,
+    // The values of an attribute, or of the key (field 0); engine/filter/column_arrays.h.
+    kColumnHead = 104,
+    kColumnValues = 105,
+    kColumnLengths = 106,
+    kColumnCodes = 107,
+    // u32, ascending: records whose attributes may be others than columns say; field 0. Its
+    // generation is the epoch of the collection up to which it is kept: columns are to be believed
+    // beside one of the present epoch only. See NextEpoch.
+    kChangedRecords = 108,
 };
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has
@@ -144,6 +155,9 @@ Result<bool> SweepStep(Connection* connection,
 Result<bool> NeedsSweep(Connection* connection,
                         const std::function<bool(const std::string& owner)>& owner_is_dead);
 Status RemovePart(Connection* connection, const PartInfo& part);
+// The next epoch of a collection, for whoever is about to write its state. Lists of changed records
+// that were kept up to now stay so; a version that does not know them moves on without.
+Status NextEpoch(Connection* connection, int64_t collection, CollectionState* state);
 // Hands all parts of a segment that is being built over to a live one, and removes the first.
 // kNotFound when either is not there any more.
 Status MoveParts(Connection* connection, int64_t from_building, int64_t to_live);
@@ -209,7 +223,11 @@ inline bool HasEntries(PartKind kind) {
     return kind == PartKind::kSparseGaps || kind == PartKind::kSparseWeights ||
            (kind >= PartKind::kSparseHead && kind <= PartKind::kSparseOrder) ||
            kind == PartKind::kTextBytes ||
-           (kind >= PartKind::kTextHead && kind <= PartKind::kTextPositions);
+           (kind >= PartKind::kTextHead && kind <= PartKind::kTextPositions) ||
+           kind == PartKind::kColumnValues;
+}
+inline bool IsColumnPart(PartKind kind) {
+    return kind >= PartKind::kColumnHead && kind <= PartKind::kChangedRecords;
 }
 
 }  // namespace quern::storage

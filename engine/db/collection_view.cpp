@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/db/attr_parts.h"
+
 namespace quern {
 
 Result<CollectionView::Dead> CollectionView::DeadOf(storage::Connection* connection,
@@ -123,6 +125,7 @@ std::shared_ptr<const CollectionView> MatchingView(const CollectionView& view,
     matching->state = view.state;
     matching->mirror = view.mirror;
     matching->segments = view.segments;
+    matching->attr_parts = view.attr_parts;
     matching->sealed_dead = view.sealed_dead;
     matching->log = view.log->Matching(matches->log);
     matching->matches = std::move(matches);
@@ -156,10 +159,18 @@ Status InCollection(const storage::CollectionInfo& info, Status status) {
 
 namespace {
 
+// Columns of attributes are no business of a segment: what is loaded of it survives them.
 bool SameParts(const storage::SegmentInfo& a, const storage::SegmentInfo& b) {
-    return a.id == b.id &&
-           std::equal(a.parts.begin(), a.parts.end(), b.parts.begin(), b.parts.end(),
-                      [](const auto& x, const auto& y) { return x.id == y.id; });
+    const auto ids = [](const storage::SegmentInfo& segment) {
+        std::vector<int64_t> list;
+        for (const storage::PartInfo& part : segment.parts) {
+            if (!storage::IsColumnPart(part.kind)) {
+                list.push_back(part.id);
+            }
+        }
+        return list;
+    };
+    return a.id == b.id && ids(a) == ids(b);
 }
 
 // Fills view->segments for its info and state. Segments that `older` has are taken over with all
@@ -175,6 +186,7 @@ Status LoadSegments(storage::Connection* connection, const CollectionView* older
     uint64_t layout = 0;
     for (storage::SegmentInfo& row : *rows) {
         layout += row.LayoutHash();
+        view->attr_parts.push_back(AttrParts::Of(row, view->state.epoch));
         std::shared_ptr<Segment> segment;
         if (older != nullptr && older->info->id == view->info->id) {
             for (const auto& known : older->segments) {
@@ -217,6 +229,7 @@ Result<std::shared_ptr<const CollectionView>> BuildView(
     if (same_epoch) {
         view->mirror = older->mirror;
         view->segments = older->segments;
+        view->attr_parts = older->attr_parts;
         Status status = view->mirror->CatchUp(connection, state);
         if (!status.ok()) {
             return status.WithContext(name);

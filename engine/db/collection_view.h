@@ -17,6 +17,7 @@
 
 namespace quern {
 
+struct AttrParts;
 struct IndexLeg;
 
 // One bit per record of a segment.
@@ -41,6 +42,9 @@ struct CollectionView {
     std::shared_ptr<LogMirror> mirror;
     std::shared_ptr<const LogView> log;
     std::vector<std::shared_ptr<Segment>> segments;
+    // Of each segment: the columns of attributes that the file has of it (attr_parts.h). Segments
+    // outlive theirs, which come and go. NULL: none that can be believed.
+    std::vector<std::shared_ptr<const AttrParts>> attr_parts;
     // Of a view of matches (record_filter.h): which records they are. NULL: of any other.
     std::shared_ptr<const RecordMatches> matches;
     // Row ids of dead sealed records as of the last seal, sorted; shared by all views of one epoch.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/db/attr_parts.h"
 #include "engine/db/collection_view.h"
 #include "storage/record_table.h"
 
@@ -11,6 +12,8 @@ namespace {
 
 // What a value takes while a column is built, about.
 constexpr uint64_t kBuildBytes = 32;
+// Looking a record up costs as much as this many rows of a pass over the table.
+constexpr uint64_t kLookUpCost = 8;
 
 // Fills columns of the segments that lack them.
 class Loader {
@@ -21,35 +24,35 @@ public:
 
     // False: it cannot be done.
     Result<bool> Run(storage::Connection* connection, Work* work) {
-        uint64_t missing = 0;
         loaded_->resize(view_.segments.size());
         targets_.resize(view_.segments.size());
         for (size_t s = 0; s < view_.segments.size(); s++) {
-            Segment& segment = *view_.segments[s];
             for (const int column : columns_) {
-                ColumnCache::Column known = segment.columns().Find(view_, column);
-                missing += known == nullptr ? segment.item_count() : 0;
-                (*loaded_)[s][column] = std::move(known);
+                (*loaded_)[s][column] = view_.segments[s]->columns().Find(view_, column);
+            }
+            QUERN_ASSIGN(const bool fits, TakeFromFile(connection, s, work));
+            if (!fits) {
+                return false;
             }
         }
-        if (missing == 0) {
-            return true;
+        uint64_t missing = 0;
+        for (size_t s = 0; s < view_.segments.size(); s++) {
+            missing += Missing(s).size() * view_.segments[s]->item_count();
         }
         values_bytes_ = missing * kBuildBytes;
-        if (!budget_.Allows(values_bytes_)) {
-            return false;
+        if (missing == 0 || !budget_.Allows(values_bytes_)) {
+            return missing == 0;
         }
         for (size_t s = 0; s < view_.segments.size(); s++) {
-            QUERN_ASSIGN(const int64_t* const ids, view_.segments[s]->RowIds(connection));
-            static_cast<void>(ids);
-            for (const int column : columns_) {
-                if ((*loaded_)[s][column] == nullptr) {
-                    targets_[s].builders.emplace(
-                        column, filter::ColumnBuilder(view_.segments[s]->item_count()));
-                }
+            for (const int column : Missing(s)) {
+                QUERN_TRY(view_.segments[s]->RowIds(connection).status());
+                rows_ += targets_[s].builders.empty() ? view_.segments[s]->item_count() : 0;
+                targets_[s].builders.emplace(
+                    column, filter::ColumnBuilder(view_.segments[s]->item_count()));
             }
         }
-        QUERN_TRY(Scan(connection, work));
+        const bool few = rows_ < static_cast<uint64_t>(view_.state.records) / kLookUpCost;
+        QUERN_TRY(few ? LookUp(connection, work) : Scan(connection, work));
         if (!sound_) {
             return false;
         }
@@ -67,19 +70,82 @@ private:
         size_t next = 0;  // in the order of row ids
     };
 
-    Status Scan(storage::Connection* connection, Work* work) {
+    std::vector<int> Missing(size_t s) const {
+        std::vector<int> columns;
+        for (const auto& [column, values] : (*loaded_)[s]) {
+            if (values == nullptr) {
+                columns.push_back(column);
+            }
+        }
+        return columns;
+    }
+
+    // What the segment has of its columns. False: no room.
+    Result<bool> TakeFromFile(storage::Connection* connection, size_t s, Work* work) {
+        const std::vector<int> missing = Missing(s);
+        uint64_t bytes = 0;
+        for (const int column : missing) {
+            bytes += view_.attr_parts[s] == nullptr
+                         ? 0
+                         : view_.attr_parts[s]->raw_bytes(ColumnId(view_.info->schema, column));
+        }
+        if (bytes == 0 || !budget_.Allows(bytes)) {
+            return bytes == 0;
+        }
+        QUERN_TRY(view_.segments[s]->RowIds(connection).status());
+        QUERN_ASSIGN(auto read, ReadColumns(connection, view_, s, missing, budget_.threads, work));
+        for (auto& [column, values] : read) {
+            Keep(s, column, std::move(values));
+        }
+        return true;
+    }
+
+    std::vector<size_t> Attrs() const {
         std::vector<size_t> attrs;
         for (const int column : columns_) {
             if (column >= 0) {
                 attrs.push_back(static_cast<size_t>(column));
             }
         }
+        return attrs;
+    }
+
+    // Record by record, where a pass over the table would be mostly for nothing: after a seal the
+    // columns of one small segment are missing.
+    Status LookUp(storage::Connection* connection, Work* work) {
+        const std::vector<size_t> attrs = Attrs();
+        uint64_t rows = 0;
+        storage::RecordTable table(connection, *view_.info);
+        for (size_t s = 0; s < targets_.size(); s++) {
+            const Segment& segment = *view_.segments[s];
+            const size_t count = targets_[s].builders.empty() ? 0 : segment.item_count();
+            for (size_t i = 0; i < count && sound_; i++) {
+                QUERN_TRY(work->Check("filter", rows++, rows_));
+                const auto [rid, record] = segment.RowIdInOrder(i);
+                QUERN_TRY(
+                    table
+                        .ReadByRid(rid, attrs,
+                                   [&, at = record](const storage::RecordRow& row) -> Result<bool> {
+                                       Take(row, attrs, at, &targets_[s]);
+                                       return true;
+                                   })
+                        .status());
+            }
+        }
+        return {};
+    }
+
+    Status Scan(storage::Connection* connection, Work* work) {
+        const std::vector<size_t> attrs = Attrs();
         uint64_t rows = 0;
         storage::RecordTable table(connection, *view_.info);
         return table.ScanByRid(0, attrs, [&](const storage::RecordRow& row) -> Result<bool> {
             QUERN_TRY(work->Check("filter", rows++, static_cast<uint64_t>(view_.state.records)));
             for (size_t s = 0; s < targets_.size(); s++) {
                 Target& target = targets_[s];
+                if (target.builders.empty()) {
+                    continue;
+                }
                 Segment& segment = *view_.segments[s];
                 while (target.next < segment.item_count() &&
                        segment.RowIdInOrder(target.next).first < row.rid) {
@@ -133,6 +199,7 @@ private:
     const MemoryBudget& budget_;
     std::vector<SegmentColumns>* loaded_;
     std::vector<Target> targets_;
+    uint64_t rows_ = 0;  // of segments that lack columns
     uint64_t values_bytes_ = 0;
     uint64_t texts_bytes_ = 0;
     bool sound_ = true;  // it fits memory, and values are of the kinds that they should be

@@ -1,5 +1,6 @@
 #include "engine/db/index_builder.h"
 
+#include "engine/db/column_builder.h"
 #include "engine/db/index_options.h"
 #include "engine/db/index_writer.h"
 
@@ -345,7 +346,7 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
             old_graphs->Drop(job.def.id);
         }
     }
-    return {};
+    return BuildColumns(database, collection, rules, work);
 }
 
 }  // namespace quern

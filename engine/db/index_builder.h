@@ -12,6 +12,8 @@ namespace quern {
 struct IndexBuildRules {
     // Indexes that are there are loaded and proved; damaged ones are made anew.
     bool check_present = false;
+    // Columns of attributes are made anew where any record has changed since; else where many have.
+    bool renew_columns = false;
 };
 
 // kNotFound when the collection was dropped. Indexes grow from old graphs (may be NULL) where that

@@ -131,16 +131,33 @@ IndexOptions IndexOptions::Of(const DenseDef& def) {
     return ReadOptions<IndexOptions>(def.options);
 }
 
-Result<bool> SparseIndexOptions::Take(const std::string& key, const std::string& value,
-                                      SparseIndexOptions* out) {
+namespace {
+
+Result<bool> TakeAutoOrNone(const std::string& key, const std::string& value, bool* out) {
     if (key != "index") {
         return false;
     }
     if (value != "auto" && value != "none") {
         return Expected(key, value, "auto or none");
     }
-    out->index = value == "auto";
+    *out = value == "auto";
     return true;
+}
+
+}  // namespace
+
+Result<bool> SparseIndexOptions::Take(const std::string& key, const std::string& value,
+                                      SparseIndexOptions* out) {
+    return TakeAutoOrNone(key, value, &out->index);
+}
+
+Result<bool> AttrIndexOptions::Take(const std::string& key, const std::string& value,
+                                    AttrIndexOptions* out) {
+    return TakeAutoOrNone(key, value, &out->index);
+}
+
+AttrIndexOptions AttrIndexOptions::Of(const AttrDef& def) {
+    return ReadOptions<AttrIndexOptions>(def.options);
 }
 
 SparseIndexOptions SparseIndexOptions::Of(const SparseDef& def) {

@@ -61,6 +61,16 @@ struct SparseIndexOptions {
     bool WantsIndex(uint64_t vectors) const;
 };
 
+// The same of an attribute: "index=none", or nothing for index=auto.
+struct AttrIndexOptions {
+    bool index = true;
+
+    static Result<bool> Take(const std::string& key, const std::string& value,
+                             AttrIndexOptions* out);
+    static AttrIndexOptions Of(const AttrDef& def);
+    std::string Text() const { return index ? "" : "index=none"; }
+};
+
 // A segment with fewer texts of a field is indexed in memory in no time.
 inline constexpr uint64_t kIndexedTextsMin = 512;
 

@@ -16,8 +16,22 @@ bool IsIndexPart(const storage::PartInfo& part) {
 }  // namespace
 
 Status IndexWriter::Write(const Arrays& arrays) {
-    const Status status = WriteAll(arrays);
-    if (!status.ok() && building_ != 0) {
+    return Write({{field_, arrays}},
+                 [&](storage::Connection* connection, const storage::SegmentInfo& segment,
+                     const storage::CollectionState&) -> Result<bool> {
+                     // An index that was damaged makes room for the new one.
+                     for (const storage::PartInfo& part : segment.parts) {
+                         if (part.field == field_ && IsIndexPart(part)) {
+                             QUERN_TRY(storage::RemovePart(connection, part));
+                         }
+                     }
+                     return true;
+                 });
+}
+
+Status IndexWriter::Write(const std::vector<OfField>& of_fields, const MakeRoom& room) {
+    const Status status = WriteAll(of_fields, room);
+    if ((!status.ok() || overtaken_) && building_ != 0) {
         Abandon();
     }
     return overtaken_ ? Status() : status;
@@ -33,37 +47,40 @@ Result<Database::WriteStart> IndexWriter::BeginWrite() {
     return Result<Database::WriteStart>(std::move(start));
 }
 
-Status IndexWriter::WriteAll(const Arrays& arrays) {
-    for (const auto& [kind, array] : arrays) {
-        QUERN_TRY(WriteArray(kind, array));
+Status IndexWriter::WriteAll(const std::vector<OfField>& of_fields, const MakeRoom& room) {
+    for (const OfField& of_field : of_fields) {
+        for (const auto& [kind, array] : of_field.arrays) {
+            QUERN_TRY(WriteArray(of_field.field, kind, array));
+        }
     }
-    return HandOver();
+    return HandOver(room);
 }
 
-Status IndexWriter::HandOver() {
+Status IndexWriter::HandOver(const MakeRoom& room) {
     QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
     storage::Connection* connection = start.writer->connection();
     const auto info = start.catalog->Find(collection_);
-    // An index that was damaged makes room for the new one.
+    QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
     QUERN_ASSIGN(const auto segments,
                  storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
     for (const storage::SegmentInfo& segment : segments) {
-        for (const storage::PartInfo& part : segment.parts) {
-            if (segment.id == segment_ && part.field == field_ && IsIndexPart(part)) {
-                QUERN_TRY(storage::RemovePart(connection, part));
-            }
+        if (segment.id == segment_) {
+            QUERN_ASSIGN(const bool wanted, room(connection, segment, state));
+            overtaken_ = !wanted;
         }
+    }
+    if (overtaken_) {
+        return {};
     }
     const Status moved = storage::MoveParts(connection, building_, segment_);
     overtaken_ = moved.code() == Code::kNotFound;
     QUERN_TRY(moved);
-    QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
-    state.epoch++;
+    QUERN_TRY(storage::NextEpoch(connection, info->id, &state));
     QUERN_TRY(storage::WriteState(connection, info->id, state));
     return start.writer->Commit();
 }
 
-Status IndexWriter::WriteArray(PartKind kind, const dense::IndexArrayView& array) {
+Status IndexWriter::WriteArray(uint32_t field, PartKind kind, const dense::IndexArrayView& array) {
     if (array.items == 0) {
         return {};
     }
@@ -78,7 +95,7 @@ Status IndexWriter::WriteArray(PartKind kind, const dense::IndexArrayView& array
             QUERN_ASSIGN(building_, storage::CreateSegment(connection, info->id, mark_.text()));
         }
         if (!writer) {
-            QUERN_ASSIGN(writer, storage::PartWriter::Create(connection, building_, field_, kind,
+            QUERN_ASSIGN(writer, storage::PartWriter::Create(connection, building_, field, kind,
                                                              array.item_bytes, array.element_bytes,
                                                              generation_, storage::Effort::kLoad));
         }

@@ -3,6 +3,7 @@
 // leaves is swept like any unfinished segment. Confined.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,12 +28,23 @@ public:
     // Takes the place of whatever index the field had there. Nothing happens when the segment was
     // merged away meanwhile, or the collection was dropped: a successor gets an index of its own.
     Status Write(const Arrays& arrays);
+    // The same with arrays of several fields. room: makes room for them, in the transaction that
+    // hands them over; false: they cannot be used any more, and nothing happens.
+    using MakeRoom = std::function<Result<bool>(storage::Connection*, const storage::SegmentInfo&,
+                                                const storage::CollectionState&)>;
+    struct OfField {
+        uint32_t field = 0;
+        Arrays arrays;
+    };
+    Status Write(const std::vector<OfField>& of_fields, const MakeRoom& room);
+    // Whether the last Write came too late.
+    bool overtaken() const { return overtaken_; }
 
 private:
     Result<Database::WriteStart> BeginWrite();
-    Status WriteAll(const Arrays& arrays);
-    Status WriteArray(storage::PartKind kind, const dense::IndexArrayView& array);
-    Status HandOver();
+    Status WriteAll(const std::vector<OfField>& of_fields, const MakeRoom& room);
+    Status WriteArray(uint32_t field, storage::PartKind kind, const dense::IndexArrayView& array);
+    Status HandOver(const MakeRoom& room);
     void Abandon();
 
     Database* database_;

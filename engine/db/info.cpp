@@ -104,7 +104,11 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
     const Schema& schema = info.schema;
     Json attrs = Json::array();
     for (const AttrDef& attr : schema.attrs) {
-        attrs.push_back(Json{{"name", attr.name}, {"type", AttrTypeName(attr.type)}});
+        Json entry{{"name", attr.name}, {"type", AttrTypeName(attr.type)}};
+        if (!attr.options.empty()) {
+            entry["options"] = attr.options;
+        }
+        attrs.push_back(entry);
     }
     Json fields = Json::array();
     for (const DenseDef& def : schema.dense) {

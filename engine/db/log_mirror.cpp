@@ -112,7 +112,7 @@ Status LogMirror::Add(const storage::LogEntry& entry) {
         AddDead(entry.dead, entry.rid);
     }
     if (entry.kind == storage::LogKind::kAmend && entry.dead != 0) {
-        amendments_.push_back(entry.rid);
+        amendments_.emplace_back(entry.rid, entry.dead);
     }
     if (entry.kind == storage::LogKind::kPut) {
         const Schema& schema = info_->schema;
@@ -286,8 +286,22 @@ std::shared_ptr<const LogView> LogMirror::View(const storage::CollectionState& s
 
 bool LogMirror::AmendedBetween(int64_t first, int64_t last) const {
     std::lock_guard<std::mutex> lock(mutex_);
-    const auto next = std::upper_bound(amendments_.begin(), amendments_.end(), first);
-    return next != amendments_.end() && *next <= last;
+    const auto next =
+        std::upper_bound(amendments_.begin(), amendments_.end(), first,
+                         [](int64_t bound, const auto& entry) { return bound < entry.first; });
+    return next != amendments_.end() && next->first <= last;
+}
+
+std::vector<int64_t> LogMirror::Amended(int64_t last) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::vector<int64_t> changed;
+    for (const auto& [entry, rid] : amendments_) {
+        if (entry > last) {
+            break;
+        }
+        changed.push_back(rid);
+    }
+    return changed;
 }
 
 std::vector<int64_t> LogMirror::SealedDead(int64_t last) const {

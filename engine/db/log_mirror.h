@@ -117,6 +117,8 @@ public:
     std::vector<int64_t> SealedDead(int64_t last) const;
     // Whether an entry behind `first` and up to `last` has changed a sealed record in place.
     bool AmendedBetween(int64_t first, int64_t last) const;
+    // Row ids of the sealed records that entries up to `last` have changed in place; may repeat.
+    std::vector<int64_t> Amended(int64_t last) const;
     // Searches of a sparse field; by field number.
     SparseLog& sparse(size_t field) { return *sparse_[field - info_->schema.dense.size()]; }
 
@@ -142,7 +144,7 @@ private:
     int64_t last_ = 0;
     std::unordered_map<Key, size_t, KeyHash> newest_;
     std::vector<std::pair<int64_t, int64_t>> sealed_dead_;  // (died_at, rid)
-    std::vector<int64_t> amendments_;                       // entries that changed sealed records
+    std::vector<std::pair<int64_t, int64_t>> amendments_;   // (entry, row id changed in place)
     std::shared_ptr<const LogView> view_;                   // the last one made
 };
 

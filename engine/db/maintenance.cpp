@@ -174,7 +174,9 @@ Status Database::Optimize(const std::string* collection, uint32_t max_ms) {
         if (status.code() != Code::kNotFound) {  // dropped meanwhile
             QUERN_TRY(status);
         }
-        const Status indexed = BuildIndexes(this, info->name, {}, &graphs, &work);
+        IndexBuildRules rules;
+        rules.renew_columns = true;
+        const Status indexed = BuildIndexes(this, info->name, rules, &graphs, &work);
         if (indexed.code() != Code::kNotFound) {
             QUERN_TRY(indexed);
         }
@@ -268,7 +270,7 @@ Status RebuildCollection(Database* database, const std::string& collection, Work
     if (!changed) {
         return {};
     }
-    state.epoch++;
+    QUERN_TRY(storage::NextEpoch(connection, info->id, &state));
     QUERN_TRY(storage::WriteState(connection, info->id, state));
     return start.writer->Commit();
 }
@@ -282,6 +284,7 @@ Status Database::Rebuild(const std::string* collection) {
         QUERN_TRY(InCollection(*info, RebuildCollection(this, info->name, &work)));
         IndexBuildRules rules;
         rules.check_present = true;
+        rules.renew_columns = true;
         const Status indexed =
             InCollection(*info, BuildIndexes(this, info->name, rules, nullptr, &work));
         if (indexed.code() != Code::kNotFound) {

@@ -241,7 +241,7 @@ private:
                 remove.Again();
             }
         }
-        state.epoch++;
+        QUERN_TRY(storage::NextEpoch(connection, info_->id, &state));
         QUERN_TRY(storage::WriteState(connection, info_->id, state));
         QUERN_TRY(start.writer->Commit());
         *merged = true;

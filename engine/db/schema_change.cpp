@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "engine/db/attr_parts.h"
 #include "engine/db/database.h"
 #include "engine/db/sealer.h"
 #include "engine/db/text_column.h"
@@ -49,6 +50,17 @@ Result<uint64_t> TakeAttrOut(storage::Connection* connection, const storage::Col
             return lost;
         }
     }
+}
+
+// An attribute's values in segments, too.
+Status EraseColumns(storage::Connection* connection, const storage::CollectionInfo& info,
+                    const AttrDef& attr) {
+    QUERN_ASSIGN(const auto segments,
+                 storage::ReadSegments(connection, info.id, storage::SegmentState::kLive));
+    for (const storage::SegmentInfo& segment : segments) {
+        QUERN_TRY(RemoveColumns(connection, segment.parts, attr.id));
+    }
+    return {};
 }
 
 // The same for a field; also removes its parts.
@@ -292,6 +304,8 @@ Status Database::DropColumn(const std::string& collection, const std::string& co
                 QUERN_ASSIGN(const uint64_t lost,
                              TakeAttrOut(connection, *info, static_cast<size_t>(attr), &work));
                 state.digest -= lost;
+                QUERN_TRY(
+                    EraseColumns(connection, *info, info->schema.attrs[static_cast<size_t>(attr)]));
                 QUERN_TRY(storage::DropAttr(
                     connection, *info, info->schema.attrs[static_cast<size_t>(attr)], generation));
             } else {
@@ -309,7 +323,7 @@ Status Database::DropColumn(const std::string& collection, const std::string& co
                     state.layout += segment.LayoutHash();
                 }
             }
-            state.epoch++;
+            QUERN_TRY(storage::NextEpoch(connection, info->id, &state));
             state.generation = generation;
             return storage::WriteState(connection, info->id, state);
         });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/db/attr_parts.h"
 #include "engine/db/builder_mark.h"
 #include "engine/db/segment_builder.h"
 #include "storage/base/test_fault.h"
@@ -101,7 +102,8 @@ Status SealLog(Database* database, storage::Connection* connection,
     }
     QUERN_TRY(BuryDead(connection, *view));
     QUERN_TRY(log_table.Clear());
-    state.epoch++;
+    QUERN_TRY(KeepChanged(connection, *view));
+    QUERN_TRY(storage::NextEpoch(connection, info->id, &state));
     QUERN_TRY(storage::WriteState(connection, info->id, state));
     if (sealed != nullptr) {
         *sealed = true;

@@ -165,6 +165,8 @@ public:
     };
     Result<SparseState> SparseIndexOf(storage::Connection* connection, const SparseDef& def,
                                       Work* work);
+    // A derived part that is read elsewhere is missing or damaged.
+    void MarkDegraded() { degraded_ = true; }
     bool degraded() const { return degraded_.load(); }
     // What memory_mb would have to allow, in bytes, for an index that it did not; 0: no such.
     uint64_t index_needs() const { return index_needs_.load(); }

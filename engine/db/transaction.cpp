@@ -562,7 +562,9 @@ Status Transaction::Commit() {
                     touched->Append(entry);
                     status = log.Append(entry, &touched->state);
                 }
-                touched->state.epoch++;
+                if (status.ok()) {
+                    status = storage::NextEpoch(writer_->connection(), id, &touched->state);
+                }
                 if (status.ok()) {
                     status = storage::WriteState(writer_->connection(), id, touched->state);
                 }

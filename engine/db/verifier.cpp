@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/db/builder_mark.h"
+#include "engine/db/column_check.h"
 #include "engine/db/database.h"
 #include "storage/record_hash.h"
 #include "storage/record_log.h"
@@ -292,6 +293,9 @@ private:
         for (size_t a = 0; a < attrs.size(); a++) {
             attrs[a] = a;
         }
+        QUERN_ASSIGN(ColumnCheck columns,
+                     ColumnCheck::Start(connection, view, number,
+                                        static_cast<uint64_t>(database_->budget()->limit), work_));
         ChunkCache chunks;
         std::optional<Key> before;
         for (uint32_t r = 0; r < segment.item_count(); r++) {
@@ -308,6 +312,7 @@ private:
                     for (size_t a = 0; a < attrs.size(); a++) {
                         computed += storage::HashCell(rid, schema.attrs[a].id, row.cells[a]);
                     }
+                    columns.Compare(r, row);
                     return true;
                 }));
             const bool buried = dead.bits && ((*dead.bits)[r / 64] >> (r % 64) & 1) != 0;
@@ -344,6 +349,10 @@ private:
             }
             QUERN_TRY(work_->Check("verify records", *sealed_rows,
                                    static_cast<uint64_t>(view.state.records)));
+        }
+        for (const std::string& wrong : columns.wrong()) {
+            Problem(name_, info.id, wrong, Json(),
+                    "it is damaged, or not what the records say; rebuild makes it anew");
         }
         return {};
     }

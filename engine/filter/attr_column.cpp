@@ -92,6 +92,31 @@ CodeRange AttrColumn::Equal(const Value& constant) const {
     return {low, low + (found ? 1u : 0u)};
 }
 
+uint32_t AttrColumn::AddValue(const Cell& cell) {
+    if (cell.kind == Cell::Kind::kInt) {
+        numbers_.push_back(cell.number);
+    } else if (cell.kind == Cell::Kind::kReal) {
+        reals_.push_back(cell.real);
+    } else {
+        if (begins_.empty()) {
+            begins_.push_back(0);
+        }
+        bytes_ += cell.text;
+        begins_.push_back(bytes_.size());
+    }
+    return ++distinct_;
+}
+
+void AttrColumn::SetCodes(std::vector<uint32_t> codes) {
+    if (distinct_ < 0x100) {
+        codes8_.assign(codes.begin(), codes.end());
+    } else if (distinct_ < 0x10000) {
+        codes16_.assign(codes.begin(), codes.end());
+    } else {
+        codes32_ = std::move(codes);
+    }
+}
+
 template <typename Code>
 void AttrColumn::MarkCodes(const Code* codes, const CodeRanges& ranges, Bits* bits) const {
     const size_t words = (records_ + 63) / 64;
@@ -167,6 +192,7 @@ bool ColumnBuilder::Set(size_t record, const Cell& cell) {
         const auto next = static_cast<uint32_t>(texts_->numbers.size() + 1);
         const auto [place_of, fresh] = texts_->numbers.try_emplace(std::string(cell.text), next);
         codes_[record] = place_of->second;
+        distinct_text_bytes_ += fresh ? cell.text.size() : 0;
         text_bytes_ += fresh ? kTextBytes + 2 * cell.text.size() : 0;  // there and in the column
     }
     return true;
@@ -212,13 +238,7 @@ std::unique_ptr<AttrColumn> ColumnBuilder::Finish() {
         distinct = sorted.size();
     }
     column->distinct_ = static_cast<uint32_t>(distinct);
-    if (distinct < 0x100) {
-        column->codes8_.assign(codes_.begin(), codes_.end());
-    } else if (distinct < 0x10000) {
-        column->codes16_.assign(codes_.begin(), codes_.end());
-    } else {
-        column->codes32_ = std::move(codes_);
-    }
+    column->SetCodes(std::move(codes_));
     return column;
 }
 

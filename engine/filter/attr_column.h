@@ -48,6 +48,12 @@ public:
 
 private:
     friend class ColumnBuilder;
+    friend class ColumnFile;
+    friend class ColumnPatch;
+    // The next value in order, of this column's kind; gives its number.
+    uint32_t AddValue(const Cell& cell);
+    // After the values: the number of each record's value, in as few bytes as hold them.
+    void SetCodes(std::vector<uint32_t> codes);
     template <typename Code>
     void MarkCodes(const Code* codes, const CodeRanges& ranges, Bits* bits) const;
 
@@ -71,6 +77,8 @@ public:
     bool Set(size_t record, const Cell& cell);
     // What its distinct texts take, about.
     uint64_t text_bytes() const { return text_bytes_; }
+    // Their own bytes alone.
+    uint64_t distinct_text_bytes() const { return distinct_text_bytes_; }
     std::unique_ptr<AttrColumn> Finish();
 
 private:
@@ -79,6 +87,7 @@ private:
     AttrColumn column_;
     std::shared_ptr<Texts> texts_;
     uint64_t text_bytes_ = 0;
+    uint64_t distinct_text_bytes_ = 0;
     std::vector<std::pair<int64_t, uint32_t>> numbers_;  // (value, record)
     std::vector<std::pair<double, uint32_t>> reals_;
 };

@@ -52,6 +52,11 @@ std::string Schema::FieldName(uint32_t id) const {
             return field_name(f);
         }
     }
+    for (const AttrDef& attr : attrs) {
+        if (attr.id == id) {
+            return attr.name;
+        }
+    }
     return {};
 }
 

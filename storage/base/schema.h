@@ -103,7 +103,7 @@ struct Schema {
 
     int FindAttr(std::string_view name) const;   // index, or -1
     int FindField(std::string_view name) const;  // number, or -1
-    // Name of the field with this id; empty when there is none.
+    // Name of the field or attribute with this id; empty when there is none.
     std::string FieldName(uint32_t id) const;
     bool HasName(
         std::string_view name) const;  // key, attribute or field; ASCII case does not count
