@@ -552,7 +552,7 @@ QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
 /* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
 ** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows.
 ** way of sparse and text fields: index, scan, or made (an index of the segment's texts, in memory, by the first search).
-** With sets of keys also "keys":[{"count","except"}].
+** With sets of keys also "keys":[{"count","except"}]; with a budget also "budget":{"timeout_ms","max_scored","max_bytes"}.
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
 ** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
 ** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.
@@ -645,8 +645,24 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
 **                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
 **                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give. Lists take exact for 100 * k, none for auto
+**   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
 **   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975 */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
+/* A budget. A search that has spent one of the three ends with what it has, and its result is QUERN_FLAG_PARTIAL: true hits with true
+** scores, in order, but others may have been better, and there may be fewer than k. QUERN_RESULT_LEFT_OUT tells which it was.
+**   timeout_ms=N   from the call of quern_search on, all of it. Of several queries each has an equal share of the time that is left
+**                  when it begins; queries that time leaves nothing for have no rows. A filter that SQLite has not decided by then
+**                  leaves nothing; what must be loaded is loaded whole (and is there the next time), and so are keys and columns
+**                  of the hits: a search may end somewhat later
+**   max_scored=N   records that are measured (QUERN_RESULT_VECTORS_SCORED) for each query, in all fields and legs together: a query
+**                  finds the same alone and among others, by however many threads. Of a scan they are the first that match, by key
+**   max_bytes=N    read from the file (QUERN_RESULT_BYTES_READ), for all queries together
+** Spending is looked at between pieces of work, of which the first is always done: blocks of a scan, steps of a walk over a graph,
+** cells of a list index, blocks of postings. So it may be somewhat more. Legs have equal shares of what is left when they begin; what one
+** leaves, the next ones share. The query for candidates has half, feedback's first search has half, and there are at most
+** max_scored / 2 candidates, all of which are scored. Once a search with legs has spent its budget, it looks up the scores of the k
+** likeliest records that have none yet, and drops the others. A shape that would need more hits is made of those that there are.
+** Options of legs and of queries for candidates say nothing about the budget: that of q is that of all. */
 /* Makes the search of another query a leg of q, which then has legs instead of vectors or keys of its own: each record's
 ** scores in all legs become one (quern_query_fusion). leg is another query of the same collection, without legs; it is
 ** copied, may be freed, and its buffers are borrowed until q is freed. It has no filter: that of q is that of all legs. Of its
@@ -811,6 +827,7 @@ QUERN_API size_t quern_result_offset(const quern_result *r, size_t query);   /* 
 #define QUERN_FLAG_UNREFINED 4u /* refine=none: distances are those of codes, which are approximate */
 #define QUERN_FLAG_MEMORY 8u   /* an index was not used because memory_mb does not allow to load it; the answer
                                   is exact and slow. QUERN_RESULT_MEMORY_NEEDED tells how much would do */
+#define QUERN_FLAG_PARTIAL 16u /* timeout_ms, max_scored or max_bytes ended the search: others may have been better */
 QUERN_API uint32_t quern_result_flags(const quern_result *r);
 /* What a search has cost, over all its queries; 0 for other results and unknown numbers. The bytes are those of the
 ** pages of 16 KiB that were read for it from the file or its log, loading included; whether the system had them in
@@ -831,6 +848,8 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
                                            and again, longer, where the shorter one proved too little */
 #define QUERN_RESULT_HITS 11            /* hits in the last list of each leg and query, all together */
 #define QUERN_RESULT_LOOKED_UP 12       /* scores that legs had not given and that were looked up */
+#define QUERN_RESULT_LEFT_OUT 13        /* of a QUERN_FLAG_PARTIAL result: what the search ran out of, 1 for timeout_ms + 2 for
+                                           max_scored + 4 for max_bytes */
 QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
 QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);

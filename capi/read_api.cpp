@@ -496,10 +496,11 @@ void quern_query_options(quern_query* q, const char* options) {
     if (IsQuery(q)) {
         Remember(&q->error, [&]() -> Status {
             std::vector<Option> list;
-            QUERN_TRY(ParseOptions(options,
-                                   {"threads", "self", "recall", "ef", "nprobe", "refine",
-                                    "filter_ms", "bound", "superblocks"},
-                                   &list));
+            QUERN_TRY(
+                ParseOptions(options,
+                             {"threads", "self", "recall", "ef", "nprobe", "refine", "filter_ms",
+                              "bound", "superblocks", "timeout_ms", "max_scored", "max_bytes"},
+                             &list));
             for (const Option& option : list) {
                 if (option.key == "threads") {
                     int64_t threads = 0;
@@ -524,6 +525,16 @@ void quern_query_options(quern_query* q, const char* options) {
                     int64_t number = 0;
                     QUERN_TRY(ParseInteger(option, 1, kEffortMax, &number));
                     q->request.superblocks = static_cast<uint32_t>(number);
+                } else if (option.key == "timeout_ms") {
+                    int64_t ms = 0;
+                    QUERN_TRY(ParseInteger(option, 0, UINT32_MAX, &ms));
+                    q->request.limits.timeout_ms = static_cast<uint32_t>(ms);
+                } else if (option.key == "max_scored" || option.key == "max_bytes") {
+                    int64_t most = 0;
+                    QUERN_TRY(ParseInteger(option, 0, INT64_MAX, &most));
+                    (option.key == "max_scored" ? q->request.limits.scored_max
+                                                : q->request.limits.bytes_max) =
+                        static_cast<uint64_t>(most);
                 } else if (option.value == "include" || option.value == "exclude") {
                     q->request.include_self = option.value == "include";
                 } else {

@@ -36,6 +36,7 @@ int64_t quern::capi::StatOf(const LegTally& counts, int32_t stat) {
         case QUERN_RESULT_VALUES: return static_cast<int64_t>(tally.values);
         case QUERN_RESULT_LISTS: return static_cast<int64_t>(counts.lists);
         case QUERN_RESULT_HITS: return static_cast<int64_t>(counts.hits);
+        case QUERN_RESULT_LEFT_OUT: return static_cast<int64_t>(tally.left_out);
         case QUERN_RESULT_LOOKED_UP: return static_cast<int64_t>(counts.looked_up);
         default: return 0;
     }

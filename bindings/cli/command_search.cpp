@@ -58,6 +58,11 @@ void AddSearchCommand(CLI::App* app) {
                      "distribution rrf_k=X'")
         ->type_name("OPTIONS");
     command
+        ->add_option("--formula", options->formula,
+                     "Instead of --fusion, what makes the score of legs and attributes: '0.7*emb + "
+                     "0.3*l1 + 0.1*exp(-age/30)'")
+        ->type_name("FORMULA");
+    command
         ->add_option("--feedback", options->feedback,
                      "Search again with what the first records say: 'kind=average|rocchio docs=N "
                      "alpha=X beta=X leg=N before=X after=X'")
@@ -82,6 +87,20 @@ void AddSearchCommand(CLI::App* app) {
                      "Only records of this score or a higher one")
         ->each([options](const std::string&) { options->with_min_score = true; });
     AddWhereOption(command, &options->where);
+    command->add_option("--offset", options->offset, "Pass over the first N records, or groups")
+        ->check(CLI::Range(0, 1048576));
+    command
+        ->add_option("--group", options->group,
+                     "Group the records by this attribute; -k then counts groups")
+        ->type_name("ATTRIBUTE");
+    command
+        ->add_option("--per-group", options->per_group, "With --group: records a group (default 1)")
+        ->check(CLI::Range(1, 10000));
+    command
+        ->add_option("--diversify", options->diversify,
+                     "Diverse records, by their vectors in a dense field: 'FIELD duplicates=X "
+                     "lambda=X pool=N scale=minmax|none'")
+        ->type_name("OPTIONS");
     command->add_option("-c,--columns", options->columns,
                         "Attributes and fields to print: a,b,c or *");
     command
@@ -131,6 +150,18 @@ void AddSearchCommand(CLI::App* app) {
     command
         ->add_option("--superblocks", options->superblocks,
                      "With --bound: of each segment at least N superblocks are looked at")
+        ->type_name("N");
+    command
+        ->add_option("--timeout-ms", options->timeout_ms,
+                     "End after so many milliseconds with what was found (default 0: no bound)")
+        ->type_name("N");
+    command
+        ->add_option("--max-scored", options->max_scored,
+                     "End when so many records were measured for a query (default 0: no bound)")
+        ->type_name("N");
+    command
+        ->add_option("--max-bytes", options->max_bytes,
+                     "End when so many bytes were read from the file (default 0: no bound)")
         ->type_name("N");
     command->add_flag("--stats", options->stats,
                       "Print what the search has cost: bytes read, vectors scored and refined");

@@ -43,6 +43,7 @@ struct Figures {
     std::vector<double> latencies;  // one by one only
     size_t hits = 0;
     size_t wanted = 0;
+    size_t partial = 0;  // searches
     SearchCost cost;
 };
 
@@ -119,6 +120,12 @@ public:
                 PrintCost();
             }
         }
+        if (figures_.partial > 0) {
+            std::fprintf(stderr,
+                         "note: %zu of the searches ended before they were done, by --timeout-ms, "
+                         "--max-scored or --max-bytes: other records may be better\n",
+                         figures_.partial);
+        }
         if (figures_.cost.memory_needed > 0) {
             std::fprintf(stderr,
                          "note: an index was not used, memory_mb does not allow to load it: --open "
@@ -161,10 +168,10 @@ private:
     std::string Knobs() const {
         std::string knobs = options_.self ? "self=include" : "";
         const std::pair<const char*, const std::string*> words[] = {
-            {" recall=", &options_.recall},
-            {" refine=", &options_.refine},
-            {" bound=", &options_.bound},
-            {" superblocks=", &options_.superblocks}};
+            {" recall=", &options_.recall},         {" refine=", &options_.refine},
+            {" bound=", &options_.bound},           {" superblocks=", &options_.superblocks},
+            {" timeout_ms=", &options_.timeout_ms}, {" max_scored=", &options_.max_scored},
+            {" max_bytes=", &options_.max_bytes}};
         for (const auto& [name, value] : words) {
             knobs += value->empty() ? "" : name + *value;
         }
@@ -201,7 +208,26 @@ private:
         if (!options_.feedback.empty()) {
             quern_query_feedback(query_.get(), options_.feedback.c_str());
         }
+        if (!options_.formula.empty()) {
+            quern_query_formula(query_.get(), options_.formula.c_str());
+        }
+        SetShape();
         quern_query_options(query_.get(), Knobs().c_str());
+    }
+
+    void SetShape() {
+        if (options_.offset > 0) {
+            quern_query_offset(query_.get(), options_.offset);
+        }
+        if (!options_.group.empty()) {
+            quern_query_group(query_.get(), options_.group.c_str(), options_.per_group);
+        }
+        const std::string& words = options_.diversify;
+        if (!words.empty()) {
+            const size_t end = words.find(' ');
+            const std::string how = end == std::string::npos ? "" : words.substr(end + 1);
+            quern_query_diversify(query_.get(), words.substr(0, end).c_str(), how.c_str());
+        }
     }
 
     // A field of either kind by its name; without one the only field there is.
@@ -408,6 +434,7 @@ private:
                          "note: an index is missing or damaged; answers are right and slow until "
                          "'quern rebuild'\n");
         }
+        figures_.partial += (quern_result_flags(result) & QUERN_FLAG_PARTIAL) != 0 ? 1 : 0;
         return ResultPtr(result);
     }
 

@@ -10,11 +10,14 @@ namespace quern::shell {
 
 struct SearchOptions {
     std::string db, collection, vector, columns, truth, open, recall, refine, where;
-    std::string bound, superblocks, fusion, feedback;
+    std::string bound, superblocks, fusion, feedback, formula, group, diversify;
+    std::string timeout_ms, max_scored, max_bytes;
     QueryFile queries;
     std::vector<std::string> texts, keys, plus, minus, legs, candidates;
     std::string audit;  // measure, keep or forget
     size_t k = 10;
+    size_t offset = 0;
+    size_t per_group = 1;
     size_t threads = 0;
     size_t ef = 0;
     size_t nprobe = 0;

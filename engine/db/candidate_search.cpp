@@ -23,10 +23,12 @@ struct Scored {
 class CandidateSearch : public FieldSearch {
 public:
     CandidateSearch(std::shared_ptr<const CandidateSets> candidates,
-                    std::unique_ptr<FieldSearch> scored, size_t limit, ResultTable* table)
+                    std::unique_ptr<FieldSearch> scored, size_t limit, SearchBudget* budget,
+                    ResultTable* table)
         : candidates_(std::move(candidates)),
           scored_(std::move(scored)),
           limit_(limit),
+          budget_(budget),
           table_(table) {}
 
     Status Prepare() override { return {}; }
@@ -37,7 +39,7 @@ public:
         for (size_t q = 0; q < query_count(); q++) {
             const std::vector<RecordPlace>& places = (*candidates_)[q];
             std::vector<double> distances(places.size(), std::numeric_limits<double>::quiet_NaN());
-            QUERN_TRY(scored_->DistancesOf(q, places, &distances));
+            QUERN_TRY(Score(q, places, &distances));
             std::vector<Scored> found;
             for (size_t i = 0; i < places.size(); i++) {
                 if (!std::isnan(distances[i]) && !scored_->IsSelf(q, places[i])) {
@@ -47,6 +49,10 @@ public:
             (*winners)[q] = TakeWinners(&found, limit_);
         }
         table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
+        if (budget_ != nullptr && budget_->left_out() != 0) {
+            table_->flags = (table_->flags & ~1u) | kPartialFlag;
+            table_->tally.left_out |= budget_->left_out();
+        }
         return {};
     }
 
@@ -76,9 +82,39 @@ public:
     }
 
 private:
+    // All of them, or those that the budget suffices for.
+    Status Score(size_t q, const std::vector<RecordPlace>& places, std::vector<double>* distances) {
+        if (budget_ == nullptr) {
+            return scored_->DistancesOf(q, places, distances);
+        }
+        Work timed;
+        budget_->TimeQuery(q, query_count(), 1, &timed);
+        for (size_t first = 0; first < places.size(); first += kScoredAtOnce) {
+            const uint32_t spent =
+                ((first > 0 ? timed.PastStop() : q > 0 && budget_->Late()) ? kSpentTime : 0) |
+                (first + q > 0 && budget_->BytesSpent() ? kSpentBytes : 0);
+            if (spent != 0) {
+                budget_->LeftOut(spent, q);
+                break;
+            }
+            const size_t count = std::min(kScoredAtOnce, places.size() - first);
+            const auto begin = places.begin() + static_cast<ptrdiff_t>(first);
+            std::vector<double> some(count, std::numeric_limits<double>::quiet_NaN());
+            const uint64_t before = table_->tally.bytes_read;
+            QUERN_TRY(
+                scored_->DistancesOf(q, {begin, begin + static_cast<ptrdiff_t>(count)}, &some));
+            budget_->AddBytes(table_->tally.bytes_read - before);
+            budget_->AddScored(q, count);
+            std::copy(some.begin(), some.end(), distances->begin() + static_cast<ptrdiff_t>(first));
+        }
+        return {};
+    }
+
+    static constexpr size_t kScoredAtOnce = 1024;  // between two looks at the budget
     std::shared_ptr<const CandidateSets> candidates_;
     std::unique_ptr<FieldSearch> scored_;
     size_t limit_;
+    SearchBudget* budget_;
     ResultTable* table_;
 };
 
@@ -119,15 +155,25 @@ Status PlacesOf(Database* database, Snapshot* snapshot, const CollectionView& vi
 Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, Snapshot* snapshot,
                                                             const SearchedViews& views,
                                                             const SearchRequest& given,
-                                                            size_t limit, ResultTable* table) {
+                                                            size_t limit, SearchBudget* budget,
+                                                            ResultTable* table) {
     SearchRequest request = given;
+    request.budget = budget == nullptr ? nullptr : budget->Share(2);
     ResultTable own;
     MovedRequest moved;
     if (request.feedback) {
-        QUERN_TRY(moved.Make(database, snapshot, views, given, &own));
+        const SearchRequest unmoved = request;
+        QUERN_TRY(moved.Make(database, snapshot, views, unmoved, &own));
         request = moved.request();
     }
     request.limit = request.has_limit ? request.limit : limit;
+    if (budget != nullptr && budget->has_scored_max()) {
+        const auto most = static_cast<size_t>(std::max<uint64_t>(1, budget->scored_max() / 2));
+        if (request.limit == 0 || request.limit > most) {
+            request.limit = most;
+            budget->LeftOut(kSpentScored);
+        }
+    }
     request.columns.clear();
     std::vector<std::vector<Winner>> winners;
     if (request.legs.empty()) {
@@ -153,15 +199,15 @@ Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, 
 
 Result<std::unique_ptr<FieldSearch>> SearchAmong(std::shared_ptr<const CandidateSets> candidates,
                                                  std::unique_ptr<FieldSearch> scored, size_t limit,
-                                                 ResultTable* table) {
+                                                 SearchBudget* budget, ResultTable* table) {
     if (candidates->size() != scored->query_count()) {
         return Status::Error(Code::kInvalid,
                              "%zu queries, but the query for their candidates has %zu: there must "
                              "be as many",
                              scored->query_count(), candidates->size());
     }
-    return std::unique_ptr<FieldSearch>(
-        std::make_unique<CandidateSearch>(std::move(candidates), std::move(scored), limit, table));
+    return std::unique_ptr<FieldSearch>(std::make_unique<CandidateSearch>(
+        std::move(candidates), std::move(scored), limit, budget, table));
 }
 
 }  // namespace quern

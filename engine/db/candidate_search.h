@@ -11,17 +11,19 @@ namespace quern {
 using CandidateSets = std::vector<std::vector<RecordPlace>>;
 
 // What a request for candidates finds, of one field or of legs, its own candidates included.
-// limit: how many where the request does not say. Adds what it has cost to the table; sets
-// QUERN_FLAG_EXACT there if it was exact, and its expected recall.
+// limit: how many where the request does not say. budget: NULL, or what it may take half of; and
+// there are at most half as many candidates as may be scored. Adds what it has cost to the table;
+// sets QUERN_FLAG_EXACT there if it was exact, and its expected recall.
 Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, Snapshot* snapshot,
                                                             const SearchedViews& views,
                                                             const SearchRequest& request,
-                                                            size_t limit, ResultTable* table);
+                                                            size_t limit, SearchBudget* budget,
+                                                            ResultTable* table);
 
 // The search that finds nothing but candidates. `scored` is prepared already; limit: how many it
-// gives, 0: all.
+// gives, 0: all. budget: NULL, or what ends it by time or by bytes; all of them are scored else.
 Result<std::unique_ptr<FieldSearch>> SearchAmong(std::shared_ptr<const CandidateSets> candidates,
                                                  std::unique_ptr<FieldSearch> scored, size_t limit,
-                                                 ResultTable* table);
+                                                 SearchBudget* budget, ResultTable* table);
 
 }  // namespace quern

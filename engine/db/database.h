@@ -146,6 +146,8 @@ public:
     void Interrupt() { interrupt_epoch_.fetch_add(1); }
     void SetProgress(ProgressFn progress);
     Work NewWork();
+    // Without progress: for threads that are not the caller's.
+    Work NewQuietWork() { return Work(&interrupt_epoch_, nullptr); }
 
     Result<std::shared_ptr<Snapshot>> NewSnapshot();
     // The newest state, for one search: the snapshot of the search before, if nobody has committed
@@ -407,6 +409,9 @@ struct SearchRequest {
     // How an index of a sparse field is used: see sparse::SearchOptions. 1: exact.
     double bound = 1;
     uint32_t superblocks = 4;  // with bound < 1
+    BudgetLimits limits;       // of the search; those of legs and candidates count for nothing
+    // What is left of it. Search makes it; NULL: there is no bound.
+    std::shared_ptr<SearchBudget> budget;
 };
 
 // A search whose hits are fused with those of others. Its limit is how many it gives at first.

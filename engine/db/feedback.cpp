@@ -94,7 +94,7 @@ Status MovedRequest::Make(Database* database, Snapshot* snapshot, const Searched
     ResultTable own;
     QUERN_ASSIGN(const auto records,
                  FindCandidates(database, snapshot, views, FirstSearch(request, feedback, number),
-                                feedback.docs, &own));
+                                feedback.docs, request.budget.get(), &own));
     table->tally.Add(own.tally);
     table->flags |= own.flags & ~1u;
     exact_ = (own.flags & 1u) != 0;

@@ -60,7 +60,7 @@ public:
     Status StayAmong(const std::shared_ptr<const CandidateSets>& candidates) {
         // What is looked up is exact; whether the candidates are, the query knows.
         own_.flags |= among_ ? 0u : 1u;
-        QUERN_ASSIGN(search_, SearchAmong(candidates, std::move(search_), 0, &own_));
+        QUERN_ASSIGN(search_, SearchAmong(candidates, std::move(search_), 0, budget_, &own_));
         among_ = true;
         return {};
     }
@@ -70,10 +70,19 @@ public:
         // Of candidates all are scored in any case, and all are kept: nobody looks for them twice.
         among_ = request_.candidates != nullptr;
         request_.limit = among_ ? 0 : depth_;
+        if (among_) {
+            BeginShare();  // its candidates are looked for now
+        }
         QUERN_ASSIGN(search_, OpenFieldSearch(database_, snapshot_, views_, request_, &own_));
         return {};
     }
     size_t query_count() const { return search_->query_count(); }
+    // Its searches have a share of what is left of the budget when the first of them begins: as
+    // much as each of the legs that are still to begin.
+    void TakeShare(SearchBudget* of, size_t* legs_left) {
+        budget_ = of;
+        legs_left_ = legs_left;
+    }
     std::span<const RecordPlace> SelvesOf(size_t q) const { return search_->SelvesOf(q); }
     size_t first_depth() const { return first_depth_; }
     size_t depth() const { return depth_; }
@@ -81,15 +90,22 @@ public:
     Result<query::LegList> Best(size_t q, size_t depth) {
         if (depth <= depth_ || among_) {
             if (!found_all_) {
+                BeginShare();
                 QUERN_TRY(search_->Find(&winners_));
                 Told(own_);
                 found_all_ = true;
             }
             return among_ ? Beginning(q, std::max(depth, depth_))
-                          : ListOf(winners_[q], depth_, own_.flags);
+                          : ListOf(winners_[q], depth_, FlagsOf(q));
+        }
+        if (IsPartial(q)) {
+            return ListOf(winners_[q], depth_, FlagsOf(q));
         }
         SearchRequest deeper = OneQuery(request_, q, MovedDim());
         deeper.limit = depth;
+        if (request_.budget != nullptr) {
+            deeper.budget = request_.budget->OfQuery(q);
+        }
         ResultTable table;
         QUERN_ASSIGN(const auto search,
                      OpenFieldSearch(database_, snapshot_, views_, deeper, &table));
@@ -97,7 +113,9 @@ public:
         QUERN_TRY(search->Find(&winners));
         Told(table);
         deeper_.Add(table.tally);
-        return ListOf(winners[0], depth, table.flags);
+        // The shorter list is the better one if the search for a longer one came to no end.
+        return (table.flags & kPartialFlag) != 0 ? ListOf(winners_[q], depth_, FlagsOf(q))
+                                                 : ListOf(winners[0], depth, table.flags);
     }
 
     Status ScoresOf(size_t q, const std::vector<uint64_t>& records, std::vector<double>* scores) {
@@ -121,6 +139,22 @@ public:
     }
 
 private:
+    void BeginShare() {
+        if (budget_ != nullptr && request_.budget == nullptr) {
+            request_.budget = budget_->Share(std::max<size_t>(1, *legs_left_));
+            *legs_left_ -= std::min<size_t>(1, *legs_left_);
+        }
+    }
+    // Whether its search for a query came to no end.
+    bool IsPartial(size_t q) const {
+        return request_.budget != nullptr && request_.budget->LeftOutOf(q);
+    }
+    uint32_t FlagsOf(size_t q) const {
+        constexpr uint32_t kExact = 1;
+        const uint32_t flags = own_.flags & ~(kExact | kPartialFlag);
+        const bool exact = (own_.flags & kExact) != 0 || own_.exact_as_far;
+        return flags | (IsPartial(q) ? kPartialFlag : exact ? kExact : 0);
+    }
     // The dimension of moved queries; their request may name records instead.
     size_t MovedDim() const {
         const Schema& schema = views_.whole->info->schema;
@@ -131,7 +165,7 @@ private:
     query::LegList ListOf(const std::vector<Winner>& winners, size_t depth, uint32_t flags) const {
         query::LegList list;
         list.exact = (flags & 1u) != 0;
-        list.complete = winners.size() < depth;
+        list.complete = winners.size() < depth && (flags & kPartialFlag) == 0;
         list.hits.reserve(winners.size());
         for (const Winner& winner : winners) {
             list.hits.push_back({NumberOf(winner.place), search_->ScoreOf(winner.distance)});
@@ -140,13 +174,13 @@ private:
     }
     // Of a list that is there whole: the first ones, and all that equal the last.
     query::LegList Beginning(size_t q, size_t depth) const {
-        query::LegList list = ListOf(winners_[q], std::numeric_limits<size_t>::max(), own_.flags);
+        query::LegList list = ListOf(winners_[q], std::numeric_limits<size_t>::max(), FlagsOf(q));
         size_t end = std::min(depth, list.hits.size());
         while (end > 0 && end < list.hits.size() &&
                list.hits[end].score == list.hits[end - 1].score) {
             end++;
         }
-        list.complete = end == list.hits.size();
+        list.complete = end == list.hits.size() && !IsPartial(q);
         list.hits.resize(end);
         return list;
     }
@@ -172,6 +206,8 @@ private:
     std::vector<std::vector<Winner>> winners_;
     bool found_all_ = false;
     bool among_ = false;  // candidates: winners_ has all that can be found
+    SearchBudget* budget_ = nullptr;
+    size_t* legs_left_ = nullptr;
 };
 
 // A leg for one of the queries, less records that look for themselves.
@@ -259,6 +295,11 @@ public:
             table_->tally.Add(table_->legs[l].tally);
         }
         table_->flags |= exact ? 1u : 0u;
+        if (request_.budget != nullptr && request_.budget->left_out() != 0) {
+            table_->flags = (table_->flags & ~1u) | kPartialFlag;
+            table_->tally.left_out |= request_.budget->left_out();
+            table_->tally.expected_recall = 0;
+        }
         return {};
     }
 
@@ -310,11 +351,17 @@ public:
 private:
     Status StartLegs() {
         for (size_t l = 0; l < request_.legs.size(); l++) {
+            legs_left_ += WeightOf(request_, l) > 0 && !request_.legs[l].against ? 1 : 0;
+        }
+        for (size_t l = 0; l < request_.legs.size(); l++) {
             const SearchLeg& leg = request_.legs[l];
             const size_t depth = leg.request.has_limit ? std::max<size_t>(leg.request.limit, 1)
                                                        : std::max(kListDepth, request_.limit);
             legs_.push_back(std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth,
                                                         AheadOf(leg), table_));
+            if (request_.budget != nullptr) {
+                legs_.back()->TakeShare(request_.budget.get(), &legs_left_);
+            }
             const Status status = legs_.back()->Start();
             if (!status.ok()) {
                 return Status(status).WithContext("leg " + std::to_string(l));
@@ -346,8 +393,9 @@ private:
     // One search for the candidates of all legs.
     Status KeepToCandidates() {
         ResultTable own;
-        auto candidates = FindCandidates(database_, snapshot_, views_, *request_.candidates,
-                                         std::max(kListDepth, request_.limit), &own);
+        auto candidates =
+            FindCandidates(database_, snapshot_, views_, *request_.candidates,
+                           std::max(kListDepth, request_.limit), request_.budget.get(), &own);
         if (!candidates.ok()) {
             return candidates.status().WithContext("the query for candidates");
         }
@@ -436,9 +484,17 @@ private:
                              AbsentScore(views_.whole->info->schema, leg, fusion_), leg.against,
                              leg.absent && std::isnan(*leg.absent), legs_[l]->depth()});
         }
-        return query::SearchFused(fusion_, fused, request_.limit,
-                                  static_cast<size_t>(views_.whole->state.records),
-                                  formula_ == nullptr ? nullptr : &formula_->fusion());
+        SearchBudget* const budget = request_.budget.get();
+        QUERN_ASSIGN(query::FusedList list,
+                     query::SearchFused(fusion_, fused, request_.limit,
+                                        static_cast<size_t>(views_.whole->state.records),
+                                        formula_ == nullptr ? nullptr : &formula_->fusion(), [&] {
+                                            return budget != nullptr && budget->SpentOf(q) != 0;
+                                        }));
+        if (list.partial) {
+            budget->LeftOut(budget->SpentOf(q), q);
+        }
+        return list;
     }
 
     // places: of the table's rows.
@@ -465,6 +521,7 @@ private:
     std::unique_ptr<FormulaScorer> formula_;
     std::vector<std::unique_ptr<LegSearch>> legs_;
     size_t queries_ = 0;
+    size_t legs_left_ = 0;  // that find and have not begun
     bool candidates_exact_ = true;
     std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts_;  // scores, then shares
 };

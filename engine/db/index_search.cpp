@@ -209,7 +209,58 @@ Status IndexSearch::SearchLists(Snapshot* snapshot, const dense::FlatQuery& quer
         return {};
     };
     FileCells cells(snapshot, *leg_->lists, &space->tally.bytes_read);
-    return index.Search(wanted, &cells, &space->lists, &space->nodes, work);
+    QUERN_TRY(
+        Ended(index.Search(wanted, &cells, &space->lists, &space->nodes, work), space, *work));
+    space->tally.scored += space->lists.scored;
+    return {};
+}
+
+void IndexSearch::Space::Begin(SearchBudget* of, size_t number) {
+    budget = of;
+    query = number;
+    left_out = 0;
+    bytes_told = tally.bytes_read;
+    scored_told = tally.scored;
+    walk.scored_max = of != nullptr ? of->ScoredLeft(number) : SearchBudget::kNoBound;
+    lists.stop = nullptr;
+    if (of != nullptr) {
+        lists.stop = [this] {
+            const uint64_t before = tally.scored - scored_told;
+            if (before + lists.scored >= budget->ScoredLeft(query)) {
+                left_out |= kSpentScored;
+            }
+            static_cast<void>(OutOfBytes(this));
+            return left_out != 0;
+        };
+    }
+}
+
+void IndexSearch::Space::Tell() {
+    if (budget != nullptr) {
+        budget->AddBytes(tally.bytes_read - bytes_told);
+        budget->AddScored(query, tally.scored - scored_told);
+        bytes_told = tally.bytes_read;
+        scored_told = tally.scored;
+        budget->LeftOut(left_out, query);
+    }
+}
+
+Status IndexSearch::Ended(const Status& status, Space* space, const Work& work) {
+    bool late = false;
+    QUERN_TRY(EndedInTime(status, space->budget, work, &late));
+    space->left_out |= late ? kSpentTime : 0;
+    return {};
+}
+
+bool IndexSearch::OutOfBytes(Space* space) {
+    if (space->budget == nullptr) {
+        return false;
+    }
+    space->budget->AddBytes(space->tally.bytes_read - space->bytes_told);
+    space->bytes_told = space->tally.bytes_read;
+    const bool out = space->budget->BytesSpent();
+    space->left_out |= out ? kSpentBytes : 0;
+    return out;
 }
 
 Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const {
@@ -276,6 +327,9 @@ Status IndexSearch::MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& q
     std::vector<float> distances;
     kernels::TopK top(std::max<size_t>(1, query.limit));
     for (size_t first = 0; first < order.size(); first += kBoundGroup) {
+        if (first >= query.limit && OutOfBytes(space)) {
+            break;
+        }
         const float bound =
             query.limit == 0 ? query.max_distance : std::min(top.Threshold(), query.max_distance);
         if (space->least[order[first]] > bound) {
@@ -303,6 +357,23 @@ Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space
                   : RunNearest(snapshot, query, space, found, enough, work);
 }
 
+Status IndexSearch::WalkGraph(const dense::FlatQuery& query, Space* space, bool* complete,
+                              Work* work) const {
+    const dense::VectorRows rows = leg_->field->Rows(*def_);
+    dense::NodeBounds* const bounds = by_bound_ ? &space->bounds : nullptr;
+    space->bounds.errors = bound_errors_;
+    const Status walked =
+        leg_->wanted.empty()
+            ? leg_->index->Search(rows, query.query.vector, effort_, &space->walk, &space->nodes,
+                                  work, bounds)
+            : leg_->index->SearchWanted(rows, query.query.vector, effort_, wanted_, &space->walk,
+                                        &space->nodes, complete, work, bounds);
+    QUERN_TRY(Ended(walked, space, *work));
+    space->tally.scored += space->walk.scored;
+    space->left_out |= space->walk.scored >= space->walk.scored_max ? kSpentScored : 0;
+    return {};
+}
+
 Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                                std::vector<Candidate>* found, bool* enough, Work* work) const {
     size_t refine = effort_.refine;
@@ -316,24 +387,16 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
             return {};
         }
         QUERN_TRY(status);
-        space->tally.scored += space->lists.scored;
     } else {
-        space->bounds.errors = bound_errors_;
         bool complete = true;
-        if (leg_->wanted.empty()) {
-            QUERN_TRY(leg_->index->Search(leg_->field->Rows(*def_), query.query.vector, effort_,
-                                          &space->walk, &space->nodes, work,
-                                          by_bound_ ? &space->bounds : nullptr));
-        } else {
-            QUERN_TRY(leg_->index->SearchWanted(
-                leg_->field->Rows(*def_), query.query.vector, effort_, wanted_, &space->walk,
-                &space->nodes, &complete, work, by_bound_ ? &space->bounds : nullptr));
-        }
-        space->tally.scored += space->walk.scored;
+        QUERN_TRY(WalkGraph(query, space, &complete, work));
         if (!complete) {
             *enough = false;
             return {};
         }
+    }
+    if (OutOfBytes(space)) {
+        refine = std::min(refine, k_);
     }
     const dense::Outsiders& outsiders = leg_->outsiders();
     space->picked.clear();
@@ -381,7 +444,8 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
     // Zeros are near everything under some metrics, far under others: they may not stand in for
     // what a walk should have found.
     const size_t linked_alive = leg_->alive - std::min(leg_->alive, outsiders.zeros().size());
-    *enough = leg_->lists != nullptr || walked >= std::min(k_, linked_alive);
+    *enough =
+        leg_->lists != nullptr || space->left_out != 0 || walked >= std::min(k_, linked_alive);
     for (size_t i = 0; i < space->picked.size(); i++) {
         const float distance = space->distances[i];
         if (!(distance <= query.max_distance)) {
@@ -418,6 +482,7 @@ void SearchSpaces::Give(std::unique_ptr<IndexSearch::Space> space) {
     // Chunks are known by numbers that another state of the file may give to other chunks.
     space->fine.Forget();
     space->tally = {};
+    space->Begin(nullptr, 0);
     std::lock_guard<std::mutex> lock(mutex_);
     if (idle_.size() < kIdleMax) {
         idle_.push_back(std::move(space));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/db/collection_view.h"
+#include "engine/db/search_budget.h"
 #include "engine/db/search_tally.h"
 #include "engine/dense/flat.h"
 #include "engine/dense/graph_index.h"
@@ -42,6 +43,16 @@ public:
         std::vector<float> norms;
         FineSpace fine;
         SearchTally tally;
+        // Of the query that is searched for; NULL: none.
+        SearchBudget* budget = nullptr;
+        size_t query = 0;
+        uint64_t bytes_told = 0;   // of the tally's, to the budget
+        uint64_t scored_told = 0;  // likewise
+        uint32_t left_out = 0;     // what it has run out of
+
+        void Begin(SearchBudget* of, size_t number);
+        // Tells the budget what has been spent since.
+        void Tell();
     };
     // Loads what is needed of a segment, if that has not happened before.
     Status Open(Snapshot* snapshot, const CollectionView& view, size_t number, const DenseDef& def,
@@ -84,6 +95,11 @@ private:
     double AskOfCurve(const SearchRequest& request) const;
     Status SearchLists(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                        Work* work) const;
+    Status WalkGraph(const dense::FlatQuery& query, Space* space, bool* complete, Work* work) const;
+    // The work was done, or stopped by the budget, which then is told.
+    static Status Ended(const Status& status, Space* space, const Work& work);
+    // No bytes are left; the space's left_out says so then.
+    static bool OutOfBytes(Space* space);
     Status Measure(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
     // For candidates whose least distance is known: the most promising first, and no more once none
     // of the rest can enter the result. These are dropped from what was picked.

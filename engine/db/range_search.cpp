@@ -55,15 +55,18 @@ Status IndexSearch::FindRange(Snapshot* snapshot, const dense::FlatQuery& query,
     range.by_codes = refine_ == Refine::kNone;
     range.most = range_most_;
     if (leg_->lists == nullptr) {
-        QUERN_TRY(leg_->index->SearchRange(leg_->field->Rows(*def_), range, &space->walk, complete,
-                                           work));
+        QUERN_TRY(Ended(
+            leg_->index->SearchRange(leg_->field->Rows(*def_), range, &space->walk, complete, work),
+            space, *work));
         space->tally.scored += space->walk.scored;
+        space->left_out |= space->walk.scored >= space->walk.scored_max ? kSpentScored : 0;
         space->nodes = space->walk.within;
         return {};
     }
     FileCells cells(snapshot, *leg_->lists, &space->tally.bytes_read);
-    const Status status = leg_->lists->index->SearchRange(range, &cells, &space->lists,
-                                                          &space->nodes, complete, work);
+    const Status status = Ended(leg_->lists->index->SearchRange(range, &cells, &space->lists,
+                                                                &space->nodes, complete, work),
+                                space, *work);
     if (status.code() == Code::kCorrupt) {
         segment_->MarkDamaged(*leg_->lists);
         *complete = false;
@@ -131,9 +134,12 @@ Status IndexSearch::RunRange(Snapshot* snapshot, const dense::FlatQuery& query, 
                 TakeWithin(space->picked[i], space->distances[i], found);
             }
         }
-        QUERN_TRY(work->Check("search", last, space->nodes.size()));
+        space->tally.refined += space->picked.size();
+        QUERN_TRY(Ended(work->Check("search", last, space->nodes.size()), space, *work));
+        if (last < space->nodes.size() && (OutOfBytes(space) || (space->left_out & kSpentTime))) {
+            break;
+        }
     }
-    space->tally.refined += space->nodes.size();
     return TakeZeros(snapshot, query, space, found);
 }
 

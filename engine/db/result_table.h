@@ -64,7 +64,8 @@ public:
     std::vector<ResultValue> values;  // rows x columns
     Bytes bytes;
     uint32_t flags = 0;
-    std::string bookmark;  // of a list: where its page ended
+    bool exact_as_far = false;  // what its budget has let it look at, it has looked at exactly
+    std::string bookmark;       // of a list: where its page ended
     SearchTally tally;
 
     size_t row_count() const { return offsets.back(); }

@@ -1,10 +1,12 @@
 // Search: from a request to a result, over one field or several.
 #include <algorithm>
+#include <chrono>
 
 #include "engine/db/batch_filters.h"
 #include "engine/db/candidate_search.h"
 #include "engine/db/feedback.h"
 #include "engine/db/hybrid_searcher.h"
+#include "engine/db/query_choice.h"
 
 namespace quern {
 
@@ -81,26 +83,76 @@ Status SearchShaped(Database* database, Snapshot* snapshot, const SearchedViews&
     }
     SearchTally before = table->tally;
     table->tally = {};
+    const bool limited = request.budget != nullptr;
+    std::optional<ResultTable> last;  // of the search before, if the next one comes to no end
     for (size_t depth = shaper->first_depth();;
          depth = std::max<size_t>(1, std::min(depth * kDeeper, records))) {
         deeper.limit = depth;
         ResultTable attempt = *table;
         bool settled = false;
         const ShapeWinners shape = [&](std::vector<std::vector<Winner>>* winners) -> Status {
+            const std::vector<std::vector<Winner>> all =
+                limited ? *winners : std::vector<std::vector<Winner>>();
             QUERN_ASSIGN(settled, shaper->Shape(depth, winners, &attempt));
+            if (!settled && limited) {
+                // The shape that these have by themselves, should there be no others.
+                *winners = all;
+                return shaper->Shape(0, winners, &attempt).status();
+            }
             for (std::vector<Winner>& of_query : *winners) {
                 of_query.resize(settled ? of_query.size() : 0);
             }
             return {};
         };
         QUERN_TRY(SearchPlain(database, snapshot, views, deeper, choice, &shape, &attempt));
-        if (settled) {
+        const bool partial = (attempt.flags & kPartialFlag) != 0;
+        if (settled || partial) {
             attempt.tally.Add(before);
+            if (!settled && last) {
+                last->tally = attempt.tally;
+                last->flags = (last->flags & ~1u) | kPartialFlag;
+                attempt = std::move(*last);
+            }
             *table = std::move(attempt);
             return {};
         }
         before.Add(attempt.tally);
+        if (limited) {
+            last = std::move(attempt);
+        }
     }
+}
+
+// What the filter leaves. *late: the time of the budget was over before that was known, and nothing
+// is found.
+Result<std::shared_ptr<const CollectionView>> FindMatches(
+    Database* database, Snapshot* snapshot, const std::shared_ptr<const CollectionView>& view,
+    const SearchRequest& request, ResultTable* table, bool* late) {
+    SearchBudget* const budget = request.budget.get();
+    if (budget == nullptr) {
+        return ViewOfMatches(database, snapshot, view, request.filter, &table->tally.bytes_read);
+    }
+    budget->Reserve(QueryCount(request));
+    RecordFilter filter = request.filter;
+    const auto left = static_cast<uint64_t>(
+        std::chrono::ceil<std::chrono::milliseconds>(budget->TimeLeft()).count());
+    const bool sooner = budget->has_deadline() && (filter.ms_max == 0 || left < filter.ms_max);
+    if (sooner) {
+        filter.ms_max = static_cast<uint32_t>(std::clamp<uint64_t>(left, 1, UINT32_MAX));
+    }
+    auto matching = ViewOfMatches(database, snapshot, view, filter, &table->tally.bytes_read);
+    budget->AddBytes(table->tally.bytes_read);
+    if (!matching.ok() && matching.status().code() == Code::kLimit && sooner && budget->Late()) {
+        *late = true;
+        budget->LeftOut(kSpentTime);
+        table->flags |= kPartialFlag;
+        table->tally.left_out |= kSpentTime;
+        table->leg_count = request.legs.size();
+        table->legs.resize(request.legs.size());
+        table->offsets.assign(QueryCount(request) + 1, 0);
+        return view;
+    }
+    return matching;
 }
 
 }  // namespace
@@ -114,22 +166,39 @@ Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapsho
     if (request.candidates == nullptr) {
         return search;
     }
-    auto candidates = FindCandidates(database, snapshot, views, *request.candidates,
-                                     std::max(kListDepth, request.limit), table);
+    auto candidates =
+        FindCandidates(database, snapshot, views, *request.candidates,
+                       std::max(kListDepth, request.limit), request.budget.get(), table);
     if (!candidates.ok()) {
         return candidates.status().WithContext("the query for candidates");
     }
-    return SearchAmong(std::move(*candidates), std::move(search), request.limit, table);
+    return SearchAmong(std::move(*candidates), std::move(search), request.limit,
+                       request.budget.get(), table);
 }
 
-Status Search(Database* database, Snapshot* snapshot, const SearchRequest& request,
+Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given,
               ResultTable* table) {
+    SearchRequest with_budget;
+    if (given.limits.any() && given.budget == nullptr) {
+        with_budget = given;
+        with_budget.budget =
+            std::make_shared<SearchBudget>(given.limits, SearchBudget::Clock::now());
+    }
+    const SearchRequest& request = with_budget.budget != nullptr ? with_budget : given;
     if (!request.filter.of_queries.empty()) {
-        return SearchWithFilters(request,
-                                 static_cast<uint64_t>(database->limits().result_rows.load()),
-                                 table, [&](const SearchRequest& some, ResultTable* of_some) {
-                                     return Search(database, snapshot, some, of_some);
-                                 });
+        size_t left = QueryCount(request);
+        return SearchWithFilters(
+            request, static_cast<uint64_t>(database->limits().result_rows.load()), table,
+            [&](const SearchRequest& some, ResultTable* of_some) {
+                SearchRequest own = some;
+                const size_t count = QueryCount(some);
+                if (request.budget != nullptr) {
+                    own.budget = request.budget->OfGroup(
+                        static_cast<double>(count) / static_cast<double>(std::max(left, count)));
+                }
+                left -= std::min(left, count);
+                return Search(database, snapshot, own, of_some);
+            });
     }
     SearchedViews views;
     QUERN_ASSIGN(views.whole, snapshot->View(request.collection));
@@ -137,10 +206,14 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& reque
     const auto search = [&]() -> Status {
         QUERN_ASSIGN(const ColumnChoice choice,
                      ColumnChoice::Parse(info.schema, info.name, request.columns));
-        QUERN_ASSIGN(views.matching, ViewOfMatches(database, snapshot, views.whole, request.filter,
-                                                   &table->tally.bytes_read));
         choice.Describe(info.schema, table);
         table->key_type = info.schema.key_type;
+        bool late = false;
+        QUERN_ASSIGN(views.matching,
+                     FindMatches(database, snapshot, views.whole, request, table, &late));
+        if (late) {
+            return {};
+        }
         MovedRequest moved;
         if (request.feedback) {
             QUERN_TRY(moved.Make(database, snapshot, views, request, table));

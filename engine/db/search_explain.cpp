@@ -30,6 +30,12 @@ public:
             QUERN_TRY(AddFilter());
         }
         QUERN_TRY(AddSearch(request_, request_.limit, &json_));
+        if (request_.limits.any()) {
+            const BudgetLimits& limits = request_.limits;
+            json_["budget"] = {{"timeout_ms", limits.timeout_ms},
+                               {"max_scored", limits.scored_max},
+                               {"max_bytes", limits.bytes_max}};
+        }
         return json_.dump();
     }
 

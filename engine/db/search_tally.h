@@ -19,11 +19,13 @@ struct SearchTally {
     uint64_t matches = 0;
     uint64_t nulls = 0;
     uint64_t values = 0;
+    uint32_t left_out = 0;  // what the budget has run out of: see SearchBudget
     void Add(const SearchTally& other) {
         bytes_read += other.bytes_read;
         scored += other.scored;
         refined += other.refined;
         fetched += other.fetched;
+        left_out |= other.left_out;
         memory_needed = std::max(memory_needed, other.memory_needed);
     }
 };

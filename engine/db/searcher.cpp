@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/db/budget_watch.h"
 #include "engine/db/database.h"
 #include "engine/db/dense_queries.h"
 #include "engine/db/distance_bound.h"
@@ -34,6 +35,7 @@ public:
           request_(request),
           table_(table),
           work_(database->NewWork()),
+          watch_(database),
           view_(std::move(view)),
           field_index_(field) {}
 
@@ -48,15 +50,22 @@ public:
     Status Find(std::vector<std::vector<Winner>>* winners) override {
         candidates_.resize(query_count_);
         table_->tally.expected_recall = 1;
-        for (size_t s = 0; s < view_->segments.size(); s++) {
+        watch_.Start(request_, query_count_);
+        bool out = false;
+        for (size_t s = 0; s < view_->segments.size() && !out; s++) {
             QUERN_TRY(SearchSegment(s));
+            const bool last = s + 1 == view_->segments.size() && view_->log->blocks.empty();
+            out = !last && watch_.Ends();
         }
-        QUERN_TRY(SearchLog());
+        if (!out) {
+            QUERN_TRY(SearchLog());
+        }
         table_->flags |= approximate_ ? 0u : 1u;
         for (const auto& segment : view_->segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
         table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
+        watch_.Tell(table_);
         Collect(winners);
         return {};
     }
@@ -167,7 +176,10 @@ private:
 
     template <typename Body>
     Status Read(Body body) {
-        return snapshot_->With(body, &table_->tally.bytes_read);
+        const uint64_t before = table_->tally.bytes_read;
+        QUERN_TRY(snapshot_->With(body, &table_->tally.bytes_read));
+        watch_.AddBytes(table_->tally.bytes_read - before);
+        return {};
     }
 
     Status SearchSegment(size_t number) {
@@ -187,24 +199,73 @@ private:
         if (field->vectors == nullptr) {
             return {};
         }
-        // With a filter: what it lets through, if every record has the field.
-        table_->tally.scored +=
-            (field->count() -
-             std::min(field->count(), view_->matches != nullptr ? dead.count : size_t{0})) *
-            query_count_;
         dense::FlatRows rows;
         rows.dead = dead.bits ? dead.bits->data() : nullptr;
         if (field->resident) {
             rows.rows = field->rows.data();
-            rows.count = field->count();
             rows.inverse_norms =
                 field->inverse_norms.empty() ? nullptr : field->inverse_norms.data();
-            rows.records = field->records.empty() ? nullptr : field->records.data();
-            QUERN_TRY(ScanResident(rows, static_cast<uint32_t>(number)));
-        } else {
-            QUERN_TRY(ScanStream(rows, *field, static_cast<uint32_t>(number)));
+        }
+        rows.count = field->count();
+        rows.records = field->records.empty() ? nullptr : field->records.data();
+        if (!watch_.has_scored_max()) {
+            // With a filter: what it lets through, if every record has the field.
+            table_->tally.scored +=
+                (field->count() -
+                 std::min(field->count(), view_->matches != nullptr ? dead.count : size_t{0})) *
+                query_count_;
+            return ScanRows(rows, *field, static_cast<uint32_t>(number), {0, query_count_});
+        }
+        return ScanCounted(rows, *field, static_cast<uint32_t>(number));
+    }
+
+    struct QueryRange {
+        size_t first = 0;
+        size_t count = 0;
+    };
+    Status ScanRows(const dense::FlatRows& rows, const SegmentField& field, uint32_t source,
+                    QueryRange queries) {
+        return field.resident ? ScanResident(rows, source, queries)
+                              : ScanStream(rows, field, source, queries);
+    }
+
+    // Queries that may look at as many rows go through these together.
+    Status ScanCounted(const dense::FlatRows& all, const SegmentField& field, uint32_t source) {
+        for (size_t first = 0; first < query_count_;) {
+            const uint64_t left = watch_.ScoredLeft(first);
+            size_t end = first + 1;
+            while (end < query_count_ && watch_.ScoredLeft(end) == left) {
+                end++;
+            }
+            dense::FlatRows rows = all;
+            const uint64_t alive = CutRows(left, &rows);
+            table_->tally.scored += alive * (end - first);
+            QUERN_TRY(ScanRows(rows, field, source, {first, end - first}));
+            for (; first < end; first++) {
+                watch_.AddScored(first, alive);
+                watch_.LeftOut(rows.count < all.count ? kSpentScored : 0, first);
+            }
         }
         return {};
+    }
+
+    // Cuts off what comes behind the first `most` that are alive. How many there are then.
+    static uint64_t CutRows(uint64_t most, dense::FlatRows* rows) {
+        if (rows->dead == nullptr) {
+            rows->count = static_cast<size_t>(std::min<uint64_t>(rows->count, most));
+            return rows->count;
+        }
+        uint64_t alive = 0;
+        for (size_t i = 0; i < rows->count; i++) {
+            const size_t position = rows->records ? rows->records[i] : i;
+            const bool is_alive = (rows->dead[position / 64] >> (position % 64) & 1) == 0;
+            if (is_alive && alive == most) {
+                rows->count = i;
+                break;
+            }
+            alive += is_alive ? 1 : 0;
+        }
+        return alive;
     }
 
     // Asks the segment's index. False: there is none that helps, and nothing was added.
@@ -234,9 +295,12 @@ private:
                     table_->tally.Add(space.get()->tally);
                     return {};
                 }
-                bool enough = false;
-                QUERN_TRY(
-                    search.Run(snapshot_, queries_[q], space.get(), &found[q], &enough, &work_));
+                bool enough = true;
+                QUERN_TRY(watch_.budget() != nullptr
+                              ? RunWithin(search, q, static_cast<size_t>(threads), space.get(),
+                                          &found[q], &enough)
+                              : search.Run(snapshot_, queries_[q], space.get(), &found[q], &enough,
+                                           &work_));
                 short_of[q] = enough ? 0 : 1;
                 QUERN_TRY(work_.Check("search", q, query_count_));
             }
@@ -252,6 +316,20 @@ private:
             candidates_[q].insert(candidates_[q].end(), found[q].begin(), found[q].end());
         }
         return true;
+    }
+
+    // A query of a search that has a budget: nothing, once it is spent.
+    Status RunWithin(const IndexSearch& search, size_t q, size_t threads, IndexSearch::Space* space,
+                     std::vector<Candidate>* found, bool* enough) {
+        if (watch_.Ends(q)) {
+            return {};
+        }
+        Work timed = database_->NewQuietWork();
+        watch_.TimeQuery(q, query_count_, threads, &timed);
+        space->Begin(watch_.budget(), q);
+        QUERN_TRY(search.Run(snapshot_, queries_[q], space, found, enough, &timed));
+        space->Tell();
+        return {};
     }
 
     // By the limit, or by the bound where there is no limit or one so high that the bound may be
@@ -275,13 +353,13 @@ private:
         return slice;
     }
 
-    Status ScanResident(const dense::FlatRows& rows, uint32_t source) {
+    Status ScanResident(const dense::FlatRows& rows, uint32_t source, QueryRange queries) {
         const uint64_t bytes =
-            static_cast<uint64_t>(rows.count) * field_.row_bytes() * query_count_;
+            static_cast<uint64_t>(rows.count) * field_.row_bytes() * queries.count;
         const int threads = Threads(bytes);
         std::mutex mutex;
         // Many queries: each worker takes some of them. Few: each worker takes a slice of the rows.
-        const bool by_query = query_count_ >= static_cast<size_t>(threads) * 8;
+        const bool by_query = queries.count >= static_cast<size_t>(threads) * 8;
         const size_t pieces = static_cast<size_t>(threads);
         std::atomic<size_t> next{0};
         return RunOnThreads(threads, [&](int) -> Status {
@@ -290,16 +368,18 @@ private:
                 if (piece >= pieces) {
                     return {};
                 }
-                const size_t total = by_query ? query_count_ : rows.count;
+                const size_t total = by_query ? queries.count : rows.count;
                 const size_t first = total * piece / pieces;
                 const size_t count = total * (piece + 1) / pieces - first;
-                std::vector<dense::FlatQuery> fresh =
-                    by_query ? Fresh(first, count) : Fresh(0, query_count_);
+                std::vector<dense::FlatQuery> fresh = by_query
+                                                          ? Fresh(queries.first + first, count)
+                                                          : Fresh(queries.first, queries.count);
                 dense::FlatScan scan(field_, fresh.data(), fresh.size());
-                QUERN_TRY(scan.Run(by_query ? rows : Slice(rows, field_.row_bytes(), first, count),
-                                   &work_));
+                QUERN_TRY(watch_.Timed(
+                    scan.Run(by_query ? rows : Slice(rows, field_.row_bytes(), first, count),
+                             watch_.timed())));
                 std::lock_guard<std::mutex> lock(mutex);
-                Harvest(by_query ? first : 0, source, &fresh);
+                Harvest(queries.first + (by_query ? first : 0), source, &fresh);
             }
         });
     }
@@ -319,15 +399,17 @@ private:
         return false;
     }
 
-    Status ScanStream(dense::FlatRows rows, const SegmentField& field, uint32_t source) {
+    Status ScanStream(dense::FlatRows rows, const SegmentField& field, uint32_t source,
+                      QueryRange queries) {
         const storage::PartInfo& part = *field.vectors;
-        std::vector<dense::FlatQuery> fresh = Fresh(0, query_count_);
+        std::vector<dense::FlatQuery> fresh = Fresh(queries.first, queries.count);
+        const size_t end = rows.count;
         dense::FlatScan scan(field_, fresh.data(), fresh.size());
         const size_t chunk_bytes = static_cast<size_t>(part.chunk_items) * part.item_bytes;
         const size_t chunks_a_piece = std::max<size_t>(1, kStreamBytes / chunk_bytes);
         Buffer buffer(std::min(chunks_a_piece, part.chunks.size()) * chunk_bytes, nullptr);
         size_t first = 0;
-        for (size_t chunk = 0; chunk < part.chunks.size(); chunk += chunks_a_piece) {
+        for (size_t chunk = 0; chunk < part.chunks.size() && first < end; chunk += chunks_a_piece) {
             const size_t last = std::min(chunk + chunks_a_piece, part.chunks.size());
             if (!AnyAlive(rows, field, chunk * part.chunk_items,
                           std::min<size_t>(last * part.chunk_items, part.items))) {
@@ -338,8 +420,7 @@ private:
                 return storage::ReadChunks(connection, part, chunk, last, Threads(kStreamBytes),
                                            buffer.data());
             }));
-            const size_t count =
-                std::min<size_t>((last - chunk) * part.chunk_items, part.items - first);
+            const size_t count = std::min<size_t>((last - chunk) * part.chunk_items, end - first);
             dense::FlatRows piece = rows;
             piece.rows = buffer.data();
             piece.count = count;
@@ -347,11 +428,14 @@ private:
                 field.inverse_norms.empty() ? nullptr : field.inverse_norms.data() + first;
             piece.records = field.records.empty() ? nullptr : field.records.data() + first;
             piece.first = static_cast<uint32_t>(first);
-            QUERN_TRY(scan.Run(piece, &work_));
+            QUERN_TRY(watch_.Timed(scan.Run(piece, watch_.timed())));
             QUERN_TRY(work_.Check("search", first + count, part.items));
             first += count;
+            if (first < end && watch_.EndsPiece()) {
+                break;
+            }
         }
-        Harvest(0, source, &fresh);
+        Harvest(queries.first, source, &fresh);
         return {};
     }
 
@@ -369,8 +453,13 @@ private:
             const size_t first = b * log.block_items;
             const size_t count = std::min(log.block_items, log.count - first);
             const float* norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
-            table_->tally.scored += count * query_count_;
             for (size_t q = 0; q < query_count_; q++) {
+                if (watch_.ScoredLeft(q) == 0) {
+                    watch_.LeftOut(kSpentScored, q);
+                    continue;
+                }
+                table_->tally.scored += count;
+                watch_.AddScored(q, count);
                 kernels::Distances(def_->element, def_->metric, queries_[q].query,
                                    field.rows.data(), count, norms, distances.data());
                 for (size_t i = 0; i < count; i++) {
@@ -386,6 +475,9 @@ private:
                 }
             }
             QUERN_TRY(work_.Check("search", first + count, log.count));
+            if (b + 1 < log.blocks.size() && watch_.Ends()) {
+                break;
+            }
         }
         return {};
     }
@@ -406,6 +498,7 @@ private:
     const SearchRequest& request_;
     ResultTable* table_;
     Work work_;
+    BudgetWatch watch_;
     std::shared_ptr<const CollectionView> view_;
     size_t field_index_ = 0;
     const DenseDef* def_ = nullptr;

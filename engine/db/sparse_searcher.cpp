@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "engine/db/budget_watch.h"
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/db/sparse_log.h"
@@ -48,7 +49,8 @@ public:
           field_(field),
           def_(view.info->schema.sparse_field(field)),
           table_(table),
-          work_(database->NewWork()) {}
+          work_(database->NewWork()),
+          watch_(database) {}
 
     Status Prepare() override {
         QUERN_TRY(TakeQueries());
@@ -59,16 +61,23 @@ public:
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
         found_.resize(queries_.size());
-        for (size_t s = 0; s < view_.segments.size(); s++) {
+        watch_.Start(request_, queries_.size());
+        bool ends = false;
+        for (size_t s = 0; s < view_.segments.size() && !ends; s++) {
             QUERN_TRY(SearchSegment(s));
+            const bool last = s + 1 == view_.segments.size() && view_.log->count == 0;
+            ends = !last && watch_.Ends();
         }
-        QUERN_TRY(SearchLog());
+        if (!ends) {
+            QUERN_TRY(SearchLog());
+        }
         table_->flags |= approximate_ ? 0u : 1u;
         table_->tally.expected_recall = approximate_ ? 0 : 1;
         table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
+        watch_.Tell(table_);
         Collect(winners);
         return {};
     }
@@ -217,7 +226,6 @@ private:
             table_->tally.memory_needed =
                 std::max(table_->tally.memory_needed, segment.index_needs());
         }
-        table_->tally.scored += column->count() * queries_.size();
         const uint64_t* const bits = dead.bits ? dead.bits->data() : nullptr;
         const auto source = static_cast<uint32_t>(number);
         QUERN_TRY(column->resident() ? ScanResident(*column, bits, source)
@@ -238,11 +246,22 @@ private:
             sparse::SpacePool::Lease space(database_->sparse_spaces());
             sparse::SearchStats stats;
             for (size_t q = 0; next(&q);) {
+                if (watch_.Ends(q)) {
+                    continue;
+                }
                 sparse::TopHits top(limit_, queries_[q].least);
                 top.NamePositions(part.records());
-                QUERN_TRY(part.index().Search(queries_[q].vector, options,
-                                              allowed ? allowed->data() : nullptr, source, &top,
-                                              space.get(), &stats, &work_));
+                sparse::SearchOptions own = options;
+                own.scored_max = watch_.ScoredLeft(q);
+                const uint64_t before = stats.scored;
+                QUERN_TRY(Timed(q, [&](Work* work) {
+                    return part.index().Search(queries_[q].vector, own,
+                                               allowed ? allowed->data() : nullptr, source, &top,
+                                               space.get(), &stats, work);
+                }));
+                watch_.AddScored(q, stats.scored - before);
+                watch_.LeftOut(stats.cut ? kSpentScored : 0, q);
+                stats.cut = false;
                 for (const sparse::SparseHit& hit : top.Take()) {
                     found_[q].push_back({0 - hit.score, hit.source, hit.position});
                 }
@@ -265,6 +284,18 @@ private:
         });
     }
 
+    // Work for one query, which the time of the budget may end.
+    template <typename Body>
+    Status Timed(size_t q, Body body) {
+        if (watch_.budget() == nullptr) {
+            return body(&work_);
+        }
+        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
+        Work work = database_->NewQuietWork();
+        watch_.TimeQuery(q, queries_.size(), static_cast<size_t>(wanted), &work);
+        return watch_.Timed(body(&work), work, q);
+    }
+
     Status AddScored(uint64_t scored) {
         std::lock_guard<std::mutex> lock(mutex_);
         table_->tally.scored += scored;
@@ -273,7 +304,10 @@ private:
 
     template <typename Body>
     Status Read(Body body) {
-        return snapshot_->With(body, &table_->tally.bytes_read);
+        const uint64_t before = table_->tally.bytes_read;
+        QUERN_TRY(snapshot_->With(body, &table_->tally.bytes_read));
+        watch_.AddBytes(table_->tally.bytes_read - before);
+        return {};
     }
 
     int Threads(uint64_t entries) const {
@@ -283,7 +317,9 @@ private:
     }
 
     Status ScanResident(const SparseColumn& column, const uint64_t* dead, uint32_t source) {
-        const int threads = Threads(column.entries() * queries_.size());
+        // What is counted is the same by however many threads.
+        const int threads =
+            watch_.has_scored_max() ? 1 : Threads(column.entries() * queries_.size());
         const auto pieces = static_cast<size_t>(threads);
         std::atomic<size_t> next{0};
         std::mutex mutex;
@@ -317,6 +353,9 @@ private:
             }));
             QUERN_TRY(Scan(column, piece, dead, source, &finds));
             first = end;
+            if (first < column.count() && watch_.Ends()) {
+                break;
+            }
         }
         Harvest(&finds);
         return {};
@@ -325,9 +364,13 @@ private:
     // Scores the living vectors of a piece for all queries.
     Status Scan(const SparseColumn& column, const SparsePiece& piece, const uint64_t* dead,
                 uint32_t source, Finds* finds) {
+        uint64_t scored = 0;
         for (size_t i = 0; i < piece.count; i++) {
             if (i % kRowsPerCheck == 0) {
                 QUERN_TRY(work_.Check("search", piece.first + i, column.count()));
+                if (i > 0 && watch_.Ends()) {
+                    break;
+                }
             }
             const uint32_t record = column.record(piece.first + i);
             if (dead != nullptr && (dead[record / 64] >> (record % 64) & 1) != 0) {
@@ -335,6 +378,14 @@ private:
             }
             const size_t begin = piece.begin(i);
             for (size_t q = 0; q < queries_.size(); q++) {
+                if (watch_.has_scored_max()) {
+                    if (watch_.ScoredLeft(q) == 0) {
+                        watch_.LeftOut(kSpentScored, q);
+                        continue;
+                    }
+                    watch_.AddScored(q, 1);
+                }
+                scored++;
                 double score = 0;
                 if (!sparse::ScoreVector(queries_[q].vector, piece.dimensions + begin,
                                          piece.weights_of(i), piece.entries(i), &score) ||
@@ -348,7 +399,7 @@ private:
                 }
             }
         }
-        return {};
+        return AddScored(scored);
     }
 
     // The log is in commit order, so ties are decided by comparing keys: all of them stay.
@@ -381,9 +432,18 @@ private:
             sparse::LogSpace space;
             sparse::SearchStats stats;
             for (size_t q = 0; next(&q);) {
+                (*scan_from)[q] = log.count;
+                if (watch_.Ends(q)) {
+                    continue;
+                }
                 sparse::LogHits hits(limit_, queries_[q].least);
-                QUERN_ASSIGN((*scan_from)[q],
-                             index.Search(queries_[q].vector, row, &hits, &space, &stats, &work_));
+                const uint64_t before = stats.scored;
+                QUERN_TRY(Timed(q, [&](Work* work) -> Status {
+                    QUERN_ASSIGN((*scan_from)[q], index.Search(queries_[q].vector, row, &hits,
+                                                               &space, &stats, work));
+                    return {};
+                }));
+                watch_.AddScored(q, stats.scored - before);
                 for (const sparse::LogHit& hit : hits.Take()) {
                     found_[q].push_back({0 - hit.score, source, hit.position});
                 }
@@ -401,6 +461,9 @@ private:
         for (size_t i = first; i < log.count; i++) {
             if (i % kRowsPerCheck == 0) {
                 QUERN_TRY(work_.Check("search", i, log.count));
+                if (i > first && watch_.Ends()) {
+                    break;
+                }
             }
             const sparse::LogRow row =
                 log.visible(i) ? SparseRowOf(log, i, field_) : sparse::LogRow();
@@ -412,7 +475,12 @@ private:
                 if (i < scan_from[q]) {
                     continue;
                 }
+                if (watch_.ScoredLeft(q) == 0) {
+                    watch_.LeftOut(kSpentScored, q);
+                    continue;
+                }
                 table_->tally.scored++;
+                watch_.AddScored(q, 1);
                 if (sparse::ScoreVector(queries_[q].vector, row.dimensions, row.weights, row.count,
                                         &score) &&
                     score >= queries_[q].least) {
@@ -516,6 +584,7 @@ private:
     const SparseDef& def_;
     ResultTable* table_;
     Work work_;
+    BudgetWatch watch_;
     size_t limit_ = 0;  // candidates of each query; 0: all
     std::vector<SparseQuery> queries_;
     std::vector<RecordPlace> self_;

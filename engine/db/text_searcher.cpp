@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 
+#include "engine/db/budget_watch.h"
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/sparse/text_search.h"
@@ -32,7 +33,8 @@ public:
           field_(field),
           def_(view.info->schema.text_field(field)),
           table_(table),
-          work_(database->NewWork()) {}
+          work_(database->NewWork()),
+          watch_(database) {}
 
     Status Prepare() override {
         QUERN_TRY(TakeQueries());
@@ -42,10 +44,10 @@ public:
     size_t query_count() const override { return queries_.size(); }
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
+        const uint64_t before = table_->tally.bytes_read;
         QUERN_TRY(TakeSources());
-        for (const sparse::TextSource& source : sources_) {
-            table_->tally.scored += source.index->records() * queries_.size();
-        }
+        watch_.Start(request_, queries_.size());
+        watch_.AddBytes(table_->tally.bytes_read - before);
         winners->resize(queries_.size());
         QUERN_TRY(SearchAll(winners));
         table_->flags |= 1u;
@@ -54,6 +56,7 @@ public:
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded() ? 2u : 0u;
         }
+        watch_.Tell(table_);
         return {};
     }
 
@@ -61,7 +64,7 @@ public:
     Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
                        std::vector<double>* distances) override {
         QUERN_TRY(TakeSources());
-        QUERN_ASSIGN(const auto prepared, PrepareOne(queries_[query]));
+        QUERN_ASSIGN(const auto prepared, PrepareOne(queries_[query], &work_));
         std::vector<std::vector<uint64_t>> allowed(sources_.size());
         std::map<std::pair<uint32_t, uint32_t>, size_t> numbers;
         const auto segments = static_cast<uint32_t>(view_.segments.size());
@@ -140,9 +143,10 @@ private:
         return {};
     }
 
-    Result<std::unique_ptr<sparse::PreparedText>> PrepareOne(const sparse::TextQuery& query) {
+    Result<std::unique_ptr<sparse::PreparedText>> PrepareOne(const sparse::TextQuery& query,
+                                                             Work* work) {
         return sparse::PreparedText::Prepare(query, sources_, statistics_,
-                                             sparse::Bm25Options{options_.k1, options_.b}, &work_);
+                                             sparse::Bm25Options{options_.k1, options_.b}, work);
     }
 
     Status TakeSegment(size_t number) {
@@ -245,7 +249,10 @@ private:
                 if (q >= queries_.size()) {
                     return {};
                 }
-                const Status status = SearchOne(queries_[q], &(*winners)[q]);
+                if (watch_.Ends(q)) {
+                    continue;
+                }
+                const Status status = SearchOne(q, threads, &(*winners)[q]);
                 if (!status.ok()) {
                     return Status(status).WithContext(QueryName(q));
                 }
@@ -253,19 +260,30 @@ private:
         });
     }
 
-    Status SearchOne(const sparse::TextQuery& query, std::vector<Winner>* winners) {
-        QUERN_ASSIGN(const auto prepared, PrepareOne(query));
+    Status SearchOne(size_t q, size_t threads, std::vector<Winner>* winners) {
+        Work timed = database_->NewQuietWork();
+        watch_.TimeQuery(q, queries_.size(), threads, &timed);
+        Work* const work = watch_.budget() == nullptr ? &work_ : &timed;
+        auto made = PrepareOne(queries_[q], work);
+        if (!made.ok()) {
+            return watch_.Timed(made.status(), *work, q);
+        }
+        const std::unique_ptr<sparse::PreparedText> prepared = std::move(*made);
+        sparse::TextEffort effort;
+        effort.scored_max = watch_.ScoredLeft(q);
+        bool late = false;
         std::vector<TextCandidate> found;
         const auto segments = static_cast<uint32_t>(view_.segments.size());
         // The best of the sources before: less is not wanted.
         sparse::TopHits best(request_.limit, LeastScore(request_));
-        for (uint32_t s = 0; s < sources_.size(); s++) {
+        for (uint32_t s = 0; s < sources_.size() && !late && !effort.cut; s++) {
             // The log is in commit order, so ties are decided by comparing keys: all of them come.
             // Segments are in key order, but not beside each other: each gives its best.
             const bool all = request_.limit == 0 || s >= segments;
             sparse::TopHits hits(all ? sources_[s].index->records() : request_.limit,
                                  best.Threshold());
-            QUERN_TRY(prepared->Search(s, Allowed(s), &hits, &work_));
+            QUERN_TRY(EndedInTime(prepared->Search(s, Allowed(s), &hits, work, &effort),
+                                  watch_.budget(), *work, &late));
             for (const sparse::SparseHit& hit : hits.Take()) {
                 best.Push(hit);
                 found.push_back(s < segments
@@ -274,7 +292,11 @@ private:
                                                     hit.position + log_begins_[s - segments]});
             }
         }
+        watch_.AddScored(q, effort.scored);
+        watch_.LeftOut((late ? kSpentTime : 0) | (effort.cut ? kSpentScored : 0), q);
         *winners = TakeWinners(&found, request_.limit);
+        std::lock_guard<std::mutex> lock(mutex_);
+        table_->tally.scored += effort.scored;
         return {};
     }
 
@@ -287,6 +309,8 @@ private:
     const TextDef& def_;
     ResultTable* table_;
     Work work_;
+    BudgetWatch watch_;
+    std::mutex mutex_;  // of the tally, while threads search
     bool taken_ = false;
     sparse::TextOptions options_;
     std::vector<sparse::TextQuery> queries_;

@@ -59,7 +59,8 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
     const uint32_t start = Descend(graph, scorer, space, &distance);
     s.Mark(start);
     meet(start, distance);
-    while (!s.frontier.empty() && s.frontier.front().first <= s.Farthest()) {
+    while (!s.frontier.empty() && s.frontier.front().first <= s.Farthest() &&
+           s.scored < s.scored_max) {
         if (wanted.GivesUp(s.scored, met)) {
             *complete = false;
             return {};

@@ -229,17 +229,18 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, const Effo
     nodes->clear();
     const WalkEnd end = EndOf(effort, vector, rows.dim);
     std::unique_ptr<CodeScorer> scorer_of_codes;
+    Status walked;
     if (codes_) {
         scorer_of_codes = codes_->NewScorer(static_cast<const float*>(vector), Rows());
-        QUERN_TRY(WalkCodes(static_cast<const float*>(vector), *scorer_of_codes, end, space, work));
+        walked = WalkCodes(static_cast<const float*>(vector), *scorer_of_codes, end, space, work);
     } else {
         const kernels::Query query =
             kernels::PrepareQuery(rows.element, rows.metric, vector, rows.dim);
         RowScorer scorer(rows, query);
-        QUERN_TRY(Walk(links_, scorer, end, space, work));
+        walked = Walk(links_, scorer, end, space, work);
     }
     TakePool(scorer_of_codes.get(), *space, nodes, bounds);
-    return {};
+    return walked;
 }
 
 Status GraphIndex::SearchWanted(const VectorRows& rows, const void* vector, const Effort& effort,
@@ -249,17 +250,18 @@ Status GraphIndex::SearchWanted(const VectorRows& rows, const void* vector, cons
     nodes->clear();
     const WalkEnd end = EndOf(effort, vector, rows.dim);
     std::unique_ptr<CodeScorer> scorer_of_codes;
+    Status walked;
     if (codes_) {
         scorer_of_codes = codes_->NewScorer(static_cast<const float*>(vector), Rows());
-        QUERN_TRY(WalkFiltered(links_, *scorer_of_codes, end, wanted, space, complete, work));
+        walked = WalkFiltered(links_, *scorer_of_codes, end, wanted, space, complete, work);
     } else {
         const kernels::Query query =
             kernels::PrepareQuery(rows.element, rows.metric, vector, rows.dim);
         RowScorer scorer(rows, query);
-        QUERN_TRY(WalkFiltered(links_, scorer, end, wanted, space, complete, work));
+        walked = WalkFiltered(links_, scorer, end, wanted, space, complete, work);
     }
     TakePool(scorer_of_codes.get(), *space, nodes, bounds);
-    return {};
+    return walked;
 }
 
 void GraphIndex::TakePool(const CodeScorer* scorer, const WalkSpace& space,

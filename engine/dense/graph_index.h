@@ -123,7 +123,8 @@ public:
 
     // The nodes nearest to a query, nearest first, at most effort.ef; vector: f32[dim], or bits.
     // rows is needed for its query side always and for its rows if needs_rows(). Repeats and zeros
-    // are not among them: see outsiders. bounds may be NULL.
+    // are not among them: see outsiders. bounds may be NULL. When work stops it, or the space's
+    // scored_max, what was met so far is there.
     Status Search(const VectorRows& rows, const void* vector, const Effort& effort,
                   WalkSpace* space, std::vector<uint32_t>* nodes, Work* work,
                   NodeBounds* bounds = nullptr) const;

@@ -52,6 +52,8 @@ struct WalkSpace {
     // Of a range walk (range_walk.h): what is within the bound, in the order it was met.
     std::vector<uint32_t> within;
     std::vector<float> within_distances;
+    // A walk that has scored so many ends with what it has; Begin leaves it as it is.
+    uint64_t scored_max = std::numeric_limits<uint64_t>::max();
 
     static constexpr uint32_t kExpanded = 0x80000000u;
     uint32_t node(size_t i) const { return nodes[i] & ~kExpanded; }
@@ -90,7 +92,7 @@ struct WalkSpace {
         return from;
     }
     // Whether there is one that the walk still goes to.
-    bool Goes() const { return cursor < size && distances[cursor] <= reach; }
+    bool Goes() const { return cursor < size && distances[cursor] <= reach && scored < scored_max; }
     // The score that a node must not exceed to get into the pool.
     float Worst() const {
         return size == ef && size > 0 ? distances[size - 1]
@@ -181,7 +183,7 @@ uint32_t Descend(const GraphLinks& graph, Scorer& scorer, WalkSpace* space, floa
 // Fills space's pool with the nodes nearest to what the scorer measures from. Scorer has
 //   void Score(const uint32_t* nodes, size_t count, float* distances);
 //   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
-// Returns kInterrupted when work says so.
+// Returns kInterrupted when work says so; the pool then has what was met so far.
 template <class Scorer>
 Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpace* space,
             Work* work) {

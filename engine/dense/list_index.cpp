@@ -93,6 +93,7 @@ Status ListIndex::Begin(const ListQuery& query, ListSpace* space) const {
     space->bound = query.bound;
     space->next_measure = 1;
     space->opened = 0;
+    space->stopped = false;
     space->passed = 0;
     space->scored = 0;
     return {};
@@ -251,6 +252,10 @@ Status ListIndex::Scan(const ListQuery& query, const uint32_t* cells, size_t cou
             place += piece.count;
         }
         space->opened++;
+        if (space->stop && space->stop()) {
+            space->stopped = true;
+            break;
+        }
         QUERN_TRY(TightenBound(query, cells + i + 1, count - i - 1, space));
         if (space->opened % kCheckEvery == 0 && work != nullptr) {
             QUERN_TRY(work->Check("search", 0, 0));
@@ -274,16 +279,17 @@ Status ListIndex::Search(const ListQuery& query, CellRows* rows, ListSpace* spac
     QUERN_TRY(Begin(query, space));
     size_t done = 0;
     size_t wanted = std::min(std::max<size_t>(1, query.effort.nprobe), cell_count());
-    while (done < wanted) {
+    Status scanned;
+    while (done < wanted && scanned.ok() && !space->stopped) {
         Rank(wanted, space);
-        QUERN_TRY(Scan(query, space->order.data() + done, wanted - done, rows, space, work));
+        scanned = Scan(query, space->order.data() + done, wanted - done, rows, space, work);
         done = wanted;
         if (space->pool.size() < query.k) {
             wanted = std::min(cell_count(), done * 2);
         }
     }
     Take(space, nearest);
-    return {};
+    return scanned;
 }
 
 }  // namespace quern::dense

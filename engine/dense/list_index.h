@@ -110,6 +110,9 @@ struct ListSpace {
     uint64_t opened = 0;  // cells of the last search
     uint64_t passed = 0;  // cells that its bound has spared
     uint64_t scored = 0;  // rows
+    // Asked after each cell that was opened: true ends the search with what it has. Empty: never.
+    std::function<bool()> stop;
+    bool stopped = false;  // the last search was
 };
 
 struct RangeHits;
@@ -149,12 +152,14 @@ public:
     }
 
     // The vectors nearest to a query by codes, nearest first, at most max(refine, k); zeros and
-    // repeats are not among them. rows: NULL if has_rows().
+    // repeats are not among them. rows: NULL if has_rows(). When work stops it, what was found so
+    // far is there.
     Status Search(const ListQuery& query, CellRows* rows, ListSpace* space,
                   std::vector<uint32_t>* nearest, Work* work) const;
 
     // What may be within a query's bound: some of it is not, the caller measures it again; zeros
     // and repeats are not among it. by_codes does not count. *complete: the search did not give up.
+    // Stopped as Search is.
     Status SearchRange(const RangeQuery& query, CellRows* rows, ListSpace* space,
                        std::vector<uint32_t>* within, bool* complete, Work* work) const;
 

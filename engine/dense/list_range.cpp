@@ -42,13 +42,15 @@ Status ListIndex::SearchRange(const RangeQuery& query, CellRows* rows, ListSpace
     *complete = true;
     size_t idle = 0;
     size_t ranked = 0;
-    for (size_t done = 0; done < cell_count() && idle < query.effort; done++) {
+    Status scanned;
+    for (size_t done = 0;
+         done < cell_count() && idle < query.effort && scanned.ok() && !space->stopped; done++) {
         if (done == ranked) {
             ranked = std::min(cell_count(), std::max(kCellsRanked, ranked * 2));
             Rank(ranked, space);
         }
         const size_t before = space->pool.size();
-        QUERN_TRY(Scan(wanted, space->order.data() + done, 1, rows, space, work));
+        scanned = Scan(wanted, space->order.data() + done, 1, rows, space, work);
         idle = space->pool.size() == before ? idle + 1 : 0;
         if (space->pool.size() > query.most) {
             *complete = false;
@@ -58,7 +60,7 @@ Status ListIndex::SearchRange(const RangeQuery& query, CellRows* rows, ListSpace
     for (const kernels::Hit& hit : space->pool) {
         within->push_back(hit.position);
     }
-    return {};
+    return scanned;
 }
 
 // The distances by codes of some vectors, which are encoded anew: their places in the cells are not

@@ -121,7 +121,10 @@ Status WalkPacked(const GraphLinks& graph, const NeighbourBlocks& blocks,
         fetcher.FetchNext(s, kAtOnce);
         s.expanded += count;
         if (s.expanded % kCheckEvery < kAtOnce && work != nullptr) {
-            QUERN_TRY(work->Check("search", 0, 0));
+            if (Status status = work->Check("search", 0, 0); !status.ok()) {
+                TakeMeasured(space);
+                return status;
+            }
         }
     }
     TakeMeasured(space);

@@ -66,7 +66,7 @@ Status WalkRange(const GraphLinks& graph, Scorer& scorer, const RangeLimits& lim
     s.Mark(start);
     meet(start, distance);
     size_t open = 0;  // the first within that was not expanded yet
-    while (open < s.within.size() || s.cursor < s.size) {
+    while ((open < s.within.size() || s.cursor < s.size) && s.scored < s.scored_max) {
         if (s.within.size() > limits.most) {
             *complete = false;
             return {};

@@ -14,12 +14,13 @@ constexpr double kLeast = -std::numeric_limits<double>::infinity();
 class FusedSearch {
 public:
     FusedSearch(const FusionOptions& options, const std::vector<FusionLeg>& legs, size_t k,
-                size_t records_max, const FormulaFusion* formula)
+                size_t records_max, const FormulaFusion* formula, const std::function<bool()>& ends)
         : options_(options),
           legs_(legs),
           k_(k),
           records_max_(records_max),
           formula_(formula),
+          ends_(ends),
           lists_(legs.size()) {}
 
     Result<FusedList> Run() {
@@ -51,10 +52,15 @@ public:
             if (Proved() || !Deepen()) {
                 return Finish();
             }
+            if (Ends()) {
+                result_.partial = true;
+                return Finish();
+            }
         }
     }
 
 private:
+    bool Ends() const { return ends_ && ends_(); }
     bool Finds(size_t leg) const { return legs_[leg].weight > 0 && !legs_[leg].against; }
 
     // The lists that may be longer than they are.
@@ -142,10 +148,33 @@ private:
                 scores.push_back(Fused(&parts_[i * legs_.size()]));
             }
         }
+        if (k_ > 0 && open.size() > k_ && Ends()) {
+            result_.partial = true;
+            return LookUpLikeliest(&open);
+        }
         if (formula_ != nullptr || k_ == 0 || !LegsExact()) {
             return LookUpOf(open);
         }
         return LookUpBest(open, &scores);
+    }
+
+    // No more than what makes up a result, by what is known of the records.
+    Status LookUpLikeliest(std::vector<size_t>* open) {
+        std::vector<std::pair<double, size_t>> hopes;
+        for (const size_t i : *open) {
+            for (size_t l = 0; l < legs_.size(); l++) {
+                const double part = parts_[i * legs_.size() + l];
+                weighed_[l] = std::isnan(part) ? 0 : Part(l, part);
+            }
+            hopes.emplace_back(formula_ != nullptr ? 0 : Combined(weighed_), i);
+        }
+        std::stable_sort(hopes.begin(), hopes.end(),
+                         [](const auto& a, const auto& b) { return a.first > b.first; });
+        open->clear();
+        for (size_t i = 0; i < std::min(k_, hopes.size()); i++) {
+            open->push_back(hopes[i].second);
+        }
+        return LookUpOf(*open);
     }
 
     // scores: of the records that have theirs. The others are looked up, the likeliest first, until
@@ -304,7 +333,7 @@ private:
         std::vector<double> scores(records_.size());
         formula_->formula->Evaluate(columns, scores.size(), scores.data());
         for (size_t i = 0; i < scores.size(); i++) {
-            records_[i].score = std::isnan(scores[i]) ? kLeast : scores[i];
+            records_[i].score = std::isnan(scores[i]) || !IsScored(i) ? kLeast : scores[i];
         }
     }
 
@@ -514,8 +543,8 @@ private:
         }
         result_.records = std::move(records_);
         result_.complete = Complete() && result_.records.size() == places_.size();
-        result_.exact =
-            LegsExact() && (options_.kind == FusionKind::kReciprocalRank || Complete() || proved_);
+        result_.exact = !result_.partial && LegsExact() &&
+                        (options_.kind == FusionKind::kReciprocalRank || Complete() || proved_);
         return std::move(result_);
     }
 
@@ -524,6 +553,7 @@ private:
     size_t k_;
     size_t records_max_;
     const FormulaFusion* formula_;
+    const std::function<bool()>& ends_;
     std::vector<size_t> depths_;
     std::vector<LegList> lists_;
     std::vector<ScoreScale> scales_;
@@ -545,8 +575,9 @@ private:
 }  // namespace
 
 Result<FusedList> SearchFused(const FusionOptions& options, const std::vector<FusionLeg>& legs,
-                              size_t k, size_t records_max, const FormulaFusion* formula) {
-    return FusedSearch(options, legs, k, records_max, formula).Run();
+                              size_t k, size_t records_max, const FormulaFusion* formula,
+                              const std::function<bool()>& ends) {
+    return FusedSearch(options, legs, k, records_max, formula, ends).Run();
 }
 
 }  // namespace quern::query

@@ -85,13 +85,17 @@ struct FusedList {
     bool exact = false;                // no other record could have been here, by exact legs
     size_t looked_up = 0;              // scores, in all legs
     std::vector<LegCounts> legs;
-    size_t rounds = 0;  // how often lists were made, the first time included
+    size_t rounds = 0;     // how often lists were made, the first time included
+    bool partial = false;  // the search was to end before it was done
 };
 
 // The best k (0: all that any leg matches). records_max: how many records there are; no list need
 // be longer. formula: NULL for other kinds. Cost: that of the legs, and a look-up for each record
-// that a leg did not give.
+// that a leg did not give. ends: asked between two steps; once true, no list is made any longer,
+// and of the records that have no score yet only the k likeliest are looked up: all scores are
+// true.
 Result<FusedList> SearchFused(const FusionOptions& options, const std::vector<FusionLeg>& legs,
-                              size_t k, size_t records_max, const FormulaFusion* formula = nullptr);
+                              size_t k, size_t records_max, const FormulaFusion* formula = nullptr,
+                              const std::function<bool()>& ends = nullptr);
 
 }  // namespace quern::query

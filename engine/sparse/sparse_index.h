@@ -63,6 +63,8 @@ struct SearchOptions {
     // With bound_factor < 1: at least so many of the superblocks with the highest bounds are
     // opened.
     uint32_t superblocks_min = 0;
+    // A search that has scored so many records ends with what it has, which may not be the best.
+    uint64_t scored_max = ~uint64_t{0};
 };
 
 // What a search did; added to, so that one object can count over many.
@@ -72,6 +74,7 @@ struct SearchStats {
     uint64_t cut_short = 0;  // of those: left before all their postings were read
     uint64_t postings_read = 0;
     uint64_t scored = 0;  // exactly, from the forward copy
+    bool cut = false;     // a search ended at its scored_max
 };
 
 class SearchSpace;

@@ -42,11 +42,12 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
     space_.plan.TabulateRuns(lists_);
     Prepare();
     if (space_.plan.adds()) {
-        QUERN_TRY(options_.path == SearchPath::kExhaustive ? VisitInOrder(work)
-                                                           : VisitByBound(work));
+        const Status visited =
+            options_.path == SearchPath::kExhaustive ? VisitInOrder(work) : VisitByBound(work);
         ScorePending();
+        QUERN_TRY(visited);
     }
-    if (space_.plan.takes_away() && hits_.Threshold() <= score_least_) {
+    if (space_.plan.takes_away() && hits_.Threshold() <= score_least_ && !AtEnd()) {
         QUERN_TRY(VisitSigned(work));
     }
     return {};
@@ -64,6 +65,7 @@ void SparseSearch::Prepare() {
     ask_share_ = 0.5;
     score_least_ = plan.takes_away() ? plan.slack() : -std::numeric_limits<double>::infinity();
     knows_lower_bounds_ = plan.looseness() != UINT32_MAX;
+    scored_before_ = stats_.scored;
 }
 
 uint32_t SparseSearch::LeastSum() const {
@@ -103,7 +105,7 @@ uint32_t SparseSearch::AllowedIn(uint32_t superblock) const {
 
 Status SparseSearch::VisitInOrder(Work* work) {
     const SearchPlan& plan = space_.plan;
-    for (uint32_t superblock = 0; superblock < plan.superblocks(); superblock++) {
+    for (uint32_t superblock = 0; superblock < plan.superblocks() && !AtEnd(); superblock++) {
         if (plan.bound(superblock) > 0) {
             stats_.superblocks++;
             if (AllowedIn(superblock) > 0) {
@@ -130,7 +132,7 @@ Status SparseSearch::VisitByBound(Work* work) {
     });
     const double factor = static_cast<double>(options_.bound_factor);
     uint32_t opened = 0;
-    for (size_t i = 0; i < order.size(); i++) {
+    for (size_t i = 0; i < order.size() && !AtEnd(); i++) {
         const auto [bound, superblock] = order[i];
         const double reach = static_cast<double>(bound) * factor;
         if (reach < static_cast<double>(LeastSum()) &&
@@ -361,7 +363,7 @@ void SparseSearch::ScorePending() {
             return a.first != b.first ? a.first > b.first : a.second < b.second;
         });
     }
-    for (size_t i = 0; i < pending.size(); i++) {
+    for (size_t i = 0; i < pending.size() && !AtEnd(); i++) {
         if (i + kFetchAhead < pending.size()) {
             forward_.Fetch(pending[i + kFetchAhead].second);
         }
@@ -376,7 +378,7 @@ void SparseSearch::ScorePending() {
 // of the query is scored. Only queries and records with weights of both signs come here.
 Status SparseSearch::VisitSigned(Work* work) {
     const SearchPlan& plan = space_.plan;
-    for (uint32_t superblock = 0; superblock < plan.superblocks(); superblock++) {
+    for (uint32_t superblock = 0; superblock < plan.superblocks() && !AtEnd(); superblock++) {
         QUERN_TRY(work->Check("search", superblock, plan.superblocks()));
         if (AllowedIn(superblock) == 0) {
             continue;

@@ -67,6 +67,12 @@ private:
     // Offers the record. Minus infinity when it is none of VisitByBound's.
     double Score(uint32_t position);
     Status VisitSigned(Work* work);
+    // Whether it has scored as many as it may.
+    bool AtEnd() {
+        const bool end = stats_.scored - scored_before_ >= options_.scored_max;
+        stats_.cut = stats_.cut || end;
+        return end;
+    }
 
     uint32_t AllowedIn(uint32_t superblock) const;
     const uint64_t* AllowedWords(uint32_t superblock) const;
@@ -87,6 +93,7 @@ private:
     double ask_share_ = 0;     // see Visit
     double score_least_ = 0;   // scores up to this are left to VisitSigned
     bool knows_lower_bounds_ = true;
+    uint64_t scored_before_ = 0;
 };
 
 }  // namespace quern::sparse

@@ -182,8 +182,8 @@ void PreparedText::AddBlock(uint32_t source, uint32_t block, double* sums) const
     }
 }
 
-Status PreparedText::Search(uint32_t source, const uint64_t* allowed, TopHits* hits,
-                            Work* work) const {
+Status PreparedText::Search(uint32_t source, const uint64_t* allowed, TopHits* hits, Work* work,
+                            TextEffort* effort) const {
     const uint32_t records = sources_[source].index->records();
     if (hits->k() == 0) {
         return {};
@@ -200,18 +200,27 @@ Status PreparedText::Search(uint32_t source, const uint64_t* allowed, TopHits* h
         if (bounds[block] <= 0 || bounds[block] < hits->Threshold()) {
             break;
         }
-        QUERN_TRY(work->Check("text search", block, order.size()));
+        if (effort != nullptr && effort->scored >= effort->scored_max) {
+            effort->cut = true;
+            break;
+        }
         std::fill(sums.begin(), sums.end(), 0.0);
         AddBlock(source, block, sums.data());
         const uint32_t first = block * kTextBlockRows;
         const uint32_t count = std::min(kTextBlockRows, records - first);
         double threshold = hits->Threshold();
+        uint64_t scored = 0;
         for (uint32_t i = 0; i < count; i++) {
+            scored += sums[i] > 0 ? 1 : 0;
             if (sums[i] > 0 && sums[i] >= threshold && HasBit(admitted.data(), first + i)) {
                 hits->Push({sums[i], source, first + i});
                 threshold = hits->Threshold();
             }
         }
+        if (effort != nullptr) {
+            effort->scored += scored;
+        }
+        QUERN_TRY(work->Check("text search", block, order.size()));
     }
     return {};
 }

@@ -24,6 +24,13 @@ struct TextSource {
     const uint64_t* live = nullptr;  // one bit for each record; NULL: all live
 };
 
+// Records that have any of a query's words, in the blocks that were opened.
+struct TextEffort {
+    uint64_t scored_max = ~uint64_t{0};  // a search ends with the block that reaches it
+    uint64_t scored = 0;                 // added to
+    bool cut = false;                    // it did
+};
+
 // Borrows the sources. Confined.
 class PreparedText {
 public:
@@ -35,7 +42,10 @@ public:
                                                          const Bm25Options& options, Work* work);
     // Offers the matching live records of a source to `hits`. allowed: one bit for each record,
     // NULL: all; records that are not live are never offered.
-    Status Search(uint32_t source, const uint64_t* allowed, TopHits* hits, Work* work) const;
+    // effort: NULL, or what may be scored, and what was. When work stops it, `hits` has what was
+    // found so far.
+    Status Search(uint32_t source, const uint64_t* allowed, TopHits* hits, Work* work,
+                  TextEffort* effort = nullptr) const;
     // Of a clause of the query, in its order: how many live records have it, over all sources.
     uint64_t Frequency(size_t clause) const { return frequencies_[clause]; }
 

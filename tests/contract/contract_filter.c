@@ -141,6 +141,55 @@ static void searching(void) {
     quern_close(db);
 }
 
+/* A budget: what is wrong with it, what is told of it, and what a search does that has spent it. */
+static void budget(void) {
+    static const char* const wrong[] = {"timeout_ms=x", "timeout_ms=-1", "max_scored=1.5",
+                                        "max_bytes=all"};
+    quern_db* db = open_docs();
+    quern_text* json = NULL;
+    quern_result* r = NULL;
+    quern_query* q;
+    size_t i;
+    for (i = 0; i < COUNT_OF(wrong); i++) {
+        q = query_of_docs(db);
+        quern_query_options(q, wrong[i]);
+        WANT(QUERN_ERR_OPTION, quern_search(q, &r, E));
+        CHECK(r == NULL);
+        quern_query_free(q);
+    }
+    q = query_of_docs(db);
+    quern_query_options(q, "timeout_ms=0 max_scored=0 max_bytes=0");
+    WANT(QUERN_OK, quern_query_explain(q, &json, E));
+    CHECK(strstr(quern_text_data(json), "budget") == NULL);
+    quern_text_free(json);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(3, quern_result_rows(r));
+    CHECK_INT(QUERN_FLAG_EXACT, quern_result_flags(r));
+    CHECK_INT(0, quern_result_stat(r, QUERN_RESULT_LEFT_OUT));
+    quern_result_free(r);
+    quern_query_options(q, "max_scored=1000000 max_bytes=70000000 timeout_ms=3600000");
+    WANT(QUERN_OK, quern_query_explain(q, &json, E));
+    CHECK(strstr(quern_text_data(json),
+                 "\"budget\":{\"timeout_ms\":3600000,\"max_scored\":1000000,"
+                 "\"max_bytes\":70000000}") != NULL);
+    quern_text_free(json);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(3, quern_result_rows(r));
+    CHECK_INT(QUERN_FLAG_EXACT, quern_result_flags(r));
+    quern_result_free(r);
+    WANT(QUERN_OK, quern_optimize(db, NULL, 0, E));
+    quern_query_options(q, "max_scored=1");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(1, quern_result_rows(r));
+    CHECK_INT(QUERN_FLAG_PARTIAL, quern_result_flags(r));
+    CHECK_INT(2, quern_result_stat(r, QUERN_RESULT_LEFT_OUT));
+    CHECK_INT(0, quern_result_stat(r, QUERN_RESULT_RECALL));
+    CHECK_INT(1, quern_result_stat(r, QUERN_RESULT_VECTORS_SCORED));
+    quern_result_free(r);
+    quern_query_free(q);
+    quern_close(db);
+}
+
 static void explaining(void) {
     quern_db* db = open_docs();
     quern_text* json = NULL;
@@ -190,6 +239,7 @@ void contract_filter(void) {
     binding();
     wrong_filters();
     searching();
+    budget();
     explaining();
     deleting();
 }

@@ -171,6 +171,14 @@ expect 1 "too few" "$quern" search a.quern docs --queries emb.npy --audit keep
 expect 0 '"field":"emb","delivers":""' "$quern" search a.quern docs --queries emb.npy --audit forget
 expect 1 "byte 9: no such column: nope" "$quern" search a.quern docs --vector '[1,2,3,4]' --where '1 = 1 or nope'
 expect 1 "dimension 2" "$quern" search a.quern docs --vector '[1,2]'
+expect 1 "timeout_ms=soon" "$quern" search a.quern docs --vector '[1,2,3,4]' --timeout-ms soon
+expect 0 '"columns":{"year":2000}' "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 -c year --json --timeout-ms 100000 --max-scored 100000 --max-bytes 100000000
+expect 0 '"hits":[{"key":"b"' "$quern" search a.quern docs --vector '[1,2,3,4]' --offset 1 --json
+expect 0 '"key":"a"' "$quern" search a.quern docs --vector '[1,2,3,4]' --group year --per-group 2 --json
+expect 0 '"key":"a"' "$quern" search a.quern docs --vector '[1,2,3,4]' --diversify 'emb lambda=0.5 pool=10' --json
+expect 1 "nope" "$quern" search a.quern docs --vector '[1,2,3,4]' --group nope
+expect 0 '"key":"a"' "$quern" search a.quern docs --leg 'emb:[1,2,3,4]' --formula 'emb + year / 1000' --json
+expect 1 "byte 6" "$quern" search a.quern docs --leg 'emb:[1,2,3,4]' --formula 'emb + nope'
 expect 1 "nope" "$quern" search a.quern docs --field nope --vector '[1,2]'
 expect 1 "zz" "$quern" search a.quern docs --key zz
 expect 1 "nothere" "$quern" search a.quern nothere --key a

@@ -16,7 +16,7 @@ _quern() {
         case $command in
             create) words="-h --help -k --key -a --attr -d --dense --sparse --text --index --open" ;;
             import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
-            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --plus --minus --leg --fusion --feedback --candidates -k --max-distance --min-score -w --where -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --audit --bound --superblocks --stats --skip-rows --limit --json --open" ;;
+            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --offset --group --per-group --diversify -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --audit --bound --superblocks --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
             get) words="-h --help --key-file --json --open -c --columns" ;;
             count) words="-h --help -w --where --facet -n --limit --json --open" ;;
             delete) words="-h --help --key-file --json --open -w --where" ;;

@@ -1,0 +1,341 @@
+// Searches that end when their budget is spent: whatever they return are true hits with true
+// scores, a query finds the same alone and among others, and nothing is told to be exact that is
+// not. Time is given by budgets whose deadline is over before they begin.
+#include <chrono>
+#include <map>
+#include <set>
+
+#include "articles_file.h"
+#include "capi/handles.h"
+#include "indexed_file.h"
+
+using namespace quern::testing;
+using quern::BudgetLimits;
+using quern::SearchBudget;
+
+namespace {
+
+struct Hits {
+    std::vector<std::vector<std::pair<int64_t, float>>> of_queries;
+    uint32_t flags = 0;
+    int64_t left_out = 0;
+    int64_t scored = 0;
+    bool partial() const { return (flags & QUERN_FLAG_PARTIAL) != 0; }
+    bool exact() const { return (flags & QUERN_FLAG_EXACT) != 0; }
+};
+
+Hits Run(quern_query* query) {
+    quern_error err = QUERN_ERROR_INIT;
+    quern_result* result = nullptr;
+    const int32_t status = quern_search(query, &result, &err);
+    INFO(err.message);
+    REQUIRE(status == QUERN_OK);
+    Hits hits;
+    for (size_t q = 0; q < quern_result_queries(result); q++) {
+        hits.of_queries.emplace_back();
+        for (size_t row = quern_result_offset(result, q); row < quern_result_offset(result, q + 1);
+             row++) {
+            hits.of_queries[q].emplace_back(quern_result_key_int(result, row),
+                                            quern_result_score(result, row));
+        }
+    }
+    hits.flags = quern_result_flags(result);
+    hits.left_out = quern_result_stat(result, QUERN_RESULT_LEFT_OUT);
+    hits.scored = quern_result_stat(result, QUERN_RESULT_VECTORS_SCORED);
+    quern_result_free(result);
+    REQUIRE(hits.partial() == (hits.left_out != 0));
+    REQUIRE_FALSE((hits.partial() && hits.exact()));
+    return hits;
+}
+
+void SetLate(quern_query* query) {
+    query->request.budget = std::make_shared<SearchBudget>(
+        BudgetLimits{1, 0, 0}, SearchBudget::Clock::now() - std::chrono::hours(1));
+}
+
+// All that a query could find.
+std::map<int64_t, float> AllOf(quern_query* query) {
+    quern_query_limit(query, 100000);
+    quern_query_options(query, "recall=exact");
+    std::map<int64_t, float> all;
+    const Hits hits = Run(query);
+    for (const auto& [key, score] : hits.of_queries[0]) {
+        all[key] = score;
+    }
+    quern_query_free(query);
+    return all;
+}
+
+void CheckTrue(const std::vector<std::pair<int64_t, float>>& hits,
+               const std::map<int64_t, float>& all, size_t k) {
+    REQUIRE(hits.size() <= k);
+    std::set<int64_t> seen;
+    for (size_t i = 0; i < hits.size(); i++) {
+        REQUIRE(seen.insert(hits[i].first).second);
+        REQUIRE(all.count(hits[i].first) == 1);
+        REQUIRE(all.at(hits[i].first) == Approx(hits[i].second).margin(1e-6));
+        REQUIRE((i == 0 || hits[i - 1].second >= hits[i].second));
+    }
+}
+
+void Fill(Articles* articles, int64_t count, bool sealed) {
+    for (int64_t key = 0; key < count; key++) {
+        articles->Put(key);
+        if (sealed && key == count / 2) {
+            articles->Ok(quern_optimize(articles->db, nullptr, 0, &articles->err));
+        }
+    }
+    for (int64_t key = 0; key < count; key += 13) {
+        articles->Delete(key);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a budget is shared out and what is spent of a share is spent of the whole", "[budget]") {
+    SearchBudget whole(BudgetLimits{0, 100, 1000}, SearchBudget::Clock::now());
+    whole.Reserve(2);
+    whole.AddScored(0, 40);
+    const auto share = whole.Share(3);
+    REQUIRE(share->ScoredLeft(0) == 20);
+    REQUIRE(share->ScoredLeft(1) == 34);
+    REQUIRE(share->BytesLeft() == 333);
+    share->AddScored(1, 30);
+    share->AddBytes(400);
+    REQUIRE(whole.ScoredLeft(1) == 70);
+    REQUIRE(whole.BytesLeft() == 600);
+    REQUIRE(share->BytesSpent());
+    const auto one = share->OfQuery(1);
+    one->Reserve(1);
+    REQUIRE(one->ScoredLeft(0) == 4);
+    one->AddScored(0, 4);
+    REQUIRE(share->ScoredLeft(1) == 0);
+    REQUIRE(whole.ScoredLeft(1) == 66);
+    REQUIRE(whole.Spent() == 0);
+    one->LeftOut(quern::kSpentScored, 0);
+    REQUIRE(whole.LeftOutOf(1));
+    REQUIRE_FALSE(whole.LeftOutOf(0));
+    REQUIRE(whole.left_out() == quern::kSpentScored);
+    // Groups of queries have spent nothing yet, and their numbers are their own.
+    const auto group = whole.OfGroup(0.5);
+    group->Reserve(1);
+    REQUIRE(group->ScoredLeft(0) == 100);
+    REQUIRE(group->BytesLeft() == 300);
+    group->AddScored(0, 7);
+    REQUIRE(whole.ScoredLeft(0) == 60);
+    whole.AddBytes(600);
+    REQUIRE(whole.Spent() == quern::kSpentBytes);
+
+    SearchBudget late(BudgetLimits{5, 0, 0},
+                      SearchBudget::Clock::now() - std::chrono::milliseconds(5));
+    REQUIRE(late.Late());
+    REQUIRE(late.Share(2)->Late());
+    REQUIRE(late.TimeLeft().count() == 0);
+    SearchBudget none(BudgetLimits{}, SearchBudget::Clock::now());
+    REQUIRE_FALSE(none.Late());
+    REQUIRE(none.ScoredLeft(5) == SearchBudget::kNoBound);
+}
+
+TEST_CASE("searches of one field end when they have measured as much as they may", "[budget]") {
+    const bool sealed = GENERATE(true, false);
+    Articles articles;
+    Fill(&articles, 900, sealed);
+    size_t partial = 0;
+    for (int round = 0; round < 120; round++) {
+        CAPTURE(round, sealed);
+        const LegQuery leg = LegQuery::Make(&articles);
+        const bool filtered = articles.Pick(0, 2) == 0;
+        const size_t most = articles.Pick(1, 400);
+        quern_query* whole = leg.Query(articles.db);
+        quern_query* query = leg.Query(articles.db);
+        if (filtered) {
+            quern_query_filter(whole, kFilter);
+            quern_query_filter(query, kFilter);
+        }
+        const auto all = AllOf(whole);
+        const std::string options = "max_scored=" + std::to_string(most);
+        quern_query_options(query, options.c_str());
+        const Hits hits = Run(query);
+        CheckTrue(hits.of_queries[0], all, 10);
+        partial += hits.partial() ? 1 : 0;
+        if (hits.partial()) {
+            REQUIRE(hits.left_out == 2);
+        } else {
+            REQUIRE(hits.of_queries[0].size() == std::min<size_t>(10, all.size()));
+        }
+        // A scan stops where it should, but for blocks of the log and of postings.
+        if (leg.field < 2 && sealed) {
+            REQUIRE(hits.scored <= static_cast<int64_t>(most) + 1024);
+        }
+        quern_query_options(query, "max_scored=0");
+        REQUIRE_FALSE(Run(query).partial());
+        SetLate(query);
+        CheckTrue(Run(query).of_queries[0], all, 10);
+        quern_query_free(query);
+    }
+    REQUIRE(partial > 10);
+}
+
+TEST_CASE("searches of legs, candidates, feedback and shapes return true scores", "[budget]") {
+    Articles articles;
+    Fill(&articles, 700, true);
+    size_t partial = 0;
+    for (int round = 0; round < 200; round++) {
+        CAPTURE(round);
+        std::vector<LegQuery> legs;
+        const size_t count = articles.Pick(1, 3);
+        for (size_t l = 0; l < count; l++) {
+            legs.push_back(LegQuery::Make(&articles));
+        }
+        const bool formula = articles.Pick(0, 3) == 0;
+        const bool among = articles.Pick(0, 3) == 0;
+        const bool grouped = articles.Pick(0, 3) == 0;
+        const LegQuery from = LegQuery::Make(&articles);
+        const auto make = [&](bool with_candidates) {
+            quern_query* query = quern_query_new(articles.db, "articles");
+            std::string sum;
+            for (size_t l = 0; l < legs.size(); l++) {
+                quern_query* of_leg = legs[l].Query(articles.db);
+                quern_query_leg(query, of_leg, formula ? 1 : legs[l].weight,
+                                legs[l].absent.c_str());
+                quern_query_free(of_leg);
+                sum += (l > 0 ? " + l" : "l") + std::to_string(l);
+            }
+            if (formula) {
+                quern_query_formula(query, sum.c_str());
+            }
+            if (with_candidates) {
+                quern_query* candidates = from.Query(articles.db);
+                quern_query_candidates(query, candidates);
+                quern_query_free(candidates);
+            }
+            return query;
+        };
+        const auto all = AllOf(make(false));
+        quern_query* query = make(among);
+        if (grouped) {
+            quern_query_group(query, "year", 3);
+            quern_query_limit(query, 5);
+        }
+        const std::string options = "max_scored=" + std::to_string(articles.Pick(1, 600));
+        quern_query_options(query, options.c_str());
+        const auto check = [&](const Hits& hits) {
+            std::set<int64_t> seen;
+            for (const auto& [key, score] : hits.of_queries[0]) {
+                REQUIRE(seen.insert(key).second);
+                REQUIRE(all.count(key) == 1);
+                REQUIRE(all.at(key) == Approx(score).margin(1e-5));
+            }
+            partial += hits.partial() ? 1 : 0;
+        };
+        check(Run(query));
+        quern_query_options(query, "max_scored=0");
+        SetLate(query);
+        check(Run(query));
+        quern_query_free(query);
+    }
+    REQUIRE(partial > 100);
+}
+
+TEST_CASE("queries of a batch find under a budget what they find alone", "[budget]") {
+    const auto index = GENERATE(as<std::string>{}, "index=none", "index=graph",
+                                "index=graph codes=1bit", "index=lists");
+    CAPTURE(index);
+    indexed::IndexedFile file;
+    file.Create(QUERN_L2, index);
+    file.Insert(0, indexed::MakeRows(3000, 1));
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    file.Insert(3000, indexed::MakeRows(300, 3));
+    file.Delete({5, 6, 7, 3002});
+    const std::vector<float> rows = indexed::MakeRows(12, 2);
+    const auto make = [&](size_t first, size_t count, const std::string& options) {
+        quern_query* query = quern_query_new(file.db, "docs");
+        quern_query_dense(query, "emb", rows.data() + first * file.dim, count, file.dim);
+        quern_query_options(query, options.c_str());
+        return query;
+    };
+    std::vector<std::map<int64_t, float>> all;
+    for (size_t q = 0; q < 12; q++) {
+        all.push_back(AllOf(make(q, 1, "")));
+    }
+    for (const int most : {1, 40, 300, 2500, 100000}) {
+        CAPTURE(most);
+        const std::string options = "recall=0.9 max_scored=" + std::to_string(most);
+        quern_query* batch = make(0, 12, options + " threads=2");
+        const Hits together = Run(batch);
+        REQUIRE((together.partial() || most > 40));
+        REQUIRE((!together.partial() || most < 100000));
+        for (size_t q = 0; q < 12; q++) {
+            quern_query* alone = make(q, 1, options + " threads=1");
+            REQUIRE(Run(alone).of_queries[0] == together.of_queries[q]);
+            CheckTrue(together.of_queries[q], all[q], 10);
+            quern_query_free(alone);
+        }
+        quern_query_free(batch);
+    }
+    // Of queries that time leaves nothing for, none but the first begins.
+    quern_query* late = make(0, 12, "recall=0.9");
+    SetLate(late);
+    const Hits hits = Run(late);
+    REQUIRE(hits.partial());
+    REQUIRE(hits.left_out == 1);
+    for (size_t q = 0; q < 12; q++) {
+        CheckTrue(hits.of_queries[q], all[q], 10);
+    }
+    quern_query_free(late);
+    // With a bound on the distance instead of a number.
+    quern_query* range = make(0, 1, "max_scored=500");
+    quern_query_limit(range, 0);
+    quern_query_max_distance(range, 3);
+    CheckTrue(Run(range).of_queries[0], all[0], 100000);
+    quern_query_free(range);
+}
+
+TEST_CASE("a search that has read as many bytes as it may ends", "[budget]") {
+    const auto index = GENERATE(as<std::string>{}, "index=none", "index=lists lists=50");
+    CAPTURE(index);
+    indexed::IndexedFile file;
+    file.dim = 256;
+    file.Create(QUERN_L2, index);
+    std::mt19937 random(5);
+    std::normal_distribution<float> normal;
+    std::vector<float> rows(5000 * file.dim);
+    for (float& x : rows) {
+        x = normal(random);
+    }
+    file.Insert(0, rows);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const auto make = [&](const std::string& options) {
+        quern_query* query = quern_query_new(file.db, "docs");
+        quern_query_dense(query, "emb", rows.data(), 1, file.dim);
+        quern_query_options(query, options.c_str());
+        return query;
+    };
+    const auto all = AllOf(make(""));
+    file.Open("threads=2 memory_mb=1");
+    const std::string options = index == "index=none" ? "" : "nprobe=50";
+    quern_query* query = make(options + " max_bytes=1000000");
+    const Hits hits = Run(query);
+    REQUIRE(hits.partial());
+    REQUIRE(hits.left_out == 4);
+    CheckTrue(hits.of_queries[0], all, 10);
+    quern_query_free(query);
+}
+
+TEST_CASE("a filter that the time does not suffice for leaves nothing", "[budget]") {
+    Articles articles;
+    Fill(&articles, 50, true);
+    const char* const texts[] = {"grain", "stone"};
+    quern_query* query = quern_query_new(articles.db, "articles");
+    quern_query_text(query, "body", texts, 2);
+    quern_query_filter(query,
+                       "(with recursive n(i) as (select 1 union all select i + 1 from n limit "
+                       "100000000) select count(*) from n) > year");
+    SetLate(query);
+    const Hits hits = Run(query);
+    REQUIRE(hits.partial());
+    REQUIRE(hits.of_queries.size() == 2);
+    REQUIRE(hits.of_queries[0].empty());
+    REQUIRE(hits.of_queries[1].empty());
+    quern_query_free(query);
+}
