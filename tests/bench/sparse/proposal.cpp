@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "engine/kernels/impact_window.h"
+#include "engine/kernels/slot_rows.h"
 #include "engine/sparse/sparse_search.h"
+#include "tests/bench/sparse/sparse_graph.h"
 
 namespace bench {
 
@@ -154,6 +156,64 @@ bool SparseProposal::Propose(const SparseIndex& index, const SparseVector& query
     }
     own->met.clear();
     return true;
+}
+
+void SparseProposal::Fill(const SparseIndex& index, const SparseVector& query,
+                          const ProposalEffort& effort, const CutRows& cut, size_t pool, size_t k,
+                          SearchSpace* space, ProposalSpace* own, WalkSpace* walk) const {
+    if (!FindTerms(index.terms(), query, own)) {
+        return;
+    }
+    OrderTerms(effort.terms, own);
+    const double per_unit = own->unit * static_cast<double>(step_);
+    const auto least = [&] {
+        if (walk->pool.size() < k) {
+            return 1u;
+        }
+        const double units = static_cast<double>(walk->pool[k - 1].score) * walk->unit *
+                             static_cast<double>(effort.factor) / per_unit;
+        return units < 1 ? 1u : units < 4e9 ? static_cast<uint32_t>(units) : 4000000000u;
+    };
+    const auto score_all = [&](size_t end) {
+        for (size_t i = 0; i < end; i++) {
+            const uint32_t row = walk->fresh[i];
+            walk->Insert(static_cast<float>(quern::kernels::SlotDot(cut.Row(row), cut.entries(),
+                                                                    walk->table.data())),
+                         row, pool);
+        }
+        walk->scored += end;
+        walk->fresh.erase(walk->fresh.begin(), walk->fresh.begin() + static_cast<ptrdiff_t>(end));
+    };
+    bool first_list = true;
+    for (const auto& [weight, term] : own->order) {
+        const size_t sums = AddSummaries(term, *own, &space->sums);
+        const size_t promising = quern::kernels::SelectSums(
+            space->sums.data(), sums, least(), nullptr, SIZE_MAX - quern::kernels::kWindowAlign,
+            space->picked.data());
+        own->blocks.clear();
+        for (size_t i = 0; i < promising; i++) {
+            own->blocks.emplace_back(space->sums[space->picked[i]],
+                                     term_blocks_[term] + space->picked[i]);
+        }
+        if (first_list) {
+            std::sort(own->blocks.begin(), own->blocks.end(), std::greater<>());
+            first_list = false;
+        }
+        for (const auto& [promise, block] : own->blocks) {
+            if (promise < least()) {
+                continue;
+            }
+            const size_t waiting = walk->fresh.size();
+            for (uint32_t at = block_members_[block]; at < block_members_[block + 1]; at++) {
+                if (walk->Visit(members_[at])) {
+                    walk->fresh.push_back(members_[at]);
+                    cut.Fetch(members_[at]);
+                }
+            }
+            score_all(waiting);  // those fetched with the block before
+        }
+    }
+    score_all(walk->fresh.size());
 }
 
 double SparseProposal::Threshold(const SparseIndex& index, const SparseVector& query,

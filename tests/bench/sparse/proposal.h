@@ -53,6 +53,9 @@ struct ProposalSpace {
     std::vector<std::pair<uint32_t, uint32_t>> blocks;  // promise in units, block
 };
 
+class CutRows;
+struct WalkSpace;
+
 class SparseProposal {
 public:
     // The same for every number of threads.
@@ -64,6 +67,11 @@ public:
                          const ProposalEffort& effort, const uint64_t* allowed, uint32_t source,
                          TopHits* hits, SearchSpace* space, ProposalSpace* own, SearchStats* stats,
                          quern::Work* work) const;
+    // The best by their cut rows (sparse_graph.h), to the pool of a walk. k: results wanted, which
+    // decide what is passed over.
+    void Fill(const SparseIndex& index, const SparseVector& query, const ProposalEffort& effort,
+              const CutRows& cut, size_t pool, size_t k, SearchSpace* space, ProposalSpace* own,
+              WalkSpace* walk) const;
     // A score that at least k allowed records of the index reach; minus infinity when none is
     // known.
     double Threshold(const SparseIndex& index, const SparseVector& query,
