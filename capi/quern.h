@@ -801,7 +801,7 @@ QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size
 ** recall: the mean share of the exact hits that were found, ties with the last counted as found; error: its standard error. told: what the
 ** search promised (1: it was exact; null: nothing). parts: the same of the search for candidates and of each leg by itself, loses: the name
 ** of the one that has the least, null if all have 1. delivers: the option of that name that the field has now (asked:delivered,...).
-** Cost: an exact search and one as set, of the whole and of each part; with keep=yes 16 more a field. Errors: those of quern_search;
+** A budget counts for nothing. Cost: an exact search and one as set, of the whole and of each part; with keep=yes 16 more a field. Errors: those of quern_search;
 ** INVALID (offset, groups, diversity, no limit, too few queries); with keep also those of writing. */
 QUERN_API int32_t quern_recall_audit(quern_query *q, const char *options, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
