@@ -306,6 +306,7 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **                              empty or centres would take more than 64 MiB)
 **   delivers=X:Y,X:Y,...       what recall Y the field's queries get when the curves are asked for X; quern_recall_audit
 **                              finds it out. Each X more than the one before
+** A segment whose inner products are beyond float (under IP, vectors longer than 1.8e19) has no graph and is scanned.
 ** Indexes are built by quern_optimize, quern_rebuild and background maintenance, never by a commit. Cost of a build: about
 ** as long as 10000 distances for each vector, shared out among `threads`; memory: the field's vectors, and about
 ** 8 * m + dim bytes for each. Vectors of a field that asks for an index are merged into chunks of a few KiB, so that a look at
@@ -800,7 +801,8 @@ QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size
 ** *json gets {"queries":n, "part":"query", "field", "k", "recall", "error", "told", "parts":[...], "loses", "kept":[{"field", "delivers"}]}.
 ** recall: the mean share of the exact hits that were found, ties with the last counted as found; error: its standard error. told: what the
 ** search promised (1: it was exact; null: nothing). parts: the same of the search for candidates and of each leg by itself, loses: the name
-** of the one that has the least, null if all have 1. delivers: the option of that name that the field has now (asked:delivered,...).
+** of the one that has the least, null if all have 1. delivers: the option of that name that the field has now (asked:delivered,...); a
+** field that is scanned keeps what it had.
 ** A budget counts for nothing. Cost: an exact search and one as set, of the whole and of each part; with keep=yes 16 more a field. Errors: those of quern_search;
 ** INVALID (offset, groups, diversity, no limit, too few queries); with keep also those of writing. */
 QUERN_API int32_t quern_recall_audit(quern_query *q, const char *options, quern_text **json, quern_error *err) QUERN_MUST_USE;

@@ -197,6 +197,9 @@ private:
             }
             return Write(arrays);
         }
+        if (!dense::GraphIndex::CanMeasure(rows)) {
+            return {};  // such a segment is scanned
+        }
         dense::GraphIndexOptions options;
         options.m = wanted.m;
         options.ef_build = wanted.ef_build;

@@ -1,6 +1,7 @@
 #include "engine/db/index_search.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -72,7 +73,7 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
     } else if (asked >= 1 || !leg_->index->curve().Find(
                                  k, asked,
                                  leg_->index->RefineRows(VectorBytes(def_->element, def_->dim),
-                                                         leg_->field->resident),
+                                                         leg_->field->KeepsVectors()),
                                  &effort_)) {
         return false;
     }
@@ -303,15 +304,25 @@ Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, S
 }
 
 // Of the walk's pool, and of zero vectors behind these, whose distance needs no look at them.
+double IndexSearch::BitsOf(const void* vector) const {
+    const auto* const bytes = static_cast<const uint8_t*>(vector);
+    int bits = 0;
+    for (size_t i = 0; i < VectorBytes(Element::kBit, def_->dim); i++) {
+        bits += std::popcount(bytes[i]);
+    }
+    return bits;
+}
+
 void IndexSearch::TakeDistances(const dense::FlatQuery& query, size_t walked, Space* space) const {
     const auto pool = leg_->index->PoolDistances(query.query.vector, space->walk);
     space->distances.resize(space->picked.size());
     for (size_t i = 0; i < walked; i++) {
         space->distances[i] = pool[space->places[i]];
     }
-    const double of_zero = def_->metric == Metric::kL2       ? query.norm * query.norm
-                           : def_->metric == Metric::kCosine ? 1.0
-                                                             : 0.0;
+    const double of_zero = def_->metric == Metric::kL2        ? query.norm * query.norm
+                           : def_->metric == Metric::kCosine  ? 1.0
+                           : def_->metric == Metric::kHamming ? BitsOf(query.query.vector)
+                                                              : 0.0;
     std::fill(space->distances.begin() + static_cast<ptrdiff_t>(walked), space->distances.end(),
               static_cast<float>(of_zero));
 }

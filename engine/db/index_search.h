@@ -105,6 +105,8 @@ private:
     // of the rest can enter the result. These are dropped from what was picked.
     Status MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
     void TakeDistances(const dense::FlatQuery& query, size_t walked, Space* space) const;
+    // How far a vector of bits is from zero.
+    double BitsOf(const void* vector) const;
 
     Segment* segment_ = nullptr;
     const DenseDef* def_ = nullptr;

@@ -203,8 +203,9 @@ private:
             }
             steps.push_back({recall, audited.recall});
         }
-        audit_->kept.push_back(
-            {request.field, steps.empty() ? "" : RecallCorrection(std::move(steps)).Text()});
+        if (!steps.empty()) {
+            audit_->kept.push_back({request.field, RecallCorrection(std::move(steps)).Text()});
+        }
         return {};
     }
 
@@ -291,7 +292,7 @@ Status AuditRecall(Database* database, Snapshot* snapshot, const SearchRequest& 
         return {};
     }
     QUERN_TRY(auditor.MeasureSteps(*view));
-    return database->KeepRecall(request.collection, audit->kept);
+    return audit->kept.empty() ? Status() : database->KeepRecall(request.collection, audit->kept);
 }
 
 }  // namespace quern

@@ -59,6 +59,8 @@ struct SegmentField {
     std::unique_ptr<FineVectors> fine;           // for looks at a few of them
     FineChoice place = FineChoice::kAuto;
     std::vector<float> inverse_norms;  // cosine fields
+    // All of them are in memory, or will be when searches have looked at enough of them.
+    bool KeepsVectors() const { return resident || (fine != nullptr && fine->keeps()); }
     size_t count() const { return vectors ? static_cast<size_t>(vectors->items) : 0; }
     uint32_t record(size_t vector) const {
         return records.empty() ? static_cast<uint32_t>(vector) : records[vector];

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/dense/curve_shares.h"
+#include "engine/dense/recall_margin.h"
 
 namespace quern::dense {
 
@@ -26,13 +27,16 @@ double Lerp(double a, double b, double t) {
     return a + (b - a) * t;
 }
 
-// What is aimed at for a recall that was asked for, and back.
-double Aimed(double recall) {
-    return recall + std::min((1.0 - recall) * (1.0 - kMissMargin), kMarginMost);
+// What is aimed at for a recall that was asked for, and back; neighbours: how many were looked for
+// when the curve was measured.
+double Aimed(double recall, double neighbours) {
+    return recall + std::max(std::min((1.0 - recall) * (1.0 - kMissMargin), kMarginMost),
+                             ChanceMargin(recall, neighbours));
 }
 
-double Promised(double aimed) {
-    return std::max({0.0, 1.0 - (1.0 - aimed) / kMissMargin, aimed - kMarginMost});
+double Promised(double aimed, double neighbours) {
+    const double unlike = std::max(1.0 - (1.0 - aimed) / kMissMargin, aimed - kMarginMost);
+    return std::max(0.0, std::min(unlike, aimed - ChanceMargin(aimed, neighbours)));
 }
 
 double LogMiss(double recall) {
@@ -50,7 +54,8 @@ Effort EffortCurve::OfStep(size_t k, size_t step) {
                              : Effort{kPoolMost, keep, kReach[step - kEf.size()], kK[k], keep, 0};
 }
 
-bool EffortCurve::FindAt(size_t k_number, double recall, double refine_rows, Effort* effort) const {
+bool EffortCurve::FindAt(size_t k_number, double wanted, double refine_rows, Effort* effort) const {
+    const double recall = Aimed(wanted, Neighbours(k_number));
     double best_cost = std::numeric_limits<double>::infinity();
     const auto look = [&](size_t first, size_t end, size_t r) {
         for (size_t e = first; e < end && Scored(k_number, e) > 0; e++) {
@@ -116,7 +121,6 @@ bool EffortCurve::Look(size_t k, double recall, double refine_rows, Effort* effo
     if (empty()) {
         return false;
     }
-    recall = Aimed(recall);
     size_t above = 0;
     while (above < kK.size() && kK[above] < k) {
         above++;
@@ -189,7 +193,7 @@ double EffortCurve::Expect(size_t k, const Effort& effort) const {
         r++;
     }
     r = effort.refine >= effort.ef ? kRefine.size() : r;
-    return Promised(static_cast<double>(At(number, e, r)));
+    return Promised(static_cast<double>(At(number, e, r)), Neighbours(number));
 }
 
 void EffortCurve::Write(ByteWriter* writer) const {

@@ -88,7 +88,11 @@ private:
         return (k * kSteps + step) * (kRefine.size() + 1) + refine;
     }
     bool Look(size_t k, double recall, double refine_rows, Effort* effort) const;
-    bool FindAt(size_t k_number, double recall, double refine_rows, Effort* effort) const;
+    bool FindAt(size_t k_number, double wanted, double refine_rows, Effort* effort) const;
+    // That were looked for when it was measured.
+    double Neighbours(size_t k_number) const {
+        return static_cast<double>(queries_) * static_cast<double>(kK[k_number]);
+    }
     // What was looked for last: one search after the other asks the same, and looking takes as long
     // as scoring twenty rows. A copy of a curve knows nothing yet.
     struct Last {

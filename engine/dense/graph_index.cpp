@@ -70,6 +70,10 @@ double PoolRecall(const EffortCurve& curve) {
 
 }  // namespace
 
+bool GraphIndex::CanMeasure(const VectorRows& rows) {
+    return std::isfinite(LongestSquare(rows));
+}
+
 Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
                                                       const GraphIndexOptions& options, Work* work,
                                                       const GraphSource* source) {

@@ -80,6 +80,8 @@ struct GraphSource {
 
 class GraphIndex {
 public:
+    // Whether all inner products of the rows are numbers: a graph of others would be no graph.
+    static bool CanMeasure(const VectorRows& rows);
     // Links all rows. Memory: the links, the codes (for kAuto those of the two kinds that are
     // compared at a time), and 9 bytes a row while it runs.
     //

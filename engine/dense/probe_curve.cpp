@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/dense/curve_shares.h"
+#include "engine/dense/recall_margin.h"
 
 namespace quern::dense {
 
@@ -27,8 +28,11 @@ double LogOfMiss(double recall) {
 
 }  // namespace
 
-bool ProbeCurve::FindAt(size_t k_number, double recall, double rows_per_cell,
+bool ProbeCurve::FindAt(size_t k_number, double wanted, double rows_per_cell,
                         ProbeEffort* effort) const {
+    const double recall =
+        std::max(1.0 - (1.0 - wanted) * kMissMargin,
+                 wanted + ChanceMargin(wanted, static_cast<double>(queries_) * kK[k_number]));
     double best_cost = std::numeric_limits<double>::infinity();
     for (size_t r = 0; r < kRefine.size(); r++) {
         for (size_t p = 0; p < kProbes.size(); p++) {
@@ -60,7 +64,6 @@ bool ProbeCurve::Find(size_t k, double recall, double rows_per_cell, ProbeEffort
     if (empty()) {
         return false;
     }
-    recall = 1.0 - (1.0 - recall) * kMissMargin;
     size_t above = 0;
     while (above < kK.size() && kK[above] < k) {
         above++;
@@ -114,7 +117,10 @@ double ProbeCurve::Expect(size_t k, const ProbeEffort& effort) const {
     while (r + 1 < kRefine.size() && kRefine[r + 1] <= effort.refine) {
         r++;
     }
-    return std::max(0.0, 1.0 - (1.0 - static_cast<double>(At(number, p, r))) / kMissMargin);
+    const auto here = static_cast<double>(At(number, p, r));
+    return std::max(
+        0.0, std::min(1.0 - (1.0 - here) / kMissMargin,
+                      here - ChanceMargin(here, static_cast<double>(queries_) * kK[number])));
 }
 
 void ProbeCurve::Write(ByteWriter* writer) const {

@@ -52,7 +52,7 @@ public:
     static Result<ProbeCurve> Read(ByteReader* reader);
 
 private:
-    bool FindAt(size_t k_number, double recall, double rows_per_cell, ProbeEffort* effort) const;
+    bool FindAt(size_t k_number, double wanted, double rows_per_cell, ProbeEffort* effort) const;
     uint32_t queries_ = 0;
     std::vector<float> recall_;
 };

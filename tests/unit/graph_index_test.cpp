@@ -325,6 +325,34 @@ TEST_CASE("between two numbers of neighbours an effort is that of the larger, or
     REQUIRE(thousand.keep == 1600);
 }
 
+TEST_CASE("a curve of few neighbours is believed less", "[graph]") {
+    // Ever larger pools miss ever less.
+    EffortCurve curve;
+    for (size_t k = 0; k < EffortCurve::kK.size(); k++) {
+        for (size_t step = 0; step < EffortCurve::kEf.size(); step++) {
+            curve.Scored(k, step) = static_cast<float>(EffortCurve::kEf[step]);
+            for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
+                curve.At(k, step, r) = 1.0f - 1.0f / static_cast<float>(EffortCurve::kEf[step]);
+            }
+        }
+    }
+    Effort few;
+    Effort many;
+    curve.SetQueries(150);
+    REQUIRE(curve.Find(1, 0.97, 0, &few));
+    const double promised = curve.Expect(1, Effort::OfPool(112, 112));
+    curve.SetQueries(15000);
+    REQUIRE(curve.Find(1, 0.97, 0, &many));
+    CHECK(few.ef > many.ef * 3 / 2);
+    CHECK(promised < curve.Expect(1, Effort::OfPool(112, 112)));
+    // Ten neighbours a query are a larger sample, and a handful of queries promises nothing.
+    curve.SetQueries(150);
+    REQUIRE(curve.Find(10, 0.97, 0, &many));
+    CHECK(few.ef > many.ef);
+    curve.SetQueries(15);
+    CHECK_FALSE(curve.Find(1, 0.98, 0, &few));
+}
+
 TEST_CASE("a reach is taken where it costs clearly less than a pool", "[graph]") {
     constexpr size_t kPools = EffortCurve::kEf.size();
     EffortCurve curve;
@@ -348,7 +376,7 @@ TEST_CASE("what is aimed at is a little more than a recall that is asked for", "
     // Recalls of pools of 10 and 14; none of the others.
     const auto ef_of = [](double recall, float small, float large) {
         EffortCurve curve;
-        curve.SetQueries(100);
+        curve.SetQueries(100000);
         for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
             curve.At(1, 0, r) = small;
             curve.At(1, 1, r) = large;

@@ -4,11 +4,14 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -130,6 +133,88 @@ TEST_CASE("zero vectors, repeats and absent values keep their places", "[index]"
     // All zeros are as far away: one is measured for all.
     const std::vector<float> far(&queries[kDim], &queries[2 * kDim]);
     REQUIRE(file.Search(far, 10, "ef=10 refine=10").refined == 11);
+}
+
+TEST_CASE("a search finds the same whether its vectors are in memory yet or not", "[index]") {
+    IndexedFile file;
+    file.Create(QUERN_COSINE, "index=graph codes=4bit");
+    file.Insert(0, MakeRows(4000, 1));
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    file.Open("threads=1");
+    const std::vector<float> queries = MakeRows(300, 2);
+    const IndexedFile::Answer first = file.Search(queries, 10, "");
+    for (int again = 0; again < 3; again++) {
+        const IndexedFile::Answer later = file.Search(queries, 10, "");
+        CHECK(later.keys == first.keys);
+        CHECK(later.refined == first.refined);
+    }
+}
+
+TEST_CASE("zero vectors of bits are as far as they are without measuring again", "[index]") {
+    constexpr size_t kBits = 128;
+    constexpr int64_t kRecords = 500;
+    constexpr int64_t kZeros = 12;
+    IndexedFile file;
+    quern_schema* schema = quern_schema_new();
+    quern_schema_dense(schema, "emb", kBits, QUERN_HAMMING, "index=graph");
+    file.Ok(quern_create(file.db, "docs", schema, &file.err));
+    quern_schema_free(schema);
+    std::mt19937 random(3);
+    std::vector<uint8_t> rows(kRecords * kBits / 8);
+    for (size_t i = kZeros * kBits / 8; i < rows.size(); i++) {
+        rows[i] = static_cast<uint8_t>(random());
+    }
+    std::vector<int64_t> keys(kRecords);
+    std::iota(keys.begin(), keys.end(), int64_t{0});
+    quern_batch* batch = quern_batch_new(file.db, "docs", keys.size());
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense_raw(batch, "emb", rows.data(), QUERN_BIT, kBits, nullptr);
+    file.Ok(quern_insert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    quern_query* query = quern_query_new(file.db, "docs");
+    quern_query_dense_raw(query, "emb", rows.data() + rows.size() / 2, QUERN_BIT, 1, kBits);
+    quern_query_limit(query, kRecords);
+    for (const char* options : {"ef=1000 refine=none", "recall=exact"}) {
+        quern_query_options(query, options);
+        quern_result* result = nullptr;
+        file.Ok(quern_search(query, &result, &file.err));
+        REQUIRE(quern_result_rows(result) == kRecords);
+        CHECK(quern_result_key_int(result, 0) >= kZeros);
+        for (size_t row = 0; row < kRecords; row++) {
+            const auto key = static_cast<size_t>(quern_result_key_int(result, row));
+            int differing = 0;
+            for (size_t i = 0; i < kBits / 8; i++) {
+                differing += std::popcount(
+                    static_cast<uint8_t>(rows[key * kBits / 8 + i] ^ rows[rows.size() / 2 + i]));
+            }
+            CHECK(quern_result_distance(result, row) == static_cast<float>(differing));
+        }
+        quern_result_free(result);
+    }
+    quern_query_free(query);
+}
+
+TEST_CASE("vectors whose inner products are beyond float are scanned", "[index]") {
+    const float scale = GENERATE(1e18f, 1e20f, 1e30f);
+    IndexedFile file;
+    file.Create(QUERN_IP, "index=graph");
+    std::vector<float> rows = MakeRows(800, 1);
+    for (float& x : rows) {
+        x *= scale;
+    }
+    file.Insert(0, rows);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    file.Ok(quern_verify(file.db, nullptr, &file.err));
+    const IndexedFile::Answer answer = file.Search(MakeRows(20, 2), 10, "");
+    CHECK_FALSE(answer.degraded);
+    CHECK(answer.exact == (scale > 1e19f));
+    if (answer.exact) {
+        CHECK(answer.keys == file.Search(MakeRows(20, 2), 10, "recall=exact").keys);
+    }
+    // And again: there is nothing to be done.
+    file.Ok(quern_rebuild(file.db, nullptr, &file.err));
+    CHECK_FALSE(file.Search(MakeRows(20, 2), 10, "").degraded);
 }
 
 TEST_CASE("a damaged index is passed over and built anew", "[index]") {

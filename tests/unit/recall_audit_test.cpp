@@ -139,6 +139,12 @@ TEST_CASE("what an audit keeps makes a told recall true for such queries", "[aud
     const double after = audited.Recall("recall=0.9");
     audited.file.Open();
     CHECK(audited.Recall("recall=0.9") == after);
+    // A search that scans has nothing to tell, and takes nothing away.
+    quern_query* all = audited.Query(60);
+    quern_query_limit(all, kRecords);
+    CHECK(audited.Audit(all, "keep=yes")["kept"].empty());
+    quern_query_free(all);
+    CHECK(audited.Recall("recall=0.9") == after);
     // Kept again, it is measured on the curves and not on what was kept.
     CHECK(audited.Audit("keep=yes")["kept"][0]["delivers"] == delivers);
     CHECK(audited.Audit("keep=forget")["kept"][0]["delivers"] == "");
