@@ -161,6 +161,7 @@ int32_t quern_query_explain(quern_query* q, quern_text** json, quern_error* err)
         const Use use(q, "q");
         QUERN_TRY(use.status());
         QUERN_TRY(q->error);
+        QUERN_TRY(q->OneFilter());
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
@@ -181,6 +182,7 @@ int32_t quern_query_count(quern_query* q, uint64_t* count, quern_error* err) {
         const Use use(q, "q");
         QUERN_TRY(use.status());
         QUERN_TRY(q->error);
+        QUERN_TRY(q->OneFilter());
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));

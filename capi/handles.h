@@ -168,6 +168,16 @@ struct quern_query : quern::capi::Handle {
     std::string order;
     std::string bookmark;
     quern::Status error;
+
+    // For what looks at one filter.
+    quern::Status OneFilter() const {
+        return request.filter.of_queries.empty()
+                   ? quern::Status()
+                   : quern::Status::Error(quern::Code::kInvalid,
+                                          "values are bound for query number %zu alone: only a "
+                                          "search has several",
+                                          request.filter.of_queries.begin()->first);
+    }
 };
 
 struct quern_cursor : quern::capi::Handle {

@@ -22,6 +22,7 @@ int32_t MakeTable(quern_query* q, quern_result** r, quern_error* err, Body body)
         const Use use(q, "q");
         QUERN_TRY(use.status());
         QUERN_TRY(q->error);
+        QUERN_TRY(q->OneFilter());
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
@@ -42,6 +43,7 @@ int32_t ChangeMatches(quern_query* q, quern_txn* txn, uint64_t* count, quern_err
         const Use use(q, "q");
         QUERN_TRY(use.status());
         QUERN_TRY(q->error);
+        QUERN_TRY(q->OneFilter());
         const Entered entered(q->database);
         QUERN_TRY(entered.status());
         if (q->request.filter.empty()) {

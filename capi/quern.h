@@ -530,7 +530,8 @@ QUERN_API void quern_query_bind_ints(quern_query *q, size_t parameter, const int
 QUERN_API void quern_query_bind_texts(quern_query *q, size_t parameter, const char *const *values, size_t n);
 /* The values bound from now on are for query number `query` of a search with several queries, from 0; for QUERN_ALL_QUERIES they are for
 ** all of them again, as in the beginning. A query without a value of its own for a parameter has that of all. So each query of a search
-** may have a filter of its own, of the same shape; each distinct one is run once, and queries that share it are searched together. */
+** may have a filter of its own, of the same shape; each distinct one is run once, and queries that share it are searched together.
+** What has one filter (count, explain, list, facet, delete, update) refuses such values: INVALID. */
 #define QUERN_ALL_QUERIES ((size_t)-1)
 QUERN_API void quern_query_bind_for(quern_query *q, size_t query);
 
@@ -635,7 +636,7 @@ QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 /* Search in this snapshot; it must outlive the query's use. */
 QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 /* threads=N (default: the database's), self=include|exclude, filter_ms=N (how long SQLite may take for the filter; then LIMIT. Default
-** 0: no bound), and how an index is used:
+** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used
 **   ef=N           instead of recall: how many candidates a walk over a graph keeps; without a limit on k: how many beyond

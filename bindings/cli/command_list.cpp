@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "key_files.h"
 #include "progress_bar.h"
 #include "result_cells.h"
 #include "schema_text.h"
@@ -13,13 +14,15 @@ namespace {
 
 struct ListOptions {
     std::string db, collection, where, order, columns = "*", after, set, open;
+    KeyFiles key_files;
     size_t limit = 20;
     bool json = false;
 };
 
-QueryPtr WhereQuery(quern_db* db, const ListOptions& options) {
-    QueryPtr query(NotNull(quern_query_new(db, options.collection.c_str())));
+QueryPtr WhereQuery(const Database& database, const ListOptions& options) {
+    QueryPtr query(NotNull(quern_query_new(database.get(), options.collection.c_str())));
     quern_query_filter(query.get(), options.where.empty() ? nullptr : options.where.c_str());
+    KeySets(database, options.collection, options.key_files).Use(query.get());
     return query;
 }
 
@@ -46,7 +49,7 @@ void PrintTable(const quern_result* result, const std::string& key_name) {
 void RunList(const ListOptions& options) {
     Database database(options.db, "ro", options.open);
     const CollectionColumns columns = ReadColumns(database.Describe(options.collection).get());
-    const QueryPtr query = WhereQuery(database.get(), options);
+    const QueryPtr query = WhereQuery(database, options);
     quern_query_order(query.get(), options.order.c_str());
     quern_query_after(query.get(), options.after.c_str());
     quern_query_limit(query.get(), options.limit);
@@ -75,7 +78,7 @@ void RunList(const ListOptions& options) {
 
 void RunUpdate(const ListOptions& options) {
     Database database(options.db, "rw", options.open);
-    const QueryPtr query = WhereQuery(database.get(), options);
+    const QueryPtr query = WhereQuery(database, options);
     quern_query_set(query.get(), options.set.c_str());
     uint64_t updated = 0;
     Call(quern_query_update, query.get(), static_cast<quern_txn*>(nullptr), &updated);
@@ -94,6 +97,7 @@ void AddListCommands(CLI::App* app) {
     AddDatabaseOption(command, &list->db);
     AddCollectionOption(command, &list->collection);
     AddWhereOption(command, &list->where);
+    AddKeyFileOptions(command, &list->key_files);
     command
         ->add_option("-o,--order", list->order,
                      "Sort by attributes: 'year desc, title nulls first' (default: by key)")
@@ -127,6 +131,7 @@ void AddListCommands(CLI::App* app) {
         ->required()
         ->type_name("ASSIGNMENTS");
     AddWhereOption(command, &update->where)->required();
+    AddKeyFileOptions(command, &update->key_files);
     AddJsonOption(command, &update->json);
     AddOpenOption(command, &update->open);
     command->footer(

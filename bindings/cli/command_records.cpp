@@ -4,6 +4,7 @@
 
 #include "byte_source.h"
 #include "float_codes.h"
+#include "key_files.h"
 #include "progress_bar.h"
 #include "result_cells.h"
 #include "schema_text.h"
@@ -18,6 +19,7 @@ constexpr size_t kKeysAtOnce = 10000;
 
 struct RecordOptions {
     std::string db, collection, columns = "*", key_file, open, where, facet;
+    KeyFiles key_files;
     std::vector<std::string> keys;
     size_t limit = 20;
     bool json = false;
@@ -138,16 +140,18 @@ void RunGet(const RecordOptions& options) {
 }
 
 // A query that finds what --where is true for.
-QueryPtr WhereQuery(quern_db* db, const std::string& collection, const std::string& where) {
-    QueryPtr query(NotNull(quern_query_new(db, collection.c_str())));
-    quern_query_filter(query.get(), where.empty() ? nullptr : where.c_str());
+QueryPtr WhereQuery(const Database& database, const std::string& collection,
+                    const RecordOptions& options) {
+    QueryPtr query(NotNull(quern_query_new(database.get(), collection.c_str())));
+    quern_query_filter(query.get(), options.where.empty() ? nullptr : options.where.c_str());
+    KeySets(database, collection, options.key_files).Use(query.get());
     return query;
 }
 
 // How often each value of an attribute occurs.
 void CountFacet(const Database& database, const RecordOptions& options) {
     quern_result* raw = nullptr;
-    Call(quern_query_facet, WhereQuery(database.get(), options.collection, options.where).get(),
+    Call(quern_query_facet, WhereQuery(database, options.collection, options).get(),
          options.facet.c_str(), options.limit, &raw);
     const ResultPtr result(raw);
     TextTable table({options.facet, ">records"});
@@ -190,8 +194,8 @@ void RunCount(const RecordOptions& options) {
     }
     std::vector<std::string> names{options.collection};
     if (options.collection.empty()) {
-        if (!options.where.empty()) {
-            FailUsage("--where needs a collection");
+        if (!options.where.empty() || !options.key_files.empty()) {
+            FailUsage("--where needs a collection, and so do files of keys");
         }
         quern_text* text = nullptr;
         Call(quern_collections, database.get(), &text);
@@ -201,7 +205,7 @@ void RunCount(const RecordOptions& options) {
     TextTable table({"collection", ">records"});
     for (const std::string& name : names) {
         uint64_t count = 0;
-        Call(quern_query_count, WhereQuery(database.get(), name, options.where).get(), &count);
+        Call(quern_query_count, WhereQuery(database, name, options).get(), &count);
         counts[name] = count;
         table.AddRow({name, std::to_string(count)});
     }
@@ -224,13 +228,12 @@ void PrintDeleted(const RecordOptions& options, uint64_t deleted) {
 
 void RunDelete(const RecordOptions& options) {
     Database database(options.db, "rw", options.open);
-    if (!options.where.empty()) {
+    if (!options.where.empty() || !options.key_files.empty()) {
         if (!options.keys.empty() || !options.key_file.empty()) {
             FailUsage("give keys or --where, not both");
         }
         uint64_t deleted = 0;
-        Call(quern_query_delete,
-             WhereQuery(database.get(), options.collection, options.where).get(),
+        Call(quern_query_delete, WhereQuery(database, options.collection, options).get(),
              static_cast<quern_txn*>(nullptr), &deleted);
         PrintDeleted(options, deleted);
         return;
@@ -282,6 +285,7 @@ void AddRecordCommands(CLI::App* app) {
     AddDatabaseOption(command, &count->db);
     AddCollectionOption(command, &count->collection, false);
     AddWhereOption(command, &count->where);
+    AddKeyFileOptions(command, &count->key_files);
     command
         ->add_option(
             "--facet", count->facet,
@@ -303,6 +307,7 @@ void AddRecordCommands(CLI::App* app) {
     command = app->add_subcommand("delete", "Delete records by their keys or by a condition");
     AddKeyOptions(command, remove.get());
     AddWhereOption(command, &remove->where);
+    AddKeyFileOptions(command, &remove->key_files);
     command->footer(
         "One transaction, whatever the number of records. Keys that are not there are passed "
         "over.\n"

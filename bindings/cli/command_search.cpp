@@ -87,6 +87,7 @@ void AddSearchCommand(CLI::App* app) {
                      "Only records of this score or a higher one")
         ->each([options](const std::string&) { options->with_min_score = true; });
     AddWhereOption(command, &options->where);
+    AddKeyFileOptions(command, &options->key_files);
     command->add_option("--offset", options->offset, "Pass over the first N records, or groups")
         ->check(CLI::Range(0, 1048576));
     command

@@ -196,6 +196,10 @@ private:
         if (!options_.where.empty()) {
             quern_query_filter(query_.get(), options_.where.c_str());
         }
+        if (!keys_) {
+            keys_.emplace(database_, options_.collection, options_.key_files);
+        }
+        keys_->Use(query_.get());
         std::string shown = options_.columns;
         if (options_.snippets &&
             ("," + shown + ",").find("," + field_.name + ",") == std::string::npos) {
@@ -679,6 +683,7 @@ private:
     std::vector<const char*> text_keys_;
     std::vector<std::vector<int32_t>> truth_;
     size_t count_ = 0;
+    std::optional<KeySets> keys_;
     QueryPtr query_;
     Figures figures_;
     bool told_degraded_ = false;

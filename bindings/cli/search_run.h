@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "key_files.h"
 #include "query_vectors.h"
 
 namespace quern::shell {
@@ -13,6 +14,7 @@ struct SearchOptions {
     std::string bound, superblocks, fusion, feedback, formula, group, diversify;
     std::string timeout_ms, max_scored, max_bytes;
     QueryFile queries;
+    KeyFiles key_files;
     std::vector<std::string> texts, keys, plus, minus, legs, candidates;
     std::string audit;  // measure, keep or forget
     size_t k = 10;

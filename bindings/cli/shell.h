@@ -69,6 +69,7 @@ using SnapshotPtr = std::unique_ptr<quern_snapshot, Free<quern_snapshot_free>>;
 using QueryPtr = std::unique_ptr<quern_query, Free<quern_query_free>>;
 using CursorPtr = std::unique_ptr<quern_cursor, Free<quern_cursor_free>>;
 using ResultPtr = std::unique_ptr<quern_result, Free<quern_result_free>>;
+using KeysPtr = std::unique_ptr<quern_keys, Free<quern_keys_free>>;
 using TextPtr = std::unique_ptr<quern_text, Free<quern_text_free>>;
 
 // Out of memory for builders that answer NULL.

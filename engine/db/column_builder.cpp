@@ -13,8 +13,10 @@ namespace {
 
 using storage::PartKind;
 
-// Of one pass over the table; what a value takes while a column is built, about.
+// Of the columns that are built at once, from one pass over the table; what a value takes
+// meanwhile, about.
 constexpr uint64_t kPassBytes = uint64_t{256} << 20;
+constexpr uint64_t kColumnsAtOnce = 16;
 constexpr uint64_t kBuildBytes = 32;
 // Texts that are different and longer than this, on average, are not worth their room in the file.
 constexpr uint64_t kTextBytesPerRecord = 128;
@@ -27,6 +29,7 @@ struct Job {
     std::shared_ptr<Segment> segment;
     std::vector<int> columns;  // by the numbers that filters have for them
     bool all = false;          // that the segment is to have
+    bool afresh = false;       // those that are there go first
 };
 
 std::vector<int> WantedColumns(const Schema& schema) {
@@ -41,8 +44,13 @@ std::vector<int> WantedColumns(const Schema& schema) {
 
 class ColumnJob {
 public:
-    ColumnJob(Database* database, std::string collection, const Job& job, Work* work)
-        : database_(database), collection_(std::move(collection)), job_(job), work_(work) {}
+    ColumnJob(Database* database, std::string collection, const Schema& schema, const Job& job,
+              Work* work)
+        : database_(database),
+          collection_(std::move(collection)),
+          schema_(schema),
+          job_(job),
+          work_(work) {}
 
     Status Run() {
         QUERN_ASSIGN(const bool kept, StartList());
@@ -70,7 +78,7 @@ private:
             if (segment.id != job_.segment->info().id) {
                 continue;
             }
-            if (AttrParts::Of(segment, state.epoch) != nullptr) {
+            if (AttrParts::Of(segment, state.epoch) != nullptr && !job_.afresh) {
                 return true;
             }
             QUERN_TRY(RemoveColumns(connection, segment.parts, std::nullopt));
@@ -83,13 +91,13 @@ private:
         return false;
     }
 
-    // Under one snapshot. False: the segment is gone, or its list.
+    // Under one snapshot. False: the segment is gone, or its list, or the schema is another one.
     Result<bool> Build() {
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database_->NewSnapshot());
         QUERN_ASSIGN(const auto view, snapshot->View(collection_));
         for (size_t s = 0; s < view->segments.size(); s++) {
             if (view->segments[s]->info().id == job_.segment->info().id &&
-                view->attr_parts[s] != nullptr) {
+                view->attr_parts[s] != nullptr && view->info->schema == schema_) {
                 info_ = view->info;
                 epoch_ = view->state.epoch;
                 segment_ = view->segments[s];
@@ -98,13 +106,8 @@ private:
         if (segment_ == nullptr) {
             return false;
         }
-        const uint64_t bytes = segment_->item_count() * kBuildBytes;
-        const size_t at_once = std::max<uint64_t>(1, kPassBytes / bytes);
-        for (size_t first = 0; first < job_.columns.size(); first += at_once) {
-            const size_t end = std::min(job_.columns.size(), first + at_once);
-            QUERN_TRY(snapshot->With(
-                [&](storage::Connection* connection) { return Pass(connection, first, end); }));
-        }
+        QUERN_TRY(
+            snapshot->With([&](storage::Connection* connection) { return Pass(connection); }));
         return true;
     }
 
@@ -114,14 +117,14 @@ private:
         bool left_out = false;
     };
 
-    Status Pass(storage::Connection* connection, size_t first, size_t end) {
+    Status Pass(storage::Connection* connection) {
         const size_t records = segment_->item_count();
         std::vector<Making> made;
         std::vector<size_t> attrs;
-        for (size_t c = first; c < end; c++) {
-            made.push_back({job_.columns[c], filter::ColumnBuilder(records), false});
-            if (job_.columns[c] >= 0) {
-                attrs.push_back(static_cast<size_t>(job_.columns[c]));
+        for (const int column : job_.columns) {
+            made.push_back({column, filter::ColumnBuilder(records), false});
+            if (column >= 0) {
+                attrs.push_back(static_cast<size_t>(column));
             }
         }
         QUERN_TRY(segment_->RowIds(connection).status());
@@ -159,7 +162,8 @@ private:
             if (making.left_out) {
                 continue;
             }
-            const uint64_t most = segment_->item_count() * kTextBytesPerRecord;
+            const uint64_t most =
+                std::min(segment_->item_count() * kTextBytesPerRecord, storage::kSegmentItemsMax);
             // Values of another kind than those before should not be there.
             if (!making.builder.Set(record, cell) || making.builder.distinct_text_bytes() > most) {
                 making.left_out = true;
@@ -194,11 +198,13 @@ private:
                                {PartKind::kColumnLengths, view(arrays.lengths, 4)},
                                {PartKind::kColumnCodes, view(arrays.codes, arrays.code_bytes)}}});
         }
-        const auto room = [&](storage::Connection* connection, const storage::SegmentInfo& segment,
+        const auto room = [&](storage::Connection* connection, const Schema& schema,
+                              const storage::SegmentInfo& segment,
                               const storage::CollectionState& state) -> Result<bool> {
             const auto parts = AttrParts::Of(segment, state.epoch);
-            if (parts == nullptr) {
-                return false;  // somebody has passed over the list
+            // Somebody has passed over the list, or dropped an attribute.
+            if (parts == nullptr || !(schema == info_->schema)) {
+                return false;
             }
             for (const IndexWriter::OfField& of_field : fields) {
                 QUERN_TRY(RemoveColumns(connection, parts->columns, of_field.field));
@@ -216,6 +222,7 @@ private:
 
     Database* database_;
     std::string collection_;
+    const Schema& schema_;  // that the job is of
     const Job& job_;
     Work* work_;
     std::shared_ptr<const storage::CollectionInfo> info_;
@@ -224,14 +231,31 @@ private:
     std::vector<filter::ColumnArrays> arrays_;  // of the job's columns
 };
 
+// As many columns at once as memory should hold.
+void AddJobs(const Job& job, std::vector<Job>* jobs) {
+    const size_t at_once = std::clamp<uint64_t>(
+        kPassBytes / (job.segment->item_count() * kBuildBytes), 1, kColumnsAtOnce);
+    for (size_t first = 0; first < job.columns.size(); first += at_once) {
+        const size_t end = std::min(job.columns.size(), first + at_once);
+        const bool whole = first == 0 && end == job.columns.size();
+        jobs->push_back({job.segment,
+                         {job.columns.begin() + static_cast<ptrdiff_t>(first),
+                          job.columns.begin() + static_cast<ptrdiff_t>(end)},
+                         job.all && whole,
+                         job.all && !whole && first == 0});
+    }
+}
+
 }  // namespace
 
 Status BuildColumns(Database* database, const std::string& collection, const IndexBuildRules& rules,
                     Work* work) {
     std::vector<Job> jobs;
+    std::shared_ptr<const storage::CollectionInfo> info;
     {
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
         QUERN_ASSIGN(const auto view, snapshot->View(collection));
+        info = view->info;
         const std::vector<int> wanted = WantedColumns(view->info->schema);
         for (size_t s = 0; s < view->segments.size(); s++) {
             const uint64_t records = view->segments[s]->item_count();
@@ -239,7 +263,7 @@ Status BuildColumns(Database* database, const std::string& collection, const Ind
             if (records < kColumnRecordsMin) {
                 continue;
             }
-            Job job{view->segments[s], {}, false};
+            Job job{view->segments[s], {}, false, false};
             for (const int column : wanted) {
                 if (parts == nullptr ||
                     parts->Find(PartKind::kColumnHead, ColumnId(view->info->schema, column)) ==
@@ -254,16 +278,14 @@ Status BuildColumns(Database* database, const std::string& collection, const Ind
                 job.columns = wanted;
             }
             job.all = job.columns.size() == wanted.size();
-            if (!job.columns.empty()) {
-                jobs.push_back(std::move(job));
-            }
+            AddJobs(job, &jobs);
         }
     }
     for (const Job& job : jobs) {
         const double ns =
             static_cast<double>(job.segment->item_count() * job.columns.size()) * kNsPerValue;
         if (std::chrono::duration<double, std::nano>(work->TimeLeft()).count() > ns) {
-            QUERN_TRY(ColumnJob(database, collection, job, work).Run());
+            QUERN_TRY(ColumnJob(database, collection, info->schema, job, work).Run());
         }
     }
     return {};

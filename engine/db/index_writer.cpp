@@ -16,17 +16,18 @@ bool IsIndexPart(const storage::PartInfo& part) {
 }  // namespace
 
 Status IndexWriter::Write(const Arrays& arrays) {
-    return Write({{field_, arrays}},
-                 [&](storage::Connection* connection, const storage::SegmentInfo& segment,
-                     const storage::CollectionState&) -> Result<bool> {
-                     // An index that was damaged makes room for the new one.
-                     for (const storage::PartInfo& part : segment.parts) {
-                         if (part.field == field_ && IsIndexPart(part)) {
-                             QUERN_TRY(storage::RemovePart(connection, part));
-                         }
-                     }
-                     return true;
-                 });
+    return Write(
+        {{field_, arrays}},
+        [&](storage::Connection* connection, const Schema&, const storage::SegmentInfo& segment,
+            const storage::CollectionState&) -> Result<bool> {
+            // An index that was damaged makes room for the new one.
+            for (const storage::PartInfo& part : segment.parts) {
+                if (part.field == field_ && IsIndexPart(part)) {
+                    QUERN_TRY(storage::RemovePart(connection, part));
+                }
+            }
+            return true;
+        });
 }
 
 Status IndexWriter::Write(const std::vector<OfField>& of_fields, const MakeRoom& room) {
@@ -65,7 +66,7 @@ Status IndexWriter::HandOver(const MakeRoom& room) {
                  storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
     for (const storage::SegmentInfo& segment : segments) {
         if (segment.id == segment_) {
-            QUERN_ASSIGN(const bool wanted, room(connection, segment, state));
+            QUERN_ASSIGN(const bool wanted, room(connection, info->schema, segment, state));
             overtaken_ = !wanted;
         }
     }

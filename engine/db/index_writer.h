@@ -30,8 +30,9 @@ public:
     Status Write(const Arrays& arrays);
     // The same with arrays of several fields. room: makes room for them, in the transaction that
     // hands them over; false: they cannot be used any more, and nothing happens.
-    using MakeRoom = std::function<Result<bool>(storage::Connection*, const storage::SegmentInfo&,
-                                                const storage::CollectionState&)>;
+    using MakeRoom =
+        std::function<Result<bool>(storage::Connection*, const Schema&, const storage::SegmentInfo&,
+                                   const storage::CollectionState&)>;
     struct OfField {
         uint32_t field = 0;
         Arrays arrays;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "engine/db/attr_parts.h"
 #include "engine/db/database.h"
 #include "storage/record_table.h"
 
@@ -10,8 +11,34 @@ namespace quern {
 
 namespace {
 
-// Looking a key up in the file costs as much as this many looks at keys in memory.
+// Looking a key up in the file costs as much as this many looks at keys in memory, which may have
+// to be made from the table first.
 constexpr uint64_t kLookUpCost = 64;
+constexpr uint64_t kLookUpCostAtHand = 8192;
+
+// The first number of a value from `from` on that is not less; in steps that double.
+uint32_t Seek(const filter::AttrColumn& column, const filter::Value& value, uint32_t from) {
+    const auto less = [&](uint32_t code) {
+        return filter::CompareValues(column.value(code), value) < 0;
+    };
+    uint32_t step = 1;
+    uint32_t low = from;
+    uint32_t high = from;
+    while (high < column.code_count() && less(high)) {
+        low = high + 1;
+        high += std::min(step, column.code_count() - high);
+        step *= 2;
+    }
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (less(middle)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
 
 class KeyMatcher {
 public:
@@ -81,7 +108,7 @@ private:
         if (records == 0) {
             return {};
         }
-        if (set_.count() <= records / kLookUpCost) {
+        if (set_.count() <= records / (KeysAreAtHand() ? kLookUpCostAtHand : kLookUpCost)) {
             return LookUpKeys();
         }
         QUERN_ASSIGN(const std::vector<SegmentColumns> columns,
@@ -90,7 +117,7 @@ private:
             return ReadTable();
         }
         for (size_t s = 0; s < columns.size(); s++) {
-            LookThrough(s, *columns[s].at(filter::kKeyColumn));
+            QUERN_TRY(LookThrough(s, *columns[s].at(filter::kKeyColumn)));
             QUERN_TRY(work_.Check("filter", s, columns.size()));
         }
         return {};
@@ -109,19 +136,49 @@ private:
         });
     }
 
+    // Whether the columns of keys are in memory, or will be after some milliseconds.
+    bool KeysAreAtHand() const {
+        for (size_t s = 0; s < view_.segments.size(); s++) {
+            const bool in_file =
+                view_.attr_parts[s] != nullptr && view_.attr_parts[s]->raw_bytes(0) > 0;
+            if (!in_file &&
+                view_.segments[s]->columns().Find(view_, filter::kKeyColumn) == nullptr) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     // Each key stands in the column once.
-    void LookThrough(size_t segment, const filter::AttrColumn& keys) {
+    Status LookThrough(size_t segment, const filter::AttrColumn& keys) {
         std::vector<uint8_t> wanted(keys.code_count(), 0);
-        for (uint32_t code = 1; code < keys.code_count(); code++) {
-            const Cell cell = keys.value(code);
-            wanted[code] = cell.kind == Cell::Kind::kInt ? set_.HasInt(cell.number)
-                                                         : set_.Has(Key::Text(cell.text));
+        if (set_.count() > keys.code_count()) {
+            for (uint32_t code = 1; code < keys.code_count(); code++) {
+                const Cell cell = keys.value(code);
+                wanted[code] = cell.kind == Cell::Kind::kInt ? set_.HasInt(cell.number)
+                                                             : set_.Has(Key::Text(cell.text));
+            }
+        } else {
+            // They come in order, so that each is looked for behind the one before.
+            uint32_t from = 1;
+            QUERN_TRY(set_.EachKey([&](const Key& key) -> Status {
+                const filter::Value value = key.type == KeyType::kInt
+                                                ? filter::Value::Int(key.number)
+                                                : filter::Value::Text(key.text);
+                from = Seek(keys, value, from);
+                if (from < keys.code_count() &&
+                    filter::CompareValues(keys.value(from), value) == 0) {
+                    wanted[from] = 1;
+                }
+                return {};
+            }));
         }
         for (size_t record = 0; record < keys.records(); record++) {
             if (wanted[keys.code(record)] != 0) {
                 Found(segment, record);
             }
         }
+        return {};
     }
 
     Status ReadTable() {

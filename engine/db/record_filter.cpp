@@ -8,10 +8,17 @@
 #include "engine/db/sql_views.h"
 #include "engine/filter/filter_match.h"
 #include "storage/record_log.h"
+#include "storage/record_table.h"
 
 namespace quern {
 
 namespace {
+
+// How long SQLite may take for a filter unless the query says otherwise: one can be written that
+// never ends. A row takes a microsecond or two.
+constexpr uint32_t kMsMax = 10000;
+constexpr int64_t kRecordsPerMs = 100;
+constexpr int64_t kMsMaxOfRecords = 1000000000;
 
 // A filter that has been read, and what it is about.
 struct ReadFilter {
@@ -19,6 +26,7 @@ struct ReadFilter {
     const storage::Catalog* catalog;
     const storage::CollectionInfo* info;
     const RecordFilter* filter;
+    uint32_t ms_max;
     filter::Tokens tokens;
     filter::Node tree;
 
@@ -26,9 +34,12 @@ struct ReadFilter {
     size_t token_count() const { return tokens.list.size() - 1; }
 
     static Result<ReadFilter> Read(Database* database, const storage::Catalog& catalog,
-                                   const storage::CollectionInfo& info,
-                                   const RecordFilter& filter) {
-        ReadFilter read{database, &catalog, &info, &filter, {}, {}};
+                                   const storage::CollectionInfo& info, const RecordFilter& filter,
+                                   int64_t records) {
+        const uint32_t ms_max =
+            filter.ms_max.value_or(kMsMax + static_cast<uint32_t>(std::min<int64_t>(
+                                                records / kRecordsPerMs, kMsMaxOfRecords)));
+        ReadFilter read{database, &catalog, &info, &filter, ms_max, {}, {}};
         QUERN_ASSIGN(read.tokens, filter::ReadTokens(filter.text));
         QUERN_TRY(filter::CheckArguments(read.tokens, filter.arguments));
         read.tree = filter::ReadTree(read.tokens, read.subject(), filter.arguments);
@@ -72,7 +83,7 @@ private:
     SqlFilter(const ReadFilter& filter, bool negated)
         : database_(filter.database),
           info_(filter.info),
-          ms_max_(filter.filter->ms_max),
+          ms_max_(filter.ms_max),
           negated_(negated) {}
 
     Status Run(storage::Connection* connection, const std::string& table, const std::string& only,
@@ -247,6 +258,41 @@ private:
     std::map<std::pair<size_t, bool>, std::vector<int64_t>> answers_;
 };
 
+// Looking a key up costs as much as this many rows of a pass over the table.
+constexpr uint64_t kLookUpCost = 16;
+
+// The smallest set of keys that a filter without a text leaves; NULL when a pass over the table
+// costs less than looking its keys up.
+const filter::KeySet* FewKeys(const RecordFilter& filter, uint64_t records) {
+    const filter::KeySet* few = nullptr;
+    for (const KeyChoice& choice : filter.keys) {
+        const bool fewer = few == nullptr || choice.set->count() < few->count();
+        few = !choice.except && fewer ? choice.set.get() : few;
+    }
+    const bool pays = few != nullptr && few->count() <= records / kLookUpCost;
+    return filter.text.empty() && pays ? few : nullptr;
+}
+
+// Those keys of a set that sealed records have, and that are wanted.
+Status LookUpKeys(Database* database, storage::Connection* connection,
+                  const storage::CollectionInfo& info, const filter::KeySet& set,
+                  const std::function<bool(const Key&)>& wanted, std::vector<Key>* keys) {
+    storage::RecordTable table(connection, info);
+    Work work = database->NewWork();
+    uint64_t looked = 0;
+    return set.EachKey([&](const Key& key) -> Status {
+        QUERN_TRY(work.Check("filter", looked++, set.count()));
+        if (!wanted(key)) {
+            return {};
+        }
+        QUERN_ASSIGN(const std::optional<storage::RecordRef> found, table.Find(key));
+        if (found) {
+            keys->push_back(key);
+        }
+        return {};
+    });
+}
+
 // Longer ones are not worth to be kept.
 constexpr size_t kNameBytesMax = 4096;
 
@@ -298,7 +344,8 @@ Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
     }
     std::optional<ReadFilter> read;
     if (!filter.text.empty()) {
-        QUERN_ASSIGN(read, ReadFilter::Read(database, snapshot->catalog(), *view->info, filter));
+        QUERN_ASSIGN(read, ReadFilter::Read(database, snapshot->catalog(), *view->info, filter,
+                                            view->state.records));
     }
     std::shared_ptr<const CollectionView> matching = view;
     QUERN_TRY(snapshot->With(
@@ -353,20 +400,27 @@ Status KeysOfMatches(Database* database, storage::Connection* connection,
     for (const KeyChoice& choice : filter.keys) {
         QUERN_TRY(CheckKeyType(info, choice));
     }
-    QUERN_ASSIGN(const ReadFilter read, ReadFilter::Read(database, catalog, info, with_text));
+    QUERN_ASSIGN(const storage::CollectionState state, storage::ReadState(connection, info.id));
+    QUERN_ASSIGN(const ReadFilter read,
+                 ReadFilter::Read(database, catalog, info, with_text, state.records));
     QUERN_ASSIGN(SqlFilter sql, SqlFilter::Prepare(read));
+    const auto wanted = [&](const Key& key) {
+        return std::all_of(filter.keys.begin(), filter.keys.end(), [&](const KeyChoice& choice) {
+            return choice.set->Has(key) != choice.except;
+        });
+    };
     const auto take = [&](const std::vector<Cell>& row) -> Status {
         Key key = info.schema.key_type == KeyType::kInt ? Key::Int(row[0].number)
                                                         : Key::Text(row[0].text);
-        if (std::all_of(filter.keys.begin(), filter.keys.end(), [&](const KeyChoice& choice) {
-                return choice.set->Has(key) != choice.except;
-            })) {
+        if (wanted(key)) {
             keys->push_back(std::move(key));
         }
         return {};
     };
     const std::string key = storage::QuoteName(info.schema.key_name);
-    QUERN_TRY(sql.RunTable(connection, key, take));
+    const filter::KeySet* const few = FewKeys(filter, static_cast<uint64_t>(state.records));
+    QUERN_TRY(few != nullptr ? LookUpKeys(database, connection, info, *few, wanted, keys)
+                             : sql.RunTable(connection, key, take));
     return sql.RunLog(connection, key, false, take);
 }
 

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,9 @@ struct RecordFilter {
     // that are not bound there are those above.
     std::map<size_t, std::vector<filter::Argument>> of_queries;
     bool empty() const { return text.empty() && keys.empty(); }
-    uint32_t ms_max = 0;  // how long SQLite may take for it; 0: as long as it takes
+    // How long SQLite may take for it; 0: as long as it takes. Nothing: far longer than any that
+    // ends should.
+    std::optional<uint32_t> ms_max;
 };
 
 // What tells one filter from all others.

@@ -93,6 +93,15 @@ static void of_queries(void) {
     CHECK_INT(1, quern_result_offset(r, 1));
     CHECK_INT(QUERN_FLAG_EXACT, quern_result_flags(r));
     quern_result_free(r);
+    uint64_t count = 0;
+    quern_text* json = NULL;
+    WANT_NAMED(QUERN_ERR_INVALID, "query number 1", quern_query_count(q, &count, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "query number 1", quern_query_list(q, &r, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "query number 1", quern_query_facet(q, "n", 3, &r, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "query number 1", quern_query_explain(q, &json, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "query number 1", quern_query_delete(q, NULL, &count, E));
+    quern_query_set(q, "n = 1");
+    WANT_NAMED(QUERN_ERR_INVALID, "query number 1", quern_query_update(q, NULL, &count, E));
     quern_query_bind_for(q, 1048576);
     WANT_NAMED(QUERN_ERR_LIMIT, "query number", quern_search(q, &r, E));
     quern_query_free(q);

@@ -136,6 +136,12 @@ expect 1 "set, byte 7" "$quern" update a.quern again --set "year = 'x'" --where 
 expect 2 "where is required" "$quern" update a.quern again --set "year = 7"
 expect 2 "not both" "$quern" delete a.quern again a --where 1
 expect 0 "deleted 0 records" "$quern" delete a.quern again --where "id = 'nobody'"
+printf 'a\n\nnobody\n' > some_keys.txt
+expect 0 "1" "$quern" count a.quern docs --only-keys some_keys.txt
+expect 0 "0" "$quern" count a.quern docs --only-keys some_keys.txt --except-keys some_keys.txt
+expect 0 '"id":"a"' "$quern" list a.quern docs --only-keys some_keys.txt --json
+expect 1 "no_such_file" "$quern" count a.quern docs --only-keys no_such_file
+expect 2 "collection" "$quern" count a.quern --only-keys some_keys.txt
 expect 0 "deleted 1 record" "$quern" delete a.quern again a nope
 expect 0 "2" "$quern" count a.quern again
 expect 2 "yes" "$quern" drop a.quern again </dev/null

@@ -241,6 +241,33 @@ TEST_CASE("optimize builds the columns of all attributes that want it", "[attr_p
     Verify(&file);
 }
 
+TEST_CASE("columns of many attributes are built some at a time", "[attr_parts]") {
+    FilteredFile file("many");
+    for (int a = 0; a < 12; a++) {
+        file.Ok(quern_add_attr(file.db, "docs", ("n" + std::to_string(a)).c_str(), QUERN_INT,
+                               nullptr, &file.err));
+    }
+    file.Put(0, 2500, 1);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    CHECK(Columns(&file) == 20);
+    Update(&file, "id < 30", "n0 = 1, n11 = 2, year = 77");
+    file.Open("seal_rows=5");
+    Update(&file, "id = 31", "n0 = 1, n11 = 2, year = 77");
+    for (int round = 0; round < 2; round++) {
+        CHECK(file.Count("n0 = 1 and n11 = 2") == 31);
+        CHECK(file.Count("year = 77") == 31);
+        Compare(&file);
+        Verify(&file);
+        file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+        CHECK(Columns(&file) == 20);
+        file.Open();
+    }
+    // What has been renewed is not renewed again.
+    const std::string before = Info(&file);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    CHECK(Info(&file) == before);
+}
+
 TEST_CASE("long texts are left out of the file, once and for all", "[attr_parts]") {
     FilteredFile file("long");
     file.Put(0, 2000, 1);

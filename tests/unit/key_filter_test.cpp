@@ -361,3 +361,92 @@ TEST_CASE("each query of a search may have a filter of its own", "[filter][batch
         quern_query_free(batch);
     }
 }
+
+TEST_CASE("a set of keys alone says what is deleted and changed", "[filter]") {
+    FilteredFile file("keyalone");
+    file.Fill(2000);
+    const std::set<int64_t> all = file.Truth("1");
+    // Sealed, dead, in the log, never there; few enough to be looked up.
+    const std::vector<int64_t> some{0, 3, 5, 11, 12, 999, 1001, 1003, 1400, 1499, 5000};
+    const std::vector<int64_t> not_these{5, 1400};
+    quern_keys* set = nullptr;
+    quern_keys* except = nullptr;
+    file.Ok(quern_keys_int(some.data(), some.size(), &set, &file.err));
+    file.Ok(quern_keys_int(not_these.data(), not_these.size(), &except, &file.err));
+    std::set<int64_t> wanted;
+    for (const int64_t key : some) {
+        if (all.count(key) != 0 && key != 5 && key != 1400) {
+            wanted.insert(key);
+        }
+    }
+    REQUIRE(wanted.size() > 4);
+    REQUIRE(wanted.size() < some.size() - 2);
+    quern_query* query = quern_query_new(file.db, "docs");
+    quern_query_only_keys(query, set);
+    quern_query_except_keys(query, except);
+    quern_query_set(query, "year = 4711");
+    uint64_t changed = 0;
+    quern_txn* txn = nullptr;
+    file.Ok(quern_begin(file.db, &txn, &file.err));
+    // What the transaction itself has done counts.
+    quern_batch* batch = quern_batch_new(file.db, "docs", 1);
+    quern_batch_key_int(batch, &some[0]);
+    file.Ok(quern_delete(batch, txn, &file.err));
+    quern_batch_free(batch);
+    wanted.erase(0);
+    file.Ok(quern_query_update(query, txn, &changed, &file.err));
+    file.Ok(quern_commit(txn, &file.err));
+    CHECK(changed == wanted.size());
+    CHECK(file.Truth("year = 4711") == wanted);
+    file.Ok(quern_query_delete(query, nullptr, &changed, &file.err));
+    CHECK(changed == wanted.size());
+    CHECK(file.Truth("year = 4711").empty());
+    CHECK(file.Truth("1").size() == all.size() - 1 - wanted.size());
+    quern_query_free(query);
+    quern_keys_free(set);
+    quern_keys_free(except);
+}
+
+TEST_CASE("sets of any size are found among the keys of columns in the file", "[filter]") {
+    FilteredFile file("keysizes");
+    file.Put(-1200, 3000, 1);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    file.Delete({7, 8, -1200});
+    const std::set<int64_t> all = file.Truth("1");
+    std::mt19937_64 random(1);
+    for (const size_t size : {1, 3, 60, 700, 5000}) {
+        CAPTURE(size);
+        std::vector<int64_t> some{-1200, 1799};
+        std::set<int64_t> wanted;
+        for (size_t i = 0; i < size; i++) {
+            some.push_back(static_cast<int64_t>(random() % 4000) - 1500);
+        }
+        for (const int64_t key : some) {
+            if (all.count(key) != 0) {
+                wanted.insert(key);
+            }
+        }
+        quern_keys* set = nullptr;
+        file.Ok(quern_keys_int(some.data(), some.size(), &set, &file.err));
+        quern_query* query = quern_query_new(file.db, "docs");
+        quern_query_only_keys(query, set);
+        quern_query_limit(query, 0);
+        quern_result* result = nullptr;
+        file.Ok(quern_query_list(query, &result, &file.err));
+        std::set<int64_t> found;
+        for (size_t row = 0; row < quern_result_rows(result); row++) {
+            found.insert(quern_result_key_int(result, row));
+        }
+        CHECK(found == wanted);
+        quern_result_free(result);
+        quern_query_free(query);
+        quern_keys_free(set);
+    }
+}
+
+TEST_CASE("a filter that never ends is ended by itself", "[.][campaign]") {
+    FilteredFile file("endless");
+    file.Put(0, 100, 1);
+    CHECK(file.Fails("id in (with recursive n(i) as (select 1 union all select i + 1 from n) "
+                     "select i from n)") == QUERN_ERR_LIMIT);
+}

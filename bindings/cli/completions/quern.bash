@@ -16,12 +16,12 @@ _quern() {
         case $command in
             create) words="-h --help -k --key -a --attr -d --dense --sparse --text --index --open" ;;
             import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
-            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --offset --group --per-group --diversify -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --audit --bound --superblocks --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
+            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --audit --bound --superblocks --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
             get) words="-h --help --key-file --json --open -c --columns" ;;
-            count) words="-h --help -w --where --facet -n --limit --json --open" ;;
-            delete) words="-h --help --key-file --json --open -w --where" ;;
-            list) words="-h --help -w --where -o --order -c --columns -n --limit --after --json --open" ;;
-            update) words="-h --help -s --set -w --where --json --open" ;;
+            count) words="-h --help -w --where --only-keys --except-keys --facet -n --limit --json --open" ;;
+            delete) words="-h --help --key-file --json --open -w --where --only-keys --except-keys" ;;
+            list) words="-h --help -w --where --only-keys --except-keys -o --order -c --columns -n --limit --after --json --open" ;;
+            update) words="-h --help -s --set -w --where --only-keys --except-keys --json --open" ;;
             export) words="-h --help --format -f --field -c --columns --no-header --key-file --limit --force --open" ;;
             sql) words="-h --help --json --csv --open" ;;
             info) words="-h --help --json --open" ;;
