@@ -808,6 +808,30 @@ QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size
 ** INVALID (offset, groups, diversity, no limit, too few queries); with keep also those of writing. */
 QUERN_API int32_t quern_recall_audit(quern_query *q, const char *options, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
+/* Corrects searches for hubs (records that are near to nearly every query) and for gaps between kinds of records (images are farther
+** from a text than texts are). For each record with a value in a dense field (no bits) it measures how near the record is to what is
+** asked, and writes that to a real attribute; null for the others. A formula takes it from the score of a leg (quern_query_formula):
+**
+**   kind=csls     (default) the mean score of its k best                         2 * emb - hub
+**   kind=softmax  temperature * ln(the sum of exp(score / temperature))          emb - hub
+**   kind=scaling  its distance to the k-th nearest (Euclid's, of vectors of      QUERN_L2: emb / (hub * hub); QUERN_COSINE: (emb - 1) / hub
+**   kind=nicdm    length 1 under QUERN_COSINE), or its mean distance to k        the same
+**   kind=zscore   the mean of all scores; their standard deviation goes to       (emb - hub) / spread
+**                 the attribute that deviation=NAME names. by=ATTRIBUTE: of
+**                 all records together that have the same value there
+** vectors: n queries of the kind that will be asked (f32, of the field's dimension; rows one after the other), not those by which
+** quality is judged. n 0: a sample of the records themselves stands for them, and none is measured against itself. Options:
+**   k=N            default 10                        temperature=X   default 0.02
+**   sample=N       of the records, when n is 0 (default 10000; softmax and zscore 1000)
+**   threads=N      default: the database's
+** One transaction; attributes of sealed records change in place, and indexes stay. A record that is written afterwards has null until
+** the next call: coalesce(hub, 0.3). Give the leg a limit: a formula orders what its leg has found. Cost: a product of each record's
+** vector with each query. Errors: UNKNOWN_FIELD, TYPE (no real attribute; bits), DIMENSION, NOT_FOUND (also: a record was deleted
+** meanwhile; nothing is written), INVALID. */
+QUERN_API int32_t quern_measure_hubs(quern_db *db, const char *collection, const char *field, const char *attribute,
+                                     const float *vectors, size_t n, size_t dim, const char *options,
+                                     quern_error *err) QUERN_MUST_USE;
+
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
 ** expect. Without a bound always min(k, n) results of n live records that match the filter: a walk that meets too few of them is

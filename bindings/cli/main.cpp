@@ -58,6 +58,7 @@ int RunShell(int argc, char** argv) {
     AddCreateCommand(&app);
     AddImportCommand(&app);
     AddSearchCommand(&app);
+    AddFitCommand(&app);
     AddRecordCommands(&app);
     AddListCommands(&app);
     AddExportCommand(&app);

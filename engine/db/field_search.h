@@ -24,8 +24,8 @@ public:
     virtual Status Find(std::vector<std::vector<Winner>>* winners) = 0;
     // The distances of records, as exact as those of a scan; NaN where the query does not match:
     // there is no value, no term in common, the request's bound is not kept, or it is no candidate.
-    // As often as wanted, before and after Find. Cost: a look at each record's value; of texts, one
-    // search.
+    // As often as wanted, before and after Find. Cost: a look at each record's value; of texts, at
+    // each term's list.
     virtual Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
                                std::vector<double>* distances) = 0;
     virtual double ScoreOf(double distance) const = 0;

@@ -7,230 +7,12 @@
 #include <unordered_map>
 
 #include "engine/db/candidate_search.h"
+#include "engine/db/leg_search.h"
 #include "engine/query/fused_search.h"
 
 namespace quern {
 
 namespace {
-
-// The request for its query number q alone.
-SearchRequest OneQuery(const SearchRequest& request, size_t q, size_t moved_dim) {
-    SearchRequest one = request;
-    one.count = 1;
-    if (request.moved != nullptr) {
-        one.moved = request.moved + q * moved_dim;
-    }
-    if (request.by_key) {
-        one.keys = {request.keys[q]};
-    } else if (request.is_composed) {
-        one.composed.count = 1;
-        std::erase_if(one.composed.terms, [&](const QueryTerm& term) { return term.query != q; });
-        for (QueryTerm& term : one.composed.terms) {
-            term.query = 0;
-        }
-    } else if (request.is_text) {
-        one.texts = {request.texts[q]};
-    } else if (request.is_sparse) {
-        one.sparse.offsets = request.sparse.offsets + q;
-        one.sparse.count = 1;
-    } else {
-        one.vectors =
-            static_cast<const char*>(request.vectors) +
-            q * VectorBytes(request.is_f32 ? Element::kF32 : request.element, request.dim);
-    }
-    return one;
-}
-
-// One leg of the request, with what all its queries have in common.
-class LegSearch {
-public:
-    LegSearch(Database* database, Snapshot* snapshot, const SearchedViews& views,
-              const SearchLeg& leg, size_t depth, size_t ahead, ResultTable* table)
-        : database_(database),
-          snapshot_(snapshot),
-          views_(views),
-          request_(leg.request),
-          first_depth_(depth),
-          depth_(std::max(depth, ahead)),
-          table_(table) {
-        request_.limit = depth_;
-        request_.columns.clear();
-    }
-    // Only these may be found.
-    Status StayAmong(const std::shared_ptr<const CandidateSets>& candidates) {
-        // What is looked up is exact; whether the candidates are, the query knows.
-        own_.flags |= among_ ? 0u : 1u;
-        QUERN_ASSIGN(search_, SearchAmong(candidates, std::move(search_), 0, budget_, &own_));
-        among_ = true;
-        return {};
-    }
-
-    // Searches for all queries at once.
-    Status Start() {
-        // Of candidates all are scored in any case, and all are kept: nobody looks for them twice.
-        among_ = request_.candidates != nullptr;
-        request_.limit = among_ ? 0 : depth_;
-        if (among_) {
-            BeginShare();  // its candidates are looked for now
-        }
-        QUERN_ASSIGN(search_, OpenFieldSearch(database_, snapshot_, views_, request_, &own_));
-        return {};
-    }
-    size_t query_count() const { return search_->query_count(); }
-    // Its searches have a share of what is left of the budget when the first of them begins: as
-    // much as each of the legs that are still to begin.
-    void TakeShare(SearchBudget* of, size_t* legs_left) {
-        budget_ = of;
-        legs_left_ = legs_left;
-    }
-    std::span<const RecordPlace> SelvesOf(size_t q) const { return search_->SelvesOf(q); }
-    size_t first_depth() const { return first_depth_; }
-    size_t depth() const { return depth_; }
-
-    Result<query::LegList> Best(size_t q, size_t depth) {
-        if (depth <= depth_ || among_) {
-            if (!found_all_) {
-                BeginShare();
-                QUERN_TRY(search_->Find(&winners_));
-                Told(own_);
-                found_all_ = true;
-            }
-            return among_ ? Beginning(q, std::max(depth, depth_))
-                          : ListOf(winners_[q], depth_, FlagsOf(q));
-        }
-        if (IsPartial(q)) {
-            return ListOf(winners_[q], depth_, FlagsOf(q));
-        }
-        SearchRequest deeper = OneQuery(request_, q, MovedDim());
-        deeper.limit = depth;
-        if (request_.budget != nullptr) {
-            deeper.budget = request_.budget->OfQuery(q);
-        }
-        ResultTable table;
-        QUERN_ASSIGN(const auto search,
-                     OpenFieldSearch(database_, snapshot_, views_, deeper, &table));
-        std::vector<std::vector<Winner>> winners;
-        QUERN_TRY(search->Find(&winners));
-        Told(table);
-        deeper_.Add(table.tally);
-        // The shorter list is the better one if the search for a longer one came to no end.
-        return (table.flags & kPartialFlag) != 0 ? ListOf(winners_[q], depth_, FlagsOf(q))
-                                                 : ListOf(winners[0], depth, table.flags);
-    }
-
-    Status ScoresOf(size_t q, const std::vector<uint64_t>& records, std::vector<double>* scores) {
-        std::vector<RecordPlace> places;
-        places.reserve(records.size());
-        for (const uint64_t record : records) {
-            places.push_back(PlaceOf(record));
-        }
-        QUERN_TRY(search_->DistancesOf(q, places, scores));
-        for (double& score : *scores) {
-            score = std::isnan(score) ? query::kNoScore : search_->ScoreOf(score);
-        }
-        return {};
-    }
-
-    // What its searches have cost, and all looks.
-    SearchTally Cost() const {
-        SearchTally cost = own_.tally;
-        cost.Add(deeper_);
-        return cost;
-    }
-
-private:
-    void BeginShare() {
-        if (budget_ != nullptr && request_.budget == nullptr) {
-            request_.budget = budget_->Share(std::max<size_t>(1, *legs_left_));
-            *legs_left_ -= std::min<size_t>(1, *legs_left_);
-        }
-    }
-    // Whether its search for a query came to no end.
-    bool IsPartial(size_t q) const {
-        return request_.budget != nullptr && request_.budget->LeftOutOf(q);
-    }
-    uint32_t FlagsOf(size_t q) const {
-        constexpr uint32_t kExact = 1;
-        const uint32_t flags = own_.flags & ~(kExact | kPartialFlag);
-        const bool exact = (own_.flags & kExact) != 0 || own_.exact_as_far;
-        return flags | (IsPartial(q) ? kPartialFlag : exact ? kExact : 0);
-    }
-    // The dimension of moved queries; their request may name records instead.
-    size_t MovedDim() const {
-        const Schema& schema = views_.whole->info->schema;
-        return request_.moved == nullptr
-                   ? 0
-                   : schema.dense[static_cast<size_t>(schema.FindField(request_.field))].dim;
-    }
-    query::LegList ListOf(const std::vector<Winner>& winners, size_t depth, uint32_t flags) const {
-        query::LegList list;
-        list.exact = (flags & 1u) != 0;
-        list.complete = winners.size() < depth && (flags & kPartialFlag) == 0;
-        list.hits.reserve(winners.size());
-        for (const Winner& winner : winners) {
-            list.hits.push_back({NumberOf(winner.place), search_->ScoreOf(winner.distance)});
-        }
-        return list;
-    }
-    // Of a list that is there whole: the first ones, and all that equal the last.
-    query::LegList Beginning(size_t q, size_t depth) const {
-        query::LegList list = ListOf(winners_[q], std::numeric_limits<size_t>::max(), FlagsOf(q));
-        size_t end = std::min(depth, list.hits.size());
-        while (end > 0 && end < list.hits.size() &&
-               list.hits[end].score == list.hits[end - 1].score) {
-            end++;
-        }
-        list.complete = end == list.hits.size() && !IsPartial(q);
-        list.hits.resize(end);
-        return list;
-    }
-    void Told(const ResultTable& table) {
-        constexpr uint32_t kAnyOf = ~1u;
-        table_->flags |= table.flags & kAnyOf;
-        if ((table.flags & 1u) == 0) {
-            table_->tally.expected_recall =
-                std::min(table_->tally.expected_recall, table.tally.expected_recall);
-        }
-    }
-
-    Database* database_;
-    Snapshot* snapshot_;
-    const SearchedViews& views_;
-    SearchRequest request_;
-    size_t first_depth_;  // of the list that counts as the first
-    size_t depth_;        // of the list that is made first
-    ResultTable* table_;
-    ResultTable own_;     // flags and tally of the first search
-    SearchTally deeper_;  // of those after it
-    std::unique_ptr<FieldSearch> search_;
-    std::vector<std::vector<Winner>> winners_;
-    bool found_all_ = false;
-    bool among_ = false;  // candidates: winners_ has all that can be found
-    SearchBudget* budget_ = nullptr;
-    size_t* legs_left_ = nullptr;
-};
-
-// A leg for one of the queries, less records that look for themselves.
-class QueryLeg : public query::Leg {
-public:
-    QueryLeg(LegSearch* search, size_t q, const std::vector<uint64_t>* without)
-        : search_(search), q_(q), without_(without) {}
-    Result<query::LegList> Best(size_t depth) override {
-        QUERN_ASSIGN(query::LegList list, search_->Best(q_, depth));
-        std::erase_if(list.hits, [&](const query::ScoredRecord& hit) {
-            return std::find(without_->begin(), without_->end(), hit.record) != without_->end();
-        });
-        return list;
-    }
-    Status ScoresOf(const std::vector<uint64_t>& records, std::vector<double>* scores) override {
-        return search_->ScoresOf(q_, records, scores);
-    }
-
-private:
-    LegSearch* search_;
-    size_t q_;
-    const std::vector<uint64_t>* without_;
-};
 
 // Whether a leg's searches are exact whatever indexes there are.
 bool IsExact(const Schema& schema, const SearchRequest& request) {
@@ -377,17 +159,24 @@ private:
         return request_.candidates == nullptr ? Status() : KeepToCandidates();
     }
 
-    // A fused hit is far down in the lists of some legs, so longer lists prove more, and a search
-    // for four times as many costs less than a second one. Not where legs prove nothing, or where
+    // A fused hit is farther down in the lists of the legs, so longer lists prove more. Where legs
+    // agree about as text and learned terms do, lists of 1.75 * k prove the k best of nearly all
+    // queries; a scan looks at everything for however many. Not where legs prove nothing, or where
     // their first lists are what counts.
     size_t AheadOf(const SearchLeg& leg) const {
-        constexpr size_t kAhead = 4;
+        constexpr double kAhead = 1.75;
+        constexpr double kAheadOfScan = 4;
+        const Schema& schema = views_.whole->info->schema;
         const bool proves =
             fusion_.kind == query::FusionKind::kSum || fusion_.kind == query::FusionKind::kMax;
-        return proves && IsExact(views_.whole->info->schema, leg.request)
-                   ? std::min(request_.limit * kAhead,
-                              static_cast<size_t>(views_.whole->state.records))
-                   : 0;
+        if (!proves || !IsExact(schema, leg.request)) {
+            return 0;
+        }
+        const int field = schema.FindField(leg.request.field);
+        const bool scans = field >= 0 && schema.is_dense(static_cast<size_t>(field));
+        const auto ahead = static_cast<size_t>(static_cast<double>(request_.limit) *
+                                               (scans ? kAheadOfScan : kAhead));
+        return std::min(ahead, static_cast<size_t>(views_.whole->state.records));
     }
 
     // One search for the candidates of all legs.

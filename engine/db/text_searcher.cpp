@@ -2,7 +2,6 @@
 // added up, so that scores are those of one collection; then each gives its candidates.
 #include <algorithm>
 #include <limits>
-#include <map>
 
 #include "engine/db/budget_watch.h"
 #include "engine/db/distance_bound.h"
@@ -60,16 +59,16 @@ public:
         return {};
     }
 
-    // By a search among these records alone.
     Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
                        std::vector<double>* distances) override {
         QUERN_TRY(TakeSources());
-        QUERN_ASSIGN(const auto prepared, PrepareOne(queries_[query], &work_));
-        std::vector<std::vector<uint64_t>> allowed(sources_.size());
-        std::map<std::pair<uint32_t, uint32_t>, size_t> numbers;
+        if (looked_up_ == nullptr || looked_up_of_ != query) {
+            QUERN_ASSIGN(looked_up_, PrepareOne(queries_[query], &work_));
+            looked_up_of_ = query;
+        }
         const auto segments = static_cast<uint32_t>(view_.segments.size());
+        const double least = LeastScore(request_);
         for (size_t i = 0; i < places.size(); i++) {
-            (*distances)[i] = std::numeric_limits<double>::quiet_NaN();
             auto [source, position] = places[i];
             if (source == segments) {
                 const auto after =
@@ -78,22 +77,9 @@ public:
                 source += number;
                 position -= log_begins_[number];
             }
-            allowed[source].resize(sources_[source].index->records() / 64 + 1, 0);
-            allowed[source][position / 64] |= uint64_t{1} << (position % 64);
-            numbers[{source, position}] = i;
-        }
-        for (uint32_t s = 0; s < sources_.size(); s++) {
-            if (allowed[s].empty()) {
-                continue;
-            }
-            sparse::TopHits hits(places.size(), LeastScore(request_));
-            QUERN_TRY(prepared->Search(s, allowed[s].data(), &hits, &work_));
-            for (const sparse::SparseHit& hit : hits.Take()) {
-                const auto number = numbers.find({s, hit.position});
-                if (number != numbers.end()) {
-                    (*distances)[number->second] = 0 - hit.score;
-                }
-            }
+            double score = 0;
+            looked_up_->ScoreRows(source, &position, 1, &score);
+            (*distances)[i] = score >= least ? 0 - score : std::numeric_limits<double>::quiet_NaN();
         }
         return {};
     }
@@ -320,6 +306,8 @@ private:
     std::vector<sparse::TextSource> sources_;
     std::vector<uint32_t> log_begins_;  // where the sources that are of the log begin in it
     sparse::TextStatistics statistics_;
+    std::unique_ptr<sparse::PreparedText> looked_up_;  // the query that scores were asked of
+    size_t looked_up_of_ = 0;
 };
 
 }  // namespace

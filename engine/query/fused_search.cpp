@@ -4,12 +4,15 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "engine/query/leg_lists.h"
+
 namespace quern::query {
 
 namespace {
 
-constexpr size_t kDeeper = 4;  // a list that proved nothing is made so many times as long
-constexpr double kLeast = -std::numeric_limits<double>::infinity();
+constexpr double kLeast = kLeastScore;
+// Where nothing tells how much, lists are made so many times as long.
+constexpr double kDeeper = 4;
 
 class FusedSearch {
 public:
@@ -21,7 +24,7 @@ public:
           records_max_(records_max),
           formula_(formula),
           ends_(ends),
-          lists_(legs.size()) {}
+          lists_(options, legs) {}
 
     Result<FusedList> Run() {
         depths_.resize(legs_.size());
@@ -40,7 +43,7 @@ public:
                 return Finish();
             }
             if (result_.rounds == 1) {
-                ChooseScales();
+                lists_.ChooseScales(k_);
             }
             QUERN_TRY(LookUp());
             if (formula_ != nullptr) {
@@ -61,18 +64,18 @@ public:
 
 private:
     bool Ends() const { return ends_ && ends_(); }
-    bool Finds(size_t leg) const { return legs_[leg].weight > 0 && !legs_[leg].against; }
 
     // The lists that may be longer than they are.
     Status MakeLists() {
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (!Finds(l) || lists_[l].complete) {
+            if (!lists_.Finds(l) || lists_.list(l).complete) {
                 continue;
             }
-            QUERN_ASSIGN(lists_[l], legs_[l].leg->Best(depths_[l]));
+            QUERN_ASSIGN(LegList list, legs_[l].leg->Best(depths_[l]));
+            lists_.Set(l, std::move(list));
             result_.legs[l].lists++;
-            result_.legs[l].hits = lists_[l].hits.size();
-            for (const ScoredRecord& hit : lists_[l].hits) {
+            result_.legs[l].hits = lists_.list(l).hits.size();
+            for (const ScoredRecord& hit : lists_.list(l).hits) {
                 const auto [place, is_new] = places_.emplace(hit.record, records_.size());
                 if (is_new) {
                     records_.push_back({hit.record, 0, {}, {}});
@@ -93,31 +96,9 @@ private:
         return std::max(legs_[leg].depth, proves ? legs_[leg].ahead : 0);
     }
 
-    // Of a leg's list what it was to have at first.
-    std::vector<ScoredRecord> FirstHits(size_t leg) const {
-        const std::vector<ScoredRecord>& hits = lists_[leg].hits;
-        size_t end = k_ == 0 ? hits.size() : std::min(legs_[leg].depth, hits.size());
-        while (end > 0 && end < hits.size() && hits[end].score == hits[end - 1].score) {
-            end++;
-        }
-        return {hits.begin(), hits.begin() + static_cast<ptrdiff_t>(end)};
-    }
-
-    void ChooseScales() {
-        for (size_t l = 0; l < legs_.size(); l++) {
-            const std::vector<ScoredRecord> hits = FirstHits(l);
-            const ScoreScale scale = ScaleOf(options_.normalization, hits);
-            const double absent = !std::isnan(legs_[l].absent)
-                                      ? legs_[l].absent
-                                      : (hits.empty() ? 0 : hits.back().score);
-            scales_.push_back(scale);
-            absent_.push_back(legs_[l].absent_is_null ? kNoScore : scale.Of(absent));
-        }
-    }
-
     bool Known(size_t i, size_t leg) const {
         // What a complete list does not hold, the leg does not match.
-        return known_[i * legs_.size() + leg] != 0 || lists_[leg].complete;
+        return known_[i * legs_.size() + leg] != 0 || lists_.list(leg).complete;
     }
     // Whether all that makes up its score is known.
     bool IsScored(size_t i) const {
@@ -133,9 +114,9 @@ private:
     // counts where it is not matched.
     double UpperBound(size_t i) {
         for (size_t l = 0; l < legs_.size(); l++) {
-            weighed_[l] = Known(i, l) ? Part(l, parts_[i * legs_.size() + l]) : ahead_[l];
+            weighed_[l] = Known(i, l) ? lists_.Part(l, parts_[i * legs_.size() + l]) : ahead_[l];
         }
-        return Combined(weighed_);
+        return lists_.Combined(weighed_);
     }
 
     Status LookUp() {
@@ -145,14 +126,14 @@ private:
             if (!IsScored(i)) {
                 open.push_back(i);
             } else if (formula_ == nullptr) {
-                scores.push_back(Fused(&parts_[i * legs_.size()]));
+                scores.push_back(lists_.Fused(&parts_[i * legs_.size()]));
             }
         }
         if (k_ > 0 && open.size() > k_ && Ends()) {
             result_.partial = true;
             return LookUpLikeliest(&open);
         }
-        if (formula_ != nullptr || k_ == 0 || !LegsExact()) {
+        if (formula_ != nullptr || k_ == 0 || !lists_.AllExact()) {
             return LookUpOf(open);
         }
         return LookUpBest(open, &scores);
@@ -164,9 +145,9 @@ private:
         for (const size_t i : *open) {
             for (size_t l = 0; l < legs_.size(); l++) {
                 const double part = parts_[i * legs_.size() + l];
-                weighed_[l] = std::isnan(part) ? 0 : Part(l, part);
+                weighed_[l] = std::isnan(part) ? 0 : lists_.Part(l, part);
             }
-            hopes.emplace_back(formula_ != nullptr ? 0 : Combined(weighed_), i);
+            hopes.emplace_back(formula_ != nullptr ? 0 : lists_.Combined(weighed_), i);
         }
         std::stable_sort(hopes.begin(), hopes.end(),
                          [](const auto& a, const auto& b) { return a.first > b.first; });
@@ -181,7 +162,7 @@ private:
     // none of those that are left can be among the best.
     Status LookUpBest(const std::vector<size_t>& open, std::vector<double>* scores) {
         for (size_t l = 0; l < legs_.size(); l++) {
-            ahead_[l] = Ahead(l);
+            ahead_[l] = lists_.Ahead(l);
         }
         std::vector<std::pair<double, size_t>> hopes;
         for (const size_t i : open) {
@@ -203,7 +184,7 @@ private:
             }
             QUERN_TRY(LookUpOf(wanted));
             for (const size_t i : wanted) {
-                scores->push_back(Fused(&parts_[i * legs_.size()]));
+                scores->push_back(lists_.Fused(&parts_[i * legs_.size()]));
             }
             batch *= 2;  // looking costs the more the oftener it is done
         }
@@ -270,49 +251,10 @@ private:
         return {};
     }
 
-    double Scaled(size_t leg, double score) const {
-        return std::isnan(score) ? absent_[leg] : scales_[leg].Of(score);
-    }
-    double Part(size_t leg, double score) const { return legs_[leg].weight * Scaled(leg, score); }
-
-    // Of parts that have their weights, by the legs that find.
-    double CombinedFor(const std::vector<double>& parts) const {
-        double fused = options_.kind == FusionKind::kSum ? 0 : kLeast;
-        for (size_t l = 0; l < legs_.size(); l++) {
-            if (Finds(l)) {
-                fused = options_.kind == FusionKind::kSum ? fused + parts[l]
-                                                          : std::max(fused, parts[l]);
-            }
-        }
-        return fused;
-    }
-    // The most that is against it.
-    double CombinedAgainst(const std::vector<double>& parts) const {
-        double against = kLeast;
-        for (size_t l = 0; l < legs_.size(); l++) {
-            if (legs_[l].weight > 0 && legs_[l].against) {
-                against = std::max(against, parts[l]);
-            }
-        }
-        return against;
-    }
-    double Combined(const std::vector<double>& parts) const {
-        const double fused = CombinedFor(parts);
-        const double against = CombinedAgainst(parts);
-        return fused != kLeast && against > fused ? fused - options_.penalty * (against - fused)
-                                                  : fused;
-    }
-    double Fused(const double* parts) {
-        for (size_t l = 0; l < legs_.size(); l++) {
-            weighed_[l] = Part(l, parts[l]);
-        }
-        return Combined(weighed_);
-    }
-
     // A record whose score was not looked up is not among the best.
     void FuseScores() {
         for (size_t i = 0; i < records_.size(); i++) {
-            records_[i].score = IsScored(i) ? Fused(&parts_[i * legs_.size()]) : kLeast;
+            records_[i].score = IsScored(i) ? lists_.Fused(&parts_[i * legs_.size()]) : kLeast;
         }
     }
 
@@ -323,7 +265,7 @@ private:
         for (size_t l = 0; l < legs_.size(); l++) {
             scaled[l].resize(records_.size());
             for (size_t i = 0; i < records_.size(); i++) {
-                scaled[l][i] = Scaled(l, parts_[i * legs_.size() + l]);
+                scaled[l][i] = lists_.Scaled(l, parts_[i * legs_.size() + l]);
             }
             columns.push_back(scaled[l].data());
         }
@@ -340,9 +282,9 @@ private:
     void FuseRanks() {
         rank_shares_.assign(parts_.size(), 0);
         for (size_t l = 0; l < legs_.size(); l++) {
-            const std::vector<size_t> ranks = RanksOf(lists_[l].hits);
+            const std::vector<size_t> ranks = RanksOf(lists_.list(l).hits);
             for (size_t i = 0; i < ranks.size(); i++) {
-                const size_t place = places_.at(lists_[l].hits[i].record);
+                const size_t place = places_.at(lists_.list(l).hits[i].record);
                 const double share =
                     legs_[l].weight / (options_.rank_constant + static_cast<double>(ranks[i]));
                 records_[place].score += share;
@@ -353,133 +295,30 @@ private:
 
     // What each leg adds to the score of a record.
     std::vector<double> SharesOf(size_t place) {
-        std::vector<double> shares(legs_.size(), 0);
         const size_t first = place * legs_.size();
-        const bool scaled = options_.kind != FusionKind::kReciprocalRank;  // ranks have no scales
-        for (size_t l = 0; l < legs_.size(); l++) {
-            weighed_[l] = scaled && legs_[l].weight > 0 ? Part(l, parts_[first + l]) : 0;
-            switch (options_.kind) {
-                case FusionKind::kReciprocalRank: shares[l] = rank_shares_[first + l]; break;
-                case FusionKind::kFormula: shares[l] = Scaled(l, parts_[first + l]); break;
-                case FusionKind::kSum: shares[l] = weighed_[l]; break;
-                case FusionKind::kMax:
-                case FusionKind::kBest: break;
-            }
+        if (options_.kind != FusionKind::kReciprocalRank) {
+            return lists_.Shares(&parts_[first]);
         }
-        if (options_.kind == FusionKind::kMax || options_.kind == FusionKind::kBest) {
-            ShareOut(&shares);
-        }
-        return shares;
-    }
-
-    // The first leg that says the most has all of it, the first that is most against it takes from
-    // that.
-    void ShareOut(std::vector<double>* shares) const {
-        const double most = CombinedFor(weighed_);
-        const double against = CombinedAgainst(weighed_);
-        bool given = false;
-        bool taken = !(against > most);
-        for (size_t l = 0; l < legs_.size(); l++) {
-            if (Finds(l) && weighed_[l] == most && !given) {
-                (*shares)[l] = most;
-                given = true;
-            } else if (legs_[l].weight > 0 && legs_[l].against && weighed_[l] == against &&
-                       !taken) {
-                (*shares)[l] = -(options_.penalty * (against - most));
-                taken = true;
-            }
-        }
-    }
-
-    bool Complete() const {
-        for (size_t l = 0; l < legs_.size(); l++) {
-            if (Finds(l) && !lists_[l].complete) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    bool LegsExact() const {
-        for (size_t l = 0; l < legs_.size(); l++) {
-            if (Finds(l) && !lists_[l].exact) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    // The most that a leg may say of a record that its list does not hold but that it matches.
-    double Matched(size_t leg) const {
-        const LegList& list = lists_[leg];
-        return list.hits.empty() ? std::numeric_limits<double>::infinity()
-                                 : Part(leg, list.hits.back().score);
-    }
-    // The same of a record that it may not match, either.
-    double Ahead(size_t leg) const {
-        if (legs_[leg].against) {
-            return kLeast;  // nothing may be against it
-        }
-        const double absent = Part(leg, kNoScore);
-        return lists_[leg].complete ? absent : std::max(Matched(leg), absent);
-    }
-    bool MayMatchMore(size_t leg) const { return Finds(leg) && !lists_[leg].complete; }
-
-    // The most that a record may have that is in no list. One of the legs matches it, or it is not
-    // in the result at all.
-    double UnseenBound() const {
-        double bound = kLeast;
-        std::vector<double> ahead(legs_.size());
-        for (size_t l = 0; l < legs_.size(); l++) {
-            ahead[l] = legs_[l].weight > 0 ? Ahead(l) : 0;
-        }
-        for (size_t l = 0; l < legs_.size(); l++) {
-            if (MayMatchMore(l)) {
-                std::vector<double> parts = ahead;
-                parts[l] = Matched(l);
-                bound = std::max(bound, formula_ != nullptr ? FormulaBound(l) : Combined(parts));
-            }
-        }
-        return bound;
-    }
-
-    // Of a record that a leg matches and no list holds.
-    double FormulaBound(size_t matching) const {
-        std::vector<ValueRange> ranges;
-        for (size_t l = 0; l < legs_.size(); l++) {
-            const ValueRange absent = ValueRange::Of(absent_[l]);
-            ValueRange range;
-            if (legs_[l].weight > 0 && !lists_[l].hits.empty()) {
-                range.high = scales_[l].Of(lists_[l].hits.back().score);
-            }
-            if (l == matching) {
-                range.nullable = false;
-            } else {
-                range.high = std::max(range.high, absent.high);
-                range.nullable = absent.nullable;
-            }
-            ranges.push_back(legs_[l].weight > 0 && lists_[l].complete ? absent : range);
-        }
-        ranges.insert(ranges.end(), formula_->others.begin(), formula_->others.end());
-        const ValueRange range = formula_->formula->RangeOf(ranges);
-        return range.empty() ? kLeast : range.high;
+        const auto begin = rank_shares_.begin() + static_cast<ptrdiff_t>(first);
+        return {begin, begin + static_cast<ptrdiff_t>(legs_.size())};
     }
 
     bool Proved() {
-        if (Complete()) {
+        if (lists_.Complete()) {
             return true;
         }
         if (k_ == 0 || records_.size() < k_) {
             return false;
         }
-        const double bound = UnseenBound();
+        const double bound = lists_.UnseenBound(formula_);
         boundless_ = bound == std::numeric_limits<double>::infinity();
         std::vector<double> scores(records_.size());
         for (size_t i = 0; i < records_.size(); i++) {
             scores[i] = records_[i].score;
         }
         // An equal one might come first by its key.
-        proved_ = KthOf(&scores) > bound;
+        kth_ = KthOf(&scores);
+        proved_ = kth_ > bound;
         return proved_;
     }
 
@@ -492,14 +331,17 @@ private:
 
     bool Deepen() {
         // Lists that are short because their legs look no further stay short.
-        const bool proving = LegsExact() && !(formula_ != nullptr && boundless_);
+        const bool proving = lists_.AllExact() && !(formula_ != nullptr && boundless_);
         if (!proving && k_ > 0 && ScoredRecords() >= k_) {
             return false;
         }
+        const double stretch = formula_ == nullptr ? lists_.Stretch(kth_) : kDeeper;
         bool deeper = false;
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (Finds(l) && !lists_[l].complete && depths_[l] < records_max_) {
-                depths_[l] = std::min(records_max_, depths_[l] * kDeeper);
+            if (lists_.Finds(l) && !lists_.list(l).complete && depths_[l] < records_max_) {
+                const double wanted = std::ceil(static_cast<double>(depths_[l]) * stretch);
+                depths_[l] = std::max(depths_[l] + 1, static_cast<size_t>(wanted));
+                depths_[l] = std::min(records_max_, depths_[l]);
                 deeper = true;
             }
         }
@@ -542,9 +384,10 @@ private:
             record.shares = SharesOf(place);
         }
         result_.records = std::move(records_);
-        result_.complete = Complete() && result_.records.size() == places_.size();
-        result_.exact = !result_.partial && LegsExact() &&
-                        (options_.kind == FusionKind::kReciprocalRank || Complete() || proved_);
+        result_.complete = lists_.Complete() && result_.records.size() == places_.size();
+        result_.exact =
+            !result_.partial && lists_.AllExact() &&
+            (options_.kind == FusionKind::kReciprocalRank || lists_.Complete() || proved_);
         return std::move(result_);
     }
 
@@ -555,9 +398,7 @@ private:
     const FormulaFusion* formula_;
     const std::function<bool()>& ends_;
     std::vector<size_t> depths_;
-    std::vector<LegList> lists_;
-    std::vector<ScoreScale> scales_;
-    std::vector<double> absent_;  // scaled
+    LegLists lists_;
     std::vector<FusedRecord> records_;
     std::unordered_map<uint64_t, size_t> places_;  // of records in records_
     std::vector<double> parts_;                    // records x legs
@@ -567,6 +408,7 @@ private:
     std::vector<double> rank_shares_;              // the same, of ranks
     std::vector<std::vector<double>> others_;      // of the formula, each of all records
     size_t others_known_ = 0;                      // records
+    double kth_ = kLeast;                          // score, of the last round
     bool proved_ = false;
     bool boundless_ = false;  // nothing can be proved by longer lists
     FusedList result_;

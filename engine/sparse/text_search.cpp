@@ -1,6 +1,7 @@
 #include "engine/sparse/text_search.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "engine/sparse/text_clauses.h"
@@ -179,6 +180,51 @@ void PreparedText::AddBlock(uint32_t source, uint32_t block, double* sums) const
             const uint16_t row = lists.rows_in_block[p];
             sums[row] += weight * bm25_.Impact(lists.Occurrences(p), lengths[row]);
         }
+    }
+}
+
+// Where a record stands in a list.
+std::optional<uint32_t> PreparedText::PostingOf(const ClauseList& list, uint32_t row) {
+    if (list.lists == nullptr) {
+        return std::nullopt;
+    }
+    const TextLists& lists = *list.lists;
+    const auto first = lists.run_blocks.begin() + lists.term_runs[list.term];
+    const auto end = lists.run_blocks.begin() + lists.term_runs[list.term + 1];
+    const auto block = static_cast<uint16_t>(row / kTextBlockRows);
+    const auto found = std::lower_bound(first, end, block);
+    if (found == end || *found != block) {
+        return std::nullopt;
+    }
+    const auto run = static_cast<size_t>(found - lists.run_blocks.begin());
+    const auto begin = lists.rows_in_block.begin() + lists.run_begins[run];
+    const auto last = lists.rows_in_block.begin() + lists.run_begins[run + 1];
+    const auto place = std::lower_bound(begin, last, static_cast<uint16_t>(row % kTextBlockRows));
+    return place == last || *place != row % kTextBlockRows
+               ? std::nullopt
+               : std::optional<uint32_t>(
+                     static_cast<uint32_t>(place - lists.rows_in_block.begin()));
+}
+
+void PreparedText::ScoreRows(uint32_t source, const uint32_t* rows, size_t count,
+                             double* scores) const {
+    const TextSource& of = sources_[source];
+    for (size_t i = 0; i < count; i++) {
+        double sum = 0;
+        bool admitted = of.live == nullptr || HasBit(of.live, rows[i]);
+        for (size_t c = 0; c < occurs_.size() && admitted; c++) {
+            const ClauseList& list = lists_[source][c];
+            const std::optional<uint32_t> posting = PostingOf(list, rows[i]);
+            if (occurs_[c] == TextOccur::kMustNot) {
+                admitted = !posting;
+            } else if (posting) {
+                sum += weights_[c] * bm25_.Impact(list.lists->Occurrences(*posting),
+                                                  of.index->lengths()[rows[i]]);
+            } else {
+                admitted = occurs_[c] == TextOccur::kShould;
+            }
+        }
+        scores[i] = admitted && sum > 0 ? sum : std::numeric_limits<double>::quiet_NaN();
     }
 }
 

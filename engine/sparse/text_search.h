@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/sparse/text_index.h"
@@ -46,6 +47,9 @@ public:
     // found so far.
     Status Search(uint32_t source, const uint64_t* allowed, TopHits* hits, Work* work,
                   TextEffort* effort = nullptr) const;
+    // The scores of some records of a source, those of Search to the bit; NaN where it does not
+    // find one. Cost: a look into each clause's list for each record.
+    void ScoreRows(uint32_t source, const uint32_t* rows, size_t count, double* scores) const;
     // Of a clause of the query, in its order: how many live records have it, over all sources.
     uint64_t Frequency(size_t clause) const { return frequencies_[clause]; }
 
@@ -58,6 +62,7 @@ private:
     };
     PreparedText(std::vector<TextSource> sources, const Bm25& bm25)
         : sources_(std::move(sources)), bm25_(bm25) {}
+    static std::optional<uint32_t> PostingOf(const ClauseList& list, uint32_t row);
     static Result<ClauseList> Find(const TextClause& clause, const TextIndex& index, Work* work);
     std::vector<uint64_t> Admitted(uint32_t source, const uint64_t* allowed) const;
     std::vector<double> Bounds(uint32_t source) const;

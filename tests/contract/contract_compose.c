@@ -262,7 +262,98 @@ static void fitting(void) {
     quern_close(db);
 }
 
+/* A collection with what quern_measure_hubs writes to. */
+static quern_db* open_measured(size_t n) {
+    static const int64_t keys[] = {1, 2, 3, 4};
+    static const float rows[] = {1, 0, 1, 1, 0, 1, 0, 1};
+    static const uint8_t valid[] = {1, 1, 1, 0};
+    quern_db* db = open_memory();
+    quern_schema* s = quern_schema_new();
+    quern_batch* b;
+    quern_schema_dense(s, "v", 2, QUERN_COSINE, NULL);
+    quern_schema_attr(s, "hub", QUERN_REAL, NULL);
+    quern_schema_attr(s, "spread", QUERN_REAL, NULL);
+    quern_schema_attr(s, "kind", QUERN_INT, NULL);
+    WANT(QUERN_OK, quern_create(db, "m", s, E));
+    quern_schema_free(s);
+    b = quern_batch_new(db, "m", n);
+    quern_batch_key_int(b, keys);
+    quern_batch_dense(b, "v", rows, 2, valid);
+    WANT(QUERN_OK, quern_insert(b, NULL, E));
+    quern_batch_free(b);
+    return db;
+}
+
+static double hub_of(quern_db* db, int64_t key, int* known) {
+    quern_batch* b = quern_batch_new(db, "m", 1);
+    quern_result* r = NULL;
+    double hub;
+    quern_batch_key_int(b, &key);
+    WANT(QUERN_OK, quern_get(b, NULL, "hub", &r, E));
+    hub = quern_result_real(r, 0, 0);
+    *known = quern_result_type(r, 0, 0) != 0;
+    quern_result_free(r);
+    quern_batch_free(b);
+    return hub;
+}
+
+static void measured(quern_db* db, const char* attribute, const float* vectors, size_t n,
+                     size_t dim, const char* options, int32_t status, const char* piece) {
+    WANT_NAMED(status, piece,
+               quern_measure_hubs(db, "m", "v", attribute, vectors, n, dim, options, E));
+}
+
+static void hubs(void) {
+    static const float asked[] = {1, 0, 0, 1};
+    static const float endless[] = {1, INFINITY};
+    quern_db* db = open_measured(4);
+    int known = 0;
+    double hub;
+    WANT(QUERN_ERR_MISUSE, quern_measure_hubs(NULL, "m", "v", "hub", NULL, 0, 0, NULL, E));
+    WANT(QUERN_ERR_MISUSE, quern_measure_hubs(db, NULL, "v", "hub", NULL, 0, 0, NULL, E));
+    WANT(QUERN_ERR_MISUSE, quern_measure_hubs(db, "m", NULL, "hub", NULL, 0, 0, NULL, E));
+    WANT(QUERN_ERR_MISUSE, quern_measure_hubs(db, "m", "v", NULL, NULL, 0, 0, NULL, E));
+    WANT(QUERN_ERR_NOT_FOUND, quern_measure_hubs(db, "nope", "v", "hub", NULL, 0, 0, NULL, E));
+    WANT(QUERN_ERR_UNKNOWN_FIELD, quern_measure_hubs(db, "m", "w", "hub", NULL, 0, 0, NULL, E));
+    measured(db, "hub", NULL, 1, 2, NULL, QUERN_ERR_MISUSE, "vectors");
+    measured(db, "nope", asked, 2, 2, NULL, QUERN_ERR_UNKNOWN_FIELD, "nope");
+    measured(db, "kind", asked, 2, 2, NULL, QUERN_ERR_TYPE, "not real");
+    measured(db, "hub", asked, 1, 3, NULL, QUERN_ERR_DIMENSION, "dimension 3");
+    measured(db, "hub", endless, 1, 2, NULL, QUERN_ERR_NOT_FINITE, "element 1");
+    measured(db, "hub", asked, 2, 2, "kind=best", QUERN_ERR_OPTION, "csls");
+    measured(db, "hub", asked, 2, 2, "k=0", QUERN_ERR_OPTION, "k=0");
+    measured(db, "hub", asked, 2, 2, "temperature=0", QUERN_ERR_OPTION, "temperature");
+    measured(db, "hub", asked, 2, 2, "by=kind", QUERN_ERR_INVALID, "zscore");
+    measured(db, "hub", asked, 2, 2, "kind=zscore by=nope", QUERN_ERR_UNKNOWN_FIELD, "nope");
+    measured(db, "hub", asked, 2, 2, "kind=zscore deviation=kind", QUERN_ERR_TYPE, "not real");
+    hub_of(db, 1, &known);
+    CHECK(known == 0);
+    WANT(QUERN_OK, quern_measure_hubs(db, "m", "v", "hub", asked, 2, 2, "k=1", E));
+    hub = hub_of(db, 1, &known);
+    CHECK(known != 0 && fabs(hub - 1) < 1e-6);
+    hub = hub_of(db, 2, &known);
+    CHECK(fabs(hub - sqrt(0.5)) < 1e-6);
+    hub_of(db, 4, &known);
+    CHECK(known == 0);
+    WANT(QUERN_OK, quern_measure_hubs(db, "m", "v", "hub", asked, 2, 2,
+                                      "kind=zscore deviation=spread by=kind threads=1", E));
+    hub = hub_of(db, 3, &known);
+    CHECK(fabs(hub - (1 + 2 * sqrt(0.5) + 1) / 6) < 1e-6);
+    /* By the others, of which there must be some. */
+    WANT(QUERN_OK, quern_measure_hubs(db, "m", "v", "hub", NULL, 0, 0, "kind=nicdm k=1", E));
+    hub = hub_of(db, 1, &known);
+    CHECK(fabs(hub - sqrt(2 - sqrt(2))) < 1e-5);
+    WANT(QUERN_OK, quern_measure_hubs(db, "m", "v", "hub", NULL, 0, 0, "kind=scaling sample=2", E));
+    WANT(QUERN_OK, quern_measure_hubs(db, "m", "v", "hub", NULL, 0, 0, "kind=softmax", E));
+    quern_close(db);
+    db = open_memory();
+    create_docs(db, "m");
+    measured(db, "nope", NULL, 0, 0, NULL, QUERN_ERR_UNKNOWN_FIELD, "nope");
+    quern_close(db);
+}
+
 void contract_compose(void) {
+    hubs();
     fitting();
     null_query();
     wrong_terms();

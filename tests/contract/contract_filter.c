@@ -158,6 +158,7 @@ static void budget(void) {
         quern_query_free(q);
     }
     q = query_of_docs(db);
+    quern_query_limit(q, 10);
     quern_query_options(q, "timeout_ms=0 max_scored=0 max_bytes=0");
     WANT(QUERN_OK, quern_query_explain(q, &json, E));
     CHECK(strstr(quern_text_data(json), "budget") == NULL);

@@ -17,7 +17,7 @@ cd "$work" || exit 1
 section "help and version"
 expect 0 "quern 0." "$quern" --version
 expect 0 "import" "$quern" --help
-for command in create import search get list count update info verify optimize vacuum backup export sql bench rebuild drop delete completion; do
+for command in create import search fit get list count update info verify optimize vacuum backup export sql bench rebuild drop delete completion; do
     expect 0 "Example" "$quern" $command --help
 done
 expect 2 "required" "$quern"
@@ -404,6 +404,14 @@ expect 0 '"legs":["emb","terms"],"k":10,"results":[' "$quern" search legs.quern 
 expect 0 '{"query":0,"hits":[{"key":"b","score":2,"legs":[0,4]},{"key":"a","score":1.5,"legs":[1,2]},{"key":"c","score":0.5,"legs":[1,null]}]}' \
     "$quern" search legs.quern docs --leg '0.5*emb:[1,0]' --leg '0.5*terms:{"3":2}' --json
 expect 0 "score *emb *body" "$quern" search legs.quern docs --leg 'emb recall=exact limit=2:key=a' --leg 'body absent=-1:white'
+printf 'query\tdoc\tgain\nx\tb\t2\nother\ta\t1\n' >legs.qrels
+printf '0 0 b 1\n' >legs.trec
+printf 'x\n' >legs.ids
+expect 0 '"fusion":"kind=sum normalize=' "$quern" fit legs.quern docs --leg 'emb:[1,0]' --leg 'terms:{"3":2}' --qrels legs.qrels --query-ids legs.ids --json
+expect 0 'before, .* with it' "$quern" fit legs.quern docs --leg 'emb:[1,0]' --leg 'terms:{"3":2}' --qrels legs.trec --metric mrr -k 1
+expect 1 "no number" "$quern" fit legs.quern docs --leg 'emb:[1,0]' --qrels legs.qrels
+expect 2 "qrels" "$quern" fit legs.quern docs --leg 'emb:[1,0]'
+expect 1 "no judgment" "$quern" fit legs.quern docs --leg 'emb:[1,0]' --qrels legs.ids
 expect 0 '{"key":"c","score":1,"legs":[1,null]}' "$quern" search legs.quern docs --leg 'emb:[1,0]' --leg '0*body:whale' \
     --min-score 1 -k 0 --json
 expect 0 '{"key":"a","score":1,' "$quern" search legs.quern docs --leg 'emb:[1,0]' --leg body:white --fusion 'kind=rrf rrf_k=1' -k 1 --json

@@ -347,6 +347,26 @@ TEST_CASE("examples for and against count by their best scores") {
         }
         std::sort(want.begin(), want.end());
         Same(rows, want, 15);
+        // What the legs add to a score makes it up: one of those for it, and one against it.
+        quern_error err = QUERN_ERROR_INIT;
+        quern_result* result = nullptr;
+        REQUIRE(quern_search(query, &result, &err) == QUERN_OK);
+        for (size_t row = 0; row < quern_result_rows(result); row++) {
+            double sum = 0;
+            size_t given = 0;
+            size_t taken = 0;
+            for (size_t l = 0; l < 5; l++) {
+                const double part = quern_result_leg_part(result, row, l);
+                sum += part;
+                given += l < 3 && part != 0 ? 1 : 0;
+                taken += l >= 3 && part != 0 ? 1 : 0;
+                REQUIRE((l < 3 || part <= 0));
+            }
+            REQUIRE(given == 1);
+            REQUIRE(taken <= 1);
+            REQUIRE(sum == Approx(static_cast<double>(quern_result_score(result, row))));
+        }
+        quern_result_free(result);
         quern_query_free(query);
     }
 }

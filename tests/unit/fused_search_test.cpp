@@ -268,3 +268,54 @@ TEST_CASE("scales of scores") {
     CHECK(ScaleOf(Normalization::kMinMax, {}).Of(7) == 7);
     CHECK(RanksOf({{1, 5}, {2, 5}, {3, 1}}) == std::vector<size_t>{1, 1, 3});
 }
+
+TEST_CASE("lists become about as long as a proof needs", "[fused]") {
+    constexpr size_t kRecords = 20000;
+    constexpr size_t kWanted = 50;
+    constexpr size_t kFirst = 60;
+    size_t needed = 0;
+    size_t made = 0;
+    size_t rounds = 0;
+    for (int seed = 0; seed < 40; seed++) {
+        std::mt19937 random(static_cast<uint32_t>(seed));
+        std::normal_distribution<double> normal;
+        // From legs that say nearly the same to legs that have nothing in common.
+        const double common = static_cast<double>(seed % 8) / 8;
+        std::map<uint64_t, double> scores[2];
+        for (uint64_t record = 0; record < kRecords; record++) {
+            const double shared = normal(random);
+            for (auto& of_leg : scores) {
+                of_leg[record] = common * shared + (1 - common) * normal(random);
+            }
+        }
+        std::vector<double> sums;
+        for (uint64_t record = 0; record < kRecords; record++) {
+            sums.push_back(scores[0][record] + scores[1][record]);
+        }
+        std::nth_element(sums.begin(), sums.begin() + (kWanted - 1), sums.end(), std::greater<>());
+        ListLeg one(scores[0]);
+        ListLeg other(scores[1]);
+        size_t need = kFirst;
+        while (need < kRecords &&
+               one.sorted()[need - 1].score + other.sorted()[need - 1].score >= sums[kWanted - 1]) {
+            need++;
+        }
+        std::vector<FusionLeg> legs(2);
+        legs[0].leg = &one;
+        legs[1].leg = &other;
+        for (FusionLeg& leg : legs) {
+            leg.depth = kFirst;
+            leg.absent = -kInfinity;
+        }
+        const FusedList list = *SearchFused(FusionOptions(), legs, kWanted, kRecords);
+        REQUIRE(list.exact);
+        REQUIRE(list.records.size() == kWanted);
+        REQUIRE(list.records.back().score == Approx(sums[kWanted - 1]));
+        needed += need;
+        made += std::max(one.deepest, other.deepest);
+        rounds += list.rounds;
+    }
+    CAPTURE(needed, made, rounds);
+    REQUIRE(made <= needed + needed / 2);
+    REQUIRE(rounds <= 40 * 3);
+}

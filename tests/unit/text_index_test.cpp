@@ -2,6 +2,9 @@
 // kind of clause, beside a straightforward count over the live records.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <map>
+#include <numeric>
 #include <random>
 #include <set>
 #include <string>
@@ -216,6 +219,36 @@ TEST_CASE("text search finds the same whatever is asked first", "[text]") {
             REQUIRE(few[h].score == all[h].score);
             REQUIRE(few[h].source == all[h].source);
             REQUIRE(few[h].position == all[h].position);
+        }
+    }
+}
+
+TEST_CASE("text scores that are looked up are those of a search", "[text]") {
+    std::mt19937 random(7);
+    const Sample sample = MakeSample(&random, {kTextBlockRows * 2 + 50, 0, 300});
+    Work work;
+    for (int i = 0; i < 60; i++) {
+        TextQuery query;
+        for (uint32_t c = Draw(&random, 5); c > 0; c--) {
+            query.clauses.push_back(MakeClause(&random));
+        }
+        std::map<std::pair<uint32_t, uint32_t>, double> all;
+        for (const SparseHit& hit : Found(sample, query, {}, 1000000)) {
+            all[{hit.source, hit.position}] = hit.score;
+        }
+        const auto prepared =
+            PreparedText::Prepare(query, sample.sources, sample.statistics, {}, &work);
+        REQUIRE(prepared.ok());
+        for (uint32_t s = 0; s < sample.sources.size(); s++) {
+            std::vector<uint32_t> rows(sample.sources[s].index->records());
+            std::iota(rows.begin(), rows.end(), 0);
+            std::vector<double> scores(rows.size());
+            (*prepared)->ScoreRows(s, rows.data(), rows.size(), scores.data());
+            for (const uint32_t row : rows) {
+                const auto found = all.find({s, row});
+                REQUIRE(
+                    (found == all.end() ? std::isnan(scores[row]) : scores[row] == found->second));
+            }
         }
     }
 }

@@ -15,6 +15,7 @@
 
 #include "tests/bench/bench_support.h"
 #include "tests/bench/hybrid/feedback_part.h"
+#include "tests/bench/hybrid/hub_part.h"
 #include "tests/bench/sparse/sparse_set.h"
 #include "tests/bench/sparse/text_set.h"
 
@@ -349,5 +350,6 @@ int main() {
         "%d rounds.\n",
         kRounds);
     bench::MeasureFeedback(data);
+    bench::MeasureHubs(data);
     return 0;
 }

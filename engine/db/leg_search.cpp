@@ -1,0 +1,179 @@
+#include "engine/db/leg_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace quern {
+
+namespace {
+
+// The request for its query number q alone.
+SearchRequest OneQuery(const SearchRequest& request, size_t q, size_t moved_dim) {
+    SearchRequest one = request;
+    one.count = 1;
+    if (request.moved != nullptr) {
+        one.moved = request.moved + q * moved_dim;
+    }
+    if (request.by_key) {
+        one.keys = {request.keys[q]};
+    } else if (request.is_composed) {
+        one.composed.count = 1;
+        std::erase_if(one.composed.terms, [&](const QueryTerm& term) { return term.query != q; });
+        for (QueryTerm& term : one.composed.terms) {
+            term.query = 0;
+        }
+    } else if (request.is_text) {
+        one.texts = {request.texts[q]};
+    } else if (request.is_sparse) {
+        one.sparse.offsets = request.sparse.offsets + q;
+        one.sparse.count = 1;
+    } else {
+        one.vectors =
+            static_cast<const char*>(request.vectors) +
+            q * VectorBytes(request.is_f32 ? Element::kF32 : request.element, request.dim);
+    }
+    return one;
+}
+
+}  // namespace
+
+LegSearch::LegSearch(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                     const SearchLeg& leg, size_t depth, size_t ahead, ResultTable* table)
+    : database_(database),
+      snapshot_(snapshot),
+      views_(views),
+      request_(leg.request),
+      first_depth_(depth),
+      depth_(std::max(depth, ahead)),
+      table_(table) {
+    request_.limit = depth_;
+    request_.columns.clear();
+}
+
+Status LegSearch::StayAmong(const std::shared_ptr<const CandidateSets>& candidates) {
+    // What is looked up is exact; whether the candidates are, the query knows.
+    own_.flags |= among_ ? 0u : 1u;
+    QUERN_ASSIGN(search_, SearchAmong(candidates, std::move(search_), 0, budget_, &own_));
+    among_ = true;
+    return {};
+}
+
+Status LegSearch::Start() {
+    // Of candidates all are scored in any case, and all are kept: nobody looks for them twice.
+    among_ = request_.candidates != nullptr;
+    request_.limit = among_ ? 0 : depth_;
+    if (among_) {
+        BeginShare();  // its candidates are looked for now
+    }
+    QUERN_ASSIGN(search_, OpenFieldSearch(database_, snapshot_, views_, request_, &own_));
+    return {};
+}
+
+Result<query::LegList> LegSearch::Best(size_t q, size_t depth) {
+    if (depth <= depth_ || among_) {
+        if (!found_all_) {
+            BeginShare();
+            QUERN_TRY(search_->Find(&winners_));
+            Told(own_);
+            found_all_ = true;
+        }
+        return among_ ? Beginning(q, std::max(depth, depth_))
+                      : ListOf(winners_[q], depth_, FlagsOf(q));
+    }
+    if (IsPartial(q)) {
+        return ListOf(winners_[q], depth_, FlagsOf(q));
+    }
+    SearchRequest deeper = OneQuery(request_, q, MovedDim());
+    deeper.limit = depth;
+    if (request_.budget != nullptr) {
+        deeper.budget = request_.budget->OfQuery(q);
+    }
+    ResultTable table;
+    QUERN_ASSIGN(const auto search, OpenFieldSearch(database_, snapshot_, views_, deeper, &table));
+    std::vector<std::vector<Winner>> winners;
+    QUERN_TRY(search->Find(&winners));
+    Told(table);
+    deeper_.Add(table.tally);
+    // The shorter list is the better one if the search for a longer one came to no end.
+    return (table.flags & kPartialFlag) != 0 ? ListOf(winners_[q], depth_, FlagsOf(q))
+                                             : ListOf(winners[0], depth, table.flags);
+}
+
+Status LegSearch::ScoresOf(size_t q, const std::vector<uint64_t>& records,
+                           std::vector<double>* scores) {
+    std::vector<RecordPlace> places;
+    places.reserve(records.size());
+    for (const uint64_t record : records) {
+        places.push_back(PlaceOf(record));
+    }
+    QUERN_TRY(search_->DistancesOf(q, places, scores));
+    for (double& score : *scores) {
+        score = std::isnan(score) ? query::kNoScore : search_->ScoreOf(score);
+    }
+    return {};
+}
+
+SearchTally LegSearch::Cost() const {
+    SearchTally cost = own_.tally;
+    cost.Add(deeper_);
+    return cost;
+}
+
+void LegSearch::BeginShare() {
+    if (budget_ != nullptr && request_.budget == nullptr) {
+        request_.budget = budget_->Share(std::max<size_t>(1, *legs_left_));
+        *legs_left_ -= std::min<size_t>(1, *legs_left_);
+    }
+}
+
+uint32_t LegSearch::FlagsOf(size_t q) const {
+    constexpr uint32_t kExact = 1;
+    const uint32_t flags = own_.flags & ~(kExact | kPartialFlag);
+    const bool exact = (own_.flags & kExact) != 0 || own_.exact_as_far;
+    return flags | (IsPartial(q) ? kPartialFlag : exact ? kExact : 0);
+}
+
+// The dimension of moved queries; their request may name records instead.
+size_t LegSearch::MovedDim() const {
+    const Schema& schema = views_.whole->info->schema;
+    return request_.moved == nullptr
+               ? 0
+               : schema.dense[static_cast<size_t>(schema.FindField(request_.field))].dim;
+}
+
+query::LegList LegSearch::ListOf(const std::vector<Winner>& winners, size_t depth,
+                                 uint32_t flags) const {
+    query::LegList list;
+    list.exact = (flags & 1u) != 0;
+    list.complete = winners.size() < depth && (flags & kPartialFlag) == 0;
+    list.hits.reserve(winners.size());
+    for (const Winner& winner : winners) {
+        list.hits.push_back({NumberOf(winner.place), search_->ScoreOf(winner.distance)});
+    }
+    return list;
+}
+
+// Of a list that is there whole: the first ones, and all that equal the last.
+query::LegList LegSearch::Beginning(size_t q, size_t depth) const {
+    query::LegList list = ListOf(winners_[q], std::numeric_limits<size_t>::max(), FlagsOf(q));
+    size_t end = std::min(depth, list.hits.size());
+    while (end > 0 && end < list.hits.size() && list.hits[end].score == list.hits[end - 1].score) {
+        end++;
+    }
+    list.complete = end == list.hits.size() && !IsPartial(q);
+    list.hits.resize(end);
+    return list;
+}
+
+void LegSearch::Told(const ResultTable& table) {
+    constexpr uint32_t kAnyOf = ~1u;
+    table_->flags |= table.flags & kAnyOf;
+    if ((table.flags & 1u) == 0) {
+        table_->tally.expected_recall =
+            std::min(table_->tally.expected_recall, table.tally.expected_recall);
+    }
+}
+
+}  // namespace quern

@@ -1,0 +1,85 @@
+// One leg of a query with several: its searches, for all queries at first and for one of them where
+// its list has to be longer.
+#pragma once
+
+#include "engine/db/candidate_search.h"
+#include "engine/query/fused_search.h"
+
+namespace quern {
+
+// With what all queries of the leg have in common. Borrows everything.
+class LegSearch {
+public:
+    LegSearch(Database* database, Snapshot* snapshot, const SearchedViews& views,
+              const SearchLeg& leg, size_t depth, size_t ahead, ResultTable* table);
+    // Only these may be found.
+    Status StayAmong(const std::shared_ptr<const CandidateSets>& candidates);
+    // Searches for all queries at once.
+    Status Start();
+    size_t query_count() const { return search_->query_count(); }
+    // Its searches have a share of what is left of the budget when the first of them begins: as
+    // much as each of the legs that are still to begin.
+    void TakeShare(SearchBudget* of, size_t* legs_left) {
+        budget_ = of;
+        legs_left_ = legs_left;
+    }
+    std::span<const RecordPlace> SelvesOf(size_t q) const { return search_->SelvesOf(q); }
+    size_t first_depth() const { return first_depth_; }
+    size_t depth() const { return depth_; }
+    Result<query::LegList> Best(size_t q, size_t depth);
+    Status ScoresOf(size_t q, const std::vector<uint64_t>& records, std::vector<double>* scores);
+    // What its searches have cost, and all looks.
+    SearchTally Cost() const;
+
+private:
+    void BeginShare();
+    // Whether its search for a query came to no end.
+    bool IsPartial(size_t q) const {
+        return request_.budget != nullptr && request_.budget->LeftOutOf(q);
+    }
+    uint32_t FlagsOf(size_t q) const;
+    size_t MovedDim() const;
+    query::LegList ListOf(const std::vector<Winner>& winners, size_t depth, uint32_t flags) const;
+    query::LegList Beginning(size_t q, size_t depth) const;
+    void Told(const ResultTable& table);
+
+    Database* database_;
+    Snapshot* snapshot_;
+    const SearchedViews& views_;
+    SearchRequest request_;
+    size_t first_depth_;  // of the list that counts as the first
+    size_t depth_;        // of the list that is made first
+    ResultTable* table_;
+    ResultTable own_;     // flags and tally of the first search
+    SearchTally deeper_;  // of those after it
+    std::unique_ptr<FieldSearch> search_;
+    std::vector<std::vector<Winner>> winners_;
+    bool found_all_ = false;
+    bool among_ = false;  // candidates: winners_ has all that can be found
+    SearchBudget* budget_ = nullptr;
+    size_t* legs_left_ = nullptr;
+};
+
+// A leg for one of the queries, less records that look for themselves.
+class QueryLeg : public query::Leg {
+public:
+    QueryLeg(LegSearch* search, size_t q, const std::vector<uint64_t>* without)
+        : search_(search), q_(q), without_(without) {}
+    Result<query::LegList> Best(size_t depth) override {
+        QUERN_ASSIGN(query::LegList list, search_->Best(q_, depth));
+        std::erase_if(list.hits, [&](const query::ScoredRecord& hit) {
+            return std::find(without_->begin(), without_->end(), hit.record) != without_->end();
+        });
+        return list;
+    }
+    Status ScoresOf(const std::vector<uint64_t>& records, std::vector<double>* scores) override {
+        return search_->ScoresOf(q_, records, scores);
+    }
+
+private:
+    LegSearch* search_;
+    size_t q_;
+    const std::vector<uint64_t>* without_;
+};
+
+}  // namespace quern

@@ -1,0 +1,191 @@
+#include "engine/query/leg_lists.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace quern::query {
+
+// Of a leg's list what it was to have at first.
+std::vector<ScoredRecord> LegLists::FirstHits(size_t l, size_t k) const {
+    const std::vector<ScoredRecord>& hits = lists_[l].hits;
+    size_t end = k == 0 ? hits.size() : std::min(legs_[l].depth, hits.size());
+    while (end > 0 && end < hits.size() && hits[end].score == hits[end - 1].score) {
+        end++;
+    }
+    return {hits.begin(), hits.begin() + static_cast<ptrdiff_t>(end)};
+}
+
+void LegLists::ChooseScales(size_t k) {
+    for (size_t l = 0; l < legs_.size(); l++) {
+        const std::vector<ScoredRecord> hits = FirstHits(l, k);
+        const ScoreScale scale = ScaleOf(options_.normalization, hits);
+        const double absent =
+            !std::isnan(legs_[l].absent) ? legs_[l].absent : (hits.empty() ? 0 : hits.back().score);
+        scales_.push_back(scale);
+        absent_.push_back(legs_[l].absent_is_null ? kNoScore : scale.Of(absent));
+    }
+}
+
+bool LegLists::Complete() const {
+    for (size_t l = 0; l < legs_.size(); l++) {
+        if (MayMatchMore(l)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool LegLists::AllExact() const {
+    for (size_t l = 0; l < legs_.size(); l++) {
+        if (Finds(l) && !lists_[l].exact) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// By the legs that find.
+double LegLists::CombinedFor(const std::vector<double>& parts) const {
+    double fused = options_.kind == FusionKind::kSum ? 0 : kLeastScore;
+    for (size_t l = 0; l < legs_.size(); l++) {
+        if (Finds(l)) {
+            fused =
+                options_.kind == FusionKind::kSum ? fused + parts[l] : std::max(fused, parts[l]);
+        }
+    }
+    return fused;
+}
+
+// The most that is against it.
+double LegLists::CombinedAgainst(const std::vector<double>& parts) const {
+    double against = kLeastScore;
+    for (size_t l = 0; l < legs_.size(); l++) {
+        if (legs_[l].weight > 0 && legs_[l].against) {
+            against = std::max(against, parts[l]);
+        }
+    }
+    return against;
+}
+
+double LegLists::Combined(const std::vector<double>& parts) const {
+    const double fused = CombinedFor(parts);
+    const double against = CombinedAgainst(parts);
+    return fused != kLeastScore && against > fused ? fused - options_.penalty * (against - fused)
+                                                   : fused;
+}
+
+double LegLists::Fused(const double* scores) {
+    for (size_t l = 0; l < legs_.size(); l++) {
+        weighed_[l] = Part(l, scores[l]);
+    }
+    return Combined(weighed_);
+}
+
+std::vector<double> LegLists::Shares(const double* scores) {
+    std::vector<double> shares(legs_.size(), 0);
+    for (size_t l = 0; l < legs_.size(); l++) {
+        weighed_[l] = legs_[l].weight > 0 ? Part(l, scores[l]) : 0;
+        shares[l] = options_.kind == FusionKind::kFormula ? Scaled(l, scores[l])
+                    : options_.kind == FusionKind::kSum   ? weighed_[l]
+                                                          : 0;
+    }
+    if (options_.kind == FusionKind::kMax || options_.kind == FusionKind::kBest) {
+        ShareOut(&shares);
+    }
+    return shares;
+}
+
+// The first leg that says the most has all of it, the first that is most against it takes from
+// that.
+void LegLists::ShareOut(std::vector<double>* shares) const {
+    const double most = CombinedFor(weighed_);
+    const double against = CombinedAgainst(weighed_);
+    bool given = false;
+    bool taken = !(against > most);
+    for (size_t l = 0; l < legs_.size(); l++) {
+        if (Finds(l) && weighed_[l] == most && !given) {
+            (*shares)[l] = most;
+            given = true;
+        } else if (legs_[l].weight > 0 && legs_[l].against && weighed_[l] == against && !taken) {
+            (*shares)[l] = -(options_.penalty * (against - most));
+            taken = true;
+        }
+    }
+}
+
+double LegLists::Matched(size_t l) const {
+    const LegList& list = lists_[l];
+    return list.hits.empty() ? std::numeric_limits<double>::infinity()
+                             : Part(l, list.hits.back().score);
+}
+
+double LegLists::Ahead(size_t l) const {
+    if (legs_[l].against) {
+        return kLeastScore;  // nothing may be against it
+    }
+    const double absent = Part(l, kNoScore);
+    return lists_[l].complete ? absent : std::max(Matched(l), absent);
+}
+
+double LegLists::UnseenBound(const FormulaFusion* formula) const {
+    double bound = kLeastScore;
+    std::vector<double> ahead(legs_.size());
+    for (size_t l = 0; l < legs_.size(); l++) {
+        ahead[l] = legs_[l].weight > 0 ? Ahead(l) : 0;
+    }
+    for (size_t l = 0; l < legs_.size(); l++) {
+        if (MayMatchMore(l)) {
+            std::vector<double> parts = ahead;
+            parts[l] = Matched(l);
+            bound =
+                std::max(bound, formula != nullptr ? FormulaBound(l, *formula) : Combined(parts));
+        }
+    }
+    return bound;
+}
+
+// Of a record that a leg matches and no list holds.
+double LegLists::FormulaBound(size_t matching, const FormulaFusion& formula) const {
+    std::vector<ValueRange> ranges;
+    for (size_t l = 0; l < legs_.size(); l++) {
+        const ValueRange absent = ValueRange::Of(absent_[l]);
+        ValueRange range;
+        if (legs_[l].weight > 0 && !lists_[l].hits.empty()) {
+            range.high = scales_[l].Of(lists_[l].hits.back().score);
+        }
+        if (l == matching) {
+            range.nullable = false;
+        } else {
+            range.high = std::max(range.high, absent.high);
+            range.nullable = absent.nullable;
+        }
+        ranges.push_back(legs_[l].weight > 0 && lists_[l].complete ? absent : range);
+    }
+    ranges.insert(ranges.end(), formula.others.begin(), formula.others.end());
+    const ValueRange range = formula.formula->RangeOf(ranges);
+    return range.empty() ? kLeastScore : range.high;
+}
+
+double LegLists::Stretch(double score) const {
+    constexpr double kLeastStretch = 1.5;
+    constexpr double kMostStretch = 8;
+    constexpr double kSafety = 1.25;  // a list that falls short of it is made once more
+    if (options_.kind != FusionKind::kSum || !std::isfinite(score)) {
+        return kMostStretch / 2;
+    }
+    const double gap = UnseenBound(nullptr) - score;
+    // Scores at the end of a list fall about as the logarithm of the rank: by so much, while the
+    // list becomes twice as long.
+    double fall = 0;
+    for (size_t l = 0; l < legs_.size(); l++) {
+        const std::vector<ScoredRecord>& hits = lists_[l].hits;
+        if (MayMatchMore(l) && hits.size() >= 4) {
+            fall += Part(l, hits[hits.size() / 2 - 1].score) - Part(l, hits.back().score);
+        }
+    }
+    const double stretch = kSafety * std::exp2(gap / fall);
+    return std::isnan(stretch) ? kMostStretch / 2
+                               : std::clamp(stretch, kLeastStretch, kMostStretch);
+}
+
+}  // namespace quern::query
