@@ -319,7 +319,7 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      bytes); batches give no weights, or all 1 (else QUERN_ERR_INVALID), results have 1. The score is how
 **                      many dimensions a record shares with the query, or the sum of the query's weights for them
 **   index=auto|none    auto (default): segments with 2048 vectors of the field and more get an index, built as those of dense
-**                      fields are; none: every search scores every record
+**                      fields are; none: every search scores every record. approx=graph: a second part of the index, about as large, for searches with ef=N, which may miss some
 ** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
 ** quern 0.1.0 (QUERN_ERR_NEWER). Searches are exact, with an index and without; an index
 ** that is damaged, or that memory_mb has no room for, is told by the flags of the result, and the records are scored. */
@@ -639,7 +639,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 ** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used
-**   ef=N           instead of recall: how many candidates a walk over a graph keeps; without a limit on k: how many beyond
+**   ef=N           instead of recall: how many candidates a walk over a graph keeps (of a sparse field: with approx=graph); without a limit on k: how many beyond
 **                  the bound
 **   nprobe=N       instead of recall: how many cells of a list index are opened; more if these hold less than k records,
 **                  fewer where bounds prove that the others hold nothing nearer. Without a limit on k: how many cells in a

@@ -95,7 +95,7 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
     }
     field->name = name;
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"dims", "index", "weights"}, &list));
+    QUERN_TRY(ParseOptions(options, {"dims", "index", "approx", "weights"}, &list));
     SparseIndexOptions index;
     index.index = true;
     for (const Option& option : list) {
@@ -113,6 +113,9 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
         int64_t dimensions = 0;
         QUERN_TRY(ParseInteger(option, 1, static_cast<int64_t>(kSparseDimensionsMax), &dimensions));
         field->dimensions = static_cast<uint64_t>(dimensions);
+    }
+    if (index.approximate && !index.index) {
+        return Status::Error(Code::kOption, "field '%s': approx=graph needs an index", name);
     }
     field->options = index.Text();
     return {};

@@ -48,8 +48,12 @@ IndexInfo InvertedInfo(const storage::SegmentInfo& segment, uint32_t field, cons
 }  // namespace
 
 IndexInfo SparseIndexInfo(const storage::SegmentInfo& segment, const SparseDef& def) {
-    return InvertedInfo(segment, def.id, "sparse", PartKind::kSparseLengths, PartKind::kSparseHead,
-                        PartKind::kSparseOrder);
+    IndexInfo info = InvertedInfo(segment, def.id, "sparse", PartKind::kSparseLengths,
+                                  PartKind::kSparseHead, PartKind::kSparseOrder);
+    if (segment.Find(kApproximateHead, def.id) != nullptr) {
+        CountParts(segment, def.id, kApproximateHead, kApproximateLast, &info);
+    }
+    return info;
 }
 
 IndexInfo TextIndexInfo(const storage::SegmentInfo& segment, const TextDef& def) {

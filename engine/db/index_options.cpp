@@ -148,6 +148,13 @@ Result<bool> TakeAutoOrNone(const std::string& key, const std::string& value, bo
 
 Result<bool> SparseIndexOptions::Take(const std::string& key, const std::string& value,
                                       SparseIndexOptions* out) {
+    if (key == "approx") {
+        if (value != "graph" && value != "none") {
+            return Expected(key, value, "graph or none");
+        }
+        out->approximate = value == "graph";
+        return true;
+    }
     return TakeAutoOrNone(key, value, &out->index);
 }
 
@@ -162,6 +169,13 @@ AttrIndexOptions AttrIndexOptions::Of(const AttrDef& def) {
 
 SparseIndexOptions SparseIndexOptions::Of(const SparseDef& def) {
     return ReadOptions<SparseIndexOptions>(def.options);
+}
+
+std::string SparseIndexOptions::Text() const {
+    if (!index) {
+        return approximate ? "approx=graph" : "";
+    }
+    return approximate ? "approx=graph index=auto" : "index=auto";
 }
 
 bool SparseIndexOptions::WantsIndex(uint64_t vectors) const {

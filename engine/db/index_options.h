@@ -53,11 +53,12 @@ struct IndexOptions {
 // The same of a sparse field: "index=auto", or nothing.
 struct SparseIndexOptions {
     bool index = false;
+    bool approximate = false;  // beside it, a part for approximate searches
 
     static Result<bool> Take(const std::string& key, const std::string& value,
                              SparseIndexOptions* out);
     static SparseIndexOptions Of(const SparseDef& def);
-    std::string Text() const { return index ? "index=auto" : ""; }
+    std::string Text() const;
     bool WantsIndex(uint64_t vectors) const;
 };
 

@@ -13,6 +13,10 @@ constexpr size_t kHead = static_cast<size_t>(sparse::SparseArray::kHead);
 constexpr size_t kOrder = sparse::kSparseArrays;
 // With fewer superblocks than two there is nothing to tell apart.
 constexpr size_t kOrderedRowsMin = 8192;
+// Lists of heavy postings are cut in order, so that needs to be finer than for superblocks.
+constexpr uint32_t kApproximateOrderRows = 256;
+// Of a part, so that every reader takes it.
+constexpr uint64_t kApproximateItemsMax = uint64_t{1} << 31;
 
 Status Bad(const char* what) {
     return Status::Error(Code::kCorrupt, "sparse index: %s", what);
@@ -49,8 +53,8 @@ SparsePart::~SparsePart() {
     }
 }
 
-Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& rows, int threads,
-                                                      Work* work) {
+Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& rows,
+                                                      bool approximate, int threads, Work* work) {
     std::unique_ptr<SparsePart> part(new SparsePart());
     if (rows.count < kOrderedRowsMin) {
         part->order_.resize(rows.count);
@@ -60,9 +64,25 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& 
     }
     sparse::OrderOptions options;
     options.threads = threads;
+    options.block_rows = approximate ? kApproximateOrderRows : options.block_rows;
     QUERN_ASSIGN(part->order_, sparse::OrderRows(rows, options, work));
     const OrderedRows ordered(rows, part->order_);
     QUERN_ASSIGN(part->index_, sparse::SparseIndex::Build(ordered.View(rows.count), {}, work));
+    if (approximate) {
+        auto made = sparse::ApproximateIndex::Build(
+            *part->index_, sparse::ApproximateOptions::For(rows.count, threads), work);
+        if (made.status().code() == Code::kLimit) {
+            return part;  // too many entries: its searches are exact
+        }
+        QUERN_TRY(made.status());
+        part->approximate_ = std::move(*made);
+        for (size_t number = kSparseExactParts; number < kSparseParts; number++) {
+            if (part->Array(number).items > kApproximateItemsMax) {
+                part->approximate_ = nullptr;
+                break;
+            }
+        }
+    }
     return part;
 }
 
@@ -71,6 +91,10 @@ uint64_t SparsePart::BytesOf(const storage::SegmentInfo& segment, uint32_t field
     for (size_t number = 0; number < kSparseParts; number++) {
         const storage::PartInfo* part = segment.Find(SparsePartKind(number), field);
         bytes += part != nullptr ? part->raw_bytes() : 0;
+    }
+    if (segment.Find(kApproximateHead, field) != nullptr) {
+        const storage::PartInfo* order = segment.Find(SparsePartKind(kOrder), field);
+        bytes += order != nullptr ? order->items * sparse::CutRows::kBytes : 0;
     }
     return bytes;
 }
@@ -82,6 +106,7 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Load(storage::Connection* connec
                                                      const MemoryBudget& budget, Work* work) {
     std::string head;
     Buffer arrays[sparse::kSparseArrays];
+    Buffer approximate[sparse::kApproximateArrays];
     std::unique_ptr<SparsePart> loaded(new SparsePart());
     for (size_t number = 0; number < kSparseParts; number++) {
         const storage::PartInfo* part = segment.Find(SparsePartKind(number), def.id);
@@ -100,8 +125,9 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Load(storage::Connection* connec
             loaded->order_.resize(static_cast<size_t>(part->items));
             to = reinterpret_cast<char*>(loaded->order_.data());
         } else {
-            arrays[number] = Buffer(bytes, nullptr);
-            to = arrays[number].data();
+            Buffer& array = number < kOrder ? arrays[number] : approximate[number - kOrder - 1];
+            array = Buffer(bytes, nullptr);
+            to = array.data();
         }
         QUERN_TRY(
             storage::ReadChunks(connection, *part, 0, part->chunks.size(), budget.threads, to));
@@ -113,6 +139,11 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Load(storage::Connection* connec
     }
     QUERN_TRY(loaded->TakeOrder(column));
     loaded->counted_ = static_cast<int64_t>(loaded->index_->memory_bytes() + column.count() * 4);
+    if (segment.Find(kApproximateHead, def.id) != nullptr) {
+        QUERN_ASSIGN(loaded->approximate_,
+                     sparse::ApproximateIndex::Load(*loaded->index_, approximate, budget.threads));
+        loaded->counted_ += static_cast<int64_t>(loaded->approximate_->memory_bytes());
+    }
     loaded->counter_ = budget.indexes;
     loaded->counter_->Add(loaded->counted_);
     return loaded;
@@ -138,6 +169,11 @@ Status SparsePart::TakeOrder(const SparseColumn& column) {
 sparse::SparseArrayView SparsePart::Array(size_t number) const {
     if (number == kOrder) {
         return {reinterpret_cast<const char*>(order_.data()), order_.size(), 4};
+    }
+    if (number > kOrder) {
+        return approximate_ == nullptr ? sparse::SparseArrayView()
+                                       : approximate_->Array(static_cast<sparse::ApproximateArray>(
+                                             number - kSparseExactParts));
     }
     return index_->Array(static_cast<sparse::SparseArray>(number));
 }

@@ -11,15 +11,23 @@
 #include <vector>
 
 #include "engine/db/sparse_column.h"
+#include "engine/sparse/approximate_index.h"
 #include "engine/sparse/sparse_index.h"
 
 namespace quern {
 
-// The parts of an index: the arrays of engine/sparse, then the order.
-inline constexpr size_t kSparseParts = sparse::kSparseArrays + 1;
+// The parts of an index: the arrays of engine/sparse, the order, and where the field wants them
+// those of its approximate index (FORMAT.md, 4.7).
+inline constexpr size_t kSparseExactParts = sparse::kSparseArrays + 1;
+inline constexpr size_t kSparseParts = kSparseExactParts + sparse::kApproximateArrays;
+inline constexpr auto kApproximateHead = static_cast<storage::PartKind>(128);
+inline constexpr auto kApproximateLast = static_cast<storage::PartKind>(137);
 inline storage::PartKind SparsePartKind(size_t number) {
-    return static_cast<storage::PartKind>(static_cast<int64_t>(storage::PartKind::kSparseHead) +
-                                          static_cast<int64_t>(number));
+    const bool exact = number < kSparseExactParts;
+    const auto first =
+        static_cast<int64_t>(exact ? storage::PartKind::kSparseHead : kApproximateHead);
+    return static_cast<storage::PartKind>(
+        first + static_cast<int64_t>(exact ? number : number - kSparseExactParts));
 }
 
 class SparsePart {
@@ -30,8 +38,9 @@ public:
     SparsePart& operator=(const SparsePart&) = delete;
 
     // rows: of the whole column. Memory while it runs: the index, and the rows once more.
-    static Result<std::unique_ptr<SparsePart>> Build(const sparse::SparseRows& rows, int threads,
-                                                     Work* work);
+    // approximate: with an approximate index, where there are enough rows for one.
+    static Result<std::unique_ptr<SparsePart>> Build(const sparse::SparseRows& rows,
+                                                     bool approximate, int threads, Work* work);
     // What the parts of a segment need in memory; 0: there is no index.
     static uint64_t BytesOf(const storage::SegmentInfo& segment, uint32_t field);
     // kCorrupt when parts are missing, damaged, or not of this column.
@@ -42,6 +51,8 @@ public:
                                                     const MemoryBudget& budget, Work* work);
     sparse::SparseArrayView Array(size_t number) const;
     const sparse::SparseIndex& index() const { return *index_; }
+    // NULL: there is none.
+    const sparse::ApproximateIndex* approximate() const { return approximate_.get(); }
     // The record of each row of the index.
     const uint32_t* records() const { return records_.data(); }
     // The row of a record, for looks at single ones; none when it has no value. The first look
@@ -56,6 +67,7 @@ private:
     Status TakeOrder(const SparseColumn& column);
 
     std::unique_ptr<sparse::SparseIndex> index_;
+    std::unique_ptr<sparse::ApproximateIndex> approximate_;
     std::vector<uint32_t> order_;    // the vector of each row; when built
     std::vector<uint32_t> records_;  // when loaded
     std::shared_ptr<MemoryCounter> counter_;

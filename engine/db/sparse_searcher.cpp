@@ -242,9 +242,13 @@ private:
         options.bound_factor = static_cast<float>(request_.bound);
         options.superblocks_min = request_.superblocks;
         approximate_ = approximate_ || options.bound_factor < 1;
+        const sparse::ApproximateIndex* const quick =
+            request_.ef > 0 ? part.approximate() : nullptr;
+        const uint64_t* const bits = allowed ? allowed->data() : nullptr;
         return EachQuery([&](const std::function<bool(size_t*)>& next) -> Status {
             sparse::SpacePool::Lease space(database_->sparse_spaces());
             sparse::SearchStats stats;
+            bool missed = false;  // something may have been
             for (size_t q = 0; next(&q);) {
                 if (watch_.Ends(q)) {
                     continue;
@@ -254,11 +258,19 @@ private:
                 sparse::SearchOptions own = options;
                 own.scored_max = watch_.ScoredLeft(q);
                 const uint64_t before = stats.scored;
-                QUERN_TRY(Timed(q, [&](Work* work) {
-                    return part.index().Search(queries_[q].vector, own,
-                                               allowed ? allowed->data() : nullptr, source, &top,
-                                               space.get(), &stats, work);
+                bool served = false;
+                QUERN_TRY(Timed(q, [&](Work* work) -> Status {
+                    // What a budget allows to be scored, an exact search spends on the best first.
+                    if (quick != nullptr && own.scored_max == SearchBudget::kNoBound) {
+                        QUERN_ASSIGN(served,
+                                     quick->Search(part.index(), queries_[q].vector, request_.ef,
+                                                   bits, source, &top, space.get(), &stats, work));
+                    }
+                    return served ? Status()
+                                  : part.index().Search(queries_[q].vector, own, bits, source, &top,
+                                                        space.get(), &stats, work);
                 }));
+                missed = missed || served;
                 watch_.AddScored(q, stats.scored - before);
                 watch_.LeftOut(stats.cut ? kSpentScored : 0, q);
                 stats.cut = false;
@@ -266,7 +278,10 @@ private:
                     found_[q].push_back({0 - hit.score, hit.source, hit.position});
                 }
             }
-            return AddScored(stats.scored);
+            QUERN_TRY(AddScored(stats.scored));
+            std::lock_guard<std::mutex> lock(mutex_);
+            approximate_ = approximate_ || missed;
+            return {};
         });
     }
 

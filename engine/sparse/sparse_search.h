@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/sparse/record_walk.h"
 #include "engine/sparse/search_plan.h"
 #include "engine/sparse/sparse_index.h"
 #include "engine/sparse/sum_floor.h"
@@ -31,6 +32,7 @@ public:
     PlannedRuns runs;                                    // of the superblock that is visited
     PlannedRuns next_runs;                               // of the one after it
     SumFloor floor;
+    WalkSpace walk;  // of approximate_index.h
 };
 
 class SparseSearch {

@@ -35,9 +35,9 @@ struct Rows {
 // Collection "terms" has every vector twice: in a field with an index, and in one without.
 class TwiceFile : public HostileFile {
 public:
-    explicit TwiceFile(const Shape& shape) : shape_(shape) {
+    explicit TwiceFile(const Shape& shape, const char* options = nullptr) : shape_(shape) {
         quern_schema* schema = quern_schema_new();
-        quern_schema_sparse(schema, "fast", nullptr);
+        quern_schema_sparse(schema, "fast", options);
         quern_schema_sparse(schema, "plain", "index=none");
         Ok(quern_create(db, "terms", schema, &err));
         quern_schema_free(schema);
@@ -183,6 +183,49 @@ TEST_CASE("a sparse field answers alike with an index and without", "[sparse]") 
     CHECK(file.Problems().empty());
 }
 
+TEST_CASE("a sparse field with approx=graph answers ef=N nearly as a scan does",
+          "[sparse][approximate]") {
+    Shape shape = Ties();
+    shape.dimensions = 3000;
+    shape.entries_max = 30;
+    TwiceFile file(shape, "approx=graph");
+    file.Put(0, 12000);
+    file.Optimize();
+    CHECK(file.Compare() == 0);  // exact without ef
+    file.Put(12000, 300);        // in the log
+    file.DeleteEvery(7, 9000);
+    std::mt19937 random(8);
+    Rows queries;
+    for (size_t q = 0; q < 30; q++) {
+        queries.Add(RandomVector(shape, &random));
+    }
+    const auto exact = file.Search("plain", queries, 10);
+    for (const bool again : {false, true}) {
+        const auto found = file.Search("fast", queries, 10, "ef=64");
+        CHECK((found.flags & QUERN_FLAG_EXACT) == 0);
+        CHECK((found.flags & QUERN_FLAG_DEGRADED) == 0);
+        double hits = 0;
+        double wanted = 0;
+        for (size_t q = 0; q < 30; q++) {
+            wanted += static_cast<double>(exact.rows[q].size());
+            CHECK(found.rows[q].size() == exact.rows[q].size());
+            for (const auto& row : found.rows[q]) {
+                hits += row.second <= exact.rows[q].back().second ? 1 : 0;
+            }
+        }
+        CHECK(hits >= 0.8 * wanted);
+        if (!again) {
+            file.Reopen(nullptr);
+        }
+    }
+    CHECK(file.Problems().empty());
+    // Damaged, it is told, and records are scored.
+    file.Alter("UPDATE quern_chunk SET data=zeroblob(length(data)) WHERE (id>>20)" + kOf + "=137)");
+    const auto found = file.Search("fast", queries, 10, "ef=64");
+    CHECK(found.rows == exact.rows);
+    CHECK((found.flags & QUERN_FLAG_DEGRADED) != 0);
+}
+
 TEST_CASE("a sparse search is approximate where it is asked to be", "[sparse]") {
     Shape shape = Ties();
     shape.entries_max = 30;
@@ -294,7 +337,8 @@ TEST_CASE("a sparse index that memory has no room for is told", "[sparse]") {
 
 TEST_CASE("options of a sparse field are read and kept", "[sparse]") {
     HostileFile file;
-    for (const char* options : {"index=graph", "recall=0.9", "index="}) {
+    for (const char* options :
+         {"index=graph", "recall=0.9", "index=", "approx=lists", "approx=graph index=none"}) {
         CAPTURE(options);
         quern_schema* schema = quern_schema_new();
         quern_schema_sparse(schema, "words", options);

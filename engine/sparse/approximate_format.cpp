@@ -1,0 +1,106 @@
+// How an approximate index is kept in a file: its Array and Load.
+//
+//     head: u32 version (1) | u32 links of a record | f32 step of levels
+//
+// The other arrays are little-endian and are drawn in heavy_lists.h and record_links.h. Cut rows
+// follow from the index.
+#include <cstring>
+
+#include "engine/sparse/approximate_index.h"
+
+namespace quern::sparse {
+
+namespace {
+
+constexpr uint32_t kHeadVersion = 1;
+constexpr uint32_t kDegreeMax = 256;
+
+Status Bad(const char* what) {
+    return Status::Error(Code::kCorrupt, "sparse index: %s", what);
+}
+
+template <typename T>
+SparseArrayView ViewOf(const std::vector<T>& values) {
+    return {reinterpret_cast<const char*>(values.data()), values.size(), sizeof(T)};
+}
+
+template <typename T>
+bool Take(const Buffer& buffer, std::vector<T>* out) {
+    if (buffer.bytes() % sizeof(T) != 0) {
+        return false;
+    }
+    const auto* const values = reinterpret_cast<const T*>(buffer.data());
+    out->assign(values, values + buffer.bytes() / sizeof(T));
+    return true;
+}
+
+}  // namespace
+
+void ApproximateIndex::EncodeHead() {
+    head_.clear();
+    ByteWriter writer(&head_);
+    writer.U32(kHeadVersion);
+    writer.U32(degree_);
+    uint32_t bits = 0;
+    std::memcpy(&bits, &lists_.step, sizeof bits);
+    writer.U32(bits);
+}
+
+SparseArrayView ApproximateIndex::Array(ApproximateArray array) const {
+    switch (array) {
+        case ApproximateArray::kHead: return {head_.data(), head_.size(), 1};
+        case ApproximateArray::kTermBlocks: return ViewOf(lists_.term_blocks);
+        case ApproximateArray::kBlockMembers: return ViewOf(lists_.block_members);
+        case ApproximateArray::kMembers: return ViewOf(lists_.members);
+        case ApproximateArray::kListTerms: return ViewOf(lists_.list_terms);
+        case ApproximateArray::kSummaryTerms: return ViewOf(lists_.summary_terms);
+        case ApproximateArray::kSummaryFirst: return ViewOf(lists_.summary_first);
+        case ApproximateArray::kSummaryBlocks: return ViewOf(lists_.summary_blocks);
+        case ApproximateArray::kSummaryLevels: return ViewOf(lists_.summary_levels);
+        case ApproximateArray::kLinks: return ViewOf(links_);
+    }
+    return {};
+}
+
+Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Load(
+    const SparseIndex& index, const Buffer arrays[kApproximateArrays], int threads) {
+    std::unique_ptr<ApproximateIndex> loaded(new ApproximateIndex());
+    const auto array = [&](ApproximateArray which) -> const Buffer& {
+        return arrays[static_cast<size_t>(which)];
+    };
+    const Buffer& head = array(ApproximateArray::kHead);
+    ByteReader reader(BytesView(head.data(), head.bytes()));
+    const uint32_t version = reader.U32();
+    loaded->degree_ = reader.U32();
+    const uint32_t bits = reader.U32();
+    if (!reader.ok() || !reader.AtEnd() || version != kHeadVersion ||
+        loaded->degree_ > kDegreeMax) {
+        return Bad("its approximate part is damaged or of an unknown version");
+    }
+    HeavyLists& lists = loaded->lists_;
+    std::memcpy(&lists.step, &bits, sizeof bits);
+    if (!Take(array(ApproximateArray::kTermBlocks), &lists.term_blocks) ||
+        !Take(array(ApproximateArray::kBlockMembers), &lists.block_members) ||
+        !Take(array(ApproximateArray::kMembers), &lists.members) ||
+        !Take(array(ApproximateArray::kListTerms), &lists.list_terms) ||
+        !Take(array(ApproximateArray::kSummaryTerms), &lists.summary_terms) ||
+        !Take(array(ApproximateArray::kSummaryFirst), &lists.summary_first) ||
+        !Take(array(ApproximateArray::kSummaryBlocks), &lists.summary_blocks) ||
+        !Take(array(ApproximateArray::kSummaryLevels), &lists.summary_levels) ||
+        !Take(array(ApproximateArray::kLinks), &loaded->links_) ||
+        loaded->links_.size() != index.count() * loaded->degree_) {
+        return Bad("its approximate part has the wrong size");
+    }
+    const auto rows = static_cast<uint32_t>(index.count());
+    QUERN_TRY(lists.Validate(index.terms().size(), rows));
+    for (const uint32_t link : loaded->links_) {
+        if (link != kNoLink && link >= rows) {
+            return Bad("a link goes to no record");
+        }
+    }
+    QUERN_ASSIGN(loaded->cut_, CutRows::Build(index.forward(), threads));
+    loaded->EncodeHead();
+    return loaded;
+}
+
+}  // namespace quern::sparse
