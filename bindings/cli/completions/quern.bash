@@ -3,7 +3,7 @@ _quern() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "create import search get count delete list update export sql info verify optimize vacuum backup rebuild drop bench completion --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "create import search fit get count delete list update export sql info verify optimize vacuum backup rebuild drop bench completion --help --version" -- "$current"))
         return
     fi
     case $previous in
@@ -17,6 +17,7 @@ _quern() {
             create) words="-h --help -k --key -a --attr -d --dense --sparse --text --index --open" ;;
             import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
             search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --audit --bound --superblocks --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
+            fit) words="-h --help --leg --qrels --query-ids --metric -k --fusion -w --where --json --open" ;;
             get) words="-h --help --key-file --json --open -c --columns" ;;
             count) words="-h --help -w --where --only-keys --except-keys --facet -n --limit --json --open" ;;
             delete) words="-h --help --key-file --json --open -w --where --only-keys --except-keys" ;;
