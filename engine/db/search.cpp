@@ -136,7 +136,9 @@ Result<std::shared_ptr<const CollectionView>> FindMatches(
     RecordFilter filter = request.filter;
     const auto left = static_cast<uint64_t>(
         std::chrono::ceil<std::chrono::milliseconds>(budget->TimeLeft()).count());
-    const bool sooner = budget->has_deadline() && (filter.ms_max == 0 || left < filter.ms_max);
+    // The default of filters is for those who say nothing.
+    const uint32_t own = filter.ms_max.value_or(0);
+    const bool sooner = budget->has_deadline() && (own == 0 || left < own);
     if (sooner) {
         filter.ms_max = static_cast<uint32_t>(std::clamp<uint64_t>(left, 1, UINT32_MAX));
     }

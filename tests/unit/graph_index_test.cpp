@@ -395,7 +395,7 @@ TEST_CASE("what is aimed at is a little more than a recall that is asked for", "
 
     // And the way back: what is expected of an effort is what one would ask for to get it.
     EffortCurve curve;
-    curve.SetQueries(100);
+    curve.SetQueries(100000);
     for (const double recall : {0.5, 0.9, 0.96, 0.98, 0.995}) {
         for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
             curve.At(1, 0, r) = static_cast<float>(recall + std::min(0.008, (1 - recall) * 0.2));
