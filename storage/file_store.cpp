@@ -484,6 +484,24 @@ Status FileStore::Checkpoint() {
     return status;
 }
 
+Status FileStore::MendFreePages() {
+    if (in_memory_) {
+        return {};
+    }
+    {
+        QUERN_ASSIGN(const std::unique_ptr<Reader> reader, BeginRead());
+        if (ScanPages(reader->connection()->handle()).empty()) {
+            return {};
+        }
+    }
+    // Opens the writer's connection, too.
+    QUERN_TRY(BeginWrite().status());
+    QUERN_TRY(Checkpoint());
+    QUERN_ASSIGN(const std::unique_ptr<Writer> writer, BeginWrite());
+    storage::MendFreePages(writer->connection()->handle());
+    return {};
+}
+
 // SQLite writes the log from its start again only when a commit finds no reader in it. Readers that
 // come and go in turns leave no such moment, and the log would grow without end. But a reader that
 // begins when all of the log is in the file does not enter the log; so it is enough to move all of

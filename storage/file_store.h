@@ -96,6 +96,8 @@ public:
     Result<bool> ReturnFreePages(int max_pages);
     // Moves the write-ahead log into the file and empties it, as far as readers allow.
     Status Checkpoint();
+    // Makes damaged pages usable again that hold nothing any more, as far as readers allow.
+    Status MendFreePages();
     Status Vacuum(Work* work);
     // Copies a snapshot into a new file.
     Status Backup(const std::string& path, Work* work);

@@ -476,6 +476,34 @@ std::set<uint32_t> PagesInLog(sqlite3* db) {
     return pages;
 }
 
+// The leaves of the list of free pages, as far as its trunk can be followed. "The Freelist" of
+// SQLite's documentation of its file format.
+std::set<uint32_t> FreeLeaves(sqlite3_file* below) {
+    constexpr int kFirstTrunk = 32;  // in page 1
+    constexpr uint32_t kEntriesMax = kContent / 4 - 2;
+    std::set<uint32_t> leaves;
+    std::set<uint32_t> trunks;
+    const std::unique_ptr<char[]> page(new char[kPageSize]);
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(page.get());
+    const auto read = [&](uint32_t number) {
+        return below->pMethods->xRead(below, page.get(), kPageSize,
+                                      sqlite3_int64{number - 1} * kPageSize) == SQLITE_OK &&
+               IsSound(page.get(), number);
+    };
+    if (!read(1)) {
+        return leaves;
+    }
+    uint32_t trunk = BigEndian(bytes + kFirstTrunk);
+    while (trunk > 1 && trunks.insert(trunk).second && read(trunk)) {
+        const uint32_t count = BigEndian(bytes + 4);
+        for (uint32_t i = 0; i < count && count <= kEntriesMax; i++) {
+            leaves.insert(BigEndian(bytes + 8 + 4 * i));
+        }
+        trunk = BigEndian(bytes);
+    }
+    return leaves;
+}
+
 }  // namespace
 
 std::optional<LogMark> ReadLogMark(sqlite3* db) {
@@ -536,6 +564,32 @@ std::vector<uint32_t> ScanPages(sqlite3* db) {
         }
     }
     return bad;
+}
+
+size_t MendFreePages(sqlite3* db) {
+    sqlite3_file* file = MainFileOf(db);
+    if (file == nullptr || !PagesInLog(db).empty()) {
+        return 0;
+    }
+    const std::vector<uint32_t> bad = ScanPages(db);
+    if (bad.empty()) {
+        return 0;
+    }
+    sqlite3_file* below = Below(file);
+    const std::set<uint32_t> free = FreeLeaves(below);
+    const std::unique_ptr<char[]> zeros(new char[kPageSize]());
+    size_t mended = 0;
+    for (const uint32_t number : bad) {
+        if (free.count(number) > 0 &&
+            below->pMethods->xWrite(below, zeros.get(), kPageSize,
+                                    sqlite3_int64{number - 1} * kPageSize) == SQLITE_OK) {
+            mended++;
+        }
+    }
+    if (mended > 0 && below->pMethods->xSync(below, SQLITE_SYNC_FULL) != SQLITE_OK) {
+        return 0;
+    }
+    return mended;
 }
 
 }  // namespace quern::storage

@@ -58,6 +58,10 @@ bool FrozenFileChanged(sqlite3* db);
 // Reads all pages of the main file and returns the numbers of those that fail (at most 100). A page
 // of which the write-ahead log holds a newer copy is not counted: SQLite reads that one.
 std::vector<uint32_t> ScanPages(sqlite3* db);
+// Overwrites those of them that hold nothing (leaves of SQLite's list of free pages) with zeros, so
+// that they can be used again: what was damaged there is gone already. Their number. The connection
+// holds the write lock; where the log has pages nothing is done, because the list may be there.
+size_t MendFreePages(sqlite3* db);
 
 }  // namespace quern::storage
 

@@ -291,7 +291,8 @@ Status Database::Rebuild(const std::string* collection) {
             QUERN_TRY(indexed);
         }
     }
-    return {};
+    // Damaged pages of what was made anew hold nothing now.
+    return store_->MendFreePages();
 }
 
 }  // namespace quern

@@ -270,6 +270,54 @@ TEST_CASE("a damaged index is passed over and built anew", "[index]") {
     REQUIRE(!again.degraded);
 }
 
+TEST_CASE("pages that are damaged under an index are usable again after a rebuild", "[index]") {
+    constexpr size_t kPage = 16384;
+    IndexedFile file;
+    file.Create(QUERN_L2, "index=graph codes=i8 m=32");
+    file.Insert(0, MakeRows(3000, 1));
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const std::vector<float> queries = MakeRows(20, 2);
+    const auto whole = file.Search(queries, 10, "").keys;
+    quern_close(file.db);
+    file.db = nullptr;
+    std::string sound;
+    {
+        std::ifstream in(file.path, std::ios::binary);
+        sound.assign(std::istreambuf_iterator<char>(in), {});
+    }
+    size_t mended = 0;
+    for (size_t page = 3; page < sound.size() / kPage; page += 2) {
+        std::string damaged = sound;
+        for (size_t i = 0; i < 8; i++) {
+            damaged[page * kPage + 8000 + i] ^= '\x5a';
+        }
+        std::ofstream(file.path, std::ios::binary | std::ios::trunc) << damaged;
+        if (quern_open(file.path.c_str(), "threads=1", &file.db, &file.err) == QUERN_OK) {
+            quern_query* query = quern_query_new(file.db, "docs");
+            quern_query_dense(query, "emb", queries.data(), 20, kDim);
+            quern_result* result = nullptr;
+            const bool answers = quern_search(query, &result, &file.err) == QUERN_OK;
+            const bool degraded =
+                answers && (quern_result_flags(result) & QUERN_FLAG_DEGRADED) != 0;
+            quern_result_free(result);
+            quern_query_free(query);
+            if (degraded && quern_rebuild(file.db, nullptr, &file.err) == QUERN_OK) {
+                INFO("page " << page + 1);
+                file.Ok(quern_verify(file.db, nullptr, &file.err));
+                file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+                file.Ok(quern_vacuum(file.db, &file.err));
+                file.Ok(quern_verify(file.db, nullptr, &file.err));
+                CHECK(file.Search(queries, 10, "").keys == whole);
+                mended++;
+            }
+        }
+        quern_close(file.db);
+        file.db = nullptr;
+        file.Remove();
+    }
+    CHECK(mended >= 3);
+}
+
 TEST_CASE("a memory budget too small for an index means exact answers", "[index]") {
     IndexedFile file;
     file.Create(QUERN_L2, "ef_build=40");

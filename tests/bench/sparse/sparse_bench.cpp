@@ -14,7 +14,11 @@
 namespace {
 
 using namespace bench;
+using quern::sparse::ApproximateIndex;
 using quern::sparse::SparseIndex;
+
+// As the database does for such fields.
+constexpr uint32_t kApproximateOrderRows = 256;
 
 struct BenchOptions {
     std::string data;
@@ -24,6 +28,7 @@ struct BenchOptions {
     uint32_t superblock_rows = 4096;
     bool order = true;
     bool masks = true;
+    bool approximate = false;
     std::string out;
 };
 
@@ -78,11 +83,12 @@ void Judge(const Pass& pass, const std::vector<Hits>& truth, SparseCell* cell) {
 }
 
 // All ways under one condition, taking turns.
-void Measure(const SparseIndex& index, const SparseSet& set, size_t k, const std::string& mask_name,
-             const uint64_t* mask, const BenchOptions& options, SparseReport* report) {
+void Measure(const SearchedIndex& index, const SparseSet& set, size_t k,
+             const std::string& mask_name, const uint64_t* mask, const BenchOptions& options,
+             SparseReport* report) {
     std::vector<SparseCell> cells;
     std::vector<Hits> truth;
-    for (const Way& way : AllWays()) {
+    for (const Way& way : AllWays(index.approximate != nullptr)) {
         if (mask != nullptr && !way.exact()) {
             continue;
         }
@@ -140,7 +146,7 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     const double start = CpuSeconds();
     if (options.order) {
         quern::sparse::OrderOptions order;
-        order.block_rows = options.superblock_rows;
+        order.block_rows = options.approximate ? kApproximateOrderRows : options.superblock_rows;
         set.rows = set.rows.Reordered(*quern::sparse::OrderRows(set.rows.View(), order, &work));
     }
     const double ordered = CpuSeconds();
@@ -148,7 +154,18 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     index_options.superblock_rows = options.superblock_rows;
     const auto index = SparseIndex::Build(set.rows.View(), index_options, &work);
     const double built = CpuSeconds();
+    const size_t records = set.rows.count();
     set.rows = {};
+    std::unique_ptr<ApproximateIndex> approximate;
+    if (options.approximate) {
+        approximate = std::move(*ApproximateIndex::Build(
+            **index, quern::sparse::ApproximateOptions::For(records, 1), &work));
+        const auto entries = static_cast<double>((*index)->postings());
+        std::printf("approx=graph: %.2f us a posting to build, %.1f bytes a posting\n",
+                    (CpuSeconds() - built) * 1e6 / entries,
+                    static_cast<double>(approximate->memory_bytes()) / entries);
+    }
+    const SearchedIndex searched = {**index, approximate.get()};
     report.postings = (*index)->postings();
     const auto postings = static_cast<double>(report.postings);
     report.order_us = (ordered - start) * 1e6 / postings;
@@ -160,7 +177,7 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
                      : form == quern::sparse::WeightForm::kTable16 ? "two bytes into a table"
                                                                    : "f32";
     for (const size_t k : {10, 100, 1000}) {
-        Measure(**index, set, k, "none", nullptr, options, &report);
+        Measure(searched, set, k, "none", nullptr, options, &report);
     }
     if (options.masks) {
         for (const bool clustered : {false, true}) {
@@ -169,7 +186,7 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
                 char name[64];
                 std::snprintf(name, sizeof name, "%g %s", share,
                               clustered ? "in a row" : "at random");
-                Measure(**index, set, 10, name, mask.data(), options, &report);
+                Measure(searched, set, 10, name, mask.data(), options, &report);
             }
         }
     }
@@ -189,6 +206,7 @@ int main(int argc, char** argv) {
         static_cast<uint32_t>(std::stoul(Argument(argc, argv, "--superblock", "4096")));
     options.order = Argument(argc, argv, "--order", "yes") == "yes";
     options.masks = Argument(argc, argv, "--masks", "yes") == "yes";
+    options.approximate = Argument(argc, argv, "--approximate", "no") == "yes";
     options.out = Argument(argc, argv, "--out", "");
     for (const std::string& name :
          SplitNames(Argument(argc, argv, "--sets", "nfcorpus,splade-queries"))) {

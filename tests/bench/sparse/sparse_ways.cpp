@@ -34,10 +34,25 @@ void ScanForward(const quern::sparse::SparseIndex& index, const quern::sparse::S
     }
 }
 
+quern::Status SearchOne(const SearchedIndex& index, const quern::sparse::SparseVector& query,
+                        const Way& way, const uint64_t* allowed, quern::sparse::TopHits* top,
+                        quern::sparse::SearchSpace* space, quern::sparse::SearchStats* stats) {
+    quern::Work work;
+    if (way.pool > 0) {
+        QUERN_ASSIGN(const bool served,
+                     index.approximate->Search(index.exact, query, way.pool, allowed, 0, top, space,
+                                               stats, &work));
+        if (served) {
+            return {};
+        }
+    }
+    return index.exact.Search(query, way.options, allowed, 0, top, space, stats, &work);
+}
+
 }  // namespace
 
-std::vector<Way> AllWays() {
-    return {
+std::vector<Way> AllWays(bool approximate) {
+    std::vector<Way> ways = {
         {"floor", "exhaustive windows", {SearchPath::kExhaustive, 1.0f, 0}},
         {"superblocks", "superblocks by bound", {SearchPath::kSuperblocks, 1.0f, 0}},
         {"chosen", "superblocks, left early", {SearchPath::kChosen, 1.0f, 0}},
@@ -45,6 +60,13 @@ std::vector<Way> AllWays() {
         {"chosen-0.6", "the same, bounds x 0.6", {SearchPath::kChosen, 0.6f, 0}},
         {"chosen-0.5", "the same, bounds x 0.5", {SearchPath::kChosen, 0.5f, 0}},
     };
+    for (const size_t pool : {16, 24, 32, 48, 64}) {
+        if (approximate) {
+            const std::string ef = std::to_string(pool);
+            ways.push_back({"graph-" + ef, "approx=graph, ef=" + ef, {}, false, pool});
+        }
+    }
+    return ways;
 }
 
 Way ForwardWay() {
@@ -64,19 +86,17 @@ double Pass::Percentile(double share) const {
     return sorted.empty() ? 0 : sorted[std::min(at, sorted.size() - 1)];
 }
 
-Pass RunPass(const quern::sparse::SparseIndex& index, const SparseSet& set, const Way& way,
-             size_t k, const uint64_t* allowed, size_t step, bool keep_hits) {
+Pass RunPass(const SearchedIndex& index, const SparseSet& set, const Way& way, size_t k,
+             const uint64_t* allowed, size_t step, bool keep_hits) {
     Pass pass;
     quern::sparse::SearchSpace space;
-    quern::Work work;
     for (size_t q = 0; q < set.queries.size(); q += step) {
         quern::sparse::TopHits top(k);
         const double start = ThreadMicroseconds();
         if (way.forward) {
-            ScanForward(index, set.queries[q], allowed, &space, &top);
-        } else if (!index
-                        .Search(set.queries[q], way.options, allowed, 0, &top, &space,
-                                keep_hits ? &pass.stats : nullptr, &work)
+            ScanForward(index.exact, set.queries[q], allowed, &space, &top);
+        } else if (!SearchOne(index, set.queries[q], way, allowed, &top, &space,
+                              keep_hits ? &pass.stats : nullptr)
                         .ok()) {
             std::abort();
         }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/sparse/approximate_index.h"
 #include "engine/sparse/sparse_index.h"
 #include "engine/sparse/sparse_search.h"
 #include "tests/bench/sparse/sparse_set.h"
@@ -16,11 +17,17 @@ struct Way {
     std::string label;
     quern::sparse::SearchOptions options;
     bool forward = false;  // scores every record from the forward copy, without any postings
-    bool exact() const { return options.bound_factor >= 1; }
+    size_t pool = 0;       // by lists and links (approximate_index.h)
+    bool exact() const { return options.bound_factor >= 1 && pool == 0; }
+};
+
+struct SearchedIndex {
+    const quern::sparse::SparseIndex& exact;
+    const quern::sparse::ApproximateIndex* approximate = nullptr;
 };
 
 // The floor first, then the others from plain to clever, then approximate ones.
-std::vector<Way> AllWays();
+std::vector<Way> AllWays(bool approximate);
 // Every record scored: slow, and the truth.
 Way ForwardWay();
 
@@ -35,8 +42,8 @@ struct Pass {
 };
 
 // One thread, one query at a time, every step-th query. allowed: NULL or a bit for each record.
-Pass RunPass(const quern::sparse::SparseIndex& index, const SparseSet& set, const Way& way,
-             size_t k, const uint64_t* allowed, size_t step, bool keep_hits);
+Pass RunPass(const SearchedIndex& index, const SparseSet& set, const Way& way, size_t k,
+             const uint64_t* allowed, size_t step, bool keep_hits);
 
 // The share of the true hits that were found, by score: what is as good as the last true hit
 // counts.
