@@ -12,6 +12,9 @@ namespace {
 
 // Beyond this an exact search is no slower.
 constexpr size_t kPoolMax = 1024;
+// For more an exact search is quicker: at 600,000 records 1.6 times as slow for 100 results as
+// this, half as slow for 1,000.
+constexpr size_t kResultsMax = 256;
 // Of the records, where fewer than one in so many are allowed the same holds.
 constexpr size_t kAllowedShare = 4;
 // Blocks that promise less than this share of the k-th best score are left out. (Both are by rough
@@ -156,7 +159,7 @@ Result<bool> ApproximateIndex::Search(const SparseIndex& index, const SparseVect
     const size_t records = index.count();
     const size_t k = hits->k();
     const size_t terms_max = kTermsMin + pool / kPoolPerTerm;
-    if (k == 0 || k > kPoolMax) {
+    if (k == 0 || k > kResultsMax) {
         return false;
     }
     pool = std::max(pool, k);
@@ -191,7 +194,9 @@ Result<bool> ApproximateIndex::Search(const SparseIndex& index, const SparseVect
             found.push_back({score.score, source, row});
         }
     }
-    stats->scored += walk.scored;
+    if (stats != nullptr) {
+        stats->scored += walk.scored;
+    }
     // Fewer than wanted, and not for being worse than what is known: there may be more.
     if (found.size() < k) {
         return false;

@@ -69,13 +69,12 @@ std::vector<SparseHit> Exact(const Made& made, const SparseVector& query, size_t
 double Recall(const Made& made, size_t pool, const uint64_t* allowed) {
     SearchSpace space;
     Work work;
-    SearchStats stats;
     size_t found = 0;
     for (const SparseVector& query : made.queries) {
         const auto truth = Exact(made, query, 10, allowed);
         TopHits top(10);
         const auto served = made.approximate->Search(*made.index, query, pool, allowed, 0, &top,
-                                                     &space, &stats, &work);
+                                                     &space, nullptr, &work);
         REQUIRE(served.ok());
         REQUIRE(*served);
         const auto hits = top.Take();
