@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "engine/sparse/approximate_index.h"
+#include "engine/sparse/kept_arrays.h"
 
 namespace quern::sparse {
 
@@ -14,25 +15,6 @@ namespace {
 
 constexpr uint32_t kHeadVersion = 1;
 constexpr uint32_t kDegreeMax = 256;
-
-Status Bad(const char* what) {
-    return Status::Error(Code::kCorrupt, "sparse index: %s", what);
-}
-
-template <typename T>
-SparseArrayView ViewOf(const std::vector<T>& values) {
-    return {reinterpret_cast<const char*>(values.data()), values.size(), sizeof(T)};
-}
-
-template <typename T>
-bool Take(const Buffer& buffer, std::vector<T>* out) {
-    if (buffer.bytes() % sizeof(T) != 0) {
-        return false;
-    }
-    const auto* const values = reinterpret_cast<const T*>(buffer.data());
-    out->assign(values, values + buffer.bytes() / sizeof(T));
-    return true;
-}
 
 }  // namespace
 
@@ -75,7 +57,7 @@ Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Load(
     const uint32_t bits = reader.U32();
     if (!reader.ok() || !reader.AtEnd() || version != kHeadVersion ||
         loaded->degree_ > kDegreeMax) {
-        return Bad("its approximate part is damaged or of an unknown version");
+        return BadIndex("its approximate part is damaged or of an unknown version");
     }
     HeavyLists& lists = loaded->lists_;
     std::memcpy(&lists.step, &bits, sizeof bits);
@@ -89,13 +71,13 @@ Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Load(
         !Take(array(ApproximateArray::kSummaryLevels), &lists.summary_levels) ||
         !Take(array(ApproximateArray::kLinks), &loaded->links_) ||
         loaded->links_.size() != index.count() * loaded->degree_) {
-        return Bad("its approximate part has the wrong size");
+        return BadIndex("its approximate part has the wrong size");
     }
     const auto rows = static_cast<uint32_t>(index.count());
     QUERN_TRY(lists.Validate(index.terms().size(), rows));
     for (const uint32_t link : loaded->links_) {
         if (link != kNoLink && link >= rows) {
-            return Bad("a link goes to no record");
+            return BadIndex("a link goes to no record");
         }
     }
     QUERN_ASSIGN(loaded->cut_, CutRows::Build(index.forward(), threads));

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/sparse/kept_arrays.h"
 #include "engine/sparse/sparse_index.h"
 
 namespace quern::sparse {
@@ -15,25 +16,6 @@ namespace quern::sparse {
 namespace {
 
 constexpr uint32_t kHeadVersion = 1;
-
-Status Bad(const char* what) {
-    return Status::Error(Code::kCorrupt, "sparse index: %s", what);
-}
-
-template <typename T>
-SparseArrayView ViewOf(const std::vector<T>& values) {
-    return {reinterpret_cast<const char*>(values.data()), values.size(), sizeof(T)};
-}
-
-template <typename T>
-bool Take(const Buffer& buffer, std::vector<T>* out) {
-    if (buffer.bytes() % sizeof(T) != 0) {
-        return false;
-    }
-    const auto* const values = reinterpret_cast<const T*>(buffer.data());
-    out->assign(values, values + buffer.bytes() / sizeof(T));
-    return true;
-}
 
 }  // namespace
 
@@ -78,12 +60,12 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Load(size_t count, const std::
     index->head_ = head;
     ByteReader reader(head);
     if (reader.U32() != kHeadVersion) {
-        return Bad("of an unknown version");
+        return BadIndex("of an unknown version");
     }
     index->lists_.rows = reader.U32();
     index->lists_.superblock_rows = reader.U32();
     if (!reader.ok() || index->lists_.rows != count) {
-        return Bad("made for another number of vectors");
+        return BadIndex("made for another number of vectors");
     }
     QUERN_ASSIGN(index->terms_, TermTable::Read(&reader));
     ForwardCopy& forward = index->forward_;
@@ -91,7 +73,7 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Load(size_t count, const std::
     const uint8_t form = reader.U8();
     const uint32_t table = reader.U32();
     if (wide > 1 || (form > 2 && form != 4) || table > reader.left() / 4) {
-        return Bad("its head is damaged");
+        return BadIndex("its head is damaged");
     }
     forward.wide_terms = wide == 1;
     forward.form = static_cast<WeightForm>(form);
@@ -102,7 +84,7 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Load(size_t count, const std::
         forward.table.push_back(weight);
     }
     if (!reader.AtEnd()) {
-        return Bad("its head has the wrong length");
+        return BadIndex("its head has the wrong length");
     }
     const auto array = [&](SparseArray which) -> Buffer& {
         return arrays[static_cast<size_t>(which)];
@@ -114,7 +96,7 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Load(size_t count, const std::
         !Take(array(SparseArray::kRunPeaks), &lists.run_peaks) ||
         !Take(array(SparseArray::kRowOffsets), &forward.offsets) ||
         forward.offsets.size() != count + 1) {
-        return Bad("its arrays have the wrong size");
+        return BadIndex("its arrays have the wrong size");
     }
     lists.postings = std::move(array(SparseArray::kPostings));
     forward.terms = std::move(array(SparseArray::kRowTerms));

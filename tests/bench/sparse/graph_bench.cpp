@@ -39,7 +39,7 @@ Pass RunSetting(const SparseIndex& index, const SparseGraph& graph, const Sparse
                 const SparseSet& set, const Setting& setting, size_t k, bool keep) {
     Pass pass;
     static SearchSpace space;
-    static WalkSpace walk;
+    static bench::WalkSpace walk;
     static ProposalSpace own;
     quern::Work work;
     for (const SparseVector& query : set.queries) {
