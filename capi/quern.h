@@ -18,8 +18,8 @@
 **  5. The caller's buffers are borrowed for the call only, unless a function says otherwise. Matrices are
 **     row-major: row i of a matrix of dimension d starts at m + i*d. Strings are UTF-8.
 **  6. Pointers that a getter returns stay valid until its handle is freed.
-**  7. A quern_db handle may be used from many threads at once. A schema, batch, query, transaction, cursor or
-**     result belongs to one thread at a time and may move between threads. A snapshot may be shared by many threads.
+**  7. A quern_db handle may be used from many threads at once. A schema, batch, query, transaction or
+**     cursor belongs to one thread at a time and may move between threads. Snapshots and results may be shared by many threads.
 **     quern_interrupt may be called from any thread.
 **  8. Closing is safe in any order. After quern_close, handles made from it can still be freed (and results
 **     still be read); any other call on them returns QUERN_ERR_CLOSED. A handle carried across fork() returns
@@ -898,6 +898,9 @@ QUERN_API int64_t quern_result_leg_stat(const quern_result *r, size_t leg, int32
 QUERN_API const int64_t *quern_result_keys_int(const quern_result *r);
 QUERN_API const char *const *quern_result_keys_text(const quern_result *r);
 QUERN_API const float *quern_result_distances(const quern_result *r);
+QUERN_API const float *quern_result_scores(const quern_result *r);
+QUERN_API const size_t *quern_result_offsets(const quern_result *r);          /* quern_result_queries + 1 entries; NULL on NULL alone */
+QUERN_API int32_t quern_result_key_type(const quern_result *r);               /* QUERN_INT or QUERN_TEXT, also without rows */
 /* Columns in the order asked for ("*": attributes, then fields). */
 QUERN_API size_t quern_result_columns(const quern_result *r);
 QUERN_API const char *quern_result_column_name(const quern_result *r, size_t col);
@@ -915,6 +918,17 @@ QUERN_API const void *quern_result_dense(const quern_result *r, size_t row, size
 QUERN_API const uint32_t *quern_result_sparse(const quern_result *r, size_t row, size_t col, const float **weights, size_t *n);
 /* Element type of a dense column. */
 QUERN_API int32_t quern_result_dense_type(const quern_result *r, size_t col);
+
+/* Whole columns, copied into arrays of the caller with a place for each of quern_result_rows rows (Arrow's and numpy's form, but
+** for valid, which has a byte a row: 1 or 0). Each returns how many rows have a value of that kind, 0 for another kind of column; rows without
+** one get 0 and valid 0. Arrays that are NULL are left out, so that a call can count. Any thread. */
+QUERN_API size_t quern_result_column_int(const quern_result *r, size_t col, int64_t *values, uint8_t *valid);   /* int, bool */
+QUERN_API size_t quern_result_column_real(const quern_result *r, size_t col, double *values, uint8_t *valid);   /* real, int, bool */
+/* text, json, tags, blob: row i is the bytes offsets[i] up to but not including offsets[i + 1] of text, without a NUL. offsets has
+** rows + 1 places; the last one is what text must hold, so call with text NULL first. */
+QUERN_API size_t quern_result_column_text(const quern_result *r, size_t col, int64_t *offsets, char *text, uint8_t *valid);
+/* A row-major matrix of the field's element type and dimension (of bit fields: whole bytes, dim / 8 rounded up, a row). */
+QUERN_API size_t quern_result_column_dense(const quern_result *r, size_t col, void *matrix, uint8_t *valid);
 
 /* ---- Texts -------------------------------------------------------------------------------------- since 0.1 -- */
 
