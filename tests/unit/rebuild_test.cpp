@@ -17,7 +17,9 @@
 #include <string>
 #include <vector>
 
+#include "faulty_vfs.h"
 #include "indexed_file.h"
+#include "storage/page_vfs.h"
 
 namespace {
 
@@ -76,9 +78,9 @@ public:
         quern_close(db);
         db = nullptr;
     }
-    int32_t Open() {
+    int32_t Open(const char* options = "threads=1") {
         err = QUERN_ERROR_INIT;
-        return quern_open(path_.c_str(), "threads=1", &db, &err);
+        return quern_open(path_.c_str(), options, &db, &err);
     }
     void Ok(int32_t status) {
         INFO(err.message);
@@ -331,4 +333,48 @@ TEST_CASE("a rebuild says which table is damaged when it cannot be made anew", "
         CHECK(std::string(file.err.message).find("damaged: ") != std::string::npos);
         CHECK(std::string(file.err.message).find(named) != std::string::npos);
     }
+}
+
+TEST_CASE("a rebuild that finds no room leaves a file that can be rebuilt", "[rebuild]") {
+    using quern::testing::FaultyDisk;
+    quern::testing::SetBaseVfs(FaultyDisk::Register());
+    FaultyDisk::Heal();
+    {
+        TreeFile file;
+        const uint32_t root = file.Root("quern_chunk");
+        size_t failed = 0;
+        for (int64_t room = 100000; room < 16000000; room *= 2) {
+            INFO("room for " << room << " bytes");
+            file.Damaged(
+                root, [](char* page) { Flip(page, 0, 12); }, false);
+            file.Ok(file.Open());
+            FaultyDisk::bytes_left = room;
+            const int32_t status = quern_rebuild(file.db, nullptr, &file.err);
+            FaultyDisk::Heal();
+            failed += status != QUERN_OK ? 1 : 0;
+            file.Close();
+            file.Ok(file.Open());
+            file.Ok(quern_rebuild(file.db, nullptr, &file.err));
+            CHECK(file.Problems().empty());
+            CHECK(file.AnswersAsBefore());
+        }
+        CHECK(failed >= 3);
+    }
+    quern::testing::SetBaseVfs(nullptr);
+}
+
+TEST_CASE("a rebuild under a snapshot may have to be called again", "[rebuild]") {
+    TreeFile file;
+    file.Damaged(
+        file.Root("quern_chunk"), [](char* page) { Flip(page, 0, 12); }, false);
+    file.Ok(file.Open("threads=1 busy_ms=50"));
+    quern_snapshot* snapshot = nullptr;
+    file.Ok(quern_snapshot_new(file.db, &snapshot, &file.err));
+    const int32_t status = quern_rebuild(file.db, nullptr, &file.err);
+    INFO(file.err.message);
+    CHECK((status == QUERN_OK || status == QUERN_ERR_BUSY));
+    quern_snapshot_free(snapshot);
+    file.Ok(quern_rebuild(file.db, nullptr, &file.err));
+    CHECK(file.Problems().empty());
+    CHECK(file.AnswersAsBefore());
 }
