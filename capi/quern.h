@@ -956,9 +956,9 @@ QUERN_API int32_t quern_backup(quern_db *db, const char *path, quern_error *err)
 ** {"ok":bool, "pages":n, "collections":[{"name","records","segments","chunks"}],
 **  "problems":[{"collection","segment","part","chunk","message"}]}. Cost: one read of the file. */
 QUERN_API int32_t quern_verify(quern_db *db, quern_text **report, quern_error *err) QUERN_MUST_USE;
-/* Makes missing or damaged derived parts, indexes among them, anew (collection NULL: of all). Records are never touched. Pages that were
-** damaged under the old parts can be used again afterwards, unless other connections still read the log; where the damage is in the B-tree
-** that leads to them, this is CORRUPT. Cost: the builds, and a read of the file. */
+/* Makes missing or damaged derived parts, indexes among them, anew (collection NULL: of all). Records are never touched. Where the B-tree
+** of all chunks is damaged it is written anew in one transaction, then the file without damaged pages: disk for both, BUSY while snapshots are held.
+** CORRUPT: all else was restored, and the message names what is lost, or the table that is hurt. Cost: the builds, and three reads of the file. */
 QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_error *err) QUERN_MUST_USE;
 
 /* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,

@@ -4,6 +4,7 @@
 #include "storage/base/hash.h"
 #include "storage/base/test_fault.h"
 #include "storage/catalog.h"
+#include "storage/chunk_id.h"
 
 namespace quern::storage {
 
@@ -13,10 +14,6 @@ constexpr size_t kDirectoryEntryBytes = 20;
 constexpr size_t kPartsMax = 100000;  // per collection; bounds memory on hostile files
 // The codec is chosen anew this often, so that one odd chunk does not decide for all.
 constexpr size_t kChooseEvery = 64;
-
-int64_t ChunkId(int64_t part, size_t chunk) {
-    return part * (int64_t{1} << kChunkIdBits) + static_cast<int64_t>(chunk);
-}
 
 Bytes EncodeDirectory(const std::vector<ChunkInfo>& chunks) {
     Bytes bytes;

@@ -14,6 +14,7 @@
 #include "storage/base/hash.h"
 #include "storage/base/test_fault.h"
 #include "storage/file_place.h"
+#include "storage/page_mending.h"
 
 namespace quern::storage {
 
@@ -34,6 +35,7 @@ struct MainFile {
     std::unique_ptr<char[]> page{new char[kPageSize]};  // a page with its checksum, on its way down
     bool frozen = false;                                // opened with immutable=1
     std::optional<FileStamp> stamp;                     // of a frozen file, when it was opened
+    MendingView mending;
 };
 
 struct PageFile {
@@ -147,6 +149,22 @@ uint32_t PageNumber(sqlite3_int64 offset) {
     return static_cast<uint32_t>(offset / kPageSize + 1);
 }
 
+// Whether the page was replaced by what a connection that mends the file is to see.
+bool ShowInstead(const MendingView& view, bool sound, uint32_t number, char* page) {
+    if (view.empty_table == number) {
+        std::memset(page, 0, kPageSize);
+        page[0] = 13;  // a leaf of a table
+        page[5] = static_cast<char>(kContent >> 8);
+        page[6] = static_cast<char>(kContent & 0xff);
+        return true;
+    }
+    if (!sound && std::binary_search(view.zero_pages.begin(), view.zero_pages.end(), number)) {
+        std::memset(page, 0, kPageSize);
+        return true;
+    }
+    return false;
+}
+
 int Close(sqlite3_file* file) {
     const int code = Below(file)->pMethods->xClose(Below(file));
     delete Of(file)->main;
@@ -164,11 +182,16 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
         return code;
     }
     Decide(Of(file));
-    if (main->kind == Kind::kQuern && !IsSound(static_cast<const char*>(out), PageNumber(offset))) {
-        NoteBadPage(main->path, PageNumber(offset));
-        return SQLITE_IOERR_DATA;
+    if (main->kind != Kind::kQuern) {
+        return code;
     }
-    return code;
+    char* const page = static_cast<char*>(out);
+    const bool sound = IsSound(page, PageNumber(offset));
+    if (ShowInstead(main->mending, sound, PageNumber(offset), page) || sound) {
+        return code;
+    }
+    NoteBadPage(main->path, PageNumber(offset));
+    return SQLITE_IOERR_DATA;
 }
 
 int Write(sqlite3_file* file, const void* data, int bytes, sqlite3_int64 offset) {
@@ -590,6 +613,43 @@ size_t MendFreePages(sqlite3* db) {
         return 0;
     }
     return mended;
+}
+
+uint32_t CountPages(sqlite3* db) {
+    sqlite3_file* file = MainFileOf(db);
+    sqlite3_int64 size = 0;
+    return file != nullptr && Below(file)->pMethods->xFileSize(Below(file), &size) == SQLITE_OK
+               ? static_cast<uint32_t>(size / kPageSize)
+               : 0;
+}
+
+bool ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound) {
+    sqlite3_file* file = MainFileOf(db);
+    const bool there =
+        file != nullptr && number >= 1 &&
+        Below(file)->pMethods->xRead(Below(file), out, kPageSize,
+                                     sqlite3_int64{number - 1} * kPageSize) == SQLITE_OK;
+    if (sound != nullptr) {
+        *sound = there && IsSound(out, number);
+    }
+    return there;
+}
+
+bool LogIsEmpty(sqlite3* db) {
+    return PagesInLog(db).empty();
+}
+
+bool IsPointerMap(uint32_t number) {
+    constexpr uint32_t kEntries = kContent / 5;
+    return number >= 2 && (number - 2) % (kEntries + 1) == 0;
+}
+
+void ShowForMending(sqlite3* db, const MendingView& view) {
+    sqlite3_file* file = MainFileOf(db);
+    if (file != nullptr && Of(file)->main != nullptr) {
+        Of(file)->main->mending = view;
+        sqlite3_db_release_memory(db);
+    }
 }
 
 }  // namespace quern::storage

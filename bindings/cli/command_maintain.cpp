@@ -224,8 +224,9 @@ void AddMaintainCommands(CLI::App* app) {
             command->add_option("FILE", options->path, "The new file")->required();
         });
     add("rebuild", "Make missing or damaged derived parts anew",
-        "Records are never touched.\n\nExample:\n  quern rebuild books.quern", RunRebuild,
-        [](CLI::App* command, MaintainOptions* options) {
+        "Records are never touched. What cannot be made anew is named, after all else was.\n\n"
+        "Example:\n  quern rebuild books.quern",
+        RunRebuild, [](CLI::App* command, MaintainOptions* options) {
             AddCollectionOption(command, &options->collection, false);
         });
     add("drop", "Drop a collection, or one column of it",

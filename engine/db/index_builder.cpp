@@ -327,12 +327,22 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
             return {};
         }));
     }
+    // A rebuild makes what can be made, whatever records are damaged elsewhere.
+    Status damage;
+    const auto run = [&](const Job& job, bool* grown) -> Status {
+        Status status = IndexJob(database, collection, job, work).Run(grown);
+        if (!rules.check_present || status.code() != Code::kCorrupt) {
+            return status;
+        }
+        damage = damage.ok() ? std::move(status) : damage;
+        return {};
+    };
     for (Job& job : jobs) {
         if (job.sparse || job.text) {
             const std::chrono::duration<double, std::nano> left = work->TimeLeft();
             if (left.count() > ExpectedNs(job)) {
                 bool grown = false;
-                QUERN_TRY(IndexJob(database, collection, job, work).Run(&grown));
+                QUERN_TRY(run(job, &grown));
             }
             continue;
         }
@@ -343,13 +353,14 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
             job.old = old_graphs->Of(job.def.id);
         }
         bool grown = false;
-        QUERN_TRY(IndexJob(database, collection, job, work).Run(&grown));
+        QUERN_TRY(run(job, &grown));
         job.old.reset();
         if (grown) {
             old_graphs->Drop(job.def.id);
         }
     }
-    return BuildColumns(database, collection, rules, work);
+    QUERN_TRY(BuildColumns(database, collection, rules, work));
+    return damage;
 }
 
 }  // namespace quern

@@ -10,6 +10,7 @@
 #include "engine/db/sealer.h"
 #include "engine/db/segment_builder.h"
 #include "engine/kernels/distance.h"
+#include "storage/file_mender.h"
 
 namespace quern {
 
@@ -275,24 +276,86 @@ Status RebuildCollection(Database* database, const std::string& collection, Work
     return start.writer->Commit();
 }
 
+// Of two outcomes the first that failed.
+void Keep(const Status& status, Status* first) {
+    *first = first->ok() ? status : *first;
+}
+
+// Damage of one collection, or of records themselves, keeps nothing else from being made anew.
+Status RebuildAll(Database* database, const std::string* collection, Work* work) {
+    Status first;
+    QUERN_ASSIGN(const auto infos, database->Collections(collection));
+    for (const auto& info : infos) {
+        IndexBuildRules rules;
+        rules.check_present = true;
+        rules.renew_columns = true;
+        for (const Status& status :
+             {InCollection(*info, RebuildCollection(database, info->name, work)),
+              InCollection(*info, BuildIndexes(database, info->name, rules, nullptr, work))}) {
+            if (status.code() == Code::kCorrupt) {
+                Keep(status, &first);
+            } else if (status.code() != Code::kNotFound) {  // dropped meanwhile
+                QUERN_TRY(status);
+            }
+        }
+    }
+    return first;
+}
+
+Status TellLost(const std::vector<std::string>& lost) {
+    constexpr size_t kNamed = 3;
+    std::string names;
+    for (size_t i = 0; i < lost.size() && i < kNamed; i++) {
+        names.append(i == 0 ? "" : "; ").append(lost[i]);
+    }
+    if (lost.size() > kNamed) {
+        names += "; and " + std::to_string(lost.size() - kNamed) + " more chunks";
+    }
+    return Status::Error(Code::kCorrupt,
+                         "rebuild: all that can be made anew was, but this is lost: %s",
+                         names.c_str());
+}
+
+// *lost: what is gone for good, a line each.
+Status MendAndRebuild(Database* database, const std::string* collection,
+                      std::vector<std::string>* lost, Work* work) {
+    storage::FileStore* const store = database->store();
+    QUERN_ASSIGN(storage::ChunkTable table, storage::CheckChunkTable(store, work));
+    if (table == storage::ChunkTable::kBroken) {
+        QUERN_TRY(storage::MendChunkTable(store, work, lost));
+    }
+    Status status = RebuildAll(database, collection, work);
+    if (table == storage::ChunkTable::kHoles && (status.ok() || status.code() == Code::kCorrupt)) {
+        // What was made anew took its damaged pages away, unless even that was too much.
+        QUERN_ASSIGN(table, storage::CheckChunkTable(store, work));
+        if (table != storage::ChunkTable::kSound) {
+            QUERN_TRY(storage::MendChunkTable(store, work, lost));
+            status = RebuildAll(database, collection, work);
+        }
+    }
+    if (status.ok() || status.code() == Code::kCorrupt) {
+        // Damaged pages of what was made anew hold nothing now.
+        QUERN_TRY(store->MendFreePages());
+        Keep(storage::MendUnusedPages(store, work), &status);
+    }
+    return status;
+}
+
 }  // namespace
 
 Status Database::Rebuild(const std::string* collection) {
     Work work = NewWork();
-    QUERN_ASSIGN(const auto infos, Collections(collection));
-    for (const auto& info : infos) {
-        QUERN_TRY(InCollection(*info, RebuildCollection(this, info->name, &work)));
-        IndexBuildRules rules;
-        rules.check_present = true;
-        rules.renew_columns = true;
-        const Status indexed =
-            InCollection(*info, BuildIndexes(this, info->name, rules, nullptr, &work));
-        if (indexed.code() != Code::kNotFound) {
-            QUERN_TRY(indexed);
-        }
+    std::vector<std::string> lost;
+    const Status status = MendAndRebuild(this, collection, &lost, &work);
+    if (!lost.empty() && (status.ok() || status.code() == Code::kCorrupt)) {
+        return TellLost(lost);
     }
-    // Damaged pages of what was made anew hold nothing now.
-    return store_->MendFreePages();
+    if (status.code() == Code::kCorrupt) {
+        // A page alone says little: which table is it of?
+        const Status table = storage::CheckTables(store_.get(), &work);
+        return table.code() == Code::kCorrupt ? table : status;
+    }
+    return status;
 }
 
 }  // namespace quern

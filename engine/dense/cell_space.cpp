@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/dense/safe_length.h"
 #include "engine/kernels/distance.h"
 
 namespace quern::dense {
@@ -52,9 +53,12 @@ void CellSpace::Points(const VectorRows& rows, const uint32_t* picked, size_t co
             continue;
         }
         kernels::ToF32(element_, row, 1, dim_, out);
-        const float factor = metric_ == Metric::kCosine ? rows.inverse_norms[picked[i]] : scale_;
-        for (size_t j = 0; j < dim_ && factor != 1.0f; j++) {
-            out[j] *= factor;
+        if (metric_ == Metric::kCosine) {
+            ScaleToUnit(rows.inverse_norms[picked[i]], dim_, out);
+            continue;
+        }
+        for (size_t j = 0; j < dim_ && scale_ != 1.0f; j++) {
+            out[j] *= scale_;
         }
     }
 }
@@ -64,7 +68,8 @@ void CellSpace::QueryPoint(const void* vector, float* out) const {
         BitsToF32(static_cast<const char*>(vector), dim_, out);
         return;
     }
-    const auto* values = static_cast<const float*>(vector);
+    const SafeQuery safe(metric_, vector, dim_);
+    const float* const values = safe.values();
     float factor = scale_;
     if (metric_ == Metric::kCosine) {
         kernels::InverseNorms(Element::kF32, values, 1, dim_, &factor);

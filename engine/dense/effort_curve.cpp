@@ -4,43 +4,18 @@
 #include <cmath>
 
 #include "engine/dense/curve_shares.h"
+#include "engine/dense/effort_ladder.h"
 #include "engine/dense/recall_margin.h"
 
 namespace quern::dense {
 
 namespace {
 
-// Queries are seldom drawn exactly like the records that were held out; on the sets measured, their
-// misses were up to 1.3 times as many. So a little more is aimed at than was asked for: a share of
-// what may be missed, and no more than so much, which whoever asks for little would pay for in
-// vain.
-constexpr double kMissMargin = 0.8;
-constexpr double kMarginMost = 0.008;
-// A reach is taken where it costs less than this share of the cheapest pool. On queries unlike the
-// records pools keep their word better: with the same promise of 0.96, queries of mnist784 got
-// 0.952 by a pool and 0.944 by a reach, those of acl-anthology 0.975 and 0.954.
-constexpr double kReachPays = 0.85;
 // Scored rows beyond this are no number that a walk has counted.
 constexpr uint32_t kScoredMost = 1u << 30;
 
 double Lerp(double a, double b, double t) {
     return a + (b - a) * t;
-}
-
-// What is aimed at for a recall that was asked for, and back; neighbours: how many were looked for
-// when the curve was measured.
-double Aimed(double recall, double neighbours) {
-    return recall + std::max(std::min((1.0 - recall) * (1.0 - kMissMargin), kMarginMost),
-                             ChanceMargin(recall, neighbours));
-}
-
-double Promised(double aimed, double neighbours) {
-    const double unlike = std::max(1.0 - (1.0 - aimed) / kMissMargin, aimed - kMarginMost);
-    return std::max(0.0, std::min(unlike, aimed - ChanceMargin(aimed, neighbours)));
-}
-
-double LogMiss(double recall) {
-    return std::log(std::max(1.0 - recall, 1e-6));
 }
 
 }  // namespace
@@ -55,50 +30,7 @@ Effort EffortCurve::OfStep(size_t k, size_t step) {
 }
 
 bool EffortCurve::FindAt(size_t k_number, double wanted, double refine_rows, Effort* effort) const {
-    const double recall = Aimed(wanted, Neighbours(k_number));
-    double best_cost = std::numeric_limits<double>::infinity();
-    const auto look = [&](size_t first, size_t end, size_t r) {
-        for (size_t e = first; e < end && Scored(k_number, e) > 0; e++) {
-            const double here = static_cast<double>(At(k_number, e, r));
-            if (here < recall) {
-                continue;
-            }
-            // Between this step and the one before it, in the logarithm of what is missed.
-            const size_t low = e > first ? e - 1 : e;
-            const double before = LogMiss(static_cast<double>(At(k_number, low, r)));
-            const double fall = before - LogMiss(here);
-            const double t = fall > 0 ? std::clamp((before - LogMiss(recall)) / fall, 0.0, 1.0) : 1;
-            const double scored = Lerp(static_cast<double>(Scored(k_number, low)),
-                                       static_cast<double>(Scored(k_number, e)), t);
-            const size_t refine = r < kRefine.size() ? kRefine[r] : kPoolMost;
-            // What was measured had no more beyond its reach.
-            const size_t keep = std::min<size_t>(refine, kRefine.back());
-            Effort found = {kPoolMost, refine, Effort::kNoReach, kK[k_number], keep, scored};
-            if (first == 0) {
-                // What an exponential adds by rounding is no neighbour more.
-                const double ef = std::exp(Lerp(std::log(static_cast<double>(kEf[low])),
-                                                std::log(static_cast<double>(kEf[e])), t));
-                found.ef = static_cast<size_t>(std::ceil(ef - 1e-9));
-                found.refine = std::min(refine, found.ef);
-            } else {
-                found.reach = static_cast<float>(Lerp(static_cast<double>(kReach[low - first]),
-                                                      static_cast<double>(kReach[e - first]), t));
-            }
-            const double cost =
-                (scored + refine_rows * std::min(static_cast<double>(found.refine), scored)) *
-                (first == 0 ? kReachPays : 1.0);
-            if (cost < best_cost) {
-                best_cost = cost;
-                *effort = found;
-            }
-            return;
-        }
-    };
-    for (size_t r = 0; r <= kRefine.size(); r++) {
-        look(0, kEf.size(), r);
-        look(kEf.size(), kSteps, r);
-    }
-    return std::isfinite(best_cost);
+    return EffortLadders(*this, k_number, refine_rows).Find(wanted, effort);
 }
 
 bool EffortCurve::Find(size_t k, double recall, double refine_rows, Effort* effort) const {

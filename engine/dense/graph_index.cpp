@@ -7,6 +7,7 @@
 #include "engine/dense/graph_reach.h"
 #include "engine/dense/packed_walk.h"
 #include "engine/dense/row_scorer.h"
+#include "engine/dense/safe_length.h"
 
 namespace quern::dense {
 
@@ -231,12 +232,13 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, const Effo
                           WalkSpace* space, std::vector<uint32_t>* nodes, Work* work,
                           NodeBounds* bounds) const {
     nodes->clear();
-    const WalkEnd end = EndOf(effort, vector, rows.dim);
+    const SafeQuery safe(metric_, vector, rows.dim);
+    const WalkEnd end = EndOf(effort, safe.values(), rows.dim);
     std::unique_ptr<CodeScorer> scorer_of_codes;
     Status walked;
     if (codes_) {
-        scorer_of_codes = codes_->NewScorer(static_cast<const float*>(vector), Rows());
-        walked = WalkCodes(static_cast<const float*>(vector), *scorer_of_codes, end, space, work);
+        scorer_of_codes = codes_->NewScorer(safe.values(), Rows());
+        walked = WalkCodes(safe.values(), *scorer_of_codes, end, space, work);
     } else {
         const kernels::Query query =
             kernels::PrepareQuery(rows.element, rows.metric, vector, rows.dim);
@@ -252,11 +254,12 @@ Status GraphIndex::SearchWanted(const VectorRows& rows, const void* vector, cons
                                 std::vector<uint32_t>* nodes, bool* complete, Work* work,
                                 NodeBounds* bounds) const {
     nodes->clear();
-    const WalkEnd end = EndOf(effort, vector, rows.dim);
+    const SafeQuery safe(metric_, vector, rows.dim);
+    const WalkEnd end = EndOf(effort, safe.values(), rows.dim);
     std::unique_ptr<CodeScorer> scorer_of_codes;
     Status walked;
     if (codes_) {
-        scorer_of_codes = codes_->NewScorer(static_cast<const float*>(vector), Rows());
+        scorer_of_codes = codes_->NewScorer(safe.values(), Rows());
         walked = WalkFiltered(links_, *scorer_of_codes, end, wanted, space, complete, work);
     } else {
         const kernels::Query query =
@@ -318,7 +321,7 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
     std::vector<float> distances(space.distances.begin(),
                                  space.distances.begin() + static_cast<ptrdiff_t>(space.size));
     if (codes_) {
-        codes_->ToDistances(static_cast<const float*>(vector), &distances);
+        codes_->ToDistances(SafeQuery(metric_, vector, codes_->dim()).values(), &distances);
     }
     return distances;
 }

@@ -7,6 +7,7 @@
 #include "engine/dense/range_measure.h"
 #include "engine/dense/range_walk.h"
 #include "engine/dense/row_scorer.h"
+#include "engine/dense/safe_length.h"
 #include "storage/base/parallel.h"
 
 namespace quern::dense {
@@ -23,7 +24,8 @@ Status GraphIndex::SearchRange(const VectorRows& rows, const RangeQuery& query, 
         RowScorer scorer(rows, prepared);
         return WalkRange(links_, scorer, limits, space, complete, work);
     }
-    const auto* vector = static_cast<const float*>(query.vector);
+    const SafeQuery safe(metric_, query.vector, rows.dim);
+    const float* const vector = safe.values();
     const auto bound = static_cast<double>(query.bound);
     const double margin = query.by_codes ? 0 : range_curve_.Margin(*codes_, vector, bound);
     limits.bound = codes_->ScoreAt(vector, bound + margin);
@@ -33,7 +35,7 @@ Status GraphIndex::SearchRange(const VectorRows& rows, const RangeQuery& query, 
 
 void GraphIndex::WithinDistances(const void* vector, std::vector<float>* scores) const {
     if (codes_) {
-        codes_->ToDistances(static_cast<const float*>(vector), scores);
+        codes_->ToDistances(SafeQuery(metric_, vector, codes_->dim()).values(), scores);
     }
 }
 
@@ -46,7 +48,8 @@ void GraphIndex::MeasureErrors(const EffortMeasure& measure) {
     std::vector<float> distances;
     for (size_t number = 0; number < std::min(kDeepQueries, measure.queries()); number++) {
         const EffortMeasure::Query query = measure.QueryOf(number);
-        const auto* vector = static_cast<const float*>(query.vector);
+        const SafeQuery safe(metric_, query.vector, codes_->dim());
+        const float* const vector = safe.values();
         const std::vector<kernels::Hit> sample = CodeErrors::Sample(measure.Nearest(number));
         nodes.clear();
         for (const kernels::Hit& hit : sample) {

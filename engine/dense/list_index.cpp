@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/dense/safe_length.h"
+
 namespace quern::dense {
 
 namespace {
@@ -68,7 +70,8 @@ Status ListIndex::Begin(const ListQuery& query, ListSpace* space) const {
     std::iota(space->order.begin(), space->order.end(), 0u);
     space->sorted = 0;
     if (codes_) {
-        codes_->Prepare(metric_, static_cast<const float*>(query.vector), &space->codes);
+        const SafeQuery safe(metric_, query.vector, dim_);
+        codes_->Prepare(metric_, safe.values(), &space->codes);
         const auto* of_centres = metric_ == Metric::kCosine
                                      ? space->point.data()
                                      : static_cast<const float*>(query.vector);

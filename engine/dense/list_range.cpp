@@ -6,6 +6,7 @@
 
 #include "engine/dense/list_index.h"
 #include "engine/dense/range_measure.h"
+#include "engine/dense/safe_length.h"
 #include "storage/base/parallel.h"
 
 namespace quern::dense {
@@ -25,7 +26,8 @@ void ListIndex::BeginRange(const RangeQuery& query, ListQuery* wanted, ListSpace
     static_cast<void>(Begin(*wanted, space).ok());
     space->threshold = query.bound;
     if (codes_) {
-        const auto* vector = static_cast<const float*>(query.vector);
+        const SafeQuery safe(metric_, query.vector, dim_);
+        const float* const vector = safe.values();
         const auto bound = static_cast<double>(query.bound);
         space->threshold =
             codes_->ScoreAt(vector, bound + range_curve_.Margin(*codes_, vector, bound));
@@ -85,8 +87,10 @@ std::vector<float> ListIndex::CodeDistances(const VectorRows& rows, const float*
     codes_->Encode(block, 0, block.count, coded.data(), norms.data());
     std::vector<float> distances(numbers.size());
     const CodeRows code_rows{coded.data(), codes_->has_norms() ? norms.data() : nullptr};
-    codes_->NewScorer(vector, code_rows)->Score(nodes.data(), nodes.size(), distances.data());
-    codes_->ToDistances(vector, &distances);
+    const SafeQuery safe(metric_, vector, dim_);
+    codes_->NewScorer(safe.values(), code_rows)
+        ->Score(nodes.data(), nodes.size(), distances.data());
+    codes_->ToDistances(safe.values(), &distances);
     return distances;
 }
 

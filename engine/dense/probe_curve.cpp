@@ -15,8 +15,6 @@ namespace {
 // which are read one after the other: only their ratio matters, to choose between two pairs with
 // equal recall.
 constexpr double kRefineRows = 12;
-// As for a graph: queries are seldom drawn exactly like the records that were held out.
-constexpr double kMissMargin = 0.8;
 
 double Lerp(double a, double b, double t) {
     return a + (b - a) * t;

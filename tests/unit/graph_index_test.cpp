@@ -372,6 +372,60 @@ TEST_CASE("a reach is taken where it costs clearly less than a pool", "[graph]")
     REQUIRE(effort.reach == EffortCurve::kReach[0]);
 }
 
+TEST_CASE("who asks for more recall gets an effort that is in no way smaller", "[graph]") {
+    constexpr size_t kPools = EffortCurve::kEf.size();
+    std::mt19937 random(3);
+    std::uniform_real_distribution<float> unit;
+    for (int trial = 0; trial < 60; trial++) {
+        // Measured curves rise with some noise; reaches cost less here and pools there.
+        EffortCurve curve;
+        curve.SetQueries(trial % 2 == 0 ? 100000 : 400);
+        for (size_t k = 0; k < EffortCurve::kK.size(); k++) {
+            for (const bool by_reach : {false, true}) {
+                const size_t first = by_reach ? kPools : 0;
+                const size_t end = by_reach ? EffortCurve::kSteps : kPools;
+                const float easy = 0.2f + 0.5f * unit(random);
+                const float dear = 0.5f + unit(random);
+                const size_t measured = first + 6 + random() % (end - first - 5);
+                for (size_t step = first; step < std::min(end, measured); step++) {
+                    const auto number = static_cast<float>(step - first + 1);
+                    curve.Scored(k, step) =
+                        100.0f * dear * std::pow(1.4f, number) * (0.9f + 0.2f * unit(random));
+                    for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
+                        const float walked = 1 - easy * std::pow(0.6f, number);
+                        // More that is measured again finds more.
+                        const float refined =
+                            1 - dear * 0.3f * std::pow(0.5f, static_cast<float>(r));
+                        curve.At(k, step, r) = std::min(1.0f, walked * refined);
+                    }
+                }
+            }
+        }
+        const double refine_rows = 4.0 * static_cast<double>(unit(random));
+        for (const size_t k : {1, 10, 100, 250}) {
+            Effort before;
+            bool found_before = false;
+            for (double told = 0.3; told < 0.9995; told += told < 0.98 ? 0.005 : 0.0005) {
+                Effort effort;
+                const bool found = curve.Find(k, told, refine_rows, &effort);
+                INFO("trial " << trial << ", k " << k << ", told " << told);
+                if (found && found_before) {
+                    const bool reach = effort.reach != Effort::kNoReach;
+                    if (reach == (before.reach != Effort::kNoReach)) {
+                        CHECK((reach ? effort.reach >= before.reach : effort.ef >= before.ef));
+                        CHECK(effort.refine >= before.refine);
+                        CHECK(effort.keep >= before.keep);
+                    } else {
+                        CHECK(effort.scored >= 0.85 * before.scored);
+                    }
+                }
+                before = effort;
+                found_before = found;
+            }
+        }
+    }
+}
+
 TEST_CASE("what is aimed at is a little more than a recall that is asked for", "[graph]") {
     // Recalls of pools of 10 and 14; none of the others.
     const auto ef_of = [](double recall, float small, float large) {

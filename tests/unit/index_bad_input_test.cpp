@@ -96,3 +96,46 @@ TEST_CASE("hard data is answered in full through an index", "[index]") {
         file.Ok(quern_verify(file.db, nullptr, &file.err));
     }
 }
+
+TEST_CASE("lengths that f32 does not hold cost a cosine no recall", "[index]") {
+    // Where codes measure: an inner product of such a query with codes is beyond f32.
+    constexpr size_t kRows = 2000;
+    constexpr size_t kQueries = 40;
+    const std::vector<float> usual = MakeRows(kRows, 1);
+    const std::vector<float> asked = MakeRows(kQueries, 2);
+    // Each vector in a length of its own, its largest element at about `size`.
+    const auto sized = [](std::vector<float> rows, float size) {
+        for (size_t first = 0; first < rows.size(); first += kDim) {
+            float largest = 0;
+            for (size_t j = 0; j < kDim; j++) {
+                largest = std::max(largest, std::abs(rows[first + j]));
+            }
+            const float of_row = size * (1.0f - 0.4f * static_cast<float>(first / kDim % 3));
+            for (size_t j = 0; j < kDim; j++) {
+                rows[first + j] = rows[first + j] / largest * of_row;
+            }
+        }
+        return rows;
+    };
+    for (const std::string options :
+         {"index=graph codes=i8", "index=graph codes=4bit", "index=graph codes=lvq8",
+          "index=graph codes=packed", "index=graph codes=pq", "index=graph codes=1bit",
+          "index=graph codes=f16", "index=lists", "index=lists codes=f32"}) {
+        double plain = 0;
+        for (const float size : {1.0f, 3e38f, 1e-37f}) {
+            INFO(options << ", size " << size);
+            IndexedFile file;
+            file.Create(QUERN_COSINE, options + " ef_build=60");
+            file.Insert(0, sized(usual, size));
+            file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+            const std::vector<float> queries = sized(asked, size);
+            const char* effort =
+                options.find("lists") != std::string::npos ? "nprobe=8" : "ef=24 refine=12";
+            const auto truth = file.Search(queries, 10, "recall=exact");
+            const double recall = Recall(file.Search(queries, 10, effort), truth);
+            plain = size == 1.0f ? recall : plain;
+            CHECK(recall >= plain - 0.01);
+            CHECK(Recall(file.Search(queries, 10, "recall=0.95"), truth) >= 0.93);
+        }
+    }
+}

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/dense/safe_length.h"
 #include "engine/kernels/distance.h"
 
 namespace quern::dense {
@@ -31,10 +32,7 @@ void DecodeRows(const VectorRows& rows, size_t first, size_t count, float* out) 
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        const float scale = rows.inverse_norms[first + i];
-        for (size_t j = 0; j < rows.dim; j++) {
-            out[i * rows.dim + j] *= scale;
-        }
+        ScaleToUnit(rows.inverse_norms[first + i], rows.dim, out + i * rows.dim);
     }
 }
 

@@ -4,10 +4,17 @@
 //
 //   bench_growth --data DIR [--set mnist784] [--limit 20000] [--queries 500] [--threads 2]
 //                [--ef-build 200] [--living L --share S]
+//                [--rounds N [--upserts 0.1] [--deletes 0.1] [--always no]]
 //
 // Each line: how much of the old graph still lives, which share of the new graph's nodes that is,
 // the time of the build from nothing, the ratio of the other to it, and recall@10 of pools of some
 // sizes, from nothing and grown. With --living and --share only that case.
+//
+// With --rounds: one graph after the other, each grown from the one before, while in every round
+// that share of the records gets other vectors and that share goes and others come in their place
+// (half of the set is in at a time). The builds decide themselves whether to grow; with --always
+// yes they do in any case. What the recall loses to builds from nothing is what all rounds have
+// cost.
 #include <ctime>
 #include <memory>
 #include <numeric>
@@ -104,6 +111,19 @@ size_t Number(int argc, char** argv, const char* name, const char* otherwise) {
     return std::strtoull(bench::Argument(argc, argv, name, otherwise).c_str(), nullptr, 10);
 }
 
+// What of the old part's rows are in the new one, and where.
+GraphSource SourceOf(const Part& before, const GraphIndex& index, const Part& after) {
+    GraphSource source;
+    source.index = &index;
+    for (const uint32_t row : before.numbers) {
+        const auto at = std::lower_bound(after.numbers.begin(), after.numbers.end(), row);
+        source.now.push_back(at != after.numbers.end() && *at == row
+                                 ? static_cast<uint32_t>(at - after.numbers.begin())
+                                 : kNoNode);
+    }
+    return source;
+}
+
 // `share` of the new rows were in the old graph, of which `living` still live.
 void Case(const bench::VectorSet& set, const GraphIndexOptions& options, double living,
           double share) {
@@ -123,15 +143,8 @@ void Case(const bench::VectorSet& set, const GraphIndexOptions& options, double 
     const Part before(set, old_rows);
     const Part after(set, new_rows);
     const Built old = Build(before, options, nullptr);
-    GraphSource source;
-    source.index = old.index.get();
+    GraphSource source = SourceOf(before, *old.index, after);
     source.always = true;
-    for (const uint32_t row : before.numbers) {
-        const auto at = std::lower_bound(after.numbers.begin(), after.numbers.end(), row);
-        source.now.push_back(at != after.numbers.end() && *at == row
-                                 ? static_cast<uint32_t>(at - after.numbers.begin())
-                                 : kNoNode);
-    }
     const Built fresh = Build(after, options, nullptr);
     const Built grown = Build(after, options, &source);
     const auto truth = Truth(set, after, set.kth_distance.size());
@@ -143,6 +156,49 @@ void Case(const bench::VectorSet& set, const GraphIndexOptions& options, double 
     }
     std::printf("\n");
     std::fflush(stdout);
+}
+
+// Half of the set's rows are there at first; rows that go may come back later as others.
+void Churn(const bench::VectorSet& set, const GraphIndexOptions& options, size_t rounds,
+           double leave, bool always) {
+    std::vector<uint32_t> order(set.base.rows());
+    std::iota(order.begin(), order.end(), 0u);
+    std::mt19937 random(7);
+    std::shuffle(order.begin(), order.end(), random);
+    const auto half = static_cast<ptrdiff_t>(order.size() / 2);
+    const auto moved = static_cast<ptrdiff_t>(static_cast<double>(half) * leave);
+    std::unique_ptr<Part> before;
+    std::unique_ptr<GraphIndex> old;
+    for (size_t round = 0; round <= rounds; round++) {
+        if (round > 0) {
+            std::shuffle(order.begin(), order.begin() + half, random);
+            std::shuffle(order.begin() + half, order.end(), random);
+            std::swap_ranges(order.begin(), order.begin() + moved, order.begin() + half);
+        }
+        std::vector<uint32_t> numbers(order.begin(), order.begin() + half);
+        std::sort(numbers.begin(), numbers.end());
+        auto now = std::make_unique<Part>(set, numbers);
+        const Built fresh = Build(*now, options, nullptr);
+        Built grown;
+        if (old == nullptr) {
+            grown = Build(*now, options, nullptr);
+        } else {
+            GraphSource source = SourceOf(*before, *old, *now);
+            source.always = always;
+            grown = Build(*now, options, &source);
+        }
+        const auto truth = Truth(set, *now, set.kth_distance.size());
+        std::printf("| %zu | %s | %.2f |", round, grown.index->inherited() > 0 ? "yes" : "no",
+                    grown.seconds / fresh.seconds);
+        for (const size_t pool : kPools) {
+            std::printf(" %.4f / %.4f |", Recall(set, *now, *fresh.index, truth, pool),
+                        Recall(set, *now, *grown.index, truth, pool));
+        }
+        std::printf("\n");
+        std::fflush(stdout);
+        before = std::move(now);
+        old = std::move(grown.index);
+    }
 }
 
 }  // namespace
@@ -165,6 +221,18 @@ int main(int argc, char** argv) {
     std::printf("%s: %zu x %zu, %s, ef_build %u, %d threads\n\n", set.name.c_str(), set.base.rows(),
                 set.space.dim, bench::MetricName(set.space.metric), options.ef_build,
                 options.threads);
+    const size_t rounds = Number(argc, argv, "--rounds", "0");
+    if (rounds > 0) {
+        std::printf("| round | grown | CPU time, grown / from nothing |");
+        for (const size_t pool : kPools) {
+            std::printf(" recall@10, pool %zu: from nothing / grown |", pool);
+        }
+        std::printf("\n|---|---|---|---|---|---|\n");
+        const double leave = std::stod(bench::Argument(argc, argv, "--upserts", "0.1")) +
+                             std::stod(bench::Argument(argc, argv, "--deletes", "0.1"));
+        Churn(set, options, rounds, leave, bench::Argument(argc, argv, "--always", "no") == "yes");
+        return 0;
+    }
     std::printf("| living | share | rows | from nothing, CPU s | grown / from nothing |");
     for (const size_t pool : kPools) {
         std::printf(" recall@10, pool %zu |", pool);

@@ -2,14 +2,15 @@
 // of the set's own queries, or of records that were held out of it before import.
 //
 //   bench_recall [--data DIR] [--set NAME,...] [--field OPTIONS] [--queries 3000] [--limit ROWS]
-//                [--threads 2] [--cache DIR] [--hold-out yes] [--audit yes]
+//                [--threads 2] [--cache DIR] [--hold-out yes] [--audit yes] [--told R,...]
 //
 // A line for each set: the recall of the lowest effort there is, then what was delivered, with its
 // standard error (clustered by query) in thousandths and CPU microseconds a query. With --cache,
 // databases are kept there; empty it when the engine changes. --hold-out asks by held-out records
 // even where a set has queries: what differs then is how unlike these are to its records. --audit
 // has every second query audited and what that tells kept (quern_recall_audit), and asks the
-// others: once before, once after.
+// others: once before, once after. --told takes other recalls than the usual ones: who asks for
+// more should not get less.
 #include <quern.h>
 
 #include <cmath>
@@ -27,11 +28,12 @@ using namespace bench;
 
 constexpr size_t kImportRows = 10000;
 // The first stands for the lowest effort.
-constexpr const char* kTold[] = {"0.3", "0.9", "0.95", "0.98", "0.99", "0.995"};
+constexpr const char* kTold = "0.3,0.9,0.95,0.98,0.99,0.995";
 
 struct Options {
     SetRequest request;
     std::vector<std::string> sets;
+    std::vector<std::string> told;
     std::string field;
     std::string cache;
     std::string threads;
@@ -147,7 +149,7 @@ void RunSet(const VectorSet& set, const Options& options) {
         const auto print = [&](const char* how) {
             std::printf("| %s%s | %zu x %zu |", set.name.c_str(), how, set.base.rows(),
                         set.space.dim);
-            for (const char* told : kTold) {
+            for (const std::string& told : options.told) {
                 std::printf("%s", Delivered(set, &database, told, step - 1, step).c_str());
                 std::fflush(stdout);
             }
@@ -171,6 +173,15 @@ size_t Number(int argc, char** argv, const char* name, const char* otherwise) {
     return std::strtoull(Argument(argc, argv, name, otherwise).c_str(), nullptr, 10);
 }
 
+std::vector<std::string> Names(const std::string& text) {
+    std::vector<std::string> names;
+    std::stringstream stream(text);
+    for (std::string name; std::getline(stream, name, ',');) {
+        names.push_back(name);
+    }
+    return names;
+}
+
 Options ReadOptions(int argc, char** argv) {
     const char* data = std::getenv("QUERN_DATA");
     Options options;
@@ -183,10 +194,8 @@ Options ReadOptions(int argc, char** argv) {
     options.request.hold_out = Argument(argc, argv, "--hold-out", "") == "yes";
     options.audit = Argument(argc, argv, "--audit", "") == "yes";
     options.threads = Argument(argc, argv, "--threads", "2");
-    std::stringstream names(Argument(argc, argv, "--set", ""));
-    for (std::string name; std::getline(names, name, ',');) {
-        options.sets.push_back(name);
-    }
+    options.sets = Names(Argument(argc, argv, "--set", ""));
+    options.told = Names(Argument(argc, argv, "--told", kTold));
     if (options.sets.empty()) {
         options.sets = SetNames(/*small=*/true);
     }
@@ -198,10 +207,14 @@ Options ReadOptions(int argc, char** argv) {
 int main(int argc, char** argv) {
     Options options = ReadOptions(argc, argv);
     std::printf("%s\n\n| set | rows |", options.field.c_str());
-    for (const char* told : kTold) {
-        std::printf(" %s |", told);
+    for (const std::string& told : options.told) {
+        std::printf(" %s |", told.c_str());
     }
-    std::printf("\n|---|---|---|---|---|---|---|---|\n");
+    std::printf("\n|---|---|");
+    for (size_t i = 0; i < options.told.size(); i++) {
+        std::printf("---|");
+    }
+    std::printf("\n");
     for (const std::string& name : options.sets) {
         VectorSet set;
         std::string reason;

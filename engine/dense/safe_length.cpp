@@ -1,0 +1,62 @@
+#include "engine/dense/safe_length.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace quern::dense {
+
+namespace {
+
+// Products and squares of elements within these limits neither overflow nor vanish, whatever the
+// dimension.
+constexpr float kLargest = 1e12f;
+constexpr float kSmallest = 1e-12f;
+
+float LargestElement(const float* values, size_t dim) {
+    float largest = 0;
+    for (size_t j = 0; j < dim; j++) {
+        largest = std::max(largest, std::fabs(values[j]));
+    }
+    return largest;
+}
+
+}  // namespace
+
+void ScaleToUnit(float inverse_norm, size_t dim, float* values) {
+    // The largest f32 stands for all inverses that are larger.
+    if (inverse_norm == 0 || (inverse_norm >= std::numeric_limits<float>::min() &&
+                              inverse_norm < std::numeric_limits<float>::max())) {
+        for (size_t j = 0; j < dim; j++) {
+            values[j] *= inverse_norm;
+        }
+        return;
+    }
+    double squares = 0;
+    for (size_t j = 0; j < dim; j++) {
+        squares += static_cast<double>(values[j]) * static_cast<double>(values[j]);
+    }
+    const double scale = squares > 0 ? 1 / std::sqrt(squares) : 0;
+    for (size_t j = 0; j < dim; j++) {
+        values[j] = static_cast<float>(static_cast<double>(values[j]) * scale);
+    }
+}
+
+SafeQuery::SafeQuery(Metric metric, const void* vector, size_t dim)
+    : values_(static_cast<const float*>(vector)) {
+    if (metric != Metric::kCosine) {
+        return;
+    }
+    const float largest = LargestElement(values_, dim);
+    if (largest == 0 || (largest > kSmallest && largest < kLargest)) {
+        return;
+    }
+    scaled_.resize(dim);
+    const int shift = -std::ilogb(largest);
+    for (size_t j = 0; j < dim; j++) {
+        scaled_[j] = std::ldexp(values_[j], shift);
+    }
+    values_ = scaled_.data();
+}
+
+}  // namespace quern::dense

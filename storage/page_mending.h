@@ -1,0 +1,31 @@
+// What mends a file beneath SQLite: pages as they are, proved or not, and what one connection is
+// shown in place of pages that SQLite cannot read, so that it can write them anew. Implemented by
+// page_vfs.cpp.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+struct sqlite3;
+
+namespace quern::storage {
+
+// Whole pages of the main file.
+uint32_t CountPages(sqlite3* db);
+// false: there is no such page, or it cannot be read. out: kPageBytes. sound (may be NULL): whether
+// its checksum is right.
+bool ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound = nullptr);
+// Whether the write-ahead log holds no page: all of the database is in the main file.
+bool LogIsEmpty(sqlite3* db);
+// "Pointer Map or Ptrmap Pages" of SQLite's documentation: page 2, and one in so many behind it.
+bool IsPointerMap(uint32_t number);
+
+struct MendingView {
+    uint32_t empty_table = 0;          // the page that is the root of a table without rows; 0: none
+    std::vector<uint32_t> zero_pages;  // zeros as long as they fail their check; ascending
+};
+// From now on, for pages that this connection reads from the main file. Pages that it remembers and
+// has not changed are forgotten. Its own thread only.
+void ShowForMending(sqlite3* db, const MendingView& view);
+
+}  // namespace quern::storage
