@@ -4,7 +4,7 @@ import json
 
 from ._arrays import ELEMENTS, F32, describe, matrix_of, numbers_of
 from ._columns import TAGS, Keys, SparseRows, columns_of, encode, infer_type, list_of, set_attribute, texts_of
-from ._database import Progress, Snapshot, Transaction, borrow, take_text
+from ._database import Snapshot, Transaction, borrow, take_text
 from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, call
 from ._filters import bind, quote, sql_of
 from ._library import api
@@ -13,9 +13,11 @@ from ._query import Query, build, run
 from ._result import Hit, Hits, Rows, Table
 from ._schema import METRICS, Field, describe_collection, option_text, type_number, whole
 from ._schema import text as text_field
+from ._work import run_slow
 
 POOLED = ("recall", "columns", "where", "field", "ef", "nprobe")  # settings whose searches are kept for the next one
 POOL_MAX = 64
+SLOW_RECORDS = 5000  # more records at once may take long enough for Ctrl-C, see _work
 
 
 class Batch:
@@ -156,7 +158,7 @@ class Collection:
         self._grow_for(columns, text, sparse, txn)
         if not keys.n:
             return 0
-        with Batch(self, keys) as batch, Progress(progress):
+        with Batch(self, keys) as batch:
             for name, values in columns.items():
                 kind = self._attribute_type(name)
                 if kind is not None:
@@ -168,7 +170,10 @@ class Collection:
             for label, name, value in self._by_field("sparse", sparse, "sparse"):
                 self._set_sparse(batch, name, value, label)
             with borrow(txn, self._db, Transaction, "txn") as transaction:
-                call(function, batch.handle, transaction)
+                if keys.n < SLOW_RECORDS and progress is None:
+                    call(function, batch.handle, transaction)
+                else:
+                    run_slow(self._db, progress, function, batch.handle, transaction)
             return api.quern_batch_affected(batch.handle)
 
     def _by_field(self, kind, value, argument):
@@ -437,8 +442,8 @@ class Collection:
         """Measures what recall these searches have, as a dict; keep="yes": from now on searches that ask for a recall get it."""
         built = build(self, vectors, k, settings)
         out = ctypes.c_void_p()
-        with Progress(progress):
-            call(api.quern_recall_audit, built.handle, option_text({"sample": sample, "keep": keep}, "options") or None, ctypes.byref(out))
+        run_slow(self._db, progress, api.quern_recall_audit, built.handle, option_text({"sample": sample, "keep": keep}, "options") or None,
+                 ctypes.byref(out))
         return json.loads(take_text(out))
 
     def snippet(self, query, content, *, field=None, **options):
@@ -454,9 +459,9 @@ class Collection:
         """Writes to a real attribute how near each record is to what is asked; see quern_measure_hubs."""
         name, found = self._field("dense", field, "field")
         matrix = None if vectors is None else matrix_of(vectors, "vectors", F32, found.dim)
-        with Progress(progress), self._db._using as handle:
-            call(api.quern_measure_hubs, handle, self._encoded, name, encode(attribute, "attribute"), matrix and matrix.address,
-                 matrix.rows if matrix else 0, found.dim, option_text(options, "options") or None)
+        with self._db._using as handle:
+            run_slow(self._db, progress, api.quern_measure_hubs, handle, self._encoded, name, encode(attribute, "attribute"),
+                     matrix and matrix.address, matrix.rows if matrix else 0, found.dim, option_text(options, "options") or None)
 
     def fit_fusion(self, legs, ids, queries, gains=None, **options):
         """Learns from judged examples: (options for `fusion`, quality before, quality after). Example i says that ids[i] was judged for query

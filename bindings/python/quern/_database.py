@@ -7,7 +7,6 @@ import atexit
 import ctypes
 import json
 import os
-import sys
 import threading
 import weakref
 
@@ -19,53 +18,9 @@ from ._library import api
 from ._process import Process
 from ._result import Rows, Table
 from ._schema import METRICS, Field, Schema, dense, describe_collection, option_text, sparse, text, type_number, whole
-from ._signatures import PROGRESS
+from ._work import run_slow
 
 open_databases = weakref.WeakSet()
-
-
-def report_progress(user, task, done, total):
-    """What the library calls from slow work, on the thread that waits for it. Raising stops the work: so does Ctrl-C, which Python
-    notices while this runs."""
-    local.inside.append(user)
-    try:
-        function = local.progress
-        if function is not None and function(task.decode(), done, total) is False:
-            return 1
-        return 0
-    except BaseException as error:
-        local.raised = error
-        return 1
-    finally:
-        local.inside.pop()
-
-
-PROGRESS_FUNCTION = PROGRESS(report_progress)
-
-
-class Progress:
-    """While it is entered, slow work of this thread is told to a function (task, done, total); True: to the terminal."""
-
-    def __init__(self, function):
-        if function is True:
-            function = print_progress
-        if function is not None and function is not False and not callable(function):
-            raise TypeError(f"progress is {describe(function)}, not a function or True")
-        self.function = function or None
-        self.before = None
-
-    def __enter__(self):
-        self.before, local.progress = local.progress, self.function
-
-    def __exit__(self, *_):
-        local.progress = self.before
-        if self.function is print_progress:
-            print(file=sys.stderr)
-
-
-def print_progress(task, done, total):
-    share = f"{100 * done // total:3d} %" if total else str(done)
-    print(f"\r{task}: {share}   ", end="", file=sys.stderr, flush=True)
 
 
 class InUse:
@@ -100,11 +55,11 @@ class Database:
         self._handle = handle
         self._closing = False
         self._users = 0
+        self._jobs = 0
         self._lock = threading.Condition()
         self._forks = Process.forks
         self._path = path
         self._using = InUse(self)
-        call(api.quern_progress, handle, PROGRESS_FUNCTION, id(self))
         open_databases.add(self)
 
     def _check_process(self):
@@ -257,9 +212,9 @@ class Database:
     def verify(self, progress=None):
         """Reads and proves everything; a report as a dict, whose "ok" and "problems" tell what was found."""
         out = ctypes.c_void_p()
-        with Progress(progress), self._using as handle:
+        with self._using as handle:
             try:
-                call(api.quern_verify, handle, ctypes.byref(out))
+                run_slow(self, progress, api.quern_verify, handle, ctypes.byref(out))
             except _errors.CorruptError:
                 if not out:
                     raise
@@ -270,8 +225,8 @@ class Database:
         return json.loads(self._text(api.quern_info))
 
     def _work(self, progress, function, *arguments):
-        with Progress(progress), self._using as handle:
-            call(function, handle, *arguments)
+        with self._using as handle:
+            run_slow(self, progress, function, handle, *arguments)
 
     def _text(self, function, *arguments):
         out = ctypes.c_void_p()

@@ -98,7 +98,7 @@ class Local(threading.local):
     def __init__(self):
         self.error = CError(ctypes.sizeof(CError), 0, 0, 0, b"")
         self.reference = ctypes.byref(self.error)
-        self.progress = None
+        self.job = None  # the slow call that it is in
         self.raised = None
         self.inside = []  # the databases whose progress functions are running
 

@@ -79,7 +79,7 @@ class KeySet:
         return api.quern_keys_count(self.handle)
 
     def __del__(self, free=api.quern_keys_free):
-        free(self.handle)
+        free(getattr(self, "handle", None))
 
 
 class Built:
