@@ -14,7 +14,7 @@ from ._errors import (BusyError, ClosedError, CorruptError, Error, ExistsError, 
                       LimitError, NotFoundError, OutcomeUnknownError, OutOfMemoryError, UsageError)
 from ._library import api as _api
 from ._library import path as library_path
-from ._query import KeySet, Leg, Query
+from ._query import KeySet, Leg, Query, words
 from ._result import Hit, Hits, HitsOfQueries, Rows
 from ._schema import Field, Schema, dense, sparse, text
 
@@ -25,4 +25,4 @@ build_info = _api.quern_build_info().decode()
 __all__ = ["BusyError", "ClosedError", "Collection", "CorruptError", "Database", "Error", "ExistsError", "Facet", "Field", "FileError",
            "ForkError", "FormatError", "Hit", "Hits", "HitsOfQueries", "InternalError", "Interrupted", "KeySet", "Leg", "LimitError",
            "NotFoundError", "OutOfMemoryError", "OutcomeUnknownError", "Query", "Rows", "Schema", "Snapshot", "Transaction", "UsageError",
-           "build_info", "dense", "library_path", "library_version", "open", "sparse", "text"]
+           "build_info", "dense", "library_path", "library_version", "open", "sparse", "text", "words"]

@@ -1,6 +1,7 @@
 """Searches: what is asked for becomes a quern_query."""
 import ctypes
 import math
+import re
 import threading
 
 from . import _errors
@@ -46,6 +47,13 @@ class Leg:
     def options(self):
         told = {"absent": self.absent, "against": 1 if self.against else None, "name": self.name}
         return option_text(told, "a leg's options") or None
+
+
+def words(query):
+    """A text as words to search for, without the signs that mean something in a text query: what people type, titles, sentences."""
+    if not isinstance(query, str):
+        raise TypeError(f"query is {describe(query)}, not a text")
+    return re.sub(r"\bOR\b", "or", re.sub(r"[^\w]+", " ", query)).strip()
 
 
 def number(value, name):
