@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "quern.h"
+#include <quern.h>
 
 typedef int32_t (*search_fn)(quern_query *, quern_result **, quern_error *);
 typedef void (*free_fn)(quern_result *);
