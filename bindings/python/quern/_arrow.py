@@ -15,7 +15,7 @@ from ._columns import BLOB, BOOL, DENSE, INT, JSON, REAL, SPARSE, TAGS, TEXT
 from ._library import api
 
 NULLABLE = 2
-ALIVE = {}
+ALIVE: dict = {}
 numbers = itertools.count(1)
 ELEMENT_FORMATS = {F32: "f", F16: "e", BF16: "S", I8: "c"}
 
@@ -251,7 +251,7 @@ new_capsule = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char
 # By address: the capsule is being destroyed, and no reference to it may come back to life.
 capsule_name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)(("PyCapsule_GetName", ctypes.pythonapi))
 capsule_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
-HELD = {}  # the structs that lie in capsules, and their names
+HELD: dict = {}  # the structs that lie in capsules, and their names
 KINDS = {b"arrow_schema": ArrowSchema, b"arrow_array": ArrowArray, b"arrow_array_stream": ArrowArrayStream}
 
 

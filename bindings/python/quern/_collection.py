@@ -1,6 +1,10 @@
 """A collection: writing, reading and searching its records."""
+from __future__ import annotations
+
 import ctypes
 import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable, Dict, Tuple, Union, overload
 
 from ._arrays import ELEMENTS, F32, describe, matrix_of, numbers_of
 from ._columns import TAGS, Keys, SparseRows, columns_of, encode, infer_type, list_of, set_attribute, texts_of
@@ -10,14 +14,21 @@ from ._filters import bind, quote, sql_of
 from ._library import api
 from ._process import Process
 from ._query import Query, build, run
-from ._result import Hit, Hits, Rows, Table
-from ._schema import METRICS, Field, describe_collection, option_text, type_number, whole
+from ._result import Hit, Hits, HitsOfQueries, Rows, Table
+from ._schema import METRICS, Field, Schema, describe_collection, option_text, type_number, whole
 from ._schema import text as text_field
 from ._work import run_slow
 
 POOLED = ("recall", "columns", "where", "field", "ef", "nprobe")  # settings whose searches are kept for the next one
 POOL_MAX = 64
 SLOW_RECORDS = 5000  # more records at once may take long enough for Ctrl-C, see _work
+
+
+# Arrays of numpy's are taken wherever these are; they have no name here, since numpy need not be there.
+Ids = Any  # texts or whole numbers, one or many
+Where = Union[str, Dict[str, Any], Tuple[str, Any]]
+Columns = Union[str, Sequence[str], None]
+Progress = Union[bool, Callable[[str, int, int], Any], None]
 
 
 class Batch:
@@ -66,15 +77,15 @@ class Collection:
         self._pool = {}
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self._name
 
     @property
-    def schema(self):
+    def schema(self) -> Schema:
         """The Schema, as it was when this collection was opened, refreshed or last written to."""
         return self._schema
 
-    def refresh(self):
+    def refresh(self) -> None:
         """Looks at the schema again: others may have changed it."""
         with self._db._using as handle:
             self._take(describe_collection(handle, self._encoded))
@@ -82,30 +93,30 @@ class Collection:
     def __repr__(self):
         return f"<quern.Collection {self._name!r} {self._schema!r}>"
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.count()
 
     # ---- Schema
 
-    def add_attribute(self, name, type, **options):
+    def add_attribute(self, name: str, type: Any, **options: Any) -> None:
         """Adds an attribute; it is null in all records there are."""
         with self._db._using as handle:
             call(api.quern_add_attr, handle, self._encoded, encode(name, "name"), type_number(type, "type"), option_text(options, "options"))
         self.refresh()
 
-    def add_field(self, name, field):
+    def add_field(self, name: str, field: Field) -> None:
         """Adds a field: dense(384), sparse() or text()."""
         if not isinstance(field, Field):
             raise TypeError(f"field is {describe(field)}; make it with dense(), sparse() or text()")
         options, encoded = option_text(field.options, "options"), encode(name, "name")
         with self._db._using as handle:
             if field.kind == "dense":
-                call(api.quern_add_dense, handle, self._encoded, encoded, field.dim, METRICS[field.metric], options)
+                call(api.quern_add_dense, handle, self._encoded, encoded, field.dim, METRICS[field.metric or ""], options)
             else:
                 call(api.quern_add_sparse if field.kind == "sparse" else api.quern_add_text, handle, self._encoded, encoded, options)
         self.refresh()
 
-    def drop_column(self, name):
+    def drop_column(self, name: str) -> None:
         """Drops an attribute or field with all its values."""
         with self._db._using as handle:
             call(api.quern_drop_column, handle, self._encoded, encode(name, "name"))
@@ -126,11 +137,13 @@ class Collection:
 
     # ---- Writing
 
-    def insert(self, ids, vectors=None, metadata=None, text=None, sparse=None, *, txn=None, progress=None):
+    def insert(self, ids: Ids, vectors: Any = None, metadata: Any = None, text: Any = None, sparse: Any = None, *,
+               txn: Transaction | None = None, progress: Progress = None) -> int:
         """Adds records: ExistsError if one of the ids is there. Arguments are those of upsert."""
         return self._write(api.quern_insert, ids, vectors, metadata, text, sparse, txn, progress)
 
-    def upsert(self, ids, vectors=None, metadata=None, text=None, sparse=None, *, txn=None, progress=None):
+    def upsert(self, ids: Ids, vectors: Any = None, metadata: Any = None, text: Any = None, sparse: Any = None, *,
+               txn: Transaction | None = None, progress: Progress = None) -> int:
         """Writes records, replacing those that are there, all or none of them; durable when it returns. Returns how many.
 
         ids: texts or whole numbers (a list, or an array of numpy's); one id is one record
@@ -143,7 +156,8 @@ class Collection:
         progress: True, or a function (task, done, total); what it raises stops the work, which is rolled back"""
         return self._write(api.quern_upsert, ids, vectors, metadata, text, sparse, txn, progress)
 
-    def update(self, ids, vectors=None, metadata=None, text=None, sparse=None, *, txn=None, progress=None):
+    def update(self, ids: Ids, vectors: Any = None, metadata: Any = None, text: Any = None, sparse: Any = None, *,
+               txn: Transaction | None = None, progress: Progress = None) -> int:
         """Changes records that are there (else NotFoundError): what is given, and nothing else of them. Arguments are those of upsert."""
         return self._write(api.quern_update, ids, vectors, metadata, text, sparse, txn, progress)
 
@@ -253,7 +267,7 @@ class Collection:
                     pass
         self.refresh()
 
-    def delete(self, ids=None, *, where=None, params=None, txn=None):
+    def delete(self, ids: Ids | None = None, *, where: Where | None = None, params: Any = None, txn: Transaction | None = None) -> int:
         """Deletes records by their ids (those that are not there are passed over), or those that match a filter. Returns how many."""
         if (ids is None) == (where is None):
             raise ValueError("delete() takes ids, or where")
@@ -266,7 +280,7 @@ class Collection:
             call(api.quern_delete, batch.handle, transaction)
             return api.quern_batch_affected(batch.handle)
 
-    def update_where(self, assignments, where, params=None, *, txn=None):
+    def update_where(self, assignments: str | dict[str, Any], where: Where, params: Any = None, *, txn: Transaction | None = None) -> int:
         """Sets attributes of all records that match, as SQL has it behind SET: update_where("lang = 'en', year = ?2", "lang = ?1", ["eng",
         2000]). A dict {attribute: value} does, too. Returns how many."""
         return self._change(api.quern_query_update, where, params, assignments, txn)
@@ -284,7 +298,7 @@ class Collection:
 
     # ---- Reading
 
-    def get(self, ids, columns=None, *, snapshot=None):
+    def get(self, ids: Any, columns: Columns = None, *, snapshot: Snapshot | None = None) -> Any:
         """Records by their ids: a list with a Hit for each, None where there is no such record. Of a single id: that Hit, or None.
         columns: names of attributes and fields, "*" for all; default: all attributes."""
         single = isinstance(ids, (str, int))
@@ -312,7 +326,7 @@ class Collection:
         names = list_of(columns, "columns")
         return b",".join(encode(quote(name) if isinstance(name, str) else name, f"columns[{i}]") for i, name in enumerate(names)) or None
 
-    def count(self, where=None, params=None, *, snapshot=None):
+    def count(self, where: Where | None = None, params: Any = None, *, snapshot: Snapshot | None = None) -> int:
         """How many records there are, or match a filter."""
         count = ctypes.c_uint64()
         if where is not None or params is not None:
@@ -323,12 +337,12 @@ class Collection:
                 call(api.quern_count, handle, self._encoded, view, ctypes.byref(count))
         return count.value
 
-    def scan(self, columns=None, *, after=None, snapshot=None, page=1000):
+    def scan(self, columns: Columns = None, *, after: Any = None, snapshot: Snapshot | None = None, page: int = 1000) -> Iterator[Hit]:
         """All records in the order of their keys, from one snapshot: an iterator of Hits. after: behind this key."""
         for rows in self.pages(columns, after=after, snapshot=snapshot, page=page):
             yield from rows
 
-    def pages(self, columns=None, *, after=None, snapshot=None, page=1000):
+    def pages(self, columns: Columns = None, *, after: Any = None, snapshot: Snapshot | None = None, page: int = 1000) -> Iterator[Rows]:
         """The same, an iterator of Rows of up to `page` records."""
         whole(page, "page", 1, 1048576)
         out = ctypes.c_void_p()
@@ -349,7 +363,8 @@ class Collection:
         finally:
             api.quern_cursor_free(cursor)
 
-    def list(self, where=None, params=None, *, order=None, k=10, after=None, columns=None, snapshot=None):
+    def list(self, where: Where | None = None, params: Any = None, *, order: str | None = None, k: int = 10, after: str | None = None,
+             columns: Columns = None, snapshot: Snapshot | None = None) -> Rows:
         """Records that match, in an order ("year desc, title"), at most k (0: all). after: the bookmark of the page before."""
         settings = {"where": where, "params": params, "order": order, "after": after, "snapshot": snapshot}
         built = build(self, None, k, settings, self._column_list(columns))
@@ -357,7 +372,7 @@ class Collection:
         call(api.quern_query_list, built.handle, ctypes.byref(out))
         return self._rows(out)
 
-    def facet(self, attribute, where=None, params=None, *, n=100, snapshot=None):
+    def facet(self, attribute: str, where: Where | None = None, params: Any = None, *, n: int = 100, snapshot: Snapshot | None = None) -> Facet:
         """How many of the records that match have each value of an attribute; see Facet."""
         built = build(self, None, None, {"where": where, "params": params, "snapshot": snapshot})
         out = ctypes.c_void_p()
@@ -371,6 +386,15 @@ class Collection:
         return made
 
     # ---- Search
+
+    @overload
+    def search(self, vectors: Sequence[float] | None = None, k: int = 10, **settings: Any) -> Hits: ...
+
+    @overload
+    def search(self, vectors: Sequence[Sequence[float]], k: int = 10, **settings: Any) -> HitsOfQueries: ...
+
+    @overload
+    def search(self, vectors: Any, k: int = 10, **settings: Any) -> Any: ...
 
     def search(self, vectors=None, k=10, **settings):
         """The k nearest records: Hits for one vector, HitsOfQueries for a matrix.
@@ -425,12 +449,12 @@ class Collection:
             self._pool.clear()
         self._pool.setdefault(key, []).append(Query(self, k, settings, columns))
 
-    def query(self, k=10, **settings):
+    def query(self, k: int = 10, **settings: Any) -> Query:
         """A search with everything said but the vector: query.search(vector), as often as wanted."""
         columns = self._column_list(settings.pop("columns", None))
         return Query(self, k, settings, columns)
 
-    def explain(self, vectors=None, k=10, **settings):
+    def explain(self, vectors: Any = None, k: int = 10, **settings: Any) -> dict[str, Any]:
         """How a search would be answered, as a dict; see quern_query_explain."""
         settings.pop("columns", None)
         built = build(self, vectors, k, settings)
@@ -438,7 +462,8 @@ class Collection:
         call(api.quern_query_explain, built.handle, ctypes.byref(out))
         return json.loads(take_text(out))
 
-    def recall_audit(self, vectors=None, k=10, *, sample=None, keep=None, progress=None, **settings):
+    def recall_audit(self, vectors: Any = None, k: int = 10, *, sample: int | None = None, keep: str | None = None, progress: Progress = None,
+                     **settings: Any) -> dict[str, Any]:
         """Measures what recall these searches have, as a dict; keep="yes": from now on searches that ask for a recall get it."""
         built = build(self, vectors, k, settings)
         out = ctypes.c_void_p()
@@ -446,7 +471,7 @@ class Collection:
                  ctypes.byref(out))
         return json.loads(take_text(out))
 
-    def snippet(self, query, content, *, field=None, **options):
+    def snippet(self, query: str, content: str, *, field: str | None = None, **options: Any) -> str:
         """The piece of a text that shows best what a text query finds in it, with that marked; see quern_snippet."""
         name, _ = self._field("text", field, "field")
         data, out = encode(content, "content"), ctypes.c_void_p()
@@ -455,7 +480,7 @@ class Collection:
                  ctypes.byref(out))
         return take_text(out)
 
-    def measure_hubs(self, attribute, vectors=None, *, field=None, progress=None, **options):
+    def measure_hubs(self, attribute: str, vectors: Any = None, *, field: str | None = None, progress: Progress = None, **options: Any) -> None:
         """Writes to a real attribute how near each record is to what is asked; see quern_measure_hubs."""
         name, found = self._field("dense", field, "field")
         matrix = None if vectors is None else matrix_of(vectors, "vectors", F32, found.dim)
@@ -463,7 +488,7 @@ class Collection:
             run_slow(self._db, progress, api.quern_measure_hubs, handle, self._encoded, name, encode(attribute, "attribute"),
                      matrix and matrix.address, matrix.rows if matrix else 0, found.dim, option_text(options, "options") or None)
 
-    def fit_fusion(self, legs, ids, queries, gains=None, **options):
+    def fit_fusion(self, legs: Any, ids: Ids, queries: Any, gains: Any = None, **options: Any) -> tuple[str, float, float]:
         """Learns from judged examples: (options for `fusion`, quality before, quality after). Example i says that ids[i] was judged for query
         queries[i] of the legs, with gains[i]; see quern_fit_fusion."""
         built = build(self, None, None, {"legs": legs})

@@ -3,24 +3,30 @@
 The library lets every thread use a quern_db, but the handle itself ends with quern_close. So calls that take the handle are counted here, and
 close() waits for them: no thread is left with a pointer to nothing. Everything made from a database keeps it alive.
 """
+from __future__ import annotations
+
 import atexit
 import ctypes
 import json
 import os
 import threading
 import weakref
+from typing import TYPE_CHECKING, Any
 
 from . import _errors
 from ._arrays import describe
-from ._columns import TEXT, TYPE_NAMES, encode
+from ._columns import TYPE_NAMES, encode
 from ._errors import ClosedError, ForkError, NotFoundError, UsageError, call, local
 from ._library import api
 from ._process import Process
 from ._result import Rows, Table
-from ._schema import METRICS, Field, Schema, dense, describe_collection, option_text, sparse, text, type_number, whole
+from ._schema import Schema, dense, describe_collection, option_text, sparse, text, whole
 from ._work import run_slow
 
-open_databases = weakref.WeakSet()
+if TYPE_CHECKING:
+    from ._collection import Collection
+
+open_databases: weakref.WeakSet = weakref.WeakSet()
 
 
 class InUse:
@@ -66,7 +72,7 @@ class Database:
         if self._forks != Process.forks:
             raise ForkError("the database was opened before fork(): open it again in the child", -100)
 
-    def close(self):
+    def close(self) -> None:
         """Closes the file; more than once is allowed. Waits for calls of other threads; open transactions are rolled back, and
         snapshots and cursors end. Results can still be read."""
         if self._forks != Process.forks:
@@ -82,14 +88,14 @@ class Database:
             api.quern_close(handle)
 
     @property
-    def closed(self):
+    def closed(self) -> bool:
         return self._handle is None
 
     @property
-    def path(self):
+    def path(self) -> Any:
         return self._path
 
-    def __enter__(self):
+    def __enter__(self) -> Database:
         return self
 
     def __exit__(self, *_):
@@ -103,15 +109,16 @@ class Database:
     def __repr__(self):
         return f"<quern.Database {self._path!r}{', closed' if self.closed else ''}>"
 
-    def interrupt(self):
+    def interrupt(self) -> None:
         """Makes every running call on this database raise Interrupted soon. Any thread may say so."""
         with self._using as handle:
             api.quern_interrupt(handle)
 
     # ---- Collections
 
-    def collection(self, name, schema=None, *, dim=None, metric="cosine", key="text", attributes=None, text=None, sparse=None, grow=True,
-                   **options):
+    def collection(self, name: str, schema: Schema | None = None, *, dim: int | None = None, metric: str = "cosine", key: Any = "text",
+                   attributes: dict[str, Any] | None = None, text: bool | str | None = None, sparse: bool | dict[str, Any] | None = None,
+                   grow: bool = True, **options: Any) -> Collection:
         """The collection of that name, made if there is none.
 
         schema: a Schema; or, for the usual shape, dim and metric of a field "vector" (options are those of quern.dense: type="f16",
@@ -145,7 +152,7 @@ class Database:
             api.quern_schema_free(made)
         return describe_collection(handle, name)
 
-    def create(self, name, schema):
+    def create(self, name: str, schema: Schema) -> Collection:
         """Makes a collection: ExistsError if there is one."""
         from ._collection import Collection
         if not isinstance(schema, Schema):
@@ -158,30 +165,30 @@ class Database:
         finally:
             api.quern_schema_free(made)
 
-    def collections(self):
+    def collections(self) -> list[str]:
         """The names of all collections, sorted."""
         return json.loads(self._text(api.quern_collections))
 
-    def drop(self, name):
+    def drop(self, name: str) -> None:
         with self._using as handle:
             call(api.quern_drop, handle, encode(name, "name"))
 
-    def rename(self, old, new):
+    def rename(self, old: str, new: str) -> None:
         with self._using as handle:
             call(api.quern_rename, handle, encode(old, "old"), encode(new, "new"))
 
     # ---- Transactions and snapshots
 
-    def transaction(self):
+    def transaction(self) -> Transaction:
         """Starts the one write transaction there can be: `with db.transaction() as txn: docs.upsert(..., txn=txn)`. It is committed at
         the end of the block, and rolled back if that raises."""
         return Transaction(self)
 
-    def snapshot(self):
+    def snapshot(self) -> Snapshot:
         """A stable view of the whole database; hold it briefly. `with db.snapshot() as snap: docs.search(q, snapshot=snap)`"""
         return Snapshot(self)
 
-    def sql(self, statement, snapshot=None):
+    def sql(self, statement: str, snapshot: Snapshot | None = None) -> Rows:
         """The rows of a read-only SQL statement; each collection is a view of its name."""
         out = ctypes.c_void_p()
         with self._using as handle, borrow(snapshot, self) as view:
@@ -191,25 +198,25 @@ class Database:
 
     # ---- Maintenance
 
-    def optimize(self, collection=None, max_ms=0, progress=None):
+    def optimize(self, collection: Any = None, max_ms: int = 0, progress: Any = None) -> None:
         """Seals, merges and builds indexes, of one collection or all; max_ms: stops at about that time in a good state."""
         name = None if collection is None else encode(getattr(collection, "name", collection), "collection")
         self._work(progress, api.quern_optimize, name, whole(max_ms, "max_ms", 0, 2 ** 32 - 1))
 
-    def vacuum(self, progress=None):
+    def vacuum(self, progress: Any = None) -> None:
         """Rewrites the file without free space."""
         self._work(progress, api.quern_vacuum)
 
-    def backup(self, path, progress=None):
+    def backup(self, path: Any, progress: Any = None) -> None:
         """Copies the database to a new file while others read and write."""
         self._work(progress, api.quern_backup, encode(os.fspath(path), "path"))
 
-    def rebuild(self, collection=None, progress=None):
+    def rebuild(self, collection: Any = None, progress: Any = None) -> None:
         """Makes damaged or missing indexes anew."""
         name = None if collection is None else encode(getattr(collection, "name", collection), "collection")
         self._work(progress, api.quern_rebuild, name)
 
-    def verify(self, progress=None):
+    def verify(self, progress: Any = None) -> dict[str, Any]:
         """Reads and proves everything; a report as a dict, whose "ok" and "problems" tell what was found."""
         out = ctypes.c_void_p()
         with self._using as handle:
@@ -220,7 +227,7 @@ class Database:
                     raise
         return json.loads(take_text(out))
 
-    def info(self):
+    def info(self) -> dict[str, Any]:
         """Sizes, schema, segments and indexes, as a dict; see quern_info."""
         return json.loads(self._text(api.quern_info))
 
@@ -291,13 +298,13 @@ class Transaction:
             call(api.quern_begin, handle, ctypes.byref(out))
         self.handle = out.value
 
-    def commit(self):
+    def commit(self) -> None:
         """Durable when it returns."""
         with Borrowed(self, self.db) as handle:
             self.handle = None
             call(api.quern_commit, handle)
 
-    def rollback(self):
+    def rollback(self) -> None:
         """Undoes everything; nothing happens if the transaction is over."""
         if self.db._forks != Process.forks:
             return
@@ -310,7 +317,7 @@ class Transaction:
         finally:
             self.lock.release()
 
-    def __enter__(self):
+    def __enter__(self) -> Transaction:
         return self
 
     def __exit__(self, kind, *_):
@@ -340,7 +347,7 @@ class Snapshot:
         self.handle = out.value
 
     @property
-    def generation(self):
+    def generation(self) -> int:
         """The number of changes of the database up to it."""
         with Borrowed(self, self.db) as handle:
             return api.quern_snapshot_generation(handle)
@@ -353,7 +360,7 @@ class Snapshot:
         if handle is not None:
             api.quern_snapshot_free(handle)
 
-    def __enter__(self):
+    def __enter__(self) -> Snapshot:
         return self
 
     def __exit__(self, *_):
@@ -396,7 +403,7 @@ def check_same(name, there, asked):
             raise ValueError(f"{name!r} has the attribute {attribute!r} as {TYPE_NAMES[found]}, not as {TYPE_NAMES[wanted]}")
 
 
-def open_database(path, options=None, **settings):
+def open_database(path: Any, options: Any = None, **settings: Any) -> Database:
     """Opens a database file, creating it when absent; ":memory:" makes one that lives until it is closed.
 
     Settings are the options of quern_open: mode="ro", durability="relaxed", busy_ms, threads, memory_mb, cache_mb, maintenance, seal_rows,

@@ -1,8 +1,11 @@
 """Searches: what is asked for becomes a quern_query."""
+from __future__ import annotations
+
 import ctypes
 import math
 import re
 import threading
+from typing import Any
 
 from . import _errors
 from ._arrays import BIT, ELEMENTS, F32, describe, matrix_of
@@ -32,7 +35,8 @@ class Leg:
 
     __slots__ = ("vectors", "k", "weight", "name", "absent", "against", "settings")
 
-    def __init__(self, vectors=None, *, weight=1.0, k=None, name=None, absent=None, against=False, **settings):
+    def __init__(self, vectors: Any = None, *, weight: float = 1.0, k: int | None = None, name: str | None = None, absent: Any = None,
+                 against: bool = False, **settings: Any):
         for setting in settings:
             if setting not in SETTINGS or setting in ("where", "params", "columns", "snapshot", "only", "exclude", "params_of"):
                 raise TypeError(f"a leg has no {setting!r}")
@@ -49,7 +53,7 @@ class Leg:
         return option_text(told, "a leg's options") or None
 
 
-def words(query):
+def words(query: str) -> str:
     """A text as words to search for, without the signs that mean something in a text query: what people type, titles, sentences."""
     if not isinstance(query, str):
         raise TypeError(f"query is {describe(query)}, not a text")
@@ -71,7 +75,7 @@ class KeySet:
 
     __slots__ = ("handle", "__weakref__")
 
-    def __init__(self, ids, bits=None):
+    def __init__(self, ids: Any, bits: int | None = None):
         self.handle = None
         out = ctypes.c_void_p()
         if bits is not None:
@@ -83,7 +87,7 @@ class KeySet:
             call(api.quern_keys_text if keys.is_text else api.quern_keys_int, keys.address or None, keys.n, ctypes.byref(out))
         self.handle = out.value
 
-    def __len__(self):
+    def __len__(self) -> int:
         return api.quern_keys_count(self.handle)
 
     def __del__(self, free=api.quern_keys_free):
@@ -323,7 +327,7 @@ class Query:
         self._text_fields = collection._text_fields
         self._text_keys = collection._schema.text_keys
 
-    def search(self, vector):
+    def search(self, vector: Any) -> Hits:
         """The Hits of one vector."""
         if self.collection._db._forks != Process.forks:
             self.collection._db._check_process()

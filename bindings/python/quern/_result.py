@@ -3,9 +3,12 @@
 The library's table is read where it lies, when somebody asks: a search whose hits nobody looks at has copied nothing. Arrays of numpy's that
 come from here keep the table alive.
 """
+from __future__ import annotations
+
 import ctypes
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from . import _arrays
 from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8
@@ -137,45 +140,45 @@ class Hit:
         self._row = row
 
     @property
-    def id(self):
+    def id(self) -> Any:
         table = self._rows._table
         if table.text_keys is None:
             return None
         return api.quern_result_key_text(table.handle, self._row).decode() if table.text_keys else api.quern_result_key_int(table.handle, self._row)
 
     @property
-    def distance(self):
+    def distance(self) -> float:
         return api.quern_result_distance(self._rows._table.handle, self._row)
 
     @property
-    def score(self):
+    def score(self) -> float:
         return api.quern_result_score(self._rows._table.handle, self._row)
 
     @property
-    def group(self):
+    def group(self) -> int:
         """The number of its group, from 0; -1 without groups."""
         return api.quern_result_group(self._rows._table.handle, self._row)
 
     @property
-    def leg_scores(self):
+    def leg_scores(self) -> list[float]:
         """Its score in each leg of the search, NaN where the leg does not match it."""
         handle = self._rows._table.handle
         return [api.quern_result_leg_score(handle, self._row, leg) for leg in range(api.quern_result_legs(handle))]
 
     @property
-    def leg_parts(self):
+    def leg_parts(self) -> list[float]:
         """What each leg adds to the score."""
         handle = self._rows._table.handle
         return [api.quern_result_leg_part(handle, self._row, leg) for leg in range(api.quern_result_legs(handle))]
 
     @property
-    def metadata(self):
+    def metadata(self) -> dict[str, Any]:
         table, fields = self._rows._table, self._rows._text_fields
         values = ((name, table.value(self._row, i, kind)) for i, (name, kind) in enumerate(table.columns())
                   if kind not in FIELD_TYPES and name not in fields)
         return {name: value for name, value in values if value is not None}
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         """The value of a column that was asked for, None where the record has none."""
         table = self._rows._table
         for i, (column, kind) in enumerate(table.columns()):
@@ -183,7 +186,7 @@ class Hit:
                 return table.value(self._row, i, kind)
         raise KeyError(f"there is no column {name!r} here: ask for it with columns=[...]")
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Everything in one dict."""
         made = {} if self._rows._table.text_keys is None else {"id": self.id}
         if self._rows._scored:
@@ -196,7 +199,7 @@ class Hit:
         return f"Hit(id={self.id!r}{scored}, metadata={self.metadata!r})" if self.id is not None else f"Row({self.to_dict()!r})"
 
 
-class Rows(Sequence):
+class Rows(Sequence[Hit]):
     """A table of rows: of get, list, scan, facet and sql, and (as Hits) of a search. A sequence of Hit objects, and columns beside it."""
 
     __slots__ = ("_table", "_start", "_stop", "_text_fields")
@@ -221,7 +224,7 @@ class Rows(Sequence):
         return Hit(self, self._start + index)
 
     @property
-    def ids(self):
+    def ids(self) -> Any:
         """The keys: an array of numpy's if they are numbers and numpy is there, else a list."""
         table, count = self._table, len(self)
         if table.text_keys is None:
@@ -230,19 +233,19 @@ class Rows(Sequence):
             return [] if table.text_keys else table.ints(0, 0)
         if table.text_keys:
             pointer = api.quern_result_keys_text(table.handle)
-            return [key.decode() for key in (ctypes.c_char_p * count).from_address(pointer + self._start * ctypes.sizeof(ctypes.c_void_p))]
+            return [key.decode() for key in (ctypes.c_char_p * count).from_address(pointer + self._start * ctypes.sizeof(ctypes.c_void_p))]  # type: ignore[union-attr]
         return table.ints(api.quern_result_keys_int(table.handle) + 8 * self._start, count)
 
     @property
-    def columns(self):
+    def columns(self) -> list[str]:
         """The names of the columns."""
         return [name for name, _ in self._table.columns()]
 
-    def types(self):
+    def types(self) -> dict[str, str]:
         """{column: name of its type}"""
         return {name: TYPE_NAMES.get(kind, "") for name, kind in self._table.columns()}
 
-    def column(self, name):
+    def column(self, name: str) -> list[Any]:
         """The values of a column, None where there is none."""
         table = self._table
         for i, (column, kind) in enumerate(table.columns()):
@@ -256,47 +259,47 @@ class Rows(Sequence):
         return [hit.metadata for hit in self]
 
     @property
-    def flags(self):
+    def flags(self) -> int:
         return api.quern_result_flags(self._table.handle)
 
     @property
-    def exact(self):
+    def exact(self) -> bool:
         """Is every answer the exact one?"""
         return bool(self.flags & EXACT)
 
     @property
-    def partial(self):
+    def partial(self) -> bool:
         """Has a budget ended the search?"""
         return bool(self.flags & PARTIAL)
 
     @property
-    def bookmark(self):
+    def bookmark(self) -> str | None:
         """Of a list: what `after` takes to go on behind it; None at the end of an empty list."""
         text = api.quern_result_bookmark(self._table.handle)
         return None if text is None else text.decode()
 
-    def stats(self):
+    def stats(self) -> dict[str, Any]:
         """What it has cost, {name: number}, over all queries of the search; see QUERN_RESULT_* in quern.h. recall: from 0 to 1."""
         made = {name: api.quern_result_stat(self._table.handle, number) for name, number in STATS.items()}
         made["recall"] /= 1e6
         return made
 
-    def to_list(self):
+    def to_list(self) -> list[dict[str, Any]]:
         """A dict for each row."""
         return [hit.to_dict() for hit in self]
 
-    def to_columns(self):
+    def to_columns(self) -> dict[str, Any]:
         """{name: values}, "id" first."""
         made = {} if self._table.text_keys is None else {"id": self.ids}
         if self._scored:
-            made.update(distance=self.distances, score=self.scores)
+            made.update(distance=self.distances, score=self.scores)  # type: ignore[attr-defined]
         made.update((name, self.column(name)) for name in self.columns)
         return made
 
     def to_pandas(self):
         """A pandas.DataFrame."""
         try:
-            import pandas
+            import pandas  # type: ignore[import]
         except ImportError:
             raise ImportError("to_pandas() needs the package pandas") from None
         return pandas.DataFrame(self.to_columns())
@@ -304,7 +307,7 @@ class Rows(Sequence):
     def to_arrow(self):
         """A pyarrow.Table. Other libraries take this object as it is: it has the Arrow PyCapsule interface."""
         try:
-            import pyarrow
+            import pyarrow  # type: ignore[import]
         except ImportError:
             raise ImportError("to_arrow() needs the package pyarrow; polars, duckdb and pandas read this object without it") from None
         return pyarrow.table(self)
@@ -329,13 +332,13 @@ class Hits(Rows):
     _scored = True
 
     @property
-    def distances(self):
+    def distances(self) -> Any:
         """Smaller is nearer; an array of numpy's, or a list."""
         count = len(self)
         return self._table.floats((api.quern_result_distances(self._table.handle) + 4 * self._start) if count else 0, count)
 
     @property
-    def scores(self):
+    def scores(self) -> Any:
         """Larger is better."""
         handle = self._table.handle
         scores = [api.quern_result_score(handle, row) for row in range(self._start, self._stop)]
@@ -343,7 +346,7 @@ class Hits(Rows):
         return numpy.array(scores, "f4") if numpy else scores
 
 
-class HitsOfQueries(Sequence):
+class HitsOfQueries(Sequence[Hits]):
     """The hits of several queries: a sequence with Hits for each. ids, distances and scores have a row for each query; shorter rows are
     filled up with -1 (None for texts), infinity and -infinity; counts tells how long they are."""
 
@@ -372,7 +375,7 @@ class HitsOfQueries(Sequence):
         return Hits(self._table, 0, self._offsets[-1], self._text_fields)
 
     @property
-    def counts(self):
+    def counts(self) -> list[int]:
         """How many hits each query has."""
         return [after - before for before, after in zip(self._offsets, self._offsets[1:])]
 

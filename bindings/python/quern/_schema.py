@@ -1,4 +1,9 @@
 """What a collection holds: Schema to make one, and to tell what one has."""
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
 from ._arrays import ELEMENT_NAMES, describe
 from ._columns import INT, PYTHON_TYPES, TEXT, TYPE_NAMES, TYPES, encode
 from ._errors import OutOfMemoryError, call
@@ -44,7 +49,7 @@ class Field:
 
     __slots__ = ("kind", "dim", "metric", "type", "options")
 
-    def __init__(self, kind, dim=0, metric=None, type=None, options=None):
+    def __init__(self, kind: str, dim: int = 0, metric: str | None = None, type: str | None = None, options: Any = None):
         self.kind = kind
         self.dim = dim
         self.metric = metric
@@ -54,14 +59,15 @@ class Field:
     def __eq__(self, other):
         return isinstance(other, Field) and (self.kind, self.dim, self.metric, self.type) == (other.kind, other.dim, other.metric, other.type)
 
-    __hash__ = None
+    def __hash__(self):
+        return hash((self.kind, self.dim, self.metric, self.type))
 
     def __repr__(self):
         told = {"dim": self.dim, "metric": self.metric, "type": self.type, "options": self.options}
         return f"{self.kind}({', '.join(f'{name}={value!r}' for name, value in told.items() if value)})"
 
 
-def dense(dim, metric="cosine", **options):
+def dense(dim: int, metric: str = "cosine", **options: Any) -> Field:
     """A field of vectors of dim elements under "l2", "ip", "cosine" or "hamming". Options are those of quern_schema_dense:
     type="f16", index="graph", codes="4bit", m=16, ..."""
     whole(dim, "dim", 1, 65536)
@@ -70,12 +76,12 @@ def dense(dim, metric="cosine", **options):
     return Field("dense", dim, metric, options.get("type") or ("bit" if metric == "hamming" else "f32"), options)
 
 
-def sparse(**options):
+def sparse(**options: Any) -> Field:
     """A field of sparse vectors; options of quern_schema_sparse: dims=30522, weights="none", index="none"."""
     return Field("sparse", options=options)
 
 
-def text(options=None):
+def text(options: str | None = None) -> Field:
     """A field of texts that are searched by their words; options of quern_schema_text: "porter stop=english"."""
     return Field("text", options=options)
 
@@ -84,7 +90,7 @@ class Schema:
     """key: "text" or "int", or str or int. fields: {name: dense(384), sparse(), text()}. attributes: {name: type}, types being "int", "real",
     "text", "bool", "blob", "json", "tags", or int, float, str, bool, bytes, dict, list."""
 
-    def __init__(self, fields=None, attributes=None, key="text", key_name="id"):
+    def __init__(self, fields: dict[str, Field] | None = None, attributes: dict[str, Any] | None = None, key: Any = "text", key_name: str = "id"):
         if key not in ("text", "int", str, int):
             raise ValueError(f'key is {key!r}, not "text" or "int"')
         self.key = "text" if KEYS[key] else "int"
@@ -160,7 +166,6 @@ def type_number(kind, name):
 
 def describe_collection(db, name):
     """The Schema of a collection in an open database (its handle)."""
-    import ctypes
     out = ctypes.c_void_p()
     call(api.quern_describe, db, name, ctypes.byref(out))
     try:
