@@ -73,14 +73,16 @@ class Database:
             raise ForkError("the database was opened before fork(): open it again in the child", -100)
 
     def close(self) -> None:
-        """Closes the file; more than once is allowed. Waits for calls of other threads; open transactions are rolled back, and
-        snapshots and cursors end. Results can still be read."""
+        """Closes the file; more than once is allowed. Calls that other threads are in raise Interrupted, or end; open transactions are
+        rolled back, snapshots and cursors end. Results can still be read."""
         if self._forks != Process.forks:
             return
         if id(self) in local.inside:
             raise UsageError("close() inside a progress function of this database", -100)
         with self._lock:
             self._closing = True
+            if self._users and self._handle is not None:
+                api.quern_interrupt(self._handle)  # as quern_close does with what holds no handle of the database's
             while self._users:
                 self._lock.wait()
             handle, self._handle = self._handle, None
