@@ -1,0 +1,543 @@
+"""A collection: writing, reading and searching its records."""
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Callable, Dict, Tuple, Union, overload
+
+from ._arrays import ELEMENTS, F32, describe, matrix_of, numbers_of
+from ._columns import TAGS, Keys, SparseRows, columns_of, encode, infer_type, list_of, set_attribute, texts_of
+from ._database import Snapshot, Transaction, borrow, take_text
+from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, call
+from ._filters import bind, quote, sql_of
+from ._library import api
+from ._process import Process
+from ._query import Query, build, run
+from ._result import Hit, Hits, HitsOfQueries, Rows, Table
+from ._schema import METRICS, Field, Schema, describe_collection, option_text, type_number, whole
+from ._schema import text as text_field
+from ._work import run_slow
+
+POOLED = ("recall", "columns", "where", "field", "ef", "nprobe")  # settings whose searches are kept for the next one
+POOL_MAX = 64
+SLOW_RECORDS = 5000  # more records at once may take long enough for Ctrl-C, see _work
+
+
+# Arrays of numpy's are taken wherever these are; they have no name here, since numpy need not be there.
+Ids = Any  # texts or whole numbers, one or many
+Where = Union[str, Dict[str, Any], Tuple[str, Any]]
+Columns = Union[str, Sequence[str], None]
+Progress = Union[bool, Callable[[str, int, int], Any], None]
+
+
+class Batch:
+    """A quern_batch with its keys, freed at the end of a with block."""
+
+    __slots__ = ("collection", "keys", "handle", "kept")
+
+    def __init__(self, collection, keys):
+        self.collection = collection
+        self.keys = keys
+        self.kept = []
+
+    def __enter__(self):
+        with self.collection._db._using as db:
+            self.handle = api.quern_batch_new(db, self.collection._encoded, self.keys.n)
+        if not self.handle:
+            raise OutOfMemoryError("out of memory")
+        self.keys.set(self.handle)
+        return self
+
+    def __exit__(self, *_):
+        api.quern_batch_free(self.handle)
+
+
+class Facet(dict):
+    """{value: how many records have it}, most frequent first. matches: how many records match; nulls: how many of them have no value;
+    values_there: how many values there are, also beyond these."""
+
+    matches = nulls = values_there = 0
+
+
+class Collection:
+    """See Database.collection. Any number of threads may use it."""
+
+    def __init__(self, db, name, schema, grow):
+        self._db = db
+        self._name = name
+        self._encoded = encode(name, "name")
+        self._grow = grow
+        self._take(schema)
+
+    def _take(self, schema):
+        self._schema = schema
+        self._columns = encode(",".join(quote(attribute) for attribute in schema.attributes), "a name") or None
+        self._text_fields = tuple(schema.names_of("text"))
+        self._pool = {}
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def schema(self) -> Schema:
+        """The Schema, as it was when this collection was opened, refreshed or last written to."""
+        return self._schema
+
+    def refresh(self) -> None:
+        """Looks at the schema again: others may have changed it."""
+        with self._db._using as handle:
+            self._take(describe_collection(handle, self._encoded))
+
+    def __repr__(self):
+        return f"<quern.Collection {self._name!r} {self._schema!r}>"
+
+    def __len__(self) -> int:
+        return self.count()
+
+    # ---- Schema
+
+    def add_attribute(self, name: str, type: Any, **options: Any) -> None:
+        """Adds an attribute; it is null in all records there are."""
+        with self._db._using as handle:
+            call(api.quern_add_attr, handle, self._encoded, encode(name, "name"), type_number(type, "type"), option_text(options, "options"))
+        self.refresh()
+
+    def add_field(self, name: str, field: Field) -> None:
+        """Adds a field: dense(384), sparse() or text()."""
+        if not isinstance(field, Field):
+            raise TypeError(f"field is {describe(field)}; make it with dense(), sparse() or text()")
+        options, encoded = option_text(field.options, "options"), encode(name, "name")
+        with self._db._using as handle:
+            if field.kind == "dense":
+                call(api.quern_add_dense, handle, self._encoded, encoded, field.dim, METRICS[field.metric or ""], options)
+            else:
+                call(api.quern_add_sparse if field.kind == "sparse" else api.quern_add_text, handle, self._encoded, encoded, options)
+        self.refresh()
+
+    def drop_column(self, name: str) -> None:
+        """Drops an attribute or field with all its values."""
+        with self._db._using as handle:
+            call(api.quern_drop_column, handle, self._encoded, encode(name, "name"))
+        self.refresh()
+
+    def _field(self, kind, name, argument):
+        """(encoded name, Field): the one that is named, or the only one of its kind."""
+        names = self._schema.names_of(kind)
+        if name is None:
+            if len(names) != 1:
+                told = f"has no {kind} field" if not names else f"has several {kind} fields: say which, {', '.join(names)}"
+                raise ValueError(f"{argument}: the collection {self._name!r} {told}")
+            name = names[0]
+        field = self._schema.fields.get(name) if isinstance(name, str) else None
+        if field is None or field.kind != kind:
+            raise ValueError(f"{argument}: {self._name!r} has no {kind} field {name!r}{', it has ' + ', '.join(names) if names else ''}")
+        return name.encode(), field
+
+    # ---- Writing
+
+    def insert(self, ids: Ids, vectors: Any = None, metadata: Any = None, text: Any = None, sparse: Any = None, *,
+               txn: Transaction | None = None, progress: Progress = None) -> int:
+        """Adds records: ExistsError if one of the ids is there. Arguments are those of upsert."""
+        return self._write(api.quern_insert, ids, vectors, metadata, text, sparse, txn, progress)
+
+    def upsert(self, ids: Ids, vectors: Any = None, metadata: Any = None, text: Any = None, sparse: Any = None, *,
+               txn: Transaction | None = None, progress: Progress = None) -> int:
+        """Writes records, replacing those that are there, all or none of them; durable when it returns. Returns how many.
+
+        ids: texts or whole numbers (a list, or an array of numpy's); one id is one record
+        vectors: a matrix with a row for each id (f32, or the field's own type, is not copied; other numbers become f32), or a list of
+            vectors, in which None stands for none. Of a collection with several dense fields: {field: matrix}
+        metadata: a dict (or None) for each record, or a dict {attribute: values of all records}
+        text: texts for the field of texts, or {field: texts}
+        sparse: (offsets, dims, weights) or a scipy csr_matrix, or a list of {dim: weight}; or {field: these}
+        txn: the transaction it is a part of
+        progress: True, or a function (task, done, total); what it raises stops the work, which is rolled back"""
+        return self._write(api.quern_upsert, ids, vectors, metadata, text, sparse, txn, progress)
+
+    def update(self, ids: Ids, vectors: Any = None, metadata: Any = None, text: Any = None, sparse: Any = None, *,
+               txn: Transaction | None = None, progress: Progress = None) -> int:
+        """Changes records that are there (else NotFoundError): what is given, and nothing else of them. Arguments are those of upsert."""
+        return self._write(api.quern_update, ids, vectors, metadata, text, sparse, txn, progress)
+
+    def _write(self, function, ids, vectors, metadata, text, sparse, txn, progress):
+        keys = Keys(ids, "ids", self._schema.text_keys)
+        one = isinstance(ids, (str, int))
+        if one and isinstance(metadata, dict):
+            metadata = [metadata]
+        if one and isinstance(text, str):
+            text = [text]
+        columns = columns_of(metadata, keys.n, ragged=function is not api.quern_update)
+        self._grow_for(columns, text, sparse, txn)
+        if not keys.n:
+            return 0
+        with Batch(self, keys) as batch:
+            for name, values in columns.items():
+                kind = self._attribute_type(name)
+                if kind is not None:
+                    batch.kept.append(set_attribute(batch.handle, name.encode(), kind, values, f"metadata[{name!r}]"))
+            for label, name, value in self._by_field("dense", vectors, "vectors"):
+                self._set_vectors(batch, name, value, label)
+            for label, name, value in self._by_field("text", text, "text"):
+                self._set_texts(batch, name, value, label)
+            for label, name, value in self._by_field("sparse", sparse, "sparse"):
+                self._set_sparse(batch, name, value, label)
+            with borrow(txn, self._db, Transaction, "txn") as transaction:
+                if keys.n < SLOW_RECORDS and progress is None:
+                    call(function, batch.handle, transaction)
+                else:
+                    run_slow(self._db, progress, function, batch.handle, transaction)
+            return api.quern_batch_affected(batch.handle)
+
+    def _by_field(self, kind, value, argument):
+        """(what to call it, field, values) of an argument that is one field's, or {field: values}."""
+        if value is None:
+            return
+        if isinstance(value, dict) and (not value or isinstance(next(iter(value)), str)):
+            for name, values in value.items():
+                yield f"{argument}[{name!r}]", self._field(kind, name, argument)[0].decode(), values
+        else:
+            yield argument, self._field(kind, None, argument)[0].decode(), value
+
+    def _set_vectors(self, batch, name, value, label):
+        field = self._schema.fields[name]
+        matrix = matrix_of(value, label, ELEMENTS.get(field.type, F32), field.dim)
+        self._check_rows(batch, matrix.rows, label)
+        batch.kept.append((matrix.owner, matrix.valid))
+        if matrix.raw:
+            api.quern_batch_dense_raw(batch.handle, name.encode(), matrix.address, matrix.element, matrix.dim, matrix.valid)
+        else:
+            api.quern_batch_dense(batch.handle, name.encode(), matrix.address, matrix.dim, matrix.valid)
+
+    def _set_texts(self, batch, name, value, label):
+        values = list_of(value, label)
+        self._check_rows(batch, len(values), label)
+        texts = texts_of(values, label)
+        batch.kept.append(texts)
+        api.quern_batch_text(batch.handle, name.encode(), texts, None)
+
+    def _set_sparse(self, batch, name, value, label):
+        rows = SparseRows(value, label)
+        self._check_rows(batch, rows.n, label)
+        batch.kept.append(rows)
+        api.quern_batch_sparse(batch.handle, name.encode(), *rows.addresses(), rows.valid)
+
+    @staticmethod
+    def _check_rows(batch, count, label):
+        if count != batch.keys.n:
+            raise ValueError(f"{label} has {count} rows for {batch.keys.n} ids")
+
+    def _attribute_type(self, name):
+        if name == self._schema.key_name:
+            raise ValueError(f"metadata names {name!r}, which is the key: give it as ids")
+        for attribute, kind in self._schema.attributes.items():
+            if attribute.lower() == name.lower():
+                return kind
+        if name in self._schema.fields:
+            raise ValueError(f"metadata names {name!r}, which is a field: give it as vectors, text or sparse")
+        return None  # all its values are None, and nothing has been made of it
+
+    def _grow_for(self, columns, text, sparse, txn):
+        """Adds the attributes and fields that are written and not there."""
+        known = {name.lower() for name in (*self._schema.attributes, *self._schema.fields, self._schema.key_name)}
+        wanted = [(name, infer_type(values, f"metadata[{name!r}]")) for name, values in columns.items() if name.lower() not in known]
+        wanted = [(name, kind) for name, kind in wanted if kind is not None]
+        needs = [("text", text_field())] if text is not None and not isinstance(text, dict) and not self._schema.names_of("text") else []
+        if sparse is not None and not self._schema.names_of("sparse") and not is_by_field(sparse):
+            needs.append(("sparse", Field("sparse")))
+        if not wanted and not needs:
+            return
+        first = wanted[0][0] if wanted else needs[0][0]
+        if not self._grow:
+            raise NotFoundError(f"{'metadata' if wanted else first}: {self._name!r} has no {first!r}, and may not grow", -104)
+        if txn is not None:
+            raise UsageError(f"{self._name!r} has no {first!r}: add it before the transaction, which a change of the schema would wait for", -100)
+        with self._db._using as handle:
+            for name, kind in wanted:
+                try:
+                    call(api.quern_add_attr, handle, self._encoded, encode(name, "metadata"), kind, None)
+                except ExistsError:
+                    pass  # another thread was quicker; a different type will be told by the write
+            for name, field in needs:
+                try:
+                    call(api.quern_add_text if field.kind == "text" else api.quern_add_sparse, handle, self._encoded, name.encode(),
+                         option_text(field.options, "options"))
+                except ExistsError:
+                    pass
+        self.refresh()
+
+    def delete(self, ids: Ids | None = None, *, where: Where | None = None, params: Any = None, txn: Transaction | None = None) -> int:
+        """Deletes records by their ids (those that are not there are passed over), or those that match a filter. Returns how many."""
+        if (ids is None) == (where is None):
+            raise ValueError("delete() takes ids, or where")
+        if ids is None:
+            return self._change(api.quern_query_delete, where, params, None, txn)
+        keys = Keys(ids, "ids", self._schema.text_keys)
+        if not keys.n:
+            return 0
+        with Batch(self, keys) as batch, borrow(txn, self._db, Transaction, "txn") as transaction:
+            call(api.quern_delete, batch.handle, transaction)
+            return api.quern_batch_affected(batch.handle)
+
+    def update_where(self, assignments: str | dict[str, Any], where: Where, params: Any = None, *, txn: Transaction | None = None) -> int:
+        """Sets attributes of all records that match, as SQL has it behind SET: update_where("lang = 'en', year = ?2", "lang = ?1", ["eng",
+        2000]). A dict {attribute: value} does, too. Returns how many."""
+        return self._change(api.quern_query_update, where, params, assignments, txn)
+
+    def _change(self, function, where, params, assignments, txn):
+        if where is None:
+            raise ValueError("where is None; the filter '1' matches all records")
+        built = build(self, None, None, {"where": where, "params": params} if assignments is None else {})
+        if assignments is not None:
+            set_assignments(built, assignments, where, params, self._schema)
+        count = ctypes.c_uint64()
+        with borrow(txn, self._db, Transaction, "txn") as transaction:
+            call(function, built.handle, transaction, ctypes.byref(count))
+        return count.value
+
+    # ---- Reading
+
+    def get(self, ids: Any, columns: Columns = None, *, snapshot: Snapshot | None = None) -> Any:
+        """Records by their ids: a list with a Hit for each, None where there is no such record. Of a single id: that Hit, or None.
+        columns: names of attributes and fields, "*" for all; default: all attributes."""
+        single = isinstance(ids, (str, int))
+        keys = Keys(ids, "ids", self._schema.text_keys)
+        if not keys.n:
+            return []
+        out = ctypes.c_void_p()
+        with Batch(self, keys) as batch, borrow(snapshot, self._db, Snapshot) as view:
+            call(api.quern_get, batch.handle, view, self._column_list(columns), ctypes.byref(out))
+        rows = self._rows(out)
+        hits = [Hit(rows, i) if api.quern_result_found(out.value, i) else None for i in range(len(rows))]
+        return hits[0] if single else hits
+
+    def _rows(self, out):
+        table = Table(out.value, self._schema.text_keys)
+        return Rows(table, 0, api.quern_result_rows(out.value), self._text_fields)
+
+    def _column_list(self, columns):
+        if columns is None:
+            return self._columns
+        if columns == "*":
+            return b"*"
+        if isinstance(columns, str):
+            columns = [columns]
+        names = list_of(columns, "columns")
+        return b",".join(encode(quote(name) if isinstance(name, str) else name, f"columns[{i}]") for i, name in enumerate(names)) or None
+
+    def count(self, where: Where | None = None, params: Any = None, *, snapshot: Snapshot | None = None) -> int:
+        """How many records there are, or match a filter."""
+        count = ctypes.c_uint64()
+        if where is not None or params is not None:
+            built = build(self, None, None, {"where": where, "params": params, "snapshot": snapshot})
+            call(api.quern_query_count, built.handle, ctypes.byref(count))
+        else:
+            with self._db._using as handle, borrow(snapshot, self._db, Snapshot) as view:
+                call(api.quern_count, handle, self._encoded, view, ctypes.byref(count))
+        return count.value
+
+    def scan(self, columns: Columns = None, *, after: Any = None, snapshot: Snapshot | None = None, page: int = 1000) -> Iterator[Hit]:
+        """All records in the order of their keys, from one snapshot: an iterator of Hits. after: behind this key."""
+        for rows in self.pages(columns, after=after, snapshot=snapshot, page=page):
+            yield from rows
+
+    def pages(self, columns: Columns = None, *, after: Any = None, snapshot: Snapshot | None = None, page: int = 1000) -> Iterator[Rows]:
+        """The same, an iterator of Rows of up to `page` records."""
+        whole(page, "page", 1, 1048576)
+        out = ctypes.c_void_p()
+        with self._db._using as handle, borrow(snapshot, self._db, Snapshot) as view:
+            call(api.quern_scan, handle, self._encoded, view, self._column_list(columns), ctypes.byref(out))
+        cursor = out.value
+        try:
+            if after is not None:
+                key = Keys([after], "after", self._schema.text_keys)
+                move = api.quern_cursor_after_text if key.is_text else api.quern_cursor_after_int
+                call(move, cursor, after.encode() if key.is_text else after)
+            while True:
+                call(api.quern_cursor_next, cursor, page, ctypes.byref(out))
+                rows = self._rows(out)
+                if not len(rows):
+                    return
+                yield rows
+        finally:
+            api.quern_cursor_free(cursor)
+
+    def list(self, where: Where | None = None, params: Any = None, *, order: str | None = None, k: int = 10, after: str | None = None,
+             columns: Columns = None, snapshot: Snapshot | None = None) -> Rows:
+        """Records that match, in an order ("year desc, title"), at most k (0: all). after: the bookmark of the page before."""
+        settings = {"where": where, "params": params, "order": order, "after": after, "snapshot": snapshot}
+        built = build(self, None, k, settings, self._column_list(columns))
+        out = ctypes.c_void_p()
+        call(api.quern_query_list, built.handle, ctypes.byref(out))
+        return self._rows(out)
+
+    def facet(self, attribute: str, where: Where | None = None, params: Any = None, *, n: int = 100, snapshot: Snapshot | None = None) -> Facet:
+        """How many of the records that match have each value of an attribute; see Facet."""
+        built = build(self, None, None, {"where": where, "params": params, "snapshot": snapshot})
+        out = ctypes.c_void_p()
+        call(api.quern_query_facet, built.handle, encode(attribute, "attribute"), whole(n, "n"), ctypes.byref(out))
+        table = Table(out.value, None)
+        rows = Rows(table, 0, api.quern_result_rows(out.value))
+        names = rows.columns
+        made = Facet(zip(rows.column(names[0]), rows.column(names[1])))
+        stats = rows.stats()
+        made.matches, made.nulls, made.values_there = stats["matches"], stats["nulls"], stats["values"]
+        return made
+
+    # ---- Search
+
+    @overload
+    def search(self, vectors: Sequence[float] | None = None, k: int = 10, **settings: Any) -> Hits: ...
+
+    @overload
+    def search(self, vectors: Sequence[Sequence[float]], k: int = 10, **settings: Any) -> HitsOfQueries: ...
+
+    @overload
+    def search(self, vectors: Any, k: int = 10, **settings: Any) -> Any: ...
+
+    def search(self, vectors=None, k=10, **settings):
+        """The k nearest records: Hits for one vector, HitsOfQueries for a matrix.
+
+        What to look for: vectors; or text="..." (BM25; a list for several), sparse={dim: weight} or (offsets, dims, weights), keys=ids (records
+            like these), legs=[quern.Leg(...), ...]. Vectors, text and sparse at once are legs with the same weight, scores from 0 to 1.
+        field          which one, where there are several of the kind
+        where, params  a filter: a dict with Chroma's operators, or SQL with parameters: "year >= ?1", [2020] or "year >= :y", {"y": 2020}
+        only, exclude  ids, or a KeySet;  params_of: a list with the parameters of each query
+        columns        names of attributes and fields to return; default: all attributes; (): none; "*": all
+        recall, ef, nprobe, refine, threads, timeout_ms, max_scored, max_bytes, include_self, ...   see quern_query_options
+        max_distance, min_score, offset, group_by and per_group, diversify (0 to 1, or a dict)
+        fusion, formula and formula_params   how legs become one score;  candidates: a Leg;  feedback: True or options
+        snapshot       search in this one"""
+        key = k if not settings else pool_key(k, settings)
+        pool = self._pool.get(key)
+        if pool is None:
+            return self._search(vectors, k, settings, key)
+        try:
+            query = pool.pop()
+        except IndexError:
+            return self._search(vectors, k, settings, key)
+        try:
+            if self._db._forks != Process.forks:
+                self._db._check_process()
+            query._view[:] = vectors
+        except (TypeError, ValueError, NotImplementedError, BufferError):
+            pool.append(query)
+            return self._search(vectors, k, settings, None)
+        hits = query._search_again()
+        pool.append(query)
+        return hits
+
+    def _search(self, vectors, k, settings, key):
+        columns = self._column_list(settings.get("columns"))
+        rest = {name: value for name, value in settings.items() if name != "columns"}
+        try:
+            hits = run(build(self, vectors, k, rest, columns), self._text_fields)
+        except NotFoundError as error:
+            # An attribute that others have dropped since.
+            if error.status != -104 or settings.get("columns") is not None:
+                raise
+            self.refresh()
+            hits = run(build(self, vectors, k, rest, self._columns), self._text_fields)
+        if key is not None and vectors is not None and isinstance(hits, Hits):
+            self._keep(key, k, rest, columns)
+        return hits
+
+    def _keep(self, key, k, settings, columns):
+        """Makes a Query that the next search of the same kind finds ready."""
+        if len(self._pool) >= POOL_MAX:
+            self._pool.clear()
+        self._pool.setdefault(key, []).append(Query(self, k, settings, columns))
+
+    def query(self, k: int = 10, **settings: Any) -> Query:
+        """A search with everything said but the vector: query.search(vector), as often as wanted."""
+        columns = self._column_list(settings.pop("columns", None))
+        return Query(self, k, settings, columns)
+
+    def explain(self, vectors: Any = None, k: int = 10, **settings: Any) -> dict[str, Any]:
+        """How a search would be answered, as a dict; see quern_query_explain."""
+        settings.pop("columns", None)
+        built = build(self, vectors, k, settings)
+        out = ctypes.c_void_p()
+        call(api.quern_query_explain, built.handle, ctypes.byref(out))
+        return json.loads(take_text(out))
+
+    def recall_audit(self, vectors: Any = None, k: int = 10, *, sample: int | None = None, keep: str | None = None, progress: Progress = None,
+                     **settings: Any) -> dict[str, Any]:
+        """Measures what recall these searches have, as a dict; keep="yes": from now on searches that ask for a recall get it."""
+        built = build(self, vectors, k, settings)
+        out = ctypes.c_void_p()
+        run_slow(self._db, progress, api.quern_recall_audit, built.handle, option_text({"sample": sample, "keep": keep}, "options") or None,
+                 ctypes.byref(out))
+        return json.loads(take_text(out))
+
+    def snippet(self, query: str, content: str, *, field: str | None = None, **options: Any) -> str:
+        """The piece of a text that shows best what a text query finds in it, with that marked; see quern_snippet."""
+        name, _ = self._field("text", field, "field")
+        data, out = encode(content, "content"), ctypes.c_void_p()
+        with self._db._using as handle:
+            call(api.quern_snippet, handle, self._encoded, name, encode(query, "query"), data, len(data), option_text(options, "options") or None,
+                 ctypes.byref(out))
+        return take_text(out)
+
+    def measure_hubs(self, attribute: str, vectors: Any = None, *, field: str | None = None, progress: Progress = None, **options: Any) -> None:
+        """Writes to a real attribute how near each record is to what is asked; see quern_measure_hubs."""
+        name, found = self._field("dense", field, "field")
+        matrix = None if vectors is None else matrix_of(vectors, "vectors", F32, found.dim)
+        with self._db._using as handle:
+            run_slow(self._db, progress, api.quern_measure_hubs, handle, self._encoded, name, encode(attribute, "attribute"),
+                     matrix and matrix.address, matrix.rows if matrix else 0, found.dim, option_text(options, "options") or None)
+
+    def fit_fusion(self, legs: Any, ids: Ids, queries: Any, gains: Any = None, **options: Any) -> tuple[str, float, float]:
+        """Learns from judged examples: (options for `fusion`, quality before, quality after). Example i says that ids[i] was judged for query
+        queries[i] of the legs, with gains[i]; see quern_fit_fusion."""
+        built = build(self, None, None, {"legs": legs})
+        keys, numbers = Keys(ids, "ids", self._schema.text_keys), numbers_of(queries, "Q", "queries")
+        weights = None if gains is None else numbers_of(gains, "f", "gains")
+        for name, block in (("queries", numbers), ("gains", weights)):
+            if block is not None and block.shape[0] != keys.n:
+                raise ValueError(f"{name} has {block.shape[0]} entries for {keys.n} ids")
+        quality, out = (ctypes.c_double * 2)(), ctypes.c_void_p()
+        with Batch(self, keys) as batch:
+            call(api.quern_fit_fusion, built.handle, batch.handle, numbers.address or None, weights and weights.address,
+                 option_text(options, "options") or None, ctypes.byref(out), quality)
+        return take_text(out), quality[0], quality[1]
+
+
+def pool_key(k, settings):
+    """What tells apart searches that are kept; None for one that is not."""
+    for name, value in settings.items():
+        if name not in POOLED or not isinstance(value, (str, int, float, tuple)):
+            return None
+    try:
+        key = (k, *settings.items())
+        hash(key)
+        return key
+    except TypeError:
+        return None
+
+
+def is_by_field(value):
+    return isinstance(value, dict) and bool(value) and isinstance(next(iter(value)), str)
+
+
+def set_assignments(built, assignments, where, params, schema):
+    """The filter, what is set, and the parameters of both, for quern_query_update."""
+    text, values = sql_of(where, schema.types())
+    if values and params is not None:
+        raise ValueError("params and where both have values")
+    api.quern_query_filter(built.handle, encode(text, "where"))
+    values = params if params is not None else list(values)
+    if isinstance(assignments, dict):
+        if isinstance(values, dict):
+            raise TypeError("assignments is a dict: give params as a list")
+        values, parts = list(values), []
+        for name, value in assignments.items():
+            label = f"assignments[{name!r}]"
+            if schema.attributes.get(name) == TAGS and isinstance(value, (list, tuple, set)) and not value:
+                raise ValueError(f"{label} is empty")
+            values.append(value)
+            parts.append(f"{quote(encode(name, label).decode())} = ?{len(values)}")
+        assignments = ", ".join(parts)
+    api.quern_query_set(built.handle, encode(assignments, "assignments"))
+    bind(built.handle, values, "params")

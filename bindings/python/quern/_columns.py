@@ -1,0 +1,364 @@
+"""Keys, attributes, texts and sparse vectors by columns, as quern_batch_* wants them, each checked with the name of its argument."""
+import array
+import ctypes
+import json
+
+from ._arrays import Block, block_of, describe, numbers_of
+from ._library import api
+
+INT, REAL, TEXT, BOOL, BLOB, JSON, TAGS, DENSE, SPARSE = range(1, 10)
+TYPES = {"int": INT, "real": REAL, "text": TEXT, "bool": BOOL, "blob": BLOB, "json": JSON, "tags": TAGS}
+TYPE_NAMES = {number: name for name, number in TYPES.items()}
+TYPE_NAMES.update({DENSE: "dense", SPARSE: "sparse"})
+PYTHON_TYPES = {int: INT, float: REAL, str: TEXT, bool: BOOL, bytes: BLOB, dict: JSON, list: TAGS, set: TAGS}
+INT_MIN, INT_MAX = -(2 ** 63), 2 ** 63 - 1
+
+
+def encode(text, name):
+    """UTF-8 of a text that C can end with a NUL."""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} holds half a character (a surrogate), which UTF-8 has not") from None
+    except AttributeError:
+        raise TypeError(f"{name} is {describe(text)}, not a text") from None
+    if b"\0" in data:
+        raise ValueError(f"{name} holds a NUL character")
+    return data
+
+
+def texts_of(values, name):
+    """A list of texts, None among them, as a C array."""
+    try:
+        encoded = [None if value is None else value.encode() for value in values]
+    except (AttributeError, UnicodeEncodeError):
+        encoded = [None if value is None else encode(value if isinstance(value, str) else plain(value), f"{name}[{i}]")
+                   for i, value in enumerate(values)]
+    for i, data in enumerate(encoded):
+        if data is not None and b"\0" in data:
+            raise ValueError(f"{name}[{i}] holds a NUL character")
+    return (ctypes.c_char_p * max(len(encoded), 1))(*encoded)
+
+
+def plain(value):
+    """A number or text of numpy's as one of Python's."""
+    item = getattr(value, "item", None)
+    return item() if item is not None and getattr(value, "shape", None) == () else value
+
+
+def list_of(values, name):
+    """Values as a list; arrays give plain Python values."""
+    if isinstance(values, list):
+        return values
+    if isinstance(values, (str, bytes, dict)) or not hasattr(values, "__iter__"):
+        raise TypeError(f"{name} is {describe(values)}, not a list")
+    tolist = getattr(values, "tolist", None)
+    made = tolist() if tolist is not None else list(values)
+    if not isinstance(made, list):
+        raise TypeError(f"{name} is a single value, not a list")
+    return made
+
+
+class Keys:
+    """The keys of a batch or query: n of them in a C array. is_text tells of which type."""
+
+    __slots__ = ("n", "is_text", "array", "address")
+
+    def __init__(self, values, name="ids", is_text=None):
+        if isinstance(values, (str, int)) and not isinstance(values, bool):
+            values = [values]
+        block = block_of(values, name) if not is_texts_array(values) else None
+        if block is not None:
+            if block.kind == "b1":
+                raise TypeError(f"{name} holds bools, not keys")
+            self.is_text = False
+            self.array = numbers_of(values, "q", name)
+            self.n, self.address = self.array.shape[0], self.array.address
+        else:
+            self.take_list([plain(value) for value in list_of(values, name)], name, is_text)
+        if is_text is not None and self.n and is_text != self.is_text:
+            wanted, got = ("texts", "numbers") if is_text else ("whole numbers", "texts")
+            hint = '; make it with key="int" for numbers' if is_text else ""
+            raise TypeError(f"{name} are {got}, the keys of this collection are {wanted}{hint}")
+
+    def take_list(self, values, name, is_text):
+        self.n = len(values)
+        self.is_text = isinstance(values[0], str) if values else bool(is_text)
+        for i, value in enumerate(values):
+            if isinstance(value, bool) or not isinstance(value, (str, int)):
+                raise TypeError(f"{name}[{i}] is {describe(value)}, not a text or a whole number")
+            if isinstance(value, str) != self.is_text:
+                raise TypeError(f"{name}[{i}] is {describe(value)}, the ones before are not: all are texts, or all are numbers")
+        if self.is_text:
+            self.array = texts_of(values, name)
+            self.address = ctypes.addressof(self.array)
+        else:
+            self.array = numbers_of(values, "q", name)
+            self.address = self.array.address
+
+    def set(self, batch):
+        (api.quern_batch_key_text if self.is_text else api.quern_batch_key_int)(batch, self.address)
+
+
+def is_texts_array(values):
+    """numpy's arrays of texts or of objects, which are lists to us."""
+    return getattr(getattr(values, "dtype", None), "kind", "") in ("U", "O", "S")
+
+
+def infer_type(values, name):
+    """The type of an attribute that holds these values; None if all of them are None."""
+    dtype = getattr(values, "dtype", None)
+    if dtype is not None and getattr(dtype, "kind", "") in "iufb":
+        return {"i": INT, "u": INT, "f": REAL, "b": BOOL}[dtype.kind]
+    found = set()
+    for i, value in enumerate(list_of(values, name)):
+        if value is None:
+            continue
+        value = plain(value)
+        kind = PYTHON_TYPES.get(type(value))
+        if isinstance(value, (list, tuple, set, frozenset)):
+            kind = TAGS if all(isinstance(tag, str) for tag in value) else JSON
+        if kind is None:
+            raise TypeError(f"{name}[{i}] is {describe(value)}, which no attribute can hold")
+        found.add(kind)
+    if found == {INT, REAL}:
+        return REAL
+    if found == {TAGS, JSON}:
+        return JSON
+    if len(found) > 1:
+        raise TypeError(f"{name} holds values of several types: {', '.join(sorted(TYPE_NAMES[kind] for kind in found))}")
+    return found.pop() if found else None
+
+
+def columns_of(metadata, n, name="metadata", ragged=True):
+    """Metadata as {attribute: values of all n records}: a dict of columns, or a list with a dict (or None) for each record."""
+    if metadata is None:
+        return {}
+    if isinstance(metadata, dict):
+        for attribute, values in metadata.items():
+            check_name(attribute, name)
+            label = f"{name}[{attribute!r}]"
+            if isinstance(values, (str, bytes, dict)) or not hasattr(values, "__len__"):
+                raise TypeError(f"{label} is {describe(values)}, not a list with a value for each record")
+            if len(values) != n:
+                raise ValueError(f"{label} has {len(values)} values for {n} records")
+        return metadata
+    rows = list_of(metadata, name)
+    if len(rows) != n:
+        raise ValueError(f"{name} has {len(rows)} entries for {n} records")
+    names = {}
+    for i, row in enumerate(rows):
+        if row is not None and not isinstance(row, dict):
+            raise TypeError(f"{name}[{i}] is {describe(row)}, not a dict")
+        for attribute in row or ():
+            check_name(attribute, f"{name}[{i}]")
+            names[attribute] = True
+    if not ragged:
+        for i, row in enumerate(rows):
+            lacking = names.keys() - (row or {}).keys()
+            if lacking:
+                raise ValueError(f"{name}[{i}] has no {sorted(lacking)[0]!r}, which others have: give each record all that is to change")
+    return {attribute: [None if row is None else row.get(attribute) for row in rows] for attribute in names}
+
+
+def check_name(attribute, name):
+    if not isinstance(attribute, str):
+        raise TypeError(f"{name} has the name {attribute!r}, which is no text")
+    encode(attribute, f"a name in {name}")
+
+
+def set_attribute(batch, attribute, kind, values, name):
+    """Sets an attribute column; returns what has to stay alive until the batch is used."""
+    setter = SETTERS.get(kind)
+    if setter is None:
+        raise TypeError(f"{name}: no attribute has this type")
+    return setter(batch, attribute, values, name)
+
+
+def valid_of(values):
+    """(bytes of 0 and 1, or None when nothing is missing)."""
+    return bytes(value is not None for value in values) if any(value is None for value in values) else None
+
+
+def set_numbers(batch, attribute, values, name, letter, setter):
+    block = block_of(values, name) if not is_texts_array(values) else None
+    if block is not None:
+        block, valid = numbers_of(values, letter, name), None
+    else:
+        values = list_of(values, name)
+        valid = valid_of(values)
+        filled = [0 if value is None else plain(value) for value in values] if valid else [plain(value) for value in values]
+        for i, value in enumerate(filled):
+            if isinstance(value, bool) or not isinstance(value, (int, float) if letter == "d" else int):
+                raise TypeError(f"{name}[{i}] is {describe(value)}, not {'a number' if letter == 'd' else 'a whole number'}")
+            if letter == "q" and not INT_MIN <= value <= INT_MAX:
+                raise ValueError(f"{name}[{i}] is {value}: out of range of 64 bits")
+        block = numbers_of(filled, letter, name)
+    setter(batch, attribute, block.address, valid)
+    return block, valid
+
+
+def set_int(batch, attribute, values, name):
+    return set_numbers(batch, attribute, values, name, "q", api.quern_batch_int)
+
+
+def set_real(batch, attribute, values, name):
+    return set_numbers(batch, attribute, values, name, "d", api.quern_batch_real)
+
+
+def set_bool(batch, attribute, values, name):
+    values = [plain(value) for value in list_of(values, name)]
+    for i, value in enumerate(values):
+        if value is not None and not (isinstance(value, bool) or value in (0, 1) and isinstance(value, int)):
+            raise TypeError(f"{name}[{i}] is {describe(value)}, not a bool")
+    data, valid = bytes(bool(value) for value in values), valid_of(values)
+    kept = ctypes.create_string_buffer(data, len(data) + 1)
+    api.quern_batch_bool(batch, attribute, ctypes.addressof(kept), valid)
+    return kept, valid
+
+
+def set_text(batch, attribute, values, name):
+    kept = texts_of(list_of(values, name), name)
+    api.quern_batch_text(batch, attribute, kept, None)
+    return kept
+
+
+def set_json(batch, attribute, values, name):
+    made = []
+    for i, value in enumerate(list_of(values, name)):
+        if isinstance(value, (set, frozenset)):
+            value = sorted(value)
+        try:
+            made.append(None if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"{name}[{i}] cannot be JSON: {error}") from None
+    return set_text(batch, attribute, made, name)
+
+
+def set_blob(batch, attribute, values, name):
+    values = list_of(values, name)
+    for i, value in enumerate(values):
+        if value is not None and not isinstance(value, (bytes, bytearray, memoryview)):
+            raise TypeError(f"{name}[{i}] is {describe(value)}, not bytes")
+    kept = [None if value is None else bytes(value) for value in values]
+    pointers = (ctypes.c_char_p * len(kept))(*kept)
+    sizes = (ctypes.c_size_t * len(kept))(*(len(value or b"") for value in kept))
+    valid = valid_of(kept)
+    api.quern_batch_blob(batch, attribute, pointers, sizes, valid)
+    return kept, pointers, sizes, valid
+
+
+def set_tags(batch, attribute, values, name):
+    values = list_of(values, name)
+    offsets, flat = array.array("Q", (0,)), []
+    for i, value in enumerate(values):
+        if value is not None:
+            if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
+                raise TypeError(f"{name}[{i}] is {describe(value)}, not a list of texts")
+            for tag in value:
+                flat.append(encode(plain(tag), f"{name}[{i}]"))
+        offsets.append(len(flat))
+    tags, valid = (ctypes.c_char_p * max(len(flat), 1))(*flat), valid_of(values)
+    api.quern_batch_tags(batch, attribute, offsets.buffer_info()[0], tags, valid)
+    return offsets, tags, valid
+
+
+SETTERS = {INT: set_int, REAL: set_real, TEXT: set_text, BOOL: set_bool, BLOB: set_blob, JSON: set_json, TAGS: set_tags}
+
+
+class SparseRows:
+    """Sparse vectors as offsets, dimensions and weights. Taken from
+
+        (offsets, dims, weights)     three arrays of numpy's, not copied if they are u64, u32 and f32; weights may be None
+        a matrix with indptr, indices and data     as scipy's csr_matrix
+        {dim: weight} or (dims, weights)            one vector
+        a list of such vectors, None among them
+    """
+
+    __slots__ = ("n", "offsets", "dims", "weights", "valid", "single")
+
+    def __init__(self, value, name="sparse"):
+        self.valid = None
+        self.single = isinstance(value, dict) or is_pair(value)
+        if hasattr(value, "indptr") and hasattr(value, "indices"):
+            value = (value.indptr, value.indices, value.data)
+        if isinstance(value, tuple) and len(value) == 3 and block_like(value[0]):
+            self.take_triple(*value, name)
+            return
+        rows = [value] if self.single else value
+        if isinstance(rows, (str, bytes)) or not hasattr(rows, "__iter__"):
+            raise TypeError(f"{name} is {describe(value)}, not sparse vectors")
+        self.take_rows(list(rows), name, self.single)
+
+    def take_triple(self, offsets, dims, weights, name):
+        self.offsets = numbers_of(offsets, "Q", f"{name}: offsets")
+        self.dims = numbers_of(dims, "I", f"{name}: dims")
+        self.weights = None if weights is None else numbers_of(weights, "f", f"{name}: weights")
+        self.n = self.offsets.shape[0] - 1
+        if self.n < 0:
+            raise ValueError(f"{name}: offsets is empty; it has an entry more than there are vectors")
+        ends = (ctypes.c_uint64 * self.offsets.shape[0]).from_address(self.offsets.address)
+        entries = self.dims.shape[0]
+        if self.weights is not None and self.weights.shape[0] != entries:
+            raise ValueError(f"{name} has {entries} dims and {self.weights.shape[0]} weights")
+        if ends[self.n] != entries or ends[0] != 0:
+            raise ValueError(f"{name}: offsets go from {ends[0]} to {ends[self.n]}, there are {entries} entries")
+        # The library would see this, too, but perhaps behind a row that leads outside.
+        if falls(self.offsets):
+            raise ValueError(f"{name}: offsets go down")
+
+    def take_rows(self, rows, name, single):
+        offsets, dims, weights, valid = array.array("Q", (0,)), array.array("I"), array.array("f"), bytearray(len(rows))
+        for i, row in enumerate(rows):
+            label = name if single else f"{name}[{i}]"
+            if row is not None:
+                valid[i] = 1
+                if isinstance(row, dict):
+                    row = (list(row.keys()), list(row.values()))
+                if not is_pair(row):
+                    raise TypeError(f"{label} is {describe(row)}, not {{dim: weight}} or (dims, weights)")
+                row_dims = pack_dims(row[0], f"{label}: dims")
+                row_weights = numbers_of(row[1], "f", f"{label}: weights")
+                if row_weights.shape[0] != len(row_dims):
+                    raise ValueError(f"{label} has {len(row_dims)} dims and {row_weights.shape[0]} weights")
+                dims.extend(row_dims)
+                if len(row_dims):
+                    weights.frombytes(ctypes.string_at(row_weights.address, 4 * len(row_dims)))
+            offsets.append(len(dims))
+        self.n = len(rows)
+        self.offsets, self.dims, self.weights = (Block(made.buffer_info()[0], (len(made),), "", made) for made in (offsets, dims, weights))
+        self.valid = None if all(valid) else bytes(valid)
+
+    def addresses(self):
+        return self.offsets.address, self.dims.address or None, None if self.weights is None else self.weights.address or None
+
+
+def falls(offsets):
+    """Is any number of a Block of u64 less than the one before?"""
+    values = offsets.owner
+    if not hasattr(values, "dtype"):
+        values = (ctypes.c_uint64 * offsets.shape[0]).from_address(offsets.address)
+        return any(values[i] > values[i + 1] for i in range(len(values) - 1))
+    return bool((values[1:] < values[:-1]).any())
+
+
+def pack_dims(values, name):
+    if isinstance(values, (list, tuple)):
+        for i, value in enumerate(values):
+            value = plain(value)
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2 ** 32:
+                raise ValueError(f"{name}[{i}] is {value!r}, not a whole number from 0 to 4294967295")
+    block = numbers_of(values, "I", name)
+    made = array.array("I")
+    made.frombytes(ctypes.string_at(block.address, 4 * block.shape[0]) if block.shape[0] else b"")
+    return made
+
+
+def is_pair(value):
+    """(dims, weights), and not two vectors in a tuple."""
+    return isinstance(value, tuple) and len(value) == 2 and all(block_like(part) for part in value)
+
+
+def block_like(value):
+    return isinstance(value, (list, tuple, array.array)) and not (len(value) and isinstance(value[0], (dict, list, tuple))) \
+        or hasattr(value, "__array_interface__")

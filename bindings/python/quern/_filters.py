@@ -1,0 +1,168 @@
+"""Filters as dicts, with the operators of Chroma, become SQL conditions with bound parameters.
+
+    {"lang": "de", "year": {"$gte": 2020, "$lt": 2024}}                 all of them
+    {"$or": [{"lang": {"$in": ["de", "fr"]}}, {"tags": {"$contains": "poetry"}}]}
+
+$eq $ne $gt $gte $lt $lte $in $nin $contains $not_contains, $and $or $not, and $exists. A record without a value is different from
+every value: $ne, $nin and $not_contains match it, nothing else does. None stands for such a record: {"lang": None}.
+Names are quoted and values are bound, so nothing in a dict is read as SQL.
+"""
+from ._arrays import describe, numbers_of
+from ._columns import INT_MAX, INT_MIN, JSON, TAGS, encode, list_of, plain, texts_of
+from ._library import api
+
+COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+OPERATORS = ("$eq", "$ne", *COMPARISONS, "$in", "$nin", "$contains", "$not_contains", "$exists")
+DEPTH_MAX = 100  # of conditions in each other: far beyond any need, and before Python's own limit
+
+
+def quote(name):
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Condition:
+    """An SQL condition in the making, and the values of its parameters."""
+
+    def __init__(self, types):
+        self.types = types
+        self.values = []
+
+    def bind(self, value):
+        self.values.append(value)
+        return f"?{len(self.values)}"
+
+    def of_dict(self, where, name, depth=0):
+        if depth > DEPTH_MAX:
+            raise ValueError(f"{name}: conditions are more than {DEPTH_MAX} deep in each other")
+        if not isinstance(where, dict):
+            raise TypeError(f"{name} is {describe(where)}, not a dict of conditions")
+        parts = [self.of_entry(key, value, name, depth) for key, value in where.items()]
+        return " and ".join(parts) if parts else "1"
+
+    def of_entry(self, key, value, name, depth):
+        if not isinstance(key, str):
+            raise TypeError(f"{name} has the key {key!r}, which is no text")
+        label = f"{name}[{key!r}]"
+        if key in ("$and", "$or"):
+            if not isinstance(value, (list, tuple)) or not value:
+                raise TypeError(f"{label} is no list of conditions")
+            word = f" {key[1:]} "
+            return "(" + word.join("(" + self.of_dict(part, label, depth + 1) + ")" for part in value) + ")"
+        if key == "$not":
+            # A condition on a missing value is NULL, and is not fulfilled: its opposite is.
+            return "not coalesce((" + self.of_dict(value, label, depth + 1) + "), 0)"
+        if key.startswith("$"):
+            raise ValueError(f"{name}: there is no operator {key}; there are $and, $or and $not here")
+        if key not in self.types:
+            raise ValueError(f"{name} names {key!r}; the collection has {', '.join(sorted(self.types))}")
+        if isinstance(value, dict) and any(isinstance(part, str) and part.startswith("$") for part in value):
+            return "(" + " and ".join(self.of_operator(key, operator, part, label) for operator, part in value.items()) + ")"
+        if isinstance(value, dict):
+            raise ValueError(f"{label} is a dict without an operator")
+        return self.of_operator(key, "$eq", value, label)
+
+    def of_operator(self, attribute, operator, value, label):
+        column, kind = quote(attribute), self.types[attribute]
+        label = f"{label}[{operator!r}]"
+        if operator == "$exists":
+            return f"{column} is {'not ' if value else ''}null"
+        if operator in ("$contains", "$not_contains"):
+            if kind in (TAGS, JSON):
+                found = f"{column} has {self.bind(scalar(value, label))}"
+            else:
+                if not isinstance(value, str):
+                    raise TypeError(f"{label} is {describe(value)}, not a text")
+                found = f"instr({column}, {self.bind(scalar(value, label))}) > 0"
+            return found if operator == "$contains" else f"not coalesce({found}, 0)"
+        if operator in ("$in", "$nin"):
+            values = [scalar(part, f"{label}[{i}]") for i, part in enumerate(list_of(value, label))]
+            return self.of_list(column, values, operator == "$nin")
+        if operator in COMPARISONS:
+            if value is None:
+                raise ValueError(f"{label} is None, which is neither more nor less than anything")
+            return f"{column} {COMPARISONS[operator]} {self.bind(scalar(value, label))}"
+        if operator in ("$eq", "$ne"):
+            if value is None:
+                return f"{column} is {'not ' if operator == '$ne' else ''}null"
+            equal = f"{column} = {self.bind(scalar(value, label))}"
+            return equal if operator == "$eq" else f"({column} is null or {column} <> ?{len(self.values)})"
+        raise ValueError(f"{label}: there is no such operator; there are {', '.join(OPERATORS)}")
+
+    def of_list(self, column, values, negative):
+        present = [value for value in values if value is not None]
+        if not present:
+            found = "0"
+        elif all(isinstance(value, int) for value in present) or all(isinstance(value, str) for value in present):
+            found = f"{column} in {self.bind(present)}"
+        else:
+            found = f"{column} in ({', '.join(self.bind(value) for value in present)})"
+        if len(present) < len(values):
+            found = f"({found} or {column} is null)"
+        return f"not coalesce({found}, 0)" if negative else found
+
+
+def scalar(value, name):
+    """A value that can be bound."""
+    value = plain(value)
+    if value is None or isinstance(value, (int, float, str, bytes)):
+        return value
+    raise TypeError(f"{name} is {describe(value)}, not a number, a text, bytes or None")
+
+
+def sql_of(where, types):
+    """(condition, values) of a filter: a dict, a text of SQL, or a pair of such a text and its parameters."""
+    if isinstance(where, dict):
+        condition = Condition(types)
+        text = condition.of_dict(where, "where")
+        return text, condition.values
+    if isinstance(where, str):
+        return where, ()
+    if isinstance(where, tuple) and len(where) == 2 and isinstance(where[0], str):
+        return where
+    raise TypeError(f"where is {describe(where)}, not a dict, a text of SQL, or a pair (SQL, parameters)")
+
+
+def bind(query, values, name):
+    """Binds the parameters of a filter: a list for ?1, ?2, ...; a dict for :name."""
+    if isinstance(values, dict):
+        for parameter, value in values.items():
+            if not isinstance(parameter, str):
+                raise TypeError(f"{name} has the key {parameter!r}, which is no text")
+            numbers = [api.quern_query_parameter(query, encode(prefix + parameter, name)) for prefix in ("", ":", "@", "$")]
+            number = next((number for number in numbers if number), 0)
+            if number == 0:
+                raise ValueError(f"{name}[{parameter!r}]: the filter has no such parameter")
+            bind_value(query, number, value, f"{name}[{parameter!r}]")
+        return
+    for i, value in enumerate(list_of(values, name) if not isinstance(values, tuple) else values):
+        bind_value(query, i + 1, value, f"{name}[{i}]")
+
+
+def bind_value(query, number, value, name):
+    value = plain(value)
+    if value is None:
+        api.quern_query_bind_null(query, number)
+    elif isinstance(value, int):
+        if not INT_MIN <= value <= INT_MAX:
+            raise ValueError(f"{name} is {value}: out of range of 64 bits")
+        api.quern_query_bind_int(query, number, value)
+    elif isinstance(value, float):
+        api.quern_query_bind_real(query, number, value)
+    elif isinstance(value, str):
+        api.quern_query_bind_text(query, number, encode(value, name))
+    elif isinstance(value, (bytes, bytearray)):
+        api.quern_query_bind_blob(query, number, bytes(value), len(value))
+    else:
+        bind_list(query, number, value, name)
+
+
+def bind_list(query, number, values, name):
+    values = list_of(sorted(values, key=repr) if isinstance(values, (set, frozenset)) else values, name)
+    if values and isinstance(values[0], str):
+        api.quern_query_bind_texts(query, number, texts_of(values, name), len(values))
+        return
+    for i, value in enumerate(values):
+        if not isinstance(plain(value), int):
+            raise TypeError(f"{name}[{i}] is {describe(value)}; a list holds whole numbers, or texts")
+    block = numbers_of([plain(value) for value in values], "q", name)
+    api.quern_query_bind_ints(query, number, block.address, len(values))

@@ -1,0 +1,353 @@
+"""Searches: what is asked for becomes a quern_query."""
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import threading
+from typing import Any
+
+from . import _errors
+from ._arrays import BIT, ELEMENTS, F32, describe, matrix_of
+from ._columns import Keys, SparseRows, encode, list_of, texts_of
+from ._errors import OutOfMemoryError, call, local
+from ._filters import bind, sql_of
+from ._library import api
+from ._process import Process
+from ._result import Hits, HitsOfQueries, Table
+from ._schema import option_text, whole
+
+# Settings that are keys of quern_query_options.
+OPTIONS = ("recall", "ef", "nprobe", "refine", "timeout_ms", "max_scored", "max_bytes", "threads", "filter_ms", "bound", "superblocks")
+TARGETS = ("text", "sparse", "keys", "legs")
+SETTINGS = ("field", *TARGETS, *OPTIONS, "where", "params", "params_of", "only", "exclude", "columns", "snapshot", "fusion", "formula", "formula_params",
+            "candidates", "feedback", "max_distance", "min_score", "offset", "group_by", "per_group", "diversify", "order", "after",
+            "include_self", "options")
+SEARCH = api.quern_search
+
+
+class Leg:
+    """A search that is part of another one: a leg of it (legs=[...]), or the search for its candidates (candidates=...).
+
+    What it looks for and how are those of Collection.search: vectors, text, sparse, keys, field, k, recall, max_distance, ...; filters and
+    columns are the whole search's. weight, name, absent and against are the leg's part in the fusion; see quern_query_leg.
+    """
+
+    __slots__ = ("vectors", "k", "weight", "name", "absent", "against", "settings")
+
+    def __init__(self, vectors: Any = None, *, weight: float = 1.0, k: int | None = None, name: str | None = None, absent: Any = None,
+                 against: bool = False, **settings: Any):
+        for setting in settings:
+            if setting not in SETTINGS or setting in ("where", "params", "columns", "snapshot", "only", "exclude", "params_of"):
+                raise TypeError(f"a leg has no {setting!r}")
+        self.vectors = vectors
+        self.k = k
+        self.weight = number(weight, "weight")
+        self.name = name
+        self.absent = absent
+        self.against = against
+        self.settings = settings
+
+    def options(self):
+        told = {"absent": self.absent, "against": 1 if self.against else None, "name": self.name}
+        return option_text(told, "a leg's options") or None
+
+
+def words(query: str) -> str:
+    """A text as words to search for, without the signs that mean something in a text query: what people type, titles, sentences."""
+    if not isinstance(query, str):
+        raise TypeError(f"query is {describe(query)}, not a text")
+    return re.sub(r"\bOR\b", "or", re.sub(r"[^\w]+", " ", query)).strip()
+
+
+def number(value, name):
+    try:
+        made = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {describe(value)}, not a number") from None
+    if isinstance(value, str) or math.isnan(made):
+        raise ValueError(f"{name} is {value!r}, not a number")
+    return made
+
+
+class KeySet:
+    """A set of ids for many searches: `only=` and `exclude=`. From ids, or from bytes: a roaring bitmap of 32- or 64-bit numbers."""
+
+    __slots__ = ("handle", "__weakref__")
+
+    def __init__(self, ids: Any, bits: int | None = None):
+        self.handle = None
+        out = ctypes.c_void_p()
+        if bits is not None:
+            if not isinstance(ids, (bytes, bytearray)):
+                raise TypeError(f"ids is {describe(ids)}, not the bytes of a roaring bitmap")
+            call(api.quern_keys_roaring, bytes(ids), len(ids), whole(bits, "bits", 0, 2 ** 31 - 1), ctypes.byref(out))
+        else:
+            keys = Keys(ids)
+            call(api.quern_keys_text if keys.is_text else api.quern_keys_int, keys.address or None, keys.n, ctypes.byref(out))
+        self.handle = out.value
+
+    def __len__(self) -> int:
+        return api.quern_keys_count(self.handle)
+
+    def __del__(self, free=api.quern_keys_free):
+        free(getattr(self, "handle", None))
+
+
+class Built:
+    """A quern_query, what its buffers need to stay alive, and whether it asks one thing or several."""
+
+    __slots__ = ("collection", "handle", "kept", "single", "queries", "__weakref__")
+
+    def __init__(self, collection):
+        self.collection = collection
+        self.kept = []
+        self.single = True
+        self.queries = 1
+        with collection._db._using as db:
+            self.handle = api.quern_query_new(db, collection._encoded)
+        if not self.handle:
+            raise OutOfMemoryError("out of memory")
+
+    def __del__(self, free=api.quern_query_free):
+        free(getattr(self, "handle", None))
+
+
+def build(collection, vectors, k, settings, columns=None):
+    """The query of a search. settings: those of SETTINGS that are not None."""
+    built = Built(collection)
+    for name in settings:
+        if name not in SETTINGS:
+            raise TypeError(f"a search has no setting {name!r}; there are {', '.join(SETTINGS)}")
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if k is not None:
+        api.quern_query_limit(built.handle, whole(k, "k", 0, 2 ** 63 - 1))
+    set_target(built, vectors, settings)
+    set_filter(built, settings)
+    set_bounds(built, settings)
+    if columns:
+        api.quern_query_columns(built.handle, columns)
+    if "snapshot" in settings:
+        from ._database import Snapshot, borrow
+        with borrow(settings["snapshot"], collection._db, Snapshot) as snapshot:
+            api.quern_query_snapshot(built.handle, snapshot)
+    return built
+
+
+def set_target(built, vectors, settings):
+    """What is looked for. Vectors, text and sparse together are legs, whose scores are brought to one scale."""
+    if "field" in settings and not isinstance(settings["field"], str):
+        raise TypeError(f"field is {describe(settings['field'])}, not a text")
+    given = [name for name in TARGETS if name in settings]
+    if vectors is not None:
+        given.insert(0, "vectors")
+    if len(given) > 1:
+        if "legs" in given or "keys" in given or "field" in settings:
+            raise ValueError(f"{given[0]} and {given[1]} at once: say with legs=[...] how they go together")
+        parts = [Leg(vectors)] if vectors is not None else []
+        parts += [Leg(**{name: settings[name]}) for name in ("text", "sparse") if name in settings]
+        set_legs(built, parts, {"fusion": "normalize=minmax", **settings})
+    elif given == ["legs"]:
+        set_legs(built, settings["legs"], settings)
+    elif given:
+        for name in ("fusion", "formula_params"):
+            if name in settings:
+                raise ValueError(f"{name} is for a search with legs")
+        if "formula" in settings:
+            shared = {"field": settings["field"]} if "field" in settings else {}
+            part = Leg(vectors, **shared) if vectors is not None else Leg(**{given[0]: settings[given[0]]}, **shared)
+            set_legs(built, [part], settings)
+        else:
+            set_one(built, given[0], vectors if given[0] == "vectors" else settings[given[0]], settings.get("field"))
+    if "feedback" in settings:
+        told = settings["feedback"]
+        api.quern_query_feedback(built.handle, None if told is True else option_text(told, "feedback"))
+    if "candidates" in settings:
+        inner = built_leg(built, settings["candidates"], "candidates")
+        api.quern_query_candidates(built.handle, inner.handle)
+
+
+def set_one(built, kind, value, field):
+    collection, handle = built.collection, built.handle
+    if kind == "vectors":
+        name, field = collection._field("dense", field, "vectors")
+        matrix = matrix_of(value, "vectors", query_element(field), field.dim)
+        if matrix.valid is not None:
+            raise ValueError("vectors holds None: a query has a vector")
+        built.kept.append(matrix.owner)
+        built.single, built.queries = matrix.single, matrix.rows
+        if matrix.raw:
+            api.quern_query_dense_raw(handle, name, matrix.address or None, matrix.element, matrix.rows, matrix.dim)
+        else:
+            api.quern_query_dense(handle, name, matrix.address or None, matrix.rows, matrix.dim)
+    elif kind == "text":
+        name, _ = collection._field("text", field, "text")
+        built.single = isinstance(value, str)
+        texts = texts_of([value] if built.single else list_of(value, "text"), "text")
+        count = 1 if built.single else len(value)
+        if any(text is None for text in texts[:count]):
+            raise TypeError("text holds None: a query has a text")
+        built.queries = count
+        api.quern_query_text(handle, name, texts, count)
+    elif kind == "sparse":
+        name, _ = collection._field("sparse", field, "sparse")
+        rows = SparseRows(value)
+        if rows.valid is not None:
+            raise ValueError("sparse holds None: a query has a vector")
+        built.kept.append(rows)
+        built.single, built.queries = rows.single, rows.n
+        api.quern_query_sparse(handle, name, *rows.addresses(), rows.n)
+    else:
+        name, _ = collection._field("dense", field, "keys")
+        keys = Keys(value, "keys", collection._schema.text_keys)
+        built.single, built.queries = isinstance(value, (str, int)), keys.n
+        set_keys = api.quern_query_key_text if keys.is_text else api.quern_query_key_int
+        set_keys(handle, name, keys.address or None, keys.n)
+
+
+def query_element(field):
+    """Bits may come packed; queries of other fields are f32."""
+    element = ELEMENTS.get(field.type, F32)
+    return BIT if element == BIT else F32
+
+
+def built_leg(built, leg, name):
+    if not isinstance(leg, Leg):
+        raise TypeError(f"{name} is {describe(leg)}, not a quern.Leg")
+    inner = build(built.collection, leg.vectors, leg.k, leg.settings)
+    built.kept.append(inner.kept)
+    built.single, built.queries = inner.single, inner.queries
+    return inner
+
+
+def set_legs(built, legs, settings):
+    for i, leg in enumerate(list_of(legs, "legs") if not isinstance(legs, tuple) else legs):
+        inner = built_leg(built, leg, f"legs[{i}]")
+        api.quern_query_leg(built.handle, inner.handle, leg.weight, leg.options())
+    if "fusion" in settings:
+        api.quern_query_fusion(built.handle, option_text(settings["fusion"], "fusion"))
+    if "formula" in settings:
+        api.quern_query_formula(built.handle, encode(settings["formula"], "formula"))
+        told = settings.get("formula_params", {})
+        named = told.items() if isinstance(told, dict) else ((f"?{i + 1}", value) for i, value in enumerate(list_of(told, "formula_params")))
+        for parameter, value in named:
+            prefixed = parameter if str(parameter)[:1] in ":@$?" else f":{parameter}"
+            value = math.nan if value is None else number(value, f"formula_params[{parameter!r}]")
+            api.quern_query_formula_bind(built.handle, encode(prefixed, "formula_params"), value)
+
+
+def set_filter(built, settings):
+    if "where" in settings:
+        text, values = sql_of(settings["where"], built.collection._schema.types())
+        api.quern_query_filter(built.handle, encode(text, "where"))
+        if "params" in settings:
+            if values:
+                raise ValueError("params and where both have values")
+            values = settings["params"]
+        bind(built.handle, values, "params")
+    elif "params" in settings:
+        raise ValueError("params without where")
+    for i, values in enumerate(settings.get("params_of", ())):
+        api.quern_query_bind_for(built.handle, i)
+        bind(built.handle, values, f"params_of[{i}]")
+    for name, function in (("only", api.quern_query_only_keys), ("exclude", api.quern_query_except_keys)):
+        if name in settings:
+            keys = settings[name] if isinstance(settings[name], KeySet) else KeySet(settings[name])
+            built.kept.append(keys)
+            function(built.handle, keys.handle)
+
+
+def set_bounds(built, settings):
+    handle = built.handle
+    told = {name: settings[name] for name in OPTIONS if name in settings}
+    if settings.get("include_self"):
+        told["self"] = "include"
+    if told:
+        api.quern_query_options(handle, option_text(told, "options"))
+    if "options" in settings:
+        api.quern_query_options(handle, option_text(settings["options"], "options"))
+    if "max_distance" in settings:
+        api.quern_query_max_distance(handle, number(settings["max_distance"], "max_distance"))
+    if "min_score" in settings:
+        api.quern_query_min_score(handle, number(settings["min_score"], "min_score"))
+    if "offset" in settings:
+        api.quern_query_offset(handle, whole(settings["offset"], "offset"))
+    if "group_by" in settings:
+        api.quern_query_group(handle, encode(settings["group_by"], "group_by"), whole(settings.get("per_group", 1), "per_group"))
+    elif "per_group" in settings:
+        raise ValueError("per_group without group_by")
+    if "diversify" in settings:
+        told = settings["diversify"]
+        told = {"lambda": told} if isinstance(told, (int, float)) else told
+        field = told.get("field") if isinstance(told, dict) else None
+        options = {name: value for name, value in told.items() if name != "field"} if isinstance(told, dict) else told
+        api.quern_query_diversify(handle, built.collection._field("dense", field, "diversify")[0], option_text(options, "diversify"))
+    if "order" in settings:
+        api.quern_query_order(handle, encode(settings["order"], "order"))
+    if "after" in settings:
+        api.quern_query_after(handle, encode(settings["after"], "after"))
+
+
+def run(built, text_fields=()):
+    """Searches; Hits of one query, or HitsOfQueries."""
+    out = ctypes.c_void_p()
+    status = SEARCH(built.handle, ctypes.byref(out), local.reference)
+    if status:
+        raised(built, status)
+    table = Table(out.value, built.collection._schema.text_keys)
+    if built.single:
+        return Hits(table, 0, api.quern_result_rows(out.value), text_fields)
+    return HitsOfQueries(table, built.queries, text_fields)
+
+
+def raised(built, status):
+    built.collection._db._check_process()
+    _errors.throw(status)
+
+
+class Query:
+    """A search with everything said but the vector: made once by Collection.query, run often. A thread that finds it in use waits.
+
+    The vector is copied into a buffer that the library knows already, so a search is a single call of it.
+    """
+
+    def __init__(self, collection, k, settings, columns):
+        self.collection = collection
+        self._field = settings.get("field")
+        self._lock = threading.Lock()
+        name, field = collection._field("dense", self._field, "vectors")
+        self._built = build(collection, None, k, {key: value for key, value in settings.items() if key != "field"}, columns)
+        self._buffer = (ctypes.c_float * field.dim)()
+        self._view = memoryview(self._buffer).cast("B").cast("f")
+        self._dim = field.dim
+        api.quern_query_dense(self._built.handle, name, self._buffer, 1, field.dim)
+        self._handle = ctypes.c_void_p(self._built.handle)
+        self._out = ctypes.c_void_p()
+        self._reference = ctypes.byref(self._out)
+        self._text_fields = collection._text_fields
+        self._text_keys = collection._schema.text_keys
+
+    def search(self, vector: Any) -> Hits:
+        """The Hits of one vector."""
+        if self.collection._db._forks != Process.forks:
+            self.collection._db._check_process()
+        with self._lock:
+            self._take(vector)
+            return self._search_again()
+
+    def _take(self, vector):
+        try:
+            self._view[:] = vector
+        except (TypeError, ValueError, NotImplementedError, BufferError):
+            matrix = matrix_of(vector, "vectors", F32, self._dim)
+            if not matrix.single and matrix.rows != 1 or matrix.valid is not None:
+                raise ValueError("vectors is a matrix: a Query searches for one vector at a time") from None
+            ctypes.memmove(self._buffer, matrix.address, 4 * self._dim)
+
+    def _search_again(self, search=SEARCH, rows=api.quern_result_rows):
+        status = search(self._handle, self._reference, local.reference)
+        if status:
+            raised(self._built, status)
+        handle = self._out.value
+        return Hits(Table(handle, self._text_keys), 0, rows(handle), self._text_fields)
+

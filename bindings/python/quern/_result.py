@@ -1,0 +1,418 @@
+"""What comes back: rows with an id, values, and after a search a distance and a score.
+
+The library's table is read where it lies, when somebody asks: a search whose hits nobody looks at has copied nothing. Arrays of numpy's that
+come from here keep the table alive.
+"""
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from . import _arrays
+from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8
+from ._columns import BLOB, BOOL, DENSE, INT, JSON, REAL, SPARSE, TAGS, TEXT, TYPE_NAMES
+from ._library import api
+
+EXACT, DEGRADED, UNREFINED, MEMORY, PARTIAL = 1, 2, 4, 8, 16
+STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_read": 4, "memory_needed": 5, "recall": 6, "matches": 7,
+         "nulls": 8, "values": 9, "lists": 10, "hits": 11, "looked_up": 12, "left_out": 13}
+NUMPY_TYPES = {F32: "f4", F16: "f2", BF16: "u2", I8: "i1", BIT: "u1"}
+FREE_RESULT = api.quern_result_free
+
+
+class Table:
+    """A quern_result, freed with the last that looks at it. text_keys: are its keys texts? None: it has none (facets, SQL)."""
+
+    __slots__ = ("handle", "text_keys", "columns_", "__weakref__")
+
+    def __init__(self, handle, text_keys):
+        self.handle = handle
+        self.text_keys = text_keys
+        self.columns_ = None
+
+    def __del__(self, free=FREE_RESULT):
+        free(self.handle)
+
+    def columns(self):
+        """[(name, type)]"""
+        if self.columns_ is None:
+            handle = self.handle
+            self.columns_ = [(api.quern_result_column_name(handle, i).decode(), api.quern_result_column_type(handle, i))
+                             for i in range(api.quern_result_columns(handle))]
+        return self.columns_
+
+    def value(self, row, column, kind):
+        """The value of a cell, or None."""
+        handle = self.handle
+        kind = api.quern_result_type(handle, row, column) if kind != DENSE and kind != SPARSE else kind
+        if kind == 0:
+            return None
+        if kind in READERS:
+            return READERS[kind](handle, row, column)
+        raise TypeError(f"a value of type {kind}, which this version does not know")
+
+    def floats(self, pointer, count):
+        """Numbers that lie in the table as an array of numpy's, or a list."""
+        numpy = _arrays.numpy_of()
+        if not count:
+            return numpy.empty(0, "f4") if numpy else []
+        owner = (ctypes.c_float * count).from_address(pointer)
+        if numpy is None:
+            return owner[:]
+        owner.table = self  # whoever holds the array holds the table
+        made = numpy.frombuffer(owner, "f4")
+        made.flags.writeable = False
+        return made
+
+    def ints(self, pointer, count):
+        numpy = _arrays.numpy_of()
+        if not count:
+            return numpy.empty(0, "i8") if numpy else []
+        owner = (ctypes.c_int64 * count).from_address(pointer)
+        if numpy is None:
+            return owner[:]
+        owner.table = self
+        made = numpy.frombuffer(owner, "i8")
+        made.flags.writeable = False
+        return made
+
+
+def read_text(handle, row, column):
+    return read_bytes(handle, row, column).decode("utf-8", "replace")
+
+
+def read_bytes(handle, row, column):
+    size = ctypes.c_size_t()
+    pointer = api.quern_result_text(handle, row, column, ctypes.byref(size))
+    return ctypes.string_at(pointer, size.value) if pointer else b""
+
+
+def read_json(handle, row, column):
+    return json.loads(read_text(handle, row, column))
+
+
+def read_bool(handle, row, column):
+    return bool(api.quern_result_int(handle, row, column))
+
+
+def read_dense(handle, row, column):
+    """A vector: an array of numpy's (bf16 as u2, bits packed), else an array.array or bytes; a copy."""
+    dim = ctypes.c_size_t()
+    pointer = api.quern_result_dense(handle, row, column, ctypes.byref(dim))
+    if not pointer:
+        return None
+    element = api.quern_result_dense_type(handle, column)
+    count = (dim.value + 7) // 8 if element == BIT else dim.value
+    data = ctypes.string_at(pointer, count * ELEMENT_BYTES[element])
+    numpy = _arrays.numpy_of()
+    if numpy is not None:
+        return numpy.frombuffer(data, NUMPY_TYPES[element]).copy()
+    letter = {F32: "f", I8: "b", BF16: "H"}.get(element)
+    return _arrays.array.array(letter, data) if letter else data
+
+
+def read_sparse(handle, row, column):
+    """A sparse vector as {dim: weight}."""
+    weights, count = ctypes.c_void_p(), ctypes.c_size_t()
+    dims = api.quern_result_sparse(handle, row, column, ctypes.byref(weights), ctypes.byref(count))
+    if not dims:
+        return None
+    if not count.value:
+        return {}
+    return dict(zip((ctypes.c_uint32 * count.value).from_address(dims), (ctypes.c_float * count.value).from_address(weights.value)))
+
+
+READERS = {INT: api.quern_result_int, REAL: api.quern_result_real, TEXT: read_text, BOOL: read_bool, BLOB: read_bytes, JSON: read_json,
+           TAGS: read_json, DENSE: read_dense, SPARSE: read_sparse}
+# Columns of fields are no metadata: hits have them in `fields`.
+FIELD_TYPES = (DENSE, SPARSE)
+
+
+class Hit:
+    """One row: id, metadata (its attributes that have a value, a dict), and after a search score (larger is better) and distance."""
+
+    __slots__ = ("_rows", "_row")
+
+    def __init__(self, rows, row):
+        self._rows = rows
+        self._row = row
+
+    @property
+    def id(self) -> Any:
+        table = self._rows._table
+        if table.text_keys is None:
+            return None
+        return api.quern_result_key_text(table.handle, self._row).decode() if table.text_keys else api.quern_result_key_int(table.handle, self._row)
+
+    @property
+    def distance(self) -> float:
+        return api.quern_result_distance(self._rows._table.handle, self._row)
+
+    @property
+    def score(self) -> float:
+        return api.quern_result_score(self._rows._table.handle, self._row)
+
+    @property
+    def group(self) -> int:
+        """The number of its group, from 0; -1 without groups."""
+        return api.quern_result_group(self._rows._table.handle, self._row)
+
+    @property
+    def leg_scores(self) -> list[float]:
+        """Its score in each leg of the search, NaN where the leg does not match it."""
+        handle = self._rows._table.handle
+        return [api.quern_result_leg_score(handle, self._row, leg) for leg in range(api.quern_result_legs(handle))]
+
+    @property
+    def leg_parts(self) -> list[float]:
+        """What each leg adds to the score."""
+        handle = self._rows._table.handle
+        return [api.quern_result_leg_part(handle, self._row, leg) for leg in range(api.quern_result_legs(handle))]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        table, fields = self._rows._table, self._rows._text_fields
+        values = ((name, table.value(self._row, i, kind)) for i, (name, kind) in enumerate(table.columns())
+                  if kind not in FIELD_TYPES and name not in fields)
+        return {name: value for name, value in values if value is not None}
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of a column that was asked for, None where the record has none."""
+        table = self._rows._table
+        for i, (column, kind) in enumerate(table.columns()):
+            if column == name:
+                return table.value(self._row, i, kind)
+        raise KeyError(f"there is no column {name!r} here: ask for it with columns=[...]")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in one dict."""
+        made = {} if self._rows._table.text_keys is None else {"id": self.id}
+        if self._rows._scored:
+            made.update(distance=self.distance, score=self.score)
+        made.update((name, self[name]) for name, _ in self._rows._table.columns())
+        return made
+
+    def __repr__(self):
+        scored = f", score={self.score:.6g}, distance={self.distance:.6g}" if self._rows._scored else ""
+        return f"Hit(id={self.id!r}{scored}, metadata={self.metadata!r})" if self.id is not None else f"Row({self.to_dict()!r})"
+
+
+class Rows(Sequence[Hit]):
+    """A table of rows: of get, list, scan, facet and sql, and (as Hits) of a search. A sequence of Hit objects, and columns beside it."""
+
+    __slots__ = ("_table", "_start", "_stop", "_text_fields")
+    _scored = False
+
+    def __init__(self, table, start, stop, text_fields=()):
+        self._table = table
+        self._start = start
+        self._stop = stop
+        self._text_fields = text_fields
+
+    def __len__(self):
+        return self._stop - self._start
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if index < 0:
+            index += len(self)
+        if not 0 <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        return Hit(self, self._start + index)
+
+    @property
+    def ids(self) -> Any:
+        """The keys: an array of numpy's if they are numbers and numpy is there, else a list."""
+        table, count = self._table, len(self)
+        if table.text_keys is None:
+            raise TypeError("these rows have no ids")
+        if not count:
+            return [] if table.text_keys else table.ints(0, 0)
+        if table.text_keys:
+            pointer = api.quern_result_keys_text(table.handle)
+            return [key.decode() for key in (ctypes.c_char_p * count).from_address(pointer + self._start * ctypes.sizeof(ctypes.c_void_p))]  # type: ignore[union-attr]
+        return table.ints(api.quern_result_keys_int(table.handle) + 8 * self._start, count)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the columns."""
+        return [name for name, _ in self._table.columns()]
+
+    def types(self) -> dict[str, str]:
+        """{column: name of its type}"""
+        return {name: TYPE_NAMES.get(kind, "") for name, kind in self._table.columns()}
+
+    def column(self, name: str) -> list[Any]:
+        """The values of a column, None where there is none."""
+        table = self._table
+        for i, (column, kind) in enumerate(table.columns()):
+            if column == name:
+                return [table.value(row, i, kind) for row in range(self._start, self._stop)]
+        raise KeyError(f"there is no column {name!r} here, there are: {', '.join(self.columns)}")
+
+    @property
+    def metadata(self):
+        """The metadata of each row."""
+        return [hit.metadata for hit in self]
+
+    @property
+    def flags(self) -> int:
+        return api.quern_result_flags(self._table.handle)
+
+    @property
+    def exact(self) -> bool:
+        """Is every answer the exact one?"""
+        return bool(self.flags & EXACT)
+
+    @property
+    def partial(self) -> bool:
+        """Has a budget ended the search?"""
+        return bool(self.flags & PARTIAL)
+
+    @property
+    def bookmark(self) -> str | None:
+        """Of a list: what `after` takes to go on behind it; None at the end of an empty list."""
+        text = api.quern_result_bookmark(self._table.handle)
+        return None if text is None else text.decode()
+
+    def stats(self) -> dict[str, Any]:
+        """What it has cost, {name: number}, over all queries of the search; see QUERN_RESULT_* in quern.h. recall: from 0 to 1."""
+        made = {name: api.quern_result_stat(self._table.handle, number) for name, number in STATS.items()}
+        made["recall"] /= 1e6
+        return made
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """A dict for each row."""
+        return [hit.to_dict() for hit in self]
+
+    def to_columns(self) -> dict[str, Any]:
+        """{name: values}, "id" first."""
+        made = {} if self._table.text_keys is None else {"id": self.ids}
+        if self._scored:
+            made.update(distance=self.distances, score=self.scores)  # type: ignore[attr-defined]
+        made.update((name, self.column(name)) for name in self.columns)
+        return made
+
+    def to_pandas(self):
+        """A pandas.DataFrame."""
+        try:
+            import pandas  # type: ignore[import]
+        except ImportError:
+            raise ImportError("to_pandas() needs the package pandas") from None
+        return pandas.DataFrame(self.to_columns())
+
+    def to_arrow(self):
+        """A pyarrow.Table. Other libraries take this object as it is: it has the Arrow PyCapsule interface."""
+        try:
+            import pyarrow  # type: ignore[import]
+        except ImportError:
+            raise ImportError("to_arrow() needs the package pyarrow; polars, duckdb and pandas read this object without it") from None
+        return pyarrow.table(self)
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        from ._arrow import stream_of
+        return stream_of(self)
+
+    def __arrow_c_array__(self, requested_schema=None):
+        from ._arrow import array_of
+        return array_of(self)
+
+    def __repr__(self):
+        shown = ", ".join(repr(hit) for hit in self[:10])
+        return f"{type(self).__name__}([{shown}{', ...' if len(self) > 10 else ''}])"
+
+
+class Hits(Rows):
+    """The hits of one query, best first. ids, distances and scores are columns; metadata and others are read when asked for."""
+
+    __slots__ = ()
+    _scored = True
+
+    @property
+    def distances(self) -> Any:
+        """Smaller is nearer; an array of numpy's, or a list."""
+        count = len(self)
+        return self._table.floats((api.quern_result_distances(self._table.handle) + 4 * self._start) if count else 0, count)
+
+    @property
+    def scores(self) -> Any:
+        """Larger is better."""
+        handle = self._table.handle
+        scores = [api.quern_result_score(handle, row) for row in range(self._start, self._stop)]
+        numpy = _arrays.numpy_of()
+        return numpy.array(scores, "f4") if numpy else scores
+
+
+class HitsOfQueries(Sequence[Hits]):
+    """The hits of several queries: a sequence with Hits for each. ids, distances and scores have a row for each query; shorter rows are
+    filled up with -1 (None for texts), infinity and -infinity; counts tells how long they are."""
+
+    __slots__ = ("_table", "_offsets", "_text_fields")
+
+    def __init__(self, table, queries, text_fields=()):
+        self._table = table
+        self._offsets = [api.quern_result_offset(table.handle, i) for i in range(queries + 1)]
+        self._text_fields = text_fields
+
+    def __len__(self):
+        return len(self._offsets) - 1
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if index < 0:
+            index += len(self)
+        if not 0 <= index < len(self):
+            raise IndexError(f"query {index} of {len(self)}")
+        return Hits(self._table, self._offsets[index], self._offsets[index + 1], self._text_fields)
+
+    @property
+    def all(self):
+        """The hits of all queries, one after the other."""
+        return Hits(self._table, 0, self._offsets[-1], self._text_fields)
+
+    @property
+    def counts(self) -> list[int]:
+        """How many hits each query has."""
+        return [after - before for before, after in zip(self._offsets, self._offsets[1:])]
+
+    def _matrix(self, values, filler):
+        counts = self.counts
+        width = max(counts, default=0)
+        numpy = _arrays.numpy_of()
+        if min(counts, default=0) == width:
+            if numpy is None or isinstance(values, list):
+                rows = [values[start:start + width] for start in self._offsets[:-1]]
+                return numpy.array(rows, object).reshape(len(self), width) if numpy is not None else rows
+            return values.reshape(len(self), width)
+        rows = [list(values[start:stop]) + [filler] * (width - stop + start) for start, stop in zip(self._offsets, self._offsets[1:])]
+        if numpy is None:
+            return rows
+        return numpy.array(rows, object if isinstance(values, list) else values.dtype)
+
+    @property
+    def ids(self):
+        return self._matrix(self.all.ids, None if self._table.text_keys else -1)
+
+    @property
+    def distances(self):
+        return self._matrix(self.all.distances, float("inf"))
+
+    @property
+    def scores(self):
+        return self._matrix(self.all.scores, float("-inf"))
+
+    flags = Rows.flags
+    exact = Rows.exact
+    partial = Rows.partial
+    stats = Rows.stats
+
+    def to_list(self):
+        """A list of dicts for each query."""
+        return [hits.to_list() for hits in self]
+
+    def __repr__(self):
+        return f"HitsOfQueries({len(self)} queries, {self._offsets[-1]} hits)"

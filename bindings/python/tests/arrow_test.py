@@ -1,0 +1,62 @@
+"""The Arrow PyCapsule interface: what a consumer reads through the C data interface is what the rows hold, and all of it is released."""
+import gc
+import unittest
+
+from arrow_reader import read_stream
+from python_case import PythonCase, quern
+from quern import _arrow
+
+
+class ArrowTest(PythonCase):
+    def test_every_type(self):
+        schema = quern.Schema({"v": quern.dense(3, "l2", type="i8"), "b": quern.dense(9, "hamming"), "h": quern.dense(2, type="f16"), "t": quern.sparse(),
+                               "x": quern.text()}, {"i": int, "r": float, "s": str, "f": bool, "bl": bytes, "j": dict, "tg": list}, key="int")
+        docs = self.db.create("c", schema)
+        docs.upsert([3, 1], {"v": [[1, 2, 3], None], "b": [[0] * 8 + [1], [1] * 9], "h": [[0.5, 2], None]},
+                    {"i": [1, None], "r": [1.5, 2], "s": ["ä", None], "f": [True, None], "bl": [b"a\0b", None], "j": [{"a": 1}, [1]],
+                     "tg": [["x", "y"], None]}, ["hello", None], [{5: 1.5}, {}])
+        formats, columns = read_stream(docs.list(columns="*").__arrow_c_stream__())
+        self.assertEqual(formats, {"id": "l", "i": "l", "r": "g", "s": "U", "f": "b", "bl": "Z", "j": "U", "tg": "+L", "v": "+w:3", "b": "w:2",
+                                   "h": "+w:2", "t": "+s", "x": "U"})
+        self.assertEqual(columns, {
+            "id": [1, 3], "i": [None, 1], "r": [2.0, 1.5], "s": [None, "ä"], "f": [None, True], "bl": [None, b"a\0b"], "j": ["[1]", '{"a": 1}'],
+            "tg": [None, ["x", "y"]], "v": [None, [1, 2, 3]], "b": [b"\xff\x01", b"\x00\x01"], "h": [None, [0.5, 2.0]],
+            "t": [([], []), ([5], [1.5])], "x": [None, "hello"]})
+
+    def test_hits_and_sql(self):
+        docs = self.letters()
+        hits = docs.search([0, 0], k=3)
+        formats, columns = read_stream(hits.__arrow_c_stream__())
+        self.assertEqual((formats["id"], formats["distance"], formats["tags"]), ("U", "f", "+L"))
+        self.assertEqual(columns["id"], ["a", "b", "c"])
+        self.assertEqual(columns["distance"], [0, 1, 4])
+        self.assertEqual(columns["open"], [True, False, None])
+        second = docs.search([[0, 0], [4, 0]], k=2)[1]
+        self.assertEqual(read_stream(second.__arrow_c_stream__())[1]["id"], ["e", "d"])
+        rows = self.db.sql("select year, lang, price from letters order by id")
+        self.assertEqual(read_stream(rows.__arrow_c_stream__())[1], rows.to_columns())
+        self.assertEqual(read_stream(docs.search([0, 0], where="0").__arrow_c_stream__())[1]["id"], [])
+
+    def test_everything_is_released(self):
+        hits = self.letters().search([0, 0])
+        read_stream(hits.__arrow_c_stream__())
+        hits.__arrow_c_stream__()
+        hits.__arrow_c_array__()
+        gc.collect()
+        self.assertEqual((_arrow.ALIVE, _arrow.HELD), ({}, {}))
+
+    def test_a_child_outlives_its_parent(self):
+        batch = _arrow.record_batch(self.letters().search([0, 0]))
+        node = batch.array()
+        moved = _arrow.ArrowArray()
+        _arrow.ctypes.pointer(moved)[0] = node.children[0].contents
+        node.children[0].contents.release = None
+        _arrow.RELEASE(node.release)(_arrow.ctypes.addressof(node))
+        data = _arrow.ctypes.string_at(moved.buffers[2], 5)
+        self.assertEqual(data, b"abcde")
+        _arrow.RELEASE(moved.release)(_arrow.ctypes.addressof(moved))
+        self.assertEqual(_arrow.ALIVE, {})
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,231 @@
+"""Searches: one vector and many, texts, sparse vectors, legs, filters, shapes, and what their results tell."""
+import math
+import unittest
+
+from python_case import PythonCase, needs_numpy, numpy, quern
+
+
+def model_filter(docs, test):
+    """The ids of the records for whose metadata a plain Python test is true."""
+    return [hit.id for hit in docs.scan() if test(hit.metadata)]
+
+
+class SearchingTest(PythonCase):
+    def test_one_vector(self):
+        docs = self.letters()
+        for _ in range(3):  # the second and third run through what the first has kept
+            hits = docs.search([0.9, 0], k=2)
+            self.assertEqual(hits.ids, ["b", "a"])
+            self.assertEqual([round(float(d), 2) for d in hits.distances], [0.01, 0.81])
+            self.assertEqual([float(s) for s in hits.scores], [-float(d) for d in hits.distances])
+        self.assertEqual(hits[0].metadata, {"year": 2001, "lang": "en", "tags": ["x", "y"], "price": 1.5, "open": False})
+        self.assertEqual(hits[-1].id, "a")
+        self.assertEqual([hit.id for hit in hits[:1]], ["b"])
+        self.assertTrue(hits.exact)
+        self.assertFalse(hits.partial)
+        self.assertEqual(hits.stats()["recall"], 1)
+        self.assertEqual(hits.to_list()[0]["id"], "b")
+        self.assertIn("score", repr(hits))
+        self.assertEqual(docs.search([0, 0], k=50).ids, list("abcde"))
+        self.assertEqual(len(docs.search([0, 0])), 5)
+
+    def test_kept_searches_see_changes(self):
+        docs = self.letters()
+        self.assertEqual(docs.search([0, 0], k=1).ids, ["a"])
+        self.assertEqual(docs.search([0, 0], k=1).ids, ["a"])
+        docs.delete("a")
+        self.assertEqual(docs.search([0, 0], k=1).ids, ["b"])
+        other = self.db.collection("letters")
+        other.drop_column("lang")
+        self.assertNotIn("lang", docs.search([0, 0], k=1)[0].metadata)
+        self.assertNotIn("lang", docs.search([0, 0], k=1)[0].metadata)
+        self.raises(quern.NotFoundError, "lang", docs.search, [0, 0], columns=["lang"])
+
+    def test_matrix(self):
+        docs = self.letters()
+        hits = docs.search([[0, 0], [4, 0]], k=2)
+        self.assertEqual([list(row) for row in hits.ids], [["a", "b"], ["e", "d"]])
+        self.assertEqual(len(hits), 2)
+        self.assertEqual(hits[1].ids, ["e", "d"])
+        self.assertEqual(hits.counts, [2, 2])
+        self.assertEqual([list(map(float, row)) for row in hits.distances], [[0, 1], [0, 1]])
+        ragged = docs.search([[0, 0], [40, 0]], k=2, max_distance=1)
+        self.assertEqual(ragged.counts, [2, 0])
+        self.assertEqual([list(row) for row in ragged.ids], [["a", "b"], [None, None]])
+        self.assertEqual(list(ragged.distances[1]), [math.inf, math.inf])
+        self.assertEqual([hits.ids for hits in docs.search([[0, 0]], k=1)], [["a"]])
+
+    @needs_numpy
+    def test_arrays_keep_their_table(self):
+        docs = self.db.collection("d", dim=2, metric="l2", key="int")
+        docs.upsert(numpy.arange(100), numpy.random.default_rng(1).random((100, 2), "f4"))
+        made = [docs.search(numpy.zeros(2, "f4"), k=5) for _ in range(50)]
+        ids, distances = made[7].ids, made[7].distances
+        wanted = ids.tolist(), distances.tolist()
+        del made
+        for _ in range(200):
+            docs.search(numpy.ones(2, "f4"), k=5)
+        self.assertEqual((ids.tolist(), distances.tolist()), wanted)
+        self.assertRaises(ValueError, ids.__setitem__, 0, 1)
+        batch = docs.search(numpy.zeros((3, 2)), k=4)
+        self.assertEqual(batch.ids.shape, (3, 4))
+        self.assertEqual(batch.distances.dtype, numpy.float32)
+
+    def test_prepared_query(self):
+        docs = self.letters()
+        query = docs.query(k=2, where={"lang": "de"}, columns=["year"])
+        self.assertEqual(query.search([0, 0]).ids, ["a", "c"])
+        self.assertEqual(query.search((4, 0)).ids, ["c", "a"])
+        self.assertEqual(query.search([4, 0])[1].metadata, {"year": 2000})
+        self.raises(ValueError, "vectors", query.search, [1, 2, 3])
+        self.raises(ValueError, "matrix", query.search, [[1, 2], [3, 4]])
+        self.raises(quern.UsageError, "NaN", query.search, [1, math.nan])
+        self.assertEqual(query.search([0, 0]).ids, ["a", "c"])
+
+    def test_text_sparse_keys(self):
+        docs = self.letters(sparse=True)
+        self.assertEqual(docs.search(text="white").ids, ["a", "c"])
+        self.assertEqual([hits.ids for hits in docs.search(text=["whale", "nothing", "gone"])], [["a"], ["e"], []])
+        docs.upsert(["s", "t"], sparse=[{1: 1, 2: 0.5}, {2: 2}])
+        self.assertEqual(docs.search(sparse={2: 1}).ids, ["t", "s"])
+        self.assertEqual(docs.search(sparse=([1, 2], [3, 0.1])).ids, ["s", "t"])
+        self.assertEqual([hits.ids for hits in docs.search(sparse=[{1: 1}, {9: 1}])], [["s"], []])
+        self.assertEqual(docs.search(keys="a", k=2).ids, ["b", "c"])
+        self.assertEqual(docs.search(keys="a", k=1, include_self=True).ids, ["a"])
+        self.assertIn("**whale**", docs.snippet("whale", "a white whale"))
+
+    def test_legs(self):
+        docs = self.letters()
+        mixed = docs.search([0, 0], text="ship", k=5)
+        self.assertEqual(set(mixed.ids), set("abcde"))
+        self.assertEqual(len(mixed[0].leg_scores), 2)
+        legs = [quern.Leg([0, 0], weight=0.01, name="near"), quern.Leg(text="ship", weight=1, name="terms")]
+        fused = docs.search(legs=legs, k=2)
+        self.assertEqual(fused.ids, ["b", "c"])
+        self.assertAlmostEqual(sum(fused[0].leg_parts), fused[0].score, 5)
+        self.assertEqual(docs.search(legs=legs, k=5, fusion="kind=rrf").ids[:2], ["b", "c"])
+        self.assertEqual(docs.search(legs=legs, k=2, fusion={"normalize": "minmax", "weights": [1, 0]}).ids, ["a", "b"])
+        self.raises(quern.UsageError, "weight", docs.search, legs=legs, formula="terms")
+        legs = [quern.Leg([0, 0], name="near"), quern.Leg(text="ship", name="terms")]
+        formula = docs.search(legs=legs, k=1, formula="terms * if(year > :y, 1, 0)", formula_params={"y": 2000})
+        self.assertEqual(formula.ids, ["b"])
+        self.assertEqual(docs.search([0, 0], formula="vector + 100 * if(open, 1, 0)", k=1).ids, ["a"])
+        self.raises(TypeError, "legs[0]", docs.search, legs=["x"])
+        self.raises(TypeError, "where", quern.Leg, [0, 0], where={"a": 1})
+
+    def test_candidates_and_feedback(self):
+        docs = self.letters()
+        self.assertEqual(docs.search([4, 0], candidates=quern.Leg(text="white", k=10)).ids, ["c", "a"])
+        self.assertEqual(len(docs.search([4, 0], feedback="docs=2", k=2)), 2)
+        self.raises(TypeError, "candidates", docs.search, [4, 0], candidates="x")
+
+    def test_shapes(self):
+        docs = self.letters()
+        self.assertEqual(docs.search([0, 0], k=2, offset=1).ids, ["b", "c"])
+        grouped = docs.search([0, 0], k=2, group_by="lang", per_group=2)
+        self.assertEqual(grouped.ids, ["a", "c", "b"])
+        self.assertEqual([hit.group for hit in grouped], [0, 0, 1])
+        self.assertEqual(len(docs.search([0, 0], k=3, diversify=0.5)), 3)
+        self.assertEqual(docs.search([0, 0], k=0, max_distance=4).ids, ["a", "b", "c"])
+        self.assertEqual(docs.search([0, 0], min_score=-1).ids, ["a", "b"])
+
+    def test_budget_and_options(self):
+        docs = self.letters()
+        self.assertTrue(docs.search([0, 0], max_scored=1000000, recall="exact").exact)
+        self.assertTrue(docs.search([0, 0], options="threads=1 recall=exact").exact)
+        self.raises(quern.UsageError, "recal", docs.search, [0, 0], options="recal=1")
+        self.raises(TypeError, "recal", docs.search, [0, 0], recal=1)
+
+    def test_filters_as_dicts(self):
+        docs = self.letters()
+        cases = [
+            ({"lang": "de"}, lambda m: m.get("lang") == "de"),
+            ({"lang": None}, lambda m: "lang" not in m),
+            ({"lang": {"$ne": "de"}}, lambda m: m.get("lang") != "de"),
+            ({"lang": {"$ne": None}}, lambda m: "lang" in m),
+            ({"year": {"$gte": 2001, "$lt": 2004}}, lambda m: 2001 <= m.get("year", 0) < 2004),
+            ({"year": {"$in": [2000, 2004]}}, lambda m: m.get("year") in (2000, 2004)),
+            ({"year": {"$nin": [2000, 2004]}}, lambda m: m.get("year") not in (2000, 2004)),
+            ({"year": {"$in": []}}, lambda m: False),
+            ({"year": {"$nin": []}}, lambda m: True),
+            ({"lang": {"$in": ["de", None]}}, lambda m: m.get("lang") in ("de", None)),
+            ({"price": {"$in": [0.5, 4.5]}}, lambda m: m.get("price") in (0.5, 4.5)),
+            ({"price": {"$gt": 1}}, lambda m: m.get("price", 0) > 1),
+            ({"open": True}, lambda m: m.get("open") is True),
+            ({"open": {"$ne": True}}, lambda m: m.get("open") is not True),
+            ({"tags": {"$contains": "x"}}, lambda m: "x" in m.get("tags", ())),
+            ({"tags": {"$not_contains": "x"}}, lambda m: "x" not in m.get("tags", ())),
+            ({"lang": {"$contains": "e"}}, lambda m: "e" in m.get("lang", "")),
+            ({"lang": {"$not_contains": "e"}}, lambda m: "e" not in m.get("lang", "")),
+            ({"price": {"$exists": False}}, lambda m: "price" not in m),
+            ({"$or": [{"lang": "fr"}, {"year": 2000}]}, lambda m: m.get("lang") == "fr" or m.get("year") == 2000),
+            ({"$and": [{"lang": "de"}, {"year": 2000}]}, lambda m: m.get("lang") == "de" and m.get("year") == 2000),
+            ({"$not": {"lang": "de"}}, lambda m: m.get("lang") != "de"),
+            ({"$or": [{"$and": [{"lang": "de"}, {"open": True}]}, {"$not": {"year": {"$gt": 0}}}], "price": {"$lt": 3}},
+             lambda m: (m.get("lang") == "de" and m.get("open") is True or not m.get("year", -1) > 0) and m.get("price", 9) < 3),
+            ({}, lambda m: True),
+        ]
+        for where, test in cases:
+            with self.subTest(where=where):
+                wanted = model_filter(docs, test)
+                self.assertEqual(docs.search([0, 0], where=where).ids, wanted)
+                self.assertEqual(docs.count(where), len(wanted))
+        self.db.optimize()
+        for where, test in cases:
+            with self.subTest(where=where, sealed=True):
+                self.assertEqual(docs.list(where, k=0).ids, model_filter(docs, test))
+
+    def test_filters_as_sql(self):
+        docs = self.letters()
+        self.assertEqual(docs.search([0, 0], where="year >= 2003").ids, ["d", "e"])
+        self.assertEqual(docs.search([0, 0], where="year >= ?1 and lang = ?2", params=[2001, "en"]).ids, ["b"])
+        self.assertEqual(docs.search([0, 0], where="lang = :l or id = $i", params={"l": "fr", "i": "a"}).ids, ["a", "e"])
+        self.assertEqual(docs.search([0, 0], where=("lang in ?1", [["fr", "en"]])).ids, ["b", "e"])
+        self.assertEqual(docs.search([0, 0], where="year in ?1", params=[{2000, 2003}]).ids, ["a", "d"])
+        each = docs.search([[0, 0], [0, 0]], where="lang = ?1", params=["x"], params_of=[["de"], ["fr"]])
+        self.assertEqual([hits.ids for hits in each], [["a", "c"], ["e"]])
+        self.raises(quern.UsageError, "nope", docs.search, [0, 0], where="nope = 1")
+        self.raises(ValueError, "params['x']", docs.search, [0, 0], where="year = :y", params={"x": 1})
+
+    def test_a_dict_is_never_sql(self):
+        docs = self.letters()
+        for text in ("' or 1 --", '" or 1', "de'; drop table letters", "%", "?1"):
+            self.assertEqual(docs.count({"lang": text}), 0)
+            self.raises(ValueError, "where", docs.count, {text: 1})
+            self.assertEqual(docs.count({"lang": {"$contains": text}}), 0)
+
+    def test_only_and_exclude(self):
+        docs = self.letters()
+        self.assertEqual(docs.search([0, 0], only=["b", "d", "zz"]).ids, ["b", "d"])
+        self.assertEqual(docs.search([0, 0], exclude=quern.KeySet(["a", "a"])).ids, list("bcde"))
+        self.assertEqual(len(quern.KeySet(["a", "a"])), 1)
+        self.assertRaises(quern.UsageError, quern.KeySet, b"xx", 32)
+
+    def test_explain_and_audit(self):
+        docs = self.letters()
+        self.assertEqual(docs.explain([0, 0], where={"lang": "de"})["matches"], 2)
+        audit = docs.recall_audit([[0, 0], [1, 1]], k=2)
+        self.assertEqual((audit["queries"], audit["recall"]), (2, 1))
+
+    def test_fit_and_hubs(self):
+        docs = self.letters()
+        legs = [quern.Leg([[0, 0], [4, 0]]), quern.Leg(text=["whale", "nothing"])]
+        fusion, before, after = docs.fit_fusion(legs, ["a", "e"], [0, 1])
+        self.assertGreaterEqual(after, before)
+        self.assertEqual([hits.ids[0] for hits in docs.search(legs=legs, fusion=fusion, k=1)], ["a", "e"])
+        docs.add_attribute("hub", float)
+        docs.measure_hubs("hub", [[0, 0], [1, 1]], k=1)
+        self.assertIsNotNone(docs.get("a").metadata["hub"])
+
+    def test_pandas_and_arrow_are_not_needed(self):
+        hits = self.letters().search([0, 0])
+        for name, module in (("to_pandas", "pandas"), ("to_arrow", "pyarrow")):
+            try:
+                __import__(module)
+            except ImportError:
+                self.raises(ImportError, module, getattr(hits, name))
+        self.assertEqual(list(hits.to_columns()), ["id", "distance", "score", "year", "lang", "tags", "price", "open"])
+
+
+if __name__ == "__main__":
+    unittest.main()

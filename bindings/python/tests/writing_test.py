@@ -1,0 +1,188 @@
+"""Writing and reading records: every kind of input, and what of it comes back."""
+import array
+import unittest
+
+from python_case import PythonCase, needs_numpy, numpy, quern
+
+
+class WritingTest(PythonCase):
+    def every_type(self, key="int"):
+        return self.db.create("all", quern.Schema(
+            {"v": quern.dense(3, "l2"), "half": quern.dense(2, "ip", type="f16"), "brain": quern.dense(2, type="bf16"),
+             "bytes": quern.dense(3, "l2", type="i8"), "bits": quern.dense(9, "hamming"), "terms": quern.sparse(), "body": quern.text("porter")},
+            {"i": int, "r": "real", "s": str, "f": bool, "b": bytes, "j": dict, "t": list}, key=key))
+
+    def test_every_type_comes_back(self):
+        docs = self.every_type()
+        docs.upsert([7], {"v": [[1, 2, 3]], "half": [[0.5, 1]], "brain": [[1, 2]], "bytes": [[-128, 0, 127]], "bits": [[1] * 9]},
+                    [{"i": -5, "r": 0.25, "s": "grün", "f": True, "b": b"\0\1", "j": {"a": [1, None]}, "t": ["y", "x"]}],
+                    ["the text"], [{3: 1.5, 1: -2}])
+        hit = docs.get(7, "*")
+        self.assertEqual(hit.metadata, {"i": -5, "r": 0.25, "s": "grün", "f": True, "b": b"\0\1", "j": {"a": [1, None]}, "t": ["x", "y"]})
+        self.assertEqual(hit["terms"], {1: -2.0, 3: 1.5})
+        self.assertEqual(hit["body"], "the text")
+        self.assertEqual(list(hit["v"]), [1, 2, 3])
+        self.assertEqual(list(hit["bytes"]), [-128, 0, 127])
+        self.assertEqual(list(hit["bits"]), [255, 1])
+
+    def test_schema_comes_back(self):
+        docs = self.every_type("text")
+        again = self.db.collection("all")
+        self.assertEqual(again.schema.fields["half"], quern.dense(2, "ip", type="f16"))
+        self.assertEqual(list(again.schema.fields), ["v", "half", "brain", "bytes", "bits", "terms", "body"])
+        self.assertEqual(again.schema.attributes, docs.schema.attributes)
+        self.assertEqual(again.schema.key, "text")
+
+    def test_collection_is_made_or_found(self):
+        self.letters()
+        self.assertEqual(self.db.collection("letters").count(), 5)
+        self.assertEqual(self.db.collection("letters", dim=2, metric="l2").count(), 5)
+        self.assertEqual(self.db.collections(), ["letters"])
+        self.raises(ValueError, "vector", self.db.collection, "letters", dim=3, metric="l2")
+        self.raises(ValueError, "keys", self.db.collection, "letters", dim=2, metric="l2", key="int")
+        self.raises(quern.NotFoundError, "others", self.db.collection, "others")
+        self.db.rename("letters", "others")
+        self.db.drop("others")
+        self.assertEqual(self.db.collections(), [])
+
+    def test_upsert_replaces_update_changes(self):
+        docs = self.letters()
+        docs.upsert("a", [9, 9], {"year": 1})
+        self.assertEqual(docs.get("a").metadata, {"year": 1})
+        docs.update(["b"], metadata=[{"year": 5}])
+        self.assertEqual(docs.get("b").metadata["year"], 5)
+        self.assertEqual(docs.get("b").metadata["lang"], "en")
+        self.raises(quern.NotFoundError, "zz", docs.update, "zz", metadata={"year": 5})
+        self.raises(quern.ExistsError, "'a'", docs.insert, "a", [1, 1])
+        self.raises(ValueError, "metadata[1]", docs.update, ["a", "b"], metadata=[{"year": 1, "lang": "x"}, {"lang": "x"}])
+        self.assertEqual(docs.insert("f", [1, 1]), 1)
+
+    def test_metadata_grows_the_schema(self):
+        docs = self.db.collection("d", dim=1)
+        docs.upsert(["a", "b"], [[1], [2]], [{"n": 1, "mixed": 1}, {"mixed": 1.5, "none": None}])
+        self.assertEqual(docs.get(["a", "b"])[1].metadata, {"mixed": 1.5})
+        self.assertNotIn("none", docs.schema.attributes)
+        self.raises(TypeError, "metadata['bad']", docs.upsert, ["a", "b"], [[1], [2]], {"bad": [1, "x"]})
+        self.raises(TypeError, "metadata['n'][0]", docs.upsert, "a", [1], {"n": "text"})
+        fixed = self.db.collection("d", grow=False)
+        self.raises(quern.NotFoundError, "'new'", fixed.upsert, "a", [1], {"new": 1})
+        with self.db.transaction() as txn:
+            self.raises(quern.UsageError, "'new'", docs.upsert, "a", [1], {"new": 1}, txn=txn)
+
+    def test_nulls_and_absent_vectors(self):
+        docs = self.db.collection("d", dim=2, metric="l2", sparse=True)
+        docs.upsert(["a", "b", "c"], [[1, 2], None, [3, 4]], sparse=[None, {1: 1}, {}])
+        self.assertEqual(docs.search([1, 2]).ids, ["a", "c"])
+        self.assertIsNone(docs.get("b", ["vector"])["vector"])
+        self.assertIsNone(docs.get("a", ["sparse"])["sparse"])
+        self.assertEqual(docs.get("c", ["sparse"])["sparse"], {})
+
+    def test_get_list_scan_facet(self):
+        docs = self.letters()
+        self.assertIsNone(docs.get("zz"))
+        self.assertEqual([hit and hit.id for hit in docs.get(["e", "zz", "a"])], ["e", None, "a"])
+        self.assertEqual(docs.get("a", ()).metadata, {})
+        self.assertRaises(KeyError, docs.get("a", ()).__getitem__, "year")
+        self.assertEqual([hit.id for hit in docs.scan(page=2)], list("abcde"))
+        self.assertEqual([hit.id for hit in docs.scan(after="b")], list("cde"))
+        page = docs.list({"year": {"$gt": 0}}, order="year desc", k=3)
+        self.assertEqual(page.ids, ["e", "d", "b"])
+        self.assertEqual(docs.list({"year": {"$gt": 0}}, order="year desc", after=page.bookmark).ids, ["a"])
+        facet = docs.facet("lang")
+        self.assertEqual(facet, {"de": 2, "en": 1, "fr": 1})
+        self.assertEqual((facet.matches, facet.nulls, facet.values_there), (5, 1, 3))
+        self.assertEqual(docs.facet("tags", {"lang": "en"}), {"x": 1, "y": 1})
+        self.assertEqual(self.db.sql("select sum(year) as s from letters").to_list(), [{"s": 8008}])
+
+    def test_delete_and_change_by_filter(self):
+        docs = self.letters()
+        self.assertEqual(docs.update_where({"year": 1, "lang": "xx"}, {"lang": "de"}), 2)
+        self.assertEqual(docs.update_where("price = ?2", "lang = ?1", ["xx", 9]), 2)
+        self.assertEqual(docs.count({"price": 9.0, "year": 1}), 2)
+        self.assertEqual(docs.delete(["a", "zz"]), 1)
+        self.assertEqual(docs.delete(where={"lang": "xx"}), 1)
+        self.assertEqual(docs.delete([]), 0)
+        self.assertEqual(len(docs), 3)
+        self.raises(ValueError, "where", docs.delete)
+
+    def test_transactions_and_snapshots(self):
+        docs = self.letters()
+        with self.db.snapshot() as snap:
+            with self.db.transaction() as txn:
+                docs.delete("a", txn=txn)
+                docs.upsert("f", [5, 5], txn=txn)
+                self.assertEqual(len(docs), 5)
+            self.assertEqual(docs.count(snapshot=snap), 5)
+            self.assertEqual(docs.search([0, 0], k=1, snapshot=snap).ids, ["a"])
+            self.assertEqual([hit.id for hit in docs.scan(snapshot=snap)], list("abcde"))
+        self.assertEqual([hit.id for hit in docs.scan()], list("bcdef"))
+        with self.assertRaises(ZeroDivisionError), self.db.transaction() as txn:
+            docs.delete("b", txn=txn)
+            1 / 0
+        self.assertIsNotNone(docs.get("b"))
+        self.raises(quern.UsageError, "over", docs.delete, "b", txn=txn)
+        self.raises(quern.UsageError, "over", docs.count, snapshot=snap)
+
+    def test_progress_stops_and_raises(self):
+        docs = self.db.collection("d", dim=8)
+        seen = []
+        docs.upsert(list(map(str, range(20000))), [[1.0] * 8] * 20000, progress=lambda *told: seen.append(told))
+
+        def stop(task, done, total):
+            raise KeyError("enough")
+
+        with self.assertRaises((KeyError, AssertionError)):  # a fast machine may be through before it is asked
+            self.db.optimize(progress=stop)
+            raise AssertionError
+
+    @needs_numpy
+    def test_arrays_of_numpy(self):
+        docs = self.every_type()
+        matrix = numpy.arange(6, dtype="f4").reshape(2, 3)
+        for made in (matrix, matrix.astype("f8"), matrix.astype("i8"), matrix.astype(">f4"), numpy.asfortranarray(matrix), matrix.astype("f2"),
+                     numpy.repeat(matrix, 2, axis=1)[:, ::2], matrix[::-1][::-1]):
+            docs.upsert(numpy.array([1, 2], "i4"), {"v": made})
+            self.assertEqual(docs.get(2, ["v"])["v"].tolist(), [3, 4, 5])
+        docs.upsert([1], {"half": numpy.array([[0.1, 2]], "f2"), "bytes": numpy.array([[1, 2, 3]], "i1"),
+                          "bits": numpy.array([[255, 0]], "u1"), "brain": numpy.array([[0x3f80, 0x4000]], "u2")})
+        hit = docs.get(1, "*")
+        self.assertEqual(hit["half"].tolist(), numpy.array([0.1, 2], "f2").tolist())
+        self.assertEqual(hit["bits"].tolist(), [255, 0])
+        self.assertEqual(hit["brain"].tolist(), [0x3f80, 0x4000])
+        docs.upsert([5], {"bits": numpy.array([[1, 0, 0, 0, 0, 0, 0, 0, 1]], bool)})
+        self.assertEqual(docs.get(5, ["bits"])["bits"].tolist(), [1, 1])
+        docs.upsert(numpy.arange(3), metadata={"i": numpy.arange(3, dtype="u2"), "r": numpy.ones(3, "f4"), "f": numpy.array([True, False, True]),
+                                               "s": numpy.array(["a", "b", "c"])})
+        self.assertEqual(docs.get(2).metadata, {"i": 2, "r": 1.0, "f": True, "s": "c"})
+        offsets, dims, weights = numpy.array([0, 2, 2, 3]), numpy.array([1, 5, 7]), numpy.array([1.0, 2, 3])
+        docs.upsert(numpy.arange(3), sparse=(offsets, dims, weights))
+        self.assertEqual(docs.get(2, ["terms"])["terms"], {7: 3.0})
+        self.assertEqual(docs.get(1, ["terms"])["terms"], {})
+
+    def test_buffers_without_numpy(self):
+        docs = self.db.collection("d", dim=2, metric="l2", key="int")
+        docs.upsert(array.array("q", [1, 2]), memoryview(array.array("f", [1, 2, 3, 4])).cast("B").cast("f", (2, 2)))
+        docs.upsert([3], array.array("d", [5, 6]))
+        docs.upsert([4], memoryview(bytes(8)).cast("f"))
+        self.assertEqual([list(hit["vector"]) for hit in docs.get([1, 2, 3, 4], ["vector"])], [[1, 2], [3, 4], [5, 6], [0, 0]])
+
+    def test_key_sets_and_columns(self):
+        docs = self.letters()
+        docs.add_attribute("more", int)
+        docs.add_field("extra", quern.dense(4))
+        docs.upsert("x", {"extra": [1, 2, 3, 4]}, {"more": 3})
+        self.assertEqual(docs.search([1, 2, 3, 4], field="extra").ids, ["x"])
+        docs.drop_column("extra")
+        self.assertNotIn("extra", docs.schema.fields)
+
+    def test_maintenance(self):
+        docs = self.letters()
+        self.db.optimize(docs)
+        self.db.vacuum()
+        self.db.rebuild()
+        self.assertTrue(self.db.verify()["ok"])
+        self.assertEqual(self.db.info()["collections"][0]["records"], 5)
+
+
+if __name__ == "__main__":
+    unittest.main()
