@@ -863,7 +863,7 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
 #define QUERN_RESULT_VECTORS_SCORED 2   /* vectors or codes that walks and scans have measured */
 #define QUERN_RESULT_VECTORS_REFINED 3  /* candidates that were measured again with their stored vectors */
 #define QUERN_RESULT_VECTORS_READ 4     /* of these, how many were not in memory */
-#define QUERN_RESULT_MEMORY_NEEDED 5    /* bytes that memory_mb must allow for all indexes to be used; 0: it does */
+#define QUERN_RESULT_MEMORY_NEEDED 5    /* bytes that memory_mb must allow for all indexes of the search to be used, beside all that the handle holds, also of other collections: nothing is given up for them; 0: it does */
 #define QUERN_RESULT_RECALL 6           /* expected share of the true results, in millionths: 1000000 where everything was
                                            scanned, else the least that the plans for the segments stand for: the recall that
                                            was asked for, or what the measured curve says of the ef, nprobe or refine given;

@@ -36,6 +36,18 @@ constexpr size_t kRefineOfProbes = 10;
 // And for refine=exact.
 constexpr size_t kRefineOfProbesMost = 100;
 
+// What the index of a field is in memory, if all of it is.
+uint64_t IndexBytes(const storage::SegmentInfo& segment, uint32_t field) {
+    uint64_t bytes = 0;
+    for (const storage::PartInfo& part : segment.parts) {
+        if (part.field == field && part.kind >= storage::PartKind::kGraphHead &&
+            part.kind <= storage::PartKind::kListRange) {
+            bytes += part.raw_bytes();
+        }
+    }
+    return bytes;
+}
+
 }  // namespace
 
 Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t number,
@@ -54,7 +66,11 @@ Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t 
         },
         &tally->bytes_read));
     if (leg_ == nullptr) {
-        tally->memory_needed = std::max(tally->memory_needed, segment_->index_needs());
+        // What the first needs has what the handle holds already in it.
+        uint64_t& needed = tally->memory_needed;
+        const uint64_t needs = segment_->index_needs();
+        const bool first = needed == 0 || needs == 0;
+        needed = first ? std::max(needed, needs) : needed + IndexBytes(segment_->info(), def.id);
     }
     return {};
 }

@@ -223,8 +223,12 @@ private:
             return {};
         }
         if (wants_index && !indexed.damaged) {
-            table_->tally.memory_needed =
-                std::max(table_->tally.memory_needed, segment.index_needs());
+            // What the first needs has what the handle holds already in it.
+            uint64_t& needed = table_->tally.memory_needed;
+            const uint64_t needs = segment.index_needs();
+            needed = needed == 0 || needs == 0
+                         ? std::max(needed, needs)
+                         : needed + SparsePart::BytesOf(segment.info(), def_.id);
         }
         const uint64_t* const bits = dead.bits ? dead.bits->data() : nullptr;
         const auto source = static_cast<uint32_t>(number);

@@ -454,6 +454,31 @@ TEST_CASE("an index that memory_mb does not allow is told, with what would do", 
     REQUIRE(found.memory_needed == 0);
 }
 
+TEST_CASE("what memory_mb must allow is told for the indexes of all segments at once", "[fine]") {
+    FineFile file("", QUERN_L2, 16000);
+    // A second segment with an index of its own.
+    file.Open("seal_rows=1000 threads=2");
+    const std::vector<float> rows = MakeRows(16000, 3);
+    std::vector<int64_t> keys(16000);
+    for (size_t i = 0; i < keys.size(); i++) {
+        keys[i] = static_cast<int64_t>(16000 + i);
+    }
+    quern_batch* batch = quern_batch_new(file.db, "docs", keys.size());
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense(batch, "emb", rows.data(), kDim, nullptr);
+    file.Ok(quern_insert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_rebuild(file.db, nullptr, &file.err));
+    const std::vector<float> query = MakeRows(1, 7);
+    file.Open("memory_mb=1");
+    const Answer small = file.Search(query.data(), "");
+    REQUIRE((small.flags & QUERN_FLAG_MEMORY) != 0);
+    file.Open(("memory_mb=" + std::to_string((small.memory_needed >> 20) + 1)).c_str());
+    const Answer found = file.Search(query.data(), "");
+    CHECK((found.flags & QUERN_FLAG_MEMORY) == 0);
+    CHECK(found.memory_needed == 0);
+}
+
 TEST_CASE("cache_mb bounds what is remembered", "[fine]") {
     FineFile file("fine=disk");
     const std::vector<float> queries = MakeRows(200, 8);
