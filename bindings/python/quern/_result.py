@@ -352,9 +352,14 @@ class HitsOfQueries(Sequence[Hits]):
 
     __slots__ = ("_table", "_offsets", "_text_fields")
 
-    def __init__(self, table, queries, text_fields=()):
+    def __init__(self, table, queries, text_fields=(), width=0):
+        """width: no query has more rows, 0: unknown. Where all have as many the offsets need not be asked for."""
         self._table = table
-        self._offsets = [api.quern_result_offset(table.handle, i) for i in range(queries + 1)]
+        rows = api.quern_result_rows(table.handle)
+        if width and rows == width * queries:
+            self._offsets = range(0, rows + 1, width)
+        else:
+            self._offsets = [api.quern_result_offset(table.handle, i) for i in range(queries + 1)]
         self._text_fields = text_fields
 
     def __len__(self):
@@ -380,6 +385,8 @@ class HitsOfQueries(Sequence[Hits]):
         return [after - before for before, after in zip(self._offsets, self._offsets[1:])]
 
     def _matrix(self, values, filler):
+        if isinstance(self._offsets, range) and not isinstance(values, list):
+            return values.reshape(len(self), self._offsets.step)
         counts = self.counts
         width = max(counts, default=0)
         numpy = _arrays.numpy_of()

@@ -78,9 +78,24 @@ class SearchingTest(PythonCase):
         self.assertEqual(query.search((4, 0)).ids, ["c", "a"])
         self.assertEqual(query.search([4, 0])[1].metadata, {"year": 2000})
         self.raises(ValueError, "vectors", query.search, [1, 2, 3])
-        self.raises(ValueError, "matrix", query.search, [[1, 2], [3, 4]])
+        self.assertEqual([hits.ids for hits in query.search([[0, 0], [4, 0]])], [["a", "c"], ["c", "a"]])
+        self.raises(ValueError, "vectors", query.search, [])
         self.raises(quern.UsageError, "NaN", query.search, [1, math.nan])
         self.assertEqual(query.search([0, 0]).ids, ["a", "c"])
+
+    def test_kept_searches_take_anything(self):
+        docs = self.letters()
+        bits = self.db.collection("bits", dim=9, metric="hamming")
+        bits.upsert(["a", "b"], [[0] * 9, [1] * 9])
+        for _ in range(3):
+            self.assertEqual(docs.search((4, 0), k=1).ids, ["e"])
+            self.assertEqual([hits.ids for hits in docs.search([[0, 0], [4, 0]], k=1)], [["a"], ["e"]])
+            self.assertEqual(docs.search([[4, 0]], k=1).counts, [1])
+            self.assertEqual(docs.search(text="whale", k=1).ids, ["a"])
+            self.assertEqual(bits.search(memoryview(bytes([255, 1])), k=1).ids, ["b"])
+            self.assertEqual(bits.search([0] * 9, k=1).ids, ["a"])
+            self.raises(ValueError, "vectors", docs.search, [1, 2, 3], k=1)
+            self.raises(ValueError, "no rows", docs.search, [], k=1)
 
     def test_text_sparse_keys(self):
         docs = self.letters(sparse=True)
