@@ -91,7 +91,7 @@ def bench_search(floor, turns=60, n=400):
               f"(median of turns {statistics.median(s - f for s, f in zip(seconds, floors)) * 1e6:+.2f})")
 
 
-def bench_batch(floor, turns=40):
+def bench_batch(floor, turns=200):
     with quern.open(":memory:", threads=1) as db:
         docs = collection(db, 10000)
         vectors = numpy.random.default_rng(1).standard_normal((100, DIM)).astype("f4")
