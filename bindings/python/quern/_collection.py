@@ -321,9 +321,9 @@ class Collection:
     def _column_list(self, columns):
         if columns is None:
             return self._columns
-        if columns == "*":
-            return b"*"
         if isinstance(columns, str):
+            if columns == "*":
+                return b"*"
             columns = [columns]
         names = list_of(columns, "columns")
         return b",".join(encode(quote(name) if isinstance(name, str) else name, f"columns[{i}]") for i, name in enumerate(names)) or None

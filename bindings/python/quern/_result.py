@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+import operator
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +22,8 @@ STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_re
          "nulls": 8, "values": 9, "lists": 10, "hits": 11, "looked_up": 12, "left_out": 13}
 NUMPY_TYPES = {F32: "f4", F16: "f2", BF16: "u2", I8: "i1", BIT: "u1"}
 FREE_RESULT = api.quern_result_free
+FEW = 1024
+string_at = ctypes.string_at
 
 
 class Table:
@@ -53,28 +57,17 @@ class Table:
             return READERS[kind](handle, row, column)
         raise TypeError(f"a value of type {kind}, which this version does not know")
 
-    def floats(self, pointer, count):
-        """Numbers that lie in the table as an array of numpy's, or a list."""
-        numpy = _arrays.numpy_of()
-        if not count:
-            return numpy.empty(0, "f4") if numpy else []
-        owner = (ctypes.c_float * count).from_address(pointer)
+    def numbers(self, pointer, count, kind, c_type):
+        """Numbers that lie in the table as an array of numpy's that cannot be written, or as a list. Few are copied, which is quicker than a
+        tie to the table."""
+        numpy = sys.modules.get("numpy") or _arrays.numpy_of()
         if numpy is None:
-            return owner[:]
+            return (c_type * count).from_address(pointer)[:] if count else []
+        if count <= FEW:
+            return numpy.frombuffer(string_at(pointer, count * ctypes.sizeof(c_type)), kind) if count else numpy.empty(0, kind)
+        owner = (c_type * count).from_address(pointer)
         owner.table = self  # whoever holds the array holds the table
-        made = numpy.frombuffer(owner, "f4")
-        made.flags.writeable = False
-        return made
-
-    def ints(self, pointer, count):
-        numpy = _arrays.numpy_of()
-        if not count:
-            return numpy.empty(0, "i8") if numpy else []
-        owner = (ctypes.c_int64 * count).from_address(pointer)
-        if numpy is None:
-            return owner[:]
-        owner.table = self
-        made = numpy.frombuffer(owner, "i8")
+        made = numpy.frombuffer(owner, kind)
         made.flags.writeable = False
         return made
 
@@ -217,6 +210,7 @@ class Rows(Sequence[Hit]):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        index = operator.index(index)
         if index < 0:
             index += len(self)
         if not 0 <= index < len(self):
@@ -226,15 +220,15 @@ class Rows(Sequence[Hit]):
     @property
     def ids(self) -> Any:
         """The keys: an array of numpy's if they are numbers and numpy is there, else a list."""
-        table, count = self._table, len(self)
+        table, count = self._table, self._stop - self._start
         if table.text_keys is None:
             raise TypeError("these rows have no ids")
         if not count:
-            return [] if table.text_keys else table.ints(0, 0)
+            return [] if table.text_keys else table.numbers(0, 0, "i8", ctypes.c_int64)
         if table.text_keys:
             pointer = api.quern_result_keys_text(table.handle)
             return [key.decode() for key in (ctypes.c_char_p * count).from_address(pointer + self._start * ctypes.sizeof(ctypes.c_void_p))]  # type: ignore[union-attr]
-        return table.ints(api.quern_result_keys_int(table.handle) + 8 * self._start, count)
+        return table.numbers(api.quern_result_keys_int(table.handle) + 8 * self._start, count, "i8", ctypes.c_int64)
 
     @property
     def columns(self) -> list[str]:
@@ -334,8 +328,9 @@ class Hits(Rows):
     @property
     def distances(self) -> Any:
         """Smaller is nearer; an array of numpy's, or a list."""
-        count = len(self)
-        return self._table.floats((api.quern_result_distances(self._table.handle) + 4 * self._start) if count else 0, count)
+        table, count = self._table, self._stop - self._start
+        pointer = api.quern_result_distances(table.handle) + 4 * self._start if count else 0
+        return table.numbers(pointer, count, "f4", ctypes.c_float)
 
     @property
     def scores(self) -> Any:
@@ -368,6 +363,7 @@ class HitsOfQueries(Sequence[Hits]):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        index = operator.index(index)
         if index < 0:
             index += len(self)
         if not 0 <= index < len(self):
