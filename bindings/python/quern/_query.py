@@ -332,8 +332,6 @@ class Query:
         self._buffer = (ctypes.c_float * field.dim)()
         self._view = memoryview(self._buffer).cast("B").cast("f")
         self._dim = field.dim
-        # The rows of a query are k at the most, unless they are grouped or unbounded.
-        self._width = 0 if "group_by" in settings else k
         self._handle = ctypes.c_void_p(self._built.handle)
         self._out = ctypes.c_void_p()
         self._reference = ctypes.byref(self._out)
@@ -379,4 +377,4 @@ class Query:
         table = Table(self._out.value, self._text_keys)
         if matrix.single:
             return Hits(table, 0, api.quern_result_rows(table.handle), self._text_fields)
-        return HitsOfQueries(table, matrix.rows, self._text_fields, self._width)
+        return HitsOfQueries(table, matrix.rows, self._text_fields)

@@ -29,12 +29,13 @@ string_at = ctypes.string_at
 class Table:
     """A quern_result, freed with the last that looks at it. text_keys: are its keys texts? None: it has none (facets, SQL)."""
 
-    __slots__ = ("handle", "text_keys", "columns_", "__weakref__")
+    __slots__ = ("handle", "text_keys", "columns_", "wholes", "__weakref__")
 
     def __init__(self, handle, text_keys):
         self.handle = handle
         self.text_keys = text_keys
         self.columns_ = None
+        self.wholes = {}  # columns that have been read, for the next query of the same search
 
     def __del__(self, free=FREE_RESULT):
         free(self.handle)
@@ -70,6 +71,49 @@ class Table:
         made = numpy.frombuffer(owner, kind)
         made.flags.writeable = False
         return made
+
+
+    def whole_column(self, column, kind):
+        """The values of all rows of an int, bool, real or text column, and a byte for each that tells whether it is there; None for
+        columns of other kinds."""
+        if column not in self.wholes:
+            self.wholes[column] = self.read_column(column, kind)
+        return self.wholes[column]
+
+    def read_column(self, column, kind):
+        handle = self.handle
+        rows = api.quern_result_rows(handle)
+        valid = ctypes.create_string_buffer(max(rows, 1))
+        if kind in (INT, BOOL, REAL):
+            values = ((ctypes.c_double if kind == REAL else ctypes.c_int64) * max(rows, 1))()
+            (api.quern_result_column_real if kind == REAL else api.quern_result_column_int)(handle, column, values, valid)
+            return values, valid.raw[:rows]
+        if kind in (TEXT, JSON, TAGS, BLOB):
+            offsets = (ctypes.c_int64 * (rows + 1))()
+            api.quern_result_column_text(handle, column, offsets, None, valid)
+            data = ctypes.create_string_buffer(max(offsets[rows], 1))
+            api.quern_result_column_text(handle, column, None, data, None)
+            return (offsets, data.raw[:offsets[rows]]), valid.raw[:rows]
+        return None
+
+    def whole_matrix(self, column):
+        """(bytes of all rows of a dense column, element type, bytes of a row, a byte for each that tells whether it is there)"""
+        if column not in self.wholes:
+            self.wholes[column] = self.read_matrix(column)
+        return self.wholes[column]
+
+    def read_matrix(self, column):
+        handle = self.handle
+        rows, element, dim = api.quern_result_rows(handle), api.quern_result_dense_type(handle, column), ctypes.c_size_t()
+        valid = ctypes.create_string_buffer(max(rows, 1))
+        present = api.quern_result_column_dense(handle, column, None, valid)
+        if present:
+            api.quern_result_dense(handle, valid.raw.index(1), column, ctypes.byref(dim))
+        width = (dim.value + 7) // 8 if element == BIT else dim.value * ELEMENT_BYTES[element]
+        data = ctypes.create_string_buffer(max(rows * width, 1))
+        if present:
+            api.quern_result_column_dense(handle, column, data, None)
+        return data.raw[:rows * width], element, width, valid.raw[:rows]
 
 
 def read_text(handle, row, column):
@@ -115,6 +159,25 @@ def read_sparse(handle, row, column):
     if not count.value:
         return {}
     return dict(zip((ctypes.c_uint32 * count.value).from_address(dims), (ctypes.c_float * count.value).from_address(weights.value)))
+
+
+def values_of(table, column, kind, start, stop):
+    """The values of a column as a list."""
+    whole = table.whole_column(column, kind) if stop - start > 1 else None
+    if whole is None:
+        return [table.value(row, column, kind) for row in range(start, stop)]
+    values, valid = whole
+    rows = range(start, stop)
+    if kind in (INT, BOOL, REAL):
+        found = values[start:stop]
+        found = [bool(value) for value in found] if kind == BOOL else found
+        return [value if there else None for value, there in zip(found, valid[start:stop])]
+    offsets, data = values
+    parts = (data[offsets[row]:offsets[row + 1]] if valid[row] else None for row in rows)
+    if kind == BLOB:
+        return list(parts)
+    texts = [None if part is None else part.decode("utf-8", "replace") for part in parts]
+    return texts if kind == TEXT else [None if text is None else json.loads(text) for text in texts]
 
 
 READERS = {INT: api.quern_result_int, REAL: api.quern_result_real, TEXT: read_text, BOOL: read_bool, BLOB: read_bytes, JSON: read_json,
@@ -239,13 +302,41 @@ class Rows(Sequence[Hit]):
         """{column: name of its type}"""
         return {name: TYPE_NAMES.get(kind, "") for name, kind in self._table.columns()}
 
+    def _place(self, name):
+        """(number, type) of a column."""
+        for i, (column, kind) in enumerate(self._table.columns()):
+            if column == name:
+                return i, kind
+        raise KeyError(f"there is no column {name!r} here, there are: {', '.join(self.columns)}")
+
     def column(self, name: str) -> list[Any]:
         """The values of a column, None where there is none."""
-        table = self._table
-        for i, (column, kind) in enumerate(table.columns()):
-            if column == name:
-                return [table.value(row, i, kind) for row in range(self._start, self._stop)]
-        raise KeyError(f"there is no column {name!r} here, there are: {', '.join(self.columns)}")
+        i, kind = self._place(name)
+        return values_of(self._table, i, kind, self._start, self._stop)
+
+    def array(self, name: str) -> Any:
+        """The values of a column as an array of numpy's: numbers (of ints and bools, with values missing, a masked array; of reals NaN), vectors
+        as the rows of a matrix (zeros where there are none; bf16 as u2, bits packed), anything else as objects."""
+        numpy = _arrays.numpy_of()
+        if numpy is None:
+            raise ImportError("array() needs the package numpy; column() does not")
+        i, kind = self._place(name)
+        span = slice(self._start, self._stop)
+        if kind == DENSE:
+            data, element, width, _ = self._table.whole_matrix(i)
+            size = ELEMENT_BYTES[element]
+            return numpy.frombuffer(data, NUMPY_TYPES[element]).reshape(-1, width // size if width else 0)[span] if width else numpy.zeros((len(self), 0))
+        if kind not in (INT, BOOL, REAL):
+            made = numpy.empty(len(self), object)
+            made[:] = self.column(name)
+            return made
+        values, valid = self._table.whole_column(i, kind)
+        numbers = numpy.frombuffer(values, "f8" if kind == REAL else "i8")[span].astype({INT: "i8", BOOL: "?", REAL: "f8"}[kind])
+        missing = numpy.frombuffer(valid, "u1")[span] == 0
+        if kind == REAL:
+            numbers[missing] = numpy.nan
+            return numbers
+        return numpy.ma.masked_array(numbers, missing) if missing.any() else numbers
 
     @property
     def metadata(self):
@@ -335,10 +426,9 @@ class Hits(Rows):
     @property
     def scores(self) -> Any:
         """Larger is better."""
-        handle = self._table.handle
-        scores = [api.quern_result_score(handle, row) for row in range(self._start, self._stop)]
-        numpy = _arrays.numpy_of()
-        return numpy.array(scores, "f4") if numpy else scores
+        table, count = self._table, self._stop - self._start
+        pointer = api.quern_result_scores(table.handle) + 4 * self._start if count else 0
+        return table.numbers(pointer, count, "f4", ctypes.c_float)
 
 
 class HitsOfQueries(Sequence[Hits]):
@@ -347,14 +437,9 @@ class HitsOfQueries(Sequence[Hits]):
 
     __slots__ = ("_table", "_offsets", "_text_fields")
 
-    def __init__(self, table, queries, text_fields=(), width=0):
-        """width: no query has more rows, 0: unknown. Where all have as many the offsets need not be asked for."""
+    def __init__(self, table, queries, text_fields=()):
         self._table = table
-        rows = api.quern_result_rows(table.handle)
-        if width and rows == width * queries:
-            self._offsets = range(0, rows + 1, width)
-        else:
-            self._offsets = [api.quern_result_offset(table.handle, i) for i in range(queries + 1)]
+        self._offsets = (ctypes.c_size_t * (queries + 1)).from_address(api.quern_result_offsets(table.handle))[:]
         self._text_fields = text_fields
 
     def __len__(self):
@@ -381,16 +466,14 @@ class HitsOfQueries(Sequence[Hits]):
         return [after - before for before, after in zip(self._offsets, self._offsets[1:])]
 
     def _matrix(self, values, filler):
-        if isinstance(self._offsets, range) and not isinstance(values, list):
-            return values.reshape(len(self), self._offsets.step)
-        counts = self.counts
-        width = max(counts, default=0)
-        numpy = _arrays.numpy_of()
-        if min(counts, default=0) == width:
+        offsets, numpy = self._offsets, _arrays.numpy_of()
+        width = offsets[1] if len(self) else 0
+        if offsets == (list(range(0, offsets[-1] + 1, width)) if width else [0] * len(offsets)):
             if numpy is None or isinstance(values, list):
-                rows = [values[start:start + width] for start in self._offsets[:-1]]
+                rows = [values[start:start + width] for start in offsets[:-1]]
                 return numpy.array(rows, object).reshape(len(self), width) if numpy is not None else rows
             return values.reshape(len(self), width)
+        width = max(self.counts)
         rows = [list(values[start:stop]) + [filler] * (width - stop + start) for start, stop in zip(self._offsets, self._offsets[1:])]
         if numpy is None:
             return rows
