@@ -21,8 +21,9 @@
 // valid as long as its Rows.
 //
 // THREADS. As in quern.h: a Database, a Snapshot and a KeySet may be used from many threads, the
-// others from one at a time. A Database must outlive the calls on its collections; what was made
-// from it may outlive it, and tells CLOSED.
+// others from one at a time. What was made from a Database may outlive it, and tells CLOSED, or (a
+// Collection) MISUSE; but while another thread is inside a call on a Collection, the Database must
+// not be closed.
 //
 // The manual of every function is quern.h; names are those of the C functions. handle() gives what
 // is underneath.
@@ -64,13 +65,21 @@ private:
     detail::Owner<quern_schema> schema_;
 };
 
-// A collection of an open database, which must outlive it.
+namespace detail {
+
+// The handle of a database, known to it and to its collections: these see when it is closed.
+using SharedDatabase = std::shared_ptr<Owner<quern_db>>;
+
+}  // namespace detail
+
+// A collection of a database. Once that is closed or destroyed, all calls tell MISUSE.
 class Collection {
 public:
-    Collection(quern_db* db, std::string name) : db_(db), name_(std::move(name)) {}
+    Collection(detail::SharedDatabase db, std::string name)
+        : db_(std::move(db)), name_(std::move(name)) {}
     const std::string& name() const { return name_; }
-    Batch batch(size_t n) const { return Batch(db_, name_, n); }
-    Query query() const { return Query(db_, name_); }
+    Batch batch(size_t n) const { return Batch(db_->get(), name_, n); }
+    Query query() const { return Query(db_->get(), name_); }
     Outcome<Rows> try_search(const char* field, Span<float> vector, size_t k = 10) const {
         return query().dense(field, vector).limit(k).try_search();
     }
@@ -85,32 +94,44 @@ public:
 #endif
 
 private:
-    quern_db* db_;
+    detail::SharedDatabase db_;
     std::string name_;
 };
 
 // An open database; closed when it is destroyed.
 class Database {
 public:
-    explicit Database(detail::Owner<quern_db> db) : db_(std::move(db)) {}
+    explicit Database(detail::Owner<quern_db> db)
+        : db_(std::make_shared<detail::Owner<quern_db>>(std::move(db))) {}
+    Database(Database&& other) noexcept = default;
+    Database& operator=(Database&& other) noexcept {
+        close();
+        db_ = std::move(other.db_);
+        return *this;
+    }
+    ~Database() { close(); }
     static Outcome<Database> try_open(const std::string& path, const char* options = nullptr) {
         return detail::Make<Database, quern_db>(quern_open, path.c_str(), options);
     }
-    quern_db* handle() const { return db_.get(); }
-    void close() { db_.reset(); }
+    quern_db* handle() const { return db_ != nullptr ? db_->get() : nullptr; }
+    void close() {
+        if (db_ != nullptr) {
+            db_->reset();
+        }
+    }
     void interrupt() const { quern_interrupt(handle()); }
 
     // The collection of that name, made if there is none. That it has this schema is not looked at.
     Outcome<Collection> try_collection(const std::string& name, const Schema& schema) const {
         Outcome<Nothing> made = detail::Run(quern_create, handle(), name.c_str(), schema.handle());
         return made || made.failure().status == QUERN_ERR_EXISTS
-                   ? Outcome<Collection>(Collection(handle(), name))
+                   ? Outcome<Collection>(Collection(db_, name))
                    : Outcome<Collection>(made.failure());
     }
     // One that is there.
     Outcome<Collection> try_collection(const std::string& name) const {
         Outcome<Schema> found = try_describe(name);
-        return found ? Outcome<Collection>(Collection(handle(), name))
+        return found ? Outcome<Collection>(Collection(db_, name))
                      : Outcome<Collection>(found.failure());
     }
     Outcome<Schema> try_describe(const std::string& name) const {
@@ -184,7 +205,7 @@ public:
 #endif
 
 private:
-    detail::Owner<quern_db> db_;
+    detail::SharedDatabase db_;  // NULL when it was moved from
 };
 
 inline Outcome<Database> try_open(const std::string& path, const char* options = nullptr) {

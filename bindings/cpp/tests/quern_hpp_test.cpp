@@ -138,6 +138,10 @@ void TestValues() {
     CHECK(query.try_search().ok());
     moved.close();
     CHECK(query.try_search().failure().status == QUERN_ERR_CLOSED);
+    CHECK(letters->try_size().failure().status == QUERN_ERR_MISUSE);
+    CHECK(moved.try_info().failure().status == QUERN_ERR_MISUSE);
+    moved = std::move(*quern::try_open(":memory:"));
+    CHECK(moved.try_info().ok() && !letters->try_size().ok());
 }
 
 #if QUERN_HPP_EXCEPTIONS

@@ -118,6 +118,17 @@ class Collection:
                 call(api.quern_add_sparse if field.kind == "sparse" else api.quern_add_text, handle, self._encoded, encoded, options)
         self.refresh()
 
+    def _add_missing(self, asked):
+        """Adds what another schema has and this collection lacks."""
+        fields = {name: field for name, field in asked.fields.items() if name not in self._schema.fields}
+        attributes = {name: kind for name, kind in asked.attributes.items() if name not in self._schema.attributes}
+        if (fields or attributes) and not self._grow:
+            raise NotFoundError(f"{self._name!r} has no {next(iter(fields or attributes))!r}, and may not grow", -104)
+        for name, field in fields.items():
+            self.add_field(name, field)
+        for name, kind in attributes.items():
+            self.add_attribute(name, kind)
+
     def drop_column(self, name: str) -> None:
         """Drops an attribute or field with all its values."""
         with self._db._using as handle:
