@@ -23,7 +23,12 @@ STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_re
 NUMPY_TYPES = {F32: "f4", F16: "f2", BF16: "u2", I8: "i1", BIT: "u1"}
 FREE_RESULT = api.quern_result_free
 FEW = 1024
-string_at = ctypes.string_at
+SIZES = {"i8": 8, "f4": 4}
+string_at: Any
+if hasattr(ctypes, "pythonapi"):  # half the time of ctypes.string_at
+    string_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
+else:
+    string_at = ctypes.string_at
 
 
 class Table:
@@ -64,8 +69,10 @@ class Table:
         numpy = sys.modules.get("numpy") or _arrays.numpy_of()
         if numpy is None:
             return (c_type * count).from_address(pointer)[:] if count else []
-        if count <= FEW:
-            return numpy.frombuffer(string_at(pointer, count * ctypes.sizeof(c_type)), kind) if count else numpy.empty(0, kind)
+        if 0 < count <= FEW:
+            return numpy.frombuffer(string_at(pointer, count * SIZES[kind]), kind)
+        if not count:
+            return numpy.empty(0, kind)
         owner = (c_type * count).from_address(pointer)
         owner.table = self  # whoever holds the array holds the table
         made = numpy.frombuffer(owner, kind)
