@@ -16,7 +16,7 @@ fail() {
 
 cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log"; fail "cmake --install"; }
 libdir="$(dirname "$(find "$prefix" -name 'libquern.so' -print -quit)")"
-for file in include/quern.h bin/quern share/man/man1/quern.1 share/bash-completion/completions/quern \
+for file in include/quern.h include/quern.hpp include/quern_result.hpp bin/quern share/man/man1/quern.1 share/bash-completion/completions/quern \
             share/zsh/site-functions/_quern share/fish/vendor_completions.d/quern.fish; do
   [ -s "$prefix/$file" ] || fail "$file is not installed"
 done

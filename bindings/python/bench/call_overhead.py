@@ -91,7 +91,7 @@ def bench_search(floor, turns=60, n=400):
               f"(median of turns {statistics.median(s - f for s, f in zip(seconds, floors)) * 1e6:+.2f})")
 
 
-def bench_batch(floor, turns=15):
+def bench_batch(floor, turns=200):
     with quern.open(":memory:", threads=1) as db:
         docs = collection(db, 10000)
         vectors = numpy.random.default_rng(1).standard_normal((100, DIM)).astype("f4")
@@ -102,14 +102,26 @@ def bench_batch(floor, turns=15):
             return hits.ids, hits.distances
 
         for _ in range(turns):
-            c.append(c_search(floor, c_query, vectors, 100, 1))
-            python.append(timed(search, 1))
+            c.append(both_clocks(lambda: c_search(floor, c_query, vectors, 100, 1)))
+            python.append(both_clocks(search))
         api.quern_query_free(c_query)
-    print(f"100 queries, 10,000 x {DIM}, k 10, ids and distances read: C {min(c) * 1e3:.2f} ms, Python {min(python) * 1e3:.2f} ms, "
-          f"{100 * (min(python) / min(c) - 1):+.2f} %")
+    tell(f"100 queries, 10,000 x {DIM}, k 10, ids and distances read", c, python)
 
 
-def bench_upsert(floor, turns=5, rows=100000):
+def both_clocks(function):
+    """(seconds, seconds of the processor)"""
+    start, cpu = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - start, time.process_time() - cpu
+
+
+def tell(what, c_turns, python_turns):
+    for i, kind in enumerate(("seconds", "seconds of the processor")):
+        c, python = (min(turn[i] for turn in turns) for turns in (c_turns, python_turns))
+        print(f"{what}, {kind}: C {c:.4f}, Python {python:.4f}, {100 * (python / c - 1):+.2f} %")
+
+
+def bench_upsert(floor, turns=8, rows=100000):
     keys, vectors = numpy.arange(rows), numpy.random.default_rng(1).standard_normal((rows, DIM), "f4")
     made = {"C": [], "Python": []}
     with tempfile.TemporaryDirectory() as directory:
@@ -117,17 +129,13 @@ def bench_upsert(floor, turns=5, rows=100000):
             path = os.path.join(directory, "x.quern")
             with quern.open(path, durability="relaxed", maintenance="off") as db:
                 docs = db.collection("d", dim=DIM, key="int", index="none")
-                start, cpu = time.perf_counter(), time.process_time()
                 if turn % 2:
-                    docs.upsert(keys, vectors)
+                    made["Python"].append(both_clocks(lambda: docs.upsert(keys, vectors)))
                 else:
-                    c_upsert(floor, docs, keys, vectors)
-                made["Python" if turn % 2 else "C"].append((time.perf_counter() - start, time.process_time() - cpu))
+                    made["C"].append(both_clocks(lambda: c_upsert(floor, docs, keys, vectors)))
                 assert docs.count() == rows
             os.remove(path)
-    for i, kind in enumerate(("elapsed", "of the processor")):
-        c, python = (min(turn[i] for turn in made[name]) for name in ("C", "Python"))
-        print(f"upsert of {rows:,} x {DIM} f32, seconds {kind}: C {c:.2f}, Python {python:.2f}, {100 * (python / c - 1):+.1f} %")
+    tell(f"upsert of {rows:,} x {DIM} f32", made["C"], made["Python"])
 
 
 def c_upsert(floor, docs, keys, vectors):

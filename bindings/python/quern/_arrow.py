@@ -10,9 +10,8 @@ import array
 import ctypes
 import itertools
 
-from ._arrays import BF16, BIT, F16, F32, I8
+from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8
 from ._columns import BLOB, BOOL, DENSE, INT, JSON, REAL, SPARSE, TAGS, TEXT
-from ._library import api
 
 NULLABLE = 2
 ALIVE: dict = {}
@@ -155,21 +154,32 @@ def lists(name, values, child):
 
 
 def vectors(name, rows, column):
-    """A dense column: rows of elements, copied from the table."""
-    table, dim = rows._table, ctypes.c_size_t()
-    element = api.quern_result_dense_type(table.handle, column)
-    size = {F32: 4, F16: 2, BF16: 2, I8: 1}.get(element)
-    found = [api.quern_result_dense(table.handle, row, column, ctypes.byref(dim)) for row in range(rows._start, rows._stop)]
-    present = next((i for i, pointer in enumerate(found) if pointer), None)
-    if present is not None:
-        api.quern_result_dense(table.handle, rows._start + present, column, ctypes.byref(dim))
-    width = (dim.value + 7) // 8 if element == BIT else dim.value * size
-    valid, nulls = validity(found)
-    data = b"".join(ctypes.string_at(pointer, width) if pointer else bytes(width) for pointer in found)
+    """A dense column."""
+    data, element, width, valid = rows._table.whole_matrix(column)
+    valid, data = valid[rows._start:rows._stop], data[rows._start * width:rows._stop * width]
+    nulls = valid.count(0)
+    there = bits(valid) if nulls else None
     if element == BIT:
-        return Column(name, f"w:{max(width, 1)}", len(found), [valid, data], nulls=nulls)
-    items = Column("item", ELEMENT_FORMATS[element], len(found) * dim.value, [None, data])
-    return Column(name, f"+w:{dim.value}", len(found), [valid], [items], nulls)
+        return Column(name, f"w:{max(width, 1)}", len(valid), [there, data], nulls=nulls)
+    dim = width // ELEMENT_BYTES[element]
+    items = Column("item", ELEMENT_FORMATS[element], len(valid) * dim, [None, data])
+    return Column(name, f"+w:{dim}", len(valid), [there], [items], nulls)
+
+
+def whole(rows, column, name, kind):
+    """A column of numbers, bools or texts, as the library lays it out."""
+    values, valid = rows._table.whole_column(column, kind)
+    start, stop = rows._start, rows._stop
+    valid = valid[start:stop]
+    nulls = valid.count(0)
+    there = bits(valid) if nulls else None
+    if kind == BOOL:
+        return Column(name, "b", len(valid), [there, bits(values[start:stop])], nulls=nulls)
+    if kind in (INT, REAL):
+        return Column(name, "l" if kind == INT else "g", len(valid), [there, bytes(values)[8 * start:8 * stop]], nulls=nulls)
+    offsets, data = values
+    moved = array.array("q", (offset - offsets[start] for offset in offsets[start:stop + 1]))
+    return Column(name, "Z" if kind == BLOB else "U", len(valid), [there, moved, data[offsets[start]:offsets[stop]]], nulls=nulls)
 
 
 def sparse_vectors(name, values):
@@ -182,28 +192,22 @@ def sparse_vectors(name, values):
 def column_of(rows, column, name, kind):
     if kind == DENSE:
         return vectors(name, rows, column)
+    if kind in (INT, REAL, BOOL, TEXT, JSON, BLOB):
+        return whole(rows, column, name, kind)
     values = rows.column(name)
-    if kind == 0 or kind not in (INT, REAL, TEXT, BOOL, BLOB, JSON, TAGS, SPARSE):  # of SQL: what its values are
+    if kind not in (TAGS, SPARSE):  # of SQL: what its values are
         found = {type(value) for value in values if value is not None}
         kind = INT if found == {int} else REAL if found and found <= {int, float} else BLOB if found == {bytes} else TEXT
         values = [value if value is None or kind != TEXT else str(value) for value in values]
-    if kind == INT:
-        return plain_numbers(name, values, "l", "q")
-    if kind == REAL:
-        return plain_numbers(name, values, "g", "d")
-    if kind == BOOL:
-        valid, nulls = validity(values)
-        return Column(name, "b", len(values), [valid, bits(values)], nulls=nulls)
-    if kind == BLOB:
-        return texts(name, values, "Z")
     if kind == TAGS:
         return lists(name, values, lambda items: texts("item", items))
     if kind == SPARSE:
         return sparse_vectors(name, values)
-    if kind == JSON:
-        import json
-        values = [None if value is None else json.dumps(value, ensure_ascii=False) for value in values]
-    return texts(name, values)
+    if kind == INT:
+        return plain_numbers(name, values, "l", "q")
+    if kind == REAL:
+        return plain_numbers(name, values, "g", "d")
+    return texts(name, values, "Z" if kind == BLOB else "U")
 
 
 def record_batch(rows):

@@ -13,15 +13,17 @@ from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, c
 from ._filters import bind, quote, sql_of
 from ._library import api
 from ._process import Process
-from ._query import Query, build, run
+from ._query import NOT_THAT_VECTOR, Query, build, run
 from ._result import Hit, Hits, HitsOfQueries, Rows, Table
 from ._schema import METRICS, Field, Schema, describe_collection, option_text, type_number, whole
 from ._schema import text as text_field
 from ._work import run_slow
 
-POOLED = ("recall", "columns", "where", "field", "ef", "nprobe")  # settings whose searches are kept for the next one
+POOLED = ("recall", "columns", "where", "field", "ef", "nprobe", "threads")  # settings whose searches are kept for the next one
 POOL_MAX = 64
-SLOW_RECORDS = 5000  # more records at once may take long enough for Ctrl-C, see _work
+# From here on a write is lent to a thread so that Ctrl-C can stop it (see _work), as it is with a progress function. Not below: what another
+# thread allocates comes from fresh pages, which costs a write of 100,000 vectors some tenths of its time.
+SLOW_RECORDS = 1000000
 
 
 # Arrays of numpy's are taken wherever these are; they have no name here, since numpy need not be there.
@@ -115,6 +117,17 @@ class Collection:
             else:
                 call(api.quern_add_sparse if field.kind == "sparse" else api.quern_add_text, handle, self._encoded, encoded, options)
         self.refresh()
+
+    def _add_missing(self, asked):
+        """Adds what another schema has and this collection lacks."""
+        fields = {name: field for name, field in asked.fields.items() if name not in self._schema.fields}
+        attributes = {name: kind for name, kind in asked.attributes.items() if name not in self._schema.attributes}
+        if (fields or attributes) and not self._grow:
+            raise NotFoundError(f"{self._name!r} has no {next(iter(fields or attributes))!r}, and may not grow", -104)
+        for name, field in fields.items():
+            self.add_field(name, field)
+        for name, kind in attributes.items():
+            self.add_attribute(name, kind)
 
     def drop_column(self, name: str) -> None:
         """Drops an attribute or field with all its values."""
@@ -319,9 +332,9 @@ class Collection:
     def _column_list(self, columns):
         if columns is None:
             return self._columns
-        if columns == "*":
-            return b"*"
         if isinstance(columns, str):
+            if columns == "*":
+                return b"*"
             columns = [columns]
         names = list_of(columns, "columns")
         return b",".join(encode(quote(name) if isinstance(name, str) else name, f"columns[{i}]") for i, name in enumerate(names)) or None
@@ -418,15 +431,23 @@ class Collection:
         except IndexError:
             return self._search(vectors, k, settings, key)
         try:
-            if self._db._forks != Process.forks:
-                self._db._check_process()
-            query._view[:] = vectors
-        except (TypeError, ValueError, NotImplementedError, BufferError):
-            pool.append(query)
+            hits = self._search_with(query, vectors, settings)
+        except NotFoundError:  # others have changed the schema
             return self._search(vectors, k, settings, None)
-        hits = query._search_again()
+        if hits is None:
+            hits = self._search(vectors, k, settings, None)
         pool.append(query)
         return hits
+
+    def _search_with(self, query, vectors, settings):
+        """The same with a kept Query; None: it is not for what is looked for."""
+        if self._db._forks != Process.forks:
+            self._db._check_process()
+        try:
+            query._view[:] = vectors
+        except NOT_THAT_VECTOR:
+            return None if vectors is None else query._search_matrix(vectors)
+        return query._search_buffer()
 
     def _search(self, vectors, k, settings, key):
         columns = self._column_list(settings.get("columns"))
@@ -439,7 +460,7 @@ class Collection:
                 raise
             self.refresh()
             hits = run(build(self, vectors, k, rest, self._columns), self._text_fields)
-        if key is not None and vectors is not None and isinstance(hits, Hits):
+        if key is not None and vectors is not None:
             self._keep(key, k, rest, columns)
         return hits
 

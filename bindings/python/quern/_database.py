@@ -126,7 +126,7 @@ class Database:
         schema: a Schema; or, for the usual shape, dim and metric of a field "vector" (options are those of quern.dense: type="f16",
         index="graph", codes="4bit", ...), key "text" or "int", attributes {name: type}, text=True (or its options) for a field "text",
         sparse=True (or a dict of options) for a field "sparse". grow: attributes, and the fields "text" and "sparse", that upsert meets
-        and the collection lacks are added. Without dim and schema the collection must be there: NotFoundError.
+        and the collection lacks are added, as is what is asked for here. Without dim and schema the collection must be there: NotFoundError.
         Raises ValueError if the collection there is has another dim, metric, or type of keys than was asked for."""
         from ._collection import Collection
         encoded = encode(name, "name")
@@ -140,9 +140,11 @@ class Database:
                 if asked is None:
                     raise
                 there = self._create(handle, encoded, asked)
+        made = Collection(self, name, there, grow)
         if asked is not None:
             check_same(name, there, asked)
-        return Collection(self, name, there, grow)
+            made._add_missing(asked)
+        return made
 
     def _create(self, handle, name, schema):
         made = schema.to_c()
@@ -391,8 +393,7 @@ def short_schema(dim, metric, key, attributes, text_options, sparse_options, opt
 
 
 def check_same(name, there, asked):
-    """ValueError if the collection there is cannot be used as the one that was asked for. Fields and attributes it lacks are not a
-    difference: they may be added."""
+    """ValueError if the collection there cannot be used as the one that was asked for. What it lacks is no difference: it is added."""
     if there.key != asked.key:
         raise ValueError(f"the keys of {name!r} are {there.key}, not {asked.key}")
     for field, wanted in asked.fields.items():

@@ -24,6 +24,8 @@ SETTINGS = ("field", *TARGETS, *OPTIONS, "where", "params", "params_of", "only",
             "candidates", "feedback", "max_distance", "min_score", "offset", "group_by", "per_group", "diversify", "order", "after",
             "include_self", "options")
 SEARCH = api.quern_search
+# What assigning anything but a vector of f32 to a memoryview of one raises.
+NOT_THAT_VECTOR = (TypeError, ValueError, NotImplementedError, BufferError)
 
 
 class Leg:
@@ -172,14 +174,10 @@ def set_one(built, kind, value, field):
     if kind == "vectors":
         name, field = collection._field("dense", field, "vectors")
         matrix = matrix_of(value, "vectors", query_element(field), field.dim)
-        if matrix.valid is not None:
-            raise ValueError("vectors holds None: a query has a vector")
+        check_queries(matrix)
         built.kept.append(matrix.owner)
         built.single, built.queries = matrix.single, matrix.rows
-        if matrix.raw:
-            api.quern_query_dense_raw(handle, name, matrix.address or None, matrix.element, matrix.rows, matrix.dim)
-        else:
-            api.quern_query_dense(handle, name, matrix.address or None, matrix.rows, matrix.dim)
+        set_matrix(handle, name, matrix)
     elif kind == "text":
         name, _ = collection._field("text", field, "text")
         built.single = isinstance(value, str)
@@ -203,6 +201,20 @@ def set_one(built, kind, value, field):
         built.single, built.queries = isinstance(value, (str, int)), keys.n
         set_keys = api.quern_query_key_text if keys.is_text else api.quern_query_key_int
         set_keys(handle, name, keys.address or None, keys.n)
+
+
+def check_queries(matrix):
+    if matrix.valid is not None:
+        raise ValueError("vectors holds None: a query has a vector")
+    if not matrix.rows:
+        raise ValueError("vectors has no rows")
+
+
+def set_matrix(handle, name, matrix):
+    if matrix.raw:
+        api.quern_query_dense_raw(handle, name, matrix.address, matrix.element, matrix.rows, matrix.dim)
+    else:
+        api.quern_query_dense(handle, name, matrix.address, matrix.rows, matrix.dim)
 
 
 def query_element(field):
@@ -306,48 +318,63 @@ def raised(built, status):
 
 
 class Query:
-    """A search with everything said but the vector: made once by Collection.query, run often. A thread that finds it in use waits.
+    """A search with everything said but what to look for: made once by Collection.query, run often. A thread that finds it in use waits.
 
-    The vector is copied into a buffer that the library knows already, so a search is a single call of it.
+    A vector is copied into a buffer that the library knows already, so its search is a single call.
     """
 
     def __init__(self, collection, k, settings, columns):
         self.collection = collection
-        self._field = settings.get("field")
         self._lock = threading.Lock()
-        name, field = collection._field("dense", self._field, "vectors")
+        self._name, field = collection._field("dense", settings.get("field"), "vectors")
+        self._element = query_element(field)
         self._built = build(collection, None, k, {key: value for key, value in settings.items() if key != "field"}, columns)
         self._buffer = (ctypes.c_float * field.dim)()
         self._view = memoryview(self._buffer).cast("B").cast("f")
         self._dim = field.dim
-        api.quern_query_dense(self._built.handle, name, self._buffer, 1, field.dim)
         self._handle = ctypes.c_void_p(self._built.handle)
         self._out = ctypes.c_void_p()
         self._reference = ctypes.byref(self._out)
         self._text_fields = collection._text_fields
         self._text_keys = collection._schema.text_keys
+        self._use_buffer()
 
-    def search(self, vector: Any) -> Hits:
-        """The Hits of one vector."""
+    def search(self, vectors: Any) -> Any:
+        """The Hits of one vector, or the HitsOfQueries of a matrix."""
         if self.collection._db._forks != Process.forks:
             self.collection._db._check_process()
         with self._lock:
-            self._take(vector)
-            return self._search_again()
+            try:
+                self._view[:] = vectors
+            except NOT_THAT_VECTOR:
+                return self._search_matrix(vectors)
+            return self._search_buffer()
 
-    def _take(self, vector):
-        try:
-            self._view[:] = vector
-        except (TypeError, ValueError, NotImplementedError, BufferError):
-            matrix = matrix_of(vector, "vectors", F32, self._dim)
-            if not matrix.single and matrix.rows != 1 or matrix.valid is not None:
-                raise ValueError("vectors is a matrix: a Query searches for one vector at a time") from None
-            ctypes.memmove(self._buffer, matrix.address, 4 * self._dim)
+    def _use_buffer(self):
+        api.quern_query_dense(self._handle, self._name, self._buffer, 1, self._dim)
 
-    def _search_again(self, search=SEARCH, rows=api.quern_result_rows):
+    def _search_buffer(self, search=SEARCH, rows=api.quern_result_rows):
         status = search(self._handle, self._reference, local.reference)
         if status:
             raised(self._built, status)
         handle = self._out.value
         return Hits(Table(handle, self._text_keys), 0, rows(handle), self._text_fields)
 
+    def _search_matrix(self, vectors):
+        """Whatever is no vector of f32: other numbers, lists, matrices."""
+        matrix = matrix_of(vectors, "vectors", self._element, self._dim)
+        check_queries(matrix)
+        if matrix.single and not matrix.raw:
+            ctypes.memmove(self._buffer, matrix.address, 4 * self._dim)
+            return self._search_buffer()
+        set_matrix(self._handle, self._name, matrix)
+        try:
+            status = SEARCH(self._handle, self._reference, local.reference)
+        finally:
+            self._use_buffer()
+        if status:
+            raised(self._built, status)
+        table = Table(self._out.value, self._text_keys)
+        if matrix.single:
+            return Hits(table, 0, api.quern_result_rows(table.handle), self._text_fields)
+        return HitsOfQueries(table, matrix.rows, self._text_fields)

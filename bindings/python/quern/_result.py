@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+import operator
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,17 +22,25 @@ STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_re
          "nulls": 8, "values": 9, "lists": 10, "hits": 11, "looked_up": 12, "left_out": 13}
 NUMPY_TYPES = {F32: "f4", F16: "f2", BF16: "u2", I8: "i1", BIT: "u1"}
 FREE_RESULT = api.quern_result_free
+FEW = 1024
+SIZES = {"i8": 8, "f4": 4}
+string_at: Any
+if hasattr(ctypes, "pythonapi"):  # half the time of ctypes.string_at
+    string_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
+else:
+    string_at = ctypes.string_at
 
 
 class Table:
     """A quern_result, freed with the last that looks at it. text_keys: are its keys texts? None: it has none (facets, SQL)."""
 
-    __slots__ = ("handle", "text_keys", "columns_", "__weakref__")
+    __slots__ = ("handle", "text_keys", "columns_", "wholes", "__weakref__")
 
     def __init__(self, handle, text_keys):
         self.handle = handle
         self.text_keys = text_keys
         self.columns_ = None
+        self.wholes = {}  # columns that have been read, for the next query of the same search
 
     def __del__(self, free=FREE_RESULT):
         free(self.handle)
@@ -53,30 +63,64 @@ class Table:
             return READERS[kind](handle, row, column)
         raise TypeError(f"a value of type {kind}, which this version does not know")
 
-    def floats(self, pointer, count):
-        """Numbers that lie in the table as an array of numpy's, or a list."""
-        numpy = _arrays.numpy_of()
-        if not count:
-            return numpy.empty(0, "f4") if numpy else []
-        owner = (ctypes.c_float * count).from_address(pointer)
+    def numbers(self, pointer, count, kind, c_type):
+        """Numbers that lie in the table as an array of numpy's that cannot be written, or as a list. Few are copied, which is quicker than a
+        tie to the table."""
+        numpy = sys.modules.get("numpy") or _arrays.numpy_of()
         if numpy is None:
-            return owner[:]
+            return (c_type * count).from_address(pointer)[:] if count else []
+        if 0 < count <= FEW:
+            return numpy.frombuffer(string_at(pointer, count * SIZES[kind]), kind)
+        if not count:
+            return numpy.empty(0, kind)
+        owner = (c_type * count).from_address(pointer)
         owner.table = self  # whoever holds the array holds the table
-        made = numpy.frombuffer(owner, "f4")
+        made = numpy.frombuffer(owner, kind)
         made.flags.writeable = False
         return made
 
-    def ints(self, pointer, count):
-        numpy = _arrays.numpy_of()
-        if not count:
-            return numpy.empty(0, "i8") if numpy else []
-        owner = (ctypes.c_int64 * count).from_address(pointer)
-        if numpy is None:
-            return owner[:]
-        owner.table = self
-        made = numpy.frombuffer(owner, "i8")
-        made.flags.writeable = False
-        return made
+
+    def whole_column(self, column, kind):
+        """The values of all rows of an int, bool, real or text column, and a byte for each that tells whether it is there; None for
+        columns of other kinds."""
+        if column not in self.wholes:
+            self.wholes[column] = self.read_column(column, kind)
+        return self.wholes[column]
+
+    def read_column(self, column, kind):
+        handle = self.handle
+        rows = api.quern_result_rows(handle)
+        valid = ctypes.create_string_buffer(max(rows, 1))
+        if kind in (INT, BOOL, REAL):
+            values = ((ctypes.c_double if kind == REAL else ctypes.c_int64) * max(rows, 1))()
+            (api.quern_result_column_real if kind == REAL else api.quern_result_column_int)(handle, column, values, valid)
+            return values, valid.raw[:rows]
+        if kind in (TEXT, JSON, TAGS, BLOB):
+            offsets = (ctypes.c_int64 * (rows + 1))()
+            api.quern_result_column_text(handle, column, offsets, None, valid)
+            data = ctypes.create_string_buffer(max(offsets[rows], 1))
+            api.quern_result_column_text(handle, column, None, data, None)
+            return (offsets, data.raw[:offsets[rows]]), valid.raw[:rows]
+        return None
+
+    def whole_matrix(self, column):
+        """(bytes of all rows of a dense column, element type, bytes of a row, a byte for each that tells whether it is there)"""
+        if column not in self.wholes:
+            self.wholes[column] = self.read_matrix(column)
+        return self.wholes[column]
+
+    def read_matrix(self, column):
+        handle = self.handle
+        rows, element, dim = api.quern_result_rows(handle), api.quern_result_dense_type(handle, column), ctypes.c_size_t()
+        valid = ctypes.create_string_buffer(max(rows, 1))
+        present = api.quern_result_column_dense(handle, column, None, valid)
+        if present:
+            api.quern_result_dense(handle, valid.raw.index(1), column, ctypes.byref(dim))
+        width = (dim.value + 7) // 8 if element == BIT else dim.value * ELEMENT_BYTES[element]
+        data = ctypes.create_string_buffer(max(rows * width, 1))
+        if present:
+            api.quern_result_column_dense(handle, column, data, None)
+        return data.raw[:rows * width], element, width, valid.raw[:rows]
 
 
 def read_text(handle, row, column):
@@ -122,6 +166,25 @@ def read_sparse(handle, row, column):
     if not count.value:
         return {}
     return dict(zip((ctypes.c_uint32 * count.value).from_address(dims), (ctypes.c_float * count.value).from_address(weights.value)))
+
+
+def values_of(table, column, kind, start, stop):
+    """The values of a column as a list."""
+    whole = table.whole_column(column, kind) if stop - start > 1 else None
+    if whole is None:
+        return [table.value(row, column, kind) for row in range(start, stop)]
+    values, valid = whole
+    rows = range(start, stop)
+    if kind in (INT, BOOL, REAL):
+        found = values[start:stop]
+        found = [bool(value) for value in found] if kind == BOOL else found
+        return [value if there else None for value, there in zip(found, valid[start:stop])]
+    offsets, data = values
+    parts = (data[offsets[row]:offsets[row + 1]] if valid[row] else None for row in rows)
+    if kind == BLOB:
+        return list(parts)
+    texts = [None if part is None else part.decode("utf-8", "replace") for part in parts]
+    return texts if kind == TEXT else [None if text is None else json.loads(text) for text in texts]
 
 
 READERS = {INT: api.quern_result_int, REAL: api.quern_result_real, TEXT: read_text, BOOL: read_bool, BLOB: read_bytes, JSON: read_json,
@@ -217,6 +280,7 @@ class Rows(Sequence[Hit]):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        index = operator.index(index)
         if index < 0:
             index += len(self)
         if not 0 <= index < len(self):
@@ -226,15 +290,15 @@ class Rows(Sequence[Hit]):
     @property
     def ids(self) -> Any:
         """The keys: an array of numpy's if they are numbers and numpy is there, else a list."""
-        table, count = self._table, len(self)
+        table, count = self._table, self._stop - self._start
         if table.text_keys is None:
             raise TypeError("these rows have no ids")
         if not count:
-            return [] if table.text_keys else table.ints(0, 0)
+            return [] if table.text_keys else table.numbers(0, 0, "i8", ctypes.c_int64)
         if table.text_keys:
             pointer = api.quern_result_keys_text(table.handle)
             return [key.decode() for key in (ctypes.c_char_p * count).from_address(pointer + self._start * ctypes.sizeof(ctypes.c_void_p))]  # type: ignore[union-attr]
-        return table.ints(api.quern_result_keys_int(table.handle) + 8 * self._start, count)
+        return table.numbers(api.quern_result_keys_int(table.handle) + 8 * self._start, count, "i8", ctypes.c_int64)
 
     @property
     def columns(self) -> list[str]:
@@ -245,13 +309,41 @@ class Rows(Sequence[Hit]):
         """{column: name of its type}"""
         return {name: TYPE_NAMES.get(kind, "") for name, kind in self._table.columns()}
 
+    def _place(self, name):
+        """(number, type) of a column."""
+        for i, (column, kind) in enumerate(self._table.columns()):
+            if column == name:
+                return i, kind
+        raise KeyError(f"there is no column {name!r} here, there are: {', '.join(self.columns)}")
+
     def column(self, name: str) -> list[Any]:
         """The values of a column, None where there is none."""
-        table = self._table
-        for i, (column, kind) in enumerate(table.columns()):
-            if column == name:
-                return [table.value(row, i, kind) for row in range(self._start, self._stop)]
-        raise KeyError(f"there is no column {name!r} here, there are: {', '.join(self.columns)}")
+        i, kind = self._place(name)
+        return values_of(self._table, i, kind, self._start, self._stop)
+
+    def array(self, name: str) -> Any:
+        """The values of a column as an array of numpy's: numbers (of ints and bools, with values missing, a masked array; of reals NaN), vectors
+        as the rows of a matrix (zeros where there are none; bf16 as u2, bits packed), anything else as objects."""
+        numpy = _arrays.numpy_of()
+        if numpy is None:
+            raise ImportError("array() needs the package numpy; column() does not")
+        i, kind = self._place(name)
+        span = slice(self._start, self._stop)
+        if kind == DENSE:
+            data, element, width, _ = self._table.whole_matrix(i)
+            size = ELEMENT_BYTES[element]
+            return numpy.frombuffer(data, NUMPY_TYPES[element]).reshape(-1, width // size if width else 0)[span] if width else numpy.zeros((len(self), 0))
+        if kind not in (INT, BOOL, REAL):
+            made = numpy.empty(len(self), object)
+            made[:] = self.column(name)
+            return made
+        values, valid = self._table.whole_column(i, kind)
+        numbers = numpy.frombuffer(values, "f8" if kind == REAL else "i8")[span].astype({INT: "i8", BOOL: "?", REAL: "f8"}[kind])
+        missing = numpy.frombuffer(valid, "u1")[span] == 0
+        if kind == REAL:
+            numbers[missing] = numpy.nan
+            return numbers
+        return numpy.ma.masked_array(numbers, missing) if missing.any() else numbers
 
     @property
     def metadata(self):
@@ -334,16 +426,16 @@ class Hits(Rows):
     @property
     def distances(self) -> Any:
         """Smaller is nearer; an array of numpy's, or a list."""
-        count = len(self)
-        return self._table.floats((api.quern_result_distances(self._table.handle) + 4 * self._start) if count else 0, count)
+        table, count = self._table, self._stop - self._start
+        pointer = api.quern_result_distances(table.handle) + 4 * self._start if count else 0
+        return table.numbers(pointer, count, "f4", ctypes.c_float)
 
     @property
     def scores(self) -> Any:
         """Larger is better."""
-        handle = self._table.handle
-        scores = [api.quern_result_score(handle, row) for row in range(self._start, self._stop)]
-        numpy = _arrays.numpy_of()
-        return numpy.array(scores, "f4") if numpy else scores
+        table, count = self._table, self._stop - self._start
+        pointer = api.quern_result_scores(table.handle) + 4 * self._start if count else 0
+        return table.numbers(pointer, count, "f4", ctypes.c_float)
 
 
 class HitsOfQueries(Sequence[Hits]):
@@ -354,7 +446,7 @@ class HitsOfQueries(Sequence[Hits]):
 
     def __init__(self, table, queries, text_fields=()):
         self._table = table
-        self._offsets = [api.quern_result_offset(table.handle, i) for i in range(queries + 1)]
+        self._offsets = (ctypes.c_size_t * (queries + 1)).from_address(api.quern_result_offsets(table.handle))[:]
         self._text_fields = text_fields
 
     def __len__(self):
@@ -363,6 +455,7 @@ class HitsOfQueries(Sequence[Hits]):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
+        index = operator.index(index)
         if index < 0:
             index += len(self)
         if not 0 <= index < len(self):
@@ -380,14 +473,14 @@ class HitsOfQueries(Sequence[Hits]):
         return [after - before for before, after in zip(self._offsets, self._offsets[1:])]
 
     def _matrix(self, values, filler):
-        counts = self.counts
-        width = max(counts, default=0)
-        numpy = _arrays.numpy_of()
-        if min(counts, default=0) == width:
+        offsets, numpy = self._offsets, _arrays.numpy_of()
+        width = offsets[1] if len(self) else 0
+        if offsets == (list(range(0, offsets[-1] + 1, width)) if width else [0] * len(offsets)):
             if numpy is None or isinstance(values, list):
-                rows = [values[start:start + width] for start in self._offsets[:-1]]
+                rows = [values[start:start + width] for start in offsets[:-1]]
                 return numpy.array(rows, object).reshape(len(self), width) if numpy is not None else rows
             return values.reshape(len(self), width)
+        width = max(self.counts)
         rows = [list(values[start:stop]) + [filler] * (width - stop + start) for start, stop in zip(self._offsets, self._offsets[1:])]
         if numpy is None:
             return rows

@@ -78,9 +78,24 @@ class SearchingTest(PythonCase):
         self.assertEqual(query.search((4, 0)).ids, ["c", "a"])
         self.assertEqual(query.search([4, 0])[1].metadata, {"year": 2000})
         self.raises(ValueError, "vectors", query.search, [1, 2, 3])
-        self.raises(ValueError, "matrix", query.search, [[1, 2], [3, 4]])
+        self.assertEqual([hits.ids for hits in query.search([[0, 0], [4, 0]])], [["a", "c"], ["c", "a"]])
+        self.raises(ValueError, "vectors", query.search, [])
         self.raises(quern.UsageError, "NaN", query.search, [1, math.nan])
         self.assertEqual(query.search([0, 0]).ids, ["a", "c"])
+
+    def test_kept_searches_take_anything(self):
+        docs = self.letters()
+        bits = self.db.collection("bits", dim=9, metric="hamming")
+        bits.upsert(["a", "b"], [[0] * 9, [1] * 9])
+        for _ in range(3):
+            self.assertEqual(docs.search((4, 0), k=1).ids, ["e"])
+            self.assertEqual([hits.ids for hits in docs.search([[0, 0], [4, 0]], k=1)], [["a"], ["e"]])
+            self.assertEqual(docs.search([[4, 0]], k=1).counts, [1])
+            self.assertEqual(docs.search(text="whale", k=1).ids, ["a"])
+            self.assertEqual(bits.search(memoryview(bytes([255, 1])), k=1).ids, ["b"])
+            self.assertEqual(bits.search([0] * 9, k=1).ids, ["a"])
+            self.raises(ValueError, "vectors", docs.search, [1, 2, 3], k=1)
+            self.raises(ValueError, "no rows", docs.search, [], k=1)
 
     def test_text_sparse_keys(self):
         docs = self.letters(sparse=True)
@@ -206,6 +221,31 @@ class SearchingTest(PythonCase):
         self.assertEqual(docs.explain([0, 0], where={"lang": "de"})["matches"], 2)
         audit = docs.recall_audit([[0, 0], [1, 1]], k=2)
         self.assertEqual((audit["queries"], audit["recall"]), (2, 1))
+
+    def test_columns_are_their_values(self):
+        docs = self.letters()
+        for hits in (docs.search([0, 0], columns="*"), docs.search([[0, 0], [4, 0]], k=3, columns="*")[1], docs.list(columns="*", k=2)):
+            for name in hits.columns:
+                values = [hit[name] for hit in hits]
+                if name != "vector":
+                    self.assertEqual(hits.column(name), values)
+
+    @needs_numpy
+    def test_columns_as_arrays(self):
+        docs = self.letters()
+        docs.upsert("f", metadata={"year": 2005})
+        rows = docs.list(columns="*", k=0)
+        self.assertEqual(rows.array("year").tolist(), [2000, 2001, None, 2003, 2004, 2005])
+        self.assertEqual(rows.array("price").tolist()[:3], [0.5, 1.5, 2.5])
+        self.assertTrue(numpy.isnan(rows.array("price")[3]))
+        self.assertEqual(rows.array("open").dtype, bool)
+        self.assertEqual(rows.array("tags")[1], ["x", "y"])
+        self.assertEqual(rows.array("vector").tolist(), [[0, 0], [1, 0], [2, 0], [3, 0], [4, 0], [0, 0]])
+        hits = docs.search([[0, 0], [4, 0]], k=2)
+        self.assertEqual(hits[1].array("year").tolist(), [2004, 2003])
+        self.assertEqual(hits[1].array("year").dtype, numpy.int64)
+        self.assertEqual(docs.search([0, 0], where="0").array("year").tolist(), [])
+        self.raises(KeyError, "nope", rows.array, "nope")
 
     def test_fit_and_hubs(self):
         docs = self.letters()

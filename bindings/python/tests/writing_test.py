@@ -41,6 +41,8 @@ class WritingTest(PythonCase):
         self.raises(ValueError, "vector", self.db.collection, "letters", dim=3, metric="l2")
         self.raises(ValueError, "keys", self.db.collection, "letters", dim=2, metric="l2", key="int")
         self.raises(quern.NotFoundError, "others", self.db.collection, "others")
+        self.raises(quern.NotFoundError, "grow", self.db.collection, "letters", dim=2, metric="l2", attributes={"more": int}, grow=False)
+        self.assertIn("more", self.db.collection("letters", dim=2, metric="l2", attributes={"more": int}).schema.attributes)
         self.db.rename("letters", "others")
         self.db.drop("others")
         self.assertEqual(self.db.collections(), [])
@@ -124,16 +126,26 @@ class WritingTest(PythonCase):
         self.raises(quern.UsageError, "over", docs.count, snapshot=snap)
 
     def test_progress_stops_and_raises(self):
-        docs = self.db.collection("d", dim=8)
-        seen = []
-        docs.upsert(list(map(str, range(20000))), [[1.0] * 8] * 20000, progress=lambda *told: seen.append(told))
+        slow = self.db.collection("slow", dim=64, metric="l2", index="graph", codes="f32")
+        slow.upsert(list(map(str, range(20000))), [[float(i * j % 31) for j in range(64)] for i in range(20000)], progress=lambda *told: None)
+        for answer, wanted in ((KeyError("enough"), KeyError), (False, quern.Interrupted)):
+            asked = []
 
-        def stop(task, done, total):
-            raise KeyError("enough")
+            def stop(task, done, total):
+                asked.append((task, done, total))
+                if answer is not False:
+                    raise answer
+                return answer
 
-        with self.assertRaises((KeyError, AssertionError)):  # a fast machine may be through before it is asked
-            self.db.optimize(progress=stop)
-            raise AssertionError
+            caught = None
+            try:
+                self.db.optimize(slow, progress=stop)
+            except (KeyError, quern.Interrupted) as error:
+                caught = type(error)
+            # A machine that builds this within a tenth of a second is never asked.
+            self.assertEqual(caught, wanted if asked else None)
+            self.assertTrue(all(isinstance(task, str) for task, _, _ in asked))
+            self.assertEqual(slow.count(), 20000)
 
     @needs_numpy
     def test_arrays_of_numpy(self):

@@ -1,0 +1,185 @@
+// The C++ header does what it says, with exceptions and without; built both ways. Prints what is
+// wrong.
+#include <quern.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+
+namespace {
+
+void Check(bool right, const char* what, int line) {
+    if (!right) {
+        std::printf("line %d: %s\n", line, what);
+        std::exit(1);
+    }
+}
+#define CHECK(condition) Check((condition), #condition, __LINE__)
+
+std::vector<std::string> Ids(const quern::Rows& rows) {
+    std::vector<std::string> ids;
+    for (const quern::Hit hit : rows) {
+        ids.emplace_back(hit.text_id());
+    }
+    return ids;
+}
+using Names = std::vector<std::string>;
+
+quern::Schema Letters() {
+    return quern::Schema()
+        .key_text()
+        .dense("v", 2, QUERN_L2)
+        .attr("year", QUERN_INT)
+        .attr("price", QUERN_REAL)
+        .attr("tags", QUERN_TAGS)
+        .sparse("terms")
+        .text("body");
+}
+
+quern::Outcome<size_t> Fill(const quern::Collection& letters) {
+    const std::vector<float> matrix = {0, 0, 1, 0, 2, 0};
+    const std::vector<std::vector<std::string>> tags = {{"x"}, {"x", "y"}, {}};
+    const std::vector<size_t> offsets = {0, 1, 1, 3};
+    const std::vector<uint32_t> dims = {5, 5, 7};
+    const std::vector<float> weights = {1.0f, 2.0f, 3.0f};
+    const std::vector<double> prices = {0.5, 1.5, 2.5};
+    return letters.batch(3)
+        .ids({"a", "b", "c"})
+        .dense("v", matrix)
+        .ints("year", {2000, 2001, 2002})
+        .reals("price", prices)
+        .tags("tags", tags)
+        .sparse("terms", offsets, dims, weights)
+        .texts("body", {"white whale", "a ship", "white ship"})
+        .try_upsert();
+}
+
+// What works without exceptions.
+void TestValues() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    CHECK(db.ok());
+    quern::Outcome<quern::Collection> letters = db->try_collection("letters", Letters());
+    CHECK(letters.ok());
+    CHECK(db->try_collection("letters", Letters()).ok());
+    CHECK(db->try_collection("others").failure().status == QUERN_ERR_NOT_FOUND);
+    quern::Outcome<size_t> written = Fill(*letters);
+    CHECK(written.ok() && *written == 3);
+    quern::Outcome<quern::Rows> hits =
+        letters->query().dense("v", {0.9f, 0}).limit(2).columns("*").try_search();
+    CHECK(hits.ok());
+    CHECK(Ids(*hits) == (Names{"b", "a"}));
+    const quern::Hit best = (*hits)[0];
+    CHECK(std::fabs(best.distance() - 0.01f) < 1e-6f && best.score() == -best.distance());
+    CHECK(best.integer(0) == 2001 && best.real(1) == 1.5 && best.text(2) == "[\"x\",\"y\"]");
+    CHECK(best.dense(3)[0] == 1.0f && best.sparse(4).first.empty() && best.text(5) == "a ship");
+    CHECK(hits->exact() && hits->distances().size() == 2 && hits->columns() == 6);
+
+    const std::string text = "whale";
+    CHECK(Ids(*letters->query().text("body", "ship").try_search()) == (Names{"b", "c"}));
+    CHECK(Ids(*letters->query()
+                   .dense("v", {0, 0})
+                   .where("year > ?1 and tags has ?2")
+                   .bind(1, 2000)
+                   .bind(2, "y")
+                   .try_search()) == (Names{"b"}));
+    CHECK(Ids(*letters->query()
+                   .dense("v", {0, 0})
+                   .candidates(letters->query().text("body", "white"))
+                   .try_search()) == (Names{"a", "c"}));
+    quern::Outcome<quern::Rows> fused = letters->query()
+                                            .leg(letters->query().dense("v", {0, 0}), 0.01)
+                                            .leg(letters->query().text("body", text), 1)
+                                            .limit(1)
+                                            .try_search();
+    CHECK(fused.ok() && Ids(*fused) == (Names{"a"}) && (*fused)[0].leg_score(1) > 0);
+    const std::vector<float> two = {0, 0, 2, 0};
+    quern::Outcome<quern::Rows> both = letters->query().dense("v", two, 2).limit(1).try_search();
+    CHECK(both->queries() == 2 && (*both->query(1).begin()).text_id() == "c" &&
+          both->query(0).size() == 1);
+    const std::vector<std::string> some = {"a", "c"};
+    CHECK(
+        Ids(*letters->query().dense("v", {0, 0}).only(*quern::KeySet::try_of(some)).try_search()) ==
+        some);
+
+    // Mistakes are told with their names, and nothing is written.
+    CHECK(letters->batch(2)
+              .ids({"x", "y"})
+              .ints("year", {1})
+              .try_upsert()
+              .failure()
+              .message.find("year") == 0);
+    CHECK(letters->batch(2).ids({"x"}).try_upsert().failure().message.find("ids") == 0);
+    CHECK(letters->batch(1).ids({"x"}).dense("v", {1, 2, 3}).try_upsert().failure().status ==
+          QUERN_ERR_DIMENSION);
+    const std::vector<size_t> bad = {0, 9};
+    const std::vector<uint32_t> one = {1};
+    CHECK(!letters->batch(1).ids({"x"}).sparse("terms", bad, one, {}).try_upsert().ok());
+    quern::Outcome<quern::Rows> none = letters->query().dense("v", {0, NAN}).try_search();
+    CHECK(none.failure().status == QUERN_ERR_NOT_FINITE && none.failure().family() == -100);
+    CHECK(std::string(none.failure().name()) == "QUERN_ERR_NOT_FINITE");
+    CHECK(*letters->try_size() == 3);
+
+    quern::Outcome<quern::Transaction> txn = db->try_begin();
+    CHECK(letters->batch(1).ids({"a"}).try_erase(&*txn).ok());
+    CHECK(*letters->try_size() == 3);
+    quern::Outcome<quern::Snapshot> before = db->try_snapshot();
+    CHECK(txn->try_commit().ok() && *letters->try_size() == 2);
+    CHECK(txn->try_commit().failure().status == QUERN_ERR_MISUSE);
+    CHECK(letters->batch(2).ids({"a", "b"}).try_get("year", &*before)->size() == 2);
+    CHECK(*letters->query().snapshot(*before).try_count() == 3);
+    CHECK(*letters->query().where("year = 2001").try_erase() == 1);
+    CHECK(db->try_verify().ok() && db->try_optimize().ok() &&
+          db->try_info()->find("letters") != std::string::npos);
+    CHECK((*db->try_sql("select count(*) from letters"))[0].integer(0) == 1);
+
+    // Moved, and closed before what was made from it.
+    quern::Query query = letters->query().dense("v", {0, 0});
+    quern::Database moved = std::move(*db);
+    CHECK(query.try_search().ok());
+    moved.close();
+    CHECK(query.try_search().failure().status == QUERN_ERR_CLOSED);
+    CHECK(letters->try_size().failure().status == QUERN_ERR_MISUSE);
+    CHECK(moved.try_info().failure().status == QUERN_ERR_MISUSE);
+    moved = std::move(*quern::try_open(":memory:"));
+    CHECK(moved.try_info().ok() && !letters->try_size().ok());
+}
+
+#if QUERN_HPP_EXCEPTIONS
+void TestExceptions() {
+    quern::Database db = quern::open(":memory:");
+    quern::Collection letters = db.collection("letters", Letters());
+    Fill(letters).value();
+    CHECK(Ids(letters.search("v", std::vector<float>{2, 0}, 1)) == (Names{"c"}));
+    quern::Rows page = letters.query().order("year desc").limit(2).list();
+    CHECK(Ids(page) == (Names{"c", "b"}));
+    CHECK(Ids(letters.query().order("year desc").after(page.bookmark()).list()) == (Names{"a"}));
+    CHECK(letters.query().facet("tags").size() == 2);
+    try {
+        letters.query().where("nope = 1").count();
+        CHECK(false);
+    } catch (const quern::Error& error) {
+        CHECK(error.status() == QUERN_ERR_UNKNOWN_FIELD &&
+              std::string(error.what()).find("nope") != std::string::npos);
+    }
+    try {
+        quern::Transaction txn = db.begin();
+        letters.batch(1).ids({"a"}).erase(&txn);
+        letters.batch(1).ids({"b"}).insert(&txn);
+        CHECK(false);
+    } catch (const quern::Error& error) {
+        CHECK(error.status() == QUERN_ERR_KEY_EXISTS);
+    }
+    CHECK(letters.size() == 3);
+}
+#endif
+
+}  // namespace
+
+int main() {
+    TestValues();
+#if QUERN_HPP_EXCEPTIONS
+    TestExceptions();
+#endif
+    std::puts("quern.hpp: right");
+    return 0;
+}

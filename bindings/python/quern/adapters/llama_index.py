@@ -1,0 +1,141 @@
+"""A vector store of LlamaIndex over a quern file.
+
+    from quern.adapters.llama_index import QuernVectorStore
+    index = VectorStoreIndex.from_documents(documents, storage_context=StorageContext.from_defaults(vector_store=QuernVectorStore(path="notes.quern")))
+
+Modes default, text_search and sparse (both the words of the query), hybrid and semantic_hybrid (alpha: the vector's share, default 0.5)
+and mmr. All filters, nested ones too.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    from llama_index.core.bridge.pydantic import PrivateAttr
+    from llama_index.core.schema import BaseNode, MetadataMode
+    from llama_index.core.vector_stores.types import BasePydanticVectorStore, VectorStoreQueryResult
+    from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
+except ImportError:
+    raise ImportError("quern.adapters.llama_index needs the package llama-index-core") from None
+
+from .documents import PREFIX, Documents
+
+COMPARISONS = {"==": "$eq", "!=": "$ne", ">": "$gt", "<": "$lt", ">=": "$gte", "<=": "$lte", "in": "$in", "nin": "$nin", "contains": "$contains",
+               "text_match": "$contains"}
+
+
+def condition_of(filters: Any, known: Any) -> Any:
+    """LlamaIndex's filters as a dict over attributes. A name that no record has is a missing value of all."""
+    if filters is None:
+        return None
+    parts = [condition_of(part, known) if hasattr(part, "filters") else condition_of_one(part, known) for part in filters.filters]
+    if not parts:
+        return None
+    word = "$or" if value_of(filters.condition) == "or" else "$and"
+    joined = {word: [part for part in parts if part is not None]}
+    return {"$not": joined} if value_of(filters.condition) == "not" else joined
+
+
+def condition_of_one(part, known):
+    name, operator = PREFIX + part.key, value_of(part.operator)
+    if name not in known:
+        missing = operator in ("!=", "nin", "is_empty")
+        return {"$and": [{}]} if missing else {"$not": {"$and": [{}]}}
+    if operator == "is_empty":
+        return {name: None}
+    if operator in ("any", "all"):
+        word = "$or" if operator == "any" else "$and"
+        return {word: [{name: {"$contains": value}} for value in part.value]} if part.value else {"$not": {"$and": [{}]}}
+    if operator not in COMPARISONS:
+        raise ValueError(f"filter {part.key!r}: there is no operator {operator!r}")
+    return {name: {COMPARISONS[operator]: part.value}}
+
+
+def value_of(word: Any) -> str:
+    return str(getattr(word, "value", word) or "and")
+
+
+class QuernVectorStore(BasePydanticVectorStore):
+    """path: a file, ":memory:", or an open quern.Database. Options are those of quern.dense."""
+
+    stores_text: bool = True
+    is_embedding_query: bool = True
+    _documents: Any = PrivateAttr()
+
+    def __init__(self, path: Any = ":memory:", collection: str = "llama_index", metric: str = "cosine", **options: Any):
+        super().__init__(stores_text=True)
+        self._documents = Documents(path, collection, metric, options)
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "QuernVectorStore"
+
+    @property
+    def client(self) -> Any:
+        """The quern.Database."""
+        return self._documents.db
+
+    def add(self, nodes: list[BaseNode], **add_kwargs: Any) -> list[str]:
+        ids = [node.node_id for node in nodes]
+        metadata = [node_to_metadata_dict(node, remove_text=True, flat_metadata=False) for node in nodes]
+        self._documents.add(ids, [node.get_embedding() for node in nodes], [node.get_content(metadata_mode=MetadataMode.NONE) for node in nodes],
+                            metadata, [node.ref_doc_id for node in nodes])
+        return ids
+
+    def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
+        self._documents.delete(where={"source": ref_doc_id})
+
+    def delete_nodes(self, node_ids: list[str] | None = None, filters: Any = None, **delete_kwargs: Any) -> None:
+        where = condition_of(filters, self._known())
+        if node_ids is not None and where is not None:
+            node_ids = [hit.id for hit in self._chosen(node_ids, where)]
+        if node_ids is not None or where is not None:
+            self._documents.delete(node_ids, where)
+
+    def get_nodes(self, node_ids: list[str] | None = None, filters: Any = None) -> list[BaseNode]:
+        where = condition_of(filters, self._known())
+        if where is None and node_ids is not None:
+            return [node_of(hit) for hit in self._documents.get(node_ids)]
+        return [node_of(hit) for hit in self._chosen(node_ids, where)]
+
+    def clear(self) -> None:
+        self._documents.clear()
+
+    def query(self, query: Any, **kwargs: Any) -> Any:
+        mode = value_of(query.mode)
+        named: dict[str, Any] = {"vector": query.query_embedding}
+        k = query.similarity_top_k
+        if mode in ("text_search", "sparse"):
+            named = {"query": query.query_str or ""}
+            k = query.sparse_top_k or k
+        elif mode in ("hybrid", "semantic_hybrid"):
+            named.update(query=query.query_str or "", alpha=0.5 if query.alpha is None else query.alpha)
+            k = query.hybrid_top_k or k
+        elif mode == "mmr":
+            named.update(diversity=0.5 if query.mmr_threshold is None else query.mmr_threshold, pool=kwargs.get("mmr_prefetch_k") or 4 * k)
+        elif mode != "default":
+            raise ValueError(f"quern has no query mode {mode!r}")
+        where = condition_of(query.filters, self._known())
+        if query.doc_ids:
+            sources = {"source": {"$in": list(query.doc_ids)}}
+            where = sources if where is None else {"$and": [where, sources]}
+        hits = self._documents.search(k, where=where, only=query.node_ids or None, **named)
+        return VectorStoreQueryResult(nodes=[node_of(hit) for hit in hits], similarities=[hit.score for hit in hits], ids=[hit.id for hit in hits])
+
+    def persist(self, persist_path: str, fs: Any = None) -> None:
+        """What was written is in the file already."""
+
+    def _known(self):
+        collection = self._documents.collection
+        return {} if collection is None else collection.schema.attributes
+
+    def _chosen(self, node_ids, where):
+        collection = self._documents.collection
+        if collection is None:
+            return []
+        wanted = None if node_ids is None else set(node_ids)
+        return [hit for hit in collection.list(where, k=0, columns=["content", "metadata"]) if wanted is None or hit.id in wanted]
+
+
+def node_of(hit) -> BaseNode:
+    return metadata_dict_to_node(hit["metadata"] or {}, text=hit["content"] or "")
