@@ -709,6 +709,9 @@ QUERN_API void quern_query_fusion(quern_query *q, const char *options);
 ** exactly, QUERN_RESULT_RECALL is that of the search for them, and its cost is that of both. NULL: none, as in the
 ** beginning. Errors: MISUSE (from is q), INVALID, LIMIT (deeper, or more than 256 searches in one query). */
 QUERN_API void quern_query_candidates(quern_query *q, quern_query *from);
+**   stored=NAME  all of it as the collection keeps it under that name (quern_store_fusion, quern_fit_fusion), looked up when q is
+**               searched; alone. Each leg gets the weight that is kept for its name, or its field if it has none, in whatever order
+**               the legs were added. NOT_FOUND lists the names that there are, INVALID tells which legs a stored fusion is for
 
 /* Makes n query vectors for a dense field out of others, in place of quern_query_dense: each is the sum of its terms, which are
 ** vectors or the stored vectors of records, with weights of any sign. Terms are added afterwards, in any order, at least one a
@@ -736,7 +739,8 @@ QUERN_API void quern_query_term_key_text(quern_query *q, size_t query, double we
 **   leg=N              of a query with legs: the one that is moved (default: the only one in a dense field)
 **   before=X after=X   what the weights of its other legs are multiplied with in the first search, and in the second (default
 **                      1 and 1; 0: the dense leg alone finds the records, or makes up the result)
-** Under QUERN_COSINE vectors count with length 1. Bounds and limits of q are those of the second search. The result's cost is
+** Under QUERN_COSINE vectors count with length 1; so do the sparse vectors and the words of records, these with what they add to a BM25
+** score, and their sum is then as long as the query (each of its words counts for 1). Words with + and - stay so. Bounds and limits of q are those of the second search. The result's cost is
 ** that of both searches; it is QUERN_FLAG_EXACT if both were. A query with feedback can be one for candidates, but no leg. */
 QUERN_API void quern_query_feedback(quern_query *q, const char *options);
 /* A formula in place of a kind of fusion (the later of the two calls counts; NULL: none): what it makes of the scores in
@@ -802,6 +806,7 @@ QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size
 ** *json gets {"queries":n, "part":"query", "field", "k", "recall", "error", "told", "parts":[...], "loses", "kept":[{"field", "delivers"}]}.
 ** recall: the mean share of the exact hits that were found, ties with the last counted as found; error: its standard error. told: what the
 ** search promised (1: it was exact; null: nothing). parts: the same of the search for candidates and of each leg by itself, loses: the name
+**   store=NAME        also keeps what was learned with the collection, as quern_store_fusion does (writes to the file)
 ** of the one that has the least, null if all have 1. delivers: the option of that name that the field has now (asked:delivered,...); a
 ** field that is scanned keeps what it had.
 ** A budget counts for nothing. Cost: an exact search and one as set, of the whole and of each part; with keep=yes 16 more a field. Errors: those of quern_search;
@@ -809,6 +814,14 @@ QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size
 QUERN_API int32_t quern_recall_audit(quern_query *q, const char *options, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
 /* Corrects searches for hubs (records that are near to nearly every query) and for gaps between kinds of records (images are farther
+/* Keeps how q's legs are fused (kind, normalization, weights; not a formula) with q's collection, in one transaction: it is there
+** after reopening, in backups, and gone with the collection. One that has the name is replaced; names count without ASCII case, and have
+** no spaces, commas, quotes or "=". Legs are kept by their names, or fields: give names to legs that share a field. Up to 256 a
+** collection. quern_info lists them. A file in which fusions were stored is not opened by quern 0.1.0 (NEWER). Errors: INVALID, LIMIT,
+** NOT_FOUND, and those of writing. */
+QUERN_API int32_t quern_store_fusion(quern_query *q, const char *name, quern_error *err) QUERN_MUST_USE;
+/* NOT_FOUND lists the names that there are. */
+QUERN_API int32_t quern_drop_fusion(quern_db *db, const char *collection, const char *name, quern_error *err) QUERN_MUST_USE;
 ** from a text than texts are). For each record with a value in a dense field (no bits) it measures how near the record is to what is
 ** asked, and writes that to a real attribute; null for the others. A formula takes it from the score of a leg (quern_query_formula):
 **
@@ -962,7 +975,7 @@ QUERN_API int32_t quern_verify(quern_db *db, quern_text **report, quern_error *e
 QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_error *err) QUERN_MUST_USE;
 
 /* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,
-** log rows, segments, parts with chunks and bytes. Each segment has
+** log rows, segments, parts with chunks and bytes, and "fusions":[{"name","options"}], those that quern_store_fusion keeps. Each segment has
 ** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records
 ** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has them, those that codes=auto chose among them, ""
 ** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: the

@@ -55,7 +55,7 @@ void AddSearchCommand(CLI::App* app) {
     command
         ->add_option("--fusion", options->fusion,
                      "How legs are fused: 'kind=sum|max|rrf|best normalize=none|minmax|zscore|"
-                     "distribution rrf_k=X'")
+                     "distribution rrf_k=X', or 'stored=NAME'")
         ->type_name("OPTIONS");
     command
         ->add_option("--formula", options->formula,

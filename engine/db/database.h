@@ -28,6 +28,8 @@
 #include "engine/filter/filter_tokens.h"
 #include "engine/query/fusion.h"
 #include "engine/sparse/space_pool.h"
+#include "engine/sparse/sparse_rows.h"
+#include "engine/sparse/text_query.h"
 #include "storage/base/work.h"
 #include "storage/file_store.h"
 
@@ -127,6 +129,7 @@ private:
 enum class WriteKind { kInsert, kUpsert, kUpdate, kDelete };
 
 class Transaction;
+struct SearchRequest;
 
 // What a dense field's queries get for each recall that its curves are asked for, as
 // dense::RecallCorrection writes it. Empty: as the curves say.
@@ -166,6 +169,9 @@ public:
     Status RenameCollection(const std::string& from, const std::string& to);
     // Keeps what an audit has found out about dense fields; those that are gone are passed over.
     Status KeepRecall(const std::string& collection, const std::vector<KeptRecall>& kept);
+    // Keeps how the legs of a request are fused, in place of what had the name; kept_fusions.h.
+    Status KeepFusion(const std::string& name, const SearchRequest& request);
+    Status DropFusion(const std::string& collection, const std::string& name);
     Status AddAttr(const std::string& collection, const AttrDef& attr);
     Status AddDense(const std::string& collection, const DenseDef& field);
     Status AddSparse(const std::string& collection, const SparseDef& field);
@@ -372,6 +378,7 @@ struct SearchRequest {
     ScoreFormula formula;         // of legs, instead of the kind that fusion has
     std::string field;
     const void* vectors = nullptr;
+    std::string kept_fusion;      // its name, in place of the fusion: see kept_fusions.h
     bool is_f32 = true;
     Element element = Element::kF32;
     size_t dim = 0;

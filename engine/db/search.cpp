@@ -6,6 +6,7 @@
 #include "engine/db/candidate_search.h"
 #include "engine/db/feedback.h"
 #include "engine/db/hybrid_searcher.h"
+#include "engine/db/kept_fusions.h"
 #include "engine/db/query_choice.h"
 
 namespace quern {
@@ -186,29 +187,32 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
         with_budget.budget =
             std::make_shared<SearchBudget>(given.limits, SearchBudget::Clock::now());
     }
-    const SearchRequest& request = with_budget.budget != nullptr ? with_budget : given;
-    if (!request.filter.of_queries.empty()) {
-        size_t left = QueryCount(request);
+    const SearchRequest& named = with_budget.budget != nullptr ? with_budget : given;
+    if (!named.filter.of_queries.empty()) {
+        size_t left = QueryCount(named);
         return SearchWithFilters(
-            request, static_cast<uint64_t>(database->limits().result_rows.load()), table,
+            named, static_cast<uint64_t>(database->limits().result_rows.load()), table,
             [&](const SearchRequest& some, ResultTable* of_some) {
                 SearchRequest own = some;
                 const size_t count = QueryCount(some);
-                if (request.budget != nullptr) {
-                    own.budget = request.budget->OfGroup(
-                        static_cast<double>(count) / static_cast<double>(std::max(left, count)));
+                if (named.budget != nullptr) {
+                    own.budget = named.budget->OfGroup(static_cast<double>(count) /
+                                                       static_cast<double>(std::max(left, count)));
                 }
                 left -= std::min(left, count);
                 return Search(database, snapshot, own, of_some);
             });
     }
     SearchedViews views;
-    QUERN_ASSIGN(views.whole, snapshot->View(request.collection));
+    QUERN_ASSIGN(views.whole, snapshot->View(named.collection));
     const storage::CollectionInfo& info = *views.whole->info;
     const auto search = [&]() -> Status {
         QUERN_ASSIGN(const ColumnChoice choice,
                      ColumnChoice::Parse(info.schema, info.name, request.columns));
         choice.Describe(info.schema, table);
+    ResolvedRequest resolved;
+    QUERN_TRY(InCollection(info, resolved.Make(info, named)));
+    const SearchRequest& request = resolved.request();
         table->key_type = info.schema.key_type;
         bool late = false;
         QUERN_ASSIGN(views.matching,
