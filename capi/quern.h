@@ -561,6 +561,18 @@ QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
 ** What a search has done in truth is told by its result: quern_result_stat, quern_result_leg_stat, quern_result_leg_part */
 QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE; /* of the records that match; no filter: all */
+/* What the scores of the hits of r are made of, r being a result that q had, as JSON: {"collection","hits":[{"query","key","score",
+** "legs":[{"leg","name","field","kind","score", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
+** match the record has the score null; else it has
+**   of a sparse field   "parts":[{"dimension","weight","value","adds"}]: what query and record have in common; weight: the query's,
+**                       value: the record's, adds: their product
+**   of a text field     "parts":[{"term","weight","occurrences","value","adds"}]: the query's words, phrases and beginnings* as they are
+**                       looked for; weight: idf, value: what the occurrences count for
+**   of a dense field    "distance", and where an index goes by codes "codes" and "coarse", the distance that these tell
+** In their order, adds are added up to the score to the bit. Records are looked up by their keys as of now, or in q's snapshot: one that
+** is gone has "gone":true and no legs; one that was changed, its new scores. Cost: a look at each record's value in each field. Errors:
+** those of quern_search, INVALID (r is of another number of queries, or of no search), TYPE. */
+QUERN_API int32_t quern_explain_hits(quern_query *q, const quern_result *r, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
 /* ---- Filters without a search: lists, facets, changes ------------------------------------------- since 0.1 -- */
 

@@ -137,6 +137,9 @@ void AddSearchCommand(CLI::App* app) {
         "--explain", options->explain,
         "Print as JSON how the search would be done and what --where matches; nothing "
         "is searched");
+    command->add_flag("--explain-hits", options->explain_hits,
+                      "Print as JSON what the scores of the first query's hits are made of: words, "
+                      "dimensions, codes");
     command
         ->add_option("--audit", options->audit,
                      "Print as JSON what recall the queries get, against exact searches; keep: and "
@@ -165,7 +168,8 @@ void AddSearchCommand(CLI::App* app) {
                      "End when so many bytes were read from the file (default 0: no bound)")
         ->type_name("N");
     command->add_flag("--stats", options->stats,
-                      "Print what the search has cost: bytes read, vectors scored and refined");
+                      "Print what the search has cost: bytes read, vectors scored and refined, "
+                      "postings, and the time of each stage");
     command->add_option("--skip-rows", options->queries.skip_rows,
                         "Pass over the first N queries (and rows of the truth)");
     command->add_option("--limit", options->queries.limit, "At most N queries");

@@ -8,6 +8,7 @@
 #include "engine/db/hybrid_searcher.h"
 #include "engine/db/kept_fusions.h"
 #include "engine/db/query_choice.h"
+#include "engine/db/stage_clock.h"
 
 namespace quern {
 
@@ -46,6 +47,7 @@ Status SearchField(Database* database, Snapshot* snapshot, const SearchedViews& 
     std::vector<std::vector<Winner>> winners;
     QUERN_TRY(search->Find(&winners));
     Work work = database->NewWork();
+    const StageClock clock(&table->tally.fetch_ns);
     return SearchResult(
                database, *views.whole, request, choice,
                [&](double distance) { return static_cast<float>(search->ScoreOf(distance)); },
@@ -203,6 +205,8 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
                 return Search(database, snapshot, own, of_some);
             });
     }
+    uint64_t unused = 0;
+    const StageClock clock(&unused);
     SearchedViews views;
     QUERN_ASSIGN(views.whole, snapshot->View(named.collection));
     const storage::CollectionInfo& info = *views.whole->info;
@@ -215,8 +219,11 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
     const SearchRequest& request = resolved.request();
         table->key_type = info.schema.key_type;
         bool late = false;
-        QUERN_ASSIGN(views.matching,
-                     FindMatches(database, snapshot, views.whole, request, table, &late));
+        const auto filtered = [&] {
+            const StageClock of_filter(&table->tally.filter_ns);
+            return FindMatches(database, snapshot, views.whole, request, table, &late);
+        };
+        QUERN_ASSIGN(views.matching, filtered());
         if (late) {
             return {};
         }
@@ -231,7 +238,9 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
         moved.Finish(table);
         return {};
     };
-    return InCollection(info, search());
+    const Status status = InCollection(info, search());
+    table->tally.total_ns += clock.Passed();
+    return status;
 }
 
 }  // namespace quern
