@@ -742,13 +742,15 @@ QUERN_API void quern_query_compose(quern_query *q, const char *field, size_t n, 
 QUERN_API void quern_query_term_dense(quern_query *q, size_t query, double weight, const float *vector, size_t dim);
 QUERN_API void quern_query_term_key_int(quern_query *q, size_t query, double weight, int64_t key);
 QUERN_API void quern_query_term_key_text(quern_query *q, size_t query, double weight, const char *key);
-/* Pseudo-relevance feedback: q is searched twice; the records that the first search finds move the dense query of the second.
+/* Pseudo-relevance feedback: q is searched twice; the records that the first search finds move the query of the second, of a dense
+** field, or of a sparse or text one: then their heaviest dimensions, or words, come to it.
 ** It helps searches for a topic and hurts those for one known record. Options (NULL: the defaults):
 **   kind=average       (default) the mean of the query and the vectors of the first 3 records
-**   kind=rocchio       alpha * the query + beta * the mean of the first 5 records
+**   kind=rocchio       alpha * the query + beta * the mean of the first 5 records (of terms: 10)
 **   docs=N             so many records instead, 1 to 1000; records without a vector there count for nothing
-**   alpha=X beta=X     default 0.4 and 0.6
-**   leg=N              of a query with legs: the one that is moved (default: the only one in a dense field)
+**   alpha=X beta=X     default 0.4 and 0.6 (of terms: 1 and 0.75)
+**   terms=N            of a sparse or text query: so many dimensions or words of the records, 1 to 1000 (default 50)
+**   leg=N              of a query with legs: the one that is moved (default: the only one in a dense field, or the only one)
 **   before=X after=X   what the weights of its other legs are multiplied with in the first search, and in the second (default
 **                      1 and 1; 0: the dense leg alone finds the records, or makes up the result)
 ** Under QUERN_COSINE vectors count with length 1; so do the sparse vectors and the words of records, these with what they add to a BM25

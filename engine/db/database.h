@@ -355,14 +355,16 @@ struct ColumnChoice {
 
 struct SearchLeg;
 
-// What the records of a first search do to the dense query of a second: see feedback.h.
+// What the records of a first search do to the query of a second: see feedback.h. Unset: as the
+// kind of field has it.
 struct Feedback {
     enum class Kind { kAverage, kRocchio };
     Kind kind = Kind::kAverage;
-    size_t docs = 3;            // how many records
-    double alpha = 0.4;         // Rocchio: of the query
-    double beta = 0.6;          // of the mean of the records
-    std::optional<size_t> leg;  // whose query is moved; unset: the only dense one
+    std::optional<size_t> docs;   // how many records
+    std::optional<double> alpha;  // Rocchio: of the query
+    std::optional<double> beta;   // of the mean of the records
+    size_t terms = 50;            // of the records, that a query of terms gets at most
+    std::optional<size_t> leg;    // whose query is moved; unset: the only dense one
     double before = 1;  // what the weights of the other legs are multiplied with in the first
     double after = 1;   // search, and in the second
 };
@@ -392,7 +394,15 @@ struct SearchRequest {
     bool is_composed = false;
     // In place of the dense query vectors, f32, once these are known; borrowed. NULL: these.
     const float* moved = nullptr;
-    std::vector<Key> keys;  // instead of vectors
+    // The same of sparse and of text queries; the request's first query is number moved_first.
+    const std::vector<sparse::SparseVector>* moved_sparse = nullptr;
+    const std::vector<sparse::TextQuery>* moved_texts = nullptr;
+    size_t moved_first = 0;
+    // Which cells or nodes of a dense index are opened beside the nearest (leg_guide.h); borrowed.
+    // NULL: none.
+    const LegGuide* guide = nullptr;
+    size_t guide_first = 0;  // the number of the request's first query there
+    std::vector<Key> keys;   // instead of vectors
     bool by_key = false;
     bool include_self = false;
     size_t limit = 10;
