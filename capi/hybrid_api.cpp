@@ -25,13 +25,20 @@ Status ParseNumber(const Option& option, const char* form, double* number) {
 
 Status ParseLegOptions(const char* options, SearchLeg* leg) {
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"absent", "against", "name"}, &list));
+    QUERN_TRY(ParseOptions(options, {"absent", "against", "guide", "name"}, &list));
     for (const Option& option : list) {
         if (option.key == "against") {
             if (option.value != "0" && option.value != "1") {
                 return BadValue(option, "0 or 1");
             }
             leg->against = option.value == "1";
+            continue;
+        }
+        if (option.key == "guide") {
+            if (option.value.empty()) {
+                return BadValue(option, "the name of a leg, or its field");
+            }
+            leg->guide = option.value;
             continue;
         }
         if (option.key == "name") {
@@ -266,6 +273,7 @@ void quern_query_formula(quern_query* q, const char* formula) {
         Remember(&q->error, [&]() -> Status {
             q->request.formula = {};
             if (formula != nullptr) {
+                q->request.kept_fusion.clear();
                 QUERN_ASSIGN(q->request.formula, ScoreFormula::Read(formula));
             }
             return {};
@@ -273,7 +281,6 @@ void quern_query_formula(quern_query* q, const char* formula) {
     }
 }
 
-                q->request.kept_fusion.clear();
 void quern_query_formula_bind(quern_query* q, const char* parameter, double value) {
     if (CheckHandle(q, Magic::kQuery, "q").ok()) {
         Remember(&q->error, [&]() -> Status {

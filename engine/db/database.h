@@ -354,6 +354,7 @@ struct ColumnChoice {
 };
 
 struct SearchLeg;
+struct LegGuide;
 
 // What the records of a first search do to the query of a second: see feedback.h. Unset: as the
 // kind of field has it.
@@ -377,10 +378,10 @@ struct SearchRequest {
     std::optional<Feedback> feedback;
     std::vector<SearchLeg> legs;  // instead of all that says what is looked for
     query::FusionOptions fusion;  // of legs
+    std::string kept_fusion;      // its name, in place of the fusion: see kept_fusions.h
     ScoreFormula formula;         // of legs, instead of the kind that fusion has
     std::string field;
     const void* vectors = nullptr;
-    std::string kept_fusion;      // its name, in place of the fusion: see kept_fusions.h
     bool is_f32 = true;
     Element element = Element::kF32;
     size_t dim = 0;
@@ -438,6 +439,7 @@ struct SearchLeg {
     bool against = false;          // with FusionKind::kBest
     std::optional<double> absent;  // what a record counts as that it does not match; NaN: null
     std::string name = {};         // of a formula; empty: none was given
+    std::string guide = {};        // the leg whose hits guide this one; empty: none
 };
 
 // Of a leg, whoever says so.

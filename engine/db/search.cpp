@@ -210,13 +210,13 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
     SearchedViews views;
     QUERN_ASSIGN(views.whole, snapshot->View(named.collection));
     const storage::CollectionInfo& info = *views.whole->info;
+    ResolvedRequest resolved;
+    QUERN_TRY(InCollection(info, resolved.Make(info, named)));
+    const SearchRequest& request = resolved.request();
     const auto search = [&]() -> Status {
         QUERN_ASSIGN(const ColumnChoice choice,
                      ColumnChoice::Parse(info.schema, info.name, request.columns));
         choice.Describe(info.schema, table);
-    ResolvedRequest resolved;
-    QUERN_TRY(InCollection(info, resolved.Make(info, named)));
-    const SearchRequest& request = resolved.request();
         table->key_type = info.schema.key_type;
         bool late = false;
         const auto filtered = [&] {

@@ -132,6 +132,9 @@ private:
                 one["against"] = true;
             }
             one["absent"] = Absent(leg, request.fusion);
+            if (!leg.guide.empty()) {
+                QUERN_ASSIGN(one["guide"], GuideOf(view_->info->schema, request, l));
+            }
             one["hits"] = hits;
             QUERN_TRY(AddSearch(leg.request, hits, &one));
             legs.push_back(std::move(one));
