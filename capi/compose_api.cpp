@@ -13,6 +13,7 @@ namespace {
 // Terms of all queries of a search; each is kept until it runs.
 constexpr size_t kTermsMax = 1048576;
 constexpr size_t kComposedMax = 1048576;
+constexpr int64_t kTermsOfDocsMax = 1000;  // words that feedback adds; each is a list to be read
 constexpr int64_t kDocsMax = 1000;  // records that move a query; more would be a mean of everything
 
 Status ParseReal(const Option& option, double least, double most, const char* form,
@@ -48,9 +49,8 @@ Status ParseCompose(const char* options, ComposedQueries* composed) {
 
 Status ParseFeedback(const char* options, Feedback* feedback) {
     std::vector<Option> list;
-    QUERN_TRY(
-        ParseOptions(options, {"kind", "docs", "alpha", "beta", "leg", "before", "after"}, &list));
-    bool with_docs = false;
+    QUERN_TRY(ParseOptions(
+        options, {"kind", "docs", "alpha", "beta", "leg", "before", "after", "terms"}, &list));
     for (const Option& option : list) {
         const char* const form = "a number from 0 to 1000000";
         if (option.key == "kind") {
@@ -63,21 +63,23 @@ Status ParseFeedback(const char* options, Feedback* feedback) {
             int64_t docs = 0;
             QUERN_TRY(ParseInteger(option, 1, kDocsMax, &docs));
             feedback->docs = static_cast<size_t>(docs);
-            with_docs = true;
+        } else if (option.key == "terms") {
+            int64_t terms = 0;
+            QUERN_TRY(ParseInteger(option, 1, kTermsOfDocsMax, &terms));
+            feedback->terms = static_cast<size_t>(terms);
         } else if (option.key == "leg") {
             int64_t leg = 0;
             QUERN_TRY(ParseInteger(option, 0, 63, &leg));
             feedback->leg = static_cast<size_t>(leg);
         } else {
-            double* const number = option.key == "alpha"    ? &feedback->alpha
-                                   : option.key == "beta"   ? &feedback->beta
-                                   : option.key == "before" ? &feedback->before
-                                                            : &feedback->after;
-            QUERN_TRY(ParseReal(option, 0, 1e6, form, number));
+            double number = 0;
+            QUERN_TRY(ParseReal(option, 0, 1e6, form, &number));
+            if (option.key == "alpha" || option.key == "beta") {
+                (option.key == "alpha" ? feedback->alpha : feedback->beta) = number;
+            } else {
+                (option.key == "before" ? feedback->before : feedback->after) = number;
+            }
         }
-    }
-    if (!with_docs && feedback->kind == Feedback::Kind::kRocchio) {
-        feedback->docs = 5;
     }
     return {};
 }

@@ -1,6 +1,5 @@
 // Filters of queries: their parameters, and counting what they match.
 #include "capi/handles.h"
-#include "engine/db/search_explain.h"
 
 using namespace quern;
 using namespace quern::capi;
@@ -147,30 +146,6 @@ void quern_query_bind_texts(quern_query* q, size_t parameter, const char* const*
             QUERN_TRY(Utf8(values[i]));
             argument->values.push_back(filter::Value::Text(values[i]));
         }
-        return {};
-    });
-}
-
-int32_t quern_query_explain(quern_query* q, quern_text** json, quern_error* err) {
-    if (json != nullptr) {
-        *json = nullptr;
-    }
-    return Guard(err, [&]() -> Status {
-        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
-        QUERN_TRY(NotNull(json, "json"));
-        const Use use(q, "q");
-        QUERN_TRY(use.status());
-        QUERN_TRY(q->error);
-        QUERN_TRY(q->OneFilter());
-        const Entered entered(q->database);
-        QUERN_TRY(entered.status());
-        QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
-        if (!q->request.legs.empty() || q->request.candidates != nullptr) {
-            QUERN_TRY(CheckComplete(*q));
-        }
-        auto text = std::make_unique<quern_text>();
-        QUERN_TRY(ExplainSearch(q->database.get(), snapshot.get(), q->request, &text->text));
-        *json = text.release();
         return {};
     });
 }

@@ -1,20 +1,26 @@
-// Learning the fusion of a query's legs.
-#include <charconv>
+// Learning the fusion of a query's legs, and keeping fusions with collections.
 #include <cmath>
 
 #include "capi/handles.h"
 #include "engine/db/fusion_fitter.h"
+#include "engine/db/kept_fusions.h"
 
 using namespace quern;
 using namespace quern::capi;
 
 namespace {
 
-Status ParseFit(const char* options, query::FitOptions* fit) {
+// store: gets the name under which the result is to be kept; empty: under none.
+Status ParseFit(const char* options, query::FitOptions* fit, std::string* store) {
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"metric", "k"}, &list));
+    QUERN_TRY(ParseOptions(options, {"metric", "k", "store"}, &list));
     for (const Option& option : list) {
-        if (option.key == "k") {
+        if (option.key == "store") {
+            if (option.value.empty()) {
+                return BadValue(option, "the name of a fusion");
+            }
+            *store = option.value;
+        } else if (option.key == "k") {
             int64_t k = 0;
             QUERN_TRY(ParseInteger(option, 1, 1000000, &k));
             fit->k = static_cast<size_t>(k);
@@ -69,16 +75,22 @@ Status CheckFit(const quern_query& q, const quern_batch& keys) {
 }
 
 std::string OptionsOf(const query::FittedFusion& fitted) {
-    constexpr const char* kNames[] = {"none", "minmax", "zscore", "distribution"};
-    std::string options = std::string("kind=sum normalize=") +
-                          kNames[static_cast<size_t>(fitted.normalization)] + " weights=";
+    std::string options = "kind=sum normalize=";
+    options.append(query::NormalizationName(fitted.normalization)).append(" weights=");
     for (size_t l = 0; l < fitted.weights.size(); l++) {
-        char number[32];
-        const auto end = std::to_chars(number, number + sizeof number, fitted.weights[l]);
-        options += l == 0 ? "" : ",";
-        options.append(number, end.ptr);
+        options.append(l == 0 ? "" : ",").append(query::NumberText(fitted.weights[l]));
     }
     return options;
+}
+
+// The query's request, fused as it has been learned.
+SearchRequest Learned(const SearchRequest& request, const query::FittedFusion& fitted) {
+    SearchRequest learned = request;
+    learned.kept_fusion.clear();
+    learned.fusion = {};
+    learned.fusion.normalization = fitted.normalization;
+    learned.fusion.weights = fitted.weights;
+    return learned;
 }
 
 }  // namespace
@@ -106,7 +118,8 @@ int32_t quern_fit_fusion(quern_query* q, quern_batch* keys, const size_t* querie
         QUERN_TRY(entered.status());
         QUERN_TRY(CheckFit(*q, *keys));
         query::FitOptions fit;
-        QUERN_TRY(ParseFit(options, &fit));
+        std::string store;
+        QUERN_TRY(ParseFit(options, &fit, &store));
         std::vector<Judgment> judgments;
         QUERN_TRY(TakeJudgments(keys->batch, queries, gains, &judgments));
         std::shared_ptr<Snapshot> snapshot = q->snapshot;
@@ -118,11 +131,45 @@ int32_t quern_fit_fusion(quern_query* q, quern_batch* keys, const size_t* querie
             FitFusion(q->database.get(), snapshot.get(), q->request, judgments, fit, &fitted));
         auto text = std::make_unique<quern_text>();
         text->text = OptionsOf(fitted);
+        if (!store.empty()) {
+            QUERN_TRY(q->database->KeepFusion(store, Learned(q->request, fitted)));
+        }
         if (quality != nullptr) {
             quality[0] = fitted.before;
             quality[1] = fitted.after;
         }
         *fusion = text.release();
         return {};
+    });
+}
+
+int32_t quern_store_fusion(quern_query* q, const char* name, quern_error* err) {
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+        QUERN_TRY(NotNull(name, "name"));
+        const Use use(q, "q");
+        QUERN_TRY(use.status());
+        QUERN_TRY(q->error);
+        const Entered entered(q->database);
+        QUERN_TRY(entered.status());
+        QUERN_TRY(CheckComplete(*q));
+        if (q->request.legs.empty() || q->request.formula.parsed != nullptr) {
+            return Status::Error(Code::kInvalid,
+                                 "the query has %s: there is no fusion of legs to store",
+                                 q->request.legs.empty() ? "no legs" : "a formula");
+        }
+        return q->database->KeepFusion(name, q->request);
+    });
+}
+
+int32_t quern_drop_fusion(quern_db* db, const char* collection, const char* name,
+                          quern_error* err) {
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
+        QUERN_TRY(NotNull(collection, "collection"));
+        QUERN_TRY(NotNull(name, "name"));
+        const Entered entered(db->database);
+        QUERN_TRY(entered.status());
+        return db->database->DropFusion(collection, name);
     });
 }

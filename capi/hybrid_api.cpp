@@ -5,13 +5,14 @@
 #include <limits>
 
 #include "capi/handles.h"
+#include "engine/db/kept_fusions.h"
 
 using namespace quern;
 using namespace quern::capi;
 
 namespace {
 
-constexpr size_t kLegsMax = 64;
+using query::kLegsMax;
 
 Status ParseNumber(const Option& option, const char* form, double* number) {
     const char* end = option.value.data() + option.value.size();
@@ -24,13 +25,20 @@ Status ParseNumber(const Option& option, const char* form, double* number) {
 
 Status ParseLegOptions(const char* options, SearchLeg* leg) {
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"absent", "against", "name"}, &list));
+    QUERN_TRY(ParseOptions(options, {"absent", "against", "guide", "name"}, &list));
     for (const Option& option : list) {
         if (option.key == "against") {
             if (option.value != "0" && option.value != "1") {
                 return BadValue(option, "0 or 1");
             }
             leg->against = option.value == "1";
+            continue;
+        }
+        if (option.key == "guide") {
+            if (option.value.empty()) {
+                return BadValue(option, "the name of a leg, or its field");
+            }
+            leg->guide = option.value;
             continue;
         }
         if (option.key == "name") {
@@ -78,31 +86,33 @@ Status ParseWeights(const Option& option, std::vector<double>* weights) {
 Status ParseFusion(const char* options, SearchRequest* request) {
     query::FusionOptions* const fusion = &request->fusion;
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"kind", "normalize", "rrf_k", "penalty", "weights"}, &list));
+    QUERN_TRY(ParseOptions(options, {"kind", "normalize", "rrf_k", "penalty", "weights", "stored"},
+                           &list));
+    if (!list.empty()) {
+        request->kept_fusion.clear();
+    }
     for (const Option& option : list) {
-        if (option.key == "kind") {
+        if (option.key == "stored") {
+            if (list.size() > 1) {
+                return Status::Error(Code::kOption,
+                                     "stored=%s says all of how legs are fused: nothing goes "
+                                     "beside it",
+                                     option.value.c_str());
+            }
+            if (option.value.empty()) {
+                return BadValue(option, "the name of a stored fusion");
+            }
             request->formula = {};
-            if (option.value == "sum") {
-                fusion->kind = query::FusionKind::kSum;
-            } else if (option.value == "max") {
-                fusion->kind = query::FusionKind::kMax;
-            } else if (option.value == "best") {
-                fusion->kind = query::FusionKind::kBest;
-            } else if (option.value == "rrf") {
-                fusion->kind = query::FusionKind::kReciprocalRank;
-            } else {
+            request->fusion = {};
+            request->kept_fusion = option.value;
+        } else if (option.key == "kind") {
+            request->formula = {};
+            if (!query::FindKind(option.value, &fusion->kind) ||
+                fusion->kind == query::FusionKind::kFormula) {
                 return BadValue(option, "sum, max, best or rrf");
             }
         } else if (option.key == "normalize") {
-            if (option.value == "none") {
-                fusion->normalization = query::Normalization::kNone;
-            } else if (option.value == "minmax") {
-                fusion->normalization = query::Normalization::kMinMax;
-            } else if (option.value == "zscore") {
-                fusion->normalization = query::Normalization::kZScore;
-            } else if (option.value == "distribution") {
-                fusion->normalization = query::Normalization::kDistribution;
-            } else {
+            if (!query::FindNormalization(option.value, &fusion->normalization)) {
                 return BadValue(option, "none, minmax, zscore or distribution");
             }
         } else if (option.key == "weights") {
@@ -263,6 +273,7 @@ void quern_query_formula(quern_query* q, const char* formula) {
         Remember(&q->error, [&]() -> Status {
             q->request.formula = {};
             if (formula != nullptr) {
+                q->request.kept_fusion.clear();
                 QUERN_ASSIGN(q->request.formula, ScoreFormula::Read(formula));
             }
             return {};

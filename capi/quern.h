@@ -558,8 +558,21 @@ QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
 ** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
 ** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.
-** What a search has done in truth is told by its result: quern_result_stat, quern_result_leg_stat, quern_result_leg_part */
+** A leg with the option guide=LEG also has "guide", the number of that leg.
+** What a search has done in truth is told by its result: quern_result_stat, quern_result_leg_stat, quern_result_leg_part. */
 QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_error *err) QUERN_MUST_USE;
+/* What the scores of the hits of r are made of, r being a result that q had, as JSON: {"collection","hits":[{"query","key","score",
+** "legs":[{"leg","name","field","kind","score", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
+** match the record has the score null; else it has
+**   of a sparse field   "parts":[{"dimension","weight","value","adds"}]: what query and record have in common; weight: the query's,
+**                       value: the record's, adds: their product
+**   of a text field     "parts":[{"term","weight","occurrences","value","adds"}]: the query's words, phrases and beginnings* as they are
+**                       looked for; weight: idf, value: what the occurrences count for
+**   of a dense field    "distance", and where an index goes by codes "codes" and "coarse", the distance that these tell
+** In their order, adds are added up to the score to the bit. Records are looked up by their keys as of now, or in q's snapshot: one that
+** is gone has "gone":true and no legs; one that was changed, its new scores. Cost: a look at each record's value in each field. Errors:
+** those of quern_search, INVALID (r is of another number of queries, or of no search), TYPE. */
+QUERN_API int32_t quern_explain_hits(quern_query *q, const quern_result *r, quern_text **json, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE; /* of the records that match; no filter: all */
 
 /* ---- Filters without a search: lists, facets, changes ------------------------------------------- since 0.1 -- */
@@ -675,7 +688,11 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
 **               keeps the record out of a sum's result. With normalize the default is the score of the leg's last hit
 **   against=1   with kind=best: the leg finds nothing, its scores count against a record
-**   name=NAME   what a formula calls the leg
+**   name=NAME   what a formula calls the leg, and a stored fusion
+**   guide=LEG   of a dense leg: looks where the first hits of that leg are, too, one in a sparse or text field, by its name or field:
+**               a list index opens the cells that have the most of them (the first ones count more) beside as many nearest cells;
+**               with nprobe=N every other of the N. A graph without a filter is entered at them as well (codes=packed: no). Scans
+**               and the log are as without
 ** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
 QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);
 /* How legs are fused:
@@ -692,6 +709,9 @@ QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, 
 **   rrf_k=X     default 60
 **   penalty=X   default 0.5
 **   weights=X,X,...   in place of the weights that the legs were given (quern_fit_fusion tells which)
+**   stored=NAME  all of it as the collection keeps it under that name (quern_store_fusion, quern_fit_fusion), looked up when q is
+**               searched; alone. Each leg gets the weight that is kept for its name, or its field if it has none, in whatever order
+**               the legs were added. NOT_FOUND lists the names that there are, INVALID tells which legs a stored fusion is for
 ** The fused score is quern_result_score; distances are its negative. Cost: that of the legs, and a look at a stored value for
 ** each score that was not given. */
 QUERN_API void quern_query_fusion(quern_query *q, const char *options);
@@ -727,16 +747,19 @@ QUERN_API void quern_query_compose(quern_query *q, const char *field, size_t n, 
 QUERN_API void quern_query_term_dense(quern_query *q, size_t query, double weight, const float *vector, size_t dim);
 QUERN_API void quern_query_term_key_int(quern_query *q, size_t query, double weight, int64_t key);
 QUERN_API void quern_query_term_key_text(quern_query *q, size_t query, double weight, const char *key);
-/* Pseudo-relevance feedback: q is searched twice; the records that the first search finds move the dense query of the second.
+/* Pseudo-relevance feedback: q is searched twice; the records that the first search finds move the query of the second, of a dense
+** field, or of a sparse or text one: then their heaviest dimensions, or words, come to it.
 ** It helps searches for a topic and hurts those for one known record. Options (NULL: the defaults):
 **   kind=average       (default) the mean of the query and the vectors of the first 3 records
-**   kind=rocchio       alpha * the query + beta * the mean of the first 5 records
+**   kind=rocchio       alpha * the query + beta * the mean of the first 5 records (of terms: 10)
 **   docs=N             so many records instead, 1 to 1000; records without a vector there count for nothing
-**   alpha=X beta=X     default 0.4 and 0.6
-**   leg=N              of a query with legs: the one that is moved (default: the only one in a dense field)
+**   alpha=X beta=X     default 0.4 and 0.6 (of terms: 1 and 0.75)
+**   terms=N            of a sparse or text query: so many dimensions or words of the records, 1 to 1000 (default 50)
+**   leg=N              of a query with legs: the one that is moved (default: the only one in a dense field, or the only one)
 **   before=X after=X   what the weights of its other legs are multiplied with in the first search, and in the second (default
 **                      1 and 1; 0: the dense leg alone finds the records, or makes up the result)
-** Under QUERN_COSINE vectors count with length 1. Bounds and limits of q are those of the second search. The result's cost is
+** Under QUERN_COSINE vectors count with length 1; so do the sparse vectors and the words of records, these with what they add to a BM25
+** score, and their sum is then as long as the query (each of its words counts for 1). Words with + and - stay so. Bounds and limits of q are those of the second search. The result's cost is
 ** that of both searches; it is QUERN_FLAG_EXACT if both were. A query with feedback can be one for candidates, but no leg. */
 QUERN_API void quern_query_feedback(quern_query *q, const char *options);
 /* A formula in place of a kind of fusion (the later of the two calls counts; NULL: none): what it makes of the scores in
@@ -783,6 +806,7 @@ QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, d
 ** changed; its weights and normalization are where the search starts, and what is told where nothing is better. Options:
 **   metric=ndcg|mrr   what is made better: normalized discounted gain (default), or one over the rank of the first good record
 **   k=N               of the first N records (default 10)
+**   store=NAME        also keeps what was learned with the collection, as quern_store_fusion does (writes to the file)
 ** *fusion gets options for quern_query_fusion, for the application to keep: "kind=sum normalize=zscore weights=1,0.25".
 ** quality (may be NULL) gets two numbers: the metric's mean over the judged queries before, and with what was learned, by the
 ** lists that the legs give at first. Judge what was learned by other queries: these know it by heart. Cost: one search by
@@ -790,6 +814,14 @@ QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, d
 ** number beyond q's, no judgment above 0), TYPE (of the keys). */
 QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size_t *queries, const float *gains,
                                    const char *options, quern_text **fusion, double *quality, quern_error *err) QUERN_MUST_USE;
+/* Keeps how q's legs are fused (kind, normalization, weights; not a formula) with q's collection, in one transaction: it is there
+** after reopening, in backups, and gone with the collection. One that has the name is replaced; names count without ASCII case, and have
+** no spaces, commas, quotes or "=". Legs are kept by their names, or fields: give names to legs that share a field. Up to 256 a
+** collection. quern_info lists them. A file in which fusions were stored is not opened by quern 0.1.0 (NEWER). Errors: INVALID, LIMIT,
+** NOT_FOUND, and those of writing. */
+QUERN_API int32_t quern_store_fusion(quern_query *q, const char *name, quern_error *err) QUERN_MUST_USE;
+/* NOT_FOUND lists the names that there are. */
+QUERN_API int32_t quern_drop_fusion(quern_db *db, const char *collection, const char *name, quern_error *err) QUERN_MUST_USE;
 
 /* Measures what recall the query's own searches have: runs it as it is set and exactly, and compares the hits. Ask with real queries, a
 ** hundred or more: curves that tell the effort for a recall are measured on records, and queries unlike these may get less, or more, than
@@ -877,6 +909,24 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
 #define QUERN_RESULT_LOOKED_UP 12       /* scores that legs had not given and that were looked up */
 #define QUERN_RESULT_LEFT_OUT 13        /* of a QUERN_FLAG_PARTIAL result: what the search ran out of, 1 for timeout_ms + 2 for
                                            max_scored + 4 for max_bytes */
+/* Of sparse and text fields (scans without an index have none of these): */
+#define QUERN_RESULT_POSTINGS 14        /* postings that were added up */
+#define QUERN_RESULT_BLOCKS 15          /* superblocks of records with a term of the query, whose bounds were looked at */
+#define QUERN_RESULT_BLOCKS_OPENED 16   /* of these, how many were opened; the bounds of the others promised too little */
+/* Of list indexes: */
+#define QUERN_RESULT_CELLS_OPENED 17
+#define QUERN_RESULT_CELLS_PASSED 18    /* cells that were due, in which bounds proved nothing nearer */
+#define QUERN_RESULT_CELLS_GUIDED 19    /* cells that were due because of a guide (quern_query_leg), not for being near */
+/* How long it took, in nanoseconds of a monotonic clock; of a leg, its own SEARCH, REFINE and LOOKUP. TOTAL is the whole search; FILTER,
+** SEARCH, LOOKUP, FUSE and FETCH are stages of it, one after the other, beside which there is little else. */
+#define QUERN_RESULT_TOTAL_NS 20
+#define QUERN_RESULT_FILTER_NS 21       /* deciding which records match the filter */
+#define QUERN_RESULT_SEARCH_NS 22       /* finding hits and candidates in fields */
+#define QUERN_RESULT_REFINE_NS 23       /* measuring candidates with stored values; within SEARCH that of all threads together; of
+                                           candidates from another query beside it */
+#define QUERN_RESULT_LOOKUP_NS 24       /* looking up scores that legs had not given */
+#define QUERN_RESULT_FUSE_NS 25         /* making one list of those of the legs */
+#define QUERN_RESULT_FETCH_NS 26        /* keys and columns of the hits, and their shape */
 QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
 QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);
@@ -962,7 +1012,7 @@ QUERN_API int32_t quern_verify(quern_db *db, quern_text **report, quern_error *e
 QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_error *err) QUERN_MUST_USE;
 
 /* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,
-** log rows, segments, parts with chunks and bytes. Each segment has
+** log rows, segments, parts with chunks and bytes, and "fusions":[{"name","options"}], those that quern_store_fusion keeps. Each segment has
 ** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records
 ** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has them, those that codes=auto chose among them, ""
 ** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: the

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "capi/handles.h"
+#include "engine/db/kept_fusions.h"
 
 using namespace quern;
 using namespace quern::capi;
@@ -112,6 +113,9 @@ Status CheckTarget(const quern_query& q) {
     if (legs.empty() && by_formula) {
         return Status::Error(Code::kInvalid, "the query has a formula and no legs to score");
     }
+    if (legs.empty() && !q.request.kept_fusion.empty()) {
+        return Status::Error(Code::kInvalid, "the query has a stored fusion and no legs to fuse");
+    }
     if (legs.empty()) {
         return q.has_target
                    ? Status()
@@ -125,34 +129,8 @@ Status CheckTarget(const quern_query& q) {
     if (q.request.has_max_distance) {
         return Status::Error(Code::kInvalid, "fused scores have no distance: set a smallest score");
     }
-    const query::FusionOptions& fusion = q.request.fusion;
-    const bool best = !by_formula && fusion.kind == query::FusionKind::kBest;
-    if (best && fusion.normalization != query::Normalization::kNone) {
-        return Status::Error(Code::kInvalid, "kind=best takes scores as they are, not normalized");
-    }
-    if (!fusion.weights.empty() && fusion.weights.size() != legs.size()) {
-        return Status::Error(Code::kInvalid, "weights= has %zu weights, there are %zu legs",
-                             fusion.weights.size(), legs.size());
-    }
-    bool finds = false;
-    for (size_t l = 0; l < legs.size(); l++) {
-        const SearchLeg& leg = legs[l];
-        if (leg.against && !best) {
-            return Status::Error(Code::kInvalid, "a leg with against=1 goes with kind=best only");
-        }
-        const double weight = WeightOf(q.request, l);
-        finds = finds || (weight > 0 && !leg.against);
-        if (by_formula && weight != 0 && weight != 1) {
-            return Status::Error(Code::kInvalid,
-                                 "leg %zu has weight %g: weights are the formula's, legs have 1 or "
-                                 "0",
-                                 l, weight);
-        }
-        if (!by_formula && leg.absent && std::isnan(*leg.absent)) {
-            return Status::Error(Code::kInvalid, "leg %zu: absent=null is for formulas", l);
-        }
-    }
-    return finds ? Status() : Status::Error(Code::kInvalid, "the weights of all legs are 0");
+    // A kept fusion is checked once its weights are known.
+    return q.request.kept_fusion.empty() ? CheckFusion(q.request) : Status();
 }
 
 }  // namespace

@@ -38,6 +38,19 @@ int64_t quern::capi::StatOf(const LegTally& counts, int32_t stat) {
         case QUERN_RESULT_HITS: return static_cast<int64_t>(counts.hits);
         case QUERN_RESULT_LEFT_OUT: return static_cast<int64_t>(tally.left_out);
         case QUERN_RESULT_LOOKED_UP: return static_cast<int64_t>(counts.looked_up);
+        case QUERN_RESULT_POSTINGS: return static_cast<int64_t>(tally.postings);
+        case QUERN_RESULT_BLOCKS: return static_cast<int64_t>(tally.blocks);
+        case QUERN_RESULT_BLOCKS_OPENED: return static_cast<int64_t>(tally.blocks_opened);
+        case QUERN_RESULT_CELLS_OPENED: return static_cast<int64_t>(tally.cells_opened);
+        case QUERN_RESULT_CELLS_PASSED: return static_cast<int64_t>(tally.cells_passed);
+        case QUERN_RESULT_CELLS_GUIDED: return static_cast<int64_t>(tally.cells_guided);
+        case QUERN_RESULT_TOTAL_NS: return static_cast<int64_t>(tally.total_ns);
+        case QUERN_RESULT_FILTER_NS: return static_cast<int64_t>(tally.filter_ns);
+        case QUERN_RESULT_SEARCH_NS: return static_cast<int64_t>(tally.search_ns);
+        case QUERN_RESULT_REFINE_NS: return static_cast<int64_t>(tally.refine_ns);
+        case QUERN_RESULT_LOOKUP_NS: return static_cast<int64_t>(tally.lookup_ns);
+        case QUERN_RESULT_FUSE_NS: return static_cast<int64_t>(tally.fuse_ns);
+        case QUERN_RESULT_FETCH_NS: return static_cast<int64_t>(tally.fetch_ns);
         default: return 0;
     }
 }

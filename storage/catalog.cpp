@@ -3,6 +3,8 @@
 #include <cstring>
 #include <set>
 
+#include "storage/catalog_sql.h"
+
 namespace quern::storage {
 
 namespace {
@@ -38,33 +40,13 @@ constexpr const char* kFixedTables[] = {
     "STRICT, WITHOUT ROWID",
 };
 
-enum ColumnKind : int64_t { kAttrColumn = 1, kDenseColumn = 2, kSparseColumn = 3, kTextColumn = 4 };
-
-const char* SqlType(AttrType type) {
-    switch (type) {
-        case AttrType::kInt:
-        case AttrType::kBool: return "INTEGER";
-        case AttrType::kReal: return "REAL";
-        case AttrType::kText:
-        case AttrType::kJson:
-        case AttrType::kTags: return "TEXT";
-        case AttrType::kBlob: return "BLOB";
-    }
-    return "BLOB";
-}
-
-std::string AttrColumns(const Schema& schema) {
-    std::string sql;
-    for (const AttrDef& attr : schema.attrs) {
-        sql += ", " + QuoteName(attr.name) + " " + SqlType(attr.type);
-    }
-    return sql;
-}
-
-std::string KeyColumn(const Schema& schema, const char* constraint) {
-    return QuoteName(schema.key_name) + (schema.key_type == KeyType::kInt ? " INTEGER" : " TEXT") +
-           constraint;
-}
+enum ColumnKind : int64_t {
+    kAttrColumn = 1,
+    kDenseColumn = 2,
+    kSparseColumn = 3,
+    kTextColumn = 4,
+    kFusionRow = 5,  // no column, but it has the id of one
+};
 
 // The words of an SQL text: names without their quotes, other runs, single punctuation marks. Two
 // texts with equal tokens mean the same to SQLite here, however ALTER TABLE has quoted and spaced
@@ -196,6 +178,30 @@ Status RecreateLog(Connection* connection, int64_t collection, const Schema& sch
     return connection->Execute(LogTableSql(collection, schema));
 }
 
+// A row of a kept fusion, as it may stand in a hostile file. What its text says is looked at by who
+// uses it.
+Status AddFusion(CollectionInfo* info, Statement* row) {
+    const int64_t id = row->ColumnInt(1);
+    KeptFusion fusion;
+    fusion.name = std::string(row->ColumnBytes(2));
+    fusion.text = std::string(row->ColumnBytes(7));
+    const std::string where = "collection '" + info->name + "', fusion '" + fusion.name + "': ";
+    if (id < 1 || id >= info->schema.next_id || NameProblem(fusion.name) != nullptr ||
+        info->FindFusion(fusion.name) != nullptr) {
+        return BadCatalog(where + "bad id or name");
+    }
+    if (row->ColumnInt(4) != 0 || row->ColumnInt(5) != 0 || row->ColumnInt(6) != 0 ||
+        fusion.text.size() > kColumnOptionBytesMax || !IsValidUtf8(fusion.text)) {
+        return BadCatalog(where + "bad description");
+    }
+    if (info->fusions.size() >= kFusionsMax) {
+        return BadCatalog(where + "too many fusions");
+    }
+    fusion.id = static_cast<uint32_t>(id);
+    info->fusions.push_back(std::move(fusion));
+    return {};
+}
+
 // A column row as it may stand in a hostile file.
 Status AddColumn(CollectionInfo* info, Statement* row) {
     const int64_t id = row->ColumnInt(1);
@@ -250,6 +256,15 @@ Status AddColumn(CollectionInfo* info, Statement* row) {
 
 }  // namespace
 
+const KeptFusion* CollectionInfo::FindFusion(std::string_view wanted) const {
+    for (const KeptFusion& fusion : fusions) {
+        if (SameName(fusion.name, wanted)) {
+            return &fusion;
+        }
+    }
+    return nullptr;
+}
+
 std::shared_ptr<const CollectionInfo> Catalog::Find(std::string_view name) const {
     for (const auto& collection : collections) {
         if (SameName(collection->name, name)) {
@@ -257,24 +272,6 @@ std::shared_ptr<const CollectionInfo> Catalog::Find(std::string_view name) const
         }
     }
     return nullptr;
-}
-
-std::string RecordTableSql(const std::string& name, const Schema& schema) {
-    return "CREATE TABLE " + QuoteName(name) +
-           "(\"_rid\" INTEGER PRIMARY KEY, \"_hash\" INTEGER NOT NULL, " +
-           KeyColumn(schema, " NOT NULL UNIQUE") + AttrColumns(schema) + ") STRICT";
-}
-
-std::string LogTableName(int64_t collection) {
-    return "quern_log_" + std::to_string(collection);
-}
-
-std::string LogTableSql(int64_t collection, const Schema& schema) {
-    return "CREATE TABLE " + LogTableName(collection) +
-           "(\"_rid\" INTEGER PRIMARY KEY, \"_kind\" INTEGER NOT NULL, \"_dead\" INTEGER, "
-           "\"_generation\" INTEGER, "
-           "\"_records\" INTEGER, \"_digest\" INTEGER, \"_hash\" INTEGER, " +
-           KeyColumn(schema, "") + AttrColumns(schema) + ", \"_vectors\" BLOB) STRICT";
 }
 
 Status CreateCatalog(Connection* connection) {
@@ -345,36 +342,6 @@ Result<int64_t> ReadCatalogEpoch(Connection* connection) {
     return row.ColumnInt(0);
 }
 
-namespace {
-
-CollectionSql MakeSql(const CollectionInfo& info) {
-    CollectionSql sql;
-    const std::string key = QuoteName(info.schema.key_name);
-    std::string attrs;
-    for (const AttrDef& attr : info.schema.attrs) {
-        attrs += ", " + QuoteName(attr.name);
-    }
-    auto insert_into = [](const std::string& table, size_t columns) {
-        std::string text = "INSERT INTO " + table + " VALUES(?1";
-        for (size_t i = 2; i <= columns; i++) {
-            text += ",?" + std::to_string(i);
-        }
-        return text + ")";
-    };
-    sql.record_table = QuoteName(info.name);
-    sql.insert_record =
-        insert_into(sql.record_table, 3 + info.schema.attrs.size()) + " ON CONFLICT DO NOTHING";
-    sql.find_record =
-        "SELECT \"_rid\", \"_hash\" FROM " + sql.record_table + " WHERE " + key + "=?1";
-    sql.log_table = LogTableName(info.id);
-    sql.append_log = insert_into(sql.log_table, 9 + info.schema.attrs.size());
-    sql.read_log = "SELECT \"_rid\", \"_kind\", \"_dead\", \"_hash\", " + key + ", \"_vectors\"" +
-                   attrs + " FROM " + sql.log_table;
-    return sql;
-}
-
-}  // namespace
-
 Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
     auto catalog = std::make_shared<Catalog>();
     QUERN_ASSIGN(catalog->epoch, ReadCatalogEpoch(connection));
@@ -419,6 +386,10 @@ Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
         if (found == by_id.end()) {
             return BadCatalog("a column of no collection");
         }
+        if (rows.ColumnInt(3) == kFusionRow) {
+            QUERN_TRY(AddFusion(found->second.get(), &rows));
+            continue;
+        }
         Schema& schema = found->second->schema;
         if (schema.column_count() >= kColumnsMax) {
             return BadCatalog("too many columns");
@@ -429,7 +400,7 @@ Result<std::shared_ptr<Catalog>> ReadCatalog(Connection* connection) {
         if (catalog->Find(info->name)) {
             return BadCatalog("two collections named '" + info->name + "'");
         }
-        info->sql = MakeSql(*info);
+        info->sql = MakeCollectionSql(*info);
         catalog->collections.push_back(info);
     }
     return catalog;
@@ -640,6 +611,31 @@ Status SetOptions(Connection* connection, const CollectionInfo& info, uint32_t c
                          "UPDATE quern_column SET options=?3 WHERE collection=?1 AND id=?2"));
         QUERN_TRY(update.Int(1, info.id).Int(2, column).Text(3, options).Run());
     }
+    return BumpEpoch(connection, generation);
+}
+
+Status KeepFusion(Connection* connection, const CollectionInfo& info, const std::string& name,
+                  const std::string& text, int64_t generation) {
+    if (text.size() > kColumnOptionBytesMax) {
+        return Status::Error(Code::kLimit,
+                             "fusion '%s': its description takes %zu bytes, the limit is %zu",
+                             name.c_str(), text.size(), kColumnOptionBytesMax);
+    }
+    if (const KeptFusion* const old = info.FindFusion(name)) {
+        QUERN_TRY(DeleteColumn(connection, info.id, old->id));
+    } else if (info.fusions.size() >= kFusionsMax) {
+        return Status::Error(Code::kLimit, "a collection can keep %zu fusions", kFusionsMax);
+    }
+    const uint32_t id = info.schema.next_id;
+    QUERN_TRY(SetNextColumn(connection, info.id, id));
+    QUERN_TRY(InsertColumn(connection, info.id, id, name, kFusionRow, 0, 0, 0, text));
+    QUERN_TRY(SetFeature(connection, kFusionFeature));
+    return BumpEpoch(connection, generation);
+}
+
+Status DropFusion(Connection* connection, const CollectionInfo& info, const KeptFusion& fusion,
+                  int64_t generation) {
+    QUERN_TRY(DeleteColumn(connection, info.id, fusion.id));
     return BumpEpoch(connection, generation);
 }
 

@@ -27,11 +27,20 @@ struct CollectionSql {
     std::string read_log;  // without WHERE
 };
 
+// How the legs of a query are fused, kept under a name. What the text says is the engine's.
+struct KeptFusion {
+    uint32_t id = 0;  // among those of columns
+    std::string name;
+    std::string text;
+};
+
 struct CollectionInfo {
     int64_t id = 0;
     std::string name;
     Schema schema;
     CollectionSql sql;
+    std::vector<KeptFusion> fusions;                            // by id
+    const KeptFusion* FindFusion(std::string_view name) const;  // NULL when there is none
 };
 
 struct Catalog {
@@ -96,6 +105,13 @@ Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDe
 // Of an attribute or field: wishes that change nothing that is stored. The log may be full.
 Status SetOptions(Connection* connection, const CollectionInfo& info, uint32_t column,
                   const std::string& options, int64_t generation);
+// Keeps a fusion under a name, in place of one that has it. The log may be full. kLimit: there are
+// kFusionsMax, or the text is longer than kColumnOptionBytesMax.
+Status KeepFusion(Connection* connection, const CollectionInfo& info, const std::string& name,
+                  const std::string& text, int64_t generation);
+Status DropFusion(Connection* connection, const CollectionInfo& info, const KeptFusion& fusion,
+                  int64_t generation);
+inline constexpr size_t kFusionsMax = 256;  // the catalog is read whole
 // field: its number in the schema.
 Status DropField(Connection* connection, const CollectionInfo& info, size_t field,
                  int64_t generation);
@@ -111,7 +127,8 @@ inline constexpr int64_t kFormatVersion = 1;
 // of an unknown version.
 inline constexpr int64_t kSparseFeature = 2;  // there are, or were, sparse fields
 inline constexpr int64_t kTextFeature = 4;    // likewise, text fields
-inline constexpr int64_t kIncompatibleFeatures = kSparseFeature | kTextFeature;
+inline constexpr int64_t kFusionFeature = 8;  // likewise, kept fusions
+inline constexpr int64_t kIncompatibleFeatures = kSparseFeature | kTextFeature | kFusionFeature;
 inline constexpr int kPageBytes = 16384;
 inline constexpr int kReservedBytes = 64;
 

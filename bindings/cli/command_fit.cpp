@@ -16,7 +16,7 @@ namespace quern::shell {
 namespace {
 
 struct FitOptions {
-    std::string db, collection, open, qrels, query_ids, fusion, metric, where;
+    std::string db, collection, open, qrels, query_ids, fusion, metric, where, store;
     std::vector<std::string> legs;
     QueryFile queries;
     size_t k = 10;
@@ -33,7 +33,8 @@ struct Judgments {
 class FitRun {
 public:
     explicit FitRun(const FitOptions& options)
-        : options_(options), database_(options.db, "ro", options.open) {
+        : options_(options),
+          database_(options.db, options.store.empty() ? "ro" : "rw", options.open) {
         columns_ = ReadColumns(database_.Describe(options.collection).get());
         for (const std::string& words : options.legs) {
             legs_.emplace_back(words, columns_, options.queries);
@@ -72,7 +73,11 @@ public:
             quern_batch_new(database_.get(), options_.collection.c_str(), judged_.keys.size())));
         columns_.key.type == QUERN_KEY_INT ? quern_batch_key_int(batch.get(), int_keys.data())
                                            : quern_batch_key_text(batch.get(), text_keys.data());
-        const std::string how = "metric=" + options_.metric + " k=" + std::to_string(options_.k);
+        std::string how = "metric=" + options_.metric + " k=" + std::to_string(options_.k);
+        if (options_.store.find(' ') != std::string::npos) {
+            FailUsage("--store '" + options_.store + "': the name of a fusion has no spaces");
+        }
+        how += options_.store.empty() ? "" : " store=" + options_.store;
         quern_text* learned = nullptr;
         double quality[2] = {0, 0};
         Call(quern_fit_fusion, query.get(), batch.get(), judged_.queries.data(),
@@ -206,6 +211,11 @@ void AddFitCommand(CLI::App* app) {
         ->add_option("--fusion", options->fusion,
                      "Where it begins: 'normalize=none|minmax|zscore|distribution'")
         ->type_name("OPTIONS");
+    command
+        ->add_option("--store", options->store,
+                     "Also keep it with the collection: quern search takes it by --fusion "
+                     "stored=NAME")
+        ->type_name("NAME");
     AddWhereOption(command, &options->where);
     AddJsonOption(command, &options->json);
     AddOpenOption(command, &options->open);

@@ -14,7 +14,7 @@ namespace quern::shell {
 namespace {
 
 struct MaintainOptions {
-    std::string db, collection, path, column, open;
+    std::string db, collection, path, column, fusion, open;
     uint32_t max_ms = 0;
     bool json = false, yes = false;
 };
@@ -157,7 +157,9 @@ void RunRebuild(const MaintainOptions& options) {
 void RunDrop(const MaintainOptions& options) {
     Database database(options.db, "rw", options.open);
     const std::string what =
-        options.column.empty()
+        !options.fusion.empty()
+            ? "fusion '" + options.fusion + "' of collection '" + options.collection + "'"
+        : options.column.empty()
             ? "collection '" + options.collection + "'"
             : "column '" + options.column + "' of collection '" + options.collection + "'";
     if (!options.yes) {
@@ -176,7 +178,9 @@ void RunDrop(const MaintainOptions& options) {
             Fail("nothing was dropped");
         }
     }
-    if (options.column.empty()) {
+    if (!options.fusion.empty()) {
+        Call(quern_drop_fusion, database.get(), options.collection.c_str(), options.fusion.c_str());
+    } else if (options.column.empty()) {
         Call(quern_drop, database.get(), options.collection.c_str());
     } else {
         Call(quern_drop_column, database.get(), options.collection.c_str(), options.column.c_str());
@@ -229,13 +233,20 @@ void AddMaintainCommands(CLI::App* app) {
         RunRebuild, [](CLI::App* command, MaintainOptions* options) {
             AddCollectionOption(command, &options->collection, false);
         });
-    add("drop", "Drop a collection, or one column of it",
+    add("drop", "Drop a collection, one column of it, or a stored fusion",
         "Asks first on a terminal; anywhere else --yes is needed.\n\nExample:\n  quern drop "
         "books.quern drafts --yes",
         RunDrop, [](CLI::App* command, MaintainOptions* options) {
             AddCollectionOption(command, &options->collection);
-            command->add_option("--column", options->column, "Drop this attribute or field only")
-                ->type_name("NAME");
+            CLI::Option* const column =
+                command
+                    ->add_option("--column", options->column, "Drop this attribute or field only")
+                    ->type_name("NAME");
+            command
+                ->add_option("--fusion", options->fusion,
+                             "Drop this fusion, which quern fit has stored, only")
+                ->type_name("NAME")
+                ->excludes(column);
             command->add_flag("-y,--yes", options->yes, "Do not ask");
         });
 }

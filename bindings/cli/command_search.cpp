@@ -55,7 +55,7 @@ void AddSearchCommand(CLI::App* app) {
     command
         ->add_option("--fusion", options->fusion,
                      "How legs are fused: 'kind=sum|max|rrf|best normalize=none|minmax|zscore|"
-                     "distribution rrf_k=X'")
+                     "distribution rrf_k=X', or 'stored=NAME'")
         ->type_name("OPTIONS");
     command
         ->add_option("--formula", options->formula,
@@ -137,6 +137,9 @@ void AddSearchCommand(CLI::App* app) {
         "--explain", options->explain,
         "Print as JSON how the search would be done and what --where matches; nothing "
         "is searched");
+    command->add_flag("--explain-hits", options->explain_hits,
+                      "Print as JSON what the scores of the first query's hits are made of: words, "
+                      "dimensions, codes");
     command
         ->add_option("--audit", options->audit,
                      "Print as JSON what recall the queries get, against exact searches; keep: and "
@@ -165,7 +168,8 @@ void AddSearchCommand(CLI::App* app) {
                      "End when so many bytes were read from the file (default 0: no bound)")
         ->type_name("N");
     command->add_flag("--stats", options->stats,
-                      "Print what the search has cost: bytes read, vectors scored and refined");
+                      "Print what the search has cost: bytes read, vectors scored and refined, "
+                      "postings, and the time of each stage");
     command->add_option("--skip-rows", options->queries.skip_rows,
                         "Pass over the first N queries (and rows of the truth)");
     command->add_option("--limit", options->queries.limit, "At most N queries");
@@ -177,7 +181,8 @@ void AddSearchCommand(CLI::App* app) {
         "\n"
         "WHAT of a leg: a vector as for --vector, key=KEY for that of a stored record, the words "
         "of "
-        "a text, or @FILE for one query a row. OPTIONs: limit, absent, against, min_score, "
+        "a text, or @FILE for one query a row. OPTIONs: limit, absent, against, name, guide, "
+        "min_score, "
         "max_distance, "
         "recall and the others of the library. Records are printed with their score in each leg.\n"
         "\n"

@@ -106,7 +106,7 @@ void SearchLeg::ReadHead(const std::string& head) {
         } else if (name == "max_distance") {
             max_distance_ = ReadNumber(name, value);
             has_max_distance_ = true;
-        } else if (name == "absent" || name == "against") {
+        } else if (name == "absent" || name == "against" || name == "name" || name == "guide") {
             leg_options_ += (leg_options_.empty() ? "" : " ") + piece;
         } else {
             options_ += (options_.empty() ? "" : " ") + piece;

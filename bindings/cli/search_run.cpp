@@ -15,6 +15,7 @@
 #include "progress_bar.h"
 #include "result_cells.h"
 #include "schema_text.h"
+#include "search_cost.h"
 #include "search_figures.h"
 #include "search_legs.h"
 #include "shell.h"
@@ -32,11 +33,6 @@ double SecondsSince(Clock::time_point start) {
 }
 
 // What quern_result_stat says, added up.
-struct SearchCost {
-    uint64_t bytes_read = 0, scored = 0, refined = 0, fetched = 0, memory_needed = 0;
-    uint64_t recall = 1000000;  // the least that was expected, in millionths
-};
-
 struct Figures {
     double first_seconds = 0;
     double total_seconds = 0;
@@ -73,6 +69,10 @@ public:
             Print(TakeText(json) + "\n");
             return;
         }
+        if (options_.explain_hits) {
+            ExplainHits();
+            return;
+        }
         if (!options_.audit.empty()) {
             Audit();
             return;
@@ -99,7 +99,7 @@ public:
                 figures_.latencies.push_back(seconds);
             }
             CountTruth(result.get(), first, step);
-            CountCost(result.get());
+            figures_.cost.Count(result.get());
             if (with_hits) {
                 bar.Clear();
                 PrintHits(result.get(), first, step);
@@ -111,13 +111,13 @@ public:
         if (options_.json) {
             Print(with_hits ? "]" : HeadJson());
             Print((with_figures ? FiguresJson() : std::string()) +
-                  (options_.stats ? CostJson() : std::string()) + "}\n");
+                  (options_.stats ? figures_.cost.Json() : std::string()) + "}\n");
         } else {
             if (with_figures) {
                 PrintFigures();
             }
             if (options_.stats) {
-                PrintCost();
+                figures_.cost.Print(count_);
             }
         }
         if (figures_.partial > 0) {
@@ -460,46 +460,12 @@ private:
         }
     }
 
-    void CountCost(const quern_result* result) {
-        const auto stat = [&](int32_t number) {
-            return static_cast<uint64_t>(quern_result_stat(result, number));
-        };
-        SearchCost& cost = figures_.cost;
-        cost.bytes_read += stat(QUERN_RESULT_BYTES_READ);
-        cost.scored += stat(QUERN_RESULT_VECTORS_SCORED);
-        cost.refined += stat(QUERN_RESULT_VECTORS_REFINED);
-        cost.fetched += stat(QUERN_RESULT_VECTORS_READ);
-        cost.memory_needed = std::max(cost.memory_needed, stat(QUERN_RESULT_MEMORY_NEEDED));
-        cost.recall = std::min(cost.recall, stat(QUERN_RESULT_RECALL));
-    }
-
-    std::string CostJson() const {
-        const SearchCost& cost = figures_.cost;
-        return ",\"stats\":" + nlohmann::ordered_json{{"bytes_read", cost.bytes_read},
-                                                      {"vectors_scored", cost.scored},
-                                                      {"vectors_refined", cost.refined},
-                                                      {"vectors_read", cost.fetched},
-                                                      {"memory_needed_bytes", cost.memory_needed},
-                                                      {"expected_recall", ExpectedRecall()}}
-                                   .dump();
-    }
-
-    double ExpectedRecall() const { return static_cast<double>(figures_.cost.recall) / 1e6; }
-
-    void PrintCost() const {
-        const SearchCost& cost = figures_.cost;
-        const uint64_t queries = std::max<uint64_t>(count_, 1);
-        const auto line = [&](const char* name, uint64_t sum, const char* what) {
-            return std::string(name) + WithCommas(sum / queries) + what + "\n";
-        };
-        char recall[64] = "expected     recall: not known\n";
-        if (cost.recall > 0) {
-            std::snprintf(recall, sizeof(recall), "expected     recall %.3f\n", ExpectedRecall());
-        }
-        Print(line("bytes read   ", cost.bytes_read, " a query, of pages of the file") +
-              line("scored       ", cost.scored, " vectors or codes a query") +
-              line("refined      ", cost.refined, " a query, with the stored vectors") +
-              line("fetched      ", cost.fetched, " of these a query from the file") + recall);
+    // Of the first query.
+    void ExplainHits() {
+        const ResultPtr result = Search(0, std::min<size_t>(1, count_));
+        quern_text* json = nullptr;
+        Call(quern_explain_hits, query_.get(), result.get(), &json);
+        Print(TakeText(json) + "\n");
     }
 
     void PrintHits(const quern_result* result, size_t first, size_t count) {

@@ -28,7 +28,7 @@ struct SearchOptions {
     double min_score = 0;
     bool with_min_score = false;
     bool batch = false, json = false, hits = false, timing = false, self = false, stats = false,
-         snippets = false, explain = false;
+         snippets = false, explain = false, explain_hits = false;
 };
 
 // Searches and prints.

@@ -5,6 +5,7 @@
 
 #include "engine/db/feedback.h"
 #include "engine/db/hybrid_searcher.h"
+#include "engine/db/stage_clock.h"
 
 namespace quern {
 
@@ -35,6 +36,7 @@ public:
     size_t query_count() const override { return scored_->query_count(); }
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
+        const StageClock clock(&table_->tally.refine_ns);
         winners->resize(query_count());
         for (size_t q = 0; q < query_count(); q++) {
             const std::vector<RecordPlace>& places = (*candidates_)[q];
@@ -74,6 +76,13 @@ public:
             (*distances)[numbers[i]] = found[i];
         }
         return {};
+    }
+
+    Status Explain(size_t query, const RecordPlace& place, ExplainedScore* out) override {
+        const std::vector<RecordPlace>& candidates = (*candidates_)[query];
+        return std::binary_search(candidates.begin(), candidates.end(), place, Before)
+                   ? scored_->Explain(query, place, out)
+                   : Status();
     }
 
     double ScoreOf(double distance) const override { return scored_->ScoreOf(distance); }

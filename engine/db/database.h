@@ -28,6 +28,8 @@
 #include "engine/filter/filter_tokens.h"
 #include "engine/query/fusion.h"
 #include "engine/sparse/space_pool.h"
+#include "engine/sparse/sparse_rows.h"
+#include "engine/sparse/text_query.h"
 #include "storage/base/work.h"
 #include "storage/file_store.h"
 
@@ -127,6 +129,7 @@ private:
 enum class WriteKind { kInsert, kUpsert, kUpdate, kDelete };
 
 class Transaction;
+struct SearchRequest;
 
 // What a dense field's queries get for each recall that its curves are asked for, as
 // dense::RecallCorrection writes it. Empty: as the curves say.
@@ -166,6 +169,9 @@ public:
     Status RenameCollection(const std::string& from, const std::string& to);
     // Keeps what an audit has found out about dense fields; those that are gone are passed over.
     Status KeepRecall(const std::string& collection, const std::vector<KeptRecall>& kept);
+    // Keeps how the legs of a request are fused, in place of what had the name; kept_fusions.h.
+    Status KeepFusion(const std::string& name, const SearchRequest& request);
+    Status DropFusion(const std::string& collection, const std::string& name);
     Status AddAttr(const std::string& collection, const AttrDef& attr);
     Status AddDense(const std::string& collection, const DenseDef& field);
     Status AddSparse(const std::string& collection, const SparseDef& field);
@@ -348,15 +354,18 @@ struct ColumnChoice {
 };
 
 struct SearchLeg;
+struct LegGuide;
 
-// What the records of a first search do to the dense query of a second: see feedback.h.
+// What the records of a first search do to the query of a second: see feedback.h. Unset: as the
+// kind of field has it.
 struct Feedback {
     enum class Kind { kAverage, kRocchio };
     Kind kind = Kind::kAverage;
-    size_t docs = 3;            // how many records
-    double alpha = 0.4;         // Rocchio: of the query
-    double beta = 0.6;          // of the mean of the records
-    std::optional<size_t> leg;  // whose query is moved; unset: the only dense one
+    std::optional<size_t> docs;   // how many records
+    std::optional<double> alpha;  // Rocchio: of the query
+    std::optional<double> beta;   // of the mean of the records
+    size_t terms = 50;            // of the records, that a query of terms gets at most
+    std::optional<size_t> leg;    // whose query is moved; unset: the only dense one
     double before = 1;  // what the weights of the other legs are multiplied with in the first
     double after = 1;   // search, and in the second
 };
@@ -369,6 +378,7 @@ struct SearchRequest {
     std::optional<Feedback> feedback;
     std::vector<SearchLeg> legs;  // instead of all that says what is looked for
     query::FusionOptions fusion;  // of legs
+    std::string kept_fusion;      // its name, in place of the fusion: see kept_fusions.h
     ScoreFormula formula;         // of legs, instead of the kind that fusion has
     std::string field;
     const void* vectors = nullptr;
@@ -385,7 +395,15 @@ struct SearchRequest {
     bool is_composed = false;
     // In place of the dense query vectors, f32, once these are known; borrowed. NULL: these.
     const float* moved = nullptr;
-    std::vector<Key> keys;  // instead of vectors
+    // The same of sparse and of text queries; the request's first query is number moved_first.
+    const std::vector<sparse::SparseVector>* moved_sparse = nullptr;
+    const std::vector<sparse::TextQuery>* moved_texts = nullptr;
+    size_t moved_first = 0;
+    // Which cells or nodes of a dense index are opened beside the nearest (leg_guide.h); borrowed.
+    // NULL: none.
+    const LegGuide* guide = nullptr;
+    size_t guide_first = 0;  // the number of the request's first query there
+    std::vector<Key> keys;   // instead of vectors
     bool by_key = false;
     bool include_self = false;
     size_t limit = 10;
@@ -421,6 +439,7 @@ struct SearchLeg {
     bool against = false;          // with FusionKind::kBest
     std::optional<double> absent;  // what a record counts as that it does not match; NaN: null
     std::string name = {};         // of a formula; empty: none was given
+    std::string guide = {};        // the leg whose hits guide this one; empty: none
 };
 
 // Of a leg, whoever says so.

@@ -5,6 +5,7 @@
 
 #include "engine/db/candidate_search.h"
 #include "engine/db/dense_queries.h"
+#include "engine/db/query_choice.h"
 #include "engine/db/stored_distances.h"
 #include "engine/kernels/distance.h"
 
@@ -12,11 +13,16 @@ namespace quern {
 
 namespace {
 
+size_t DocsOf(const Feedback& feedback) {
+    return feedback.docs.value_or(feedback.kind == Feedback::Kind::kAverage ? 3 : 5);
+}
+
 // The request that finds the records: the other legs weigh less, or nothing.
-SearchRequest FirstSearch(const SearchRequest& request, const Feedback& feedback, size_t leg) {
+SearchRequest FirstSearch(const SearchRequest& request, const Feedback& feedback, size_t leg,
+                          size_t docs) {
     SearchRequest first = request;
     first.feedback.reset();
-    first.limit = feedback.docs;
+    first.limit = docs;
     first.has_limit = true;
     first.has_min_score = false;
     first.has_max_distance = false;
@@ -44,6 +50,9 @@ Result<size_t> LegToMove(const Schema& schema, const SearchRequest& request) {
             dense.push_back(l);
         }
     }
+    if (dense.empty() && legs.size() == 1) {
+        return size_t{0};
+    }
     if (!legs.empty() && dense.size() != 1) {
         return Status::Error(Code::kInvalid,
                              "feedback moves the query of one dense leg, there are %zu: say which",
@@ -58,10 +67,11 @@ void Move(const Feedback& feedback, const float* query, const std::vector<std::v
     const auto count = static_cast<double>(docs.size());
     std::vector<double> sum(dim, 0);
     const bool average = feedback.kind == Feedback::Kind::kAverage;
-    AddVector(query, dim, average ? 1 / (count + 1) : feedback.alpha, unit, sum.data());
+    AddVector(query, dim, average ? 1 / (count + 1) : feedback.alpha.value_or(0.4), unit,
+              sum.data());
     for (const std::vector<float>& doc : docs) {
-        AddVector(doc.data(), dim, average ? 1 / (count + 1) : feedback.beta / count, unit,
-                  sum.data());
+        AddVector(doc.data(), dim, average ? 1 / (count + 1) : feedback.beta.value_or(0.6) / count,
+                  unit, sum.data());
     }
     for (size_t i = 0; i < dim; i++) {
         out[i] = static_cast<float>(sum[i]);
@@ -70,39 +80,35 @@ void Move(const Feedback& feedback, const float* query, const std::vector<std::v
 
 }  // namespace
 
-Status MovedRequest::Make(Database* database, Snapshot* snapshot, const SearchedViews& views,
-                          const SearchRequest& request, ResultTable* table) {
-    const Feedback& feedback = *request.feedback;
-    const Schema& schema = views.whole->info->schema;
-    QUERN_ASSIGN(const size_t number, LegToMove(schema, request));
-    const SearchRequest& leg = request.legs.empty() ? request : request.legs[number].request;
-    const int found = schema.FindField(leg.field);
-    if (found < 0) {
-        return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
-                             views.whole->info->name.c_str(), leg.field.c_str());
-    }
-    const auto field = static_cast<size_t>(found);
-    if (!schema.is_dense(field) || schema.dense[field].element == Element::kBit || leg.is_text ||
-        leg.is_sparse) {
-        return Status::Error(Code::kType,
-                             "feedback moves dense vectors of numbers, field '%s' has none",
-                             leg.field.c_str());
-    }
-    const DenseDef& def = schema.dense[field];
-    DenseQueries queries;
-    QUERN_TRY(TakeDenseQueries(database, snapshot, *views.matching, leg, field, &queries));
+// The records that move the queries.
+Result<std::shared_ptr<const CandidateSets>> MovedRequest::FindRecords(
+    Database* database, Snapshot* snapshot, const SearchedViews& views,
+    const SearchRequest& request, size_t number, size_t docs, size_t queries, ResultTable* table) {
     ResultTable own;
-    QUERN_ASSIGN(const auto records,
-                 FindCandidates(database, snapshot, views, FirstSearch(request, feedback, number),
-                                feedback.docs, request.budget.get(), &own));
+    QUERN_ASSIGN(auto records, FindCandidates(database, snapshot, views,
+                                              FirstSearch(request, *request.feedback, number, docs),
+                                              docs, request.budget.get(), &own));
     table->tally.Add(own.tally);
     table->flags |= own.flags & ~1u;
     exact_ = (own.flags & 1u) != 0;
     expected_recall_ = own.tally.expected_recall;
-    if (records->size() != queries.count) {
-        return Status::Error(Code::kInternal, "%zu queries have found for %zu", queries.count,
+    if (records->size() != queries) {
+        return Status::Error(Code::kInternal, "%zu queries have found for %zu", queries,
                              records->size());
     }
+    return records;
+}
+
+Status MovedRequest::MoveVectors(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                                 const SearchRequest& request, size_t number, size_t field,
+                                 ResultTable* table) {
+    const Feedback& feedback = *request.feedback;
+    const SearchRequest& leg = request.legs.empty() ? request : request.legs[number].request;
+    const DenseDef& def = views.whole->info->schema.dense[field];
+    DenseQueries queries;
+    QUERN_TRY(TakeDenseQueries(database, snapshot, *views.matching, leg, field, &queries));
+    QUERN_ASSIGN(const auto records, FindRecords(database, snapshot, views, request, number,
+                                                 DocsOf(feedback), queries.count, table));
     vectors_.resize(queries.count * def.dim);
     Work work = database->NewWork();
     for (size_t q = 0; q < queries.count; q++) {
@@ -131,10 +137,49 @@ Status MovedRequest::Make(Database* database, Snapshot* snapshot, const Searched
         }
         QUERN_TRY(work.Check("search", q, queries.count));
     }
+    return {};
+}
+
+Status MovedRequest::Make(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                          const SearchRequest& request, ResultTable* table) {
+    const Feedback& feedback = *request.feedback;
+    const Schema& schema = views.whole->info->schema;
+    QUERN_ASSIGN(const size_t number, LegToMove(schema, request));
+    const SearchRequest& leg = request.legs.empty() ? request : request.legs[number].request;
+    const int found = schema.FindField(leg.field);
+    if (found < 0) {
+        return Status::Error(Code::kUnknownField, "collection '%s' has no field '%s'",
+                             views.whole->info->name.c_str(), leg.field.c_str());
+    }
+    const auto field = static_cast<size_t>(found);
+    const bool dense = schema.is_dense(field);
+    if (!leg.by_key && leg.kind() != std::string_view(schema.field_kind(field))) {
+        return Status::Error(Code::kType, "field '%s' is %s, the query has %s queries",
+                             leg.field.c_str(), schema.field_kind(field), leg.kind());
+    }
+    if ((dense && schema.dense[field].element == Element::kBit) ||
+        (schema.is_text(field) && leg.by_key)) {
+        return Status::Error(Code::kType,
+                             "feedback moves vectors of numbers and texts, field '%s' has none",
+                             leg.field.c_str());
+    }
+    if (dense) {
+        QUERN_TRY(MoveVectors(database, snapshot, views, request, number, field, table));
+    } else {
+        QUERN_ASSIGN(const auto records, FindRecords(database, snapshot, views, request, number,
+                                                     TermDocsOf(feedback), QueryCount(leg), table));
+        QUERN_TRY(MoveTerms(database, snapshot, views, leg, field, feedback, *records, &terms_));
+    }
     moved_ = request;
     moved_.feedback.reset();
     SearchRequest& second = moved_.legs.empty() ? moved_ : moved_.legs[number].request;
-    second.moved = vectors_.data();
+    if (dense) {
+        second.moved = vectors_.data();
+    } else if (schema.is_text(field)) {
+        second.moved_texts = &terms_.texts;
+    } else {
+        second.moved_sparse = &terms_.sparse;
+    }
     for (size_t l = 0; l < moved_.legs.size(); l++) {
         moved_.legs[l].weight = WeightOf(request, l) * (l == number ? 1 : feedback.after);
     }

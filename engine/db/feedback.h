@@ -3,7 +3,8 @@
 // legs in the first search, in the second, or in both (interpolation: Li et al., SIGIR 2022).
 #pragma once
 
-#include "engine/db/field_search.h"
+#include "engine/db/candidate_search.h"
+#include "engine/db/term_feedback.h"
 
 namespace quern {
 
@@ -19,8 +20,18 @@ public:
     void Finish(ResultTable* table) const;
 
 private:
+    Result<std::shared_ptr<const CandidateSets>> FindRecords(Database* database, Snapshot* snapshot,
+                                                             const SearchedViews& views,
+                                                             const SearchRequest& request,
+                                                             size_t number, size_t docs,
+                                                             size_t queries, ResultTable* table);
+    Status MoveVectors(Database* database, Snapshot* snapshot, const SearchedViews& views,
+                       const SearchRequest& request, size_t number, size_t field,
+                       ResultTable* table);
+
     SearchRequest moved_;
     std::vector<float> vectors_;
+    MovedTerms terms_;
     bool exact_ = true;
     double expected_recall_ = 1;
 };

@@ -5,12 +5,32 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "engine/db/search_result.h"
 
 namespace quern {
+
+// One dimension or term that a record and a query have in common.
+struct ScorePart {
+    uint32_t dimension = 0;    // of sparse fields
+    std::string term;          // of text fields: a clause's, as it is looked for
+    double query = 0;          // its weight in the query; of a term with its idf
+    double record = 0;         // and in the record; of a term what its occurrences count for
+    uint32_t occurrences = 0;  // of a term
+    double adds = 0;           // to the score: the product of both
+};
+struct ExplainedScore {
+    bool matches = false;  // and if so:
+    double distance = 0;
+    std::vector<ScorePart>
+        parts;  // of sparse and text fields: added up in order they are the score
+    // Of dense fields whose index has codes: what these say, and what they are called.
+    std::optional<double> coarse;
+    std::string codes;
+};
 
 // Confined to one thread at a time (it uses several itself).
 class FieldSearch {
@@ -28,6 +48,8 @@ public:
     // each term's list.
     virtual Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
                                std::vector<double>* distances) = 0;
+    // What the score of one record is made of; otherwise as DistancesOf.
+    virtual Status Explain(size_t query, const RecordPlace& place, ExplainedScore* out) = 0;
     virtual double ScoreOf(double distance) const = 0;
     // The records that look for themselves and are not to be found.
     virtual std::span<const RecordPlace> SelvesOf(size_t query) const = 0;

@@ -1,6 +1,7 @@
 #include "engine/db/fusion_fitter.h"
 
 #include "engine/db/hybrid_searcher.h"
+#include "engine/db/kept_fusions.h"
 #include "storage/record_table.h"
 
 namespace quern {
@@ -35,12 +36,17 @@ Status FitFusion(Database* database, Snapshot* snapshot, const SearchRequest& re
     SearchedViews views;
     QUERN_ASSIGN(views.whole, snapshot->View(request.collection));
     const auto fit = [&]() -> Status {
+        ResolvedRequest resolved;
+        QUERN_TRY(resolved.Make(*views.whole->info, request));
+        if (resolved.request().fusion.kind != query::FusionKind::kSum) {
+            return Status::Error(Code::kInvalid, "only sums without feedback are fitted");
+        }
         SearchTally tally;
         QUERN_ASSIGN(views.matching, ViewOfMatches(database, snapshot, views.whole, request.filter,
                                                    &tally.bytes_read));
         JudgedPlaces places;
         QUERN_TRY(Locate(snapshot, *views.whole, judgments, &places));
-        return FitHybrid(database, snapshot, views, request, places, options, fitted);
+        return FitHybrid(database, snapshot, views, resolved.request(), places, options, fitted);
     };
     return InCollection(*views.whole->info, fit());
 }

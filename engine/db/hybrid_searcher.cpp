@@ -7,7 +7,9 @@
 #include <unordered_map>
 
 #include "engine/db/candidate_search.h"
+#include "engine/db/kept_fusions.h"
 #include "engine/db/leg_search.h"
+#include "engine/db/stage_clock.h"
 #include "engine/query/fused_search.h"
 
 namespace quern {
@@ -72,6 +74,7 @@ public:
             }
             QUERN_TRY(work_.Check("search", q, queries_));
         }
+        table_->tally.fuse_ns += fuse_ns_;
         for (size_t l = 0; l < legs_.size(); l++) {
             table_->legs[l].tally = legs_[l]->Cost();
             table_->tally.Add(table_->legs[l].tally);
@@ -120,17 +123,33 @@ public:
         std::vector<std::vector<Winner>> winners;
         QUERN_TRY(Find(&winners));
         std::vector<RecordPlace> places;
-        QUERN_TRY(SearchResult(
-                      database_, *views_.whole, request_, choice_,
-                      [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
-                      .TellPlaces(&places)
-                      .ShapeBy(shape)
-                      .Fill(snapshot_, &winners));
+        {
+            const StageClock clock(&table_->tally.fetch_ns);
+            QUERN_TRY(Fetch(shape, &winners, &places));
+        }
         TellParts(places);
         return {};
     }
 
 private:
+    Status Fetch(const ShapeWinners* shape, std::vector<std::vector<Winner>>* winners,
+                 std::vector<RecordPlace>* places) {
+        return SearchResult(
+                   database_, *views_.whole, request_, choice_,
+                   [](double distance) { return static_cast<float>(-distance); }, table_, &work_)
+            .TellPlaces(places)
+            .ShapeBy(shape)
+            .Fill(snapshot_, winners);
+    }
+
+    uint64_t LegsNs() const {
+        uint64_t ns = 0;
+        for (const auto& leg : legs_) {
+            ns += leg->passed_ns();
+        }
+        return ns;
+    }
+
     Status StartLegs() {
         for (size_t l = 0; l < request_.legs.size(); l++) {
             legs_left_ += WeightOf(request_, l) > 0 && !request_.legs[l].against ? 1 : 0;
@@ -156,7 +175,18 @@ private:
             }
             queries_ = legs_[l]->query_count();
         }
+        QUERN_TRY(GuideLegs());
         return request_.candidates == nullptr ? Status() : KeepToCandidates();
+    }
+
+    Status GuideLegs() {
+        for (size_t l = 0; l < request_.legs.size(); l++) {
+            if (!request_.legs[l].guide.empty()) {
+                QUERN_ASSIGN(const size_t guide, GuideOf(views_.whole->info->schema, request_, l));
+                legs_[l]->GuideBy(legs_[guide].get());
+            }
+        }
+        return {};
     }
 
     // A fused hit is farther down in the lists of the legs, so longer lists prove more. Where legs
@@ -274,12 +304,17 @@ private:
                              leg.absent && std::isnan(*leg.absent), legs_[l]->depth()});
         }
         SearchBudget* const budget = request_.budget.get();
+        const uint64_t before = LegsNs();
+        uint64_t unused = 0;
+        const StageClock clock(&unused);
         QUERN_ASSIGN(query::FusedList list,
                      query::SearchFused(fusion_, fused, request_.limit,
                                         static_cast<size_t>(views_.whole->state.records),
                                         formula_ == nullptr ? nullptr : &formula_->fusion(), [&] {
                                             return budget != nullptr && budget->SpentOf(q) != 0;
                                         }));
+        const uint64_t passed = clock.Passed();
+        fuse_ns_ += passed - std::min(passed, LegsNs() - before);
         if (list.partial) {
             budget->LeftOut(budget->SpentOf(q), q);
         }
@@ -312,6 +347,7 @@ private:
     size_t queries_ = 0;
     size_t legs_left_ = 0;  // that find and have not begun
     bool candidates_exact_ = true;
+    uint64_t fuse_ns_ = 0;
     std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts_;  // scores, then shares
 };
 
@@ -332,6 +368,35 @@ double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::Fusi
         }
     }
     return 0;
+}
+
+Result<size_t> GuideOf(const Schema& schema, const SearchRequest& request, size_t leg) {
+    const std::string& wanted = request.legs[leg].guide;
+    std::vector<size_t> found;
+    for (size_t l = 0; l < request.legs.size(); l++) {
+        if (SameName(NameOf(request.legs[l]), wanted)) {
+            found.push_back(l);
+        }
+    }
+    if (found.size() != 1) {
+        return Status::Error(Code::kInvalid, "leg %zu: guide=%s names %s", leg, wanted.c_str(),
+                             found.empty() ? "no leg" : "more than one leg: name them");
+    }
+    const auto is_dense = [&](size_t l) {
+        const int field = schema.FindField(request.legs[l].request.field);
+        return field >= 0 && schema.is_dense(static_cast<size_t>(field));
+    };
+    if (found[0] == leg || !is_dense(leg) || is_dense(found[0])) {
+        return Status::Error(Code::kInvalid,
+                             "leg %zu: guide=%s: a leg in a dense field is guided by one in a "
+                             "sparse or text field",
+                             leg, wanted.c_str());
+    }
+    if (request.legs[found[0]].against || WeightOf(request, found[0]) <= 0) {
+        return Status::Error(Code::kInvalid, "leg %zu: guide=%s is a leg that finds nothing", leg,
+                             wanted.c_str());
+    }
+    return found[0];
 }
 
 Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& views,

@@ -16,6 +16,10 @@ Status FindHybrid(Database* database, Snapshot* snapshot, const SearchedViews& v
 // What a record counts as that a leg does not match; NaN: its last hit, where scores are scaled.
 double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion);
 
+// The number of the leg that guides a leg whose option names one. kInvalid: it names none, or one
+// that cannot. A dense leg is guided by one of another kind, so there are no circles.
+Result<size_t> GuideOf(const Schema& schema, const SearchRequest& request, size_t leg);
+
 // What is of use for each query, and how much.
 using JudgedPlaces = std::map<size_t, std::vector<std::pair<RecordPlace, double>>>;
 

@@ -8,6 +8,7 @@
 
 #include "engine/db/database.h"
 #include "engine/db/index_options.h"
+#include "engine/db/stage_clock.h"
 #include "engine/dense/recall_correction.h"
 
 namespace quern {
@@ -171,6 +172,7 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request) {
     // Nothing is answered by codes alone, and all that is scored are too many to be measured.
     refine_ = request.refine_how == Refine::kNone ? Refine::kAuto : request.refine_how;
     const double asked = AskOfCurve(request);
+    probes_given_ = request.nprobe > 0;
     if (request.nprobe > 0) {
         probes_ = {request.nprobe, kRefineOfProbes * k};
     } else if (asked >= 1 || !index.curve().Find(k, asked, index.rows_per_cell(), &probes_)) {
@@ -204,7 +206,14 @@ Status IndexSearch::SearchLists(Snapshot* snapshot, const dense::FlatQuery& quer
     wanted.vector = query.query.vector;
     wanted.k = k_;
     wanted.effort = probes_;
-    wanted.bound = query.max_distance;
+    wanted.bound = std::min(query.max_distance, space->farthest);
+    if (!space->guides.empty()) {
+        const uint32_t* const cells = leg_->lists->CellOfEach();
+        for (const uint32_t guide : space->guides) {
+            wanted.guides.push_back(cells[guide]);
+        }
+        wanted.guides_within = probes_given_;
+    }
     if (leg_->dead.bits) {
         wanted.wanted = [this](uint32_t node) {
             if (leg_->Alive(node)) {
@@ -229,7 +238,34 @@ Status IndexSearch::SearchLists(Snapshot* snapshot, const dense::FlatQuery& quer
     QUERN_TRY(
         Ended(index.Search(wanted, &cells, &space->lists, &space->nodes, work), space, *work));
     space->tally.scored += space->lists.scored;
+    space->tally.cells_opened += space->lists.opened;
+    space->tally.cells_passed += space->lists.passed;
+    space->tally.cells_guided += space->lists.guided;
     return {};
+}
+
+dense::CodeChoice IndexSearch::codes() const {
+    return leg_->lists != nullptr ? leg_->lists->index->codes() : leg_->index->codes();
+}
+
+std::optional<float> IndexSearch::CoarseDistance(const dense::FlatQuery& query, uint32_t record,
+                                                 const char* vector) const {
+    const std::optional<size_t> number = leg_->field->VectorOf(record);
+    if (!number || codes() == dense::CodeChoice::kNone) {
+        return std::nullopt;
+    }
+    if (leg_->lists == nullptr) {
+        return leg_->index->CodeDistance(query.query.vector, static_cast<uint32_t>(*number));
+    }
+    const std::vector<float>& norms = leg_->field->inverse_norms;
+    const dense::VectorRows row{def_->element,
+                                def_->metric,
+                                def_->dim,
+                                vector,
+                                1,
+                                norms.empty() ? nullptr : &norms[*number]};
+    const auto* const of_query = static_cast<const float*>(query.query.vector);
+    return leg_->lists->index->CodeDistances(row, of_query, {0})[0];
 }
 
 void IndexSearch::Space::Begin(SearchBudget* of, size_t number) {
@@ -389,6 +425,7 @@ Status IndexSearch::WalkGraph(const dense::FlatQuery& query, Space* space, bool*
     const dense::VectorRows rows = leg_->field->Rows(*def_);
     dense::NodeBounds* const bounds = by_bound_ ? &space->bounds : nullptr;
     space->bounds.errors = bound_errors_;
+    space->walk.seeds = space->guides;
     const Status walked =
         leg_->wanted.empty()
             ? leg_->index->Search(rows, query.query.vector, effort_, &space->walk, &space->nodes,
@@ -464,6 +501,7 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
     if (refine_ == Refine::kNone) {
         TakeDistances(query, walked, space);
     } else {
+        const StageClock clock(&space->tally.refine_ns);
         QUERN_TRY(by_bound_ ? MeasureByBound(snapshot, query, space)
                             : Measure(snapshot, query, space));
         space->tally.refined += space->picked.size();
@@ -509,6 +547,7 @@ void SearchSpaces::Give(std::unique_ptr<IndexSearch::Space> space) {
     // Chunks are known by numbers that another state of the file may give to other chunks.
     space->fine.Forget();
     space->tally = {};
+    space->guides.clear();
     space->Begin(nullptr, 0);
     std::lock_guard<std::mutex> lock(mutex_);
     if (idle_.size() < kIdleMax) {

@@ -3,8 +3,10 @@
 // the graph.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "engine/db/collection_view.h"
@@ -43,6 +45,11 @@ public:
         std::vector<float> norms;
         FineSpace fine;
         SearchTally tally;
+        // Vectors that a guide has named, the best first (leg_guide.h): their cells are opened
+        // beside the nearest, or a walk begins at them, too.
+        std::vector<uint32_t> guides;
+        // Cells that hold nothing nearer than this need not be opened.
+        float farthest = std::numeric_limits<float>::infinity();
         // Of the query that is searched for; NULL: none.
         SearchBudget* budget = nullptr;
         size_t query = 0;
@@ -63,6 +70,13 @@ public:
         return refine_ == Refine::kNone && leg_->index != nullptr && !leg_->index->needs_rows();
     }
     bool over_lists() const { return leg_->lists != nullptr; }
+    // What the codes say of a record's distance, whose stored vector is given; nothing: it has
+    // none, or there are no codes.
+    std::optional<float> CoarseDistance(const dense::FlatQuery& query, uint32_t record,
+                                        const char* vector) const;
+    dense::CodeChoice codes() const;
+    // The vector of a record; nothing: it has none in the index's segment.
+    std::optional<size_t> VectorOf(uint32_t record) const { return leg_->field->VectorOf(record); }
     // Of the last plan for a graph, in rows that a walk scores.
     double walk_cost() const { return walk_cost_; }
     double scan_cost() const { return scan_cost_; }
@@ -116,6 +130,7 @@ private:
     dense::Effort effort_;       // of a graph
     dense::WantedNodes wanted_;  // of a graph in a view of matches
     dense::ProbeEffort probes_;  // of lists
+    bool probes_given_ = false;  // by the user, who gets no more
     bool by_bound_ = false;   // candidates are measured as long as their bounds promise something
     float bound_errors_ = 1;  // of those that the codes state
     Refine refine_ = Refine::kAuto;

@@ -134,6 +134,10 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
     for (const TextDef& def : schema.text) {
         fields.push_back(Json{{"name", def.name}, {"type", "text"}, {"options", def.options}});
     }
+    Json fusions = Json::array();
+    for (const storage::KeptFusion& fusion : info.fusions) {
+        fusions.push_back(Json{{"name", fusion.name}, {"options", fusion.text}});
+    }
     QUERN_ASSIGN(const int64_t log_rows,
                  connection->QueryInt("SELECT count(*) FROM " + storage::LogTableName(info.id)));
     QUERN_ASSIGN(const int64_t dead,
@@ -151,6 +155,7 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
                              {"type", schema.key_type == KeyType::kInt ? "int" : "text"}}},
                 {"attributes", attrs},
                 {"fields", fields},
+                {"fusions", fusions},
                 {"records", state.records},
                 {"generation", state.generation},
                 {"log_rows", log_rows},

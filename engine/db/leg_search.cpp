@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/db/stage_clock.h"
+
 namespace quern {
 
 namespace {
@@ -13,6 +15,8 @@ namespace {
 SearchRequest OneQuery(const SearchRequest& request, size_t q, size_t moved_dim) {
     SearchRequest one = request;
     one.count = 1;
+    one.guide_first += q;
+    one.moved_first += q;
     if (request.moved != nullptr) {
         one.moved = request.moved + q * moved_dim;
     }
@@ -71,14 +75,42 @@ Status LegSearch::Start() {
     return {};
 }
 
-Result<query::LegList> LegSearch::Best(size_t q, size_t depth) {
-    if (depth <= depth_ || among_) {
-        if (!found_all_) {
-            BeginShare();
-            QUERN_TRY(search_->Find(&winners_));
-            Told(own_);
-            found_all_ = true;
+Status LegSearch::FindAll() {
+    if (!found_all_) {
+        QUERN_TRY(TakeGuide());
+        BeginShare();
+        QUERN_TRY(search_->Find(&winners_));
+        Told(own_);
+        found_all_ = true;
+    }
+    return {};
+}
+
+// The first hits of the guide; what it gives beyond, it gives for other reasons.
+Status LegSearch::TakeGuide() {
+    if (guided_by_ == nullptr) {
+        return {};
+    }
+    QUERN_TRY(guided_by_->FindAll());
+    for (const std::vector<Winner>& winners : guided_by_->winners_) {
+        LegGuide::OfQuery& of = guide_.of_queries.emplace_back();
+        const size_t count = std::min(winners.size(), guided_by_->first_depth());
+        for (size_t i = 0; i < count; i++) {
+            of.places.push_back(winners[i].place);
         }
+    }
+    request_.guide = &guide_;
+    return {};
+}
+
+Result<query::LegList> LegSearch::Best(size_t q, size_t depth) {
+    const StageClock clock(&best_ns_);
+    return MakeBest(q, depth);
+}
+
+Result<query::LegList> LegSearch::MakeBest(size_t q, size_t depth) {
+    if (depth <= depth_ || among_) {
+        QUERN_TRY(FindAll());
         return among_ ? Beginning(q, std::max(depth, depth_))
                       : ListOf(winners_[q], depth_, FlagsOf(q));
     }
@@ -103,6 +135,7 @@ Result<query::LegList> LegSearch::Best(size_t q, size_t depth) {
 
 Status LegSearch::ScoresOf(size_t q, const std::vector<uint64_t>& records,
                            std::vector<double>* scores) {
+    const StageClock clock(&own_.tally.lookup_ns);
     std::vector<RecordPlace> places;
     places.reserve(records.size());
     for (const uint64_t record : records) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/db/candidate_search.h"
+#include "engine/db/leg_guide.h"
 #include "engine/query/fused_search.h"
 
 namespace quern {
@@ -14,6 +15,8 @@ public:
               const SearchLeg& leg, size_t depth, size_t ahead, ResultTable* table);
     // Only these may be found.
     Status StayAmong(const std::shared_ptr<const CandidateSets>& candidates);
+    // Looks where that leg's hits are, too; it outlives this one. Before the first look.
+    void GuideBy(LegSearch* guide) { guided_by_ = guide; }
     // Searches for all queries at once.
     Status Start();
     size_t query_count() const { return search_->query_count(); }
@@ -30,9 +33,14 @@ public:
     Status ScoresOf(size_t q, const std::vector<uint64_t>& records, std::vector<double>* scores);
     // What its searches have cost, and all looks.
     SearchTally Cost() const;
+    // What Best and ScoresOf have taken.
+    uint64_t passed_ns() const { return best_ns_ + own_.tally.lookup_ns; }
 
 private:
     void BeginShare();
+    Status FindAll();
+    Status TakeGuide();
+    Result<query::LegList> MakeBest(size_t q, size_t depth);
     // Whether its search for a query came to no end.
     bool IsPartial(size_t q) const {
         return request_.budget != nullptr && request_.budget->LeftOutOf(q);
@@ -56,6 +64,9 @@ private:
     std::vector<std::vector<Winner>> winners_;
     bool found_all_ = false;
     bool among_ = false;  // candidates: winners_ has all that can be found
+    LegSearch* guided_by_ = nullptr;
+    LegGuide guide_;
+    uint64_t best_ns_ = 0;
     SearchBudget* budget_ = nullptr;
     size_t* legs_left_ = nullptr;
 };

@@ -44,6 +44,15 @@ void CellCache::Put(size_t chunk, std::shared_ptr<const Bytes> bytes) {
     counter_->Add(static_cast<int64_t>(bytes_) - static_cast<int64_t>(before));
 }
 
+const uint32_t* LoadedLists::CellOfEach() const {
+    std::call_once(cells_made, [this] {
+        Buffer made(index->count() * sizeof(uint32_t), counter);
+        index->CellOfEach(reinterpret_cast<uint32_t*>(made.data()));
+        cells = std::move(made);
+    });
+    return reinterpret_cast<const uint32_t*>(cells.data());
+}
+
 Result<std::unique_ptr<LoadedLists>> LoadLists(storage::Connection* connection,
                                                const storage::SegmentInfo& segment,
                                                const DenseDef& def, size_t count,
@@ -56,6 +65,7 @@ Result<std::unique_ptr<LoadedLists>> LoadLists(storage::Connection* connection,
         bytes += parts[number] != nullptr ? parts[number]->raw_bytes() : 0;
     }
     auto lists = std::make_unique<LoadedLists>();
+    lists->counter = budget.indexes;
     constexpr auto kRows = static_cast<size_t>(dense::ListArray::kRows);
     const storage::PartInfo* rows = parts[kRows];
     if (!budget.Allows(bytes)) {

@@ -55,6 +55,11 @@ struct LoadedLists {
     std::unique_ptr<dense::ListIndex> index;
     const storage::PartInfo* rows = nullptr;  // not in memory: this part has them
     std::unique_ptr<CellCache> cache;
+    // The cell of each vector; made by the first search that is guided, and counted. Thread-safe.
+    const uint32_t* CellOfEach() const;
+    mutable std::once_flag cells_made;
+    mutable Buffer cells;
+    std::shared_ptr<MemoryCounter> counter;  // of what is made later
     // Set by the search that meets a damaged chunk.
     mutable std::atomic<bool> damaged{false};
 };

@@ -3,6 +3,7 @@
 
 #include "engine/db/database.h"
 #include "engine/db/index_search.h"
+#include "engine/db/stage_clock.h"
 
 namespace quern {
 
@@ -73,6 +74,8 @@ Status IndexSearch::FindRange(Snapshot* snapshot, const dense::FlatQuery& query,
         return {};
     }
     space->tally.scored += space->lists.scored;
+    space->tally.cells_opened += space->lists.opened;
+    space->tally.cells_passed += space->lists.passed;
     return status;
 }
 
@@ -122,6 +125,7 @@ Status IndexSearch::RunRange(Snapshot* snapshot, const dense::FlatQuery& query, 
         }
         return TakeZeros(snapshot, query, space, found);
     }
+    const StageClock clock(&space->tally.refine_ns);
     // In the order of the file: what stands together is read once.
     std::sort(space->nodes.begin(), space->nodes.end());
     for (size_t first = 0; first < space->nodes.size(); first += kMeasuredAtOnce) {

@@ -6,7 +6,9 @@
 #include "engine/db/candidate_search.h"
 #include "engine/db/feedback.h"
 #include "engine/db/hybrid_searcher.h"
+#include "engine/db/kept_fusions.h"
 #include "engine/db/query_choice.h"
+#include "engine/db/stage_clock.h"
 
 namespace quern {
 
@@ -45,6 +47,7 @@ Status SearchField(Database* database, Snapshot* snapshot, const SearchedViews& 
     std::vector<std::vector<Winner>> winners;
     QUERN_TRY(search->Find(&winners));
     Work work = database->NewWork();
+    const StageClock clock(&table->tally.fetch_ns);
     return SearchResult(
                database, *views.whole, request, choice,
                [&](double distance) { return static_cast<float>(search->ScoreOf(distance)); },
@@ -186,33 +189,41 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
         with_budget.budget =
             std::make_shared<SearchBudget>(given.limits, SearchBudget::Clock::now());
     }
-    const SearchRequest& request = with_budget.budget != nullptr ? with_budget : given;
-    if (!request.filter.of_queries.empty()) {
-        size_t left = QueryCount(request);
+    const SearchRequest& named = with_budget.budget != nullptr ? with_budget : given;
+    if (!named.filter.of_queries.empty()) {
+        size_t left = QueryCount(named);
         return SearchWithFilters(
-            request, static_cast<uint64_t>(database->limits().result_rows.load()), table,
+            named, static_cast<uint64_t>(database->limits().result_rows.load()), table,
             [&](const SearchRequest& some, ResultTable* of_some) {
                 SearchRequest own = some;
                 const size_t count = QueryCount(some);
-                if (request.budget != nullptr) {
-                    own.budget = request.budget->OfGroup(
-                        static_cast<double>(count) / static_cast<double>(std::max(left, count)));
+                if (named.budget != nullptr) {
+                    own.budget = named.budget->OfGroup(static_cast<double>(count) /
+                                                       static_cast<double>(std::max(left, count)));
                 }
                 left -= std::min(left, count);
                 return Search(database, snapshot, own, of_some);
             });
     }
+    uint64_t unused = 0;
+    const StageClock clock(&unused);
     SearchedViews views;
-    QUERN_ASSIGN(views.whole, snapshot->View(request.collection));
+    QUERN_ASSIGN(views.whole, snapshot->View(named.collection));
     const storage::CollectionInfo& info = *views.whole->info;
+    ResolvedRequest resolved;
+    QUERN_TRY(InCollection(info, resolved.Make(info, named)));
+    const SearchRequest& request = resolved.request();
     const auto search = [&]() -> Status {
         QUERN_ASSIGN(const ColumnChoice choice,
                      ColumnChoice::Parse(info.schema, info.name, request.columns));
         choice.Describe(info.schema, table);
         table->key_type = info.schema.key_type;
         bool late = false;
-        QUERN_ASSIGN(views.matching,
-                     FindMatches(database, snapshot, views.whole, request, table, &late));
+        const auto filtered = [&] {
+            const StageClock of_filter(&table->tally.filter_ns);
+            return FindMatches(database, snapshot, views.whole, request, table, &late);
+        };
+        QUERN_ASSIGN(views.matching, filtered());
         if (late) {
             return {};
         }
@@ -227,7 +238,9 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
         moved.Finish(table);
         return {};
     };
-    return InCollection(info, search());
+    const Status status = InCollection(info, search());
+    table->tally.total_ns += clock.Passed();
+    return status;
 }
 
 }  // namespace quern

@@ -6,7 +6,9 @@
 
 #include "engine/db/hybrid_searcher.h"
 #include "engine/db/index_search.h"
+#include "engine/db/kept_fusions.h"
 #include "engine/filter/filter_tree.h"
+#include "engine/query/fusion_text.h"
 
 namespace quern {
 
@@ -17,21 +19,27 @@ using Json = nlohmann::ordered_json;
 class Explainer {
 public:
     Explainer(Database* database, Snapshot* snapshot, const SearchRequest& request)
-        : database_(database), snapshot_(snapshot), request_(request) {}
+        : database_(database), snapshot_(snapshot), named_(request) {}
 
     Result<std::string> Run() {
-        QUERN_ASSIGN(view_, snapshot_->View(request_.collection));
+        QUERN_ASSIGN(view_, snapshot_->View(named_.collection));
+        QUERN_TRY(InCollection(*view_->info, resolved_.Make(*view_->info, named_)));
+        return Explain(resolved_.request());
+    }
+
+private:
+    Result<std::string> Explain(const SearchRequest& request) {
         uint64_t bytes_read = 0;
         QUERN_ASSIGN(matching_,
-                     ViewOfMatches(database_, snapshot_, view_, request_.filter, &bytes_read));
+                     ViewOfMatches(database_, snapshot_, view_, request.filter, &bytes_read));
         json_["collection"] = view_->info->name;
         json_["records"] = view_->state.records;
         if (matching_->matches != nullptr) {
             QUERN_TRY(AddFilter());
         }
-        QUERN_TRY(AddSearch(request_, request_.limit, &json_));
-        if (request_.limits.any()) {
-            const BudgetLimits& limits = request_.limits;
+        QUERN_TRY(AddSearch(request, request.limit, &json_));
+        if (request.limits.any()) {
+            const BudgetLimits& limits = request.limits;
             json_["budget"] = {{"timeout_ms", limits.timeout_ms},
                                {"max_scored", limits.scored_max},
                                {"max_bytes", limits.bytes_max}};
@@ -39,9 +47,8 @@ public:
         return json_.dump();
     }
 
-private:
     Status AddFilter() {
-        const RecordFilter& filter = request_.filter;
+        const RecordFilter& filter = named_.filter;
         json_["matches"] = matching_->matches->count;
         for (const KeyChoice& choice : filter.keys) {
             json_["keys"].push_back({{"count", choice.set->count()}, {"except", choice.except}});
@@ -66,7 +73,7 @@ private:
             const size_t end = tokens.list[node.end_token - 1].end;
             const bool sqlite =
                 matching_->matches->by_sqlite || node.kind == filter::NodeKind::kSql;
-            conditions->push_back({{"text", request_.filter.text.substr(begin, end - begin)},
+            conditions->push_back({{"text", named_.filter.text.substr(begin, end - begin)},
                                    {"byte", begin},
                                    {"by", sqlite ? "sqlite" : "columns"}});
         }
@@ -95,8 +102,6 @@ private:
     }
 
     static void AddFusion(const SearchRequest& request, Json* json) {
-        static constexpr const char* kNormalizations[] = {"none", "minmax", "zscore",
-                                                          "distribution"};
         Json fusion;
         if (request.formula.parsed != nullptr) {
             fusion = {{"kind", "formula"}, {"formula", request.formula.text}};
@@ -105,9 +110,9 @@ private:
         } else if (request.fusion.kind == query::FusionKind::kBest) {
             fusion = {{"kind", "best"}, {"penalty", request.fusion.penalty}};
         } else {
-            fusion = {{"kind", request.fusion.kind == query::FusionKind::kMax ? "max" : "sum"}};
+            fusion = {{"kind", query::KindName(request.fusion.kind)}};
         }
-        fusion["normalize"] = kNormalizations[static_cast<size_t>(request.fusion.normalization)];
+        fusion["normalize"] = query::NormalizationName(request.fusion.normalization);
         (*json)["fusion"] = std::move(fusion);
     }
 
@@ -127,6 +132,9 @@ private:
                 one["against"] = true;
             }
             one["absent"] = Absent(leg, request.fusion);
+            if (!leg.guide.empty()) {
+                QUERN_ASSIGN(one["guide"], GuideOf(view_->info->schema, request, l));
+            }
             one["hits"] = hits;
             QUERN_TRY(AddSearch(leg.request, hits, &one));
             legs.push_back(std::move(one));
@@ -215,7 +223,8 @@ private:
 
     Database* database_;
     Snapshot* snapshot_;
-    const SearchRequest& request_;
+    const SearchRequest& named_;
+    ResolvedRequest resolved_;
     std::shared_ptr<const CollectionView> view_;
     std::shared_ptr<const CollectionView> matching_;
     Json json_;

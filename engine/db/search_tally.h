@@ -20,12 +20,42 @@ struct SearchTally {
     uint64_t nulls = 0;
     uint64_t values = 0;
     uint32_t left_out = 0;  // what the budget has run out of: see SearchBudget
+    // Of sparse and text fields.
+    uint64_t postings = 0;       // that were added up
+    uint64_t blocks = 0;         // with a term of the query, whose bounds were looked at
+    uint64_t blocks_opened = 0;  // of these; the others were skipped
+    // Of list indexes.
+    uint64_t cells_opened = 0;
+    uint64_t cells_passed = 0;  // that bounds have spared
+    uint64_t cells_guided = 0;  // of the opened: for a guide's sake (leg_guide.h)
+    // Nanoseconds of a monotonic clock (stage_clock.h). Those of the threads of one search together
+    // where it says so.
+    uint64_t filter_ns = 0;
+    uint64_t search_ns = 0;  // finding hits, or candidates, in fields
+    uint64_t refine_ns = 0;  // of that, measuring candidates with stored values; threads together
+    uint64_t lookup_ns = 0;  // scores that legs had not given
+    uint64_t fuse_ns = 0;
+    uint64_t fetch_ns = 0;  // keys and columns of the hits
+    uint64_t total_ns = 0;
     void Add(const SearchTally& other) {
         bytes_read += other.bytes_read;
         scored += other.scored;
         refined += other.refined;
         fetched += other.fetched;
         left_out |= other.left_out;
+        postings += other.postings;
+        blocks += other.blocks;
+        blocks_opened += other.blocks_opened;
+        cells_opened += other.cells_opened;
+        cells_passed += other.cells_passed;
+        cells_guided += other.cells_guided;
+        filter_ns += other.filter_ns;
+        search_ns += other.search_ns;
+        refine_ns += other.refine_ns;
+        lookup_ns += other.lookup_ns;
+        fuse_ns += other.fuse_ns;
+        fetch_ns += other.fetch_ns;
+        total_ns += other.total_ns;
         memory_needed = std::max(memory_needed, other.memory_needed);
     }
 };

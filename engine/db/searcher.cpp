@@ -9,7 +9,10 @@
 #include "engine/db/dense_queries.h"
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
+#include "engine/db/index_options.h"
 #include "engine/db/index_search.h"
+#include "engine/db/leg_guide.h"
+#include "engine/db/stage_clock.h"
 #include "engine/db/stored_distances.h"
 #include "engine/dense/codes/code_training.h"
 #include "engine/dense/flat.h"
@@ -48,6 +51,7 @@ public:
     size_t query_count() const override { return query_count_; }
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
+        const StageClock clock(&table_->tally.search_ns);
         candidates_.resize(query_count_);
         table_->tally.expected_recall = 1;
         watch_.Start(request_, query_count_);
@@ -81,6 +85,31 @@ public:
             }
         }
         return {};
+    }
+
+    Status Explain(size_t query, const RecordPlace& place, ExplainedScore* out) override {
+        std::vector<double> distances(1, std::numeric_limits<double>::quiet_NaN());
+        QUERN_TRY(DistancesOf(query, {place}, &distances));
+        out->distance = distances[0];
+        out->matches = !std::isnan(out->distance);
+        if (!out->matches || place.source >= view_->segments.size()) {
+            return {};
+        }
+        IndexSearch search;
+        QUERN_TRY(search.Open(snapshot_, *view_, place.source, *def_, &table_->tally, &work_));
+        if (!search.usable() || search.codes() == dense::CodeChoice::kNone) {
+            return {};
+        }
+        out->codes = IndexOptions::CodesName(search.codes());
+        return ReadStoredValues(
+            snapshot_, *view_, field_index_, {place}, [&](size_t, BytesView value) -> Status {
+                const auto coarse =
+                    search.CoarseDistance(queries_[query], place.position, value.data());
+                if (coarse) {
+                    out->coarse = static_cast<double>(*coarse);
+                }
+                return {};
+            });
     }
 
     double ScoreOf(double distance) const override {
@@ -296,6 +325,7 @@ private:
                     return {};
                 }
                 bool enough = true;
+                Guide(search, number, q, space.get());
                 QUERN_TRY(watch_.budget() != nullptr
                               ? RunWithin(search, q, static_cast<size_t>(threads), space.get(),
                                           &found[q], &enough)
@@ -310,12 +340,33 @@ private:
             return false;
         }
         approximate_ = true;
+        // Of so many cells that were asked for, a guide chooses some.
+        const bool chosen = request_.guide != nullptr && search.over_lists() && request_.nprobe > 0;
         table_->tally.expected_recall =
-            std::min(table_->tally.expected_recall, search.expected_recall());
+            std::min(table_->tally.expected_recall, chosen ? 0.0 : search.expected_recall());
         for (size_t q = 0; q < query_count_; q++) {
             candidates_[q].insert(candidates_[q].end(), found[q].begin(), found[q].end());
         }
         return true;
+    }
+
+    // The vectors of a segment that the query's guide has named.
+    void Guide(const IndexSearch& search, size_t segment, size_t q,
+               IndexSearch::Space* space) const {
+        space->guides.clear();
+        space->farthest = std::numeric_limits<float>::infinity();
+        if (request_.guide == nullptr) {
+            return;
+        }
+        const LegGuide::OfQuery& guide = request_.guide->of_queries[request_.guide_first + q];
+        space->farthest = guide.farthest;
+        for (const RecordPlace& place : guide.places) {
+            if (place.source == segment) {
+                if (const auto vector = search.VectorOf(place.position)) {
+                    space->guides.push_back(static_cast<uint32_t>(*vector));
+                }
+            }
+        }
     }
 
     // A query of a search that has a budget: nothing, once it is spent.

@@ -137,6 +137,18 @@ Result<std::shared_ptr<const CollectionView>> Snapshot::View(const std::string& 
     return views_.emplace(info->id, view).first->second;
 }
 
+namespace {
+
+bool SameFusions(const storage::CollectionInfo& a, const storage::CollectionInfo& b) {
+    return std::equal(a.fusions.begin(), a.fusions.end(), b.fusions.begin(), b.fusions.end(),
+                      [](const storage::KeptFusion& of_a, const storage::KeptFusion& of_b) {
+                          return of_a.id == of_b.id && of_a.name == of_b.name &&
+                                 of_a.text == of_b.text;
+                      });
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const storage::Catalog>> Database::CatalogOf(
     storage::Connection* connection) {
     QUERN_ASSIGN(const int64_t epoch, storage::ReadCatalogEpoch(connection));
@@ -157,7 +169,7 @@ Result<std::shared_ptr<const storage::Catalog>> Database::CatalogOf(
         for (auto& info : catalog->collections) {
             for (const auto& known : catalog_->collections) {
                 if (known->id == info->id && known->name == info->name &&
-                    known->schema == info->schema) {
+                    known->schema == info->schema && SameFusions(*known, *info)) {
                     info = known;
                 }
             }

@@ -9,6 +9,7 @@
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/db/sparse_log.h"
+#include "engine/db/stage_clock.h"
 #include "engine/db/stored_distances.h"
 #include "engine/sparse/space_pool.h"
 #include "engine/sparse/sparse_rows.h"
@@ -54,12 +55,16 @@ public:
 
     Status Prepare() override {
         QUERN_TRY(TakeQueries());
+        for (size_t q = 0; request_.moved_sparse != nullptr && q < queries_.size(); q++) {
+            queries_[q].vector = (*request_.moved_sparse)[request_.moved_first + q];
+        }
         return CheckSearchLimits(database_, view_, request_, queries_.size(),
                                  sizeof(SparseCandidate));
     }
     size_t query_count() const override { return queries_.size(); }
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
+        const StageClock clock(&table_->tally.search_ns);
         found_.resize(queries_.size());
         watch_.Start(request_, queries_.size());
         bool ends = false;
@@ -105,6 +110,32 @@ public:
             }
         }
         return {};
+    }
+
+    Status Explain(size_t query, const RecordPlace& place, ExplainedScore* out) override {
+        return ReadStoredValues(
+            snapshot_, view_, field_, {place}, [&](size_t, BytesView value) -> Status {
+                double score = 0;
+                out->matches = ScoreValue(query, value, &score) && score >= LeastScore(request_);
+                out->distance = 0 - score;
+                auto of_query = queries_[query].vector.begin();
+                const auto end = queries_[query].vector.end();
+                for (size_t i = 0; out->matches && i < value_dimensions_.size(); i++) {
+                    while (of_query != end && of_query->dimension < value_dimensions_[i]) {
+                        ++of_query;
+                    }
+                    if (of_query == end || of_query->dimension != value_dimensions_[i]) {
+                        continue;
+                    }
+                    ScorePart part;
+                    part.dimension = value_dimensions_[i];
+                    part.query = static_cast<double>(of_query->weight);
+                    part.record = static_cast<double>(value_weights_[i]);
+                    part.adds = part.query * part.record;
+                    out->parts.push_back(part);
+                }
+                return {};
+            });
     }
 
     double ScoreOf(double distance) const override { return -distance; }
@@ -282,7 +313,7 @@ private:
                     found_[q].push_back({0 - hit.score, hit.source, hit.position});
                 }
             }
-            QUERN_TRY(AddScored(stats.scored));
+            QUERN_TRY(AddStats(stats));
             std::lock_guard<std::mutex> lock(mutex_);
             approximate_ = approximate_ || missed;
             return {};
@@ -313,6 +344,15 @@ private:
         Work work = database_->NewQuietWork();
         watch_.TimeQuery(q, queries_.size(), static_cast<size_t>(wanted), &work);
         return watch_.Timed(body(&work), work, q);
+    }
+
+    Status AddStats(const sparse::SearchStats& stats) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        table_->tally.scored += stats.scored;
+        table_->tally.postings += stats.postings_read;
+        table_->tally.blocks += stats.superblocks;
+        table_->tally.blocks_opened += stats.opened;
+        return {};
     }
 
     Status AddScored(uint64_t scored) {
@@ -468,7 +508,7 @@ private:
                 }
                 Tighten(q);
             }
-            return AddScored(stats.scored);
+            return AddStats(stats);
         });
     }
 

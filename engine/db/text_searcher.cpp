@@ -6,6 +6,7 @@
 #include "engine/db/budget_watch.h"
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
+#include "engine/db/stage_clock.h"
 #include "engine/sparse/text_search.h"
 #include "storage/base/parallel.h"
 
@@ -37,12 +38,16 @@ public:
 
     Status Prepare() override {
         QUERN_TRY(TakeQueries());
+        for (size_t q = 0; request_.moved_texts != nullptr && q < queries_.size(); q++) {
+            queries_[q] = (*request_.moved_texts)[request_.moved_first + q];
+        }
         return CheckSearchLimits(database_, view_, request_, queries_.size(),
                                  sizeof(TextCandidate));
     }
     size_t query_count() const override { return queries_.size(); }
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
+        const StageClock clock(&table_->tally.search_ns);
         const uint64_t before = table_->tally.bytes_read;
         QUERN_TRY(TakeSources());
         watch_.Start(request_, queries_.size());
@@ -61,25 +66,35 @@ public:
 
     Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
                        std::vector<double>* distances) override {
-        QUERN_TRY(TakeSources());
-        if (looked_up_ == nullptr || looked_up_of_ != query) {
-            QUERN_ASSIGN(looked_up_, PrepareOne(queries_[query], &work_));
-            looked_up_of_ = query;
-        }
-        const auto segments = static_cast<uint32_t>(view_.segments.size());
+        QUERN_TRY(PrepareLooks(query));
         const double least = LeastScore(request_);
         for (size_t i = 0; i < places.size(); i++) {
-            auto [source, position] = places[i];
-            if (source == segments) {
-                const auto after =
-                    std::upper_bound(log_begins_.begin(), log_begins_.end(), position);
-                const auto number = static_cast<uint32_t>(after - log_begins_.begin()) - 1;
-                source += number;
-                position -= log_begins_[number];
-            }
+            const auto [source, position] = SourceOf(places[i]);
             double score = 0;
             looked_up_->ScoreRows(source, &position, 1, &score);
             (*distances)[i] = score >= least ? 0 - score : std::numeric_limits<double>::quiet_NaN();
+        }
+        return {};
+    }
+
+    Status Explain(size_t query, const RecordPlace& place, ExplainedScore* out) override {
+        QUERN_TRY(PrepareLooks(query));
+        const auto [source, position] = SourceOf(place);
+        double score = 0;
+        looked_up_->ScoreRows(source, &position, 1, &score);
+        out->matches = score >= LeastScore(request_);
+        out->distance = 0 - score;
+        if (!out->matches) {
+            return {};
+        }
+        for (const sparse::TextPart& of : looked_up_->Parts(source, position)) {
+            ScorePart part;
+            part.term = TermOf(queries_[query].clauses[of.clause]);
+            part.query = of.weight;
+            part.record = of.impact;
+            part.occurrences = of.occurrences;
+            part.adds = of.weight * of.impact;
+            out->parts.push_back(std::move(part));
         }
         return {};
     }
@@ -88,6 +103,36 @@ public:
     std::span<const RecordPlace> SelvesOf(size_t) const override { return {}; }
 
 private:
+    // As it is looked for: folded and stemmed; "*" behind a beginning.
+    static std::string TermOf(const sparse::TextClause& clause) {
+        std::string text;
+        for (const std::string& term : clause.terms) {
+            text.append(text.empty() ? "" : " ").append(term);
+        }
+        return clause.is_prefix ? text + "*" : text;
+    }
+
+    Status PrepareLooks(size_t query) {
+        QUERN_TRY(TakeSources());
+        if (looked_up_ == nullptr || looked_up_of_ != query) {
+            QUERN_ASSIGN(looked_up_, PrepareOne(queries_[query], &work_));
+            looked_up_of_ = query;
+        }
+        return {};
+    }
+
+    // Where a record stands among what is searched: the log is in pieces.
+    std::pair<uint32_t, uint32_t> SourceOf(const RecordPlace& place) const {
+        auto [source, position] = place;
+        if (source == view_.segments.size()) {
+            const auto after = std::upper_bound(log_begins_.begin(), log_begins_.end(), position);
+            const auto number = static_cast<uint32_t>(after - log_begins_.begin()) - 1;
+            source += number;
+            position -= log_begins_[number];
+        }
+        return {source, position};
+    }
+
     std::string QueryName(size_t q) const {
         return "query " + std::to_string(q) + " for field '" + def_.name + "'";
     }
@@ -283,6 +328,9 @@ private:
         *winners = TakeWinners(&found, request_.limit);
         std::lock_guard<std::mutex> lock(mutex_);
         table_->tally.scored += effort.scored;
+        table_->tally.postings += effort.postings;
+        table_->tally.blocks += effort.blocks;
+        table_->tally.blocks_opened += effort.opened;
         return {};
     }
 

@@ -10,6 +10,7 @@
 #include "engine/db/builder_mark.h"
 #include "engine/db/column_check.h"
 #include "engine/db/database.h"
+#include "engine/query/fusion_text.h"
 #include "storage/record_hash.h"
 #include "storage/record_log.h"
 #include "storage/record_table.h"
@@ -163,6 +164,13 @@ private:
             Problem(name_, Json(), "", Json(),
                     std::to_string(rows) + " rows in the table, but " +
                         std::to_string(sealed_rows) + " of them in segments");
+        }
+        for (const storage::KeptFusion& fusion : info->fusions) {
+            const Status status = query::ReadFusionText(fusion.text).status();
+            if (!status.ok()) {
+                Problem(name_, Json(), "", Json(),
+                        "fusion '" + fusion.name + "': " + status.message());
+            }
         }
         QUERN_TRY(CheckRowIds(connection, *view));
         QUERN_TRY(CheckTombstones(connection, *view));

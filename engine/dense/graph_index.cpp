@@ -326,6 +326,14 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
     return distances;
 }
 
+float GraphIndex::CodeDistance(const void* vector, uint32_t node) const {
+    const auto* const query = static_cast<const float*>(vector);
+    std::vector<float> distance(1);
+    codes_->NewScorer(query, Rows())->Score(&node, 1, distance.data());
+    codes_->ToDistances(query, &distance);
+    return distance[0];
+}
+
 double GraphIndex::RefineRows(size_t vector_bytes, bool vectors_in_memory) const {
     const CodePrices prices(codes(), codes_ ? codes_->row_bytes() : vector_bytes, links_.count);
     return prices.VectorNs(vector_bytes, vectors_in_memory) / prices.row_ns;

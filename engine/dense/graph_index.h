@@ -145,6 +145,8 @@ public:
     // Distances of the pool that the last Search left in a space, nearest first; approximate where
     // there are codes.
     std::vector<float> PoolDistances(const void* vector, const WalkSpace& space) const;
+    // The distance of one node by its codes, which there must be.
+    float CodeDistance(const void* vector, uint32_t node) const;
 
 private:
     GraphIndex() = default;

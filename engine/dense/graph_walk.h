@@ -52,6 +52,9 @@ struct WalkSpace {
     // Of a range walk (range_walk.h): what is within the bound, in the order it was met.
     std::vector<uint32_t> within;
     std::vector<float> within_distances;
+    // Nodes that a walk begins with beside its entry; Begin leaves them as they are. Those that
+    // nothing links to are passed over.
+    std::vector<uint32_t> seeds;
     // A walk that has scored so many ends with what it has; Begin leaves it as it is.
     uint64_t scored_max = std::numeric_limits<uint64_t>::max();
 
@@ -180,6 +183,27 @@ uint32_t Descend(const GraphLinks& graph, Scorer& scorer, WalkSpace* space, floa
     return node;
 }
 
+// Puts the space's seeds into its pool, where they get a place.
+template <class Scorer>
+void Sow(const GraphLinks& graph, Scorer& scorer, WalkSpace* space) {
+    WalkSpace& s = *space;
+    for (size_t first = 0; first < s.seeds.size();) {
+        size_t count = 0;
+        for (; first < s.seeds.size() && count < kDegreeMax; first++) {
+            const uint32_t seed = s.seeds[first];
+            bool linked = false;
+            graph.ForNeighbours(seed, [&](uint32_t) { linked = true; });
+            s.fresh[count] = seed;
+            count += linked && s.Mark(seed) ? 1 : 0;
+        }
+        scorer.Score(s.fresh, count, s.fresh_distances);
+        s.scored += count;
+        for (size_t i = 0; i < count; i++) {
+            s.Insert(s.fresh[i], s.fresh_distances[i]);
+        }
+    }
+}
+
 // Fills space's pool with the nodes nearest to what the scorer measures from. Scorer has
 //   void Score(const uint32_t* nodes, size_t count, float* distances);
 //   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
@@ -200,6 +224,9 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpa
     const uint32_t start = Descend(graph, scorer, space, &distance);
     s.Mark(start);
     s.Insert(start, distance);
+    if (!s.seeds.empty()) {
+        Sow(graph, scorer, space);
+    }
     while (s.Goes()) {
         size_t count = 0;
         for (size_t n = 0; n < kExpandAtOnce && s.Goes(); n++) {

@@ -99,6 +99,7 @@ Status ListIndex::Begin(const ListQuery& query, ListSpace* space) const {
     space->stopped = false;
     space->passed = 0;
     space->scored = 0;
+    space->guided = 0;
     return {};
 }
 
@@ -280,6 +281,11 @@ void ListIndex::Take(ListSpace* space, std::vector<uint32_t>* nearest) const {
 Status ListIndex::Search(const ListQuery& query, CellRows* rows, ListSpace* space,
                          std::vector<uint32_t>* nearest, Work* work) const {
     QUERN_TRY(Begin(query, space));
+    if (!query.guides.empty()) {
+        const Status guided = SearchGuided(query, rows, space, work);
+        Take(space, nearest);
+        return guided;
+    }
     size_t done = 0;
     size_t wanted = std::min(std::max<size_t>(1, query.effort.nprobe), cell_count());
     Status scanned;

@@ -57,6 +57,7 @@ enum class ListArray : uint32_t {
     kRange = 6,
 };
 inline constexpr size_t kListArrays = 7;
+inline constexpr uint32_t kNoCell = UINT32_MAX;
 
 // Rows in cell order, wherever they are.
 struct CellPiece {
@@ -82,6 +83,11 @@ struct ListQuery {
     // True distances of k candidates, for the bound; empty: no cell is passed over for what codes
     // tell.
     std::function<Status(const uint32_t*, size_t, float*)> measure;
+    // Cells of vectors that somebody knows to be good, the best first; kNoCell: in none. Those that
+    // have many of them are opened as well: beside nprobe nearest ones as many, or
+    // (guides_within) as every other of nprobe.
+    std::vector<uint32_t> guides;
+    bool guides_within = false;
 };
 
 // What a search needs beside the index, kept from one to the next.
@@ -110,6 +116,9 @@ struct ListSpace {
     uint64_t opened = 0;  // cells of the last search
     uint64_t passed = 0;  // cells that its bound has spared
     uint64_t scored = 0;  // rows
+    uint64_t guided = 0;  // of the cells that the last search has looked at: for its guides' sake
+    std::vector<uint32_t> cells;  // those, in order, of a guided search
+    std::vector<uint8_t> seen;    // one a cell, likewise
     // Asked after each cell that was opened: true ends the search with what it has. Empty: never.
     std::function<bool()> stop;
     bool stopped = false;  // the last search was
@@ -147,6 +156,13 @@ public:
     uint64_t memory_bytes() const;
     // Rows of a cell, as places in cell order.
     std::pair<size_t, size_t> Cell(size_t cell) const { return {begins_[cell], begins_[cell + 1]}; }
+    // Of each vector; kNoCell: it stands outside. out: count() of them.
+    void CellOfEach(uint32_t* out) const;
+    // Distances by codes of some vectors, which are encoded anew: their places in the cells are not
+    // known. Only with_codes().
+    std::vector<float> CodeDistances(const VectorRows& rows, const float* vector,
+                                     const std::vector<uint32_t>& numbers) const;
+    CodeChoice codes() const { return codes_ ? codes_->kind() : CodeChoice::kNone; }
     uint32_t NumberAt(size_t place) const {
         return reinterpret_cast<const uint32_t*>(numbers_.data())[place];
     }
@@ -199,8 +215,11 @@ private:
     static Status FindTruth(const VectorRows& rows, const std::vector<uint64_t>& outside, size_t k,
                             HeldOut* held_out, size_t count, Work* work);
     void BeginRange(const RangeQuery& query, ListQuery* wanted, ListSpace* space) const;
-    std::vector<float> CodeDistances(const VectorRows& rows, const float* vector,
-                                     const std::vector<uint32_t>& numbers) const;
+    // The cells that a guided search opens first.
+    void ChooseGuided(const ListQuery& query, ListSpace* space) const;
+    Status ScanUnseen(const ListQuery& query, size_t wanted, CellRows* rows, ListSpace* space,
+                      Work* work) const;
+    Status SearchGuided(const ListQuery& query, CellRows* rows, ListSpace* space, Work* work) const;
     void MeasureErrors(const VectorRows& rows, const std::vector<HeldOut>& held_out);
     Status CountRange(const VectorRows& rows, const HeldOut& held, size_t rank, ListSpace* space,
                       RangeHits* hits) const;

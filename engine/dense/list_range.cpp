@@ -65,8 +65,6 @@ Status ListIndex::SearchRange(const RangeQuery& query, CellRows* rows, ListSpace
     return scanned;
 }
 
-// The distances by codes of some vectors, which are encoded anew: their places in the cells are not
-// known.
 std::vector<float> ListIndex::CodeDistances(const VectorRows& rows, const float* vector,
                                             const std::vector<uint32_t>& numbers) const {
     std::vector<char> gathered(numbers.size() * rows.row_bytes());

@@ -67,6 +67,7 @@ public:
             still += run.bound;
             unread += run.count;
         }
+        postings_ = unread;
         uint64_t check_at = unread < kCheckPostingsMin ? 0 : unread - kCheckPostingsMin;
         for (size_t i = 0; i < std::min(kRunsAhead, runs.size()); i++) {
             window.Fetch(runs[i]);
@@ -86,6 +87,7 @@ public:
                 kernels::SelectSums(sums, kLogWindowRows, static_cast<uint32_t>(least - still),
                                     nullptr, worthwhile, picked->data());
             if (found <= worthwhile && unread > 0) {
+                postings_ -= unread;
                 for (size_t p = 0; p < found; p++) {
                     Score((*picked)[p], row_(first_ + (*picked)[p]));
                 }
@@ -97,9 +99,13 @@ public:
     }
     bool SumOrScore(const OpenWindow& window, uint32_t* sums, std::vector<uint32_t>* /*picked*/) {
         window.Sum(plan_, sums);
+        for (const WindowPlan::Run& run : plan_.runs) {
+            postings_ += run.count;
+        }
         return false;
     }
     uint64_t scored() const { return scored_; }
+    uint64_t postings() const { return postings_; }
 
 private:
     static void Fetch(const LogRow& row) {
@@ -123,6 +129,7 @@ private:
     const LogRowAt& row_;
     LogHits& hits_;
     uint64_t scored_ = 0;
+    uint64_t postings_ = 0;  // that were added up
 };
 
 // A sum that about as many records reach as there are results: in so many blocks of the window one
@@ -228,6 +235,8 @@ Result<size_t> LogIndex::Search(const SparseVector& query, const LogRowAt& row, 
         window.Plan(query, &plan);
         const double threshold = hits->Threshold();
         WindowSearch scores(query, plan, first, row, hits);
+        const bool has_terms = !plan.runs.empty();
+        bool opened = true;
         if (plan.mixed && threshold <= plan.slack) {
             scores.ScoreAll(rows);
         } else if (!plan.runs.empty() && plan.most + plan.slack >= threshold) {
@@ -256,9 +265,14 @@ Result<size_t> LogIndex::Search(const SparseVector& query, const LogRowAt& row, 
                 above = from;
                 from = least;
             }
+        } else {
+            opened = false;
         }
         if (stats != nullptr) {
             stats->scored += scores.scored();
+            stats->superblocks += has_terms ? 1 : 0;
+            stats->opened += has_terms && opened ? 1 : 0;
+            stats->postings_read += scores.postings();
         }
     };
     std::shared_ptr<const Windows> full;

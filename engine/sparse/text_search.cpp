@@ -159,7 +159,8 @@ std::vector<double> PreparedText::Bounds(uint32_t source) const {
     return bounds;
 }
 
-void PreparedText::AddBlock(uint32_t source, uint32_t block, double* sums) const {
+uint64_t PreparedText::AddBlock(uint32_t source, uint32_t block, double* sums) const {
+    uint64_t postings = 0;
     const uint32_t* const lengths =
         sources_[source].index->lengths().data() + size_t{block} * kTextBlockRows;
     for (size_t c = 0; c < occurs_.size(); c++) {
@@ -180,7 +181,9 @@ void PreparedText::AddBlock(uint32_t source, uint32_t block, double* sums) const
             const uint16_t row = lists.rows_in_block[p];
             sums[row] += weight * bm25_.Impact(lists.Occurrences(p), lengths[row]);
         }
+        postings += lists.run_begins[run + 1] - lists.run_begins[run];
     }
+    return postings;
 }
 
 // Where a record stands in a list.
@@ -228,6 +231,22 @@ void PreparedText::ScoreRows(uint32_t source, const uint32_t* rows, size_t count
     }
 }
 
+std::vector<TextPart> PreparedText::Parts(uint32_t source, uint32_t row) const {
+    std::vector<TextPart> parts;
+    double score = 0;
+    ScoreRows(source, &row, 1, &score);
+    for (size_t c = 0; c < occurs_.size() && !std::isnan(score); c++) {
+        const ClauseList& list = lists_[source][c];
+        const std::optional<uint32_t> posting = PostingOf(list, row);
+        if (posting && occurs_[c] != TextOccur::kMustNot) {
+            const uint32_t occurrences = list.lists->Occurrences(*posting);
+            const uint32_t length = sources_[source].index->lengths()[row];
+            parts.push_back({c, weights_[c], occurrences, bm25_.Impact(occurrences, length)});
+        }
+    }
+    return parts;
+}
+
 Status PreparedText::Search(uint32_t source, const uint64_t* allowed, TopHits* hits, Work* work,
                             TextEffort* effort) const {
     const uint32_t records = sources_[source].index->records();
@@ -241,17 +260,22 @@ Status PreparedText::Search(uint32_t source, const uint64_t* allowed, TopHits* h
                      [&](uint32_t a, uint32_t b) { return bounds[a] > bounds[b]; });
     const std::vector<uint64_t> admitted = Admitted(source, allowed);
     std::vector<double> sums(kTextBlockRows);
+    TextEffort own;
+    TextEffort& spent = effort != nullptr ? *effort : own;
+    spent.blocks += static_cast<uint64_t>(
+        std::count_if(bounds.begin(), bounds.end(), [](double bound) { return bound > 0; }));
     for (const uint32_t block : order) {
         // A record's score is above 0 when it has any clause: idf and impact are.
         if (bounds[block] <= 0 || bounds[block] < hits->Threshold()) {
             break;
         }
-        if (effort != nullptr && effort->scored >= effort->scored_max) {
-            effort->cut = true;
+        if (spent.scored >= spent.scored_max) {
+            spent.cut = true;
             break;
         }
         std::fill(sums.begin(), sums.end(), 0.0);
-        AddBlock(source, block, sums.data());
+        spent.opened++;
+        spent.postings += AddBlock(source, block, sums.data());
         const uint32_t first = block * kTextBlockRows;
         const uint32_t count = std::min(kTextBlockRows, records - first);
         double threshold = hits->Threshold();
@@ -263,9 +287,7 @@ Status PreparedText::Search(uint32_t source, const uint64_t* allowed, TopHits* h
                 threshold = hits->Threshold();
             }
         }
-        if (effort != nullptr) {
-            effort->scored += scored;
-        }
+        spent.scored += scored;
         QUERN_TRY(work->Check("text search", block, order.size()));
     }
     return {};

@@ -30,6 +30,17 @@ struct TextEffort {
     uint64_t scored_max = ~uint64_t{0};  // a search ends with the block that reaches it
     uint64_t scored = 0;                 // added to
     bool cut = false;                    // it did
+    uint64_t blocks = 0;                 // added to: superblocks with any of the query's words,
+    uint64_t opened = 0;                 // those that bounds did not spare, and
+    uint64_t postings = 0;               // what these have
+};
+
+// What a clause adds to the score of a record.
+struct TextPart {
+    size_t clause = 0;         // of the query, in its order
+    double weight = 0;         // of the clause: boost and idf
+    uint32_t occurrences = 0;  // in the record
+    double impact = 0;         // of these, at the record's length
 };
 
 // Borrows the sources. Confined.
@@ -50,6 +61,9 @@ public:
     // The scores of some records of a source, those of Search to the bit; NaN where it does not
     // find one. Cost: a look into each clause's list for each record.
     void ScoreRows(uint32_t source, const uint32_t* rows, size_t count, double* scores) const;
+    // What the score of one record is made of: added up in order, weight times impact is the score
+    // to the bit. Empty where it has none.
+    std::vector<TextPart> Parts(uint32_t source, uint32_t row) const;
     // Of a clause of the query, in its order: how many live records have it, over all sources.
     uint64_t Frequency(size_t clause) const { return frequencies_[clause]; }
 
@@ -66,7 +80,8 @@ private:
     static Result<ClauseList> Find(const TextClause& clause, const TextIndex& index, Work* work);
     std::vector<uint64_t> Admitted(uint32_t source, const uint64_t* allowed) const;
     std::vector<double> Bounds(uint32_t source) const;
-    void AddBlock(uint32_t source, uint32_t block, double* sums) const;
+    // How many postings it has added up.
+    uint64_t AddBlock(uint32_t source, uint32_t block, double* sums) const;
 
     std::vector<TextSource> sources_;
     Bm25 bm25_;

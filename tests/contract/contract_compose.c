@@ -231,6 +231,8 @@ static void fitting(void) {
     fit_of(db, q, far_queries, NULL, NULL, QUERN_ERR_INVALID, "query 7");
     fit_of(db, q, judged_queries, NULL, "metric=map", QUERN_ERR_OPTION, "ndcg or mrr");
     fit_of(db, q, judged_queries, NULL, "k=0", QUERN_ERR_OPTION, "k=0");
+    fit_of(db, q, judged_queries, NULL, "store=", QUERN_ERR_OPTION, "store=");
+    fit_of(db, q, judged_queries, NULL, "store=_x", QUERN_ERR_INVALID, "_x");
     WANT_NAMED(QUERN_ERR_TYPE, "text keys",
                quern_fit_fusion(q, ints, judged_queries, NULL, NULL, &fusion, NULL, E));
     /* The leg that knows better comes to weigh more than it was given. */
@@ -259,6 +261,73 @@ static void fitting(void) {
     quern_query_free(other_leg);
     quern_batch_free(keys);
     quern_batch_free(ints);
+    quern_close(db);
+}
+
+/* Two legs over one field, by their names. */
+static quern_query* named_legs(quern_db* db, double a, double b, const char* fusion) {
+    static const float good[] = {0, 0, 0};
+    static const float bad[] = {1, 0, 0};
+    quern_query* q = quern_query_new(db, "docs");
+    quern_query* leg = quern_query_new(db, "docs");
+    quern_query_dense(leg, "v", good, 1, 3);
+    quern_query_leg(q, leg, a, "name=good");
+    quern_query_dense(leg, "v", bad, 1, 3);
+    quern_query_leg(q, leg, b, "name=bad");
+    quern_query_free(leg);
+    quern_query_fusion(q, fusion);
+    return q;
+}
+
+static void storing(void) {
+    quern_db* db = open_docs();
+    quern_query* q = named_legs(db, 4, 1, "kind=sum");
+    quern_query* named = named_legs(db, 1, 1, "stored=mine");
+    quern_query* formula = named_legs(db, 1, 1, NULL);
+    quern_batch* keys = quern_batch_new(db, "docs", 1);
+    quern_result* r = NULL;
+    quern_result* r2 = NULL;
+    quern_text* fusion = NULL;
+    static const size_t zero[] = {0};
+    quern_batch_key_text(keys, judged_keys);
+    WANT(QUERN_ERR_MISUSE, quern_store_fusion(NULL, "mine", E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "name", quern_store_fusion(q, NULL, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "a b", quern_store_fusion(q, "a b", E));
+    WANT_NAMED(QUERN_ERR_NOT_FOUND, "are none", quern_search(named, &r, E));
+    quern_query_formula(formula, "good + bad");
+    WANT_NAMED(QUERN_ERR_INVALID, "formula", quern_store_fusion(formula, "mine", E));
+    WANT(QUERN_OK, quern_store_fusion(q, "mine", E));
+    WANT(QUERN_OK, quern_search(named, &r, E));
+    WANT(QUERN_OK, quern_search(q, &r2, E));
+    CHECK_INT(3, quern_result_rows(r));
+    CHECK(quern_result_score(r, 1) == quern_result_score(r2, 1));
+    quern_result_free(r);
+    quern_result_free(r2);
+    WANT_NAMED(QUERN_ERR_NOT_FOUND, "are: 'mine'", quern_drop_fusion(db, "docs", "x", E));
+    WANT_NAMED(QUERN_ERR_NOT_FOUND, "no collection", quern_drop_fusion(db, "x", "mine", E));
+    WANT(QUERN_ERR_MISUSE, quern_drop_fusion(NULL, "docs", "mine", E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "collection", quern_drop_fusion(db, NULL, "mine", E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "name", quern_drop_fusion(db, "docs", NULL, E));
+    WANT(QUERN_OK, quern_drop_fusion(db, "docs", "mine", E));
+    WANT(QUERN_ERR_NOT_FOUND, quern_search(named, &r, E));
+    /* What was learned, under a name. */
+    WANT(QUERN_OK, quern_fit_fusion(q, keys, zero, NULL, "store=mine", &fusion, NULL, E));
+    quern_text_free(fusion);
+    WANT(QUERN_OK, quern_search(named, &r, E));
+    quern_result_free(r);
+    /* A set of options has nothing beside a name, and the later call counts. */
+    quern_query_fusion(named, "weights=1,0");
+    WANT(QUERN_OK, quern_search(named, &r, E));
+    quern_result_free(r);
+    quern_query_fusion(named, "stored=mine kind=max");
+    WANT_NAMED(QUERN_ERR_OPTION, "nothing goes beside", quern_search(named, &r, E));
+    quern_query_free(named);
+    named = named_legs(db, 1, 1, "stored=");
+    WANT_NAMED(QUERN_ERR_OPTION, "stored=", quern_search(named, &r, E));
+    quern_query_free(named);
+    quern_query_free(q);
+    quern_query_free(formula);
+    quern_batch_free(keys);
     quern_close(db);
 }
 
@@ -355,6 +424,7 @@ static void hubs(void) {
 void contract_compose(void) {
     hubs();
     fitting();
+    storing();
     null_query();
     wrong_terms();
     composing();

@@ -421,7 +421,52 @@ static void shapes(void) {
     quern_close(db);
 }
 
+static void explaining(void) {
+    quern_db* db = open_docs();
+    quern_query* leg = leg_of(db, two, 2);
+    quern_query* q = quern_query_new(db, "docs");
+    quern_query* one = leg_of(db, two, 1);
+    quern_query* empty = quern_query_new(db, "docs");
+    quern_result* r = NULL;
+    quern_result* rows = NULL;
+    quern_text* json = NULL;
+    quern_query_leg(q, leg, 2, "name=near");
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    WANT(QUERN_OK, quern_explain_hits(q, r, &json, E));
+    CHECK(strstr(quern_text_data(json),
+                 "\"legs\":[{\"leg\":0,\"name\":\"near\",\"field\":\"v\","
+                 "\"kind\":\"dense\",\"score\":") != NULL);
+    quern_text_free(json);
+    WANT(QUERN_ERR_MISUSE, quern_explain_hits(NULL, r, &json, E));
+    CHECK(json == NULL);
+    WANT(QUERN_ERR_MISUSE, quern_explain_hits(q, NULL, &json, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "json", quern_explain_hits(q, r, NULL, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "2 queries", quern_explain_hits(one, r, &json, E));
+    WANT(QUERN_ERR_INVALID, quern_explain_hits(empty, r, &json, E));
+    WANT(QUERN_OK, quern_sql(db, NULL, "select 1", &rows, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "no result of a search", quern_explain_hits(q, rows, &json, E));
+    quern_result_free(rows);
+    CHECK(quern_result_stat(r, QUERN_RESULT_TOTAL_NS) >=
+          quern_result_stat(r, QUERN_RESULT_FETCH_NS));
+    quern_query_free(one);
+    one = quern_query_new(db, "docs");
+    quern_query_leg(one, leg, 1, "guide=near");
+    WANT_NAMED(QUERN_ERR_INVALID, "names no leg", quern_search(one, &rows, E));
+    quern_query_free(one);
+    one = quern_query_new(db, "docs");
+    quern_query_leg(one, leg, 1, "name=near guide=near");
+    WANT_NAMED(QUERN_ERR_INVALID, "sparse or text", quern_search(one, &rows, E));
+    quern_close(db);
+    WANT(QUERN_ERR_CLOSED, quern_explain_hits(q, r, &json, E));
+    quern_result_free(r);
+    quern_query_free(q);
+    quern_query_free(one);
+    quern_query_free(leg);
+    quern_query_free(empty);
+}
+
 void contract_hybrid(void) {
+    explaining();
     shapes();
     null_query();
     wrong_legs();

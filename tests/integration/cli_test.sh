@@ -412,6 +412,15 @@ expect 0 'before, .* with it' "$quern" fit legs.quern docs --leg 'emb:[1,0]' --l
 expect 1 "no number" "$quern" fit legs.quern docs --leg 'emb:[1,0]' --qrels legs.qrels
 expect 2 "qrels" "$quern" fit legs.quern docs --leg 'emb:[1,0]'
 expect 1 "no judgment" "$quern" fit legs.quern docs --leg 'emb:[1,0]' --qrels legs.ids
+expect 0 'kind=sum normalize=' "$quern" fit legs.quern docs --leg 'emb:[1,0]' --leg 'terms:{"3":2}' --qrels legs.qrels --query-ids legs.ids --store mine
+expect 0 '"dimension":3,"weight":2' "$quern" search legs.quern docs --leg 'terms:{"3":2}' --leg 'emb:[1,0]' --fusion stored=mine --explain-hits
+expect 1 "are: 'mine'" "$quern" search legs.quern docs --leg 'emb:[1,0]' --fusion stored=other
+expect 1 "for the legs 'emb', 'terms'" "$quern" search legs.quern docs --leg 'emb:[1,0]' --fusion stored=mine
+expect 0 "time .* a query: filter" "$quern" search legs.quern docs --leg 'emb guide=terms:[1,0]' --leg 'terms:{"3":2}' --stats
+expect 1 "names no leg" "$quern" search legs.quern docs --leg 'emb guide=body:[1,0]' --leg 'terms:{"3":2}'
+expect 2 "no spaces" "$quern" fit legs.quern docs --leg 'emb:[1,0]' --qrels legs.qrels --query-ids legs.ids --store 'a b'
+expect 0 "" "$quern" drop legs.quern docs --fusion mine --yes
+expect 1 "there are none" "$quern" drop legs.quern docs --fusion mine --yes
 expect 0 '{"key":"c","score":1,"legs":[1,null]}' "$quern" search legs.quern docs --leg 'emb:[1,0]' --leg '0*body:whale' \
     --min-score 1 -k 0 --json
 expect 0 '{"key":"a","score":1,' "$quern" search legs.quern docs --leg 'emb:[1,0]' --leg body:white --fusion 'kind=rrf rrf_k=1' -k 1 --json

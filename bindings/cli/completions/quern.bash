@@ -16,8 +16,8 @@ _quern() {
         case $command in
             create) words="-h --help -k --key -a --attr -d --dense --sparse --text --index --open" ;;
             import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
-            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --audit --bound --superblocks --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
-            fit) words="-h --help --leg --qrels --query-ids --metric -k --fusion -w --where --json --open" ;;
+            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
+            fit) words="-h --help --leg --qrels --query-ids --metric -k --fusion --store -w --where --json --open" ;;
             get) words="-h --help --key-file --json --open -c --columns" ;;
             count) words="-h --help -w --where --only-keys --except-keys --facet -n --limit --json --open" ;;
             delete) words="-h --help --key-file --json --open -w --where --only-keys --except-keys" ;;
@@ -31,7 +31,7 @@ _quern() {
             vacuum) words="-h --help --open" ;;
             backup) words="-h --help --open" ;;
             rebuild) words="-h --help --open" ;;
-            drop) words="-h --help --column -y --yes --open" ;;
+            drop) words="-h --help --column --fusion -y --yes --open" ;;
             bench) words="-h --help -f --field -q --queries --format -n --query-count -k --directory --memory-mb --no-insert --json --open" ;;
             completion) words="-h --help" ;;
         esac

@@ -19,7 +19,9 @@ from ._library import api
 
 EXACT, DEGRADED, UNREFINED, MEMORY, PARTIAL = 1, 2, 4, 8, 16
 STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_read": 4, "memory_needed": 5, "recall": 6, "matches": 7,
-         "nulls": 8, "values": 9, "lists": 10, "hits": 11, "looked_up": 12, "left_out": 13}
+         "nulls": 8, "values": 9, "lists": 10, "hits": 11, "looked_up": 12, "left_out": 13, "postings": 14, "blocks": 15,
+         "blocks_opened": 16, "cells_opened": 17, "cells_passed": 18, "cells_guided": 19, "total_ns": 20, "filter_ns": 21,
+         "search_ns": 22, "refine_ns": 23, "lookup_ns": 24, "fuse_ns": 25, "fetch_ns": 26}
 NUMPY_TYPES = {F32: "f4", F16: "f2", BF16: "u2", I8: "i1", BIT: "u1"}
 FREE_RESULT = api.quern_result_free
 FEW = 1024

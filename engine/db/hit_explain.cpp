@@ -1,0 +1,187 @@
+#include "engine/db/hit_explain.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "engine/db/feedback.h"
+#include "engine/db/kept_fusions.h"
+#include "storage/record_table.h"
+
+namespace quern {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+class HitExplainer {
+public:
+    HitExplainer(Database* database, Snapshot* snapshot, const SearchRequest& request,
+                 const ResultTable& hits)
+        : database_(database), snapshot_(snapshot), request_(request), hits_(hits) {}
+
+    Result<std::string> Run() {
+        QUERN_ASSIGN(views_.whole, snapshot_->View(request_.collection));
+        // Scores are those of the collection, and places the same, whatever a filter leaves.
+        views_.matching = views_.whole;
+        const storage::CollectionInfo& info = *views_.whole->info;
+        const auto explain = [&]() -> Result<std::string> {
+            QUERN_TRY(OpenLegs(info));
+            std::vector<std::optional<RecordPlace>> places;
+            QUERN_TRY(Locate(&places));
+            Json rows = Json::array();
+            for (size_t q = 0; q + 1 < hits_.offsets.size(); q++) {
+                for (size_t row = hits_.offsets[q]; row < hits_.offsets[q + 1]; row++) {
+                    QUERN_ASSIGN(Json one, RowJson(q, row, places[row]));
+                    rows.push_back(std::move(one));
+                }
+            }
+            return Json{{"collection", info.name}, {"hits", std::move(rows)}}.dump(
+                -1, ' ', false, Json::error_handler_t::replace);
+        };
+        auto json = explain();
+        return json.ok() ? std::move(json) : InCollection(info, json.status());
+    }
+
+private:
+    Status OpenLegs(const storage::CollectionInfo& info) {
+        QUERN_TRY(resolved_.Make(info, request_));
+        const SearchRequest* searched = &resolved_.request();
+        if (searched->feedback) {
+            ResultTable own;
+            QUERN_TRY(moved_.Make(database_, snapshot_, views_, *searched, &own));
+            searched = &moved_.request();
+        }
+        // What the candidates are has been decided: hits are among them.
+        if (searched->legs.empty()) {
+            requests_.push_back(*searched);
+            names_.emplace_back();
+        }
+        for (const SearchLeg& leg : searched->legs) {
+            requests_.push_back(leg.request);
+            names_.push_back(leg.name);
+        }
+        for (SearchRequest& request : requests_) {
+            request.candidates = nullptr;
+            request.budget = nullptr;
+        }
+        for (size_t l = 0; l < requests_.size(); l++) {
+            QUERN_ASSIGN(auto search,
+                         OpenFieldSearch(database_, snapshot_, views_, requests_[l], &table_));
+            if (search->query_count() != hits_.offsets.size() - 1) {
+                return Status::Error(Code::kInvalid,
+                                     "the result is of %zu queries, the query has %zu",
+                                     hits_.offsets.size() - 1, search->query_count());
+            }
+            searches_.push_back(std::move(search));
+        }
+        return {};
+    }
+
+    Status Locate(std::vector<std::optional<RecordPlace>>* places) {
+        if (hits_.row_count() > 0 && hits_.key_type != views_.whole->info->schema.key_type) {
+            return Status::Error(Code::kType, "the result has %s keys, the collection has not",
+                                 hits_.key_type == KeyType::kInt ? "int" : "text");
+        }
+        return snapshot_->With([&](storage::Connection* connection) -> Status {
+            storage::RecordTable records(connection, *views_.whole->info);
+            for (size_t row = 0; row < hits_.row_count(); row++) {
+                QUERN_ASSIGN(auto place,
+                             FindPlace(connection, *views_.whole, &records, KeyOf(row)));
+                places->push_back(place);
+            }
+            return {};
+        });
+    }
+
+    Key KeyOf(size_t row) const {
+        return hits_.key_type == KeyType::kInt ? Key::Int(hits_.int_keys[row])
+                                               : Key::Text(hits_.text_keys[row]);
+    }
+
+    Result<Json> RowJson(size_t q, size_t row, const std::optional<RecordPlace>& place) {
+        Json json = {{"query", q}};
+        if (hits_.key_type == KeyType::kInt) {
+            json["key"] = hits_.int_keys[row];
+        } else {
+            json["key"] = hits_.text_keys[row];
+        }
+        json["score"] = Number(static_cast<double>(hits_.scores[row]));
+        if (!place) {
+            json["gone"] = true;
+            return json;
+        }
+        Json legs = Json::array();
+        for (size_t l = 0; l < searches_.size(); l++) {
+            ExplainedScore score;
+            QUERN_TRY(searches_[l]->Explain(q, *place, &score));
+            legs.push_back(LegJson(l, score));
+        }
+        json["legs"] = std::move(legs);
+        return json;
+    }
+
+    Json LegJson(size_t l, const ExplainedScore& score) const {
+        const Schema& schema = views_.whole->info->schema;
+        const auto field = static_cast<size_t>(schema.FindField(requests_[l].field));
+        Json json = {{"leg", l}};
+        if (!names_[l].empty()) {
+            json["name"] = names_[l];
+        }
+        json["field"] = schema.field_name(field);
+        json["kind"] = schema.field_kind(field);
+        if (!score.matches) {
+            json["score"] = nullptr;
+            return json;
+        }
+        json["score"] = Number(searches_[l]->ScoreOf(score.distance));
+        if (schema.is_dense(field)) {
+            json["distance"] = Number(score.distance);
+            if (score.coarse) {
+                json["codes"] = score.codes;
+                json["coarse"] = Number(*score.coarse);
+            }
+            return json;
+        }
+        Json parts = Json::array();
+        for (const ScorePart& part : score.parts) {
+            parts.push_back(schema.is_text(field) ? Json{{"term", part.term},
+                                                         {"weight", part.query},
+                                                         {"occurrences", part.occurrences},
+                                                         {"value", part.record},
+                                                         {"adds", part.adds}}
+                                                  : Json{{"dimension", part.dimension},
+                                                         {"weight", part.query},
+                                                         {"value", part.record},
+                                                         {"adds", part.adds}});
+        }
+        json["parts"] = std::move(parts);
+        return json;
+    }
+
+    // JSON has no infinities.
+    static Json Number(double number) {
+        return std::isfinite(number) ? Json(number) : Json(nullptr);
+    }
+
+    Database* database_;
+    Snapshot* snapshot_;
+    const SearchRequest& request_;
+    const ResultTable& hits_;
+    SearchedViews views_;
+    ResolvedRequest resolved_;
+    MovedRequest moved_;
+    std::vector<SearchRequest> requests_;  // what searches_ borrow: complete before these are made
+    std::vector<std::string> names_;
+    std::vector<std::unique_ptr<FieldSearch>> searches_;
+    ResultTable table_;  // of what looking costs, which nobody is told
+};
+
+}  // namespace
+
+Status ExplainHits(Database* database, Snapshot* snapshot, const SearchRequest& request,
+                   const ResultTable& hits, std::string* json) {
+    QUERN_ASSIGN(*json, HitExplainer(database, snapshot, request, hits).Run());
+    return {};
+}
+
+}  // namespace quern
