@@ -643,6 +643,11 @@ Status SetOptions(Connection* connection, const CollectionInfo& info, uint32_t c
     return BumpEpoch(connection, generation);
 }
 
+Status NoteTableChange(Connection* connection, int64_t generation) {
+    QUERN_TRY(SetFeature(connection, kTableFeature));
+    return BumpEpoch(connection, generation);
+}
+
 Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
                 int64_t generation) {
     Schema schema = info.schema;

@@ -96,6 +96,8 @@ Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDe
 // Of an attribute or field: wishes that change nothing that is stored. The log may be full.
 Status SetOptions(Connection* connection, const CollectionInfo& info, uint32_t column,
                   const std::string& options, int64_t generation);
+// What fields have beside their records has changed: whoever keeps any of it reads it anew.
+Status NoteTableChange(Connection* connection, int64_t generation);
 // field: its number in the schema.
 Status DropField(Connection* connection, const CollectionInfo& info, size_t field,
                  int64_t generation);
@@ -111,7 +113,8 @@ inline constexpr int64_t kFormatVersion = 1;
 // of an unknown version.
 inline constexpr int64_t kSparseFeature = 2;  // there are, or were, sparse fields
 inline constexpr int64_t kTextFeature = 4;    // likewise, text fields
-inline constexpr int64_t kIncompatibleFeatures = kSparseFeature | kTextFeature;
+inline constexpr int64_t kTableFeature = 8;   // likewise, tables of fields
+inline constexpr int64_t kIncompatibleFeatures = kSparseFeature | kTextFeature | kTableFeature;
 inline constexpr int kPageBytes = 16384;
 inline constexpr int kReservedBytes = 64;
 

@@ -83,7 +83,7 @@ Status MovedRequest::Make(Database* database, Snapshot* snapshot, const Searched
     }
     const auto field = static_cast<size_t>(found);
     if (!schema.is_dense(field) || schema.dense[field].element == Element::kBit || leg.is_text ||
-        leg.is_sparse) {
+        leg.is_sparse || leg.is_sparse_text) {
         return Status::Error(Code::kType,
                              "feedback moves dense vectors of numbers, field '%s' has none",
                              leg.field.c_str());

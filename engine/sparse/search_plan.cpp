@@ -83,7 +83,7 @@ bool SearchPlan::Make(const SparseVector& query, const TermTable& terms,
     });
     adding_ = static_cast<size_t>(std::count_if(planned_.begin(), planned_.end(),
                                                 [](const Planned& p) { return !p.takes_away; }));
-    sums_are_scores_ = FindExactUnit();
+    sums_are_scores_ = lists.complete && FindExactUnit();
     if (!sums_are_scores_) {
         Quantize();
     }

@@ -41,6 +41,10 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
     }
     space_.plan.TabulateRuns(lists_);
     Prepare();
+    if (options_.path == SearchPath::kForward) {
+        score_least_ = std::numeric_limits<double>::infinity();
+        return VisitSigned(work);
+    }
     if (space_.plan.adds()) {
         const Status visited =
             options_.path == SearchPath::kExhaustive ? VisitInOrder(work) : VisitByBound(work);
@@ -64,7 +68,8 @@ void SparseSearch::Prepare() {
     score_cost_ = kScoreCost + kEntryCost * static_cast<double>(mean);
     ask_share_ = 0.5;
     score_least_ = plan.takes_away() ? plan.slack() : -std::numeric_limits<double>::infinity();
-    knows_lower_bounds_ = plan.looseness() != UINT32_MAX;
+    // What pruning has left out takes nothing from a sum that only grows.
+    knows_lower_bounds_ = plan.looseness() != UINT32_MAX && (lists_.complete || !plan.takes_away());
     scored_before_ = stats_.scored;
 }
 
@@ -206,6 +211,13 @@ void SparseSearch::Visit(uint32_t superblock, uint32_t next, bool may_cut) {
         Add(superblock, runs[i], sums);
         still -= runs[i].bound * factor;
         read += runs[i].count;
+        if (may_cut && options_.terms_max > 0 && i + 1 >= options_.terms_max &&
+            i + 1 < runs.size() && LeaveAfterTerms(superblock, sums, still)) {
+            stats_.cut_short++;
+            stats_.postings_read += read;
+            FetchNext(next);
+            return;
+        }
         if (may_cut && still <= ask_at && read >= next_check && i + 1 < runs.size()) {
             const uint64_t unread = space_.runs.postings - read;
             if (CutShort(superblock, sums, still, static_cast<double>(unread))) {
@@ -252,6 +264,21 @@ bool SparseSearch::CutShort(uint32_t superblock, const uint32_t* sums, double st
     if (alive > worthwhile) {
         return false;
     }
+    ScorePicked(superblock, alive);
+    return true;
+}
+
+// Scores all that could be among the best if the terms that were not read added what is still to
+// come, whatever that costs. False: a record that has none of the terms read could be among them.
+bool SparseSearch::LeaveAfterTerms(uint32_t superblock, const uint32_t* sums, double still) {
+    const auto reach = static_cast<uint32_t>(std::max(still, 0.0)) + 2;
+    const uint32_t least = LeastSum();
+    if (least <= reach) {
+        return false;
+    }
+    const size_t alive =
+        kernels::SelectSums(sums, PaddedRows(superblock), least - reach, AllowedWords(superblock),
+                            SIZE_MAX - kernels::kWindowAlign, space_.picked.data());
     ScorePicked(superblock, alive);
     return true;
 }

@@ -60,6 +60,7 @@ private:
     void Fetch(const PlannedRun& run) const;
     void FetchNext(uint32_t superblock);
     void Add(uint32_t superblock, const PlannedRun& run, uint32_t* sums);
+    bool LeaveAfterTerms(uint32_t superblock, const uint32_t* sums, double still);
     bool CutShort(uint32_t superblock, const uint32_t* sums, double still, double unread);
     uint32_t LeastOfWindow(const uint32_t* sums, uint32_t rows);
     void TakeCandidates(uint32_t superblock, const uint32_t* sums);
