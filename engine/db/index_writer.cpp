@@ -1,6 +1,5 @@
 #include "engine/db/index_writer.h"
 
-
 namespace quern {
 
 namespace {
