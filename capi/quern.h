@@ -322,8 +322,8 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      fields are; none: every search scores every record. approx=graph: a second part of the index, about as large, for searches with ef=N, which may miss some
 **   prune_mass=X prune_ratio=X prune_below=X prune_top=N   which entries of a vector an index finds it by: the heaviest, until they have the
 **                      share X of its sum; those with at least X times its heaviest; with at least X; the N heaviest. Several hold
-**                      together. Scores are of all entries still, but searches may miss records (QUERN_FLAG_EXACT is not set): about
-**                      one in a hundred of the best ten with prune_mass=0.9. recall=1 scores every record. Indexes built from then on have it
+**                      together. Scores are of all entries still, but searches through an index may miss records (QUERN_FLAG_EXACT
+**                      is not set; how many depends on the vectors, quern_recall_audit measures it). recall=1 scores every record
 ** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
 ** quern 0.1.0 (QUERN_ERR_NEWER). Searches are exact, with an index and without; an index
 ** that is damaged, or that memory_mb has no room for, is told by the flags of the result, and the records are scored. */
@@ -676,8 +676,8 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give. Lists take exact for 100 * k, none for auto
 **   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
 **   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975
-**   terms=N        of a sparse field, 0 to 65535 (default 0: all): once k records are known, no more than the N terms of the query that bound most
-**                  for their postings are read in an index; the others count as unread parts do, for their bounds times X. Scores are of all terms always */
+**   terms=N        of a sparse field, 0 to 65535 (default 0: all): approximate; an index orders records by the N heaviest terms of the query,
+**                  and scores the best 2 * k + 32 of these by all of its terms. tests/bench/sparse has figures */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* A budget. A search that has spent one of the three ends with what it has, and its result is QUERN_FLAG_PARTIAL: true hits with true
 ** scores, in order, but others may have been better, and there may be fewer than k. QUERN_RESULT_LEFT_OUT tells which it was.
@@ -991,7 +991,8 @@ QUERN_API int32_t quern_verify(quern_db *db, quern_text **report, quern_error *e
 QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_error *err) QUERN_MUST_USE;
 
 /* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,
-** log rows, segments, parts with chunks and bytes. Each segment has
+** log rows, segments, parts with chunks and bytes; of a sparse field with token weights "token_weights":{"tokens","options",
+** "stored_bytes"}. Each segment has
 ** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records
 ** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has them, those that codes=auto chose among them, ""
 ** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: the

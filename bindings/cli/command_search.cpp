@@ -161,8 +161,8 @@ void AddSearchCommand(CLI::App* app) {
         ->type_name("N");
     command
         ->add_option("--terms", options->terms,
-                     "Of a sparse field: no more than the N heaviest terms are read in an index, "
-                     "the others count as --bound says (default: all)")
+                     "Of a sparse field: an index orders records by the N heaviest terms of the "
+                     "query; approximate (default: all)")
         ->type_name("N");
     command
         ->add_option("--timeout-ms", options->timeout_ms,

@@ -278,7 +278,7 @@ private:
         if (part.index().pruned() && !pruned) {
             options.path = sparse::SearchPath::kForward;
         }
-        approximate_ = approximate_ || options.bound_factor < 1 || pruned;
+        approximate_ = approximate_ || options.bound_factor < 1 || options.terms_max > 0 || pruned;
         const sparse::ApproximateIndex* const quick =
             request_.ef > 0 ? part.approximate() : nullptr;
         const uint64_t* const bits = allowed ? allowed->data() : nullptr;

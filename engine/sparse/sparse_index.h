@@ -67,8 +67,8 @@ struct SearchOptions {
     // With bound_factor < 1: at least so many of the superblocks with the highest bounds are
     // opened.
     uint32_t superblocks_min = 0;
-    // Once there is something to compare with, no more than so many terms are read in a superblock,
-    // those with the most bound for their postings; what the others can add is unread. 0: all.
+    // Approximate, if the query has more terms: records are ordered by so many, those with the most
+    // bound, and only the best by these are scored, by all terms. 0: by all.
     uint32_t terms_max = 0;
     // A search that has scored so many records ends with what it has, which may not be the best.
     uint64_t scored_max = ~uint64_t{0};

@@ -27,6 +27,11 @@ constexpr size_t kFetchAhead = 4;
 // Of scoring a record and an entry of it, in postings read. Records stand anywhere in memory, and
 // waiting for them is most of it.
 constexpr double kScoreCost = 200;
+// Records that are scored when few terms order them: so many times as are wanted (of huge numbers
+// no more), and some.
+constexpr size_t kCutTimes = 2;
+constexpr size_t kCutMore = 32;
+constexpr size_t kCutMost = size_t{1} << 40;
 constexpr double kEntryCost = 6;
 
 }  // namespace
@@ -36,11 +41,23 @@ SearchSpace::SearchSpace()
       places(kEntriesMax + kernels::kSelectSlack) {}
 
 Status SparseSearch::Run(const SparseVector& query, Work* work) {
-    if (hits_.k() == 0 || !space_.plan.Make(query, terms_, lists_)) {
+    if (hits_.k() == 0 ||
+        !space_.plan.Make(query, terms_, lists_,
+                          options_.path == SearchPath::kChosen ? options_.terms_max : 0)) {
         return {};
     }
     space_.plan.TabulateRuns(lists_);
     Prepare();
+    if (space_.plan.cut()) {
+        QUERN_TRY(VisitByBound(work));
+        if (ScoreBest()) {
+            return {};
+        }
+        // Fewer records have these terms than are wanted.
+        space_.plan.Make(query, terms_, lists_);
+        space_.plan.TabulateRuns(lists_);
+        Prepare();
+    }
     if (options_.path == SearchPath::kForward) {
         score_least_ = std::numeric_limits<double>::infinity();
         return VisitSigned(work);
@@ -62,7 +79,8 @@ void SparseSearch::Prepare() {
     space_.marks.Set(plan.terms(), plan.weights());
     space_.pending.clear();
     space_.next_runs.superblock = PlannedRuns::kNone;
-    space_.floor.Start(hits_.k(), plan.most());
+    wanted_ = plan.cut() ? std::min(hits_.k(), kCutMost) * kCutTimes + kCutMore : hits_.k();
+    space_.floor.Start(wanted_, plan.most());
     space_.sums.resize(std::max<size_t>(space_.sums.size(), lists_.superblock_rows));
     const uint64_t mean = forward_.rows() == 0 ? 0 : forward_.offsets.back() / forward_.rows();
     score_cost_ = kScoreCost + kEntryCost * static_cast<double>(mean);
@@ -77,6 +95,9 @@ uint32_t SparseSearch::LeastSum() const {
     const SearchPlan& plan = space_.plan;
     const uint64_t known = space_.floor.floor();
     uint64_t least = std::max<uint64_t>(known, 1);
+    if (plan.cut()) {
+        return static_cast<uint32_t>(least);  // sums are not to be compared with scores
+    }
     const double best = (hits_.Threshold() - plan.slack()) / plan.unit();
     if (best > static_cast<double>(least)) {
         least = best < 4e9 ? static_cast<uint64_t>(best) : uint64_t{4000000000};
@@ -147,7 +168,7 @@ Status SparseSearch::VisitByBound(Work* work) {
         const uint32_t allowed = AllowedIn(superblock);
         if (allowed > 0) {
             opened++;
-            const bool may_cut = options_.path == SearchPath::kChosen;
+            const bool may_cut = options_.path == SearchPath::kChosen && !plan.cut();
             if (may_cut && allowed * score_cost_ <= plan.postings_in_superblock()) {
                 ScoreAllowed(superblock);
             } else {
@@ -211,13 +232,6 @@ void SparseSearch::Visit(uint32_t superblock, uint32_t next, bool may_cut) {
         Add(superblock, runs[i], sums);
         still -= runs[i].bound * factor;
         read += runs[i].count;
-        if (may_cut && options_.terms_max > 0 && i + 1 >= options_.terms_max &&
-            i + 1 < runs.size() && LeaveAfterTerms(superblock, sums, still)) {
-            stats_.cut_short++;
-            stats_.postings_read += read;
-            FetchNext(next);
-            return;
-        }
         if (may_cut && still <= ask_at && read >= next_check && i + 1 < runs.size()) {
             const uint64_t unread = space_.runs.postings - read;
             if (CutShort(superblock, sums, still, static_cast<double>(unread))) {
@@ -268,26 +282,11 @@ bool SparseSearch::CutShort(uint32_t superblock, const uint32_t* sums, double st
     return true;
 }
 
-// Scores all that could be among the best if the terms that were not read added what is still to
-// come, whatever that costs. False: a record that has none of the terms read could be among them.
-bool SparseSearch::LeaveAfterTerms(uint32_t superblock, const uint32_t* sums, double still) {
-    const auto reach = static_cast<uint32_t>(std::max(still, 0.0)) + 2;
-    const uint32_t least = LeastSum();
-    if (least <= reach) {
-        return false;
-    }
-    const size_t alive =
-        kernels::SelectSums(sums, PaddedRows(superblock), least - reach, AllowedWords(superblock),
-                            SIZE_MAX - kernels::kWindowAlign, space_.picked.data());
-    ScorePicked(superblock, alive);
-    return true;
-}
-
 // What is known of the k-th best sum from this window alone: k blocks of it have such a peak.
 uint32_t SparseSearch::LeastOfWindow(const uint32_t* sums, uint32_t rows) {
     std::vector<uint32_t>& peaks = space_.picked;
     const size_t blocks = rows / kernels::kWindowAlign;
-    const size_t k = hits_.k();
+    const size_t k = wanted_;
     if (allowed_ != nullptr || k > blocks || !knows_lower_bounds_) {
         return 0;
     }
@@ -295,7 +294,8 @@ uint32_t SparseSearch::LeastOfWindow(const uint32_t* sums, uint32_t rows) {
     const auto kth = peaks.begin() + static_cast<ptrdiff_t>(k - 1);
     std::nth_element(peaks.begin(), kth, peaks.begin() + static_cast<ptrdiff_t>(blocks),
                      std::greater<>());
-    return *kth > space_.plan.looseness() ? *kth - space_.plan.looseness() : 0;
+    const uint32_t looseness = Looseness();
+    return *kth > looseness ? *kth - looseness : 0;
 }
 
 void SparseSearch::TakeCandidates(uint32_t superblock, const uint32_t* sums) {
@@ -308,7 +308,7 @@ void SparseSearch::TakeCandidates(uint32_t superblock, const uint32_t* sums) {
     const size_t count =
         kernels::SelectSums(sums, rows, least, AllowedWords(superblock),
                             SIZE_MAX - kernels::kWindowAlign, space_.picked.data());
-    const uint32_t looseness = space_.plan.looseness();
+    const uint32_t looseness = Looseness();
     const uint32_t first = superblock * lists_.superblock_rows;
     for (size_t i = 0; i < count; i++) {
         const uint32_t id = space_.picked[i];
@@ -317,7 +317,7 @@ void SparseSearch::TakeCandidates(uint32_t superblock, const uint32_t* sums) {
             space_.floor.Push(sums[id] - looseness);
         }
     }
-    if (space_.pending.size() > 2 * std::min(hits_.k(), size_t{1} << 40) + kPendingSlack) {
+    if (space_.pending.size() > 2 * std::min(wanted_, size_t{1} << 40) + kPendingSlack) {
         least = LeastSum();
         space_.pending.erase(
             std::remove_if(space_.pending.begin(), space_.pending.end(),
@@ -399,6 +399,24 @@ void SparseSearch::ScorePending() {
             Score(pending[i].second);
         }
     }
+}
+
+bool SparseSearch::ScoreBest() {
+    auto& pending = space_.pending;
+    if (pending.size() < hits_.k()) {
+        return false;
+    }
+    std::sort(pending.begin(), pending.end(), [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    const size_t count = std::min(pending.size(), wanted_);
+    for (size_t i = 0; i < count && !AtEnd(); i++) {
+        if (i + kFetchAhead < count) {
+            forward_.Fetch(pending[i + kFetchAhead].second);
+        }
+        Score(pending[i].second);
+    }
+    return true;
 }
 
 // Scores that are not above zero, when even those are among the best: every record that has a term

@@ -60,13 +60,14 @@ private:
     void Fetch(const PlannedRun& run) const;
     void FetchNext(uint32_t superblock);
     void Add(uint32_t superblock, const PlannedRun& run, uint32_t* sums);
-    bool LeaveAfterTerms(uint32_t superblock, const uint32_t* sums, double still);
     bool CutShort(uint32_t superblock, const uint32_t* sums, double still, double unread);
     uint32_t LeastOfWindow(const uint32_t* sums, uint32_t rows);
     void TakeCandidates(uint32_t superblock, const uint32_t* sums);
     void ScoreAllowed(uint32_t superblock);
     void ScorePicked(uint32_t superblock, size_t count);
     void ScorePending();
+    // Of those that were ordered by the heaviest terms: scores the best. False: there are too few.
+    bool ScoreBest();
     // Offers the record. Minus infinity when it is none of VisitByBound's.
     double Score(uint32_t position);
     Status VisitSigned(Work* work);
@@ -82,6 +83,8 @@ private:
     uint32_t PaddedRows(uint32_t superblock) const;
     // Sums below this cannot be among the best. Never 0.
     uint32_t LeastSum() const;
+    // By how much a sum may exceed what it is compared with.
+    uint32_t Looseness() const { return space_.plan.cut() ? 0 : space_.plan.looseness(); }
 
     const TermTable& terms_;
     const PostingLists& lists_;
@@ -92,6 +95,7 @@ private:
     TopHits& hits_;
     SearchSpace& space_;
     SearchStats& stats_;
+    size_t wanted_ = 0;        // records that are told apart by sums: k, or more by a few terms
     double score_cost_ = 100;  // of scoring one record, in postings read
     double ask_share_ = 0;     // see Visit
     double score_least_ = 0;   // scores up to this are left to VisitSigned

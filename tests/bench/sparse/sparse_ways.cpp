@@ -63,12 +63,9 @@ std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>
     };
     for (const uint32_t most : terms) {
         const std::string count = std::to_string(most);
-        for (const float factor : {1.0f, 0.6f}) {
-            const std::string of = factor < 1 ? "0.6" : "1";
-            ways.push_back({"terms-" + count + "-" + of,
-                            count + " terms, bounds x " + of,
-                            {SearchPath::kChosen, factor, 0, most}});
-        }
+        ways.push_back({"terms-" + count,
+                        "ordered by " + count + " terms",
+                        {SearchPath::kChosen, 1.0f, 0, most}});
     }
     for (size_t p = 0; p < index.pruned.size(); p++) {
         char mass[32];

@@ -20,7 +20,9 @@ struct Way {
     bool forward = false;  // scores every record from the forward copy, without any postings
     size_t pool = 0;       // by lists and links (approximate_index.h)
     size_t pruned = 0;     // of SearchedIndex, counted from 1; 0: the exact one
-    bool exact() const { return options.bound_factor >= 1 && pool == 0 && pruned == 0; }
+    bool exact() const {
+        return options.bound_factor >= 1 && options.terms_max == 0 && pool == 0 && pruned == 0;
+    }
 };
 
 // An index of the heaviest entries of each record that have so much of its mass.
@@ -39,7 +41,7 @@ struct SearchedIndex {
 };
 
 // The floor first, then the others from plain to clever, then approximate ones. terms: also those
-// that read so many terms of a query.
+// that order records by so many terms of a query.
 std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>& terms);
 // Every record scored: slow, and the truth.
 Way ForwardWay();
