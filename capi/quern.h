@@ -320,6 +320,10 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      many dimensions a record shares with the query, or the sum of the query's weights for them
 **   index=auto|none    auto (default): segments with 2048 vectors of the field and more get an index, built as those of dense
 **                      fields are; none: every search scores every record. approx=graph: a second part of the index, about as large, for searches with ef=N, which may miss some
+**   prune_mass=X prune_ratio=X prune_below=X prune_top=N   which entries of a vector an index finds it by: the heaviest, until they have the
+**                      share X of its sum; those with at least X times its heaviest; with at least X; the N heaviest. Several hold
+**                      together. Scores are of all entries still, but searches through an index may miss records (QUERN_FLAG_EXACT
+**                      is not set; how many depends on the vectors, quern_recall_audit measures it). recall=1 scores every record
 ** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
 ** quern 0.1.0 (QUERN_ERR_NEWER). Searches are exact, with an index and without; an index
 ** that is damaged, or that memory_mb has no room for, is told by the flags of the result, and the records are scored. */
@@ -379,6 +383,22 @@ QUERN_API int32_t quern_add_sparse(quern_db *db, const char *collection, const c
 QUERN_API int32_t quern_add_text(quern_db *db, const char *collection, const char *name, const char *options,
                                  quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_drop_column(quern_db *db, const char *collection, const char *name, quern_error *err) QUERN_MUST_USE;
+
+/* Gives a sparse field token weights, so that texts can be its queries without a model (quern_query_sparse_text), as with the
+** "inference-free" encoders of learned sparse retrieval: token i stands for dimension dims[i] (NULL: i) and counts weights[i] in a query.
+** weights NULL: ln(1 + (n - df + 0.5) / (df + 0.5)) of the n live records that have the field, of which df have the dimension; it is
+** counted now and stays so until the next call. They take the place of those before; count 0 takes them away. They are kept in the
+** file, 1 to 1048576 of them, 16 MiB at most, in a transaction of its own. A file that had some cannot be opened by versions that
+** do not know them (QUERN_ERR_NEWER). Options say how a text is cut into tokens: tokenizer=, its arguments, porter, stop= and
+** synonyms= as for quern_schema_text, and
+**   wordpiece     a word that is no token is cut into the longest tokens from its beginning on, all but the first written with "##"
+**                 before them, as in BERT's vocabularies; if that does not come out even, it is unknown
+** Tokens are words as the tokenizer leaves them (unicode61: lower case, without accents). Errors name the token: UNKNOWN_FIELD, TYPE,
+** OPTION, INVALID (empty, or there twice), MALFORMED (UTF-8), NOT_FINITE, DIMENSION (not below the field's dims), LIMIT (beyond 255
+** bytes; too many). Cost with weights NULL: that of quern_sparse_stats. */
+QUERN_API int32_t quern_set_token_weights(quern_db *db, const char *collection, const char *field, const char *const *tokens,
+                                          const uint32_t *dims, const float *weights, size_t count, const char *options,
+                                          quern_error *err) QUERN_MUST_USE;
 
 /* ---- Transactions ----------------------------------------------------------------------------- since 0.1 -- */
 
@@ -469,7 +489,7 @@ QUERN_API void quern_cursor_free(quern_cursor *c);
 /* ---- Search -------------------------------------------------------------------------------------- since 0.1 -- */
 
 /* A query builder; NULL when out of memory. Set what to look for with legs, or with exactly one of the quern_query_dense*,
-** quern_query_sparse, quern_query_text, quern_query_key_* or quern_query_compose functions. */
+** quern_query_sparse, quern_query_sparse_text, quern_query_text, quern_query_key_* or quern_query_compose functions. */
 QUERN_API quern_query *quern_query_new(quern_db *db, const char *collection);
 QUERN_API void quern_query_free(quern_query *q);
 /* n query vectors of dimension dim; borrowed until the query is freed or set anew. Converted like batch values, except
@@ -477,13 +497,20 @@ QUERN_API void quern_query_free(quern_query *q);
 QUERN_API void quern_query_dense(quern_query *q, const char *field, const float *matrix, size_t n, size_t dim);
 /* The same with elements of type; bit fields take QUERN_BIT here. */
 QUERN_API void quern_query_dense_raw(quern_query *q, const char *field, const void *matrix, int32_t type, size_t n, size_t dim);
-/* n sparse query vectors for a sparse field, as in quern_batch_sparse; borrowed likewise. An empty one finds nothing. */
+/* n sparse query vectors for a sparse field, as in quern_batch_sparse; borrowed likewise. An empty one finds nothing. A query of one
+** dimension with the weight 1 is a look the other way: it finds the records that are heaviest in that dimension, with their weights
+** for scores. */
 QUERN_API void quern_query_sparse(quern_query *q, const char *field, const size_t *offsets, const uint32_t *dims,
                                   const float *weights, size_t n);
+/* n texts as queries for a sparse field, by its token weights (quern_set_token_weights); copied. Each distinct token counts once, with its
+** weight; tokens of the same dimension add up; words that are no token say nothing. Errors: INVALID (the field has no token weights),
+** MALFORMED, LIMIT (a text beyond 64 KiB). Cost: microseconds for each. */
+QUERN_API void quern_query_sparse_text(quern_query *q, const char *field, const char *const *texts, size_t n);
 /* n queries for a text field; copied. Records are scored by BM25 over the live records of the collection, those without a text
 ** included, which are as empty ones:
 **   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so (with porter: any stem)
 **   +x  -x   x OR y                must, must not be there, with a + the others need not; OR: as without it
+**   x^2.5                          what x adds to a score counts 2.5 times; above 0, to 1000000
 ** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
 ** The distance is minus the score. An index that is damaged, or that memory_mb does not allow to keep, is told by the flags of the
 ** result; the answers are the same. Errors: MALFORMED names
@@ -661,7 +688,9 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
 **                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give. Lists take exact for 100 * k, none for auto
 **   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
-**   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975 */
+**   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975
+**   terms=N        of a sparse field, 0 to 65535 (default 0: all): approximate; an index orders records by the N heaviest terms of the query,
+**                  and scores the best 2 * k + 32 of these by all of its terms. tests/bench/sparse has figures */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* A budget. A search that has spent one of the three ends with what it has, and its result is QUERN_FLAG_PARTIAL: true hits with true
 ** scores, in order, but others may have been better, and there may be fewer than k. QUERN_RESULT_LEFT_OUT tells which it was.
@@ -1012,12 +1041,27 @@ QUERN_API int32_t quern_verify(quern_db *db, quern_text **report, quern_error *e
 QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_error *err) QUERN_MUST_USE;
 
 /* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,
-** log rows, segments, parts with chunks and bytes, and "fusions":[{"name","options"}], those that quern_store_fusion keeps. Each segment has
+** log rows, segments, parts with chunks and bytes, and "fusions":[{"name","options"}], those that quern_store_fusion keeps;
+** of a sparse field with token weights "token_weights":{"tokens","options","stored_bytes"}. Each segment has
 ** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records
 ** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has them, those that codes=auto chose among them, ""
 ** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: the
 ** description of a graph or lists cannot be read, or is of another version's layout (quern_verify reads the rest). Nothing is loaded for this. */
 QUERN_API int32_t quern_info(quern_db *db, quern_text **json, quern_error *err) QUERN_MUST_USE;
+
+/* What a sparse field holds, and what queries go through because of that, as JSON, counted over the live records: {"field","records",
+** "vectors","empty","entries","entries_per_vector","dimensions","flops","ideal_flops","imbalance","share_of_100","postings_per_query",
+** "lists":{"gini","mean","median","p90","p99","most"},"longest":[{"dimension","vectors","share"}],"queries"}. A list is the vectors that
+** have a dimension: their lengths, of 10 the dimensions. flops: the sum over all dimensions of the share of vectors times the share of
+** queries that have it (Paria et al., ICLR 2020); times the vectors that is postings_per_query, which an exhaustive search touches;
+** ideal_flops: if all dimensions were as frequent; imbalance: the one by the other; share_of_100: what the 100 heaviest dimensions
+** make of flops; gini: 0 when all lists are as long, towards 1 when few hold all.
+** n queries as for quern_query_sparse, without weights; 0: the records stand for them. With queries, "queries" is
+** {"count","entries_per_query","postings":{"median","p90","p99","most"}}, else null. Cost: a read of the field's dimensions, and about 40
+** bytes of memory for each distinct one. Errors: UNKNOWN_FIELD, TYPE (not a sparse field), and those of quern_batch_sparse for queries. */
+QUERN_API int32_t quern_sparse_stats(quern_db *db, const char *collection, const char *field, quern_snapshot *snap,
+                                     const size_t *offsets, const uint32_t *dims, size_t n, quern_text **json,
+                                     quern_error *err) QUERN_MUST_USE;
 
 /* Single figures, for programs that watch; an unknown one is QUERN_ERR_INVALID. */
 #define QUERN_STAT_FILE_BYTES 1

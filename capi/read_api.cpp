@@ -142,6 +142,7 @@ void ForgetTarget(quern_query* q) {
     request.vectors = nullptr;
     request.is_sparse = false;
     request.is_text = false;
+    request.is_sparse_text = false;
     request.texts.clear();
     request.by_key = false;
     request.keys.clear();
@@ -474,11 +475,11 @@ void quern_query_options(quern_query* q, const char* options) {
     if (IsQuery(q)) {
         Remember(&q->error, [&]() -> Status {
             std::vector<Option> list;
-            QUERN_TRY(
-                ParseOptions(options,
-                             {"threads", "self", "recall", "ef", "nprobe", "refine", "filter_ms",
-                              "bound", "superblocks", "timeout_ms", "max_scored", "max_bytes"},
-                             &list));
+            QUERN_TRY(ParseOptions(
+                options,
+                {"threads", "self", "recall", "ef", "nprobe", "refine", "filter_ms", "bound",
+                 "superblocks", "terms", "timeout_ms", "max_scored", "max_bytes"},
+                &list));
             for (const Option& option : list) {
                 if (option.key == "threads") {
                     int64_t threads = 0;
@@ -503,6 +504,10 @@ void quern_query_options(quern_query* q, const char* options) {
                     int64_t number = 0;
                     QUERN_TRY(ParseInteger(option, 1, kEffortMax, &number));
                     q->request.superblocks = static_cast<uint32_t>(number);
+                } else if (option.key == "terms") {
+                    int64_t number = 0;
+                    QUERN_TRY(ParseInteger(option, 0, 65535, &number));
+                    q->request.terms = static_cast<uint32_t>(number);
                 } else if (option.key == "timeout_ms") {
                     int64_t ms = 0;
                     QUERN_TRY(ParseInteger(option, 0, UINT32_MAX, &ms));

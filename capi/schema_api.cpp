@@ -95,7 +95,10 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
     }
     field->name = name;
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(options, {"dims", "index", "approx", "weights"}, &list));
+    QUERN_TRY(ParseOptions(options,
+                           {"dims", "index", "approx", "prune_mass", "prune_ratio", "prune_below",
+                            "prune_top", "weights"},
+                           &list));
     SparseIndexOptions index;
     index.index = true;
     for (const Option& option : list) {

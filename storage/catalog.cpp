@@ -639,6 +639,11 @@ Status DropFusion(Connection* connection, const CollectionInfo& info, const Kept
     return BumpEpoch(connection, generation);
 }
 
+Status NoteTableChange(Connection* connection, int64_t generation) {
+    QUERN_TRY(SetFeature(connection, kTableFeature));
+    return BumpEpoch(connection, generation);
+}
+
 Status DropAttr(Connection* connection, const CollectionInfo& info, const AttrDef& attr,
                 int64_t generation) {
     Schema schema = info.schema;

@@ -112,6 +112,8 @@ Status KeepFusion(Connection* connection, const CollectionInfo& info, const std:
 Status DropFusion(Connection* connection, const CollectionInfo& info, const KeptFusion& fusion,
                   int64_t generation);
 inline constexpr size_t kFusionsMax = 256;  // the catalog is read whole
+// What fields have beside their records has changed: whoever keeps any of it reads it anew.
+Status NoteTableChange(Connection* connection, int64_t generation);
 // field: its number in the schema.
 Status DropField(Connection* connection, const CollectionInfo& info, size_t field,
                  int64_t generation);
@@ -128,7 +130,9 @@ inline constexpr int64_t kFormatVersion = 1;
 inline constexpr int64_t kSparseFeature = 2;  // there are, or were, sparse fields
 inline constexpr int64_t kTextFeature = 4;    // likewise, text fields
 inline constexpr int64_t kFusionFeature = 8;  // likewise, kept fusions
-inline constexpr int64_t kIncompatibleFeatures = kSparseFeature | kTextFeature | kFusionFeature;
+inline constexpr int64_t kTableFeature = 16;  // likewise, tables of fields
+inline constexpr int64_t kIncompatibleFeatures =
+    kSparseFeature | kTextFeature | kFusionFeature | kTableFeature;
 inline constexpr int kPageBytes = 16384;
 inline constexpr int kReservedBytes = 64;
 

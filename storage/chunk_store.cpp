@@ -76,6 +76,7 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kSparseWeights: return "sparse weights";
         case PartKind::kTextLengths: return "text lengths";
         case PartKind::kTextBytes: return "texts";
+        case PartKind::kTokenWeights: return "token weights";
         case PartKind::kGraphHead: return "graph head";
         case PartKind::kGraphLinks: return "graph links";
         case PartKind::kGraphUpper: return "graph upper links";
@@ -109,6 +110,20 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kColumnLengths: return "column lengths of texts";
         case PartKind::kColumnCodes: return "column numbers of values";
         case PartKind::kChangedRecords: return "changed records";
+        case PartKind::kApproximateHead: return "approximate sparse index head";
+        case PartKind::kApproximateTermBlocks: return "approximate sparse index blocks of terms";
+        case PartKind::kApproximateBlockMembers:
+            return "approximate sparse index members of blocks";
+        case PartKind::kApproximateMembers: return "approximate sparse index members";
+        case PartKind::kApproximateListTerms: return "approximate sparse index terms of lists";
+        case PartKind::kApproximateSummaryTerms:
+            return "approximate sparse index terms of summaries";
+        case PartKind::kApproximateSummaryFirst: return "approximate sparse index entries of terms";
+        case PartKind::kApproximateSummaryBlocks:
+            return "approximate sparse index blocks of entries";
+        case PartKind::kApproximateSummaryLevels:
+            return "approximate sparse index levels of entries";
+        case PartKind::kApproximateLinks: return "approximate sparse index links";
     }
     return "of an unknown kind";
 }
@@ -248,8 +263,8 @@ Result<std::vector<SegmentInfo>> ReadSegments(Connection* connection, int64_t co
 }
 
 Result<uint64_t> ReadLayoutHash(Connection* connection, int64_t collection, int64_t segment) {
-    for (const SegmentState state :
-         {SegmentState::kLive, SegmentState::kRetired, SegmentState::kBuilding}) {
+    for (const SegmentState state : {SegmentState::kLive, SegmentState::kTable,
+                                     SegmentState::kRetired, SegmentState::kBuilding}) {
         QUERN_ASSIGN(const std::vector<SegmentInfo> segments,
                      ReadSegments(connection, collection, state));
         for (const SegmentInfo& info : segments) {
@@ -322,6 +337,26 @@ Status AbandonSegment(Connection* connection, int64_t segment) {
     return update.Int(1, segment).Run();
 }
 
+Result<uint64_t> WriteTable(Connection* connection, int64_t collection, uint32_t field,
+                            PartKind kind, BytesView bytes, int64_t generation) {
+    QUERN_ASSIGN(const int64_t segment, CreateSegment(connection, collection, "table"));
+    QUERN_ASSIGN(PartWriter writer, PartWriter::Create(connection, segment, field, kind, 1, 1,
+                                                       generation, Effort::kBest));
+    QUERN_TRY(writer.Append(bytes.data(), bytes.size()));
+    QUERN_TRY(writer.Finish());
+    QUERN_ASSIGN(
+        Statement update,
+        connection->Prepare("UPDATE quern_segment SET state=4, generation=?2 WHERE id=?1"));
+    QUERN_TRY(update.Int(1, segment).Int(2, generation).Run());
+    return ReadLayoutHash(connection, collection, segment);
+}
+
+Status RetireTable(Connection* connection, int64_t segment) {
+    QUERN_ASSIGN(Statement update,
+                 connection->Prepare("UPDATE quern_segment SET state=3 WHERE id=?1 AND state=4"));
+    return update.Int(1, segment).Run();
+}
+
 namespace {
 
 // The first segment that nobody needs; 0 when there is none.
@@ -329,8 +364,8 @@ Result<int64_t> FindGarbage(Connection* connection,
                             const std::function<bool(const std::string&)>& owner_is_dead,
                             int64_t last_segment) {
     QUERN_ASSIGN(Statement rows,
-                 connection->Prepare("SELECT id, state, owner FROM quern_segment WHERE state<>2 "
-                                     "AND id<=?1 ORDER BY id"));
+                 connection->Prepare("SELECT id, state, owner FROM quern_segment WHERE state NOT "
+                                     "IN (2,4) AND id<=?1 ORDER BY id"));
     rows.Int(1, last_segment);
     while (true) {
         QUERN_ASSIGN(const bool there, rows.Step());

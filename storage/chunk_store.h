@@ -25,7 +25,12 @@ namespace quern::storage {
 struct CollectionState;
 
 // Numbers reach the file: do not change them.
-enum class SegmentState : int64_t { kBuilding = 1, kLive = 2, kRetired = 3 };
+enum class SegmentState : int64_t {
+    kBuilding = 1,
+    kLive = 2,
+    kRetired = 3,
+    kTable = 4  // no records, but one part that a field has beside them
+};
 enum class PartKind : int64_t {
     kRowIds = 1,  // i64 row ids, one per record, in key order; field 0
     kPresence =
@@ -39,6 +44,8 @@ enum class PartKind : int64_t {
     // The texts of a text field, for each record that has it, in record order.
     kTextLengths = 8,  // u32: bytes of the text
     kTextBytes = 9,    // the texts, one behind the other: an item is a byte
+    // In a segment of state kTable: which token has which dimension and weight; an item is a byte.
+    kTokenWeights = 10,
     // The graph index of a field; engine/dense/graph_format.cpp says what is in them.
     kGraphHead = 64,
     kGraphLinks = 65,
@@ -80,11 +87,23 @@ enum class PartKind : int64_t {
     // generation is the epoch of the collection up to which it is kept: columns are to be believed
     // beside one of the present epoch only. See NextEpoch.
     kChangedRecords = 108,
+    // The approximate index of a sparse field: 128 and the number of the array in
+    // engine/sparse/approximate_index.h.
+    kApproximateHead = 128,
+    kApproximateTermBlocks = 129,
+    kApproximateBlockMembers = 130,
+    kApproximateMembers = 131,
+    kApproximateListTerms = 132,
+    kApproximateSummaryTerms = 133,
+    kApproximateSummaryFirst = 134,
+    kApproximateSummaryBlocks = 135,
+    kApproximateSummaryLevels = 136,
+    kApproximateLinks = 137,
 };
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has
 // made is passed over, and lost when its segment is merged.
-inline constexpr int64_t kLastStoredKind = 9;
+inline constexpr int64_t kLastStoredKind = 10;
 inline constexpr int64_t kFirstDerivedKind = 64;
 inline constexpr int64_t kPartKindMax = 1023;
 inline bool IsDerived(PartKind kind) {
@@ -145,6 +164,12 @@ Status RetireSegment(Connection* connection, int64_t segment);
 // Gives a segment that is still being built up: it is garbage from now on. Nothing happens if it is
 // not there.
 Status AbandonSegment(Connection* connection, int64_t segment);
+// Writes a table of a field: a segment of state kTable with one part of bytes. Tells its layout
+// hash.
+Result<uint64_t> WriteTable(Connection* connection, int64_t collection, uint32_t field,
+                            PartKind kind, BytesView bytes, int64_t generation);
+// Makes it garbage. Nothing happens if it is not there.
+Status RetireTable(Connection* connection, int64_t segment);
 // The highest id of a segment in any state; 0: there are none.
 Result<int64_t> LastSegment(Connection* connection);
 // Removes up to about max_bytes of chunks of segments that are retired, or whose builder is dead,
@@ -222,7 +247,7 @@ inline constexpr uint64_t kEntryItemsMax = uint64_t{1} << 36;
 inline bool HasEntries(PartKind kind) {
     return kind == PartKind::kSparseGaps || kind == PartKind::kSparseWeights ||
            (kind >= PartKind::kSparseHead && kind <= PartKind::kSparseOrder) ||
-           kind == PartKind::kTextBytes ||
+           kind == PartKind::kTextBytes || kind == PartKind::kTokenWeights ||
            (kind >= PartKind::kTextHead && kind <= PartKind::kTextPositions) ||
            kind == PartKind::kColumnValues;
 }

@@ -14,6 +14,7 @@
 #include "storage/file_mender.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -43,7 +44,7 @@ struct Wanted {
     const std::string* collection = nullptr;
 };
 
-// All chunks of live segments, by id.
+// All chunks of live segments and of tables of fields, by id.
 struct Wishes {
     std::shared_ptr<const Catalog> catalog;
     std::vector<std::vector<SegmentInfo>> segments;  // of each collection
@@ -55,6 +56,9 @@ struct Wishes {
         for (const auto& info : wishes.catalog->collections) {
             QUERN_ASSIGN(auto segments,
                          ReadSegments(connection, info->id, SegmentState::kLive, &info->schema));
+            QUERN_ASSIGN(auto tables,
+                         ReadSegments(connection, info->id, SegmentState::kTable, &info->schema));
+            std::move(tables.begin(), tables.end(), std::back_inserter(segments));
             wishes.segments.push_back(std::move(segments));
             for (const SegmentInfo& segment : wishes.segments.back()) {
                 for (const PartInfo& part : segment.parts) {

@@ -17,11 +17,11 @@ enum class ChunkTable {
 };
 Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work);
 
-// Writes the table of chunks anew, in one transaction, from all chunks of live segments that are
-// anywhere in the file: their checksums tell which they are. Pages of the old table are left over;
-// MendUnusedPages gives them back. *lost gets a line for each chunk that was not found and cannot
-// be made from others. Segments that are being built are given up. Needs disk for as much as the
-// table holds. kBusy while snapshots are held.
+// Writes the table of chunks anew, in one transaction, from all chunks of live segments and of
+// tables of fields that are anywhere in the file: their checksums tell which they are. Pages of the
+// old table are left over; MendUnusedPages gives them back. *lost gets a line for each chunk that
+// was not found and cannot be made from others. Segments that are being built are given up. Needs
+// disk for as much as the table holds. kBusy while snapshots are held.
 Status MendChunkTable(FileStore* store, Work* work, std::vector<std::string>* lost);
 
 // Where damaged or lost pages are left that no table uses: writes the file anew without them, in

@@ -64,10 +64,12 @@ void AddCreateCommand(CLI::App* app) {
         ->type_name("NAME:DIM[:METRIC[:TYPE]]")
         ->allow_extra_args(false);
     command
-        ->add_option("--sparse", options->sparse,
-                     "A field of sparse vectors with dimensions below DIMS; binary: without "
-                     "weights; index=none: always scanned (repeatable)")
-        ->type_name("NAME[:DIMS][:binary][:index=auto|none]")
+        ->add_option(
+            "--sparse", options->sparse,
+            "A field of sparse vectors with dimensions below DIMS; binary: without "
+            "weights; OPTION index=none: always scanned, approx=graph: also searched with --ef "
+            "(repeatable)")
+        ->type_name("NAME[:DIMS][:binary][:OPTION=VALUE]")
         ->allow_extra_args(false);
     command
         ->add_option("--text", options->texts,

@@ -338,7 +338,7 @@ void AddImportCommand(CLI::App* app) {
         ->add_option("--sparse", choices.sparse,
                      "A field of sparse vectors: columns with {\"dims\":[..],\"weights\":[..]} or "
                      "{\"dimension\":weight} (repeatable)")
-        ->type_name("NAME[:DIMS][:binary][:index=auto|none]")
+        ->type_name("NAME[:DIMS][:binary][:OPTION=VALUE]")
         ->allow_extra_args(false);
     command
         ->add_option("--text", choices.texts,

@@ -30,6 +30,16 @@ Json List(const Json& json, const char* name) {
     return json.value(name, Json::array());
 }
 
+std::string TokensOf(const Json& field) {
+    const Json tokens = field.value("token_weights", Json());
+    if (!tokens.is_object()) {
+        return "";
+    }
+    const std::string options = Name(tokens, "options");
+    return ", " + WithCommas(Number(tokens, "tokens")) + " tokens" +
+           (options.empty() ? "" : " (" + options + ")");
+}
+
 void PrintSchema(const Json& collection) {
     TextTable table({"column", "kind", "type"});
     const Json key = collection.value("key", Json::object());
@@ -41,7 +51,8 @@ void PrintSchema(const Json& collection) {
         if (Name(field, "type") == "sparse") {
             table.AddRow({Name(field, "name"), "sparse",
                           std::to_string(Number(field, "dims")) + " dimensions" +
-                              (Name(field, "weights") == "none" ? ", binary" : "")});
+                              (Name(field, "weights") == "none" ? ", binary" : "") +
+                              TokensOf(field)});
             continue;
         }
         if (Name(field, "type") == "text") {

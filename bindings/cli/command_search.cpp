@@ -25,8 +25,10 @@ void AddSearchCommand(CLI::App* app) {
         ->type_name("KEY")
         ->allow_extra_args(false);
     command
-        ->add_option("--text", options->texts,
-                     "Search a text field: 'words \"a phrase\" begin* +must -not' (repeatable)")
+        ->add_option(
+            "--text", options->texts,
+            "Search a text field: 'words \"a phrase\" begin* +must -not'; or a sparse field that "
+            "has token weights: 'words' (repeatable)")
         ->type_name("QUERY")
         ->allow_extra_args(false);
     command->add_flag("--snippets", options->snippets,
@@ -36,6 +38,11 @@ void AddSearchCommand(CLI::App* app) {
                      "Search by this vector: '[0.1, 0.2, ...]', or sparse "
                      "'{\"dims\":[3,9],\"weights\":[1,0.5]}'")
         ->type_name("JSON");
+    command
+        ->add_option("--dimension", options->dimension,
+                     "Find the records that are heaviest in this dimension of a sparse field")
+        ->type_name("N")
+        ->check(CLI::Range(int64_t{0}, int64_t{4294967295}));
     command
         ->add_option("--plus", options->plus,
                      "Search by the sum of the vectors of these records (repeatable)")
@@ -156,6 +163,11 @@ void AddSearchCommand(CLI::App* app) {
                      "With --bound: of each segment at least N superblocks are looked at")
         ->type_name("N");
     command
+        ->add_option("--terms", options->terms,
+                     "Of a sparse field: an index orders records by the N heaviest terms of the "
+                     "query; approximate (default: all)")
+        ->type_name("N");
+    command
         ->add_option("--timeout-ms", options->timeout_ms,
                      "End after so many milliseconds with what was found (default 0: no bound)")
         ->type_name("N");
@@ -180,9 +192,8 @@ void AddSearchCommand(CLI::App* app) {
         "not distances.\n"
         "\n"
         "WHAT of a leg: a vector as for --vector, key=KEY for that of a stored record, the words "
-        "of "
-        "a text, or @FILE for one query a row. OPTIONs: limit, absent, against, name, guide, "
-        "min_score, "
+         "of a text, text=WORDS for a sparse field with token weights, or @FILE for one query a "
+         "row. OPTIONs: limit, absent, against, name, guide, min_score, "
         "max_distance, "
         "recall and the others of the library. Records are printed with their score in each leg.\n"
         "\n"
@@ -193,11 +204,18 @@ void AddSearchCommand(CLI::App* app) {
         "  quern search words.quern words --plus king --minus man --plus woman\n"
         "  quern search books.quern books --vector \"$(cat vector.json)\" --columns title,year "
         "--json\n"
+        "  quern search splade.quern docs --field vector --dimension 2417 -k 5\n"
         "  quern search papers.quern papers --leg 0.7*emb:@queries.npy --leg 0.3*body:@queries.txt "
         "--fusion normalize=minmax\n"
         "  quern search papers.quern papers --vector \"$(cat vector.json)\" --field emb "
         "--candidates 'body limit=1000:white whale'");
     command->callback([options] {
+        if (options->dimension >= 0) {
+            if (!options->vector.empty()) {
+                FailUsage("say what to search for with one of --vector and --dimension");
+            }
+            options->vector = "{\"" + std::to_string(options->dimension) + "\":1}";
+        }
         if (options->k == 0 && !options->with_max_distance && !options->with_min_score &&
             options->candidates.empty()) {
             FailUsage("-k 0 needs --max-distance, --min-score or --candidates");

@@ -64,6 +64,7 @@ int RunShell(int argc, char** argv) {
     AddExportCommand(&app);
     AddSqlCommand(&app);
     AddInfoCommand(&app);
+    AddSparseCommands(&app);
     AddMaintainCommands(&app);
     AddBenchCommand(&app);
     AddCompletionCommand(&app);

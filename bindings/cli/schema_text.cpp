@@ -128,8 +128,8 @@ SparseColumn ParseSparseColumn(const std::string& text) {
     sparse.name = text;
     std::string rest = text;
     std::string last = TakeLast(&rest);
-    if (!rest.empty() && last.rfind("index=", 0) == 0) {
-        sparse.index = last;
+    while (!rest.empty() && last.find('=') != std::string::npos) {
+        sparse.index = last + (sparse.index.empty() ? "" : " ") + sparse.index;
         sparse.name = rest;
         last = TakeLast(&rest);
     }
@@ -142,7 +142,7 @@ SparseColumn ParseSparseColumn(const std::string& text) {
     if (sparse.name.find(':') != std::string::npos) {
         if (rest.empty() || !ParseInt(last, &dims) || dims < 1 || dims > int64_t{1} << 32) {
             FailUsage("field '" + text +
-                      "': wanted NAME[:DIMS][:binary][:index=auto|none], DIMS 1 to 4294967296");
+                      "': wanted NAME[:DIMS][:binary][:OPTION=VALUE]..., DIMS 1 to 4294967296");
         }
         sparse.name = rest;
         sparse.dims = static_cast<uint64_t>(dims);

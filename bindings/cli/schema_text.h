@@ -32,7 +32,7 @@ struct DenseColumn {
 struct SparseColumn {
     std::string name;
     uint64_t dims = uint64_t{1} << 32;
-    std::string index = {};  // "index=none"
+    std::string index = {};  // options of its index, "approx=graph index=auto"
     bool binary = false;
     std::string Options() const;
 };
@@ -41,7 +41,7 @@ struct SparseColumn {
 KeyColumn ParseKeyColumn(const std::string& text);        // NAME[:int|text]
 AttrColumn ParseAttrColumn(const std::string& text);      // NAME:TYPE
 DenseColumn ParseDenseColumn(const std::string& text);    // NAME:DIM[:METRIC[:TYPE]]
-SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS][:binary][:index=auto|none]
+SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS][:binary][:OPTION=VALUE]...
 AttrColumn ParseTextColumn(const std::string& text);      // NAME[:OPTIONS]
 int32_t ParseMetric(const std::string& name);
 int32_t ParseElementType(const std::string& name);

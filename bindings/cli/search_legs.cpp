@@ -173,6 +173,12 @@ void SearchLeg::ReadDense(const std::string& what, const DenseColumn& column,
 
 void SearchLeg::ReadSparse(const std::string& what, const SparseColumn& column,
                            const QueryFile& file) {
+    if (what.rfind("text=", 0) == 0) {
+        what_ = What::kSparseText;
+        texts_ = {what.substr(5)};
+        count_ = 1;
+        return;
+    }
     what_ = What::kSparse;
     SparseEntries entries;
     std::string problem;
@@ -245,6 +251,9 @@ QueryPtr SearchLeg::NewQuery(quern_db* db, const std::string& collection, const 
             // Offsets count from the start of the arrays.
             quern_query_sparse(query.get(), field_.c_str(), offsets_.data() + first,
                                sparse_.dims.data(), sparse_.weights.data(), count);
+            break;
+        case What::kSparseText:
+            quern_query_sparse_text(query.get(), field_.c_str(), texts.data(), texts.size());
             break;
         case What::kText:
             quern_query_text(query.get(), field_.c_str(), texts.data(), texts.size());

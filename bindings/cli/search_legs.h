@@ -33,7 +33,7 @@ public:
                       size_t first, size_t count) const;
 
 private:
-    enum class What { kDense, kSparse, kText, kIntKey, kTextKey };
+    enum class What { kDense, kSparse, kSparseText, kText, kIntKey, kTextKey };
 
     [[noreturn]] void FailLeg(const std::string& what) const;
     void ReadHead(const std::string& head);

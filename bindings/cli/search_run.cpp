@@ -170,8 +170,8 @@ private:
         const std::pair<const char*, const std::string*> words[] = {
             {" recall=", &options_.recall},         {" refine=", &options_.refine},
             {" bound=", &options_.bound},           {" superblocks=", &options_.superblocks},
-            {" timeout_ms=", &options_.timeout_ms}, {" max_scored=", &options_.max_scored},
-            {" max_bytes=", &options_.max_bytes}};
+            {" terms=", &options_.terms},           {" timeout_ms=", &options_.timeout_ms},
+            {" max_scored=", &options_.max_scored}, {" max_bytes=", &options_.max_bytes}};
         for (const auto& [name, value] : words) {
             knobs += value->empty() ? "" : name + *value;
         }
@@ -237,15 +237,16 @@ private:
     // A field of either kind by its name; without one the only field there is.
     void ChooseField() {
         const std::string& name = options_.queries.column;
-        if (!options_.texts.empty()) {
+        const SparseColumn* const sparse = columns_.FindSparse(name);
+        if (!options_.texts.empty() && (sparse == nullptr || options_.snippets)) {
             const AttrColumn* const text = columns_.FindText(name);
             if (text == nullptr) {
-                FailUsage("--text needs a text field: give its name with --field");
+                FailUsage("--text needs a text field, or a sparse one: give its name with --field");
             }
             field_.name = text->name;
             return;
         }
-        if (const SparseColumn* sparse = columns_.FindSparse(name)) {
+        if (sparse != nullptr) {
             sparse_ = *sparse;
         } else if (name.empty() && columns_.dense.empty() && columns_.sparse.size() == 1) {
             sparse_ = columns_.sparse[0];
@@ -275,8 +276,9 @@ private:
                          (options_.plus.empty() && options_.minus.empty() ? 0 : 1);
         if (ways != 1) {
             FailUsage(
-                "say what to search for with one of --queries, --vector, --text, --key, --plus and "
-                "--leg");
+                "say what to search for with one of --queries, --vector, --dimension, --text, "
+                "--key, "
+                "--plus and --leg");
         }
         if (!options_.legs.empty()) {
             LoadLegs();
@@ -292,7 +294,7 @@ private:
             count_ = options_.texts.size();
         } else if (is_sparse_) {
             if (options_.vector.empty()) {
-                FailUsage("a sparse field is searched with --vector or --key");
+                FailUsage("a sparse field is searched with --vector, --dimension, --text or --key");
             }
             ReadSparseQuery();
         } else if (!options_.vector.empty()) {
@@ -417,7 +419,8 @@ private:
             for (size_t i = first; i < first + count; i++) {
                 texts.push_back(options_.texts[i].c_str());
             }
-            quern_query_text(query_.get(), field_.name.c_str(), texts.data(), count);
+            (is_sparse_ ? quern_query_sparse_text : quern_query_text)(
+                query_.get(), field_.name.c_str(), texts.data(), count);
         } else if (is_sparse_) {
             sparse_offsets_[1] = sparse_query_.dims.size();
             quern_query_sparse(query_.get(), field_.name.c_str(), sparse_offsets_,
@@ -450,10 +453,8 @@ private:
             const int64_t* keys = quern_result_keys_int(result);
             const size_t begin = quern_result_offset(result, i);
             const size_t end = quern_result_offset(result, i + 1);
-            std::vector<int64_t> found;
-            if (keys != nullptr) {
-                found.assign(keys + begin, keys + end);
-            }
+            const auto found = keys == nullptr ? std::vector<int64_t>()
+                                               : std::vector<int64_t>(keys + begin, keys + end);
             size_t wanted = 0;
             figures_.hits += CountHits(found, truth_[first + i], options_.k, &wanted);
             figures_.wanted += wanted;

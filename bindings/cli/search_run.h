@@ -11,12 +11,13 @@ namespace quern::shell {
 
 struct SearchOptions {
     std::string db, collection, vector, columns, truth, open, recall, refine, where;
-    std::string bound, superblocks, fusion, feedback, formula, group, diversify;
+    std::string bound, superblocks, terms, fusion, feedback, formula, group, diversify;
     std::string timeout_ms, max_scored, max_bytes;
     QueryFile queries;
     KeyFiles key_files;
     std::vector<std::string> texts, keys, plus, minus, legs, candidates;
-    std::string audit;  // measure, keep or forget
+    std::string audit;       // measure, keep or forget
+    int64_t dimension = -1;  // of a sparse field; -1: none
     size_t k = 10;
     size_t offset = 0;
     size_t per_group = 1;

@@ -122,6 +122,7 @@ void AddFitCommand(CLI::App* app);
 void AddRecordCommands(CLI::App* app);  // get, count, delete
 void AddListCommands(CLI::App* app);    // list, update
 void AddInfoCommand(CLI::App* app);
+void AddSparseCommands(CLI::App* app);    // tokens, stats
 void AddMaintainCommands(CLI::App* app);  // verify, optimize, vacuum, backup, rebuild, drop
 void AddExportCommand(CLI::App* app);
 void AddSqlCommand(CLI::App* app);

@@ -126,6 +126,7 @@ std::shared_ptr<const CollectionView> MatchingView(const CollectionView& view,
     matching->mirror = view.mirror;
     matching->segments = view.segments;
     matching->attr_parts = view.attr_parts;
+    matching->token_tables = view.token_tables;
     matching->sealed_dead = view.sealed_dead;
     matching->log = view.log->Matching(matches->log);
     matching->matches = std::move(matches);
@@ -173,6 +174,37 @@ bool SameParts(const storage::SegmentInfo& a, const storage::SegmentInfo& b) {
     return a.id == b.id && ids(a) == ids(b);
 }
 
+// Those of `older` are taken over with what is loaded of them.
+Status LoadTables(storage::Connection* connection, const CollectionView* older,
+                  const std::shared_ptr<MemoryBudget>& budget, CollectionView* view,
+                  uint64_t* layout) {
+    QUERN_ASSIGN(const auto tables,
+                 storage::ReadSegments(connection, view->info->id, storage::SegmentState::kTable,
+                                       &view->info->schema));
+    for (const storage::SegmentInfo& table : tables) {
+        *layout += table.LayoutHash();
+        for (const storage::PartInfo& part : table.parts) {
+            if (part.kind != storage::PartKind::kTokenWeights) {
+                continue;
+            }
+            std::shared_ptr<TokenTable>& place = view->token_tables[part.field];
+            if (place != nullptr) {
+                return Status::Error(Code::kCorrupt, "%s: the field has another table already",
+                                     part.Name().c_str());
+            }
+            if (older != nullptr && older->info->id == view->info->id) {
+                const auto known = older->token_tables.find(part.field);
+                if (known != older->token_tables.end() && known->second->part().id == part.id) {
+                    place = known->second;
+                    continue;
+                }
+            }
+            place = std::make_shared<TokenTable>(part, budget);
+        }
+    }
+    return {};
+}
+
 // Fills view->segments for its info and state. Segments that `older` has are taken over with all
 // that is loaded of them; a rebuilt derived part changes the parts of a segment, not its id.
 Status LoadSegments(storage::Connection* connection, const CollectionView* older,
@@ -195,6 +227,10 @@ Status LoadSegments(storage::Connection* connection, const CollectionView* older
         }
         view->segments.push_back(segment ? segment
                                          : std::make_shared<Segment>(std::move(row), budget));
+    }
+    Status tables = LoadTables(connection, older, budget, view, &layout);
+    if (!tables.ok()) {
+        return tables.WithContext(name);
     }
     if (layout != view->state.layout) {
         return Status::Error(
@@ -230,6 +266,7 @@ Result<std::shared_ptr<const CollectionView>> BuildView(
         view->mirror = older->mirror;
         view->segments = older->segments;
         view->attr_parts = older->attr_parts;
+        view->token_tables = older->token_tables;
         Status status = view->mirror->CatchUp(connection, state);
         if (!status.ok()) {
             return status.WithContext(name);

@@ -13,6 +13,7 @@
 
 #include "engine/db/log_mirror.h"
 #include "engine/db/segment.h"
+#include "engine/db/token_table.h"
 #include "storage/catalog.h"
 
 namespace quern {
@@ -49,6 +50,8 @@ struct CollectionView {
     std::shared_ptr<const RecordMatches> matches;
     // Row ids of dead sealed records as of the last seal, sorted; shared by all views of one epoch.
     std::shared_ptr<const std::vector<int64_t>> sealed_dead;
+    // Of sparse fields that have one, by their ids.
+    std::map<uint32_t, std::shared_ptr<TokenTable>> token_tables;
 
     using Dead = DeadRecords;
     // Which records of a segment are dead, or do not match; loads row ids only when anything is

@@ -177,6 +177,8 @@ public:
     Status AddSparse(const std::string& collection, const SparseDef& field);
     Status AddText(const std::string& collection, const TextDef& field);
     Status DropColumn(const std::string& collection, const std::string& column);
+    // table: as sparse::TokenWeights::Encode has it, of a field of the collection; empty: none.
+    Status SetTokenWeights(const std::string& collection, uint32_t field, BytesView table);
 
     Status Optimize(const std::string* collection, uint32_t max_ms);
     Status Vacuum();
@@ -390,7 +392,10 @@ struct SearchRequest {
     bool is_sparse = false;
     std::vector<std::string> texts;  // instead, for a text field: queries as text_query.h has them
     bool is_text = false;
-    const char* kind() const { return is_text ? "text" : is_sparse ? "sparse" : "dense"; }
+    bool is_sparse_text = false;  // texts are for a sparse field with token weights
+    const char* kind() const {
+        return is_text ? "text" : is_sparse || is_sparse_text ? "sparse" : "dense";
+    }
     ComposedQueries composed;  // instead of vectors
     bool is_composed = false;
     // In place of the dense query vectors, f32, once these are known; borrowed. NULL: these.
@@ -427,6 +432,7 @@ struct SearchRequest {
     // How an index of a sparse field is used: see sparse::SearchOptions. 1: exact.
     double bound = 1;
     uint32_t superblocks = 4;  // with bound < 1
+    uint32_t terms = 0;        // that order and bound; 0: all
     BudgetLimits limits;       // of the search; those of legs and candidates count for nothing
     // What is left of it. Search makes it; NULL: there is no bound.
     std::shared_ptr<SearchBudget> budget;

@@ -123,9 +123,10 @@ private:
             ones.assign(piece.offsets[piece.count] - piece.offsets[0], 1.0f);
             piece.weights = ones.data();
         }
-        Result<std::unique_ptr<SparsePart>> built = SparsePart::Build(
-            {piece.offsets, piece.dimensions, piece.weights, piece.count},
-            SparseIndexOptions::Of(*job_.sparse).approximate, database_->threads(), work_);
+        const SparseIndexOptions options = SparseIndexOptions::Of(*job_.sparse);
+        Result<std::unique_ptr<SparsePart>> built =
+            SparsePart::Build({piece.offsets, piece.dimensions, piece.weights, piece.count},
+                              options.approximate, options.prune, database_->threads(), work_);
         if (built.status().code() == Code::kLimit) {
             return {};  // more entries than an index can have: such a segment is scanned
         }

@@ -50,8 +50,8 @@ IndexInfo InvertedInfo(const storage::SegmentInfo& segment, uint32_t field, cons
 IndexInfo SparseIndexInfo(const storage::SegmentInfo& segment, const SparseDef& def) {
     IndexInfo info = InvertedInfo(segment, def.id, "sparse", PartKind::kSparseLengths,
                                   PartKind::kSparseHead, PartKind::kSparseOrder);
-    if (segment.Find(kApproximateHead, def.id) != nullptr) {
-        CountParts(segment, def.id, kApproximateHead, kApproximateLast, &info);
+    if (segment.Find(PartKind::kApproximateHead, def.id) != nullptr) {
+        CountParts(segment, def.id, PartKind::kApproximateHead, PartKind::kApproximateLinks, &info);
     }
     return info;
 }

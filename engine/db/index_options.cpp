@@ -1,6 +1,7 @@
 #include "engine/db/index_options.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <iterator>
 
@@ -146,6 +147,22 @@ Result<bool> TakeAutoOrNone(const std::string& key, const std::string& value, bo
 
 }  // namespace
 
+namespace {
+
+// Above 0, or at least 0 where that is an identity.
+Status TakeFraction(const std::string& key, const std::string& value, double most, double* out) {
+    const char* const end = value.data() + value.size();
+    double number = 0;
+    const auto [stop, error] = std::from_chars(value.data(), end, number);
+    if (error != std::errc() || stop != end || !(number > 0) || !(number <= most)) {
+        return Expected(key, value, most == 1 ? "a number above 0, to 1" : "a number above 0");
+    }
+    *out = number;
+    return {};
+}
+
+}  // namespace
+
 Result<bool> SparseIndexOptions::Take(const std::string& key, const std::string& value,
                                       SparseIndexOptions* out) {
     if (key == "approx") {
@@ -153,6 +170,21 @@ Result<bool> SparseIndexOptions::Take(const std::string& key, const std::string&
             return Expected(key, value, "graph or none");
         }
         out->approximate = value == "graph";
+        return true;
+    }
+    if (key == "prune_mass" || key == "prune_ratio") {
+        QUERN_TRY(TakeFraction(key, value, 1,
+                               key == "prune_mass" ? &out->prune.mass : &out->prune.ratio));
+        return true;
+    }
+    if (key == "prune_below") {
+        QUERN_TRY(TakeFraction(key, value, 3e38, &out->prune.below));
+        return true;
+    }
+    if (key == "prune_top") {
+        if (!ReadNumber(value, 1, kSparseEntriesMax, &out->prune.top)) {
+            return Expected(key, value, "a whole number from 1 to 65535");
+        }
         return true;
     }
     return TakeAutoOrNone(key, value, &out->index);
@@ -172,10 +204,35 @@ SparseIndexOptions SparseIndexOptions::Of(const SparseDef& def) {
 }
 
 std::string SparseIndexOptions::Text() const {
-    if (!index) {
-        return approximate ? "approx=graph" : "";
+    std::string text;
+    const auto add = [&](const std::string& word) {
+        text += text.empty() ? "" : " ";
+        text += word;
+    };
+    const auto add_number = [&](const char* key, double number) {
+        char digits[32];
+        const auto end = std::to_chars(digits, digits + sizeof(digits), number).ptr;
+        add(std::string(key).append("=").append(digits, end));
+    };
+    if (approximate) {
+        add("approx=graph");
     }
-    return approximate ? "approx=graph index=auto" : "index=auto";
+    if (index) {
+        add("index=auto");
+    }
+    if (prune.below > 0) {
+        add_number("prune_below", prune.below);
+    }
+    if (prune.mass < 1) {
+        add_number("prune_mass", prune.mass);
+    }
+    if (prune.ratio > 0) {
+        add_number("prune_ratio", prune.ratio);
+    }
+    if (prune.top > 0) {
+        add(std::string("prune_top=").append(std::to_string(prune.top)));
+    }
+    return text;
 }
 
 bool SparseIndexOptions::WantsIndex(uint64_t vectors) const {

@@ -6,6 +6,7 @@
 
 #include "engine/dense/graph_index.h"
 #include "engine/dense/recall_correction.h"
+#include "engine/sparse/prune_rows.h"
 #include "storage/base/schema.h"
 #include "storage/chunk_store.h"
 
@@ -54,6 +55,7 @@ struct IndexOptions {
 struct SparseIndexOptions {
     bool index = false;
     bool approximate = false;  // beside it, a part for approximate searches
+    sparse::PruneOptions prune = {};
 
     static Result<bool> Take(const std::string& key, const std::string& value,
                              SparseIndexOptions* out);

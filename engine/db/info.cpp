@@ -99,6 +99,27 @@ Result<Json> SegmentJson(storage::Connection* connection, const storage::Segment
                 {"indexes", indexes}};
 }
 
+Status AddTokenWeights(storage::Connection* connection,
+                       const std::vector<storage::SegmentInfo>& tables, const SparseDef& def,
+                       Json* field) {
+    for (const storage::SegmentInfo& table : tables) {
+        const storage::PartInfo* const part = table.Find(storage::PartKind::kTokenWeights, def.id);
+        if (part == nullptr) {
+            continue;
+        }
+        const auto head = TokenTable::ReadHead(connection, *part);
+        if (head.status().code() == Code::kCorrupt) {
+            (*field)["token_weights"] = Json{{"damaged", true}};
+            continue;
+        }
+        QUERN_TRY(head.status());
+        (*field)["token_weights"] = Json{{"tokens", head->tokens},
+                                         {"options", head->options},
+                                         {"stored_bytes", part->stored_bytes()}};
+    }
+    return {};
+}
+
 Result<Json> CollectionJson(storage::Connection* connection, const storage::CollectionInfo& info) {
     QUERN_ASSIGN(const storage::CollectionState state, storage::ReadState(connection, info.id));
     const Schema& schema = info.schema;
@@ -121,6 +142,8 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
         }
         fields.push_back(field);
     }
+    QUERN_ASSIGN(const auto tables,
+                 storage::ReadSegments(connection, info.id, storage::SegmentState::kTable));
     for (const SparseDef& def : schema.sparse) {
         Json field{{"name", def.name}, {"type", "sparse"}, {"dims", def.dimensions}};
         if (def.binary) {
@@ -129,6 +152,7 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
         if (!def.options.empty()) {
             field["options"] = def.options;
         }
+        QUERN_TRY(AddTokenWeights(connection, tables, def, &field));
         fields.push_back(field);
     }
     for (const TextDef& def : schema.text) {

@@ -28,7 +28,7 @@ SearchRequest OneQuery(const SearchRequest& request, size_t q, size_t moved_dim)
         for (QueryTerm& term : one.composed.terms) {
             term.query = 0;
         }
-    } else if (request.is_text) {
+    } else if (request.is_text || request.is_sparse_text) {
         one.texts = {request.texts[q]};
     } else if (request.is_sparse) {
         one.sparse.offsets = request.sparse.offsets + q;

@@ -8,11 +8,11 @@ size_t QueryCount(const SearchRequest& request) {
     if (!request.legs.empty()) {
         return QueryCount(request.legs[0].request);
     }
-    return request.is_composed ? request.composed.count
-           : request.by_key    ? request.keys.size()
-           : request.is_sparse ? request.sparse.count
-           : request.is_text   ? request.texts.size()
-                               : request.count;
+    return request.is_composed                         ? request.composed.count
+           : request.by_key                            ? request.keys.size()
+           : request.is_sparse                         ? request.sparse.count
+           : request.is_text || request.is_sparse_text ? request.texts.size()
+                                                       : request.count;
 }
 
 template <typename T>
@@ -45,7 +45,7 @@ Status QueryChoice::Take(const SearchRequest& request, SearchRequest* out) {
         TakeComposed(request.composed, &out->composed);
     } else if (request.by_key) {
         TakeEach(request.keys, &out->keys);
-    } else if (request.is_text) {
+    } else if (request.is_text || request.is_sparse_text) {
         TakeEach(request.texts, &out->texts);
     } else if (request.is_sparse) {
         QUERN_TRY(TakeSparse(request.sparse, &out->sparse));

@@ -26,6 +26,7 @@ SearchRequest ExactOf(const SearchRequest& request) {
     exact.nprobe = 0;
     exact.refine_how = Refine::kAuto;
     exact.bound = 1;
+    exact.terms = 0;
     exact.limits = {};
     for (SearchLeg& leg : exact.legs) {
         leg.request = ExactOf(leg.request);

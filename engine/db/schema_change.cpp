@@ -103,6 +103,22 @@ Result<uint64_t> TakeFieldOut(storage::Connection* connection, const CollectionV
     return lost;
 }
 
+// Of a field; what the digest of the layout loses.
+Result<uint64_t> RetireTables(storage::Connection* connection, const storage::CollectionInfo& info,
+                              uint32_t field) {
+    uint64_t lost = 0;
+    QUERN_ASSIGN(const auto tables,
+                 storage::ReadSegments(connection, info.id, storage::SegmentState::kTable));
+    for (const storage::SegmentInfo& table : tables) {
+        if (std::any_of(table.parts.begin(), table.parts.end(),
+                        [&](const storage::PartInfo& part) { return part.field == field; })) {
+            lost += table.LayoutHash();
+            QUERN_TRY(storage::RetireTable(connection, table.id));
+        }
+    }
+    return lost;
+}
+
 Status CheckName(const Schema& schema, const std::string& name, const char* what) {
     if (const char* problem = NameProblem(name)) {
         return Status::Error(Code::kInvalid, "%s name '%s' %s", what, name.c_str(), problem);
@@ -241,6 +257,37 @@ Status Database::KeepRecall(const std::string& collection, const std::vector<Kep
     return CommitWrite(&start);
 }
 
+Status Database::SetTokenWeights(const std::string& collection, uint32_t field, BytesView table) {
+    {
+        QUERN_ASSIGN(WriteStart start, BeginWrite());
+        storage::Connection* connection = start.writer->connection();
+        const auto info = start.catalog->Find(collection);
+        // Nobody may have changed the schema since the table was made for the field.
+        if (info == nullptr || info->schema.FieldName(field).empty()) {
+            return Status::Error(Code::kNotFound, "collection '%s', or its field, was dropped",
+                                 collection.c_str());
+        }
+        QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
+        QUERN_ASSIGN(const uint64_t lost, RetireTables(connection, *info, field));
+        state.layout -= lost;
+        if (!table.empty()) {
+            QUERN_ASSIGN(const uint64_t hash, storage::WriteTable(connection, info->id, field,
+                                                                  storage::PartKind::kTokenWeights,
+                                                                  table, start.generation));
+            state.layout += hash;
+        }
+        QUERN_TRY(storage::NextEpoch(connection, info->id, &state));
+        QUERN_TRY(storage::WriteState(connection, info->id, state));
+        QUERN_TRY(storage::NoteTableChange(connection, start.generation));
+        QUERN_TRY(CommitWrite(&start));
+    }
+    // The chunks of the table before are garbage now.
+    if (options_.maintenance != MaintenanceMode::kOff) {
+        AfterCommit({""});
+    }
+    return {};
+}
+
 Status Database::AddAttr(const std::string& collection, const AttrDef& attr) {
     return ChangeSchema(collection,
                         [&](storage::Connection* connection, const storage::Catalog&,
@@ -315,12 +362,15 @@ Status Database::DropColumn(const std::string& collection, const std::string& co
                 QUERN_ASSIGN(const uint64_t lost, TakeFieldOut(connection, *view, number, &work));
                 state.digest -= lost;
                 QUERN_TRY(storage::DropField(connection, *info, number, generation));
+                QUERN_TRY(RetireTables(connection, *info, info->schema.field_id(number)).status());
                 state.layout = 0;
-                QUERN_ASSIGN(
-                    const auto segments,
-                    storage::ReadSegments(connection, info->id, storage::SegmentState::kLive));
-                for (const storage::SegmentInfo& segment : segments) {
-                    state.layout += segment.LayoutHash();
+                for (const auto kind :
+                     {storage::SegmentState::kLive, storage::SegmentState::kTable}) {
+                    QUERN_ASSIGN(const auto segments,
+                                 storage::ReadSegments(connection, info->id, kind));
+                    for (const storage::SegmentInfo& segment : segments) {
+                        state.layout += segment.LayoutHash();
+                    }
                 }
             }
             QUERN_TRY(storage::NextEpoch(connection, info->id, &state));

@@ -54,12 +54,16 @@ SparsePart::~SparsePart() {
 }
 
 Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& rows,
-                                                      bool approximate, int threads, Work* work) {
+                                                      bool approximate,
+                                                      const sparse::PruneOptions& prune,
+                                                      int threads, Work* work) {
+    sparse::IndexOptions how;
+    how.prune = prune;
     std::unique_ptr<SparsePart> part(new SparsePart());
     if (rows.count < kOrderedRowsMin) {
         part->order_.resize(rows.count);
         std::iota(part->order_.begin(), part->order_.end(), 0u);
-        QUERN_ASSIGN(part->index_, sparse::SparseIndex::Build(rows, {}, work));
+        QUERN_ASSIGN(part->index_, sparse::SparseIndex::Build(rows, how, work));
         return part;
     }
     sparse::OrderOptions options;
@@ -67,7 +71,7 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& 
     options.block_rows = approximate ? kApproximateOrderRows : options.block_rows;
     QUERN_ASSIGN(part->order_, sparse::OrderRows(rows, options, work));
     const OrderedRows ordered(rows, part->order_);
-    QUERN_ASSIGN(part->index_, sparse::SparseIndex::Build(ordered.View(rows.count), {}, work));
+    QUERN_ASSIGN(part->index_, sparse::SparseIndex::Build(ordered.View(rows.count), how, work));
     if (approximate) {
         auto made = sparse::ApproximateIndex::Build(
             *part->index_, sparse::ApproximateOptions::For(rows.count, threads), work);
@@ -92,7 +96,7 @@ uint64_t SparsePart::BytesOf(const storage::SegmentInfo& segment, uint32_t field
         const storage::PartInfo* part = segment.Find(SparsePartKind(number), field);
         bytes += part != nullptr ? part->raw_bytes() : 0;
     }
-    if (segment.Find(kApproximateHead, field) != nullptr) {
+    if (segment.Find(storage::PartKind::kApproximateHead, field) != nullptr) {
         const storage::PartInfo* order = segment.Find(SparsePartKind(kOrder), field);
         bytes += order != nullptr ? order->items * sparse::CutRows::kBytes : 0;
     }
@@ -139,7 +143,7 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Load(storage::Connection* connec
     }
     QUERN_TRY(loaded->TakeOrder(column));
     loaded->counted_ = static_cast<int64_t>(loaded->index_->memory_bytes() + column.count() * 4);
-    if (segment.Find(kApproximateHead, def.id) != nullptr) {
+    if (segment.Find(storage::PartKind::kApproximateHead, def.id) != nullptr) {
         QUERN_ASSIGN(loaded->approximate_,
                      sparse::ApproximateIndex::Load(*loaded->index_, approximate, budget.threads));
         loaded->counted_ += static_cast<int64_t>(loaded->approximate_->memory_bytes());
@@ -154,12 +158,10 @@ Status SparsePart::TakeOrder(const SparseColumn& column) {
     if (order_.size() != column.count()) {
         return Bad("its order is of another number of vectors");
     }
-    std::vector<bool> seen(order_.size());
+    if (!sparse::NamesEveryRow(order_)) {
+        return Bad("its order does not name every vector once");
+    }
     for (uint32_t& vector : order_) {
-        if (vector >= seen.size() || seen[vector]) {
-            return Bad("its order does not name every vector once");
-        }
-        seen[vector] = true;
         vector = column.record(vector);
     }
     records_ = std::move(order_);

@@ -20,12 +20,10 @@ namespace quern {
 // those of its approximate index (FORMAT.md, 4.7).
 inline constexpr size_t kSparseExactParts = sparse::kSparseArrays + 1;
 inline constexpr size_t kSparseParts = kSparseExactParts + sparse::kApproximateArrays;
-inline constexpr auto kApproximateHead = static_cast<storage::PartKind>(128);
-inline constexpr auto kApproximateLast = static_cast<storage::PartKind>(137);
 inline storage::PartKind SparsePartKind(size_t number) {
     const bool exact = number < kSparseExactParts;
-    const auto first =
-        static_cast<int64_t>(exact ? storage::PartKind::kSparseHead : kApproximateHead);
+    const auto first = static_cast<int64_t>(exact ? storage::PartKind::kSparseHead
+                                                  : storage::PartKind::kApproximateHead);
     return static_cast<storage::PartKind>(
         first + static_cast<int64_t>(exact ? number : number - kSparseExactParts));
 }
@@ -40,7 +38,9 @@ public:
     // rows: of the whole column. Memory while it runs: the index, and the rows once more.
     // approximate: with an approximate index, where there are enough rows for one.
     static Result<std::unique_ptr<SparsePart>> Build(const sparse::SparseRows& rows,
-                                                     bool approximate, int threads, Work* work);
+                                                     bool approximate,
+                                                     const sparse::PruneOptions& prune, int threads,
+                                                     Work* work);
     // What the parts of a segment need in memory; 0: there is no index.
     static uint64_t BytesOf(const storage::SegmentInfo& segment, uint32_t field);
     // kCorrupt when parts are missing, damaged, or not of this column.

@@ -17,6 +17,7 @@
 #include "engine/sparse/top_hits.h"
 #include "storage/base/parallel.h"
 #include "storage/sparse_value.h"
+#include "storage/text_tokens.h"
 
 namespace quern {
 
@@ -147,7 +148,9 @@ public:
 
 private:
     Status TakeQueries() {
-        const size_t count = request_.by_key ? request_.keys.size() : request_.sparse.count;
+        const size_t count = request_.by_key           ? request_.keys.size()
+                             : request_.is_sparse_text ? request_.texts.size()
+                                                       : request_.sparse.count;
         if (count > static_cast<uint64_t>(database_->limits().queries.load())) {
             return Status::Error(Code::kLimit, "%zu queries, the limit is %lld", count,
                                  static_cast<long long>(database_->limits().queries.load()));
@@ -175,6 +178,9 @@ private:
                     return {};
                 });
         }
+        if (request_.is_sparse_text) {
+            return TakeTexts();
+        }
         for (size_t q = 0; q < count; q++) {
             const Status taken =
                 TakeSparseVector(request_.sparse, q, def_.dimensions, &queries_[q].vector);
@@ -182,6 +188,31 @@ private:
                 return Status(taken).WithContext("query " + std::to_string(q) + " for field '" +
                                                  def_.name + "'");
             }
+        }
+        return {};
+    }
+
+    // By the token weights of the field.
+    Status TakeTexts() {
+        const auto table = view_.token_tables.find(def_.id);
+        if (table == view_.token_tables.end()) {
+            return Status::Error(Code::kInvalid,
+                                 "field '%s' has no token weights: it cannot be searched by texts",
+                                 def_.name.c_str());
+        }
+        std::shared_ptr<const sparse::TokenWeights> weights;
+        QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
+            QUERN_ASSIGN(weights, table->second->Load(connection, def_));
+            return {};
+        }));
+        QUERN_ASSIGN(const auto analyzer, weights->NewAnalyzer(storage::OpenTokenizer));
+        for (size_t q = 0; q < request_.texts.size(); q++) {
+            auto vector = weights->Query(request_.texts[q], analyzer.get());
+            if (!vector.ok()) {
+                return Status(vector.status())
+                    .WithContext("query " + std::to_string(q) + " for field '" + def_.name + "'");
+            }
+            queries_[q].vector = std::move(*vector);
         }
         return {};
     }
@@ -276,7 +307,13 @@ private:
         sparse::SearchOptions options;
         options.bound_factor = static_cast<float>(request_.bound);
         options.superblocks_min = request_.superblocks;
-        approximate_ = approximate_ || options.bound_factor < 1;
+        options.terms_max = request_.terms;
+        // Exact where that is asked for: no postings are left out of the rows.
+        const bool pruned = part.index().pruned() && request_.recall < 1;
+        if (part.index().pruned() && !pruned) {
+            options.path = sparse::SearchPath::kForward;
+        }
+        approximate_ = approximate_ || options.bound_factor < 1 || options.terms_max > 0 || pruned;
         const sparse::ApproximateIndex* const quick =
             request_.ef > 0 ? part.approximate() : nullptr;
         const uint64_t* const bits = allowed ? allowed->data() : nullptr;
@@ -288,8 +325,7 @@ private:
                 if (watch_.Ends(q)) {
                     continue;
                 }
-                sparse::TopHits top(limit_, queries_[q].least);
-                top.NamePositions(part.records());
+                sparse::TopHits top = NewTop(q, part);
                 sparse::SearchOptions own = options;
                 own.scored_max = watch_.ScoredLeft(q);
                 const uint64_t before = stats.scored;
@@ -301,9 +337,20 @@ private:
                                      quick->Search(part.index(), queries_[q].vector, request_.ef,
                                                    bits, source, &top, space.get(), &stats, work));
                     }
-                    return served ? Status()
-                                  : part.index().Search(queries_[q].vector, own, bits, source, &top,
-                                                        space.get(), &stats, work);
+                    if (served) {
+                        return {};
+                    }
+                    QUERN_TRY(part.index().Search(queries_[q].vector, own, bits, source, &top,
+                                                  space.get(), &stats, work));
+                    if (pruned && top.size() < limit_ && !stats.cut &&
+                        queries_[q].least <= LeastScore(request_)) {
+                        // Results are never fewer than there are.
+                        top = NewTop(q, part);
+                        own.path = sparse::SearchPath::kForward;
+                        return part.index().Search(queries_[q].vector, own, bits, source, &top,
+                                                   space.get(), &stats, work);
+                    }
+                    return {};
                 }));
                 missed = missed || served;
                 watch_.AddScored(q, stats.scored - before);
@@ -318,6 +365,12 @@ private:
             approximate_ = approximate_ || missed;
             return {};
         });
+    }
+
+    sparse::TopHits NewTop(size_t q, const SparsePart& part) const {
+        sparse::TopHits top(limit_, queries_[q].least);
+        top.NamePositions(part.records());
+        return top;
     }
 
     // Shares the queries out among threads: body gets them one by one from next, while it is true.

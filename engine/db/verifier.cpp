@@ -112,9 +112,10 @@ private:
              "parts of no segment"},
             {"SELECT count(*) FROM quern_chunk WHERE (id>>20) NOT IN (SELECT id FROM quern_part)",
              "chunks of no part"},
-            {"SELECT count(*) FROM quern_segment WHERE state NOT IN (1,2,3)",
+            {"SELECT count(*) FROM quern_segment WHERE state NOT IN (1,2,3,4)",
              "segments in no known state"},
-            {"SELECT count(*) FROM quern_segment WHERE state=2 AND collection NOT IN (SELECT id "
+            {"SELECT count(*) FROM quern_segment WHERE state IN (2,4) AND collection NOT IN "
+             "(SELECT id "
              "FROM quern_collection)",
              "live segments of no collection"},
             {"SELECT count(*) FROM quern_segment WHERE id<1 OR id>(SELECT records FROM quern_state "
@@ -158,6 +159,7 @@ private:
         for (size_t s = 0; s < view->segments.size(); s++) {
             QUERN_TRY(CheckSegment(connection, *view, s, &sealed_rows, &chunks));
         }
+        QUERN_TRY(CheckTables(connection, *view));
         QUERN_ASSIGN(const int64_t rows, connection->QueryInt("SELECT count(*) FROM " +
                                                               storage::QuoteName(info->name)));
         if (static_cast<uint64_t>(rows) != sealed_rows) {
@@ -186,6 +188,29 @@ private:
         }
         (*entry)["segments"] = view->segments.size();
         (*entry)["chunks"] = chunks;
+        return {};
+    }
+
+    // Tables of fields, decoded.
+    Status CheckTables(storage::Connection* connection, const CollectionView& view) {
+        for (const auto& [field, table] : view.token_tables) {
+            const Schema& schema = view.info->schema;
+            const auto def = std::find_if(schema.sparse.begin(), schema.sparse.end(),
+                                          [&](const SparseDef& d) { return d.id == field; });
+            const storage::PartInfo& part = table->part();
+            if (def == schema.sparse.end()) {
+                Problem(name_, part.segment, "token weights", Json(), "they are of no field");
+                continue;
+            }
+            const Status status = table->Load(connection, *def).status();
+            if (status.code() == Code::kCorrupt) {
+                Problem(name_, part.segment, "token weights of " + def->name, Json(),
+                        status.message());
+            } else {
+                QUERN_TRY(status);
+            }
+            QUERN_TRY(work_->Check("verify tables", 0, 0));
+        }
         return {};
     }
 

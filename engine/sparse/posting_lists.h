@@ -62,6 +62,7 @@ struct PostingLists {
 
     uint32_t rows = 0;
     uint32_t superblock_rows = 4096;
+    bool complete = true;              // every entry of the rows is there; else see prune_rows.h
     std::vector<uint32_t> term_runs;   // the first run of each term, and of the one after the last
     std::vector<uint32_t> run_places;  // in pairs of bytes; not kept in files; and the end
     std::vector<uint16_t> run_superblocks;

@@ -187,4 +187,15 @@ Result<std::vector<uint32_t>> OrderRows(const SparseRows& rows, const OrderOptio
     return order;
 }
 
+bool NamesEveryRow(const std::vector<uint32_t>& order) {
+    std::vector<bool> seen(order.size());
+    for (const uint32_t row : order) {
+        if (row >= seen.size() || seen[row]) {
+            return false;
+        }
+        seen[row] = true;
+    }
+    return true;
+}
+
 }  // namespace quern::sparse

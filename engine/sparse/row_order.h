@@ -26,4 +26,7 @@ struct OrderOptions {
 Result<std::vector<uint32_t>> OrderRows(const SparseRows& rows, const OrderOptions& options,
                                         Work* work);
 
+// Whether it names every row below its size once: what a file gives as an order is proven by this.
+bool NamesEveryRow(const std::vector<uint32_t>& order);
+
 }  // namespace quern::sparse

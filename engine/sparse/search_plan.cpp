@@ -36,8 +36,8 @@ void FetchRuns(const PostingLists& lists, uint32_t term) {
 
 }  // namespace
 
-bool SearchPlan::Make(const SparseVector& query, const TermTable& terms,
-                      const PostingLists& lists) {
+bool SearchPlan::Make(const SparseVector& query, const TermTable& terms, const PostingLists& lists,
+                      uint32_t terms_max) {
     terms_.clear();
     weights_.clear();
     planned_.clear();
@@ -70,10 +70,14 @@ bool SearchPlan::Make(const SparseVector& query, const TermTable& terms,
                                                lists.run_peaks.begin() + end);
         const uint32_t pairs = lists.run_places[end] - lists.run_places[plan.first_run];
         plan.postings = static_cast<double>(pairs) * 2 / 3;
-        plan.benefit = plan.factor * peak / plan.postings;
+        plan.bound = plan.factor * peak;
+        plan.benefit = plan.bound / plan.postings;
     }
     if (planned_.empty()) {
         return false;
+    }
+    if (terms_max > 0) {
+        KeepHeaviest(terms_max);
     }
     std::sort(planned_.begin(), planned_.end(), [](const Planned& a, const Planned& b) {
         if (a.takes_away != b.takes_away) {
@@ -83,12 +87,28 @@ bool SearchPlan::Make(const SparseVector& query, const TermTable& terms,
     });
     adding_ = static_cast<size_t>(std::count_if(planned_.begin(), planned_.end(),
                                                 [](const Planned& p) { return !p.takes_away; }));
-    sums_are_scores_ = FindExactUnit();
+    sums_are_scores_ = lists.complete && !cut() && FindExactUnit();
     if (!sums_are_scores_) {
         Quantize();
     }
     BoundSuperblocks(lists);
     return true;
+}
+
+// Where no more add, all stay, and those that take away with them.
+void SearchPlan::KeepHeaviest(uint32_t terms_max) {
+    const auto adds = [](const Planned& plan) { return !plan.takes_away; };
+    if (std::count_if(planned_.begin(), planned_.end(), adds) <=
+        static_cast<ptrdiff_t>(terms_max)) {
+        return;
+    }
+    std::sort(planned_.begin(), planned_.end(), [](const Planned& a, const Planned& b) {
+        if (a.takes_away != b.takes_away) {
+            return b.takes_away;
+        }
+        return a.bound != b.bound ? a.bound > b.bound : a.term < b.term;
+    });
+    planned_.resize(terms_max);
 }
 
 // Every product of a query weight and a record's weight is then a multiple of the unit, and no sum

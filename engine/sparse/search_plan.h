@@ -41,8 +41,12 @@ struct PlannedRuns {
 
 class SearchPlan {
 public:
-    // False when the index has none of the query's dimensions.
-    bool Make(const SparseVector& query, const TermTable& terms, const PostingLists& lists);
+    // False when the index has none of the query's dimensions. terms_max: of those that add, no
+    // more than the heaviest are planned; 0: all are.
+    bool Make(const SparseVector& query, const TermTable& terms, const PostingLists& lists,
+              uint32_t terms_max = 0);
+    // Whether terms were left out: sums bound nothing then.
+    bool cut() const { return planned_.size() < terms_.size(); }
 
     // By term, as QueryMarks wants them.
     const std::vector<uint32_t>& terms() const { return terms_; }
@@ -78,9 +82,11 @@ private:
         bool takes_away = false;
         bool exact = false;
         double factor = 0;
+        double bound = 0;  // of what it adds to a score
         double benefit = 0;
         double postings = 0;  // about, in all
     };
+    void KeepHeaviest(uint32_t terms_max);
     bool FindExactUnit();
     void Quantize();
     void BoundSuperblocks(const PostingLists& lists);

@@ -2,6 +2,7 @@
 //
 //     head: u32 version (1) | u32 rows | u32 superblock_rows | terms | u8 wide terms | u8 form |
 //           u32 table size | f32 table
+//     Version 2 is for pruned lists, and else as 1.
 //     terms: u32 count | (u32 dimension | f32 scale) * count
 //
 // The other arrays are little-endian and are drawn in posting_lists.h and forward_copy.h.
@@ -16,13 +17,14 @@ namespace quern::sparse {
 namespace {
 
 constexpr uint32_t kHeadVersion = 1;
+constexpr uint32_t kPrunedVersion = 2;
 
 }  // namespace
 
 void SparseIndex::EncodeHead() {
     head_.clear();
     ByteWriter writer(&head_);
-    writer.U32(kHeadVersion);
+    writer.U32(pruned() ? kPrunedVersion : kHeadVersion);
     writer.U32(lists_.rows);
     writer.U32(lists_.superblock_rows);
     terms_.Write(&writer);
@@ -59,9 +61,11 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Load(size_t count, const std::
     std::unique_ptr<SparseIndex> index(new SparseIndex());
     index->head_ = head;
     ByteReader reader(head);
-    if (reader.U32() != kHeadVersion) {
+    const uint32_t version = reader.U32();
+    if (version != kHeadVersion && version != kPrunedVersion) {
         return BadIndex("of an unknown version");
     }
+    index->lists_.complete = version == kHeadVersion;
     index->lists_.rows = reader.U32();
     index->lists_.superblock_rows = reader.U32();
     if (!reader.ok() || index->lists_.rows != count) {

@@ -15,8 +15,16 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Build(const SparseRows& rows,
     std::unique_ptr<SparseIndex> index(new SparseIndex());
     std::vector<uint32_t> terms_of_entries;
     index->terms_ = TermTable::Learn(rows, &terms_of_entries);
-    QUERN_ASSIGN(index->lists_, PostingLists::Build(rows, index->terms_, terms_of_entries,
-                                                    options.superblock_rows, work));
+    if (options.prune.any()) {
+        const PrunedRows kept =
+            PruneRows(rows, terms_of_entries, index->terms_.size(), options.prune);
+        QUERN_ASSIGN(index->lists_, PostingLists::Build(kept.View(), index->terms_, kept.terms,
+                                                        options.superblock_rows, work));
+        index->lists_.complete = kept.terms.size() == terms_of_entries.size();
+    } else {
+        QUERN_ASSIGN(index->lists_, PostingLists::Build(rows, index->terms_, terms_of_entries,
+                                                        options.superblock_rows, work));
+    }
     QUERN_ASSIGN(index->forward_, ForwardCopy::Build(rows, index->terms_.size(), terms_of_entries));
     index->EncodeHead();
     return index;

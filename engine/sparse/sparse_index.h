@@ -19,6 +19,7 @@
 
 #include "engine/sparse/forward_copy.h"
 #include "engine/sparse/posting_lists.h"
+#include "engine/sparse/prune_rows.h"
 #include "engine/sparse/sparse_rows.h"
 #include "engine/sparse/top_hits.h"
 #include "storage/base/buffer.h"
@@ -28,6 +29,8 @@ namespace quern::sparse {
 
 struct IndexOptions {
     uint32_t superblock_rows = 4096;
+    // With any of it, searches may miss records, but for those along SearchPath::kForward.
+    PruneOptions prune = {};
 };
 
 // The arrays that an index is kept in. The numbers reach the file: do not change them.
@@ -54,6 +57,7 @@ enum class SearchPath : uint8_t {
     kChosen = 0,       // by cost, superblock by superblock
     kExhaustive = 1,   // every posting of the query's terms, in order: the floor
     kSuperblocks = 2,  // superblocks by bound, each added up whole
+    kForward = 3,      // every record is scored; no postings are read
 };
 
 struct SearchOptions {
@@ -63,6 +67,9 @@ struct SearchOptions {
     // With bound_factor < 1: at least so many of the superblocks with the highest bounds are
     // opened.
     uint32_t superblocks_min = 0;
+    // Approximate, if the query has more terms: records are ordered by so many, those with the most
+    // bound, and only the best by these are scored, by all terms. 0: by all.
+    uint32_t terms_max = 0;
     // A search that has scored so many records ends with what it has, which may not be the best.
     uint64_t scored_max = ~uint64_t{0};
 };
@@ -90,6 +97,9 @@ public:
                                                      Buffer arrays[kSparseArrays]);
 
     size_t count() const { return lists_.rows; }
+    // Whether some entries have no postings.
+    bool pruned() const { return !lists_.complete; }
+    // Of the rows.
     uint64_t postings() const { return forward_.offsets.back(); }
     const TermTable& terms() const { return terms_; }
     const PostingLists& lists() const { return lists_; }

@@ -27,6 +27,11 @@ constexpr size_t kFetchAhead = 4;
 // Of scoring a record and an entry of it, in postings read. Records stand anywhere in memory, and
 // waiting for them is most of it.
 constexpr double kScoreCost = 200;
+// Records that are scored when few terms order them: so many times as are wanted (of huge numbers
+// no more), and some.
+constexpr size_t kCutTimes = 2;
+constexpr size_t kCutMore = 32;
+constexpr size_t kCutMost = size_t{1} << 40;
 constexpr double kEntryCost = 6;
 
 }  // namespace
@@ -36,11 +41,27 @@ SearchSpace::SearchSpace()
       places(kEntriesMax + kernels::kSelectSlack) {}
 
 Status SparseSearch::Run(const SparseVector& query, Work* work) {
-    if (hits_.k() == 0 || !space_.plan.Make(query, terms_, lists_)) {
+    if (hits_.k() == 0 ||
+        !space_.plan.Make(query, terms_, lists_,
+                          options_.path == SearchPath::kChosen ? options_.terms_max : 0)) {
         return {};
     }
     space_.plan.TabulateRuns(lists_);
     Prepare();
+    if (space_.plan.cut()) {
+        QUERN_TRY(VisitByBound(work));
+        if (ScoreBest()) {
+            return {};
+        }
+        // Fewer records have these terms than are wanted.
+        space_.plan.Make(query, terms_, lists_);
+        space_.plan.TabulateRuns(lists_);
+        Prepare();
+    }
+    if (options_.path == SearchPath::kForward) {
+        score_least_ = std::numeric_limits<double>::infinity();
+        return VisitSigned(work);
+    }
     if (space_.plan.adds()) {
         const Status visited =
             options_.path == SearchPath::kExhaustive ? VisitInOrder(work) : VisitByBound(work);
@@ -58,13 +79,15 @@ void SparseSearch::Prepare() {
     space_.marks.Set(plan.terms(), plan.weights());
     space_.pending.clear();
     space_.next_runs.superblock = PlannedRuns::kNone;
-    space_.floor.Start(hits_.k(), plan.most());
+    wanted_ = plan.cut() ? std::min(hits_.k(), kCutMost) * kCutTimes + kCutMore : hits_.k();
+    space_.floor.Start(wanted_, plan.most());
     space_.sums.resize(std::max<size_t>(space_.sums.size(), lists_.superblock_rows));
     const uint64_t mean = forward_.rows() == 0 ? 0 : forward_.offsets.back() / forward_.rows();
     score_cost_ = kScoreCost + kEntryCost * static_cast<double>(mean);
     ask_share_ = 0.5;
     score_least_ = plan.takes_away() ? plan.slack() : -std::numeric_limits<double>::infinity();
-    knows_lower_bounds_ = plan.looseness() != UINT32_MAX;
+    // What pruning has left out takes nothing from a sum that only grows.
+    knows_lower_bounds_ = plan.looseness() != UINT32_MAX && (lists_.complete || !plan.takes_away());
     scored_before_ = stats_.scored;
 }
 
@@ -72,6 +95,9 @@ uint32_t SparseSearch::LeastSum() const {
     const SearchPlan& plan = space_.plan;
     const uint64_t known = space_.floor.floor();
     uint64_t least = std::max<uint64_t>(known, 1);
+    if (plan.cut()) {
+        return static_cast<uint32_t>(least);  // sums are not to be compared with scores
+    }
     const double best = (hits_.Threshold() - plan.slack()) / plan.unit();
     if (best > static_cast<double>(least)) {
         least = best < 4e9 ? static_cast<uint64_t>(best) : uint64_t{4000000000};
@@ -142,7 +168,7 @@ Status SparseSearch::VisitByBound(Work* work) {
         const uint32_t allowed = AllowedIn(superblock);
         if (allowed > 0) {
             opened++;
-            const bool may_cut = options_.path == SearchPath::kChosen;
+            const bool may_cut = options_.path == SearchPath::kChosen && !plan.cut();
             if (may_cut && allowed * score_cost_ <= plan.postings_in_superblock()) {
                 ScoreAllowed(superblock);
             } else {
@@ -260,7 +286,7 @@ bool SparseSearch::CutShort(uint32_t superblock, const uint32_t* sums, double st
 uint32_t SparseSearch::LeastOfWindow(const uint32_t* sums, uint32_t rows) {
     std::vector<uint32_t>& peaks = space_.picked;
     const size_t blocks = rows / kernels::kWindowAlign;
-    const size_t k = hits_.k();
+    const size_t k = wanted_;
     if (allowed_ != nullptr || k > blocks || !knows_lower_bounds_) {
         return 0;
     }
@@ -268,7 +294,8 @@ uint32_t SparseSearch::LeastOfWindow(const uint32_t* sums, uint32_t rows) {
     const auto kth = peaks.begin() + static_cast<ptrdiff_t>(k - 1);
     std::nth_element(peaks.begin(), kth, peaks.begin() + static_cast<ptrdiff_t>(blocks),
                      std::greater<>());
-    return *kth > space_.plan.looseness() ? *kth - space_.plan.looseness() : 0;
+    const uint32_t looseness = Looseness();
+    return *kth > looseness ? *kth - looseness : 0;
 }
 
 void SparseSearch::TakeCandidates(uint32_t superblock, const uint32_t* sums) {
@@ -281,7 +308,7 @@ void SparseSearch::TakeCandidates(uint32_t superblock, const uint32_t* sums) {
     const size_t count =
         kernels::SelectSums(sums, rows, least, AllowedWords(superblock),
                             SIZE_MAX - kernels::kWindowAlign, space_.picked.data());
-    const uint32_t looseness = space_.plan.looseness();
+    const uint32_t looseness = Looseness();
     const uint32_t first = superblock * lists_.superblock_rows;
     for (size_t i = 0; i < count; i++) {
         const uint32_t id = space_.picked[i];
@@ -290,7 +317,7 @@ void SparseSearch::TakeCandidates(uint32_t superblock, const uint32_t* sums) {
             space_.floor.Push(sums[id] - looseness);
         }
     }
-    if (space_.pending.size() > 2 * std::min(hits_.k(), size_t{1} << 40) + kPendingSlack) {
+    if (space_.pending.size() > 2 * std::min(wanted_, size_t{1} << 40) + kPendingSlack) {
         least = LeastSum();
         space_.pending.erase(
             std::remove_if(space_.pending.begin(), space_.pending.end(),
@@ -372,6 +399,24 @@ void SparseSearch::ScorePending() {
             Score(pending[i].second);
         }
     }
+}
+
+bool SparseSearch::ScoreBest() {
+    auto& pending = space_.pending;
+    if (pending.size() < hits_.k()) {
+        return false;
+    }
+    std::sort(pending.begin(), pending.end(), [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    const size_t count = std::min(pending.size(), wanted_);
+    for (size_t i = 0; i < count && !AtEnd(); i++) {
+        if (i + kFetchAhead < count) {
+            forward_.Fetch(pending[i + kFetchAhead].second);
+        }
+        Score(pending[i].second);
+    }
+    return true;
 }
 
 // Scores that are not above zero, when even those are among the best: every record that has a term

@@ -66,6 +66,8 @@ private:
     void ScoreAllowed(uint32_t superblock);
     void ScorePicked(uint32_t superblock, size_t count);
     void ScorePending();
+    // Of those that were ordered by the heaviest terms: scores the best. False: there are too few.
+    bool ScoreBest();
     // Offers the record. Minus infinity when it is none of VisitByBound's.
     double Score(uint32_t position);
     Status VisitSigned(Work* work);
@@ -81,6 +83,8 @@ private:
     uint32_t PaddedRows(uint32_t superblock) const;
     // Sums below this cannot be among the best. Never 0.
     uint32_t LeastSum() const;
+    // By how much a sum may exceed what it is compared with.
+    uint32_t Looseness() const { return space_.plan.cut() ? 0 : space_.plan.looseness(); }
 
     const TermTable& terms_;
     const PostingLists& lists_;
@@ -91,6 +95,7 @@ private:
     TopHits& hits_;
     SearchSpace& space_;
     SearchStats& stats_;
+    size_t wanted_ = 0;        // records that are told apart by sums: k, or more by a few terms
     double score_cost_ = 100;  // of scoring one record, in postings read
     double ask_share_ = 0;     // see Visit
     double score_least_ = 0;   // scores up to this are left to VisitSigned

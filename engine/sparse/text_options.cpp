@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/sparse/text_analyzer.h"
+#include "engine/sparse/token_weights.h"
 
 namespace quern::sparse {
 namespace {
@@ -31,6 +31,8 @@ struct Option {
     std::string name;
     std::string value;
     bool has_value = false;
+    size_t begin = 0;  // in the text
+    size_t end = 0;
 };
 
 Result<std::vector<Option>> SplitOptions(std::string_view text) {
@@ -38,6 +40,7 @@ Result<std::vector<Option>> SplitOptions(std::string_view text) {
     size_t at = 0;
     while ((at = text.find_first_not_of(" \t\n", at)) != std::string_view::npos) {
         Option option;
+        option.begin = at;
         size_t end = std::min(text.find_first_of(" \t\n=", at), text.size());
         option.name = text.substr(at, end - at);
         at = end;
@@ -54,6 +57,7 @@ Result<std::vector<Option>> SplitOptions(std::string_view text) {
             option.value = text.substr(at, end - at);
             at = end + (quoted ? 1 : 0);
         }
+        option.end = at;
         options.push_back(std::move(option));
     }
     return options;
@@ -141,6 +145,33 @@ Result<TextOptions> ParseTextOptions(std::string_view text) {
     }
     out.tokenizer.push_back(name);
     out.tokenizer.insert(out.tokenizer.end(), arguments.begin(), arguments.end());
+    return out;
+}
+
+Result<TokenOptions> ParseTokenOptions(std::string_view text) {
+    if (text.size() > kAnalyzerOptionsMax || text.find('\0') != std::string_view::npos) {
+        return Status::Error(Code::kOption, "text options: too long, or they hold a zero");
+    }
+    QUERN_ASSIGN(const std::vector<Option> options, SplitOptions(text));
+    TokenOptions out;
+    for (const Option& option : options) {
+        if (option.name == "wordpiece") {
+            if (option.has_value) {
+                return Status::Error(Code::kOption, "text options: wordpiece takes no value");
+            }
+            out.wordpiece = true;
+            continue;
+        }
+        for (const char* const name : {"k1", "b", "positions"}) {
+            if (option.name == name) {
+                return Status::Error(Code::kOption, "text options: %s means nothing for tokens",
+                                     name);
+            }
+        }
+        out.analyzer += out.analyzer.empty() ? "" : " ";
+        out.analyzer.append(text.substr(option.begin, option.end - option.begin));
+    }
+    QUERN_TRY(ParseTextOptions(out.analyzer).status());
     return out;
 }
 

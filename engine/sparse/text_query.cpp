@@ -1,5 +1,6 @@
 #include "engine/sparse/text_query.h"
 
+#include <charconv>
 #include <unordered_map>
 
 #include "storage/base/schema.h"
@@ -21,7 +22,17 @@ private:
         return Status::Error(Code::kMalformed, "text query, byte %zu: %s", at, what);
     }
     Status ParseClause();
-    Status AddClause(TextOccur occur, std::string_view words, bool is_prefix, size_t at);
+    // What stands behind a ^ from byte `at` on.
+    Status TakeBoost(std::string_view number, size_t at, TextOccur occur, double* boost) const;
+    Status AddClause(TextOccur occur, std::string_view words, bool is_prefix, double boost,
+                     size_t at);
+    size_t EndOfWord() const {
+        size_t end = at_;
+        while (end < text_.size() && !IsSpace(text_[end]) && text_[end] != '"') {
+            end++;
+        }
+        return end;
+    }
     void PassSpaces() {
         while (at_ < text_.size() && IsSpace(text_[at_])) {
             at_++;
@@ -37,7 +48,22 @@ private:
     std::vector<TextTerm> terms_;
 };
 
-Status Parser::AddClause(TextOccur occur, std::string_view words, bool is_prefix, size_t at) {
+Status Parser::TakeBoost(std::string_view number, size_t at, TextOccur occur, double* boost) const {
+    if (occur == TextOccur::kMustNot) {
+        return Mistake(at, "a boost of what must not be there");
+    }
+    const char* const end = number.data() + number.size();
+    const auto [stop, error] =
+        std::from_chars(number.data(), end, *boost, std::chars_format::fixed);
+    // Not a number is not above 0, either.
+    if (error != std::errc() || stop != end || !(*boost > 0) || *boost > kBoostMax) {
+        return Mistake(at, "a ^ needs a number above 0, to 1000000, behind it");
+    }
+    return {};
+}
+
+Status Parser::AddClause(TextOccur occur, std::string_view words, bool is_prefix, double boost,
+                         size_t at) {
     QUERN_TRY(is_prefix ? analyzer_->AnalyzePrefix(words, &terms_)
                         : analyzer_->Analyze(words, &terms_));
     if (terms_.empty()) {
@@ -52,6 +78,7 @@ Status Parser::AddClause(TextOccur occur, std::string_view words, bool is_prefix
     TextClause clause;
     clause.occur = occur;
     clause.is_prefix = is_prefix;
+    clause.boost = boost;
     for (TextTerm& term : terms_) {
         clause.positions.push_back(term.position - terms_[0].position);
         clause.terms.push_back(std::move(term.term));
@@ -77,20 +104,33 @@ Status Parser::ParseClause() {
         if (end == std::string_view::npos) {
             return Mistake(at_, "the phrase does not end");
         }
-        QUERN_TRY(AddClause(occur, text_.substr(at_ + 1, end - at_ - 1), false, begin));
+        const std::string_view words = text_.substr(at_ + 1, end - at_ - 1);
         at_ = end + 1;
+        double boost = 1;
+        if (at_ < text_.size() && text_[at_] == '^') {
+            const size_t sign = at_;
+            at_ = EndOfWord();
+            QUERN_TRY(TakeBoost(text_.substr(sign + 1, at_ - sign - 1), sign, occur, &boost));
+        }
+        QUERN_TRY(AddClause(occur, words, false, boost, begin));
     } else {
         const size_t word = at_;
-        while (at_ < text_.size() && !IsSpace(text_[at_]) && text_[at_] != '"') {
-            at_++;
-        }
+        at_ = EndOfWord();
         std::string_view words = text_.substr(word, at_ - word);
+        double boost = 1;
+        if (const size_t sign = words.find('^'); sign != std::string_view::npos) {
+            QUERN_TRY(TakeBoost(words.substr(sign + 1), word + sign, occur, &boost));
+            words = words.substr(0, sign);
+            if (words.empty()) {
+                return Mistake(word, "a ^ without a word before it");
+            }
+        }
         const bool is_prefix = words.back() == '*';
         words.remove_suffix(is_prefix ? 1 : 0);
         if (words.empty()) {
             return Mistake(begin, "a * without a beginning");
         }
-        QUERN_TRY(AddClause(occur, words, is_prefix, begin));
+        QUERN_TRY(AddClause(occur, words, is_prefix, boost, begin));
     }
     may_or_ = occur == TextOccur::kShould;
     after_or_ = false;

@@ -4,6 +4,7 @@
 //     "some words"  a phrase: one after the other
 //     wor*          any word with this beginning
 //     +x  -x        x, a word, phrase or prefix, must be there, must not be there
+//     x^2.5         what x adds to a score counts so many times: a number above 0, to 1000000
 //     x OR y        the same as x y
 //
 // With a + in a query, records need not have the rest, which then only adds to scores. A query of
@@ -23,6 +24,7 @@ namespace quern::sparse {
 inline constexpr size_t kQueryBytesMax = size_t{64} << 10;
 inline constexpr size_t kQueryClausesMax = 1024;
 inline constexpr size_t kPhraseTermsMax = 64;
+inline constexpr double kBoostMax = 1e6;
 
 enum class TextOccur : uint8_t { kShould, kMust, kMustNot };
 

@@ -50,6 +50,7 @@ public:
     // The k-th best score; the floor while fewer are held. Less than this cannot enter.
     double Threshold() const { return heap_.size() < k_ || k_ == 0 ? floor_ : heap_.front().score; }
     size_t k() const { return k_; }
+    size_t size() const { return heap_.size(); }
     // All hits, best first; the object is empty afterwards.
     std::vector<SparseHit> Take() {
         std::sort(heap_.begin(), heap_.end());

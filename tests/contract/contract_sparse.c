@@ -2,6 +2,7 @@
 #include "contract_check.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static const int64_t keys[] = {1, 2, 3};
 static const size_t offsets[] = {0, 2, 3, 3};
@@ -98,10 +99,93 @@ static void check_search(quern_db* db) {
     quern_query_sparse(NULL, "w", offsets, dims, weights, 1);
 }
 
+static void check_tokens(quern_db* db) {
+    static const char* const tokens[] = {"mill", "stone"};
+    static const char* const twice[] = {"mill", "mill"};
+    static const char* const none[] = {"mill", NULL};
+    static const char* const texts[] = {"A Mill", "nothing", "stone mill"};
+    const uint32_t of_tokens[] = {7, 2};
+    const float of_queries[] = {2.0f, 1.0f};
+    quern_query* q = quern_query_new(db, "s");
+    quern_result* r = NULL;
+    quern_query_sparse_text(q, "w", texts, 3);
+    WANT_NAMED(QUERN_ERR_INVALID, "'w' has no token weights", quern_search(q, &r, E));
+    WANT(QUERN_ERR_MISUSE,
+         quern_set_token_weights(NULL, "s", "w", tokens, of_tokens, of_queries, 2, NULL, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "collection",
+               quern_set_token_weights(db, NULL, "w", tokens, of_tokens, of_queries, 2, NULL, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "field",
+               quern_set_token_weights(db, "s", NULL, tokens, of_tokens, of_queries, 2, NULL, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "tokens",
+               quern_set_token_weights(db, "s", "w", NULL, of_tokens, of_queries, 2, NULL, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "token 1",
+               quern_set_token_weights(db, "s", "w", none, of_tokens, of_queries, 2, NULL, E));
+    WANT(QUERN_ERR_NOT_FOUND,
+         quern_set_token_weights(db, "none", "w", tokens, of_tokens, of_queries, 2, NULL, E));
+    WANT_NAMED(QUERN_ERR_UNKNOWN_FIELD, "none",
+               quern_set_token_weights(db, "s", "none", tokens, of_tokens, of_queries, 2, NULL, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "'mill' is there twice",
+               quern_set_token_weights(db, "s", "w", twice, of_tokens, of_queries, 2, NULL, E));
+    WANT_NAMED(QUERN_ERR_OPTION, "k1",
+               quern_set_token_weights(db, "s", "w", tokens, of_tokens, of_queries, 2, "k1=2", E));
+    WANT_NAMED(QUERN_ERR_OPTION, "unicode61",
+               quern_set_token_weights(db, "s", "w", tokens, of_tokens, of_queries, 2,
+                                       "remove_diacritics=9", E));
+    WANT_NAMED(
+        QUERN_ERR_LIMIT, "1048577",
+        quern_set_token_weights(db, "s", "w", tokens, of_tokens, of_queries, 1048577, NULL, E));
+    WANT(QUERN_OK,
+         quern_set_token_weights(db, "s", "w", tokens, of_tokens, of_queries, 2, "porter", E));
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(3, quern_result_queries(r));
+    CHECK_INT(2, quern_result_offset(r, 1));
+    CHECK_INT(2, quern_result_offset(r, 2));
+    CHECK(quern_result_score(r, 0) == 4.0f);
+    quern_result_free(r);
+    quern_query_free(q);
+    q = quern_query_new(db, "s");
+    quern_query_sparse_text(q, "w", NULL, 1);
+    WANT_NAMED(QUERN_ERR_MISUSE, "texts", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "s");
+    quern_query_sparse_text(q, "w", none, 2);
+    WANT_NAMED(QUERN_ERR_MISUSE, "query 1", quern_search(q, &r, E));
+    quern_query_free(q);
+    q = quern_query_new(db, "s");
+    quern_query_sparse_text(q, "w", NULL, 0);
+    WANT(QUERN_OK, quern_search(q, &r, E));
+    CHECK_INT(0, quern_result_queries(r));
+    quern_result_free(r);
+    quern_query_free(q);
+    WANT(QUERN_OK, quern_set_token_weights(db, "s", "w", NULL, NULL, NULL, 0, NULL, E));
+    quern_query_sparse_text(NULL, "w", texts, 3);
+}
+
+static void check_stats(quern_db* db) {
+    quern_text* json = NULL;
+    const size_t down[] = {1, 0};
+    WANT(QUERN_ERR_MISUSE, quern_sparse_stats(NULL, "s", "w", NULL, NULL, NULL, 0, &json, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "json",
+               quern_sparse_stats(db, "s", "w", NULL, NULL, NULL, 0, NULL, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "offsets",
+               quern_sparse_stats(db, "s", "w", NULL, NULL, dims, 1, &json, E));
+    WANT_NAMED(QUERN_ERR_UNKNOWN_FIELD, "none",
+               quern_sparse_stats(db, "s", "none", NULL, NULL, NULL, 0, &json, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "query 0",
+               quern_sparse_stats(db, "s", "w", NULL, down, dims, 1, &json, E));
+    WANT(QUERN_ERR_NOT_FOUND, quern_sparse_stats(db, "none", "w", NULL, NULL, NULL, 0, &json, E));
+    CHECK(json == NULL);
+    WANT(QUERN_OK, quern_sparse_stats(db, "s", "w", NULL, offsets, dims, 3, &json, E));
+    CHECK(strstr(quern_text_data(json), "\"vectors\":3,\"empty\":1,\"entries\":3") != NULL);
+    quern_text_free(json);
+}
+
 void contract_sparse(void) {
     quern_db* db = open_memory();
     check_schema(db);
     check_batch(db);
     check_search(db);
+    check_tokens(db);
+    check_stats(db);
     quern_close(db);
 }

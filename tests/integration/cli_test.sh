@@ -379,6 +379,26 @@ expect 1 "binary" "$quern" import sparse.quern marks - --format jsonl <<<'{"id":
 expect 1 "twice" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"3":1,"3":2}}'
 expect 1 "column 'vector': '10' is not a dimension" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"10":1}}'
 expect 1 "not a finite number" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"1":"x"}}'
+expect 0 '"key":"b","distance":-1.25},{"key":"a","distance":2}' "$quern" search sparse.quern docs --dimension 3 --json
+expect 2 "one of --vector and --dimension" "$quern" search sparse.quern docs --dimension 3 --vector '{"3":1}'
+expect 1 "has no token weights" "$quern" search sparse.quern docs --field vector --text mill
+printf 'mill\t3\t2\nstone\t9\t0.5\n' >tokens.tsv
+expect 0 "2 tokens" "$quern" tokens sparse.quern docs vector tokens.tsv --options porter
+expect 0 '"key":"b","distance":-2.5},{"key":"a","distance":3.75}' "$quern" search sparse.quern docs --field vector --text 'Mills of stone' --json
+expect 0 '"key":"b","score":' "$quern" search sparse.quern docs --leg vector:text=mill --json
+expect 0 "10 dimensions, 2 tokens .porter." "$quern" info sparse.quern
+expect 1 "token 1 .'stone'. has dimension 10" "$quern" tokens sparse.quern docs vector - <<<$'mill\t3\t2\nstone\t10\t1'
+expect 1 "line 2: wanted TOKEN" "$quern" tokens sparse.quern docs vector - <<<$'mill\t3\t2\nstone'
+expect 1 "line 1: 'x' is no weight" "$quern" tokens sparse.quern docs vector - <<<$'mill\tx'
+expect 2 "or --remove" "$quern" tokens sparse.quern docs vector
+expect 0 "2 tokens" "$quern" tokens sparse.quern docs vector - <<<$'mill\nstone'
+expect 0 "no token weights" "$quern" tokens sparse.quern docs vector --remove
+expect 1 "has no field 'none'" "$quern" tokens sparse.quern docs none tokens.tsv
+expect 0 "flops a pair" "$quern" stats sparse.quern docs vector
+expect 0 '"vectors":3,"empty":1,"entries":4' "$quern" stats sparse.quern docs vector --json
+expect 0 '"queries":{"count":1' "$quern" stats sparse.quern docs vector --queries - --json <<<'{"vector":{"3":1}}'
+expect 0 "" "$quern" create sparse.quern quick --sparse vector:10:approx=graph --sparse short:prune_top=8:prune_mass=0.9
+expect 1 "prune_mass=2" "$quern" create sparse.quern worse --sparse vector:prune_mass=2
 expect 0 "ok" "$quern" verify sparse.quern
 
 section "texts"

@@ -59,7 +59,7 @@ UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
 
 def is_skipped(folder):
-    return folder.startswith((".", "build")) or folder == "__pycache__"
+    return folder.startswith((".", "build")) or folder in ("__pycache__", "node_modules")
 
 
 def list_files(root):

@@ -44,7 +44,8 @@ uint32_t BigEndian(const std::string& bytes, size_t at, int count) {
     return value;
 }
 
-// Collection 'docs' with a graph, lists and a sparse index with its approximate one, and 'other'.
+// Collection 'docs' with a graph, lists, token weights and a sparse index with its approximate one,
+// and 'other'.
 class TreeFile {
 public:
     TreeFile() {
@@ -64,6 +65,11 @@ public:
         }
         Insert("docs", kRecords);
         Insert("other", 50);
+        const char* const token = "mill";
+        const uint32_t of_token = 40;
+        const float weight = 2;
+        Ok(quern_set_token_weights(db, "docs", "terms", &token, &of_token, &weight, 1, nullptr,
+                                   &err));
         Ok(quern_optimize(db, nullptr, 0, &err));
         sound_answers_ = Answers();
         CHECK(!degraded_);
@@ -133,17 +139,20 @@ public:
         children.push_back(BigEndian(sound, page + 8, 4));
         return children;
     }
-    // Of all three fields.
+    // Of all three fields, and of one by a text.
     std::string Answers() {
         std::string answers;
         degraded_ = false;
         const std::vector<float> queries = indexed::MakeRows(10, 2);
-        for (const char* field : {"graph", "lists", "terms"}) {
+        for (const char* field : {"graph", "lists", "terms", "text"}) {
             quern_query* query = quern_query_new(db, "docs");
             const size_t offsets[2] = {0, 3};
             const uint32_t dims[3] = {3, 40, 500};
             const float weights[3] = {1, 2, 3};
-            if (std::string(field) == "terms") {
+            const char* const text = "The Mill";
+            if (std::string(field) == "text") {
+                quern_query_sparse_text(query, "terms", &text, 1);
+            } else if (std::string(field) == "terms") {
                 quern_query_sparse(query, field, offsets, dims, weights, 1);
             } else {
                 quern_query_dense(query, field, queries.data(), 10, kDim);

@@ -224,6 +224,12 @@ TEST_CASE("a sparse field with approx=graph answers ef=N nearly as a scan does",
     const auto found = file.Search("fast", queries, 10, "ef=64");
     CHECK(found.rows == exact.rows);
     CHECK((found.flags & QUERN_FLAG_DEGRADED) != 0);
+    CHECK(file.Problems().find("approximate sparse index links") != std::string::npos);
+    // The new parts take the place of the damaged ones.
+    file.Ok(quern_rebuild(file.db, nullptr, &file.err));
+    CHECK(file.Problems().empty());
+    const auto rebuilt = file.Search("fast", queries, 10, "ef=64");
+    CHECK((rebuilt.flags & (QUERN_FLAG_EXACT | QUERN_FLAG_DEGRADED)) == 0);
 }
 
 TEST_CASE("a sparse search is approximate where it is asked to be", "[sparse]") {
@@ -242,7 +248,7 @@ TEST_CASE("a sparse search is approximate where it is asked to be", "[sparse]") 
     const auto exact = file.Search("fast", queries, 10);
     REQUIRE((exact.flags & QUERN_FLAG_EXACT) != 0);
     for (const char* const same :
-         {"bound=1", "bound=exact", "recall=0.1", "bound=1 superblocks=1"}) {
+         {"bound=1", "bound=exact", "recall=0.1", "bound=1 superblocks=1", "terms=0"}) {
         const auto answer = file.Search("fast", queries, 10, same);
         CHECK((answer.rows == exact.rows && answer.flags == exact.flags));
     }
@@ -265,6 +271,18 @@ TEST_CASE("a sparse search is approximate where it is asked to be", "[sparse]") 
     const auto loose = file.Search("fast", queries, 10, "bound=0.8");
     CHECK((loose.flags & QUERN_FLAG_EXACT) == 0);
     CHECK(recall(loose) > 0.9);
+    double before = 0;
+    for (const char* const terms : {"terms=1", "terms=4", "terms=12", "terms=65535"}) {
+        CAPTURE(terms);
+        const auto few = file.Search("fast", queries, 10, terms);
+        CHECK((few.flags & QUERN_FLAG_EXACT) == 0);
+        CHECK(recall(few) >= before);
+        before = recall(few);
+        for (size_t q = 0; q < exact.rows.size(); q++) {
+            CHECK(few.rows[q].size() == exact.rows[q].size());
+        }
+    }
+    CHECK(before == 1);
     const auto least = file.Search("fast", queries, 10, "bound=0.05 superblocks=1");
     const auto more = file.Search("fast", queries, 10, "bound=0.05 superblocks=5");
     CHECK(recall(least) <= recall(more));
@@ -275,13 +293,59 @@ TEST_CASE("a sparse search is approximate where it is asked to be", "[sparse]") 
     }
 }
 
+TEST_CASE("a pruned sparse field tells that it may miss records, and can be asked exactly",
+          "[sparse][prune]") {
+    Shape shape = Ties();
+    shape.dimensions = 3000;
+    shape.entries_max = 30;
+    TwiceFile file(shape, "prune_mass=0.7 prune_top=20");
+    file.Put(0, 9000);
+    std::mt19937 random(8);
+    Rows queries;
+    for (size_t q = 0; q < 30; q++) {
+        queries.Add(RandomVector(shape, &random));
+    }
+    const auto exact = file.Search("plain", queries, 10);
+    const auto of_log = file.Search("fast", queries, 10);
+    CHECK((of_log.rows == exact.rows && (of_log.flags & QUERN_FLAG_EXACT) != 0));
+    file.Optimize();
+    for (const bool again : {false, true}) {
+        const auto asked = file.Search("fast", queries, 10, "recall=1");
+        CHECK((asked.rows == exact.rows && (asked.flags & QUERN_FLAG_EXACT) != 0));
+        const auto found = file.Search("fast", queries, 10);
+        CHECK((found.flags & (QUERN_FLAG_EXACT | QUERN_FLAG_DEGRADED)) == 0);
+        double hits = 0;
+        double wanted = 0;
+        for (size_t q = 0; q < 30; q++) {
+            const std::map<int64_t, float> truth(exact.rows[q].begin(), exact.rows[q].end());
+            wanted += static_cast<double>(truth.size());
+            CHECK(found.rows[q].size() == exact.rows[q].size());
+            for (const auto& [key, distance] : found.rows[q]) {
+                hits += static_cast<double>(truth.count(key));
+            }
+        }
+        CHECK((hits > 0.7 * wanted && hits < wanted));
+        // More than the lists hold: never fewer than there are.
+        const auto many = file.Search("fast", queries, 5000);
+        const auto all = file.Search("plain", queries, 5000);
+        for (size_t q = 0; q < 30; q++) {
+            CHECK(many.rows[q].size() == all.rows[q].size());
+        }
+        if (!again) {
+            file.Reopen(nullptr);
+        }
+    }
+    CHECK(file.Problems().empty());
+}
+
 TEST_CASE("options of a sparse search are checked", "[sparse]") {
     TwiceFile file(Ties());
     file.Put(0, 5);
     const size_t offsets[] = {0, 1};
     const uint32_t dim = 1;
-    for (const char* const bad : {"bound=0", "bound=1.5", "bound=-1", "bound=x", "bound=nan",
-                                  "superblocks=0", "superblocks=x", "superblocks=99999999"}) {
+    for (const char* const bad :
+         {"bound=0", "bound=1.5", "bound=-1", "bound=x", "bound=nan", "superblocks=0",
+          "superblocks=x", "superblocks=99999999", "terms=-1", "terms=x", "terms=65536"}) {
         CAPTURE(bad);
         quern_query* query = quern_query_new(file.db, "terms");
         quern_query_sparse(query, "fast", offsets, &dim, nullptr, 1);
@@ -338,7 +402,9 @@ TEST_CASE("a sparse index that memory has no room for is told", "[sparse]") {
 TEST_CASE("options of a sparse field are read and kept", "[sparse]") {
     HostileFile file;
     for (const char* options :
-         {"index=graph", "recall=0.9", "index=", "approx=lists", "approx=graph index=none"}) {
+         {"index=graph", "recall=0.9", "index=", "approx=lists", "approx=graph index=none",
+          "prune_mass=0", "prune_mass=1.1", "prune_ratio=nan", "prune_below=-1", "prune_top=0",
+          "prune_top=70000", "prune_mass=x"}) {
         CAPTURE(options);
         quern_schema* schema = quern_schema_new();
         quern_schema_sparse(schema, "words", options);

@@ -15,6 +15,8 @@
 #include "engine/sparse/row_order.h"
 #include "engine/sparse/sparse_index.h"
 #include "engine/sparse/sparse_search.h"
+#include "engine/sparse/token_weights.h"
+#include "storage/text_tokens.h"
 #include "tests/unit/sparse_sample.h"
 
 using namespace quern;
@@ -44,6 +46,7 @@ std::istringstream Lines(const std::filesystem::path& path) {
 struct Named {
     std::vector<std::string> ids;
     std::vector<SparseVector> vectors;
+    std::vector<std::string> texts;  // of queries
 };
 
 Named ReadVectors(const std::filesystem::path& path, std::map<std::string, uint32_t>* words) {
@@ -63,6 +66,7 @@ Named ReadVectors(const std::filesystem::path& path, std::map<std::string, uint3
             MakeSparseVector(dimensions.data(), weights.data(), weights.size(), {}, &vector).ok());
         named.ids.push_back(object.at("id").get<std::string>());
         named.vectors.push_back(vector);
+        named.texts.push_back(object.value("text", ""));
     }
     return named;
 }
@@ -158,4 +162,60 @@ TEST_CASE("learned sparse vectors of real documents rank as documented", "[spars
     INFO("nDCG@10 " << ndcg);
     REQUIRE(ndcg > 0.3627);
     REQUIRE(ndcg < 0.3637);
+}
+
+// No model at query time: the words of a query, cut into the tokens that documents have, by how
+// rare these are in them.
+TEST_CASE("texts find learned sparse vectors by token weights", "[sparse][tokens]") {
+    const std::filesystem::path folder = NfcorpusFolder();
+    if (!std::filesystem::exists(folder / "splade-v3.docs.jsonl.zst")) {
+        WARN("skipped: no real data (set QUERN_DATA)");
+        return;
+    }
+    std::map<std::string, uint32_t> words;
+    const Named documents = ReadVectors(folder / "splade-v3.docs.jsonl.zst", &words);
+    const Named queries = ReadVectors(folder / "splade-v3.queries.jsonl.zst", &words);
+    const Judgments judgments = ReadJudgments(folder / "qrels.test.tsv.zst");
+    SparseRowList rows;
+    std::vector<double> lists(words.size(), 0);
+    for (const SparseVector& vector : documents.vectors) {
+        rows.Append(vector);
+        for (const SparseEntry& entry : vector) {
+            lists[entry.dimension]++;
+        }
+    }
+    const auto records = static_cast<double>(documents.ids.size());
+    std::vector<TokenWeight> tokens;
+    for (const auto& [word, dimension] : words) {
+        const double df = lists[dimension];
+        tokens.push_back(
+            {word, dimension, static_cast<float>(std::log(1 + (records - df + 0.5) / (df + 0.5)))});
+    }
+    const auto table = TokenWeights::Make(tokens, "wordpiece remove_diacritics=2", words.size());
+    REQUIRE(table.ok());
+    const auto analyzer = (*table)->NewAnalyzer(storage::OpenTokenizer);
+    REQUIRE(analyzer.ok());
+    Work work;
+    const auto index = SparseIndex::Build(rows.View(), {}, &work);
+    REQUIRE(index.ok());
+    SearchSpace space;
+    double sum = 0;
+    for (size_t q = 0; q < queries.ids.size(); q++) {
+        const auto query = (*table)->Query(queries.texts[q], analyzer->get());
+        REQUIRE(query.ok());
+        TopHits top(10);
+        REQUIRE((*index)->Search(*query, {}, nullptr, 0, &top, &space, nullptr, &work).ok());
+        const auto& judged = judgments.at(queries.ids[q]);
+        std::vector<double> grades;
+        for (const SparseHit& hit : top.Take()) {
+            const auto found = judged.find(documents.ids[hit.position]);
+            grades.push_back(found == judged.end() ? 0 : found->second);
+        }
+        sum += Ndcg10(grades, judged);
+    }
+    // Between BM25 of the texts (0.321) and the queries of the model itself (0.363).
+    const double ndcg = sum / static_cast<double>(queries.ids.size());
+    INFO("nDCG@10 " << ndcg);
+    REQUIRE(ndcg > 0.331);
+    REQUIRE(ndcg < 0.341);
 }

@@ -62,6 +62,27 @@ TEST_CASE("text query: the signs", "[text]") {
     CHECK(Parsed("a\"b c\"d") == "b.c d");
 }
 
+TEST_CASE("text query: boosts", "[text]") {
+    CHECK(Parsed("one^2 two") == "one^2 two");
+    CHECK(Parsed("+one^3 \"New York\"^4 th*^5") == "+one^3 new.york^4 th*^5");
+    CHECK(Parsed("one^1 two^1.0") == "one two");
+    CHECK(Parsed("one^7 OR e-mail^8") == "one^7 e.mail^8");
+    CHECK(Parsed("the^2") == "");
+    const auto query = ParseTextQuery("one^0.25", Analyzer("").get());
+    CHECK((query.ok() && query->clauses[0].boost == 0.25));
+    const std::string wanted = "a ^ needs a number above 0, to 1000000, behind it";
+    for (const char* const bad :
+         {"one^", "one^x", "one^0", "one^-1", "one^+1", "one^2x", "one^nan", "one^inf",
+          "one^1000001", "one^2^3", "one^1e2", "one^2*", "one^ 2"}) {
+        CAPTURE(bad);
+        CHECK(Parsed(bad) == "text query, byte 3: " + wanted);
+    }
+    CHECK(Parsed("a \"b c\"^x") == "text query, byte 7: " + wanted);
+    CHECK(Parsed("one -two^2") == "text query, byte 8: a boost of what must not be there");
+    CHECK(Parsed("one ^2") == "text query, byte 4: a ^ without a word before it");
+    CHECK(Parsed("+^2") == "text query, byte 1: a ^ without a word before it");
+}
+
 TEST_CASE("text query: mistakes say where they are", "[text]") {
     CHECK(Parsed("one + two") == "text query, byte 4: a sign without a word");
     CHECK(Parsed("-") == "text query, byte 0: a sign without a word");

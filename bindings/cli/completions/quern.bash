@@ -3,7 +3,7 @@ _quern() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "create import search fit get count delete list update export sql info verify optimize vacuum backup rebuild drop bench completion --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "create import search fit get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion --help --version" -- "$current"))
         return
     fi
     case $previous in
@@ -16,7 +16,7 @@ _quern() {
         case $command in
             create) words="-h --help -k --key -a --attr -d --dense --sparse --text --index --open" ;;
             import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
-            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
+            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --dimension --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --terms --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
             fit) words="-h --help --leg --qrels --query-ids --metric -k --fusion --store -w --where --json --open" ;;
             get) words="-h --help --key-file --json --open -c --columns" ;;
             count) words="-h --help -w --where --only-keys --except-keys --facet -n --limit --json --open" ;;
@@ -26,6 +26,8 @@ _quern() {
             export) words="-h --help --format -f --field -c --columns --no-header --key-file --limit --force --open" ;;
             sql) words="-h --help --json --csv --open" ;;
             info) words="-h --help --json --open" ;;
+            tokens) words="-h --help --open --options --remove" ;;
+            stats) words="-h --help --open -q --queries --json" ;;
             verify) words="-h --help --json --open" ;;
             optimize) words="-h --help --max-ms --json --open" ;;
             vacuum) words="-h --help --open" ;;

@@ -501,6 +501,33 @@ class Collection:
                  ctypes.byref(out))
         return take_text(out)
 
+    def set_token_weights(self, tokens: Any, *, field: str | None = None, progress: Progress = None, **options: Any) -> None:
+        """Gives a sparse field tokens, so that text= with its name searches it; see quern_set_token_weights. tokens: {token: weight} or
+        {token: (dimension, weight)}; or a list of tokens, whose weights are counted. Without a dimension it is the token's place. None takes
+        them away. options: tokenizer, porter=True, stop, synonyms, wordpiece=True."""
+        name, _ = self._field("sparse", field, "field")
+        words, weights = list(tokens or ()), None
+        dims = list(range(len(words)))
+        if isinstance(tokens, dict):
+            weights = [value[1] if isinstance(value, tuple) else value for value in tokens.values()]
+            dims = [value[0] if isinstance(value, tuple) else i for i, value in enumerate(tokens.values())]
+        flags = " ".join(key for key in ("porter", "wordpiece") if options.pop(key, False))
+        told = " ".join(part for part in (option_text(options, "options"), flags) if part)
+        with self._db._using as handle:
+            run_slow(self._db, progress, api.quern_set_token_weights, handle, self._encoded, name, texts_of(words, "tokens"),
+                     (ctypes.c_uint32 * len(words))(*dims), None if weights is None else (ctypes.c_float * len(words))(*weights), len(words),
+                     encode(told, "options"))
+
+    def sparse_stats(self, queries: Any = None, *, field: str | None = None) -> dict[str, Any]:
+        """How long the lists of a sparse field are, and what queries (else the records) touch, as a dict; see quern_sparse_stats."""
+        name, _ = self._field("sparse", field, "field")
+        rows = SparseRows([] if queries is None else queries)
+        offsets, dims, _ = rows.addresses()
+        out = ctypes.c_void_p()
+        with self._db._using as handle:
+            call(api.quern_sparse_stats, handle, self._encoded, name, None, offsets, dims, rows.n, ctypes.byref(out))
+        return json.loads(take_text(out))
+
     def measure_hubs(self, attribute: str, vectors: Any = None, *, field: str | None = None, progress: Progress = None, **options: Any) -> None:
         """Writes to a real attribute how near each record is to what is asked; see quern_measure_hubs."""
         name, found = self._field("dense", field, "field")

@@ -179,14 +179,15 @@ def set_one(built, kind, value, field):
         built.single, built.queries = matrix.single, matrix.rows
         set_matrix(handle, name, matrix)
     elif kind == "text":
-        name, _ = collection._field("text", field, "text")
+        of_sparse = field in collection._schema.names_of("sparse")
+        name, _ = collection._field("sparse" if of_sparse else "text", field, "text")
         built.single = isinstance(value, str)
         texts = texts_of([value] if built.single else list_of(value, "text"), "text")
         count = 1 if built.single else len(value)
         if any(text is None for text in texts[:count]):
             raise TypeError("text holds None: a query has a text")
         built.queries = count
-        api.quern_query_text(handle, name, texts, count)
+        (api.quern_query_sparse_text if of_sparse else api.quern_query_text)(handle, name, texts, count)
     elif kind == "sparse":
         name, _ = collection._field("sparse", field, "sparse")
         rows = SparseRows(value)

@@ -29,6 +29,8 @@ struct BenchOptions {
     bool order = true;
     bool masks = true;
     bool approximate = false;
+    std::vector<uint32_t> terms;
+    std::vector<double> masses;
     std::string out;
 };
 
@@ -88,7 +90,7 @@ void Measure(const SearchedIndex& index, const SparseSet& set, size_t k,
              SparseReport* report) {
     std::vector<SparseCell> cells;
     std::vector<Hits> truth;
-    for (const Way& way : AllWays(index.approximate != nullptr)) {
+    for (const Way& way : AllWays(index, options.terms)) {
         if (mask != nullptr && !way.exact()) {
             continue;
         }
@@ -133,6 +135,26 @@ void Measure(const SearchedIndex& index, const SparseSet& set, size_t k,
     report->cells.push_back(forward);
 }
 
+std::vector<PrunedIndex> BuildPruned(const SparseSet& set, quern::sparse::IndexOptions how,
+                                     const std::vector<double>& masses) {
+    std::vector<PrunedIndex> list;
+    quern::Work work;
+    for (const double mass : masses) {
+        how.prune.mass = mass;
+        const double start = CpuSeconds();
+        list.push_back({mass, std::move(*SparseIndex::Build(set.rows.View(), how, &work))});
+        const SparseIndex& index = *list.back().index;
+        const auto entries = static_cast<double>(index.postings());
+        std::printf(
+            "pruned to %g: %.2f us a posting of the rows to build, %.2f bytes hot, %.2f "
+            "full\n",
+            mass, (CpuSeconds() - start) * 1e6 / entries,
+            static_cast<double>(index.hot_bytes()) / entries,
+            static_cast<double>(index.memory_bytes()) / entries);
+    }
+    return list;
+}
+
 SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     SparseReport report;
     report.set = set.name;
@@ -155,6 +177,7 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     const auto index = SparseIndex::Build(set.rows.View(), index_options, &work);
     const double built = CpuSeconds();
     const size_t records = set.rows.count();
+    const std::vector<PrunedIndex> pruned = BuildPruned(set, index_options, options.masses);
     set.rows = {};
     std::unique_ptr<ApproximateIndex> approximate;
     if (options.approximate) {
@@ -165,7 +188,7 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
                     (CpuSeconds() - built) * 1e6 / entries,
                     static_cast<double>(approximate->memory_bytes()) / entries);
     }
-    const SearchedIndex searched = {**index, approximate.get()};
+    const SearchedIndex searched = {**index, approximate.get(), pruned};
     report.postings = (*index)->postings();
     const auto postings = static_cast<double>(report.postings);
     report.order_us = (ordered - start) * 1e6 / postings;
@@ -207,6 +230,12 @@ int main(int argc, char** argv) {
     options.order = Argument(argc, argv, "--order", "yes") == "yes";
     options.masks = Argument(argc, argv, "--masks", "yes") == "yes";
     options.approximate = Argument(argc, argv, "--approximate", "no") == "yes";
+    for (const std::string& count : SplitNames(Argument(argc, argv, "--terms", ""))) {
+        options.terms.push_back(static_cast<uint32_t>(std::stoul(count)));
+    }
+    for (const std::string& mass : SplitNames(Argument(argc, argv, "--prune-mass", ""))) {
+        options.masses.push_back(std::stod(mass));
+    }
     options.out = Argument(argc, argv, "--out", "");
     for (const std::string& name :
          SplitNames(Argument(argc, argv, "--sets", "nfcorpus,splade-queries"))) {

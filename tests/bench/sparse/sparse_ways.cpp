@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <numeric>
 
@@ -46,12 +47,12 @@ quern::Status SearchOne(const SearchedIndex& index, const quern::sparse::SparseV
             return {};
         }
     }
-    return index.exact.Search(query, way.options, allowed, 0, top, space, stats, &work);
+    return index.Of(way).Search(query, way.options, allowed, 0, top, space, stats, &work);
 }
 
 }  // namespace
 
-std::vector<Way> AllWays(bool approximate) {
+std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>& terms) {
     std::vector<Way> ways = {
         {"floor", "exhaustive windows", {SearchPath::kExhaustive, 1.0f, 0}},
         {"superblocks", "superblocks by bound", {SearchPath::kSuperblocks, 1.0f, 0}},
@@ -60,8 +61,27 @@ std::vector<Way> AllWays(bool approximate) {
         {"chosen-0.6", "the same, bounds x 0.6", {SearchPath::kChosen, 0.6f, 0}},
         {"chosen-0.5", "the same, bounds x 0.5", {SearchPath::kChosen, 0.5f, 0}},
     };
+    for (const uint32_t most : terms) {
+        const std::string count = std::to_string(most);
+        ways.push_back({"terms-" + count,
+                        "ordered by " + count + " terms",
+                        {SearchPath::kChosen, 1.0f, 0, most}});
+    }
+    for (size_t p = 0; p < index.pruned.size(); p++) {
+        char mass[32];
+        std::snprintf(mass, sizeof mass, "%g", index.pruned[p].mass);
+        for (const float factor : {1.0f, 0.6f}) {
+            const std::string of = factor < 1 ? ", bounds x 0.6" : "";
+            ways.push_back({std::string("pruned-") + mass + (factor < 1 ? "-0.6" : ""),
+                            std::string("pruned to ") + mass + of,
+                            {SearchPath::kChosen, factor, 0},
+                            false,
+                            0,
+                            p + 1});
+        }
+    }
     for (const size_t pool : {16, 24, 32, 48, 64}) {
-        if (approximate) {
+        if (index.approximate != nullptr) {
             const std::string ef = std::to_string(pool);
             ways.push_back({"graph-" + ef, "approx=graph, ef=" + ef, {}, false, pool});
         }

@@ -2,6 +2,7 @@
 // them over all queries.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,16 +19,30 @@ struct Way {
     quern::sparse::SearchOptions options;
     bool forward = false;  // scores every record from the forward copy, without any postings
     size_t pool = 0;       // by lists and links (approximate_index.h)
-    bool exact() const { return options.bound_factor >= 1 && pool == 0; }
+    size_t pruned = 0;     // of SearchedIndex, counted from 1; 0: the exact one
+    bool exact() const {
+        return options.bound_factor >= 1 && options.terms_max == 0 && pool == 0 && pruned == 0;
+    }
+};
+
+// An index of the heaviest entries of each record that have so much of its mass.
+struct PrunedIndex {
+    double mass = 1;
+    std::unique_ptr<quern::sparse::SparseIndex> index;
 };
 
 struct SearchedIndex {
     const quern::sparse::SparseIndex& exact;
     const quern::sparse::ApproximateIndex* approximate = nullptr;
+    const std::vector<PrunedIndex>& pruned;
+    const quern::sparse::SparseIndex& Of(const Way& way) const {
+        return way.pruned == 0 ? exact : *pruned[way.pruned - 1].index;
+    }
 };
 
-// The floor first, then the others from plain to clever, then approximate ones.
-std::vector<Way> AllWays(bool approximate);
+// The floor first, then the others from plain to clever, then approximate ones. terms: also those
+// that order records by so many terms of a query.
+std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>& terms);
 // Every record scored: slow, and the truth.
 Way ForwardWay();
 
