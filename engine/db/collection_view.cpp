@@ -118,6 +118,16 @@ void CollectionView::RememberMatches(const std::string& filter,
     matching_.emplace_back(filter, std::move(matching));
 }
 
+Result<TokenTable*> CollectionView::Tokens(const SparseDef& def) const {
+    const auto table = token_tables.find(def.id);
+    if (table == token_tables.end()) {
+        return Status::Error(Code::kInvalid,
+                             "field '%s' has no token weights: it cannot be searched by texts",
+                             def.name.c_str());
+    }
+    return table->second.get();
+}
+
 std::shared_ptr<const CollectionView> MatchingView(const CollectionView& view,
                                                    std::shared_ptr<const RecordMatches> matches) {
     auto matching = std::make_shared<CollectionView>();

@@ -57,6 +57,8 @@ struct CollectionView {
     // Which records of a segment are dead, or do not match; loads row ids only when anything is
     // dead at all. Thread-safe.
     Result<Dead> DeadOf(storage::Connection* connection, size_t segment) const;
+    // The token weights of a sparse field; lives as long as the view. kInvalid: it has none.
+    Result<TokenTable*> Tokens(const SparseDef& def) const;
     // A leg that LoadLeg has found before; needs no file. NULL: none.
     std::shared_ptr<const IndexLeg> KnownLeg(size_t segment, uint32_t field) const;
     // Loads what is needed. NULL: no index, or it cannot be used. Thread-safe.

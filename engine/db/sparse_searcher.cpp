@@ -9,6 +9,7 @@
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/db/sparse_log.h"
+#include "engine/db/sparse_queries.h"
 #include "engine/db/stage_clock.h"
 #include "engine/db/stored_distances.h"
 #include "engine/sparse/space_pool.h"
@@ -17,7 +18,6 @@
 #include "engine/sparse/top_hits.h"
 #include "storage/base/parallel.h"
 #include "storage/sparse_value.h"
-#include "storage/text_tokens.h"
 
 namespace quern {
 
@@ -148,72 +148,20 @@ public:
 
 private:
     Status TakeQueries() {
-        const size_t count = request_.by_key           ? request_.keys.size()
-                             : request_.is_sparse_text ? request_.texts.size()
-                                                       : request_.sparse.count;
-        if (count > static_cast<uint64_t>(database_->limits().queries.load())) {
-            return Status::Error(Code::kLimit, "%zu queries, the limit is %lld", count,
-                                 static_cast<long long>(database_->limits().queries.load()));
+        SparseQueries taken;
+        const uint64_t before = table_->tally.bytes_read;
+        QUERN_TRY(TakeSparseQueries(database_, snapshot_, view_, request_, field_,
+                                    &table_->tally.bytes_read, &taken));
+        watch_.AddBytes(table_->tally.bytes_read - before);
+        queries_.resize(taken.vectors.size());
+        for (size_t q = 0; q < queries_.size(); q++) {
+            queries_[q].vector = std::move(taken.vectors[q]);
+            queries_[q].least = LeastScore(request_);
         }
-        queries_.resize(count);
-        for (SparseQuery& query : queries_) {
-            query.least = LeastScore(request_);
-        }
+        self_ = std::move(taken.named);
         // A record that looks for itself needs one more candidate.
         limit_ = request_.limit;
-        if (request_.by_key) {
-            limit_ += !request_.include_self && limit_ > 0 ? 1 : 0;
-            self_.resize(count);
-            return ReadStoredQueries(
-                snapshot_, view_, request_, field_,
-                [&](size_t q, BytesView value, const RecordPlace& place) -> Status {
-                    const size_t entries = storage::SparseEntries(value);
-                    sparse::SparseVector& vector = queries_[q].vector;
-                    vector.resize(entries);
-                    for (size_t i = 0; i < entries; i++) {
-                        std::memcpy(&vector[i].dimension, value.data() + i * 4, 4);
-                        std::memcpy(&vector[i].weight, value.data() + (entries + i) * 4, 4);
-                    }
-                    self_[q] = place;
-                    return {};
-                });
-        }
-        if (request_.is_sparse_text) {
-            return TakeTexts();
-        }
-        for (size_t q = 0; q < count; q++) {
-            const Status taken =
-                TakeSparseVector(request_.sparse, q, def_.dimensions, &queries_[q].vector);
-            if (!taken.ok()) {
-                return Status(taken).WithContext("query " + std::to_string(q) + " for field '" +
-                                                 def_.name + "'");
-            }
-        }
-        return {};
-    }
-
-    // By the token weights of the field.
-    Status TakeTexts() {
-        const auto table = view_.token_tables.find(def_.id);
-        if (table == view_.token_tables.end()) {
-            return Status::Error(Code::kInvalid,
-                                 "field '%s' has no token weights: it cannot be searched by texts",
-                                 def_.name.c_str());
-        }
-        std::shared_ptr<const sparse::TokenWeights> weights;
-        QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
-            QUERN_ASSIGN(weights, table->second->Load(connection, def_));
-            return {};
-        }));
-        QUERN_ASSIGN(const auto analyzer, weights->NewAnalyzer(storage::OpenTokenizer));
-        for (size_t q = 0; q < request_.texts.size(); q++) {
-            auto vector = weights->Query(request_.texts[q], analyzer.get());
-            if (!vector.ok()) {
-                return Status(vector.status())
-                    .WithContext("query " + std::to_string(q) + " for field '" + def_.name + "'");
-            }
-            queries_[q].vector = std::move(*vector);
-        }
+        limit_ += request_.by_key && !request_.include_self && limit_ > 0 ? 1 : 0;
         return {};
     }
 

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
+#include "engine/db/sparse_queries.h"
 #include "engine/db/stored_distances.h"
 #include "engine/db/text_column.h"
-#include "storage/sparse_value.h"
 
 namespace quern {
 
@@ -45,7 +44,11 @@ public:
     Status MoveSparse(const std::vector<std::vector<RecordPlace>>& records,
                       std::vector<sparse::SparseVector>* moved) {
         const SparseDef& def = views_.whole->info->schema.sparse_field(field_);
-        QUERN_TRY(TakeSparse(def, moved));
+        SparseQueries queries;
+        uint64_t unused = 0;  // the first search has counted it
+        QUERN_TRY(TakeSparseQueries(database_, snapshot_, *views_.whole, request_, field_, &unused,
+                                    &queries));
+        *moved = std::move(queries.vectors);
         for (size_t q = 0; q < moved->size(); q++) {
             std::vector<SparseTerms> docs;
             QUERN_TRY(ReadStoredValues(snapshot_, *views_.matching, field_, records[q],
@@ -81,34 +84,12 @@ public:
     }
 
 private:
-    Status TakeSparse(const SparseDef& def, std::vector<sparse::SparseVector>* queries) {
-        const size_t count = request_.by_key ? request_.keys.size() : request_.sparse.count;
-        queries->resize(count);
-        if (request_.by_key) {
-            return ReadStoredQueries(
-                snapshot_, *views_.whole, request_, field_,
-                [&](size_t q, BytesView value, const RecordPlace&) -> Status {
-                    for (const auto& [dimension, weight] : TermsOfValue(value)) {
-                        (*queries)[q].push_back({dimension, static_cast<float>(weight)});
-                    }
-                    return {};
-                });
-        }
-        for (size_t q = 0; q < count; q++) {
-            QUERN_TRY(TakeSparseVector(request_.sparse, q, def.dimensions, &(*queries)[q]));
-        }
-        return {};
-    }
-
     static SparseTerms TermsOfValue(BytesView value) {
         SparseTerms terms;
-        const size_t entries = value.data() == nullptr ? 0 : storage::SparseEntries(value);
-        for (size_t i = 0; i < entries; i++) {
-            uint32_t dimension = 0;
-            float weight = 0;
-            std::memcpy(&dimension, value.data() + i * 4, 4);
-            std::memcpy(&weight, value.data() + (entries + i) * 4, 4);
-            terms[dimension] = static_cast<double>(weight);
+        if (value.data() != nullptr) {
+            for (const sparse::SparseEntry& entry : SparseVectorOf(value)) {
+                terms[entry.dimension] = static_cast<double>(entry.weight);
+            }
         }
         return terms;
     }

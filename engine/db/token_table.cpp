@@ -1,6 +1,7 @@
 #include "engine/db/token_table.h"
 
 #include "engine/db/segment.h"
+#include "storage/text_tokens.h"
 
 namespace quern {
 
@@ -28,6 +29,22 @@ Result<std::shared_ptr<const sparse::TokenWeights>> TokenTable::Load(
     weights_ = std::move(*decoded);
     budget_->indexes->Add(static_cast<int64_t>(weights_->memory_bytes()));
     return weights_;
+}
+
+Result<std::vector<sparse::SparseVector>> TokenTable::Queries(
+    storage::Connection* connection, const SparseDef& def, const std::vector<std::string>& texts) {
+    QUERN_ASSIGN(const auto weights, Load(connection, def));
+    QUERN_ASSIGN(const auto analyzer, weights->NewAnalyzer(storage::OpenTokenizer));
+    std::vector<sparse::SparseVector> queries;
+    for (size_t q = 0; q < texts.size(); q++) {
+        auto vector = weights->Query(texts[q], analyzer.get());
+        if (!vector.ok()) {
+            return Status(vector.status())
+                .WithContext("query " + std::to_string(q) + " for field '" + def.name + "'");
+        }
+        queries.push_back(std::move(*vector));
+    }
+    return queries;
 }
 
 Result<sparse::TokenWeights::Head> TokenTable::ReadHead(storage::Connection* connection,

@@ -6,6 +6,8 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "engine/sparse/token_weights.h"
 #include "storage/base/schema.h"
@@ -27,6 +29,10 @@ public:
     // kCorrupt names the part.
     Result<std::shared_ptr<const sparse::TokenWeights>> Load(storage::Connection* connection,
                                                              const SparseDef& def);
+    // What texts ask for, a query each. An error names the query and the field.
+    Result<std::vector<sparse::SparseVector>> Queries(storage::Connection* connection,
+                                                      const SparseDef& def,
+                                                      const std::vector<std::string>& texts);
     // Of the first chunk alone.
     static Result<sparse::TokenWeights::Head> ReadHead(storage::Connection* connection,
                                                        const storage::PartInfo& part);
