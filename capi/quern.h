@@ -715,7 +715,8 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 ** least 0 and finite; with 0 the leg finds nothing, but its scores are told. Up to 64 legs. Options (NULL: none):
 **   absent=X    what a record counts as that the leg does not match: because it has no value in the field, or has no term in
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
-**               keeps the record out of a sum's result. With normalize the default is the score of the leg's last hit
+**               keeps the record out of a sum's result. With normalize the default is the score of the leg's last hit; where all its
+**               hits have one score, less: what becomes 0 (zscore: -1)
 **   against=1   with kind=best: the leg finds nothing, its scores count against a record
 **   name=NAME   what a formula calls the leg, and a stored fusion
 **   guide=LEG   of a dense leg: looks where the first hits of that leg are, too, one in a sparse or text field, by its name or field:

@@ -27,7 +27,7 @@ public:
                 const ScoreScale scale = ScaleOf(normalization, list);
                 double missing = absent(l, normalization);
                 if (std::isnan(missing)) {
-                    missing = list.empty() ? 0 : list.back().score;
+                    missing = UnmatchedScore(normalization, list);
                 }
                 for (size_t at = l; at < scaled.size(); at += legs) {
                     scaled[at] = scale.Of(std::isnan(scaled[at]) ? missing : scaled[at]);

@@ -25,10 +25,14 @@ Moments MomentsOf(const std::vector<ScoredRecord>& hits) {
     return moments;
 }
 
+// A spread of rounding errors alone is none.
+bool IsFlat(double at, double spread) {
+    return !(spread > 1e-12 * std::abs(at));
+}
+
 // Puts `at` to the value `becomes`, with a spread that becomes `width`.
 ScoreScale ScaleBy(double at, double becomes, double spread, double width) {
-    // A spread of rounding errors alone is none.
-    const bool flat = !(spread > 1e-12 * std::abs(at)) || !std::isfinite(width / spread);
+    const bool flat = IsFlat(at, spread) || !std::isfinite(width / spread);
     const double factor = flat ? 1 : width / spread;
     return {at - becomes / factor, factor};
 }
@@ -46,6 +50,18 @@ ScoreScale ScaleOf(Normalization normalization, const std::vector<ScoredRecord>&
     return normalization == Normalization::kZScore
                ? ScaleBy(moments.mean, 0, moments.deviation, 1)
                : ScaleBy(moments.mean, 0.5, 6 * moments.deviation, 1);
+}
+
+double UnmatchedScore(Normalization normalization, const std::vector<ScoredRecord>& hits) {
+    if (hits.empty()) {
+        return 0;
+    }
+    const double last = hits.back().score;
+    if (normalization == Normalization::kNone ||
+        !IsFlat(hits.front().score, hits.front().score - last)) {
+        return last;
+    }
+    return last - (normalization == Normalization::kDistribution ? 0.5 : 1);
 }
 
 std::vector<size_t> RanksOf(const std::vector<ScoredRecord>& hits) {

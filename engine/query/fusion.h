@@ -57,6 +57,11 @@ struct ScoreScale {
 // (kDistribution). No hits: scores stay as they are.
 ScoreScale ScaleOf(Normalization normalization, const std::vector<ScoredRecord>& hits);
 
+// What counts, before it is scaled, for a record that the leg does not match, if nothing is said:
+// as much as the last hit. Where all hits are equal less, or they would decide nothing: what
+// becomes 0 (kMinMax, kDistribution), -1 (kZScore). No hits: 0.
+double UnmatchedScore(Normalization normalization, const std::vector<ScoredRecord>& hits);
+
 // The ranks of hits, best first: 1 + the number of hits with a higher score, so that equal scores
 // have equal ranks whatever their order.
 std::vector<size_t> RanksOf(const std::vector<ScoredRecord>& hits);

@@ -19,8 +19,9 @@ void LegLists::ChooseScales(size_t k) {
     for (size_t l = 0; l < legs_.size(); l++) {
         const std::vector<ScoredRecord> hits = FirstHits(l, k);
         const ScoreScale scale = ScaleOf(options_.normalization, hits);
-        const double absent =
-            !std::isnan(legs_[l].absent) ? legs_[l].absent : (hits.empty() ? 0 : hits.back().score);
+        const double absent = !std::isnan(legs_[l].absent)
+                                  ? legs_[l].absent
+                                  : UnmatchedScore(options_.normalization, hits);
         scales_.push_back(scale);
         absent_.push_back(legs_[l].absent_is_null ? kNoScore : scale.Of(absent));
     }

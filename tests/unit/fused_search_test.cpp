@@ -114,7 +114,7 @@ std::map<uint64_t, double> Enumerate(const Case& c) {
         scales.push_back(ScaleOf(c.options.normalization, first.hits));
         double missing = c.legs[l].absent;
         if (std::isnan(missing)) {
-            missing = first.hits.empty() ? 0 : first.hits.back().score;
+            missing = UnmatchedScore(c.options.normalization, first.hits);
         }
         absent.push_back(scales[l].Of(missing));
         if (c.legs[l].weight == 0) {
@@ -266,6 +266,16 @@ TEST_CASE("scales of scores") {
     CHECK(ScaleOf(Normalization::kZScore, flat).Of(2) == Approx(0).margin(1e-12));
     CHECK(ScaleOf(Normalization::kDistribution, flat).Of(2) == Approx(0.5));
     CHECK(ScaleOf(Normalization::kMinMax, {}).Of(7) == 7);
+    // A leg whose hits are all alike still tells them from what it does not match.
+    const auto unmatched = [](Normalization normalization, const std::vector<ScoredRecord>& of) {
+        return ScaleOf(normalization, of).Of(UnmatchedScore(normalization, of));
+    };
+    CHECK(unmatched(Normalization::kMinMax, flat) == Approx(0).margin(1e-12));
+    CHECK(unmatched(Normalization::kZScore, flat) == Approx(-1));
+    CHECK(unmatched(Normalization::kDistribution, flat) == Approx(0).margin(1e-12));
+    CHECK(unmatched(Normalization::kMinMax, hits) == Approx(0).margin(1e-12));
+    CHECK(unmatched(Normalization::kNone, flat) == 2);
+    CHECK(UnmatchedScore(Normalization::kMinMax, {}) == 0);
     CHECK(RanksOf({{1, 5}, {2, 5}, {3, 1}}) == std::vector<size_t>{1, 1, 3});
 }
 
