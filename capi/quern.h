@@ -947,12 +947,12 @@ QUERN_API int32_t quern_verify(quern_db *db, quern_text **report, quern_error *e
 ** that leads to them, this is CORRUPT. Cost: the builds, and a read of the file. */
 QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_error *err) QUERN_MUST_USE;
 
-/* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,
-** log rows, segments, parts with chunks and bytes. Each segment has
-** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records
-** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has them, those that codes=auto chose among them, ""
-** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: the
-** description of a graph or lists cannot be read, or is of another version's layout (quern_verify reads the rest). Nothing is loaded for this. */
+/* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records, log rows, segments, parts with chunks and bytes. Each
+** segment has "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records has: kind graph or lists, sparse, text,
+** or none (searches scan it, or make an index of texts in memory); codes as the option has them, those that codes=auto chose among them, "" where there is no index or it cannot be told;
+** memory_bytes: of the index when it is loaded whole, without the vectors; damaged: the description of a graph or lists cannot be read, or is of another version's layout (quern_verify
+** reads the rest); and "columns":[{"attribute","state","values","stored_bytes","memory_bytes"}] of the key and each attribute, what filters find ready: state none, kept,
+** left out (long texts), outdated or damaged; values: different ones. Nothing is loaded for this. */
 QUERN_API int32_t quern_info(quern_db *db, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
 /* Single figures, for programs that watch; an unknown one is QUERN_ERR_INVALID. */
