@@ -579,7 +579,7 @@ QUERN_API void quern_query_only_keys(quern_query *q, const quern_keys *k);
 QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
 
 /* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
-** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists or scan; costs: in rows.
+** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","codes_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists, codes (of the index, of all that may match), scan; costs: in rows; 0: no such way.
 ** way of sparse and text fields: index, scan, or made (an index of the segment's texts, in memory, by the first search).
 ** With sets of keys also "keys":[{"count","except"}]; with a budget also "budget":{"timeout_ms","max_scored","max_bytes"}.
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
@@ -1045,9 +1045,12 @@ QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_erro
 ** log rows, segments, parts with chunks and bytes, and "fusions":[{"name","options"}], those that quern_store_fusion keeps;
 ** of a sparse field with token weights "token_weights":{"tokens","options","stored_bytes"}. Each segment has
 ** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records
-** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has them, those that codes=auto chose among them, ""
-** where there is no index or it cannot be told; memory_bytes: of the index when it is loaded whole, without the vectors; damaged: the
-** description of a graph or lists cannot be read, or is of another version's layout (quern_verify reads the rest). Nothing is loaded for this. */
+** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has
+** them, those that codes=auto chose among them, "" where there is no index or it cannot be told; memory_bytes: of the index when it is
+** loaded whole, without the vectors; damaged: the description of a graph or lists cannot be read, or is of another version's layout
+** (quern_verify reads the rest); and "columns":[{"attribute","state","values","stored_bytes","memory_bytes"}] of the key and each
+** attribute, what filters find ready: state none, kept, left out (long texts), outdated or damaged; values: different ones. Nothing is
+** loaded for this. */
 QUERN_API int32_t quern_info(quern_db *db, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
 /* What a sparse field holds, and what queries go through because of that, as JSON, counted over the live records: {"field","records",

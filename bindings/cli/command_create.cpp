@@ -54,8 +54,9 @@ void AddCreateCommand(CLI::App* app) {
         ->type_name("NAME:TYPE");
     command
         ->add_option("-a,--attr", options->attrs,
-                     "An attribute: int, real, text, bool, blob, json, tags (repeatable)")
-        ->type_name("NAME:TYPE")
+                     "An attribute: int, real, text, bool, blob, json, tags; index=none: filters "
+                     "read it from the records (repeatable)")
+        ->type_name("NAME:TYPE[:index=auto|none]")
         ->allow_extra_args(false);
     command
         ->add_option("-d,--dense", options->dense,

@@ -122,7 +122,7 @@ void AddColumns(const Database& database, const std::string& collection,
             continue;
         }
         Call(quern_add_attr, database.get(), collection.c_str(), attr.name.c_str(),
-             static_cast<int32_t>(attr.type), static_cast<const char*>(nullptr));
+             static_cast<int32_t>(attr.type), attr.options.c_str());
         undo->NoteColumn(attr.name);
     }
     for (const DenseColumn& field : additions.dense) {

@@ -45,7 +45,9 @@ void PrintSchema(const Json& collection) {
     const Json key = collection.value("key", Json::object());
     table.AddRow({Name(key, "name"), "key", Name(key, "type")});
     for (const Json& attr : List(collection, "attributes")) {
-        table.AddRow({Name(attr, "name"), "attribute", Name(attr, "type")});
+        table.AddRow({Name(attr, "name"), "attribute",
+                      Name(attr, "type") + (Name(attr, "options").empty() ? "" : ", ") +
+                          Name(attr, "options")});
     }
     for (const Json& field : List(collection, "fields")) {
         if (Name(field, "type") == "sparse") {
@@ -106,6 +108,26 @@ void PrintIndexes(const Json& collection) {
         }
     }
     if (!table.empty()) {
+        Print("\n");
+        table.Print(stdout);
+    }
+}
+
+// What filters find ready, of attributes and the key; nothing where no segment has any.
+void PrintColumns(const Json& collection) {
+    TextTable table({">segment", "attribute", "column", ">values", ">stored", ">memory"});
+    bool any = false;
+    for (const Json& segment : List(collection, "segments")) {
+        for (const Json& column : List(segment, "columns")) {
+            const bool there = Number(column, "stored_bytes") > 0;
+            any = any || Name(column, "state") != "none";
+            table.AddRow({std::to_string(Number(segment, "id")), Name(column, "attribute"),
+                          Name(column, "state"), there ? WithCommas(Number(column, "values")) : "",
+                          there ? BytesText(Number(column, "stored_bytes")) : "",
+                          there ? BytesText(Number(column, "memory_bytes")) : ""});
+        }
+    }
+    if (any) {
         Print("\n");
         table.Print(stdout);
     }
@@ -184,6 +206,7 @@ void RunInfo(const InfoOptions& options) {
         PrintSchema(collection);
         PrintSegments(collection);
         PrintIndexes(collection);
+        PrintColumns(collection);
     }
     PrintPicture(info);
 }
@@ -200,7 +223,8 @@ void AddInfoCommand(CLI::App* app) {
     command->footer(
         "For each segment and dense field it tells which index there is and which codes it has:\n"
         "with codes=auto those that were chosen when it was built. Nothing is loaded for that;\n"
-        "'memory' is what the index takes when it is loaded whole.\n"
+        "'memory' is what the index takes when it is loaded whole. For each attribute it tells\n"
+        "whether filters find its values ready (kept), and how many different ones there are.\n"
         "Example:\n"
         "  quern info books.quern");
     command->callback([options] { RunInfo(*options); });

@@ -80,10 +80,15 @@ KeyColumn ParseKeyColumn(const std::string& text) {
 AttrColumn ParseAttrColumn(const std::string& text) {
     AttrColumn attr;
     attr.name = text;
-    const std::string type = TakeLast(&attr.name);
+    std::string type = TakeLast(&attr.name);
+    if (type == "index=auto" || type == "index=none") {
+        attr.options = type;
+        type = TakeLast(&attr.name);
+    }
     if (!ColumnTypeOfName(type, &attr.type)) {
         FailUsage("attribute '" + text +
-                  "': wanted NAME:TYPE with a type int, real, text, bool, blob, json or tags");
+                  "': wanted NAME:TYPE[:index=auto|none] with a type int, real, text, bool, blob, "
+                  "json or tags");
     }
     return attr;
 }
@@ -202,7 +207,7 @@ SchemaPtr CollectionColumns::ToSchema() const {
             continue;
         }
         quern_schema_attr(schema.get(), attr.name.c_str(), static_cast<int32_t>(attr.type),
-                          nullptr);
+                          attr.options.c_str());
     }
     for (const DenseColumn& field : dense) {
         const std::string options = std::string("type=") + NameOfElementType(field.type) +

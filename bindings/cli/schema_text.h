@@ -19,7 +19,7 @@ struct AttrColumn {
     ColumnType type = ColumnType::kText;
     // A text field: its values come and go as those of a text attribute do.
     bool is_field = false;
-    std::string options = {};  // of it
+    std::string options = {};  // of it; of an attribute "index=none"
 };
 struct DenseColumn {
     std::string name;
@@ -39,7 +39,7 @@ struct SparseColumn {
 
 // These throw a usage error that says what was wanted.
 KeyColumn ParseKeyColumn(const std::string& text);        // NAME[:int|text]
-AttrColumn ParseAttrColumn(const std::string& text);      // NAME:TYPE
+AttrColumn ParseAttrColumn(const std::string& text);      // NAME:TYPE[:index=auto|none]
 DenseColumn ParseDenseColumn(const std::string& text);    // NAME:DIM[:METRIC[:TYPE]]
 SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS][:binary][:OPTION=VALUE]...
 AttrColumn ParseTextColumn(const std::string& text);      // NAME[:OPTIONS]

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/db/collection_view.h"
+#include "storage/base/test_fault.h"
 #include "storage/record_table.h"
 
 namespace quern {
@@ -276,7 +277,7 @@ Status KeepChanged(storage::Connection* connection, const CollectionView& view) 
     for (size_t s = 0; !amended.empty() && s < view.segments.size(); s++) {
         Segment& segment = *view.segments[s];
         const AttrParts* parts = view.attr_parts[s].get();
-        if (parts == nullptr) {
+        if (parts == nullptr || TestFault(Fault::kChangesForgotten)) {
             continue;
         }
         QUERN_TRY(segment.RowIds(connection).status());

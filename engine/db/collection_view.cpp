@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/db/attr_parts.h"
+#include "engine/db/leg_nodes.h"
 
 namespace quern {
 
@@ -62,7 +63,7 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
             leg->alive += leg->Alive(node) ? 1 : 0;
         }
     }
-    if (matches != nullptr && leg->index != nullptr) {
+    if (matches != nullptr) {
         leg->FillWanted();
     }
     std::lock_guard<std::mutex> lock(mutex_);
@@ -70,25 +71,7 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
 }
 
 void IndexLeg::FillWanted() {
-    const size_t count = field->count();
-    wanted.assign((count + 63) / 64, 0);
-    const auto want = [&](size_t node) { wanted[node / 64] |= uint64_t{1} << (node % 64); };
-    if (field->records.empty() && dead.bits != nullptr) {
-        for (size_t word = 0; word < wanted.size(); word++) {
-            wanted[word] = ~(*dead.bits)[word];
-        }
-    } else {
-        for (uint32_t node = 0; node < count; node++) {
-            if (Alive(node)) {
-                want(node);
-            }
-        }
-    }
-    for (const auto& [node, repeat] : outsiders().repeats()) {
-        if (Alive(repeat)) {
-            want(node);
-        }
-    }
+    wanted = NodesToFind(*this);
 }
 
 namespace {

@@ -1,5 +1,6 @@
 #include "engine/db/index_info.h"
 
+#include "engine/db/attr_parts.h"
 #include "engine/db/index_options.h"
 #include "engine/db/segment.h"
 #include "engine/dense/index_head.h"
@@ -89,6 +90,45 @@ Result<IndexInfo> ReadIndexInfo(storage::Connection* connection,
     info.damaged = codes == nullptr;
     info.codes = codes != nullptr ? codes : "";
     info.memory_bytes += read->made_bytes;
+    return info;
+}
+
+Result<ColumnInfo> ReadColumnInfo(storage::Connection* connection,
+                                  const storage::SegmentInfo& segment, uint32_t column,
+                                  int64_t epoch) {
+    ColumnInfo info;
+    const storage::PartInfo* head_part = segment.Find(PartKind::kColumnHead, column);
+    if (head_part == nullptr) {
+        return info;
+    }
+    info.state = "damaged";
+    constexpr uint64_t kColumnHeadBytesMax = 64;
+    if (head_part->raw_bytes() > kColumnHeadBytesMax) {
+        return info;
+    }
+    Bytes bytes(static_cast<size_t>(head_part->raw_bytes()), '\0');
+    const Status read = ReadPart(connection, *head_part, bytes.data(), nullptr);
+    if (read.code() == Code::kCorrupt) {
+        return info;
+    }
+    QUERN_TRY(read);
+    const Result<filter::ColumnHead> head = filter::ColumnHead::Decode(bytes);
+    if (!head.ok()) {
+        return info;
+    }
+    if (head->left_out) {
+        info.state = "left out";
+        return info;
+    }
+    info.state = AttrParts::Of(segment, epoch) != nullptr ? "kept" : "outdated";
+    info.values = head->distinct;
+    for (const storage::PartInfo& part : segment.parts) {
+        if (part.field == column && part.kind >= PartKind::kColumnHead &&
+            part.kind <= PartKind::kColumnCodes) {
+            info.stored_bytes += part.stored_bytes();
+            info.memory_bytes += part.raw_bytes();
+        }
+    }
     return info;
 }
 

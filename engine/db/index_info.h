@@ -1,5 +1,5 @@
-// What a report tells about the index of one field in one segment, by its catalog rows and the head
-// of the index; nothing is loaded.
+// What a report tells about the index of one field in one segment, and about the column of one
+// attribute, by catalog rows and the head of either; nothing is loaded.
 #pragma once
 
 #include <string>
@@ -23,5 +23,19 @@ Result<IndexInfo> ReadIndexInfo(storage::Connection* connection,
 // Of a sparse or a text field; by catalog rows alone, so nothing is told of damage.
 IndexInfo SparseIndexInfo(const storage::SegmentInfo& segment, const SparseDef& def);
 IndexInfo TextIndexInfo(const storage::SegmentInfo& segment, const TextDef& def);
+
+struct ColumnInfo {
+    // none: filters read the records; kept: they find it ready; left out: it would have taken too
+    // much room; outdated: a version that does not keep it up has written since; damaged.
+    const char* state = "none";
+    uint64_t values = 0;        // distinct ones
+    uint64_t stored_bytes = 0;  // in the file
+    uint64_t memory_bytes = 0;  // when it is loaded
+};
+// column: id of the attribute, or kKeyColumnId. epoch: of the collection's state.
+inline constexpr uint32_t kKeyColumnId = 0;
+Result<ColumnInfo> ReadColumnInfo(storage::Connection* connection,
+                                  const storage::SegmentInfo& segment, uint32_t column,
+                                  int64_t epoch);
 
 }  // namespace quern

@@ -9,33 +9,15 @@
 #include "engine/db/database.h"
 #include "engine/db/index_options.h"
 #include "engine/db/stage_clock.h"
-#include "engine/dense/recall_correction.h"
 
 namespace quern {
 
 namespace {
 
-// A walk among so many dead needs a pool larger by so much at most; beyond, a scan.
-constexpr double kDeadFactorMax = 4;
-// What scanning one of the records that match costs, in rows scored by a walk over vectors, or over
-// codes: its vector is read from wherever it is.
-constexpr double kScanRows = 1.0;
-constexpr double kScanRowsOfCodes = 2.0;
-constexpr double kScanFileRows = 10.0;
-// A walk among wanted nodes that has cost so much of a scan ends in one.
-constexpr double kWalkOfScan = 0.5;
-// So many wanted ones should have been met before it is concluded that they are far away.
-constexpr double kLookRows = 16;
 // Candidates that are measured between two looks at their bounds.
 constexpr size_t kBoundGroup = 16;
-// What codes state is 1.9 standard errors, which leaves out one true neighbour in 300. Who asks for
-// this recall or more gets three.
-constexpr double kSafeRecall = 0.98;
-constexpr float kSafeErrors = 3 / 1.9f;
-// With nprobe and without refine: candidates for each result.
-constexpr size_t kRefineOfProbes = 10;
-// And for refine=exact.
-constexpr size_t kRefineOfProbesMost = 100;
+// Times as many candidates as a first scan over codes keeps, where these are not enough.
+constexpr size_t kMoreKept = 16;
 
 // What the index of a field is in memory, if all of it is.
 uint64_t IndexBytes(const storage::SegmentInfo& segment, uint32_t field) {
@@ -76,129 +58,6 @@ Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t 
     return {};
 }
 
-bool IndexSearch::Plan(size_t k, const SearchRequest& request) {
-    k_ = k;
-    range_ = false;
-    if (leg_->lists != nullptr) {
-        return PlanLists(k, request);
-    }
-    const size_t count = leg_->field->count();
-    refine_ = request.refine_how;
-    const double asked = AskOfCurve(request);
-    if (request.ef > 0) {
-        effort_ = dense::Effort::OfPool(request.ef, request.ef);
-    } else if (asked >= 1 || !leg_->index->curve().Find(
-                                 k, asked,
-                                 leg_->index->RefineRows(VectorBytes(def_->element, def_->dim),
-                                                         leg_->field->KeepsVectors()),
-                                 &effort_)) {
-        return false;
-    }
-    const dense::Effort planned = effort_;
-    // A walk among wanted nodes looks far enough by itself.
-    const bool wanted = !leg_->wanted.empty();
-    const double factor = wanted ? 1.0
-                          : leg_->alive == 0
-                              ? kDeadFactorMax + 1
-                              : static_cast<double>(count) / static_cast<double>(leg_->alive);
-    if (factor > kDeadFactorMax || (wanted && leg_->alive <= k)) {
-        return false;
-    }
-    const auto with_dead = [&](size_t number) {
-        return static_cast<size_t>(std::ceil(static_cast<double>(number) * factor));
-    };
-    effort_.ef = with_dead(std::max(effort_.ef, k));
-    effort_.k = with_dead(effort_.k);
-    if (refine_ == Refine::kCount) {
-        effort_.refine = request.refine;
-    } else if (refine_ != Refine::kAuto) {
-        effort_.refine = effort_.ef;
-    }
-    effort_.refine = std::max(effort_.refine, k);
-    effort_.keep =
-        with_dead(refine_ == Refine::kCount ? effort_.refine : std::max(effort_.keep, k));
-    const bool as_asked =
-        request.ef == 0 && (refine_ == Refine::kAuto || refine_ == Refine::kExact);
-    dense::Effort told = planned;
-    told.refine = refine_ == Refine::kAuto ? planned.refine : effort_.refine;
-    expected_recall_ = as_asked ? request.recall : leg_->index->curve().Expect(k, told);
-    if (unrefined()) {
-        expected_recall_ = 0;
-    }
-    // A number that the user gave is taken as it is.
-    by_bound_ = leg_->index->states_error() && refine_ == Refine::kAuto;
-    bound_errors_ = asked >= kSafeRecall ? kSafeErrors : 1.0f;
-    if (wanted) {
-        return PlanWanted(request);
-    }
-    walk_cost_ = effort_.scored * factor;
-    scan_cost_ = static_cast<double>(count);
-    return request.ef > 0 || walk_cost_ < scan_cost_;
-}
-
-double IndexSearch::AskOfCurve(const SearchRequest& request) const {
-    return request.recall_of_curve
-               ? request.recall
-               : dense::RecallCorrection::Of(def_->options).AskFor(request.recall);
-}
-
-bool IndexSearch::PlanWanted(const SearchRequest& request) {
-    const auto alive = static_cast<double>(leg_->alive);
-    const double share = alive / static_cast<double>(leg_->field->count());
-    const double scan = alive * (leg_->index->needs_rows() ? kScanRows
-                                 : leg_->field->resident   ? kScanRowsOfCodes
-                                                           : kScanFileRows);
-    // What it is if the wanted nodes are spread as all are; where they are not, it may be less or
-    // more, which the bounds are for.
-    const double expected = effort_.scored / share;
-    wanted_ = {};
-    wanted_.bits = leg_->wanted.data();
-    walk_cost_ = expected;
-    scan_cost_ = scan;
-    if (request.ef > 0) {
-        return true;
-    }
-    wanted_.most = static_cast<uint64_t>(std::max(scan * kWalkOfScan, expected)) + 1;
-    wanted_.share = share;
-    wanted_.look = static_cast<uint64_t>(std::max(kLookRows / share, effort_.scored / 2));
-    return expected < scan;
-}
-
-bool IndexSearch::PlanLists(size_t k, const SearchRequest& request) {
-    const dense::ListIndex& index = *leg_->lists->index;
-    if (leg_->lists->damaged) {
-        return false;
-    }
-    // Nothing is answered by codes alone, and all that is scored are too many to be measured.
-    refine_ = request.refine_how == Refine::kNone ? Refine::kAuto : request.refine_how;
-    const double asked = AskOfCurve(request);
-    probes_given_ = request.nprobe > 0;
-    if (request.nprobe > 0) {
-        probes_ = {request.nprobe, kRefineOfProbes * k};
-    } else if (asked >= 1 || !index.curve().Find(k, asked, index.rows_per_cell(), &probes_)) {
-        return false;
-    }
-    const size_t planned = probes_.nprobe;
-    if (refine_ == Refine::kCount) {
-        probes_.refine = request.refine;
-    } else if (refine_ != Refine::kAuto) {
-        probes_.refine = std::max(probes_.refine, kRefineOfProbesMost * k);
-    }
-    const double factor = leg_->alive == 0 ? kDeadFactorMax + 1
-                                           : static_cast<double>(leg_->field->count()) /
-                                                 static_cast<double>(leg_->alive);
-    if (factor > kDeadFactorMax) {
-        return false;
-    }
-    probes_.nprobe = static_cast<size_t>(std::ceil(static_cast<double>(probes_.nprobe) * factor));
-    probes_.refine = std::max(probes_.refine, k);
-    expected_recall_ = request.nprobe == 0 && refine_ != Refine::kCount
-                           ? request.recall
-                           : index.curve().Expect(k, {planned, probes_.refine});
-    // Vectors themselves are as dear in a cell as in a scan.
-    return request.nprobe > 0 || probes_.nprobe * (index.with_codes() ? 1 : 2) < index.cell_count();
-}
-
 Status IndexSearch::SearchLists(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                                 Work* work) const {
     const dense::ListIndex& index = *leg_->lists->index;
@@ -215,18 +74,9 @@ Status IndexSearch::SearchLists(Snapshot* snapshot, const dense::FlatQuery& quer
         wanted.guides_within = probes_given_;
     }
     if (leg_->dead.bits) {
-        wanted.wanted = [this](uint32_t node) {
-            if (leg_->Alive(node)) {
-                return true;
-            }
-            const auto [first, last] = leg_->outsiders().Repeats(node);
-            for (size_t i = first; i < last; i++) {
-                if (leg_->Alive(leg_->outsiders().RepeatAt(i))) {
-                    return true;
-                }
-            }
-            return false;
-        };
+        wanted.wanted_bits = (leg_->wanted.empty() ? to_find_ : leg_->wanted).data();
+        wanted.wanted_share =
+            static_cast<double>(leg_->alive) / static_cast<double>(leg_->field->count());
     }
     wanted.measure = [&](const uint32_t* nodes, size_t count, float* distances) -> Status {
         space->picked.assign(nodes, nodes + count);
@@ -371,12 +221,15 @@ void IndexSearch::TakeDistances(const dense::FlatQuery& query, size_t walked, Sp
     for (size_t i = 0; i < walked; i++) {
         space->distances[i] = pool[space->places[i]];
     }
-    const double of_zero = def_->metric == Metric::kL2        ? query.norm * query.norm
-                           : def_->metric == Metric::kCosine  ? 1.0
-                           : def_->metric == Metric::kHamming ? BitsOf(query.query.vector)
-                                                              : 0.0;
     std::fill(space->distances.begin() + static_cast<ptrdiff_t>(walked), space->distances.end(),
-              static_cast<float>(of_zero));
+              DistanceOfZero(query));
+}
+
+float IndexSearch::DistanceOfZero(const dense::FlatQuery& query) const {
+    return static_cast<float>(def_->metric == Metric::kL2        ? query.norm * query.norm
+                              : def_->metric == Metric::kCosine  ? 1.0
+                              : def_->metric == Metric::kHamming ? BitsOf(query.query.vector)
+                                                                 : 0.0);
 }
 
 Status IndexSearch::MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& query,
@@ -438,42 +291,86 @@ Status IndexSearch::WalkGraph(const dense::FlatQuery& query, Space* space, bool*
     return {};
 }
 
-Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
-                               std::vector<Candidate>* found, bool* enough, Work* work) const {
-    size_t refine = effort_.refine;
+Status IndexSearch::ScanByCodes(const dense::FlatQuery& query, size_t kept, Space* space,
+                                Work* work) const {
+    dense::NodeBounds* const bounds = by_bound_ ? &space->bounds : nullptr;
+    space->bounds.errors = bound_errors_;
+    // What a walk before it has scored counts, too.
+    dense::WalkSpace& walk = space->walk;
+    const uint64_t scored_max = walk.scored_max;
+    if (space->budget != nullptr) {
+        const uint64_t spent = space->tally.scored - space->scored_told;
+        walk.scored_max = scored_max - std::min(scored_max, spent);
+    }
+    bool complete = true;
+    const Status scanned = leg_->index->Scan(
+        query.query.vector, (leg_->wanted.empty() ? to_find_ : leg_->wanted).data(), kept, depth_,
+        &walk, &space->nodes, &complete, work, bounds);
+    walk.scored_max = scored_max;
+    QUERN_TRY(Ended(scanned, space, *work));
+    space->tally.scored += walk.scored;
+    space->left_out |= complete ? 0 : kSpentScored;
+    return {};
+}
+
+Status IndexSearch::FindNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                                bool* complete, bool* scanned, Work* work) const {
+    *complete = true;
+    *scanned = false;
     if (leg_->lists != nullptr) {
-        refine = probes_.refine;
         const Status status = SearchLists(snapshot, query, space, work);
         if (status.code() == Code::kCorrupt) {
             // A chunk that only this search has come to.
             segment_->MarkDamaged(*leg_->lists);
-            *enough = false;
+            *complete = false;
             return {};
         }
         QUERN_TRY(status);
-    } else {
-        bool complete = true;
-        QUERN_TRY(WalkGraph(query, space, &complete, work));
-        if (!complete) {
-            *enough = false;
-            return {};
+        PickNearest(probes_.refine, space);
+        return {};
+    }
+    if (walks_) {
+        QUERN_TRY(WalkGraph(query, space, complete, work));
+        if (*complete) {
+            PickNearest(effort_.refine, space);
+            *complete = space->left_out != 0 || FoundEnough(*space);
         }
     }
+    if (scans_ && (!walks_ || !*complete)) {
+        QUERN_TRY(ScanByCodes(query, kept_, space, work));
+        *scanned = true;
+        PickNearest(by_bound_ ? kept_ : depth_, space);
+        *complete = space->left_out != 0 || FoundEnough(*space);
+    }
+    return {};
+}
+
+// Zeros are near everything under some metrics, far under others: they may not stand in for what a
+// walk should have found.
+bool IndexSearch::FoundEnough(const Space& space) const {
+    const size_t zeros = leg_->outsiders().zeros().size();
+    return space.picked.size() >= std::min(k_, leg_->alive - std::min(leg_->alive, zeros));
+}
+
+// Of the nearest nodes those whose records may be found, with repeats of these.
+void IndexSearch::PickNearest(size_t refine, Space* space) const {
     if (OutOfBytes(space)) {
         refine = std::min(refine, k_);
     }
-    const dense::Outsiders& outsiders = leg_->outsiders();
     space->picked.clear();
     space->places.clear();
     space->least.clear();
-    for (uint32_t place = 0; place < space->nodes.size(); place++) {
+    PickPlaces(0, space->nodes.size(), refine, space);
+}
+
+void IndexSearch::PickPlaces(size_t first_place, size_t end_place, size_t most,
+                             Space* space) const {
+    const dense::Outsiders& outsiders = leg_->outsiders();
+    for (size_t place = first_place; place < end_place && space->picked.size() < most; place++) {
         const uint32_t node = space->nodes[place];
-        if (space->picked.size() >= refine) {
-            break;
-        }
         if (leg_->Alive(node)) {
             space->picked.push_back(node);
-            space->places.push_back(place);
+            space->places.push_back(static_cast<uint32_t>(place));
         }
         const auto [first, last] = outsiders.Repeats(node);
         // Repeats stand in key order, so the first k of them are enough.
@@ -481,7 +378,7 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
         for (size_t i = first; i < last && taken < k_; i++) {
             if (leg_->Alive(outsiders.RepeatAt(i))) {
                 space->picked.push_back(outsiders.RepeatAt(i));
-                space->places.push_back(place);
+                space->places.push_back(static_cast<uint32_t>(place));
                 taken++;
             }
         }
@@ -489,6 +386,30 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
             space->least.resize(space->picked.size(), space->bounds.least[place]);
         }
     }
+}
+
+Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                               std::vector<Candidate>* found, bool* enough, Work* work) const {
+    bool scanned = false;
+    QUERN_TRY(FindNearest(snapshot, query, space, enough, &scanned, work));
+    if (!*enough) {
+        return {};
+    }
+    const bool in_turn = scanned && !by_bound_ && refine_ == Refine::kAuto;
+    if (in_turn) {
+        QUERN_TRY(MeasureInTurn(snapshot, query, kept_, space, enough));
+        if (!*enough) {
+            // Far from everything: nearly all is as near.
+            const size_t more = kept_ * kMoreKept;
+            QUERN_TRY(ScanByCodes(query, more, space, work));
+            PickNearest(depth_, space);
+            QUERN_TRY(MeasureInTurn(snapshot, query, more, space, enough));
+        }
+        if (!*enough) {
+            return {};
+        }
+    }
+    const dense::Outsiders& outsiders = leg_->outsiders();
     const size_t walked = space->picked.size();
     // All zeros are as far away: one of them is measured, in any case, and speaks for the others.
     const auto alive = [this](uint32_t node) { return leg_->Alive(node); };
@@ -498,7 +419,12 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
         space->picked.push_back(*zero);
     }
     space->least.resize(space->picked.size(), -std::numeric_limits<float>::infinity());
-    if (refine_ == Refine::kNone) {
+    if (in_turn) {
+        if (zero != zeros_end) {
+            space->distances.push_back(DistanceOfZero(query));
+        }
+        space->tally.refined += space->picked.size();
+    } else if (refine_ == Refine::kNone) {
         TakeDistances(query, walked, space);
     } else {
         const StageClock clock(&space->tally.refine_ns);
@@ -506,11 +432,6 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
                             : Measure(snapshot, query, space));
         space->tally.refined += space->picked.size();
     }
-    // Zeros are near everything under some metrics, far under others: they may not stand in for
-    // what a walk should have found.
-    const size_t linked_alive = leg_->alive - std::min(leg_->alive, outsiders.zeros().size());
-    *enough =
-        leg_->lists != nullptr || space->left_out != 0 || walked >= std::min(k_, linked_alive);
     for (size_t i = 0; i < space->picked.size(); i++) {
         const float distance = space->distances[i];
         if (!(distance <= query.max_distance)) {

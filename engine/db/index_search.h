@@ -77,18 +77,20 @@ public:
     dense::CodeChoice codes() const;
     // The vector of a record; nothing: it has none in the index's segment.
     std::optional<size_t> VectorOf(uint32_t record) const { return leg_->field->VectorOf(record); }
-    // Of the last plan for a graph, in rows that a walk scores.
+    // Of the last plan for a graph: its first way, and what each would cost, in rows that a walk
+    // scores; 0: it is none.
+    bool walks() const { return walks_; }
     double walk_cost() const { return walk_cost_; }
+    double codes_cost() const { return codes_cost_; }
     double scan_cost() const { return scan_cost_; }
-    // Decides the effort for k records. False: a scan is cheaper, or the only way to the recall.
-    bool Plan(size_t k, const SearchRequest& request);
+    // Decides how to find the k records nearest to each of so many queries. False: a scan of the
+    // vectors is cheaper, or the only way to the recall.
+    bool Plan(size_t k, const SearchRequest& request, size_t queries);
     // The same for everything within the bound of the queries.
     bool PlanRange(const SearchRequest& request);
     // The recall that the plan stands for: what was asked for, or what the curve says of the knobs
     // that were given instead. 0: nobody knows.
     double expected_recall() const { return expected_recall_; }
-    // The plan of a graph in a view of matches.
-    bool PlanWanted(const SearchRequest& request);
     // *enough: as many as there must be (min(k, live vectors)); after PlanRange: the search did not
     // meet so many that a scan is cheaper.
     Status Run(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
@@ -104,12 +106,34 @@ private:
     void TakeWithin(uint32_t node, float distance, std::vector<Candidate>* found) const;
     Status TakeZeros(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                      std::vector<Candidate>* found) const;
-    bool PlanLists(size_t k, const SearchRequest& request);
+    bool PlanLists(size_t k, const SearchRequest& request, size_t queries);
+    double ListCost() const;
+    bool PlanWalk(double asked, const SearchRequest& request);
+    bool PlanCodes(double asked, const SearchRequest& request);
+    double VectorScanNs(size_t queries) const;  // for each of so many
+    double RowNs() const;
+    double RefineNs() const;
+    double MeasureCost(size_t candidates) const;
+    // A walk among wanted nodes, beside another way that would cost so much.
+    void BoundWalk(double other_cost);
     // What the curve is asked for, so that the field's own queries get the recall wanted.
     double AskOfCurve(const SearchRequest& request) const;
     Status SearchLists(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                        Work* work) const;
     Status WalkGraph(const dense::FlatQuery& query, Space* space, bool* complete, Work* work) const;
+    Status ScanByCodes(const dense::FlatQuery& query, size_t kept, Space* space, Work* work) const;
+    // The candidates to be measured again. *complete: as many as there must be; *scanned: they come
+    // from a scan of codes.
+    Status FindNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
+                       bool* complete, bool* scanned, Work* work) const;
+    bool FoundEnough(const Space& space) const;
+    void PickNearest(size_t refine, Space* space) const;
+    void PickPlaces(size_t first, size_t end, size_t most, Space* space) const;
+    // For `kept` candidates of a scan over codes: as many as it takes until no more than the recall
+    // allows for can be expected among the rest. *enough: there were as many.
+    Status MeasureInTurn(Snapshot* snapshot, const dense::FlatQuery& query, size_t kept,
+                         Space* space, bool* enough) const;
+    static void SortPool(size_t sorted, Space* space, std::vector<float>* by_codes);
     // The work was done, or stopped by the budget, which then is told.
     static Status Ended(const Status& status, Space* space, const Work& work);
     // No bytes are left; the space's left_out says so then.
@@ -119,6 +143,7 @@ private:
     // of the rest can enter the result. These are dropped from what was picked.
     Status MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& query, Space* space) const;
     void TakeDistances(const dense::FlatQuery& query, size_t walked, Space* space) const;
+    float DistanceOfZero(const dense::FlatQuery& query) const;
     // How far a vector of bits is from zero.
     double BitsOf(const void* vector) const;
 
@@ -127,10 +152,16 @@ private:
     std::shared_ptr<const IndexLeg> leg_;
     uint32_t source_ = 0;
     size_t k_ = 0;
-    dense::Effort effort_;       // of a graph
-    dense::WantedNodes wanted_;  // of a graph in a view of matches
-    dense::ProbeEffort probes_;  // of lists
-    bool probes_given_ = false;  // by the user, who gets no more
+    bool walks_ = false;             // over a graph
+    bool scans_ = false;             // its codes, at once or when the walk gives up
+    size_t depth_ = 0;               // candidates of such a scan
+    size_t kept_ = 0;                // that it keeps, in case these are not enough
+    double missed_most_ = 0;         // of k, what the recall allows for
+    std::vector<uint64_t> to_find_;  // what is looked at, where the leg does not have it
+    dense::Effort effort_;           // of a walk
+    dense::WantedNodes wanted_;      // of a graph in a view of matches
+    dense::ProbeEffort probes_;      // of lists
+    bool probes_given_ = false;      // by the user, who gets no more
     bool by_bound_ = false;   // candidates are measured as long as their bounds promise something
     float bound_errors_ = 1;  // of those that the codes state
     Refine refine_ = Refine::kAuto;
@@ -139,6 +170,7 @@ private:
     size_t range_most_ = 0;
     double expected_recall_ = 0;
     double walk_cost_ = 0;
+    double codes_cost_ = 0;
     double scan_cost_ = 0;
 };
 

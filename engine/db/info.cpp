@@ -73,8 +73,28 @@ Result<Json> IndexesJson(storage::Connection* connection, const storage::Segment
     return indexes;
 }
 
+// What filters find ready of the key and of each attribute.
+Result<Json> ColumnsJson(storage::Connection* connection, const storage::SegmentInfo& segment,
+                         const Schema& schema, int64_t epoch) {
+    Json columns = Json::array();
+    const auto add = [&](const std::string& name, uint32_t id) -> Status {
+        QUERN_ASSIGN(const ColumnInfo info, ReadColumnInfo(connection, segment, id, epoch));
+        columns.push_back(Json{{"attribute", name},
+                               {"state", info.state},
+                               {"values", info.values},
+                               {"stored_bytes", info.stored_bytes},
+                               {"memory_bytes", info.memory_bytes}});
+        return {};
+    };
+    QUERN_TRY(add(schema.key_name, kKeyColumnId));
+    for (const AttrDef& attr : schema.attrs) {
+        QUERN_TRY(add(attr.name, attr.id));
+    }
+    return columns;
+}
+
 Result<Json> SegmentJson(storage::Connection* connection, const storage::SegmentInfo& segment,
-                         const Schema& schema) {
+                         const Schema& schema, int64_t epoch) {
     Json parts = Json::array();
     for (const storage::PartInfo& part : segment.parts) {
         const std::string field = schema.FieldName(part.field);
@@ -92,11 +112,10 @@ Result<Json> SegmentJson(storage::Connection* connection, const storage::Segment
                              {"codecs", codecs}});
     }
     QUERN_ASSIGN(const Json indexes, IndexesJson(connection, segment, schema));
-    return Json{{"id", segment.id},
-                {"records", segment.items},
-                {"stored_bytes", segment.stored_bytes()},
-                {"parts", parts},
-                {"indexes", indexes}};
+    QUERN_ASSIGN(const Json columns, ColumnsJson(connection, segment, schema, epoch));
+    return Json{
+        {"id", segment.id}, {"records", segment.items}, {"stored_bytes", segment.stored_bytes()},
+        {"parts", parts},   {"indexes", indexes},       {"columns", columns}};
 }
 
 Status AddTokenWeights(storage::Connection* connection,
@@ -171,7 +190,7 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
                  storage::ReadSegments(connection, info.id, storage::SegmentState::kLive));
     Json list = Json::array();
     for (const storage::SegmentInfo& segment : segments) {
-        QUERN_ASSIGN(const Json entry, SegmentJson(connection, segment, schema));
+        QUERN_ASSIGN(const Json entry, SegmentJson(connection, segment, schema, state.epoch));
         list.push_back(entry);
     }
     return Json{{"name", info.name},

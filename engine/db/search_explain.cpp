@@ -212,10 +212,14 @@ private:
         if (request.recall < 1.0) {
             QUERN_TRY(search.Open(snapshot_, *matching_, number, def, &tally, &work));
         }
-        const bool planned = search.usable() && limit > 0 && search.Plan(limit, request);
-        (*one)["way"] = !planned ? "scan" : search.over_lists() ? "lists" : "graph";
+        const bool planned = search.usable() && limit > 0 && search.Plan(limit, request, 1);
+        (*one)["way"] = !planned              ? "scan"
+                        : search.over_lists() ? "lists"
+                        : search.walks()      ? "graph"
+                                              : "codes";
         if (search.usable() && !search.over_lists()) {
             (*one)["walk_cost"] = search.walk_cost();
+            (*one)["codes_cost"] = search.codes_cost();
             (*one)["scan_cost"] = search.scan_cost();
         }
         return {};

@@ -386,7 +386,7 @@ private:
     // By the limit, or by the bound where there is no limit or one so high that the bound may be
     // the cheaper way to the same records.
     bool Plan(IndexSearch* search) const {
-        if (request_.limit > 0 && search->Plan(queries_[0].limit, request_)) {
+        if (request_.limit > 0 && search->Plan(queries_[0].limit, request_, query_count_)) {
             return true;
         }
         const bool bounded = request_.has_max_distance || request_.has_min_score;

@@ -128,6 +128,14 @@ double EffortCurve::Expect(size_t k, const Effort& effort) const {
     return Promised(static_cast<double>(At(number, e, r)), Neighbours(number));
 }
 
+double EffortCurve::Aim(double recall, size_t k) const {
+    return Aimed(recall, Neighbours(k));
+}
+
+double EffortCurve::Promise(double on_curve, size_t k) const {
+    return Promised(on_curve, Neighbours(k));
+}
+
 void EffortCurve::Write(ByteWriter* writer) const {
     WriteShares(queries_, recall_, writer);
     for (const float scored : scored_) {

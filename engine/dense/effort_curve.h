@@ -79,6 +79,10 @@ public:
     // The recall@k that an effort is expected to give, less the margin that Find adds. 0: not
     // known.
     double Expect(size_t k, const Effort& effort) const;
+    // The recall@kK[k] that has to be on the curve for one that was asked for, and back: queries
+    // are seldom drawn exactly like the records that were held out, and those were few.
+    double Aim(double recall, size_t k) const;
+    double Promise(double on_curve, size_t k) const;
 
     void Write(ByteWriter* writer) const;
     static Result<EffortCurve> Read(ByteReader* reader);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/dense/coded_scan.h"
 #include "engine/dense/graph_builder.h"
 #include "engine/dense/graph_reach.h"
 #include "engine/dense/packed_walk.h"
@@ -271,6 +272,17 @@ Status GraphIndex::SearchWanted(const VectorRows& rows, const void* vector, cons
     return walked;
 }
 
+Status GraphIndex::Scan(const void* vector, const uint64_t* wanted, size_t keep, size_t sorted,
+                        WalkSpace* space, std::vector<uint32_t>* nodes, bool* complete, Work* work,
+                        NodeBounds* bounds) const {
+    nodes->clear();
+    const auto scorer = codes_->NewScorer(static_cast<const float*>(vector), Rows());
+    const ScannedNodes scan = {wanted, links_.count, keep, sorted, codes_->row_bytes()};
+    const Status scanned = ScanCodes(*scorer, scan, space, complete, work);
+    TakePool(scorer.get(), *space, nodes, bounds);
+    return scanned;
+}
+
 void GraphIndex::TakePool(const CodeScorer* scorer, const WalkSpace& space,
                           std::vector<uint32_t>* nodes, NodeBounds* bounds) {
     nodes->reserve(space.size);
@@ -332,6 +344,10 @@ float GraphIndex::CodeDistance(const void* vector, uint32_t node) const {
     codes_->NewScorer(query, Rows())->Score(&node, 1, distance.data());
     codes_->ToDistances(query, &distance);
     return distance[0];
+}
+
+double GraphIndex::WalkRowNs(size_t vector_bytes) const {
+    return CodePrices(codes(), codes_ ? codes_->row_bytes() : vector_bytes, links_.count).row_ns;
 }
 
 double GraphIndex::RefineRows(size_t vector_bytes, bool vectors_in_memory) const {

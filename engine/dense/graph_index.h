@@ -112,6 +112,7 @@ public:
 
     bool needs_rows() const { return !codes_; }
     size_t count() const { return links_.count; }
+    size_t code_bytes() const { return codes_ ? codes_->row_bytes() : 0; }  // of a row
     CodeChoice codes() const { return codes_ ? codes_->kind() : CodeChoice::kNone; }
     const EffortCurve& curve() const { return curve_; }
     // Empty in files of before there was one.
@@ -122,6 +123,8 @@ public:
     uint64_t memory_bytes() const;
     // What measuring a candidate again with its vector costs, in rows scored on the way.
     double RefineRows(size_t vector_bytes, bool vectors_in_memory) const;
+    // Nanoseconds that a walk is thought to spend on such a row.
+    double WalkRowNs(size_t vector_bytes) const;
 
     // The nodes nearest to a query, nearest first, at most effort.ef; vector: f32[dim], or bits.
     // rows is needed for its query side always and for its rows if needs_rows(). Repeats and zeros
@@ -135,6 +138,13 @@ public:
     Status SearchWanted(const VectorRows& rows, const void* vector, const Effort& effort,
                         const WantedNodes& wanted, WalkSpace* space, std::vector<uint32_t>* nodes,
                         bool* complete, Work* work, NodeBounds* bounds = nullptr) const;
+    // The same, and nothing else, by a look at the codes of all wanted nodes, one bit each, which
+    // must not be outsiders; for indexes with codes. keep: how many candidates there are to be, of
+    // which the `sorted` nearest are in order. *complete: all were looked at, which the space's
+    // scored_max may prevent.
+    Status Scan(const void* vector, const uint64_t* wanted, size_t keep, size_t sorted,
+                WalkSpace* space, std::vector<uint32_t>* nodes, bool* complete, Work* work,
+                NodeBounds* bounds = nullptr) const;
     // space->within gets what may be within the query's bound: some of it is not, the caller
     // measures it again. *complete: the search did not give up.
     Status SearchRange(const VectorRows& rows, const RangeQuery& query, WalkSpace* space,

@@ -16,6 +16,8 @@ constexpr size_t kSpareShare = 4;
 constexpr size_t kSpareCentres = 16;
 constexpr float kLargestCoded = 1e30f;
 constexpr uint64_t kCheckEvery = 16;  // cells
+// Of more than one in so many the others are scored along: that costs less than picking.
+constexpr size_t kChosenShare = 2;
 // k records are measured again only while the bound may still fall below that of some cell: seldom
 // by more than this share of itself.
 constexpr float kReach = 0.75f;
@@ -29,6 +31,16 @@ void Trim(size_t size, ListSpace* space) {
     std::nth_element(pool.begin(), pool.begin() + static_cast<ptrdiff_t>(size - 1), pool.end());
     pool.resize(size);
     space->threshold = pool.back().distance;
+}
+
+// Of the rows of the first cells less than this part of what the share promises is wanted.
+constexpr double kFewWanted = 0.5;
+
+// The k-th least score; there are so many.
+float KthOf(size_t k, ListSpace* space) {
+    const auto kth = space->pool.begin() + static_cast<ptrdiff_t>(k - 1);
+    std::nth_element(space->pool.begin(), kth, space->pool.end());
+    return kth->distance;
 }
 
 }  // namespace
@@ -143,6 +155,29 @@ void ListIndex::Rank(size_t count, ListSpace* space) const {
     space->sorted = count;
 }
 
+bool ListIndex::AnyWanted(const ListQuery& query, size_t begin, size_t end) const {
+    size_t place = begin;
+    while (place < end && !query.Wants(NumberAt(place))) {
+        place++;
+    }
+    return place < end;
+}
+
+bool ListIndex::ChooseWanted(const ListQuery& query, size_t place, size_t count,
+                             ListSpace* space) const {
+    if (query.wanted_bits == nullptr) {
+        return false;
+    }
+    space->chosen.resize(kRowsAtOnce);
+    size_t chosen = 0;
+    for (size_t i = 0; i < count; i++) {
+        space->chosen[chosen] = static_cast<uint32_t>(i);
+        chosen += query.Wants(NumberAt(place + i)) ? 1 : 0;
+    }
+    space->chosen.resize(chosen);
+    return chosen * kChosenShare < count;
+}
+
 Status ListIndex::ScanPiece(const ListQuery& query, size_t place, const CellPiece& piece,
                             ListSpace* space) const {
     space->scores.resize(kRowsAtOnce);
@@ -150,23 +185,36 @@ Status ListIndex::ScanPiece(const ListQuery& query, size_t place, const CellPiec
     space->picked.resize(kRowsAtOnce);
     const auto* norms = reinterpret_cast<const float*>(norms_.data());
     for (size_t first = 0; first < piece.count; first += kRowsAtOnce) {
-        const size_t now = std::min(kRowsAtOnce, piece.count - first);
+        const size_t rows_here = std::min(kRowsAtOnce, piece.count - first);
         const size_t at = place + first;
         const char* rows = piece.rows + first * row_bytes();
         float* scores = space->scores.data();
+        const bool some = ChooseWanted(query, at, rows_here, space);
+        const uint32_t* chosen = space->chosen.data();
+        const size_t now = some ? space->chosen.size() : rows_here;
+        const auto row_of = [&](size_t i) { return some ? chosen[i] : static_cast<uint32_t>(i); };
         if (codes_) {
-            kernels::CodeDots(space->codes.query, reinterpret_cast<const uint8_t*>(rows), now,
-                              space->dots.data());
+            const auto* codes = reinterpret_cast<const uint8_t*>(rows);
+            if (some) {
+                kernels::CodeDotsPicked(space->codes.query, codes, chosen, now, space->dots.data());
+            } else {
+                kernels::CodeDots(space->codes.query, codes, now, space->dots.data());
+            }
             const float slope = space->codes.slope;
             for (size_t i = 0; i < now; i++) {
                 scores[i] = slope * static_cast<float>(space->dots[i]);
             }
             for (size_t i = 0; i < now && norms != nullptr; i++) {
-                scores[i] += norms[at + i];
+                scores[i] += norms[at + row_of(i)];
             }
         } else {
-            kernels::Distances(element_, metric_, space->exact, rows, now,
-                               norms != nullptr ? norms + at : nullptr, scores);
+            const float* of_rows = norms != nullptr ? norms + at : nullptr;
+            if (some) {
+                kernels::DistancesPicked(element_, metric_, space->exact, rows, chosen, now,
+                                         of_rows, scores);
+            } else {
+                kernels::Distances(element_, metric_, space->exact, rows, now, of_rows, scores);
+            }
             for (size_t i = 0; i < now; i++) {
                 // Sums beyond f32, in a vector that is there all the same.
                 scores[i] =
@@ -177,8 +225,9 @@ Status ListIndex::ScanPiece(const ListQuery& query, size_t place, const CellPiec
             kernels::SelectAtMost(scores, now, space->threshold, space->picked.data());
         for (size_t i = 0; i < count; i++) {
             const float score = scores[space->picked[i]];
-            const uint32_t number = NumberAt(at + space->picked[i]);
-            if (score > space->threshold || (query.wanted && !query.wanted(number))) {
+            const uint32_t number = NumberAt(at + row_of(space->picked[i]));
+            if (score > space->threshold || !query.Wants(number) ||
+                (query.wanted && !query.wanted(number))) {
                 continue;
             }
             space->pool.push_back({score, number});
@@ -237,7 +286,7 @@ Status ListIndex::Scan(const ListQuery& query, const uint32_t* cells, size_t cou
     MeasureCentres(cells, count, space);
     for (size_t i = 0; i < count; i++) {
         const auto [begin, end] = Cell(cells[i]);
-        if (begin == end) {
+        if (begin == end || !AnyWanted(query, begin, end)) {
             continue;
         }
         if (LeastOf(cells[i], *space) > space->bound) {
@@ -278,6 +327,15 @@ void ListIndex::Take(ListSpace* space, std::vector<uint32_t>* nearest) const {
     }
 }
 
+size_t ListIndex::RowsOf(const ListSpace& space, size_t cells) const {
+    size_t rows = 0;
+    for (size_t i = 0; i < cells; i++) {
+        const auto [begin, end] = Cell(space.order[i]);
+        rows += end - begin;
+    }
+    return rows;
+}
+
 Status ListIndex::Search(const ListQuery& query, CellRows* rows, ListSpace* space,
                          std::vector<uint32_t>* nearest, Work* work) const {
     QUERN_TRY(Begin(query, space));
@@ -288,6 +346,8 @@ Status ListIndex::Search(const ListQuery& query, CellRows* rows, ListSpace* spac
     }
     size_t done = 0;
     size_t wanted = std::min(std::max<size_t>(1, query.effort.nprobe), cell_count());
+    const size_t step = std::max<size_t>(1, wanted / 2);
+    float last = std::numeric_limits<float>::infinity();
     Status scanned;
     while (done < wanted && scanned.ok() && !space->stopped) {
         Rank(wanted, space);
@@ -295,6 +355,16 @@ Status ListIndex::Search(const ListQuery& query, CellRows* rows, ListSpace* spac
         done = wanted;
         if (space->pool.size() < query.k) {
             wanted = std::min(cell_count(), done * 2);
+        } else if (query.wanted_bits != nullptr && query.k > 0) {
+            // Where what is wanted is far away it is in cells that are about as far, each of which
+            // may have some of it: on as long as there is anything nearer, and through all of them
+            // when the first had few.
+            const float now = KthOf(query.k, space);
+            const bool few =
+                static_cast<double>(space->scored) <
+                kFewWanted * query.wanted_share * static_cast<double>(RowsOf(*space, done));
+            wanted = few ? cell_count() : now < last ? std::min(cell_count(), done + step) : wanted;
+            last = now;
         }
     }
     Take(space, nearest);

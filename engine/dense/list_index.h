@@ -80,6 +80,13 @@ struct ListQuery {
     float bound = std::numeric_limits<float>::infinity();
     // Whether a vector may be among the candidates; empty: all may.
     std::function<bool(uint32_t)> wanted;
+    // The same as one bit a vector, which is asked before anything is scored: cells without one are
+    // not even read. NULL: all may.
+    const uint64_t* wanted_bits = nullptr;
+    double wanted_share = 0;  // of all vectors
+    bool Wants(uint32_t number) const {
+        return wanted_bits == nullptr || (wanted_bits[number / 64] >> (number % 64) & 1) != 0;
+    }
     // True distances of k candidates, for the bound; empty: no cell is passed over for what codes
     // tell.
     std::function<Status(const uint32_t*, size_t, float*)> measure;
@@ -111,6 +118,7 @@ struct ListSpace {
     std::vector<int32_t> dots;
     std::vector<float> scores;
     std::vector<uint32_t> picked;
+    std::vector<uint32_t> chosen;  // of a block of which few rows are wanted
     std::vector<uint32_t> numbers;
     std::vector<float> distances;
     uint64_t opened = 0;  // cells of the last search
@@ -230,6 +238,11 @@ private:
     void MeasureCentres(const uint32_t* cells, size_t count, ListSpace* space) const;
     Status ScanPiece(const ListQuery& query, size_t place, const CellPiece& piece,
                      ListSpace* space) const;
+    // In the first cells of the order.
+    size_t RowsOf(const ListSpace& space, size_t cells) const;
+    bool AnyWanted(const ListQuery& query, size_t begin, size_t end) const;
+    // Chooses the wanted ones of the rows in these places. False: so many that all are scored.
+    bool ChooseWanted(const ListQuery& query, size_t place, size_t count, ListSpace* space) const;
     Status TightenBound(const ListQuery& query, const uint32_t* cells, size_t count,
                         ListSpace* space) const;
     float LeastOf(uint32_t cell, const ListSpace& space) const {

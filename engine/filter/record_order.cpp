@@ -169,17 +169,21 @@ bool RecordRun::Behind(const Entry& entry, const std::vector<Rank>& ranks, size_
 }
 
 size_t RecordRun::NextWanted(size_t record) const {
-    if (excluded_ == nullptr || record >= records_) {
+    return NextOutside(excluded_, record);
+}
+
+size_t RecordRun::NextOutside(const Bits* excluded, size_t record) const {
+    if (excluded == nullptr || record >= records_) {
         return std::min(record, records_);
     }
-    uint64_t word = ~(*excluded_)[record / 64] & ~uint64_t{0} << (record % 64);
+    uint64_t word = ~(*excluded)[record / 64] & ~uint64_t{0} << (record % 64);
     size_t base = record / 64 * 64;
     while (word == 0) {
         base += 64;
         if (base >= records_) {
             return records_;
         }
-        word = ~(*excluded_)[base / 64];
+        word = ~(*excluded)[base / 64];
     }
     return std::min(base + static_cast<size_t>(std::countr_zero(word)), records_);
 }
@@ -201,6 +205,39 @@ std::vector<uint32_t> RecordRun::FirstByKey(size_t k, const std::optional<Start>
     return found;
 }
 
+size_t RecordRun::WantedCount() const {
+    size_t count = records_;
+    for (size_t w = 0; excluded_ != nullptr && w < excluded_->size(); w++) {
+        count -= std::min(count, static_cast<size_t>(std::popcount((*excluded_)[w])));
+    }
+    return count;
+}
+
+bool RecordRun::ExcludeLater(Rank from, size_t count, Bits* excluded) const {
+    const OrderTerm& term = order_.terms[0];
+    const Rank values = columns_[0]->code_count() - 1;
+    // The place of a value in this order, from 1; between two, that of the later.
+    const Rank first = std::max<Rank>(1, from / 2 + from % 2);
+    if (from == UINT64_MAX || first > values || count >= values - first) {
+        return false;
+    }
+    const auto low = static_cast<uint32_t>(
+        term.descending ? columns_[0]->code_count() - first - count + 1 : first);
+    const auto high = static_cast<uint32_t>(low + count);
+    Bits marked((records_ + 63) / 64, 0);
+    columns_[0]->Mark({{low, high}}, &marked);
+    if (term.nulls_first) {
+        columns_[0]->Mark({{0, 1}}, &marked);
+    }
+    excluded->resize(marked.size());
+    for (size_t w = 0; w < marked.size(); w++) {
+        (*excluded)[w] = ~marked[w] | (excluded_ != nullptr ? (*excluded_)[w] : 0);
+    }
+    return true;
+}
+
+// Values are in order, so the first records are among those that have the first values, and to mark
+// these takes a sixth of the time of a look at each record.
 std::vector<uint32_t> RecordRun::First(size_t k, const std::optional<Start>& start) const {
     if (order_.by_key()) {
         return FirstByKey(k, start);
@@ -209,14 +246,37 @@ std::vector<uint32_t> RecordRun::First(size_t k, const std::optional<Start>& sta
     for (size_t t = 0; start && t < columns_.size(); t++) {
         ranks.push_back(RankOf(t, start->values[t]));
     }
+    const size_t record = start ? start->record : 0;
+    const size_t wanted = WantedCount();
+    // So many values have four times as many records as needed, if these are spread evenly.
+    constexpr size_t kSpare = 4;
+    constexpr size_t kWider = 8;
+    constexpr size_t kMost = 1 << 20;  // beyond, what is marked is no smaller than all
+    size_t values = k < std::min(kMost, wanted / kSpare)
+                        ? kSpare * k * (columns_[0]->code_count() - 1) / wanted + 1
+                        : SIZE_MAX;
+    Bits excluded;
+    while (values < columns_[0]->code_count() / 2 &&
+           ExcludeLater(ranks.empty() ? 0 : ranks[0], values, &excluded)) {
+        std::vector<uint32_t> found = FirstAmong(&excluded, k, ranks, record);
+        if (found.size() == k) {
+            return found;
+        }
+        values *= kWider;
+    }
+    return FirstAmong(excluded_, k, ranks, record);
+}
+
+std::vector<uint32_t> RecordRun::FirstAmong(const Bits* excluded, size_t k,
+                                            const std::vector<Rank>& ranks, size_t from) const {
     const auto before = [this](const Entry& a, const Entry& b) { return Before(a, b); };
     std::vector<Entry> heap;  // the last one of them in front
-    for (size_t record = NextWanted(0); record < records_ && k > 0;
-         record = NextWanted(record + 1)) {
+    for (size_t record = NextOutside(excluded, 0); record < records_ && k > 0;
+         record = NextOutside(excluded, record + 1)) {
         const auto number = static_cast<uint32_t>(record);
         const Entry entry{RankOf(0, number), number};
         if ((heap.size() == k && !Before(entry, heap.front())) ||
-            (start && !Behind(entry, ranks, start->record))) {
+            (!ranks.empty() && !Behind(entry, ranks, from))) {
             continue;
         }
         if (heap.size() == k) {

@@ -70,7 +70,15 @@ private:
     Rank RankOf(size_t term, const Value& value) const;
     bool Before(const Entry& a, const Entry& b) const;
     bool Behind(const Entry& entry, const std::vector<Rank>& ranks, size_t record) const;
+    size_t NextOutside(const Bits* excluded, size_t record) const;
     std::vector<uint32_t> FirstByKey(size_t k, const std::optional<Start>& start) const;
+    // ranks: those of the start's values.
+    std::vector<uint32_t> FirstAmong(const Bits* excluded, size_t k, const std::vector<Rank>& ranks,
+                                     size_t record) const;
+    // All but the wanted ones that have one of the `count` first values from a rank on, or NULL
+    // where that comes first. False: that is as good as all.
+    bool ExcludeLater(Rank from, size_t count, Bits* excluded) const;
+    size_t WantedCount() const;
     bool Wanted(size_t record) const {
         return excluded_ == nullptr || ((*excluded_)[record / 64] >> (record % 64) & 1) == 0;
     }

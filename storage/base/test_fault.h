@@ -17,6 +17,7 @@ enum class Fault : int {
     kChunkLost = 5,           // a chunk is not written
     kStateStale = 6,          // a commit leaves the counters as they were
     kRetireEarly = 7,         // a merge retires the old segments before the new one is live
+    kChangesForgotten = 8,    // who empties the log does not tell the columns what it changed
 };
 
 #ifdef QUERN_TEST_FAULTS

@@ -38,6 +38,15 @@ expect 1 "already" "$quern" create a.quern docs
 expect 2 "NAME:DIM" "$quern" create a.quern other --dense emb:0:l2
 expect 2 "NAME:TYPE" "$quern" create a.quern other --attr year:number
 expect 0 '"f16"' "$quern" info a.quern --json
+expect 2 "index=auto|none" "$quern" create a.quern other --attr year:int:index=maybe
+expect 0 "" "$quern" create n.quern docs --attr year:int:index=none --attr size:int
+expect 0 "year    attribute  int, index=none" "$quern" info n.quern
+for i in $(seq 1500); do echo "{\"id\":$i,\"year\":$((i % 50)),\"size\":$((i % 70))}"; done >many.jsonl
+expect 0 "imported 1,500" "$quern" import n.quern docs many.jsonl
+expect 0 "" "$quern" optimize n.quern
+"$quern" info n.quern >columns
+grep -qE "size +kept +70 " columns || fail "info shows no column of size: $(cat columns)"
+grep -qE "year +none" columns || fail "info shows a column of year: $(cat columns)"
 
 section "JSONL: all types there and back"
 cat >docs.jsonl <<'END'

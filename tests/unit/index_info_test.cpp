@@ -2,6 +2,7 @@
 // the file alone.
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -98,4 +99,53 @@ TEST_CASE("info tells the codes that codes=auto chose", "[index]") {
     REQUIRE(tried.count(chosen.first) == 1);
     REQUIRE(chosen.second > 0);
     REQUIRE(made(chosen.first) == chosen);
+}
+
+TEST_CASE("info tells what filters find ready of each attribute", "[filter]") {
+    IndexedFile file("_columns");
+    quern_schema* schema = quern_schema_new();
+    quern_schema_attr(schema, "year", QUERN_INT, nullptr);
+    quern_schema_attr(schema, "raw", QUERN_INT, "index=none");
+    quern_schema_attr(schema, "essay", QUERN_TEXT, nullptr);
+    file.Ok(quern_create(file.db, "docs", schema, &file.err));
+    quern_schema_free(schema);
+    constexpr size_t kRecords = 2000;
+    std::vector<int64_t> keys(kRecords);
+    std::vector<int64_t> years(kRecords);
+    std::vector<std::string> essays(kRecords);
+    std::vector<const char*> texts(kRecords);
+    for (size_t i = 0; i < kRecords; i++) {
+        keys[i] = static_cast<int64_t>(i) * 3;
+        years[i] = static_cast<int64_t>(i % 40);
+        essays[i] = std::string(300, 'x').append(std::to_string(i));
+        texts[i] = essays[i].c_str();
+    }
+    quern_batch* batch = quern_batch_new(file.db, "docs", kRecords);
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_int(batch, "year", years.data(), nullptr);
+    quern_batch_int(batch, "raw", years.data(), nullptr);
+    quern_batch_text(batch, "essay", texts.data(), nullptr);
+    file.Ok(quern_insert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const Json info = Info(&file);
+    const Json& segment = info["collections"][0]["segments"][0];
+    std::map<std::string, Json> columns;
+    for (const Json& column : segment["columns"]) {
+        columns[column["attribute"]] = column;
+    }
+    REQUIRE(columns.size() == 4);
+    CHECK(columns["id"]["state"] == "kept");
+    CHECK(columns["id"]["values"] == kRecords);
+    CHECK(columns["year"]["state"] == "kept");
+    CHECK(columns["year"]["values"] == 40);
+    // A number a record, and 40 of 8 bytes.
+    CHECK(columns["year"]["memory_bytes"] >= kRecords + 40 * 8);
+    CHECK(columns["year"]["memory_bytes"] <= kRecords + 40 * 8 + 64);
+    CHECK(columns["year"]["stored_bytes"] > 0);
+    CHECK(columns["raw"]["state"] == "none");
+    CHECK(columns["raw"]["stored_bytes"] == 0);
+    CHECK(columns["essay"]["state"] == "left out");
+    CHECK(columns["essay"]["memory_bytes"] == 0);
+    CHECK(info["collections"][0]["attributes"][1]["options"] == "index=none");
 }

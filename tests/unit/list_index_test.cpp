@@ -316,6 +316,77 @@ TEST_CASE("the same rows give the same lists on any number of threads", "[lists]
     }
 }
 
+TEST_CASE("lists look at wanted rows only, and read no cell without any", "[lists]") {
+    const Metric metric = GENERATE(Metric::kL2, Metric::kIp, Metric::kCosine);
+    const CodeChoice codes = GENERATE(CodeChoice::kNone, CodeChoice::k8Bit, CodeChoice::k4Bit);
+    Rows base(Element::kF32, metric, 4000, 24, 8);
+    const Rows queries(Element::kF32, metric, 20, 24, 9);
+    const VectorRows rows = base.View();
+    const auto built = BuildIndex(rows, codes);
+    const auto loaded = Reload(*built, rows, false);
+    REQUIRE(loaded.ok());
+    const ListIndex& index = **loaded;
+    struct Counted : CellRows {
+        const ListIndex& index;
+        size_t cells = 0;
+        explicit Counted(const ListIndex& of) : index(of) {}
+        Status Read(size_t first, size_t count, std::vector<CellPiece>* pieces) override {
+            cells++;
+            const char* all = index.Array(ListArray::kRows).data;
+            const size_t half = count / 2;
+            pieces->push_back({all + first * index.row_bytes(), half, nullptr});
+            pieces->push_back({all + (first + half) * index.row_bytes(), count - half, nullptr});
+            return {};
+        }
+    } counted(*built);
+    std::mt19937_64 random(10);
+    ListSpace space;
+    std::vector<uint32_t> nearest;
+    for (const size_t share : {2, 3, 50, 1000, 100000}) {
+        std::vector<uint64_t> bits((rows.count + 63) / 64, 0);
+        for (size_t i = 0; i < rows.count; i++) {
+            bits[i / 64] |= random() % share == 0 ? uint64_t{1} << (i % 64) : 0;
+        }
+        size_t with_wanted = 0;
+        size_t wanted = 0;
+        for (size_t cell = 0; cell < index.cell_count(); cell++) {
+            const auto [begin, end] = index.Cell(cell);
+            size_t here = 0;
+            for (size_t place = begin; place < end; place++) {
+                const uint32_t number = index.NumberAt(place);
+                here += bits[number / 64] >> (number % 64) & 1;
+            }
+            with_wanted += here > 0 ? 1 : 0;
+            wanted += here;
+        }
+        for (size_t q = 0; q < queries.count(); q++) {
+            const Bytes vector = queries.Query(q);
+            ListQuery query = QueryOf(rows, vector, 10, {index.cell_count(), 400});
+            query.wanted_bits = bits.data();
+            counted.cells = 0;
+            REQUIRE(index.Search(query, &counted, &space, &nearest, nullptr).ok());
+            CHECK(counted.cells + space.passed == with_wanted);
+            if (share > 3) {
+                CHECK(space.scored <= wanted);
+            }
+            const std::set<uint32_t> found(nearest.begin(), nearest.end());
+            REQUIRE(found.size() == std::min<size_t>(wanted, std::max<size_t>(found.size(), 10)));
+            for (const uint32_t number : found) {
+                REQUIRE((bits[number / 64] >> (number % 64) & 1) == 1);
+            }
+            size_t left = 10;
+            size_t missed = 0;
+            for (const uint32_t number : Exact(rows, vector, rows.count)) {
+                if (left > 0 && (bits[number / 64] >> (number % 64) & 1) != 0) {
+                    left--;
+                    missed += 1 - found.count(number);
+                }
+            }
+            CHECK(missed == 0);
+        }
+    }
+}
+
 TEST_CASE("who chooses the cells finds what is in them", "[lists]") {
     Rows base(Element::kF32, Metric::kL2, 2000, 16, 8);
     const VectorRows rows = base.View();

@@ -104,6 +104,57 @@ TEST_CASE("lists are in SQL's order, page by page", "[filter][list]") {
     }
 }
 
+// With many values a list looks at the records of the first ones only.
+TEST_CASE("lists of many different values are in SQL's order", "[filter][list]") {
+    Lists file("values");
+    quern_schema* schema = quern_schema_new();
+    quern_schema_attr(schema, "even", QUERN_INT, nullptr);
+    quern_schema_attr(schema, "skewed", QUERN_REAL, nullptr);
+    file.Ok(quern_drop(file.db, "docs", &file.err));
+    file.Ok(quern_create(file.db, "docs", schema, &file.err));
+    quern_schema_free(schema);
+    constexpr size_t kRecords = 6000;
+    std::mt19937_64 random(3);
+    std::vector<int64_t> keys(kRecords);
+    std::vector<int64_t> evens(kRecords);
+    std::vector<double> skewed(kRecords);
+    std::vector<uint8_t> valid(kRecords);
+    for (size_t i = 0; i < kRecords; i++) {
+        keys[i] = static_cast<int64_t>(i);
+        evens[i] = static_cast<int64_t>(random() % 3000);
+        // Half of them have the first or the last of many values.
+        const uint64_t kind = random() % 4;
+        skewed[i] = kind == 0 ? -1.0 : kind == 1 ? 2.0 : static_cast<double>(random() % 2000) / 2e3;
+        valid[i] = random() % 7 != 0;
+    }
+    quern_batch* batch = quern_batch_new(file.db, "docs", kRecords);
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_int(batch, "even", evens.data(), valid.data());
+    quern_batch_real(batch, "skewed", skewed.data(), valid.data());
+    file.Ok(quern_insert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    file.Delete({17, 18, 19});
+    for (const Order& order :
+         std::vector<Order>{{"even", "even nulls last, id"},
+                            {"even desc", "even desc nulls last, id"},
+                            {"even nulls first, id desc", "even nulls first, id desc"},
+                            {"even desc nulls first", "even desc nulls first, id"},
+                            {"skewed", "skewed nulls last, id"},
+                            {"skewed desc, even", "skewed desc nulls last, even nulls last, id"},
+                            {"skewed desc nulls first, even desc, id desc",
+                             "skewed desc nulls first, even desc nulls last, id desc"}}) {
+        for (const char* filter : {"1", "even < 40", "id % 50 = 0", "skewed > 0.2 and id > 3000"}) {
+            CAPTURE(order.ours, filter);
+            const Keys truth = file.Sql(std::string("SELECT id FROM docs WHERE (") + filter +
+                                        ") ORDER BY " + order.sql);
+            for (const size_t page : {size_t{40}, size_t{333}, size_t{0}}) {
+                CHECK(file.Pages(filter, order.ours, page) == truth);
+            }
+        }
+    }
+}
+
 TEST_CASE("a list goes on behind a record that is gone", "[filter][list]") {
     Lists file("gone");
     file.Fill(200);

@@ -23,7 +23,7 @@ complete -c quern -n __fish_use_subcommand -f -a bench -d 'Measure search and in
 complete -c quern -n __fish_use_subcommand -f -a completion -d 'Print a completion script for bash, zsh or fish'
 complete -c quern -n '__fish_seen_subcommand_from create' -s h -l help -d 'Print this help message and exit'
 complete -c quern -n '__fish_seen_subcommand_from create' -s k -l key -r -d 'Name and type of the key: int or text (default id:int)'
-complete -c quern -n '__fish_seen_subcommand_from create' -s a -l attr -r -d 'An attribute: int, real, text, bool, blob, json, tags (repeatable)'
+complete -c quern -n '__fish_seen_subcommand_from create' -s a -l attr -r -d 'An attribute: int, real, text, bool, blob, json, tags; index=none: filters read it from the records (repeatable)'
 complete -c quern -n '__fish_seen_subcommand_from create' -s d -l dense -r -d 'A vector field; METRIC l2, ip, cosine, hamming; TYPE f32, f16, bf16, i8, bit (repeatable)'
 complete -c quern -n '__fish_seen_subcommand_from create' -l sparse -r -d 'A field of sparse vectors with dimensions below DIMS; binary: without weights; OPTION index=none: always scanned, approx=graph: also searched with --ef (repeatable)'
 complete -c quern -n '__fish_seen_subcommand_from create' -l text -r -d 'A text field, searched by its words: \'body:porter stop=english\' (repeatable)'

@@ -1,0 +1,305 @@
+// What IndexSearch decides before it searches: Plan, and which of the ways to the recall is the
+// cheapest. A graph has three: a walk, a scan of the codes, a scan of the vectors.
+//
+// All costs are estimates in one unit, a row that a walk scores, made of counted rows and fitted
+// prices. A walk is the only one that may turn out dearer than was thought, when what a filter lets
+// through is far from the query. So it is bounded by what the next best way costs, and that way
+// answers the queries for which it gives up.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/db/database.h"
+#include "engine/db/index_search.h"
+#include "engine/db/leg_nodes.h"
+#include "engine/dense/recall_correction.h"
+#include "engine/dense/scan_depth.h"
+#include "engine/dense/scan_prices.h"
+
+namespace quern {
+
+namespace {
+
+// A walk among so many dead needs a pool larger by so much at most; beyond, a scan.
+constexpr double kDeadFactorMax = 4;
+// A walk among wanted nodes that has cost so much of a scan ends in one.
+constexpr double kWalkOfScan = 0.5;
+// So many wanted ones should have been met before it is concluded that they are far away.
+constexpr double kLookRows = 16;
+// What codes state is 1.9 standard errors, which leaves out one true neighbour in 300. Who asks for
+// this recall or more gets three.
+constexpr double kSafeRecall = 0.98;
+constexpr float kSafeErrors = 3 / 1.9f;
+// With nprobe and without refine: candidates for each result.
+constexpr size_t kRefineOfProbes = 10;
+// And for refine=exact.
+constexpr size_t kRefineOfProbesMost = 100;
+// With a filter: times as many.
+constexpr size_t kRefineOfFar = 4;
+// So many queries of a batch, and a scan of all vectors is a product of matrices (dense/flat.h):
+// this part of what they cost one by one.
+constexpr size_t kProductQueries = 4;
+constexpr double kProductShare = 0.3;
+// Of fewer than this share of all each vector is read by itself.
+constexpr double kPickedShare = 0.5;
+// Candidates of a scan over codes that are kept in case those that are measured do not suffice.
+constexpr size_t kKeptFactor = 10;
+// Of fewer than so many times what is measured at least, far queries measure a large part, and a
+// scan of the vectors does as well.
+constexpr size_t kScannedLeast = 64;
+// Of what the recall lets be missed, what may be missed by this.
+constexpr double kMissedShare = 0.6;
+// And of fewer than this share of all codes are.
+constexpr double kGapsShare = 0.75;
+// Vectors that come with each in the chunks of the file, where matches are spread.
+constexpr double kChunkFactor = 4;
+// For each centre that a query is compared with, by its codes.
+constexpr double kCellNs = 15;
+
+}  // namespace
+
+bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
+    k_ = k;
+    range_ = false;
+    walks_ = false;
+    scans_ = false;
+    walk_cost_ = 0;
+    codes_cost_ = 0;
+    if (leg_->lists != nullptr) {
+        return PlanLists(k, request, queries);
+    }
+    refine_ = request.refine_how;
+    const double asked = AskOfCurve(request);
+    // A number that the user gave is taken as it is.
+    by_bound_ = leg_->index->states_error() && refine_ == Refine::kAuto;
+    bound_errors_ = asked >= kSafeRecall ? kSafeErrors : 1.0f;
+    if (!leg_->wanted.empty() && leg_->alive <= k) {
+        return false;
+    }
+    // Without a filter a row is a row: what is chosen should not depend on where vectors are yet.
+    scan_cost_ = leg_->wanted.empty() ? static_cast<double>(leg_->field->count())
+                                      : VectorScanNs(queries) / RowNs();
+    wanted_ = {};
+    wanted_.bits = leg_->wanted.data();
+    walks_ = PlanWalk(asked, request);
+    scans_ = PlanCodes(asked, request);
+    if (walks_ && request.ef > 0) {
+        scans_ = false;
+        return true;
+    }
+    const double scan = scans_ ? std::min(scan_cost_, codes_cost_) : scan_cost_;
+    walks_ = walks_ && walk_cost_ < scan;
+    scans_ = scans_ && codes_cost_ < scan_cost_;
+    if (walks_ && !leg_->wanted.empty()) {
+        BoundWalk(scan);
+    }
+    if (leg_->wanted.empty()) {
+        // Nothing stands between a plain walk and what it looks for.
+        scans_ = scans_ && !walks_;
+        to_find_ = scans_ ? NodesToFind(*leg_) : std::vector<uint64_t>();
+    }
+    return walks_ || scans_;
+}
+
+bool IndexSearch::PlanWalk(double asked, const SearchRequest& request) {
+    const dense::GraphIndex& index = *leg_->index;
+    const size_t count = leg_->field->count();
+    const double refine_rows =
+        index.RefineRows(VectorBytes(def_->element, def_->dim), leg_->field->KeepsVectors());
+    if (request.ef > 0) {
+        effort_ = dense::Effort::OfPool(request.ef, request.ef);
+    } else if (asked >= 1 || !index.curve().Find(k_, asked, refine_rows, &effort_)) {
+        return false;
+    }
+    const dense::Effort planned = effort_;
+    // A walk among wanted nodes looks far enough by itself.
+    const bool wanted = !leg_->wanted.empty();
+    const double factor = wanted ? 1.0
+                          : leg_->alive == 0
+                              ? kDeadFactorMax + 1
+                              : static_cast<double>(count) / static_cast<double>(leg_->alive);
+    if (factor > kDeadFactorMax) {
+        return false;
+    }
+    const auto with_dead = [&](size_t number) {
+        return static_cast<size_t>(std::ceil(static_cast<double>(number) * factor));
+    };
+    effort_.ef = with_dead(std::max(effort_.ef, k_));
+    effort_.k = with_dead(effort_.k);
+    if (refine_ == Refine::kCount) {
+        effort_.refine = request.refine;
+    } else if (refine_ != Refine::kAuto) {
+        effort_.refine = effort_.ef;
+    }
+    effort_.refine = std::max(effort_.refine, k_);
+    effort_.keep =
+        with_dead(refine_ == Refine::kCount ? effort_.refine : std::max(effort_.keep, k_));
+    const bool as_asked =
+        request.ef == 0 && (refine_ == Refine::kAuto || refine_ == Refine::kExact);
+    dense::Effort told = planned;
+    told.refine = refine_ == Refine::kAuto ? planned.refine : effort_.refine;
+    expected_recall_ = as_asked ? request.recall : index.curve().Expect(k_, told);
+    if (unrefined()) {
+        expected_recall_ = 0;
+    }
+    // With a filter it is what it would be if the wanted nodes were spread as all are; where they
+    // are not, it may be less or more.
+    const double share = static_cast<double>(leg_->alive) / static_cast<double>(count);
+    const double scored = wanted ? effort_.scored / share : effort_.scored * factor;
+    walk_cost_ = scored + MeasureCost(effort_.refine);
+    return true;
+}
+
+// How many candidates of a scan are measured again. False: the recall may be missed, or a scan of
+// the vectors does as well.
+bool IndexSearch::PlanCodes(double asked, const SearchRequest& request) {
+    const dense::GraphIndex& index = *leg_->index;
+    if (index.needs_rows() || asked >= 1 || !dense::ScanDepth(index.curve(), k_, asked, &depth_)) {
+        return false;
+    }
+    const bool bounded = request.has_max_distance || request.has_min_score;
+    if (bounded && k_ > dense::EffortCurve::kK.back()) {
+        return false;  // the bound may be the cheaper way
+    }
+    double expected = request.recall;
+    if (refine_ == Refine::kCount) {
+        // As good as a walk with as many, at least.
+        if (!walks_ && request.refine < depth_) {
+            return false;
+        }
+        depth_ = std::max(k_, request.refine);
+        expected = dense::ExpectOfDepth(index.curve(), k_, depth_);
+    } else if (refine_ != Refine::kAuto) {
+        if (!walks_) {
+            return false;
+        }
+        depth_ = refine_ == Refine::kNone ? k_ : std::max(depth_, effort_.refine);
+        expected = refine_ == Refine::kNone ? 0 : request.recall;
+    }
+    if (leg_->alive < depth_ * kScannedLeast) {
+        return false;
+    }
+    kept_ = refine_ == Refine::kAuto ? depth_ * kKeptFactor : depth_;
+    missed_most_ = (1 - asked) * static_cast<double>(k_) * kMissedShare;
+    const auto alive = static_cast<double>(leg_->alive);
+    const bool gaps = alive < kGapsShare * static_cast<double>(leg_->field->count());
+    const double row_ns = gaps ? dense::ScanPrices::PickedCodeNs(index.code_bytes())
+                               : dense::ScanPrices::CodeNs(index.code_bytes());
+    codes_cost_ = alive * row_ns / RowNs() + MeasureCost(depth_);
+    expected_recall_ = walks_ ? std::min(expected_recall_, expected) : expected;
+    return true;
+}
+
+// What a walk spends on a row: the unit.
+double IndexSearch::RowNs() const {
+    return leg_->index->WalkRowNs(VectorBytes(def_->element, def_->dim));
+}
+
+double IndexSearch::RefineNs() const {
+    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    return dense::CodePrices(dense::CodeChoice::kNone, bytes, leg_->field->count())
+        .VectorNs(bytes, leg_->field->KeepsVectors());
+}
+
+double IndexSearch::MeasureCost(size_t candidates) const {
+    return refine_ == Refine::kNone ? 0 : static_cast<double>(candidates) * RefineNs() / RowNs();
+}
+
+double IndexSearch::VectorScanNs(size_t queries) const {
+    using dense::ScanPrices;
+    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    const auto count = static_cast<double>(leg_->field->count());
+    const auto alive = static_cast<double>(leg_->alive);
+    if (!leg_->field->resident) {
+        // Whole chunks are read, once for all queries.
+        return std::min(count, alive * kChunkFactor) * ScanPrices::FileNs(bytes) /
+               static_cast<double>(std::max<size_t>(1, queries));
+    }
+    const bool products = queries >= kProductQueries && def_->element != Element::kBit;
+    const double all = count * ScanPrices::RowNs(bytes) * (products ? kProductShare : 1);
+    const double some = alive < kPickedShare * count ? alive * ScanPrices::PickedNs(bytes) : all;
+    return std::min(all, some);
+}
+
+double IndexSearch::AskOfCurve(const SearchRequest& request) const {
+    return request.recall_of_curve
+               ? request.recall
+               : dense::RecallCorrection::Of(def_->options).AskFor(request.recall);
+}
+
+void IndexSearch::BoundWalk(double other_cost) {
+    const double share =
+        static_cast<double>(leg_->alive) / static_cast<double>(leg_->field->count());
+    wanted_.most = static_cast<uint64_t>(std::max(other_cost * kWalkOfScan, walk_cost_)) + 1;
+    wanted_.share = share;
+    wanted_.look = static_cast<uint64_t>(std::max(kLookRows / share, effort_.scored / 2));
+}
+
+bool IndexSearch::PlanLists(size_t k, const SearchRequest& request, size_t queries) {
+    const dense::ListIndex& index = *leg_->lists->index;
+    if (leg_->lists->damaged) {
+        return false;
+    }
+    // Nothing is answered by codes alone, and all that is scored are too many to be measured.
+    refine_ = request.refine_how == Refine::kNone ? Refine::kAuto : request.refine_how;
+    const double asked = AskOfCurve(request);
+    probes_given_ = request.nprobe > 0;
+    if (probes_given_) {
+        probes_ = {request.nprobe, kRefineOfProbes * k};
+    } else if (asked >= 1 || !index.curve().Find(k, asked, index.rows_per_cell(), &probes_)) {
+        return false;
+    }
+    const size_t planned = probes_.nprobe;
+    if (refine_ == Refine::kCount) {
+        probes_.refine = request.refine;
+    } else if (refine_ != Refine::kAuto) {
+        probes_.refine = std::max(probes_.refine, kRefineOfProbesMost * k);
+    }
+    if (leg_->alive <= k) {
+        return false;
+    }
+    const auto count = static_cast<double>(leg_->field->count());
+    const auto cells = static_cast<double>(index.cell_count());
+    const double share = static_cast<double>(leg_->alive) / count;
+    // So far as k of those that may be found stand about as near as k of all do otherwise.
+    probes_.nprobe = static_cast<size_t>(
+        std::min(cells, std::ceil(static_cast<double>(probes_.nprobe) / share)));
+    if (!leg_->wanted.empty() && refine_ == Refine::kAuto) {
+        // Of what is far away codes tell less.
+        probes_.refine *= kRefineOfFar;
+    }
+    probes_.refine = std::max(probes_.refine, k);
+    expected_recall_ = request.nprobe == 0 && refine_ != Refine::kCount
+                           ? request.recall
+                           : index.curve().Expect(k, {planned, probes_.refine});
+    to_find_ =
+        leg_->dead.bits && leg_->wanted.empty() ? NodesToFind(*leg_) : std::vector<uint64_t>();
+    if (request.nprobe > 0) {
+        return true;
+    }
+    // Vectors themselves are as dear in a cell as in a scan.
+    return leg_->dead.bits ? ListCost() < VectorScanNs(queries)
+                           : probes_.nprobe * (index.with_codes() ? 1 : 2) < index.cell_count();
+}
+
+// Nanoseconds for a query.
+double IndexSearch::ListCost() const {
+    using dense::ScanPrices;
+    const dense::ListIndex& index = *leg_->lists->index;
+    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    const double share =
+        static_cast<double>(leg_->alive) / static_cast<double>(leg_->field->count());
+    const double rows = static_cast<double>(probes_.nprobe) * index.rows_per_cell();
+    const bool gaps = share < kPickedShare;
+    const double row_ns = !index.has_rows()    ? ScanPrices::FileNs(index.row_bytes())
+                          : index.with_codes() ? (gaps ? ScanPrices::PickedCodeNs(index.row_bytes())
+                                                       : ScanPrices::CodeNs(index.row_bytes()))
+                          : gaps               ? ScanPrices::PickedNs(bytes)
+                                               : ScanPrices::RowNs(bytes);
+    const double look_ns = leg_->dead.bits ? ScanPrices::kLookNs : 0;
+    // From the file a cell is read whole.
+    const double scored = index.has_rows() && gaps ? rows * share : rows;
+    return kCellNs * static_cast<double>(index.cell_count()) + rows * look_ns + scored * row_ns +
+           (index.with_codes() ? static_cast<double>(probes_.refine) * RefineNs() : 0);
+}
+
+}  // namespace quern
