@@ -721,7 +721,8 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **   name=NAME   what a formula calls the leg, and a stored fusion
 **   guide=LEG   of a dense leg: looks where the first hits of that leg are, too, one in a sparse or text field, by its name or field:
 **               a list index opens the cells that have the most of them (the first ones count more) beside as many nearest cells;
-**               with nprobe=N every other of the N. A graph without a filter is entered at them as well (codes=packed: no). Scans
+**               with nprobe=N every other of the N. In a sum (normalize=none) of these two alone, cells that hold nothing which could
+**               get past the guide's hits are passed over. A graph without a filter is entered at them as well (codes=packed: no). Scans
 **               and the log are as without
 ** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
 QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);

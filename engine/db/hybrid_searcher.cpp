@@ -90,6 +90,7 @@ public:
 
     Status Fit(const JudgedPlaces& judged, const query::FitOptions& options,
                query::FittedFusion* fitted) {
+        fits_ = true;
         QUERN_TRY(StartLegs());
         std::vector<query::JudgedPool> pools;
         for (const auto& [q, places] : judged) {
@@ -183,10 +184,32 @@ private:
         for (size_t l = 0; l < request_.legs.size(); l++) {
             if (!request_.legs[l].guide.empty()) {
                 QUERN_ASSIGN(const size_t guide, GuideOf(views_.whole->info->schema, request_, l));
-                legs_[l]->GuideBy(legs_[guide].get());
+                legs_[l]->GuideBy(legs_[guide].get(), ShareWith(l, guide));
             }
         }
         return {};
+    }
+
+    GuideShare ShareWith(size_t leg, size_t guide) const {
+        GuideShare share;
+        const bool sums = fusion_.kind == query::FusionKind::kSum &&
+                          fusion_.normalization == query::Normalization::kNone &&
+                          formula_ == nullptr && request_.candidates == nullptr;
+        for (size_t l = 0; l < legs_.size(); l++) {
+            if (WeightOf(request_, l) > 0 && l != leg && l != guide) {
+                return share;
+            }
+        }
+        // Weights that are to be learned conclude nothing.
+        if (sums && !fits_ && WeightOf(request_, leg) > 0) {
+            const Schema& schema = views_.whole->info->schema;
+            share.k = request_.limit;
+            share.weight = WeightOf(request_, leg);
+            share.guide_weight = WeightOf(request_, guide);
+            share.absent = AbsentScore(schema, request_.legs[leg], fusion_);
+            share.guide_absent = AbsentScore(schema, request_.legs[guide], fusion_);
+        }
+        return share;
     }
 
     // A fused hit is farther down in the lists of the legs, so longer lists prove more. Where legs
@@ -347,6 +370,7 @@ private:
     size_t queries_ = 0;
     size_t legs_left_ = 0;  // that find and have not begun
     bool candidates_exact_ = true;
+    bool fits_ = false;
     uint64_t fuse_ns_ = 0;
     std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts_;  // scores, then shares
 };

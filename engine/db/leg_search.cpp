@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "engine/db/stage_clock.h"
@@ -92,14 +93,51 @@ Status LegSearch::TakeGuide() {
         return {};
     }
     QUERN_TRY(guided_by_->FindAll());
-    for (const std::vector<Winner>& winners : guided_by_->winners_) {
-        LegGuide::OfQuery& of = guide_.of_queries.emplace_back();
+    std::vector<LegGuide::OfQuery> guides(guided_by_->winners_.size());
+    for (size_t q = 0; q < guides.size(); q++) {
+        const std::vector<Winner>& winners = guided_by_->winners_[q];
         const size_t count = std::min(winners.size(), guided_by_->first_depth());
         for (size_t i = 0; i < count; i++) {
-            of.places.push_back(winners[i].place);
+            guides[q].places.push_back(winners[i].place);
         }
+        QUERN_TRY(Narrow(q, &guides[q]));
     }
+    guide_.of_queries = std::move(guides);
     request_.guide = &guide_;
+    return {};
+}
+
+// The k-th best of the guide's hits by their fused scores is what any other record must reach, and
+// that has at most what the end of the guide's list allows beside its score here.
+Status LegSearch::Narrow(size_t q, LegGuide::OfQuery* guide) {
+    constexpr double kSlack = 1e-4;  // for distances that are rounded to f32
+    const uint32_t flags = guided_by_->FlagsOf(q);
+    const std::vector<Winner>& winners = guided_by_->winners_[q];
+    if (share_.k == 0 || guide->places.size() < share_.k || (flags & 1u) == 0 ||
+        !SelvesOf(q).empty() || !guided_by_->SelvesOf(q).empty()) {
+        return {};
+    }
+    std::vector<uint64_t> records;
+    for (const RecordPlace& place : guide->places) {
+        records.push_back(NumberOf(place));
+    }
+    std::vector<double> scores(records.size(), query::kNoScore);
+    QUERN_TRY(ScoresOf(q, records, &scores));
+    for (size_t i = 0; i < scores.size(); i++) {
+        scores[i] = share_.weight * (std::isnan(scores[i]) ? share_.absent : scores[i]) +
+                    share_.guide_weight * guided_by_->search_->ScoreOf(winners[i].distance);
+    }
+    const auto kth = scores.begin() + static_cast<ptrdiff_t>(share_.k - 1);
+    std::nth_element(scores.begin(), kth, scores.end(), std::greater<>());
+    const bool all = winners.size() < guided_by_->depth_;
+    const double end = guided_by_->search_->ScoreOf(winners.back().distance);
+    const double ahead =
+        share_.guide_weight * (all ? share_.guide_absent : std::max(end, share_.guide_absent));
+    // Scores are what is missing to that of distance 0.
+    const double farthest = search_->ScoreOf(0) - (*kth - ahead) / share_.weight;
+    if (std::isfinite(farthest)) {
+        guide->farthest = static_cast<float>(farthest + kSlack * (1 + std::abs(farthest)));
+    }
     return {};
 }
 
@@ -111,13 +149,19 @@ Result<query::LegList> LegSearch::Best(size_t q, size_t depth) {
 Result<query::LegList> LegSearch::MakeBest(size_t q, size_t depth) {
     if (depth <= depth_ || among_) {
         QUERN_TRY(FindAll());
-        return among_ ? Beginning(q, std::max(depth, depth_))
-                      : ListOf(winners_[q], depth_, FlagsOf(q));
+        if (among_) {
+            return Beginning(q, std::max(depth, depth_));
+        }
+        query::LegList list = ListOf(winners_[q], depth_, FlagsOf(q));
+        // What was left out may be matched all the same.
+        list.complete = list.complete && !IsNarrow(q);
+        return list;
     }
     if (IsPartial(q)) {
         return ListOf(winners_[q], depth_, FlagsOf(q));
     }
     SearchRequest deeper = OneQuery(request_, q, MovedDim());
+    deeper.guide = IsNarrow(q) ? nullptr : deeper.guide;
     deeper.limit = depth;
     if (request_.budget != nullptr) {
         deeper.budget = request_.budget->OfQuery(q);

@@ -2,11 +2,23 @@
 // its list has to be longer.
 #pragma once
 
+#include <cmath>
+
 #include "engine/db/candidate_search.h"
 #include "engine/db/leg_guide.h"
 #include "engine/query/fused_search.h"
 
 namespace quern {
+
+// What a leg and its guide make of a fused score, where that is a sum of their scores alone: what
+// the guide's hits have is then a threshold for all that this leg may find beside them.
+struct GuideShare {
+    size_t k = 0;  // of the fused result; 0: nothing follows
+    double weight = 1;
+    double guide_weight = 1;
+    double absent = 0;
+    double guide_absent = 0;
+};
 
 // With what all queries of the leg have in common. Borrows everything.
 class LegSearch {
@@ -16,7 +28,10 @@ public:
     // Only these may be found.
     Status StayAmong(const std::shared_ptr<const CandidateSets>& candidates);
     // Looks where that leg's hits are, too; it outlives this one. Before the first look.
-    void GuideBy(LegSearch* guide) { guided_by_ = guide; }
+    void GuideBy(LegSearch* guide, const GuideShare& share) {
+        guided_by_ = guide;
+        share_ = share;
+    }
     // Searches for all queries at once.
     Status Start();
     size_t query_count() const { return search_->query_count(); }
@@ -40,6 +55,11 @@ private:
     void BeginShare();
     Status FindAll();
     Status TakeGuide();
+    Status Narrow(size_t q, LegGuide::OfQuery* guide);
+    // Whether its search for a query left out what the guide's threshold excludes.
+    bool IsNarrow(size_t q) const {
+        return q < guide_.of_queries.size() && !std::isinf(guide_.of_queries[q].farthest);
+    }
     Result<query::LegList> MakeBest(size_t q, size_t depth);
     // Whether its search for a query came to no end.
     bool IsPartial(size_t q) const {
@@ -65,6 +85,7 @@ private:
     bool found_all_ = false;
     bool among_ = false;  // candidates: winners_ has all that can be found
     LegSearch* guided_by_ = nullptr;
+    GuideShare share_;
     LegGuide guide_;
     uint64_t best_ns_ = 0;
     SearchBudget* budget_ = nullptr;

@@ -252,6 +252,44 @@ TEST_CASE("a told recall is kept beside what a guide adds", "[guide]") {
     CHECK(with == 0);  // nobody knows
 }
 
+TEST_CASE("a guide's hits are a threshold for the cells of the other leg", "[guide]") {
+    Guided guided("index=lists lists=90 codes=i8");
+    guided.word = "g2";  // texts and vectors agree: what is in other groups has no chance
+    const auto run = [&](const char* leg_options, double of_text, const char* fusion, size_t k,
+                         int64_t* passed, int64_t* opened) {
+        quern_query* query = guided.Query("nprobe=60", leg_options, of_text);
+        quern_query_fusion(query, fusion);
+        quern_query_limit(query, k);
+        quern_result* result = nullptr;
+        guided.file.Ok(quern_search(query, &result, &guided.file.err));
+        std::vector<std::pair<int64_t, float>> hits;
+        for (size_t row = 0; row < quern_result_rows(result); row++) {
+            hits.emplace_back(quern_result_key_int(result, row), quern_result_score(result, row));
+        }
+        *passed = quern_result_leg_stat(result, 0, QUERN_RESULT_CELLS_PASSED);
+        *opened = quern_result_leg_stat(result, 0, QUERN_RESULT_CELLS_OPENED);
+        quern_result_free(result);
+        quern_query_free(query);
+        return hits;
+    };
+    int64_t passed = 0, opened = 0, passed_plain = 0, opened_plain = 0;
+    for (const double of_text : {0.001, 1.0, 5.0}) {
+        for (const size_t k : {5, 20, 40}) {
+            const auto plain = run(nullptr, of_text, nullptr, k, &passed_plain, &opened_plain);
+            const auto led = run("guide=body", of_text, nullptr, k, &passed, &opened);
+            REQUIRE(led.size() == k);
+            CHECK(led == plain);
+            CHECK(passed > passed_plain + 20);
+            CHECK(opened < opened_plain);
+        }
+    }
+    // Scales, and more hits than the guide has, allow no such conclusion.
+    run("guide=body", 1, "normalize=minmax", 20, &passed, &opened);
+    CHECK(opened >= 40);
+    CHECK(run("guide=body", 1, nullptr, 300, &passed, &opened).size() == 300);
+    CHECK(opened >= 40);
+}
+
 TEST_CASE("a graph is entered where a guide points", "[guide]") {
     // Two groups that no link leads between: what is entered in one does not get to the other.
     std::vector<float> values(2000 * kDim);

@@ -2,17 +2,12 @@
 
 #include <quern.h>
 
-#include <cctype>
 #include <cstdio>
-#include <nlohmann/json.hpp>
-#include <random>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "bindings/cli/file_format.h"
 #include "tests/bench/bench_support.h"
-#include "tests/bench/sparse/sparse_set.h"
+#include "tests/bench/hybrid/dense_collections.h"
 #include "tests/bench/sparse/text_set.h"
 
 namespace bench {
@@ -20,58 +15,6 @@ namespace bench {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr size_t kKnownItems = 400;
-
-struct Matrix {
-    size_t dim = 0;
-    std::vector<float> rows;
-    const float* row(size_t i) const { return rows.data() + i * dim; }
-};
-
-Matrix ReadMatrix(const fs::path& path) {
-    Matrix matrix;
-    const auto reader = quern::shell::NewRecordReader(quern::shell::ByteSource::Open(path.string()),
-                                                      quern::shell::FormatOfPath(path.string()));
-    quern::shell::Record record;
-    while (reader->Next(&record)) {
-        matrix.dim = record.vector.size();
-        matrix.rows.insert(matrix.rows.end(), record.vector.begin(), record.vector.end());
-    }
-    return matrix;
-}
-
-std::vector<std::string> ReadLines(const fs::path& path) {
-    std::istringstream text(ReadZstd(path));
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(text, line);) {
-        lines.push_back(line);
-    }
-    return lines;
-}
-
-std::string Words(std::string text) {
-    for (char& c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        c = byte < 0x80 && std::isalnum(byte) == 0 ? ' ' : c;
-    }
-    return text;
-}
-
-// A query: its words, and its dense side, which is a vector or the mean of the vectors of records.
-struct Query {
-    std::string text;
-    const float* vector = nullptr;
-    std::vector<std::string> records;
-    std::map<std::string, int> gains;
-};
-
-struct Collection {
-    std::vector<std::string> ids;
-    std::vector<std::string> texts;  // may be empty
-    Matrix vectors;
-    std::vector<Query> queries;
-};
 
 struct Way {
     const char* name;
@@ -82,7 +25,7 @@ struct Way {
 
 class Searched {
 public:
-    explicit Searched(const Collection& collection) : collection_(collection) {
+    explicit Searched(const DenseCollection& collection) : collection_(collection) {
         Check(quern_open(":memory:", "threads=1 maintenance=off", &db_, &error_), "open");
         quern_schema* schema = quern_schema_new();
         quern_schema_key_text(schema, "id");
@@ -112,7 +55,7 @@ public:
 
     void Print(const Way& way) {
         Measures sum;
-        for (const Query& query : collection_.queries) {
+        for (const DenseQuery& query : collection_.queries) {
             sum.Add(Measures::Of(query.gains, Search(way, query)));
         }
         const auto n = static_cast<double>(collection_.queries.size());
@@ -121,7 +64,7 @@ public:
     }
 
 private:
-    std::vector<std::string> Search(const Way& way, const Query& query) {
+    std::vector<std::string> Search(const Way& way, const DenseQuery& query) {
         const std::string words = Words(query.text);
         const char* const texts[] = {words.c_str()};
         quern_query* of_text = quern_query_new(db_, "docs");
@@ -155,93 +98,12 @@ private:
     }
     void Check(int32_t status, const char* what) { bench::Check(status, error_, what); }
 
-    const Collection& collection_;
+    const DenseCollection& collection_;
     quern_db* db_ = nullptr;
     quern_error error_ = QUERN_ERROR_INIT;
 };
 
-// The dense query is the mean of a half of the judged documents, the other half is looked for.
-Collection Cranfield(const fs::path& data) {
-    const TextSet set = ReadTextSet(data, "cranfield");
-    Collection collection;
-    collection.ids = set.ids;
-    collection.texts = set.texts;
-    collection.vectors = ReadMatrix(data / "cranfield" / "minilm.docs.f32.npy.zst");
-    std::mt19937 random(1);
-    for (const auto& [id, text] : set.queries) {
-        std::vector<std::pair<std::string, int>> judged;
-        for (const auto& [record, gain] : set.gains.at(id)) {
-            if (gain > 0) {
-                judged.emplace_back(record, gain);
-            }
-        }
-        std::shuffle(judged.begin(), judged.end(), random);
-        Query query;
-        query.text = text;
-        for (size_t i = 0; i < judged.size(); i++) {
-            if (i < judged.size() / 2) {
-                query.records.push_back(judged[i].first);
-            } else {
-                query.gains[judged[i].first] = judged[i].second;
-            }
-        }
-        if (!query.records.empty()) {
-            collection.queries.push_back(query);
-        }
-    }
-    return collection;
-}
-
-// Titles look for their own abstracts.
-Collection AclAnthology(const fs::path& data, Matrix* titles) {
-    Collection collection;
-    std::istringstream corpus(ReadZstd(data / "acl-anthology" / "corpus.jsonl.zst"));
-    *titles = ReadMatrix(data / "acl-anthology" / "lsa256.titles.f16.npy.zst");
-    collection.vectors = ReadMatrix(data / "acl-anthology" / "lsa256.docs.f16.npy.zst");
-    size_t row = 0;
-    for (std::string line; std::getline(corpus, line); row++) {
-        const auto object = nlohmann::json::parse(line);
-        collection.ids.push_back(object.at("_id"));
-        collection.texts.push_back(object.at("text"));
-        if (object.at("split") == "test" && collection.queries.size() < kKnownItems) {
-            Query query;
-            query.text = object.at("title");
-            query.vector = titles->row(row);
-            query.gains[collection.ids.back()] = 1;
-            collection.queries.push_back(query);
-        }
-    }
-    return collection;
-}
-
-// Queries and documents by the same encoder, but no texts of documents.
-Collection Scidocs(const fs::path& data, Matrix* vectors) {
-    const fs::path folder = data / "scidocs-minilm";
-    Collection collection;
-    collection.ids = ReadLines(folder / "docs.ids.txt.zst");
-    collection.vectors = ReadMatrix(folder / "docs.f32.npy.zst");
-    *vectors = ReadMatrix(folder / "queries.f32.npy.zst");
-    std::map<std::string, std::map<std::string, int>> gains;
-    std::ifstream judgments(folder / "qrels.tsv");
-    std::string query_id;
-    std::string record;
-    int score = 0;
-    std::getline(judgments, query_id);
-    while (judgments >> query_id >> record >> score) {
-        if (score > 0) {
-            gains[query_id][record] = score;
-        }
-    }
-    const std::vector<std::string> queries = ReadLines(folder / "queries.ids.txt.zst");
-    for (size_t i = 0; i < queries.size(); i++) {
-        if (gains.count(queries[i]) != 0) {
-            collection.queries.push_back({"", vectors->row(i), {}, gains[queries[i]]});
-        }
-    }
-    return collection;
-}
-
-void PrintTable(const char* name, const Collection& collection) {
+void PrintTable(const char* name, const DenseCollection& collection) {
     Searched searched(collection);
     std::printf(
         "\n%s: %zu records, %zu queries\n\n| way | nDCG@10 | R@100 | MRR@10 |\n|---|---|---|---|\n",
@@ -251,6 +113,8 @@ void PrintTable(const char* name, const Collection& collection) {
         {"text", 1, 0},
         {"dense", 0, 1},
         {"both", 0.5, 0.5},
+        {"text alone, its words", 1, 0, "leg=0 kind=rocchio before=0"},
+        {"both, words of the text", 0.5, 0.5, "leg=0 kind=rocchio"},
         {"average, dense only", 0.5, 0.5, "kind=average before=0 after=0"},
         {"average, text before", 0.5, 0.5, "kind=average after=0"},
         {"average, text after", 0.5, 0.5, "kind=average before=0"},

@@ -15,6 +15,7 @@
 
 #include "tests/bench/bench_support.h"
 #include "tests/bench/hybrid/feedback_part.h"
+#include "tests/bench/hybrid/guide_part.h"
 #include "tests/bench/hybrid/hub_part.h"
 #include "tests/bench/sparse/sparse_set.h"
 #include "tests/bench/sparse/text_set.h"
@@ -350,6 +351,7 @@ int main() {
         "%d rounds.\n",
         kRounds);
     bench::MeasureFeedback(data);
+    bench::MeasureGuides(data);
     bench::MeasureHubs(data);
     return 0;
 }
