@@ -306,7 +306,7 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **                              empty or centres would take more than 64 MiB)
 **   delivers=X:Y,X:Y,...       what recall Y the field's queries get when the curves are asked for X; quern_recall_audit
 **                              finds it out. Each X more than the one before
-** A segment whose inner products are beyond float (under IP, vectors longer than 1.8e19) has no graph and is scanned.
+** A segment whose inner products or distances are beyond float (vectors longer than 1.8e19 under IP, 9e18 under L2) has no index and is scanned.
 ** Indexes are built by quern_optimize, quern_rebuild and background maintenance, never by a commit. Cost of a build: about
 ** as long as 10000 distances for each vector, shared out among `threads`; memory: the field's vectors, and about
 ** 8 * m + dim bytes for each. Vectors of a field that asks for an index are merged into chunks of a few KiB, so that a look at

@@ -182,6 +182,9 @@ private:
 
     Status BuildAndWrite(const dense::VectorRows& rows, const IndexOptions& wanted,
                          bool vectors_in_memory) {
+        if (!dense::GraphIndex::CanMeasure(rows)) {
+            return {};  // such a segment is scanned
+        }
         IndexWriter::Arrays arrays;
         if (wanted.index == IndexChoice::kLists) {
             dense::ListIndexOptions options;
@@ -197,9 +200,6 @@ private:
                 arrays.emplace_back(ListPartKind(array), index->Array(array));
             }
             return Write(arrays);
-        }
-        if (!dense::GraphIndex::CanMeasure(rows)) {
-            return {};  // such a segment is scanned
         }
         dense::GraphIndexOptions options;
         options.m = wanted.m;

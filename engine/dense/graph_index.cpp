@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/dense/coded_scan.h"
 #include "engine/dense/graph_builder.h"
@@ -23,7 +24,7 @@ float LongestSquare(const VectorRows& rows) {
     constexpr size_t kBlock = 1024;
     float longest = 0;
     std::vector<float> squares(kBlock);
-    for (size_t i = 0; rows.metric == Metric::kIp && i < rows.count; i += kBlock) {
+    for (size_t i = 0; i < rows.count; i += kBlock) {
         const size_t count = std::min(kBlock, rows.count - i);
         kernels::SquaredNorms(rows.element, rows.row(i), count, rows.dim, squares.data());
         for (size_t j = 0; j < count; j++) {
@@ -73,7 +74,13 @@ double PoolRecall(const EffortCurve& curve) {
 }  // namespace
 
 bool GraphIndex::CanMeasure(const VectorRows& rows) {
-    return std::isfinite(LongestSquare(rows));
+    constexpr float kMost = std::numeric_limits<float>::max();
+    switch (rows.metric) {
+        case Metric::kIp: return LongestSquare(rows) <= kMost;
+        // Two that point away from each other are twice as far apart as they are long.
+        case Metric::kL2: return LongestSquare(rows) <= kMost / 4;
+        default: return true;
+    }
 }
 
 Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
@@ -84,7 +91,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     std::vector<uint32_t> inside;
     index->outsiders_ = Outsiders::Find(rows, &inside);
     index->linked_ = inside.size();
-    index->longest_square_ = LongestSquare(rows);
+    index->longest_square_ = rows.metric == Metric::kIp ? LongestSquare(rows) : 0;
     GraphBuildOptions build;
     build.m = options.m;
     build.ef = options.ef_build;

@@ -80,7 +80,8 @@ struct GraphSource {
 
 class GraphIndex {
 public:
-    // Whether all inner products of the rows are numbers: a graph of others would be no graph.
+    // Whether all inner products, or distances, of the rows are numbers in f32: an index of others
+    // would be none. Cost: a pass over the rows.
     static bool CanMeasure(const VectorRows& rows);
     // Links all rows. Memory: the links, the codes (for kAuto those of the two kinds that are
     // compared at a time), and 9 bytes a row while it runs.

@@ -195,10 +195,17 @@ TEST_CASE("zero vectors of bits are as far as they are without measuring again",
     quern_query_free(query);
 }
 
-TEST_CASE("vectors whose inner products are beyond float are scanned", "[index]") {
-    const float scale = GENERATE(1e18f, 1e20f, 1e30f);
+TEST_CASE("vectors whose inner products or distances are beyond float are scanned", "[index]") {
+    const float scale = GENERATE(1e17f, 1e20f, 1e30f);
+    const auto [metric, options] = GENERATE(table<int32_t, std::string>({
+        {QUERN_IP, "index=graph"},
+        {QUERN_L2, "index=graph codes=pq"},
+        {QUERN_L2, "index=graph codes=bf16"},
+        {QUERN_IP, "index=lists"},
+        {QUERN_L2, "index=lists"},
+    }));
     IndexedFile file;
-    file.Create(QUERN_IP, "index=graph");
+    file.Create(metric, options);
     std::vector<float> rows = MakeRows(800, 1);
     for (float& x : rows) {
         x *= scale;
@@ -206,15 +213,16 @@ TEST_CASE("vectors whose inner products are beyond float are scanned", "[index]"
     file.Insert(0, rows);
     file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
     file.Ok(quern_verify(file.db, nullptr, &file.err));
-    const IndexedFile::Answer answer = file.Search(MakeRows(20, 2), 10, "");
+    const std::vector<float> queries(rows.begin(), rows.begin() + 20 * kDim);
+    const IndexedFile::Answer answer = file.Search(queries, 10, "");
     CHECK_FALSE(answer.degraded);
     CHECK(answer.exact == (scale > 1e19f));
     if (answer.exact) {
-        CHECK(answer.keys == file.Search(MakeRows(20, 2), 10, "recall=exact").keys);
+        CHECK(answer.keys == file.Search(queries, 10, "recall=exact").keys);
     }
     // And again: there is nothing to be done.
     file.Ok(quern_rebuild(file.db, nullptr, &file.err));
-    CHECK_FALSE(file.Search(MakeRows(20, 2), 10, "").degraded);
+    CHECK_FALSE(file.Search(queries, 10, "").degraded);
 }
 
 TEST_CASE("a damaged index is passed over and built anew", "[index]") {
