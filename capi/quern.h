@@ -1022,8 +1022,8 @@ QUERN_API void quern_text_free(quern_text *t);
 /* Seals the log and merges segments so that each collection (NULL: every) is one segment without dead records, builds the indexes
 ** that fields ask for, and gives freed space back. It deals with what is there when it comes to a collection and then ends, however fast others go on writing: what they
 ** add, replace or delete meanwhile is left to a later call. max_ms > 0 stops at about that time and leaves a good state; call
-** again to go on. An index is built in one go, and not begun when it will hardly be done by then, so that max_ms below what the largest one takes never builds that
-** (quern_info tells kind none; 10,000 vectors take a second or so). Readers and other writers keep working. Memory is bounded whatever the size. */
+** again to go on. The build of one index cannot be divided: where it would take longer than max_ms it is left out, in every call (quern_info tells which segments have none).
+** Readers and other writers keep working. Memory is bounded whatever the size. */
 QUERN_API int32_t quern_optimize(quern_db *db, const char *collection, uint32_t max_ms, quern_error *err) QUERN_MUST_USE;
 /* Rewrites the whole file without free space, in key order; needs as much free disk as the file twice over. After
 ** quern_optimize and quern_vacuum the bytes of deleted records are in no page and no log. BUSY while other

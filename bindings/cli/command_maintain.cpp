@@ -210,7 +210,8 @@ void AddMaintainCommands(CLI::App* app) {
     add("optimize", "Seal and merge, so that each collection is one segment",
         "Searches and writes go on meanwhile. With --max-ms it stops at about that time in a good "
         "state; run it again to\n"
-        "go on.\n\nExample:\n  quern optimize books.quern books --max-ms 5000",
+        "go on. An index whose build alone would take longer is left out every time.\n\n"
+        "Example:\n  quern optimize books.quern books --max-ms 5000",
         RunOptimize, [](CLI::App* command, MaintainOptions* options) {
             AddCollectionOption(command, &options->collection, false);
             command->add_option("--max-ms", options->max_ms,
