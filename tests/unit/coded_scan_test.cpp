@@ -351,7 +351,8 @@ TEST_CASE("zero vectors and repeats have their places in a scan over codes", "[f
                         all++;
                     }
                 }
-                CHECK(static_cast<double>(near) >= 0.97 * static_cast<double>(all));
+                // The queries are unlike the records: farther out than any of these.
+                CHECK(static_cast<double>(near) >= 0.95 * static_cast<double>(all));
             }
         }
     }
