@@ -283,7 +283,8 @@ Status GraphIndex::Scan(const void* vector, const uint64_t* wanted, size_t keep,
                         WalkSpace* space, std::vector<uint32_t>* nodes, bool* complete, Work* work,
                         NodeBounds* bounds) const {
     nodes->clear();
-    const auto scorer = codes_->NewScorer(static_cast<const float*>(vector), Rows());
+    const SafeQuery safe(metric_, vector, codes_->dim());
+    const auto scorer = codes_->NewScorer(safe.values(), Rows());
     const ScannedNodes scan = {wanted, links_.count, keep, sorted, codes_->row_bytes()};
     const Status scanned = ScanCodes(*scorer, scan, space, complete, work);
     TakePool(scorer.get(), *space, nodes, bounds);
