@@ -347,10 +347,10 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
 }
 
 float GraphIndex::CodeDistance(const void* vector, uint32_t node) const {
-    const auto* const query = static_cast<const float*>(vector);
+    const SafeQuery safe(metric_, vector, codes_->dim());
     std::vector<float> distance(1);
-    codes_->NewScorer(query, Rows())->Score(&node, 1, distance.data());
-    codes_->ToDistances(query, &distance);
+    codes_->NewScorer(safe.values(), Rows())->Score(&node, 1, distance.data());
+    codes_->ToDistances(safe.values(), &distance);
     return distance[0];
 }
 

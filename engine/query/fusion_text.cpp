@@ -18,6 +18,12 @@ Status Bad(const std::string& what) {
     return Status::Error(Code::kCorrupt, "a kept fusion: %s", what.c_str());
 }
 
+// For a message: no more of it than tells what it is.
+std::string Quoted(std::string_view text) {
+    std::string quoted(1, '\'');
+    return quoted.append(text.substr(0, 40)).append(1, '\'');
+}
+
 bool IsPlain(char c) {
     return static_cast<unsigned char>(c) > 0x20 && c != ',' && c != '%' && c != 0x7f;
 }
@@ -60,7 +66,7 @@ Result<double> ReadNumber(std::string_view text, double most) {
     const char* const end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data(), end, number);
     if (parsed.ec != std::errc() || parsed.ptr != end || !(number >= 0 && number <= most)) {
-        return Bad("'" + std::string(text.substr(0, 40)) + "' is no number from 0 on");
+        return Bad(Quoted(text).append(" is no number from 0 on"));
     }
     return number;
 }
@@ -87,8 +93,8 @@ Status EachOf(std::string_view list, Take take) {
 
 Status ReadOption(std::string_view key, std::string_view value, FusionOfLegs* fusion) {
     FusionOptions& options = fusion->options;
-    const std::string unknown =
-        "unknown " + std::string(key.substr(0, 40)) + " '" + std::string(value.substr(0, 40)) + "'";
+    std::string unknown("unknown ");
+    unknown.append(key.substr(0, 40)).append(1, ' ').append(Quoted(value));
     if (key == "kind") {
         const bool known = FindKind(value, &options.kind) && options.kind != FusionKind::kFormula;
         return known ? Status() : Bad(unknown);
@@ -183,16 +189,19 @@ Result<FusionOfLegs> ReadFusionText(std::string_view text) {
     while (!text.empty()) {
         std::string_view value = TakeUntil(' ', &text);
         const std::string_view key = TakeUntil('=', &value);
-        const std::string known = " " + std::string(key) + " ";
+        std::string known(1, ' ');
+        known.append(key).append(1, ' ');
         if (keys.find(known) != std::string::npos) {
-            return Bad("'" + std::string(key.substr(0, 40)) + "' is there twice");
+            return Bad(Quoted(key).append(" is there twice"));
         }
         QUERN_TRY(ReadOption(key, value, &fusion));
         keys.append(key).append(" ");
     }
     if (fusion.legs.empty() || fusion.legs.size() != fusion.options.weights.size()) {
-        return Bad(std::to_string(fusion.options.weights.size()) + " weights, " +
-                   std::to_string(fusion.legs.size()) + " legs");
+        return Bad(std::to_string(fusion.options.weights.size())
+                       .append(" weights, ")
+                       .append(std::to_string(fusion.legs.size()))
+                       .append(" legs"));
     }
     return fusion;
 }

@@ -44,6 +44,7 @@ struct Leg {
     std::vector<std::vector<size_t>> words;        // likewise
     double weight = 1;
     std::optional<double> least;  // score
+    std::optional<size_t> limit;  // of a leg beside others
     std::shared_ptr<Level> among;
     // What the C API borrows.
     std::vector<float> matrix;
@@ -252,6 +253,9 @@ private:
         if (depth > 0) {
             leg.among = NewLevel(depth - 1);
         }
+        if (Pick(0, 1) == 0) {
+            leg.limit = Pick(1, 200);
+        }
         return leg;
     }
 
@@ -313,6 +317,9 @@ private:
         for (size_t l = 0; l < level.legs.size() && level.legs.size() > 1; l++) {
             quern_query* leg = quern_query_new(db_, "docs");
             Look(leg, level.legs[l]);
+            if (level.legs[l].limit) {
+                quern_query_limit(leg, *level.legs[l].limit);
+            }
             quern_query_leg(query, leg, level.legs[l].weight, nullptr);
             quern_query_free(leg);
         }
@@ -386,8 +393,8 @@ private:
         const bool plain = level.legs.size() == 1;
         for (size_t l = 0; l < level.legs.size(); l++) {
             if (level.legs[l].among) {
-                // A leg gives a hundred hits, or as many as the query.
-                of_legs[l] = Keys(*level.legs[l].among, q, std::max(kListDepth, limit));
+                of_legs[l] = Keys(*level.legs[l].among, q,
+                                  std::max(kListDepth, level.legs[l].limit.value_or(0)));
             }
         }
         Hits hits;
