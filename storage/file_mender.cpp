@@ -8,6 +8,9 @@
 // had been lost: derived ones are made anew by those who know how. Pages of the old tree belong to
 // nobody; a VACUUM leaves them out.
 //
+// An index of another table is made anew by SQLite, from the table, once its root is shown to be
+// one without entries.
+//
 // The writer's connection is shown what makes this possible (page_mending.h): the empty root, and
 // in the VACUUM zeros for damaged pages, which it overwrites or cuts off but wants to read before.
 // That nobody uses any of these is proved first, by a connection to which nothing is hidden.
@@ -232,6 +235,65 @@ Result<std::vector<uint32_t>> BadPages(Connection* connection, Work* work) {
     return bad;
 }
 
+// Nothing is shown in place of a page that the log has.
+Result<std::unique_ptr<Writer>> BeginMending(FileStore* store) {
+    QUERN_TRY(store->BeginWrite().status());  // opens the writer's connection
+    QUERN_TRY(store->Checkpoint());
+    QUERN_ASSIGN(std::unique_ptr<Writer> writer, store->BeginWrite());
+    if (!LogIsEmpty(writer->connection()->handle())) {
+        return Status::Error(Code::kBusy,
+                             "%s: a damaged table can be mended only while nobody holds a snapshot",
+                             store->options().path.c_str());
+    }
+    return writer;
+}
+
+// How all entries of an index are read.
+Result<std::string> IndexSql(Connection* connection, const std::string& index,
+                             const std::string& table) {
+    QUERN_ASSIGN(const std::string columns, ColumnsOf(connection, index));
+    return "SELECT " + columns + " FROM " + QuoteName(table) + " INDEXED BY " + QuoteName(index);
+}
+
+struct BrokenIndex {
+    std::string name;
+    uint32_t root = 0;
+};
+
+Result<std::vector<BrokenIndex>> BrokenIndexes(Connection* connection) {
+    struct Index {
+        BrokenIndex index;
+        std::string sql;
+    };
+    std::vector<Index> all;
+    {
+        QUERN_ASSIGN(Statement rows,
+                     connection->Prepare(
+                         "SELECT name, tbl_name, rootpage FROM sqlite_schema WHERE type='index'"));
+        while (true) {
+            QUERN_ASSIGN(const bool there, rows.Step());
+            if (!there) {
+                break;
+            }
+            Index& one = all.emplace_back();
+            one.index.name = rows.ColumnBytes(0);
+            one.index.root = static_cast<uint32_t>(rows.ColumnInt(2));
+            QUERN_ASSIGN(one.sql,
+                         IndexSql(connection, one.index.name, std::string(rows.ColumnBytes(1))));
+        }
+    }
+    std::vector<BrokenIndex> broken;
+    for (const Index& one : all) {
+        const Status status = ReadAll(connection, one.sql);
+        if (status.code() == Code::kCorrupt) {
+            broken.push_back(one.index);
+        } else {
+            QUERN_TRY(status);
+        }
+    }
+    return broken;
+}
+
 }  // namespace
 
 Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work) {
@@ -266,16 +328,8 @@ Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work) {
 
 Status MendChunkTable(FileStore* store, Work* work, std::vector<std::string>* lost) {
     lost->clear();
-    QUERN_TRY(store->BeginWrite().status());  // opens the writer's connection
-    QUERN_TRY(store->Checkpoint());
-    QUERN_ASSIGN(const std::unique_ptr<Writer> writer, store->BeginWrite());
+    QUERN_ASSIGN(const std::unique_ptr<Writer> writer, BeginMending(store));
     Connection* const connection = writer->connection();
-    // Nothing is shown in place of a page that the log has.
-    if (!LogIsEmpty(connection->handle())) {
-        return Status::Error(Code::kBusy,
-                             "%s: a damaged table can be mended only while nobody holds a snapshot",
-                             store->options().path.c_str());
-    }
     {
         QUERN_ASSIGN(
             const int64_t root,
@@ -314,10 +368,8 @@ Status CheckTables(FileStore* store, Work* work) {
             if (rows.ColumnBytes(0) == "table") {
                 of_tables.emplace_back(words, "SELECT * FROM " + QuoteName(name) + " NOT INDEXED");
             } else {
-                QUERN_ASSIGN(const std::string columns, ColumnsOf(connection, name));
-                of_tables.emplace_back("the index of " + words,
-                                       "SELECT " + columns + " FROM " + QuoteName(table) +
-                                           " INDEXED BY " + QuoteName(name));
+                QUERN_ASSIGN(std::string sql, IndexSql(connection, name, table));
+                of_tables.emplace_back("the index of " + words, std::move(sql));
             }
         }
     }
@@ -333,6 +385,34 @@ Status CheckTables(FileStore* store, Work* work) {
         }
     }
     return first.ok() ? first : first.WithContext("damaged: " + damaged);
+}
+
+Status MendIndexes(FileStore* store, Work* work) {
+    if (store->in_memory()) {
+        return {};
+    }
+    std::vector<BrokenIndex> broken;
+    {
+        QUERN_ASSIGN(const std::unique_ptr<Reader> reader, store->BeginRead());
+        const ScopedWork scope(reader->connection(), work, "check indexes");
+        QUERN_ASSIGN(broken, BrokenIndexes(reader->connection()));
+    }
+    for (const BrokenIndex& index : broken) {
+        QUERN_ASSIGN(const std::unique_ptr<Writer> writer, BeginMending(store));
+        MendingView view;
+        view.empty_index = index.root;
+        Status status;
+        {
+            const Shown shown(writer->connection(), view);
+            status = writer->connection()->Execute("REINDEX main." + QuoteName(index.name));
+        }
+        if (status.ok()) {
+            QUERN_TRY(writer->Commit());
+        } else if (status.code() != Code::kCorrupt) {
+            return status;
+        }
+    }
+    return {};
 }
 
 Status MendUnusedPages(FileStore* store, Work* work) {

@@ -24,6 +24,11 @@ Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work);
 // disk for as much as the table holds. kBusy while snapshots are held.
 Status MendChunkTable(FileStore* store, Work* work, std::vector<std::string>* lost);
 
+// Makes indexes of tables anew that cannot be read, each in one transaction, from their tables;
+// those whose table cannot be read either stay as they are. kBusy while snapshots are held, if any
+// is damaged. Reads all indexes.
+Status MendIndexes(FileStore* store, Work* work);
+
 // Where damaged or lost pages are left that no table uses: writes the file anew without them, in
 // one transaction.
 Status MendUnusedPages(FileStore* store, Work* work);

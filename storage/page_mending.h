@@ -22,6 +22,7 @@ bool IsPointerMap(uint32_t number);
 
 struct MendingView {
     uint32_t empty_table = 0;          // the page that is the root of a table without rows; 0: none
+    uint32_t empty_index = 0;          // likewise, of an index
     std::vector<uint32_t> zero_pages;  // zeros as long as they fail their check; ascending
 };
 // From now on, for pages that this connection reads from the main file. Pages that it remembers and

@@ -151,9 +151,9 @@ uint32_t PageNumber(sqlite3_int64 offset) {
 
 // Whether the page was replaced by what a connection that mends the file is to see.
 bool ShowInstead(const MendingView& view, bool sound, uint32_t number, char* page) {
-    if (view.empty_table == number) {
+    if (view.empty_table == number || view.empty_index == number) {
         std::memset(page, 0, kPageSize);
-        page[0] = 13;  // a leaf of a table
+        page[0] = view.empty_table == number ? 13 : 10;  // a leaf of a table, or of an index
         page[5] = static_cast<char>(kContent >> 8);
         page[6] = static_cast<char>(kContent & 0xff);
         return true;

@@ -324,6 +324,7 @@ Status MendAndRebuild(Database* database, const std::string* collection,
     if (table == storage::ChunkTable::kBroken) {
         QUERN_TRY(storage::MendChunkTable(store, work, lost));
     }
+    QUERN_TRY(storage::MendIndexes(store, work));
     Status status = RebuildAll(database, collection, work);
     if (table == storage::ChunkTable::kHoles && (status.ok() || status.code() == Code::kCorrupt)) {
         // What was made anew took its damaged pages away, unless even that was too much.
