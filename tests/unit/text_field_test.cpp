@@ -32,7 +32,7 @@ int64_t Features(HostileFile* file) {
 }  // namespace
 
 TEST_CASE("a file says by a feature bit that it has text fields") {
-    // Versions refuse bits that they do not know: 0.1.0 all of them, this one the next.
+    // Versions refuse bits that they do not know: 0.1.0 all of them, this one a later one.
     HostileFile file;
     CHECK(Features(&file) == 0);
     SECTION("added") {
@@ -46,7 +46,7 @@ TEST_CASE("a file says by a feature bit that it has text fields") {
         file.Ok(quern_drop(file.db, "texts", &file.err));
     }
     CHECK(Features(&file) == 4);
-    file.AlterClosed("UPDATE quern_format SET value=value|8 WHERE name='incompatible'");
+    file.AlterClosed("UPDATE quern_format SET value=value|1024 WHERE name='incompatible'");
     CHECK(quern_open(file.path().c_str(), nullptr, &file.db, &file.err) == QUERN_ERR_NEWER);
 }
 
