@@ -930,7 +930,8 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
 #define QUERN_RESULT_RECALL 6           /* expected share of the true results, in millionths: 1000000 where everything was
                                            scanned, else the least that the plans for the segments stand for: the recall that
                                            was asked for, or what the measured curve says of the ef, nprobe or refine given;
-                                           0: not known (refine=none, or beyond the curve) */
+                                           0: not known (refine=none, or beyond the curve). Curves are measured with records
+                                           of the segment: queries unlike them may get less (quern_recall_audit) */
 #define QUERN_RESULT_MATCHES 7          /* of a list or facet: records that the filter is true for */
 #define QUERN_RESULT_NULLS 8            /* of a facet: of these, how many have no value */
 #define QUERN_RESULT_VALUES 9           /* of a facet: how many values they have */

@@ -1,4 +1,5 @@
 // Results and texts.
+#include <algorithm>
 #include <cmath>
 
 #include "capi/handles.h"
@@ -88,7 +89,12 @@ int64_t quern_result_stat(const quern_result* r, int32_t stat) {
         all.looked_up += leg.looked_up;
     }
     all.tally = table->tally;
-    return StatOf(all, stat);
+    const int64_t value = StatOf(all, stat);
+    // A curve that has seen no miss is no proof.
+    constexpr int64_t kNotProved = 999999;
+    return stat == QUERN_RESULT_RECALL && (table->flags & QUERN_FLAG_EXACT) == 0
+               ? std::min(value, kNotProved)
+               : value;
 }
 const char* quern_result_bookmark(const quern_result* r) {
     const ResultTable* table = TableOf(r);
