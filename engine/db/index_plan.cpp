@@ -75,9 +75,7 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
     if (!leg_->wanted.empty() && leg_->alive <= k) {
         return false;
     }
-    // Without a filter a row is a row: what is chosen should not depend on where vectors are yet.
-    scan_cost_ = leg_->wanted.empty() ? static_cast<double>(leg_->field->count())
-                                      : VectorScanNs(queries) / RowNs();
+    scan_cost_ = leg_->wanted.empty() ? WholeScanCost() : VectorScanNs(queries) / RowNs();
     wanted_ = {};
     wanted_.bits = leg_->wanted.data();
     walks_ = PlanWalk(asked, request);
@@ -192,6 +190,16 @@ bool IndexSearch::PlanCodes(double asked, const SearchRequest& request) {
 // What a walk spends on a row: the unit.
 double IndexSearch::RowNs() const {
     return leg_->index->WalkRowNs(VectorBytes(def_->element, def_->dim));
+}
+
+// Without a filter a row is a row, unless it stays in the file: what is chosen should not depend on
+// where vectors are yet.
+double IndexSearch::WholeScanCost() const {
+    const auto count = static_cast<double>(leg_->field->count());
+    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    return leg_->field->KeepsVectors()
+               ? count
+               : count * std::max(1.0, dense::ScanPrices::FileNs(bytes) / RowNs());
 }
 
 double IndexSearch::RefineNs() const {

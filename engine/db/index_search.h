@@ -112,6 +112,7 @@ private:
     bool PlanCodes(double asked, const SearchRequest& request);
     double VectorScanNs(size_t queries) const;  // for each of so many
     double RowNs() const;
+    double WholeScanCost() const;
     double RefineNs() const;
     double MeasureCost(size_t candidates) const;
     // A walk among wanted nodes, beside another way that would cost so much.
