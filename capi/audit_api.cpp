@@ -76,13 +76,9 @@ int32_t quern_recall_audit(quern_query* q, const char* options, quern_text** jso
         *json = nullptr;
     }
     return Guard(err, [&]() -> Status {
-        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+        const OnQuery call(q);
+        QUERN_TRY(call.status());
         QUERN_TRY(NotNull(json, "json"));
-        const Use use(q, "q");
-        QUERN_TRY(use.status());
-        QUERN_TRY(q->error);
-        const Entered entered(q->database);
-        QUERN_TRY(entered.status());
         QUERN_TRY(CheckComplete(*q));
         AuditOptions wanted;
         QUERN_TRY(ParseAudit(options, &wanted));

@@ -13,14 +13,10 @@ namespace {
 // Runs body on a query that is complete enough for it; *json gets the text that it makes.
 template <typename Body>
 Status Explain(quern_query* q, quern_text** json, Body body) {
-    QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+    const OnQuery call(q);
+    QUERN_TRY(call.status());
     QUERN_TRY(NotNull(json, "json"));
-    const Use use(q, "q");
-    QUERN_TRY(use.status());
-    QUERN_TRY(q->error);
     QUERN_TRY(q->OneFilter());
-    const Entered entered(q->database);
-    QUERN_TRY(entered.status());
     QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
     auto text = std::make_unique<quern_text>();
     QUERN_TRY(body(snapshot.get(), &text->text));

@@ -152,14 +152,10 @@ void quern_query_bind_texts(quern_query* q, size_t parameter, const char* const*
 
 int32_t quern_query_count(quern_query* q, uint64_t* count, quern_error* err) {
     return Guard(err, [&]() -> Status {
-        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+        const OnQuery call(q);
+        QUERN_TRY(call.status());
         QUERN_TRY(NotNull(count, "count"));
-        const Use use(q, "q");
-        QUERN_TRY(use.status());
-        QUERN_TRY(q->error);
         QUERN_TRY(q->OneFilter());
-        const Entered entered(q->database);
-        QUERN_TRY(entered.status());
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
         return CountMatches(q->database.get(), snapshot.get(), q->request.collection,
                             q->request.filter, count);

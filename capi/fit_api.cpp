@@ -145,13 +145,9 @@ int32_t quern_fit_fusion(quern_query* q, quern_batch* keys, const size_t* querie
 
 int32_t quern_store_fusion(quern_query* q, const char* name, quern_error* err) {
     return Guard(err, [&]() -> Status {
-        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+        const OnQuery call(q);
+        QUERN_TRY(call.status());
         QUERN_TRY(NotNull(name, "name"));
-        const Use use(q, "q");
-        QUERN_TRY(use.status());
-        QUERN_TRY(q->error);
-        const Entered entered(q->database);
-        QUERN_TRY(entered.status());
         QUERN_TRY(CheckComplete(*q));
         if (q->request.legs.empty() || q->request.formula.parsed != nullptr) {
             return Status::Error(Code::kInvalid,

@@ -223,8 +223,32 @@ private:
     Status status_;
 };
 
+// What a call on a query begins with: the handle is checked and taken for this thread, what its
+// setters remember is told, and its database is entered, until the call ends.
+class OnQuery {
+public:
+    explicit OnQuery(const quern_query* q) : status_(Begin(q)) {}
+    const Status& status() const { return status_; }
+
+private:
+    Status Begin(const quern_query* q) {
+        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+        use_.emplace(q, "q");
+        QUERN_TRY(use_->status());
+        QUERN_TRY(q->error);
+        entered_.emplace(q->database);
+        return entered_->status();
+    }
+    std::optional<Use> use_;
+    std::optional<Entered> entered_;
+    Status status_;  // after what Begin fills
+};
+
 // Gives a finished table to the caller.
 void HandOut(std::unique_ptr<quern_result> result, quern_result** out);
+// Has texts looked for: `kind` is the request's mark of what they are for.
+void SetTexts(quern_query* q, const char* field, const char* const* texts, size_t n,
+              bool SearchRequest::*kind);
 // Nothing is looked for any more, until a setter says what.
 void ForgetTarget(quern_query* q);
 // That a query can be searched with: it has one thing to look for, and an end.

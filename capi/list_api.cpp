@@ -17,14 +17,10 @@ int32_t MakeTable(quern_query* q, quern_result** r, quern_error* err, Body body)
         *r = nullptr;
     }
     return Guard(err, [&]() -> Status {
-        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+        const OnQuery call(q);
+        QUERN_TRY(call.status());
         QUERN_TRY(NotNull(r, "r"));
-        const Use use(q, "q");
-        QUERN_TRY(use.status());
-        QUERN_TRY(q->error);
         QUERN_TRY(q->OneFilter());
-        const Entered entered(q->database);
-        QUERN_TRY(entered.status());
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, SnapshotOf(*q));
         auto result = std::make_unique<quern_result>();
         QUERN_TRY(body(snapshot, &result->table));
@@ -39,13 +35,9 @@ template <typename Change>
 int32_t ChangeMatches(quern_query* q, quern_txn* txn, uint64_t* count, quern_error* err,
                       const char* what, Change change) {
     return Guard(err, [&]() -> Status {
-        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
-        const Use use(q, "q");
-        QUERN_TRY(use.status());
-        QUERN_TRY(q->error);
+        const OnQuery call(q);
+        QUERN_TRY(call.status());
         QUERN_TRY(q->OneFilter());
-        const Entered entered(q->database);
-        QUERN_TRY(entered.status());
         if (q->request.filter.empty()) {
             return Status::Error(Code::kInvalid, "the query has no filter: what is to be %s?",
                                  what);

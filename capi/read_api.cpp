@@ -137,6 +137,35 @@ Status CheckTarget(const quern_query& q) {
 
 namespace quern::capi {
 
+void SetTexts(quern_query* q, const char* field, const char* const* texts, size_t n,
+              bool SearchRequest::*kind) {
+    if (!IsQuery(q)) {
+        return;
+    }
+    Remember(&q->error, [&]() -> Status {
+        QUERN_TRY(NotNull(field, "field"));
+        if (n > 0) {
+            QUERN_TRY(NotNull(texts, "texts"));
+        }
+        if (n > kLimitMax) {
+            return Status::Error(Code::kLimit, "%zu queries in one search, the limit is %zu", n,
+                                 kLimitMax);
+        }
+        SearchRequest& request = q->request;
+        ForgetTarget(q);
+        request.field = field;
+        request.*kind = true;
+        for (size_t i = 0; i < n; i++) {
+            if (texts[i] == nullptr) {
+                return Status::Error(Code::kMisuse, "query %zu is NULL", i);
+            }
+            request.texts.emplace_back(texts[i]);
+        }
+        q->has_target = true;
+        return {};
+    });
+}
+
 void ForgetTarget(quern_query* q) {
     SearchRequest& request = q->request;
     request.vectors = nullptr;
@@ -366,31 +395,7 @@ void quern_query_sparse(quern_query* q, const char* field, const size_t* offsets
     });
 }
 void quern_query_text(quern_query* q, const char* field, const char* const* texts, size_t n) {
-    if (!IsQuery(q)) {
-        return;
-    }
-    Remember(&q->error, [&]() -> Status {
-        QUERN_TRY(NotNull(field, "field"));
-        if (n > 0) {
-            QUERN_TRY(NotNull(texts, "texts"));
-        }
-        if (n > kLimitMax) {
-            return Status::Error(Code::kLimit, "%zu queries in one search, the limit is %zu", n,
-                                 kLimitMax);
-        }
-        SearchRequest& request = q->request;
-        ForgetTarget(q);
-        request.field = field;
-        request.is_text = true;
-        for (size_t i = 0; i < n; i++) {
-            if (texts[i] == nullptr) {
-                return Status::Error(Code::kMisuse, "query %zu is NULL", i);
-            }
-            request.texts.emplace_back(texts[i]);
-        }
-        q->has_target = true;
-        return {};
-    });
+    SetTexts(q, field, texts, n, &SearchRequest::is_text);
 }
 void quern_query_key_int(quern_query* q, const char* field, const int64_t* keys, size_t n) {
     SetKeys(q, field, keys, n, [&](size_t i) -> Result<Key> { return Key::Int(keys[i]); });
@@ -534,13 +539,9 @@ int32_t quern_search(quern_query* q, quern_result** r, quern_error* err) {
         *r = nullptr;
     }
     return Guard(err, [&]() -> Status {
-        QUERN_TRY(CheckHandle(q, Magic::kQuery, "q"));
+        const OnQuery call(q);
+        QUERN_TRY(call.status());
         QUERN_TRY(NotNull(r, "r"));
-        const Use use(q, "q");
-        QUERN_TRY(use.status());
-        QUERN_TRY(q->error);
-        const Entered entered(q->database);
-        QUERN_TRY(entered.status());
         QUERN_TRY(CheckComplete(*q));
         auto result = std::make_unique<quern_result>();
         const Status status =

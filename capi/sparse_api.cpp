@@ -12,8 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kTextsMax = 1048576;
-
 std::string TextOf(const std::string& field, const SparseCounts& counts,
                    const SparseStatistics& found) {
     Json longest = Json::array();
@@ -78,31 +76,7 @@ int32_t quern_set_token_weights(quern_db* db, const char* collection, const char
 
 void quern_query_sparse_text(quern_query* q, const char* field, const char* const* texts,
                              size_t n) {
-    if (!CheckHandle(q, Magic::kQuery, "q").ok()) {
-        return;
-    }
-    Remember(&q->error, [&]() -> Status {
-        QUERN_TRY(NotNull(field, "field"));
-        if (n > 0) {
-            QUERN_TRY(NotNull(texts, "texts"));
-        }
-        if (n > kTextsMax) {
-            return Status::Error(Code::kLimit, "%zu queries in one search, the limit is %zu", n,
-                                 kTextsMax);
-        }
-        SearchRequest& request = q->request;
-        ForgetTarget(q);
-        request.field = field;
-        request.is_sparse_text = true;
-        for (size_t i = 0; i < n; i++) {
-            if (texts[i] == nullptr) {
-                return Status::Error(Code::kMisuse, "query %zu is NULL", i);
-            }
-            request.texts.emplace_back(texts[i]);
-        }
-        q->has_target = true;
-        return {};
-    });
+    SetTexts(q, field, texts, n, &SearchRequest::is_sparse_text);
 }
 
 int32_t quern_sparse_stats(quern_db* db, const char* collection, const char* field,
