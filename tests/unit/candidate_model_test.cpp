@@ -184,6 +184,7 @@ private:
         std::vector<float> weights;
         size_t offsets[2] = {0, 0};
         std::string text;
+        const char* body = nullptr;
         if (Pick(0, 5) > 0) {
             record.near = Vector();
             quern_batch_dense(batch, "near", record.near->data(), kDim, nullptr);
@@ -201,7 +202,7 @@ private:
         if (Pick(0, 5) > 0) {
             record.body = Words(0, 4);
             text = Text(*record.body);
-            const char* const body = text.c_str();
+            body = text.c_str();
             quern_batch_text(batch, "body", &body, nullptr);
         }
         record.year = static_cast<int64_t>(Pick(0, 9));
