@@ -114,7 +114,12 @@ std::map<uint64_t, double> Enumerate(const Case& c) {
         scales.push_back(ScaleOf(c.options.normalization, first.hits));
         double missing = c.legs[l].absent;
         if (std::isnan(missing)) {
-            missing = UnmatchedScore(c.options.normalization, first.hits);
+            missing = first.hits.empty() ? 0 : first.hits.back().score;
+            // Where all hits are alike: one unit of the scale less, half of one of a distribution.
+            const bool flat = !first.hits.empty() && first.hits.front().score == missing;
+            if (flat && c.options.normalization != Normalization::kNone) {
+                missing -= c.options.normalization == Normalization::kDistribution ? 0.5 : 1;
+            }
         }
         absent.push_back(scales[l].Of(missing));
         if (c.legs[l].weight == 0) {

@@ -196,7 +196,7 @@ TEST_CASE("zero vectors of bits are as far as they are without measuring again",
 }
 
 TEST_CASE("vectors whose inner products or distances are beyond float are scanned", "[index]") {
-    const float scale = GENERATE(1e17f, 1e20f, 1e30f);
+    const float scale = GENERATE(1e17f, 1e18f, 1e20f, 1e30f);
     const auto [metric, options] = GENERATE(table<int32_t, std::string>({
         {QUERN_IP, "index=graph"},
         {QUERN_L2, "index=graph codes=pq"},
@@ -204,6 +204,9 @@ TEST_CASE("vectors whose inner products or distances are beyond float are scanne
         {QUERN_IP, "index=lists"},
         {QUERN_L2, "index=lists"},
     }));
+    if (scale == 1e18f && metric == QUERN_L2) {
+        return;  // near the limit of distances: either is right
+    }
     IndexedFile file;
     file.Create(metric, options);
     std::vector<float> rows = MakeRows(800, 1);

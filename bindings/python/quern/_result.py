@@ -264,6 +264,18 @@ class Hit:
         return f"Hit(id={self.id!r}{scored}, metadata={self.metadata!r})" if self.id is not None else f"Row({self.to_dict()!r})"
 
 
+def item_of(sequence, index, what, make):
+    """sequence[index]: make(i) of a place from 0, or a list of a slice's."""
+    if isinstance(index, slice):
+        return [make(i) for i in range(*index.indices(len(sequence)))]
+    place = operator.index(index)
+    if place < 0:
+        place += len(sequence)
+    if not 0 <= place < len(sequence):
+        raise IndexError(f"{what} {index} of {len(sequence)}")
+    return make(place)
+
+
 class Rows(Sequence[Hit]):
     """A table of rows: of get, list, scan, facet and sql, and (as Hits) of a search. A sequence of Hit objects, and columns beside it."""
 
@@ -280,14 +292,7 @@ class Rows(Sequence[Hit]):
         return self._stop - self._start
 
     def __getitem__(self, index):
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = operator.index(index)
-        if index < 0:
-            index += len(self)
-        if not 0 <= index < len(self):
-            raise IndexError(f"row {index} of {len(self)}")
-        return Hit(self, self._start + index)
+        return item_of(self, index, "row", lambda i: Hit(self, self._start + i))
 
     @property
     def ids(self) -> Any:
@@ -455,14 +460,7 @@ class HitsOfQueries(Sequence[Hits]):
         return len(self._offsets) - 1
 
     def __getitem__(self, index):
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = operator.index(index)
-        if index < 0:
-            index += len(self)
-        if not 0 <= index < len(self):
-            raise IndexError(f"query {index} of {len(self)}")
-        return Hits(self._table, self._offsets[index], self._offsets[index + 1], self._text_fields)
+        return item_of(self, index, "query", lambda i: Hits(self._table, self._offsets[i], self._offsets[i + 1], self._text_fields))
 
     @property
     def all(self):

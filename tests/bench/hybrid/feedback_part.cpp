@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tests/bench/bench_support.h"
-#include "tests/bench/hybrid/dense_collections.h"
+#include "tests/bench/hybrid/dense_file.h"
 #include "tests/bench/sparse/text_set.h"
 
 namespace bench {
@@ -25,33 +25,8 @@ struct Way {
 
 class Searched {
 public:
-    explicit Searched(const DenseCollection& collection) : collection_(collection) {
-        Check(quern_open(":memory:", "threads=1 maintenance=off", &db_, &error_), "open");
-        quern_schema* schema = quern_schema_new();
-        quern_schema_key_text(schema, "id");
-        quern_schema_text(schema, "body", "porter stop=english k1=0.9 b=0.4");
-        quern_schema_dense(schema, "emb", static_cast<uint32_t>(collection.vectors.dim),
-                           QUERN_COSINE, "index=none");
-        Check(quern_create(db_, "docs", schema, &error_), "create");
-        quern_schema_free(schema);
-        std::vector<const char*> keys;
-        std::vector<const char*> texts;
-        for (size_t i = 0; i < collection.ids.size(); i++) {
-            keys.push_back(collection.ids[i].c_str());
-            texts.push_back(collection.texts.empty() ? "" : collection.texts[i].c_str());
-        }
-        quern_batch* batch = quern_batch_new(db_, "docs", keys.size());
-        quern_batch_key_text(batch, keys.data());
-        quern_batch_text(batch, "body", texts.data(), nullptr);
-        quern_batch_dense(batch, "emb", collection.vectors.rows.data(), collection.vectors.dim,
-                          nullptr);
-        Check(quern_insert(batch, nullptr, &error_), "insert");
-        quern_batch_free(batch);
-        Check(quern_optimize(db_, nullptr, 0, &error_), "optimize");
-    }
-    ~Searched() { quern_close(db_); }
-    Searched(const Searched&) = delete;
-    Searched& operator=(const Searched&) = delete;
+    explicit Searched(const DenseCollection& collection)
+        : collection_(collection), file_(collection, "index=none") {}
 
     void Print(const Way& way) {
         Measures sum;
@@ -65,22 +40,10 @@ public:
 
 private:
     std::vector<std::string> Search(const Way& way, const DenseQuery& query) {
-        const std::string words = Words(query.text);
-        const char* const texts[] = {words.c_str()};
-        quern_query* of_text = quern_query_new(db_, "docs");
-        quern_query_text(of_text, "body", texts, 1);
-        quern_query_limit(of_text, 1000);
-        quern_query* dense = quern_query_new(db_, "docs");
-        quern_query_compose(dense, "emb", 1, nullptr);
-        if (query.vector != nullptr) {
-            quern_query_term_dense(dense, 0, 1, query.vector, collection_.vectors.dim);
-        }
-        for (const std::string& record : query.records) {
-            quern_query_term_key_text(dense, 0, 1, record.c_str());
-        }
-        quern_query_limit(dense, 1000);
+        quern_query* of_text = file_.OfText(query, 1000);
+        quern_query* dense = file_.OfVectors(query, 1000);
         // A leg of weight 0 keeps the records of the dense side out of every result alike.
-        quern_query* both = quern_query_new(db_, "docs");
+        quern_query* both = file_.NewQuery();
         quern_query_leg(both, of_text, way.text, nullptr);
         quern_query_leg(both, dense, way.dense, nullptr);
         quern_query_fusion(both, "normalize=minmax");
@@ -88,19 +51,15 @@ private:
         if (way.feedback != nullptr) {
             quern_query_feedback(both, way.feedback);
         }
-        quern_result* result = nullptr;
-        Check(quern_search(both, &result, &error_), "search");
-        std::vector<std::string> found = bench::TakeTextKeys(result);
+        std::vector<std::string> found = bench::TakeTextKeys(file_.Search(both));
         quern_query_free(both);
         quern_query_free(of_text);
         quern_query_free(dense);
         return found;
     }
-    void Check(int32_t status, const char* what) { bench::Check(status, error_, what); }
 
     const DenseCollection& collection_;
-    quern_db* db_ = nullptr;
-    quern_error error_ = QUERN_ERROR_INIT;
+    DenseFile file_;
 };
 
 void PrintTable(const char* name, const DenseCollection& collection) {

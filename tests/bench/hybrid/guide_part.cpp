@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/bench/bench_support.h"
-#include "tests/bench/hybrid/dense_collections.h"
+#include "tests/bench/hybrid/dense_file.h"
 #include "tests/bench/sparse/text_set.h"
 
 namespace bench {
@@ -25,33 +24,8 @@ struct Answers {
 
 class Listed {
 public:
-    explicit Listed(const DenseCollection& collection) : collection_(collection) {
-        Check(quern_open(":memory:", "threads=1 maintenance=off", &db_, &error_), "open");
-        quern_schema* schema = quern_schema_new();
-        quern_schema_key_text(schema, "id");
-        quern_schema_text(schema, "body", "porter stop=english k1=0.9 b=0.4");
-        quern_schema_dense(schema, "emb", static_cast<uint32_t>(collection.vectors.dim),
-                           QUERN_COSINE, "index=lists codes=i8");
-        Check(quern_create(db_, "docs", schema, &error_), "create");
-        quern_schema_free(schema);
-        std::vector<const char*> keys;
-        std::vector<const char*> texts;
-        for (size_t i = 0; i < collection.ids.size(); i++) {
-            keys.push_back(collection.ids[i].c_str());
-            texts.push_back(collection.texts[i].c_str());
-        }
-        quern_batch* batch = quern_batch_new(db_, "docs", keys.size());
-        quern_batch_key_text(batch, keys.data());
-        quern_batch_text(batch, "body", texts.data(), nullptr);
-        quern_batch_dense(batch, "emb", collection.vectors.rows.data(), collection.vectors.dim,
-                          nullptr);
-        Check(quern_insert(batch, nullptr, &error_), "insert");
-        quern_batch_free(batch);
-        Check(quern_optimize(db_, nullptr, 0, &error_), "optimize");
-    }
-    ~Listed() { quern_close(db_); }
-    Listed(const Listed&) = delete;
-    Listed& operator=(const Listed&) = delete;
+    explicit Listed(const DenseCollection& collection)
+        : collection_(collection), file_(collection, "index=lists codes=i8") {}
 
     // text: its weight; knobs: of the dense leg.
     Answers Search(double text, const std::string& knobs, bool guided) {
@@ -94,27 +68,14 @@ public:
 private:
     quern_result* SearchOne(const DenseQuery& query, double text, const std::string& knobs,
                             bool guided) {
-        const std::string words = Words(query.text);
-        const char* const texts[] = {words.c_str()};
-        quern_query* of_text = quern_query_new(db_, "docs");
-        quern_query_text(of_text, "body", texts, 1);
-        quern_query_limit(of_text, 100);
-        quern_query* dense = quern_query_new(db_, "docs");
-        quern_query_compose(dense, "emb", 1, nullptr);
-        if (query.vector != nullptr) {
-            quern_query_term_dense(dense, 0, 1, query.vector, collection_.vectors.dim);
-        }
-        for (const std::string& record : query.records) {
-            quern_query_term_key_text(dense, 0, 1, record.c_str());
-        }
-        quern_query_limit(dense, 100);
+        quern_query* of_text = file_.OfText(query, 100);
+        quern_query* dense = file_.OfVectors(query, 100);
         quern_query_options(dense, knobs.c_str());
-        quern_query* both = quern_query_new(db_, "docs");
+        quern_query* both = file_.NewQuery();
         quern_query_leg(both, of_text, text, nullptr);
         quern_query_leg(both, dense, 1, guided ? "guide=body" : nullptr);
         quern_query_limit(both, 100);
-        quern_result* result = nullptr;
-        Check(quern_search(both, &result, &error_), "search");
+        quern_result* const result = file_.Search(both);
         quern_query_free(both);
         quern_query_free(of_text);
         quern_query_free(dense);
@@ -127,11 +88,9 @@ private:
         }
         return keys;
     }
-    void Check(int32_t status, const char* what) { bench::Check(status, error_, what); }
 
     const DenseCollection& collection_;
-    quern_db* db_ = nullptr;
-    quern_error error_ = QUERN_ERROR_INIT;
+    DenseFile file_;
 };
 
 // text: the weight of BM25 beside a cosine.

@@ -1,0 +1,34 @@
+// A collection of dense_collections.h in a database in memory, with the texts beside the vectors:
+// fields "body" and "emb".
+#pragma once
+
+#include <quern.h>
+
+#include "tests/bench/hybrid/dense_collections.h"
+
+namespace bench {
+
+class DenseFile {
+public:
+    // options: of the field of vectors. Indexes are built. Ends the program when something fails.
+    DenseFile(const DenseCollection& collection, const char* options);
+    ~DenseFile() { quern_close(db_); }
+    DenseFile(const DenseFile&) = delete;
+    DenseFile& operator=(const DenseFile&) = delete;
+
+    // The two sides of a query; the caller frees them. What they borrow lives as long as `query`.
+    quern_query* OfText(const DenseQuery& query, size_t limit);
+    quern_query* OfVectors(const DenseQuery& query, size_t limit);
+    quern_query* NewQuery() { return quern_query_new(db_, "docs"); }
+    quern_result* Search(quern_query* query);
+    const DenseCollection& collection() const { return collection_; }
+
+private:
+    void Check(int32_t status, const char* what);
+
+    const DenseCollection& collection_;
+    quern_db* db_ = nullptr;
+    quern_error error_ = QUERN_ERROR_INIT;
+};
+
+}  // namespace bench
