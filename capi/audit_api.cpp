@@ -48,7 +48,7 @@ Json JsonOf(const AuditedSearch& audited) {
     return json;
 }
 
-std::string TextOf(const RecallAudit& audit) {
+std::string AuditText(const RecallAudit& audit) {
     Json json = {{"queries", audit.queries}};
     if (audit.queries > 0) {
         json.update(JsonOf(audit.whole));
@@ -86,7 +86,7 @@ int32_t quern_recall_audit(quern_query* q, const char* options, quern_text** jso
         RecallAudit audit;
         QUERN_TRY(AuditRecall(q->database.get(), snapshot.get(), q->request, wanted, &audit));
         auto text = std::make_unique<quern_text>();
-        text->text = TextOf(audit);
+        text->text = AuditText(audit);
         *json = text.release();
         return {};
     });

@@ -9,10 +9,6 @@ using namespace quern::capi;
 
 namespace {
 
-const ResultTable* TableOf(const quern_result* r) {
-    return CheckHandle(r, Magic::kResult, "r").ok() ? &r->table : nullptr;
-}
-
 bool IsText(int32_t type) {
     return type == QUERN_TEXT || type == QUERN_JSON || type == QUERN_TAGS || type == QUERN_BLOB;
 }

@@ -204,6 +204,11 @@ struct quern_text : quern::capi::Handle {
 
 namespace quern::capi {
 
+// NULL when r is no result.
+inline const ResultTable* TableOf(const quern_result* r) {
+    return CheckHandle(r, Magic::kResult, "r").ok() ? &r->table : nullptr;
+}
+
 // The database of a handle, entered. Use: const Entered entered(db->database);
 // QUERN_TRY(entered.status()).
 class Entered {

@@ -10,10 +10,6 @@ using namespace quern::capi;
 
 namespace {
 
-const ResultTable* TableOf(const quern_result* r) {
-    return CheckHandle(r, Magic::kResult, "r").ok() ? &r->table : nullptr;
-}
-
 const ResultValue* ValueOf(const quern_result* r, size_t row, size_t col) {
     const ResultTable* table = TableOf(r);
     return table != nullptr && row < table->row_count() && col < table->columns.size()

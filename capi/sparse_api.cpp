@@ -12,8 +12,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string TextOf(const std::string& field, const SparseCounts& counts,
-                   const SparseStatistics& found) {
+std::string StatisticsText(const std::string& field, const SparseCounts& counts,
+                           const SparseStatistics& found) {
     Json longest = Json::array();
     for (const SparseStatistics::List& list : found.longest) {
         longest.push_back(
@@ -106,7 +106,7 @@ int32_t quern_sparse_stats(quern_db* db, const char* collection, const char* fie
             const SparseStatistics found,
             Statistics(counts, {field, n, offsets, dims, nullptr, nullptr}, def.dimensions));
         auto text = std::make_unique<quern_text>();
-        text->text = TextOf(def.name, counts, found);
+        text->text = StatisticsText(def.name, counts, found);
         *json = text.release();
         return {};
     });

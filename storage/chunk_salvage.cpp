@@ -12,11 +12,11 @@ namespace quern::storage {
 namespace {
 
 // "B-tree Pages" of SQLite's documentation of its file format; sizes of our pages.
-constexpr size_t kUsable = kPageBytes - kReservedBytes;
+constexpr size_t kPageUsable = kPageBytes - kReservedBytes;
 constexpr size_t kLeafHeader = 8;
-constexpr size_t kLocalMost = kUsable - 35;
-constexpr size_t kLocalLeast = (kUsable - 12) * 32 / 255 - 23;
-constexpr size_t kOverflowBytes = kUsable - 4;
+constexpr size_t kCellLocalMost = kPageUsable - 35;
+constexpr size_t kCellLocalLeast = (kPageUsable - 12) * 32 / 255 - 23;
+constexpr size_t kOverflowBytes = kPageUsable - 4;
 constexpr size_t kPagesPerCheck = 1024;
 
 // An index's or a table's page, inside or a leaf.
@@ -48,12 +48,12 @@ public:
         return value << 8 | Next();
     }
     size_t at() const { return at_; }
-    bool ok() const { return at_ <= kUsable; }
+    bool ok() const { return at_ <= kPageUsable; }
 
 private:
     uint8_t Next() {
         const size_t at = at_++;
-        return at < kUsable ? static_cast<uint8_t>(page_[at]) : 0;
+        return at < kPageUsable ? static_cast<uint8_t>(page_[at]) : 0;
     }
     const char* page_;
     size_t at_;
@@ -83,7 +83,7 @@ Status ChunkSalvage::Read(Connection* connection, const std::vector<int64_t>& wa
         };
         if (!sound) {
             // Its header and the places of its rows may be what is damaged.
-            for (uint32_t offset = kLeafHeader; offset < kUsable; offset++) {
+            for (uint32_t offset = kLeafHeader; offset < kPageUsable; offset++) {
                 look(offset);
             }
         } else if (IsTreeKind(page[0])) {
@@ -132,9 +132,11 @@ bool ChunkSalvage::Take(const Place& place, size_t bytes, std::string* stored) c
         blob_type != 12 + 2 * uint64_t{bytes} || payload != header + bytes) {
         return false;
     }
-    const size_t rest = kLocalLeast + (payload - kLocalLeast) % kOverflowBytes;
-    const size_t local = payload <= kLocalMost ? payload : rest <= kLocalMost ? rest : kLocalLeast;
-    if (start + local > kUsable || local < header) {
+    const size_t rest = kCellLocalLeast + (payload - kCellLocalLeast) % kOverflowBytes;
+    const size_t local = payload <= kCellLocalMost ? payload
+                         : rest <= kCellLocalMost  ? rest
+                                                   : kCellLocalLeast;
+    if (start + local > kPageUsable || local < header) {
         return false;
     }
     stored->assign(page.get() + cell.at(), local - header);

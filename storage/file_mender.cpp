@@ -218,7 +218,7 @@ private:
 
 // Of the main file, ascending.
 Result<std::vector<uint32_t>> BadPages(Connection* connection, Work* work) {
-    constexpr uint32_t kPagesPerCheck = 1024;
+    constexpr uint32_t kPagesPerLook = 1024;
     const std::unique_ptr<char[]> page(new char[kPageBytes]);
     const uint32_t pages = CountPages(connection->handle());
     std::vector<uint32_t> bad;
@@ -228,7 +228,7 @@ Result<std::vector<uint32_t>> BadPages(Connection* connection, Work* work) {
         if (!sound) {
             bad.push_back(number);
         }
-        if (number % kPagesPerCheck == 0) {
+        if (number % kPagesPerLook == 0) {
             QUERN_TRY(work->Check("check pages", number, pages));
         }
     }

@@ -16,7 +16,7 @@
 namespace quern::shell {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{256} << 10;
+constexpr size_t kSinkBufferBytes = size_t{256} << 10;
 
 bool EndsWith(const std::string& text, const char* ending) {
     const size_t size = std::strlen(ending);
@@ -27,7 +27,7 @@ bool EndsWith(const std::string& text, const char* ending) {
 
 // One of the two compressors.
 struct ByteSink::Coder {
-    explicit Coder(bool zstd) : out(kBufferBytes) {
+    explicit Coder(bool zstd) : out(kSinkBufferBytes) {
         if (zstd) {
             zstd_stream = ZSTD_createCStream();
             if (zstd_stream == nullptr) {
@@ -79,7 +79,7 @@ std::unique_ptr<ByteSink> ByteSink::Open(const std::string& path, bool overwrite
         sink->coder_ = std::make_unique<Coder>(EndsWith(path, ".zst"));
         sink->seekable_ = false;
     }
-    sink->buffer_.reserve(kBufferBytes);
+    sink->buffer_.reserve(kSinkBufferBytes);
     return sink;
 }
 
@@ -143,11 +143,11 @@ void ByteSink::Flush(bool finish) {
 void ByteSink::Write(const void* data, size_t size) {
     const char* from = static_cast<const char*>(data);
     while (size > 0) {
-        const size_t part = std::min(size, kBufferBytes - buffer_.size());
+        const size_t part = std::min(size, kSinkBufferBytes - buffer_.size());
         buffer_.insert(buffer_.end(), from, from + part);
         from += part;
         size -= part;
-        if (buffer_.size() == kBufferBytes) {
+        if (buffer_.size() == kSinkBufferBytes) {
             Flush(false);
         }
     }

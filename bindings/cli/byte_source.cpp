@@ -17,7 +17,7 @@ namespace quern::shell {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{256} << 10;
-constexpr size_t kMagicBytes = 4;
+constexpr size_t kCompressionMagicBytes = 4;
 
 class FileInput : public RawInput {
 public:
@@ -75,9 +75,9 @@ class CountingInput : public RawInput {
 public:
     CountingInput(std::unique_ptr<RawInput> below, std::shared_ptr<uint64_t> taken)
         : below_(std::move(below)), taken_(std::move(taken)) {
-        while (head_.size() < kMagicBytes) {
-            char bytes[kMagicBytes];
-            size_t got = below_->Read(bytes, kMagicBytes - head_.size());
+        while (head_.size() < kCompressionMagicBytes) {
+            char bytes[kCompressionMagicBytes];
+            size_t got = below_->Read(bytes, kCompressionMagicBytes - head_.size());
             if (got == 0) {
                 break;
             }

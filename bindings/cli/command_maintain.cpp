@@ -23,7 +23,7 @@ const char* NameOrNull(const std::string& name) {
     return name.empty() ? nullptr : name.c_str();
 }
 
-std::string Cell(const nlohmann::json& value) {
+std::string CellText(const nlohmann::json& value) {
     return value.is_null()     ? std::string()
            : value.is_string() ? value.get<std::string>()
                                : value.dump();
@@ -61,11 +61,11 @@ void Verify(const MaintainOptions& options, bool* reported) {
         if (!problems.empty()) {
             TextTable table({"collection", "segment", "part", "chunk", "problem"});
             for (const auto& problem : problems) {
-                table.AddRow({Cell(problem.value("collection", nlohmann::json())),
-                              Cell(problem.value("segment", nlohmann::json())),
-                              Cell(problem.value("part", nlohmann::json())),
-                              Cell(problem.value("chunk", nlohmann::json())),
-                              Cell(problem.value("message", nlohmann::json()))});
+                table.AddRow({CellText(problem.value("collection", nlohmann::json())),
+                              CellText(problem.value("segment", nlohmann::json())),
+                              CellText(problem.value("part", nlohmann::json())),
+                              CellText(problem.value("chunk", nlohmann::json())),
+                              CellText(problem.value("message", nlohmann::json()))});
             }
             Print("\n");
             table.Print(stdout);

@@ -140,8 +140,8 @@ void RunGet(const RecordOptions& options) {
 }
 
 // A query that finds what --where is true for.
-QueryPtr WhereQuery(const Database& database, const std::string& collection,
-                    const RecordOptions& options) {
+QueryPtr FilterQuery(const Database& database, const std::string& collection,
+                     const RecordOptions& options) {
     QueryPtr query(NotNull(quern_query_new(database.get(), collection.c_str())));
     quern_query_filter(query.get(), options.where.empty() ? nullptr : options.where.c_str());
     KeySets(database, collection, options.key_files).Use(query.get());
@@ -151,7 +151,7 @@ QueryPtr WhereQuery(const Database& database, const std::string& collection,
 // How often each value of an attribute occurs.
 void CountFacet(const Database& database, const RecordOptions& options) {
     quern_result* raw = nullptr;
-    Call(quern_query_facet, WhereQuery(database, options.collection, options).get(),
+    Call(quern_query_facet, FilterQuery(database, options.collection, options).get(),
          options.facet.c_str(), options.limit, &raw);
     const ResultPtr result(raw);
     TextTable table({options.facet, ">records"});
@@ -205,7 +205,7 @@ void RunCount(const RecordOptions& options) {
     TextTable table({"collection", ">records"});
     for (const std::string& name : names) {
         uint64_t count = 0;
-        Call(quern_query_count, WhereQuery(database, name, options).get(), &count);
+        Call(quern_query_count, FilterQuery(database, name, options).get(), &count);
         counts[name] = count;
         table.AddRow({name, std::to_string(count)});
     }
@@ -233,7 +233,7 @@ void RunDelete(const RecordOptions& options) {
             FailUsage("give keys or --where, not both");
         }
         uint64_t deleted = 0;
-        Call(quern_query_delete, WhereQuery(database, options.collection, options).get(),
+        Call(quern_query_delete, FilterQuery(database, options.collection, options).get(),
              static_cast<quern_txn*>(nullptr), &deleted);
         PrintDeleted(options, deleted);
         return;

@@ -15,7 +15,7 @@ using storage::PartKind;
 // More changed records than this share, and the table is read instead: each costs a look at it.
 constexpr uint64_t kChangedShare = 16;
 
-Status Bad(const char* what) {
+Status BadColumn(const char* what) {
     return Status::Error(Code::kCorrupt, "column of an attribute: %s", what);
 }
 
@@ -26,14 +26,14 @@ bool TooMany(size_t changed, uint64_t records) {
 Result<std::vector<uint32_t>> ReadList(storage::Connection* connection,
                                        const storage::PartInfo& part, uint64_t records) {
     if (part.item_bytes != 4 || part.items > records) {
-        return Bad("a list of changed records of the wrong size");
+        return BadColumn("a list of changed records of the wrong size");
     }
     std::vector<uint32_t> list(static_cast<size_t>(part.items));
     QUERN_TRY(storage::ReadChunks(connection, part, 0, part.chunks.size(), 1,
                                   reinterpret_cast<char*>(list.data())));
     for (size_t i = 0; i < list.size(); i++) {
         if (list[i] >= records || (i > 0 && list[i] <= list[i - 1])) {
-            return Bad("a list of changed records that is none");
+            return BadColumn("a list of changed records that is none");
         }
     }
     return list;
@@ -104,7 +104,7 @@ Status ReadArray(storage::Connection* connection, const AttrParts& parts, PartKi
         return {};  // empty, or lost: then the others do not fit
     }
     if (part->item_bytes != item_bytes) {
-        return Bad("a part with items of the wrong size");
+        return BadColumn("a part with items of the wrong size");
     }
     out->resize(static_cast<size_t>(part->raw_bytes()));
     return storage::ReadChunks(connection, *part, 0, part->chunks.size(), threads, out->data());
@@ -189,7 +189,7 @@ Result<std::unique_ptr<filter::AttrColumn>> ReadColumn(storage::Connection* conn
     const storage::PartInfo* head_part = parts.Find(PartKind::kColumnHead, column);
     constexpr uint64_t kHeadBytesMax = 64;
     if (head_part == nullptr || head_part->raw_bytes() > kHeadBytesMax) {
-        return Bad("a head of the wrong size");
+        return BadColumn("a head of the wrong size");
     }
     QUERN_TRY(ReadArray(connection, parts, PartKind::kColumnHead, column, 1, 1, &arrays.head));
     QUERN_ASSIGN(const filter::ColumnHead head, filter::ColumnHead::Decode(arrays.head));

@@ -17,15 +17,15 @@ using storage::PartKind;
 // meanwhile, about.
 constexpr uint64_t kPassBytes = uint64_t{256} << 20;
 constexpr uint64_t kColumnsAtOnce = 16;
-constexpr uint64_t kBuildBytes = 32;
+constexpr uint64_t kColumnBuildBytes = 32;
 // Texts that are different and longer than this, on average, are not worth their room in the file.
 constexpr uint64_t kTextBytesPerRecord = 128;
 // About how long a value takes. Only to tell whether a build fits into a time-boxed call.
 constexpr double kNsPerValue = 600;
 // A list of more changed records than this share is worth a build without being asked for it.
-constexpr uint64_t kChangedShare = 64;
+constexpr uint64_t kRebuildShare = 64;
 
-struct Job {
+struct ColumnWork {
     std::shared_ptr<Segment> segment;
     std::vector<int> columns;  // by the numbers that filters have for them
     bool all = false;          // that the segment is to have
@@ -44,8 +44,8 @@ std::vector<int> WantedColumns(const Schema& schema) {
 
 class ColumnJob {
 public:
-    ColumnJob(Database* database, std::string collection, const Schema& schema, const Job& job,
-              Work* work)
+    ColumnJob(Database* database, std::string collection, const Schema& schema,
+              const ColumnWork& job, Work* work)
         : database_(database),
           collection_(std::move(collection)),
           schema_(schema),
@@ -223,7 +223,7 @@ private:
     Database* database_;
     std::string collection_;
     const Schema& schema_;  // that the job is of
-    const Job& job_;
+    const ColumnWork& job_;
     Work* work_;
     std::shared_ptr<const storage::CollectionInfo> info_;
     int64_t epoch_ = 0;
@@ -232,9 +232,9 @@ private:
 };
 
 // As many columns at once as memory should hold.
-void AddJobs(const Job& job, std::vector<Job>* jobs) {
+void AddJobs(const ColumnWork& job, std::vector<ColumnWork>* jobs) {
     const size_t at_once = std::clamp<uint64_t>(
-        kPassBytes / (job.segment->item_count() * kBuildBytes), 1, kColumnsAtOnce);
+        kPassBytes / (job.segment->item_count() * kColumnBuildBytes), 1, kColumnsAtOnce);
     for (size_t first = 0; first < job.columns.size(); first += at_once) {
         const size_t end = std::min(job.columns.size(), first + at_once);
         const bool whole = first == 0 && end == job.columns.size();
@@ -250,7 +250,7 @@ void AddJobs(const Job& job, std::vector<Job>* jobs) {
 
 Status BuildColumns(Database* database, const std::string& collection, const IndexBuildRules& rules,
                     Work* work) {
-    std::vector<Job> jobs;
+    std::vector<ColumnWork> jobs;
     std::shared_ptr<const storage::CollectionInfo> info;
     {
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
@@ -263,7 +263,7 @@ Status BuildColumns(Database* database, const std::string& collection, const Ind
             if (records < kColumnRecordsMin) {
                 continue;
             }
-            Job job{view->segments[s], {}, false, false};
+            ColumnWork job{view->segments[s], {}, false, false};
             for (const int column : wanted) {
                 if (parts == nullptr ||
                     parts->Find(PartKind::kColumnHead, ColumnId(view->info->schema, column)) ==
@@ -274,14 +274,14 @@ Status BuildColumns(Database* database, const std::string& collection, const Ind
             const uint64_t changed = parts == nullptr ? 0 : parts->changed.items;
             // To prove that columns say what the rows say takes as long as to make them.
             if (rules.check_present ||
-                changed > (rules.renew_columns ? 0 : records / kChangedShare)) {
+                changed > (rules.renew_columns ? 0 : records / kRebuildShare)) {
                 job.columns = wanted;
             }
             job.all = job.columns.size() == wanted.size();
             AddJobs(job, &jobs);
         }
     }
-    for (const Job& job : jobs) {
+    for (const ColumnWork& job : jobs) {
         const double ns =
             static_cast<double>(job.segment->item_count() * job.columns.size()) * kNsPerValue;
         if (std::chrono::duration<double, std::nano>(work->TimeLeft()).count() > ns) {

@@ -27,7 +27,7 @@ bool Fits(const Work& work, uint64_t vectors, const DenseDef& def, int threads) 
 }
 
 // One index to be made.
-struct Job {
+struct IndexWork {
     std::shared_ptr<Segment> segment;
     DenseDef def;
     std::shared_ptr<const OldGraph> old;   // to grow from; NULL: none
@@ -38,7 +38,7 @@ struct Job {
 
 class IndexJob {
 public:
-    IndexJob(Database* database, std::string collection, Job job, Work* work)
+    IndexJob(Database* database, std::string collection, IndexWork job, Work* work)
         : database_(database),
           collection_(std::move(collection)),
           job_(std::move(job)),
@@ -226,7 +226,7 @@ private:
 
     Database* database_;
     std::string collection_;
-    Job job_;
+    IndexWork job_;
     dense::GraphSource source_;  // what the job's old graph is to the new one
     Work* work_;
     bool grown_ = false;
@@ -234,7 +234,7 @@ private:
 
 Status AddSparseJobs(storage::Connection* connection, const CollectionView& view,
                      const std::shared_ptr<Segment>& segment, const IndexBuildRules& rules,
-                     std::vector<Job>* jobs, Work* work) {
+                     std::vector<IndexWork>* jobs, Work* work) {
     for (const SparseDef& def : view.info->schema.sparse) {
         const storage::PartInfo* lengths = segment->info().Find(PartKind::kSparseLengths, def.id);
         if (lengths == nullptr || !SparseIndexOptions::Of(def).WantsIndex(lengths->items)) {
@@ -257,7 +257,7 @@ Status AddSparseJobs(storage::Connection* connection, const CollectionView& view
 
 Status AddTextJobs(storage::Connection* connection, const CollectionView& view,
                    const std::shared_ptr<Segment>& segment, const IndexBuildRules& rules,
-                   std::vector<Job>* jobs, Work* work) {
+                   std::vector<IndexWork>* jobs, Work* work) {
     for (const TextDef& def : view.info->schema.text) {
         const storage::PartInfo* lengths = segment->info().Find(PartKind::kTextLengths, def.id);
         if (lengths == nullptr || lengths->items < kIndexedTextsMin) {
@@ -278,7 +278,7 @@ Status AddTextJobs(storage::Connection* connection, const CollectionView& view,
 }
 
 // About how long the one that is not of a dense field takes.
-double ExpectedNs(const Job& job) {
+double ExpectedNs(const IndexWork& job) {
     const storage::PartInfo* values = job.segment->info().Find(
         job.sparse ? PartKind::kSparseGaps : PartKind::kTextBytes, job.field());
     return values == nullptr
@@ -290,7 +290,7 @@ double ExpectedNs(const Job& job) {
 
 Status BuildIndexes(Database* database, const std::string& collection, const IndexBuildRules& rules,
                     OldGraphs* old_graphs, Work* work) {
-    std::vector<Job> jobs;
+    std::vector<IndexWork> jobs;
     {
         QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, database->NewSnapshot());
         QUERN_ASSIGN(const auto view, snapshot->View(collection));
@@ -330,7 +330,7 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
     }
     // A rebuild makes what can be made, whatever records are damaged elsewhere.
     Status damage;
-    const auto run = [&](const Job& job, bool* grown) -> Status {
+    const auto run = [&](const IndexWork& job, bool* grown) -> Status {
         Status status = IndexJob(database, collection, job, work).Run(grown);
         if (!rules.check_present || status.code() != Code::kCorrupt) {
             return status;
@@ -338,7 +338,7 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
         damage = damage.ok() ? std::move(status) : damage;
         return {};
     };
-    for (Job& job : jobs) {
+    for (IndexWork& job : jobs) {
         if (job.sparse || job.text) {
             const std::chrono::duration<double, std::nano> left = work->TimeLeft();
             if (left.count() > ExpectedNs(job)) {

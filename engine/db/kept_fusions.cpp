@@ -21,7 +21,7 @@ std::string Names(const std::vector<std::string>& names) {
     return text;
 }
 
-Status CheckName(const std::string& name) {
+Status CheckFusionName(const std::string& name) {
     const char* problem = NameProblem(name);
     if (problem == nullptr && name.find_first_of(" ,=\"'") != std::string::npos) {
         problem = "has a space, a comma, a quote or '=': options could not name it";
@@ -142,7 +142,7 @@ Status ResolvedRequest::Make(const storage::CollectionInfo& info, const SearchRe
 }
 
 Status Database::KeepFusion(const std::string& name, const SearchRequest& request) {
-    QUERN_TRY(CheckName(name));
+    QUERN_TRY(CheckFusionName(name));
     QUERN_ASSIGN(WriteStart start, BeginWrite());
     const auto info = start.catalog->Find(request.collection);
     if (info == nullptr) {

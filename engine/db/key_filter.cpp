@@ -13,7 +13,7 @@ namespace {
 
 // Looking a key up in the file costs as much as this many looks at keys in memory, which may have
 // to be made from the table first.
-constexpr uint64_t kLookUpCost = 64;
+constexpr uint64_t kKeyLookUpCost = 64;
 constexpr uint64_t kLookUpCostAtHand = 8192;
 
 // The first number of a value from `from` on that is not less; in steps that double.
@@ -108,7 +108,7 @@ private:
         if (records == 0) {
             return {};
         }
-        if (set_.count() <= records / (KeysAreAtHand() ? kLookUpCostAtHand : kLookUpCost)) {
+        if (set_.count() <= records / (KeysAreAtHand() ? kLookUpCostAtHand : kKeyLookUpCost)) {
             return LookUpKeys();
         }
         QUERN_ASSIGN(const std::vector<SegmentColumns> columns,

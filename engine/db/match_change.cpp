@@ -9,7 +9,7 @@ namespace quern {
 namespace {
 
 // Records that are written at once: the same values stand in their columns so many times.
-constexpr size_t kRecordsAtOnce = 16384;
+constexpr size_t kChangesAtOnce = 16384;
 
 // Columns with one value again and again.
 class ConstantColumns {
@@ -161,7 +161,7 @@ Status Transaction::UpdateMatches(const std::string& collection, const RecordFil
             if (!read) {
                 QUERN_ASSIGN(read, filter::ReadAssignments(assignments, {info.name, &info.schema},
                                                            filter.arguments));
-                at_once = std::min(n, std::max<size_t>(1, kRecordsAtOnce / TagCount(*read)));
+                at_once = std::min(n, std::max<size_t>(1, kChangesAtOnce / TagCount(*read)));
                 columns.emplace(info.schema, *read, at_once);
             }
             batch->count = std::min(n, at_once);

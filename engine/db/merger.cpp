@@ -15,14 +15,15 @@ namespace quern {
 namespace {
 
 constexpr size_t kTierSegments = 8;  // each byte is rewritten once per factor of eight in size
-constexpr uint64_t kSliceBytes = uint64_t{4} << 20;  // of one write transaction: a few milliseconds
+constexpr uint64_t kMergeSliceBytes = uint64_t{4}
+                                      << 20;  // of one write transaction: a few milliseconds
 constexpr uint64_t kSliceRecords = 20000;
 constexpr uint64_t kSweepBytes = uint64_t{8} << 20;
 constexpr const char* kBestMark = "best";
 constexpr size_t kChunkSlotsMax = 32;  // of one source: 8 MiB
 
 // One segment on its way through a merge.
-struct Source {
+struct MergeSource {
     std::shared_ptr<Segment> segment;
     const int64_t* row_ids = nullptr;
     uint32_t next = 0;
@@ -76,7 +77,7 @@ private:
         info_ = info;
         // Somebody else may have merged one of the sources and swept its chunks away since the last
         // slice: missing they are then, but not lost.
-        for (const Source& source : sources_) {
+        for (const MergeSource& source : sources_) {
             QUERN_ASSIGN(const bool live,
                          storage::IsLive(start.writer->connection(), source.segment->info().id));
             if (!live && !TestFault(Fault::kRetireEarly)) {
@@ -113,7 +114,7 @@ private:
         for (const int64_t id : plan_.segments) {
             for (const auto& segment : view->segments) {
                 if (segment->info().id == id) {
-                    Source& source = sources_.emplace_back();
+                    MergeSource& source = sources_.emplace_back();
                     source.segment = segment;
                     source.chunks = std::make_unique<ChunkCache>(std::clamp(
                         2 * info_->schema.field_count(), ChunkCache::kSlots, kChunkSlotsMax));
@@ -139,7 +140,7 @@ private:
 
     // Finds the next live record of a source and puts it into the queue.
     Status Advance(storage::RecordTable* records, size_t s) {
-        Source& source = sources_[s];
+        MergeSource& source = sources_[s];
         for (; source.next < source.segment->item_count(); source.next++) {
             QUERN_ASSIGN(const std::optional<Key> key, records->KeyOf(source.row_ids[source.next]));
             if (key) {
@@ -152,7 +153,7 @@ private:
         return {};
     }
 
-    // Writes about kSliceBytes. False: all sources are through.
+    // Writes about kMergeSliceBytes. False: all sources are through.
     Result<bool> Slice(storage::Connection* connection) {
         storage::RecordTable records(connection, *info_);
         const uint64_t start_bytes = builder_->bytes_written();
@@ -162,7 +163,7 @@ private:
         std::vector<Bytes> kept(vectors.size());
         while (!heads_.empty()) {
             const size_t s = heads_.top();
-            Source& source = sources_[s];
+            MergeSource& source = sources_[s];
             const int64_t rid = source.row_ids[source.next];
             // The row may be gone since the head was looked up, in another slice.
             QUERN_ASSIGN(const std::optional<Key> key, records.KeyOf(rid));
@@ -185,7 +186,7 @@ private:
             source.next++;
             QUERN_TRY(Advance(&records, s));
             QUERN_TRY(work_->Check("merge", done_ + dropped_.size(), total_));
-            if (builder_->bytes_written() - start_bytes >= kSliceBytes ||
+            if (builder_->bytes_written() - start_bytes >= kMergeSliceBytes ||
                 done_ + dropped_.size() - start_records >= kSliceRecords) {
                 return !heads_.empty();
             }
@@ -196,7 +197,7 @@ private:
     // A planted fault: the old segments go in a transaction of their own.
     Status RetireEarly() {
         QUERN_ASSIGN(Database::WriteStart start, database_->BeginWrite());
-        for (const Source& source : sources_) {
+        for (const MergeSource& source : sources_) {
             QUERN_TRY(
                 storage::RetireSegment(start.writer->connection(), source.segment->info().id));
         }
@@ -208,7 +209,7 @@ private:
         storage::Connection* connection = start.writer->connection();
         QUERN_TRY(Look(start));
         QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info_->id));
-        for (const Source& source : sources_) {
+        for (const MergeSource& source : sources_) {
             const Status retired = storage::RetireSegment(connection, source.segment->info().id);
             if (retired.code() == Code::kNotFound && !TestFault(Fault::kRetireEarly)) {
                 return Overtaken();
@@ -249,7 +250,7 @@ private:
     }
 
     struct Later {
-        const std::vector<Source>* sources;
+        const std::vector<MergeSource>* sources;
         bool operator()(size_t a, size_t b) const { return (*sources)[b].key < (*sources)[a].key; }
     };
 
@@ -260,7 +261,7 @@ private:
     int64_t catalog_epoch_ = -1;
     bool overtaken_ = false;
     std::shared_ptr<const storage::CollectionInfo> info_;
-    std::vector<Source> sources_;
+    std::vector<MergeSource> sources_;
     std::priority_queue<size_t, std::vector<size_t>, Later> heads_{Later{&sources_}};
     std::optional<SegmentBuilder> builder_;
     std::vector<int64_t> dropped_;

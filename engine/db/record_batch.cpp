@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kJsonDepthMax = 64;
 
-const char* AttrTypeName(AttrType type) {
+const char* InputTypeName(AttrType type) {
     static const char* const names[] = {"?", "int", "real", "text", "bool", "blob", "json", "tags"};
     return names[static_cast<size_t>(type)];
 }
@@ -365,7 +365,7 @@ Status CheckedBatch::TakeSparse(const SparseInput& input, const SparseDef& def, 
 Status CheckedBatch::TakeTexts(const AttrInput& input, const TextDef& def, Field* field) {
     if (input.type != AttrType::kText) {
         return Status::Error(Code::kType, "field '%s' is text, the batch has %s values",
-                             def.name.c_str(), AttrTypeName(input.type));
+                             def.name.c_str(), InputTypeName(input.type));
     }
     field->empty_column = false;
     field->valid = input.valid;
@@ -413,7 +413,8 @@ Status CheckedBatch::Make(const RecordBatch& batch, const Schema& schema, size_t
         const AttrType type = schema.attrs[static_cast<size_t>(attr)].type;
         if (type != input.type && !(type == AttrType::kJson && input.type == AttrType::kText)) {
             return Status::Error(Code::kType, "attribute '%s' is %s, the batch has %s values",
-                                 input.name.c_str(), AttrTypeName(type), AttrTypeName(input.type));
+                                 input.name.c_str(), InputTypeName(type),
+                                 InputTypeName(input.type));
         }
         out->attr_input_[static_cast<size_t>(attr)] = static_cast<int>(i);
     }

@@ -259,7 +259,7 @@ private:
 };
 
 // Looking a key up costs as much as this many rows of a pass over the table.
-constexpr uint64_t kLookUpCost = 16;
+constexpr uint64_t kRecordLookUpCost = 16;
 
 // The smallest set of keys that a filter without a text leaves; NULL when a pass over the table
 // costs less than looking its keys up.
@@ -269,7 +269,7 @@ const filter::KeySet* FewKeys(const RecordFilter& filter, uint64_t records) {
         const bool fewer = few == nullptr || choice.set->count() < few->count();
         few = !choice.except && fewer ? choice.set.get() : few;
     }
-    const bool pays = few != nullptr && few->count() <= records / kLookUpCost;
+    const bool pays = few != nullptr && few->count() <= records / kRecordLookUpCost;
     return filter.text.empty() && pays ? few : nullptr;
 }
 

@@ -53,7 +53,7 @@ private:
 };
 
 // Entries in order, of a segment, of the log, or of both.
-struct Source {
+struct ListSource {
     // Of a segment whose columns are in memory; else `entries`.
     const RecordRun* run = nullptr;
     uint32_t segment = 0;
@@ -115,7 +115,7 @@ private:
         }
         runs_.push_back(std::make_unique<RecordRun>(
             order_, std::move(columns), reader_.item_count(number), reader_.excluded(number)));
-        Source& source = sources_.emplace_back();
+        ListSource& source = sources_.emplace_back();
         source.run = runs_.back().get();
         source.segment = static_cast<uint32_t>(number);
         std::optional<RecordRun::Start> start;
@@ -129,7 +129,7 @@ private:
 
     // The first record whose key is behind that of the bookmark, or with descending keys is not
     // before it. Only records that match have keys to look at.
-    Result<size_t> StartIn(const Source& source) {
+    Result<size_t> StartIn(const ListSource& source) {
         size_t low = 0;
         size_t high = source.run->records();
         while (low < high) {
@@ -157,7 +157,7 @@ private:
         return spot;
     }
 
-    Status Advance(Source* source) {
+    Status Advance(ListSource* source) {
         if (source->run == nullptr) {
             source->done = source->next == source->entries.size();
             if (!source->done) {
@@ -181,12 +181,12 @@ private:
     }
 
     Status Merge() {
-        for (Source& source : sources_) {
+        for (ListSource& source : sources_) {
             QUERN_TRY(Advance(&source));
         }
         while (table_->row_count() < limit_) {
-            Source* first = nullptr;
-            for (Source& source : sources_) {
+            ListSource* first = nullptr;
+            for (ListSource& source : sources_) {
                 if (!source.done &&
                     (first == nullptr ||
                      filter::CompareSpots(order_, source.head.spot, first->head.spot) < 0)) {
@@ -226,7 +226,7 @@ private:
     MatchReader reader_;
     ResultRows* rows_ = nullptr;
     std::vector<std::unique_ptr<RecordRun>> runs_;
-    std::vector<Source> sources_;
+    std::vector<ListSource> sources_;
     std::optional<Spot> last_;
 };
 

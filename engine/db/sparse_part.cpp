@@ -18,7 +18,7 @@ constexpr uint32_t kApproximateOrderRows = 256;
 // Of a part, so that every reader takes it.
 constexpr uint64_t kApproximateItemsMax = uint64_t{1} << 31;
 
-Status Bad(const char* what) {
+Status BadSparsePart(const char* what) {
     return Status::Error(Code::kCorrupt, "sparse index: %s", what);
 }
 
@@ -124,7 +124,7 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Load(storage::Connection* connec
             to = head.data();
         } else if (number == kOrder) {
             if (part->item_bytes != 4) {
-                return Bad("its order has items of the wrong size");
+                return BadSparsePart("its order has items of the wrong size");
             }
             loaded->order_.resize(static_cast<size_t>(part->items));
             to = reinterpret_cast<char*>(loaded->order_.data());
@@ -139,7 +139,7 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Load(storage::Connection* connec
     }
     QUERN_ASSIGN(loaded->index_, sparse::SparseIndex::Load(column.count(), head, arrays));
     if (loaded->index_->postings() != column.entries()) {
-        return Bad("made for other vectors");
+        return BadSparsePart("made for other vectors");
     }
     QUERN_TRY(loaded->TakeOrder(column));
     loaded->counted_ = static_cast<int64_t>(loaded->index_->memory_bytes() + column.count() * 4);
@@ -156,10 +156,10 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Load(storage::Connection* connec
 // The order must name every vector once; what is kept of it are the records.
 Status SparsePart::TakeOrder(const SparseColumn& column) {
     if (order_.size() != column.count()) {
-        return Bad("its order is of another number of vectors");
+        return BadSparsePart("its order is of another number of vectors");
     }
     if (!sparse::NamesEveryRow(order_)) {
-        return Bad("its order does not name every vector once");
+        return BadSparsePart("its order does not name every vector once");
     }
     for (uint32_t& vector : order_) {
         vector = column.record(vector);

@@ -10,7 +10,7 @@ namespace quern {
 
 namespace {
 
-constexpr uint64_t kPieceEntries = uint64_t{1} << 17;
+constexpr uint64_t kCountedEntries = uint64_t{1} << 17;
 
 void Add(const uint32_t* dimensions, size_t count, SparseCounts* counts) {
     counts->vectors++;
@@ -29,7 +29,7 @@ Status CountSegment(storage::Connection* connection, const CollectionView& view,
     counts->records += segment.item_count() - dead.count;
     SparseSpace space;
     for (size_t first = 0; first < column->count();) {
-        const size_t end = column->EndOfPiece(first, kPieceEntries);
+        const size_t end = column->EndOfPiece(first, kCountedEntries);
         SparsePiece piece;
         if (column->resident()) {
             piece = column->Resident(first, end);

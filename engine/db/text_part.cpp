@@ -7,9 +7,9 @@ namespace quern {
 namespace {
 
 // Options of a head would make it longer; more than this is not one.
-constexpr uint64_t kHeadBytesMax = 4096;
+constexpr uint64_t kTextHeadBytesMax = 4096;
 
-Status Bad(const char* what) {
+Status BadTextPart(const char* what) {
     return Status::Error(Code::kCorrupt, "text index: %s", what);
 }
 
@@ -52,8 +52,8 @@ Result<std::unique_ptr<sparse::TextIndex>> LoadTextPart(storage::Connection* con
         if (part == nullptr) {
             continue;  // empty, or lost: then the others do not fit
         }
-        if (part->item_bytes != 1 || (number == 0 && part->items > kHeadBytesMax)) {
-            return Bad("a part of the wrong size");
+        if (part->item_bytes != 1 || (number == 0 && part->items > kTextHeadBytesMax)) {
+            return BadTextPart("a part of the wrong size");
         }
         arrays[number].resize(static_cast<size_t>(part->raw_bytes()));
         QUERN_TRY(storage::ReadChunks(connection, *part, 0, part->chunks.size(), threads,
@@ -65,18 +65,18 @@ Result<std::unique_ptr<sparse::TextIndex>> LoadTextPart(storage::Connection* con
         *parts.Array(number) = std::move(arrays[number]);
     }
     if (parts.records != segment.items) {
-        return Bad("made for another number of records");
+        return BadTextPart("made for another number of records");
     }
     QUERN_ASSIGN(const sparse::TextOptions options, sparse::ParseTextOptions(def.options));
     if (parts.has_positions != options.positions) {
-        return Bad("made with other options");
+        return BadTextPart("made with other options");
     }
     QUERN_ASSIGN(std::unique_ptr<sparse::TextIndex> index,
                  sparse::TextIndex::Load(std::move(parts), work));
     for (uint32_t record = 0; record < index->records(); record++) {
         // A term has a byte at least.
         if (index->lengths()[record] > column.Length(record)) {
-            return Bad("made for other texts");
+            return BadTextPart("made for other texts");
         }
     }
     return index;

@@ -12,8 +12,8 @@ namespace quern::dense {
 namespace {
 
 // Squares of elements within these limits neither overflow nor vanish, whatever the dimension.
-constexpr float kLargest = 1e12f;
-constexpr float kSmallest = 1e-12f;
+constexpr float kLargestCentre = 1e12f;
+constexpr float kSmallestCentre = 1e-12f;
 // What rounding may have moved a distance by, of the largest number in it.
 constexpr double kRounding = 1e-5;
 
@@ -37,7 +37,7 @@ float CellSpace::Scale(const VectorRows& rows, const std::vector<uint32_t>& pick
             largest = std::max(largest, std::abs(value));
         }
     }
-    if (largest == 0 || (largest > kSmallest && largest < kLargest)) {
+    if (largest == 0 || (largest > kSmallestCentre && largest < kLargestCentre)) {
         return 1;
     }
     // 2^126 and its inverse are the ends of what a normal f32 holds.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/dense/curve_scale.h"
 #include "engine/dense/curve_shares.h"
 #include "engine/dense/effort_ladder.h"
 #include "engine/dense/recall_margin.h"
@@ -13,10 +14,6 @@ namespace {
 
 // Scored rows beyond this are no number that a walk has counted.
 constexpr uint32_t kScoredMost = 1u << 30;
-
-double Lerp(double a, double b, double t) {
-    return a + (b - a) * t;
-}
 
 }  // namespace
 

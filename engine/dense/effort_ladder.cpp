@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "engine/dense/curve_scale.h"
 #include "engine/dense/recall_margin.h"
 
 namespace quern::dense {
@@ -17,14 +18,6 @@ namespace {
 constexpr double kReachPays = 0.85;
 constexpr double kUsualLeast = 0.9;
 constexpr double kUsualMost = 0.99;
-
-double Lerp(double a, double b, double t) {
-    return a + (b - a) * t;
-}
-
-double LogMiss(double recall) {
-    return std::log(std::max(1.0 - recall, 1e-6));
-}
 
 }  // namespace
 
@@ -79,9 +72,9 @@ double EffortLadders::PlaceFor(const Ladder& ladder, size_t refine, double wante
         if (number == 0) {
             return 0;
         }
-        const double before = LogMiss(At(e - 1, refine));
-        const double fall = before - LogMiss(here);
-        const double t = fall > 0 ? std::clamp((before - LogMiss(recall)) / fall, 0.0, 1.0) : 1;
+        const double before = LogOfMiss(At(e - 1, refine));
+        const double fall = before - LogOfMiss(here);
+        const double t = fall > 0 ? std::clamp((before - LogOfMiss(recall)) / fall, 0.0, 1.0) : 1;
         return static_cast<double>(number - 1) + t;
     }
     return std::numeric_limits<double>::infinity();

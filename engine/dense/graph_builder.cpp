@@ -18,28 +18,28 @@ namespace {
 constexpr uint64_t kShuffleSeed = 0x9E3779B97F4A7C15;
 constexpr size_t kNodesAtOnce = 16;  // that a worker takes; also how often it looks for a stop
 
-class Locks {
-public:
-    explicit Locks(size_t count) : locks_(count) {
-        for (omp_lock_t& lock : locks_) {
-            omp_init_lock(&lock);
-        }
-    }
-    ~Locks() {
-        for (omp_lock_t& lock : locks_) {
-            omp_destroy_lock(&lock);
-        }
-    }
-    Locks(const Locks&) = delete;
-    std::vector<omp_lock_t>& get() { return locks_; }
-
-private:
-    std::vector<omp_lock_t> locks_;
-};
-
 }  // namespace
 
 struct GraphBuilder::State {
+    class Locks {
+    public:
+        explicit Locks(size_t count) : locks_(count) {
+            for (omp_lock_t& lock : locks_) {
+                omp_init_lock(&lock);
+            }
+        }
+        ~Locks() {
+            for (omp_lock_t& lock : locks_) {
+                omp_destroy_lock(&lock);
+            }
+        }
+        Locks(const Locks&) = delete;
+        std::vector<omp_lock_t>& get() { return locks_; }
+
+    private:
+        std::vector<omp_lock_t> locks_;
+    };
+
     State(const VectorRows& r, const GraphBuildOptions& o)
         : rows(r), options(o), hnsw(static_cast<int>(o.m)), locks(r.count) {
         hnsw.efConstruction = static_cast<int>(o.ef);

@@ -1,19 +1,12 @@
 // How a graph index is kept in a file: GraphIndex's Array and Load. FORMAT.md has the bytes.
 #include <algorithm>
 
+#include "engine/dense/bad_index.h"
 #include "engine/dense/codes/code_training.h"
 #include "engine/dense/graph_index.h"
 #include "engine/dense/index_head.h"
 
 namespace quern::dense {
-
-namespace {
-
-Status Bad(const char* what) {
-    return Status::Error(Code::kCorrupt, "index: %s", what);
-}
-
-}  // namespace
 
 void GraphIndex::EncodeHead() {
     head_.clear();
@@ -67,7 +60,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     GraphLinks& links = index->links_;
     ByteReader reader(head);
     if (reader.U32() != kGraphHeadVersion) {
-        return Bad("of an unknown version");
+        return BadIndex("of an unknown version");
     }
     links.count = reader.U32();
     links.degree = reader.U32();
@@ -76,7 +69,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     links.upper_entry = reader.U32();
     const uint64_t upper_words = reader.U32();
     if (!reader.ok() || links.count != count) {
-        return Bad("made for another number of vectors");
+        return BadIndex("made for another number of vectors");
     }
     std::vector<bool> outside;
     QUERN_ASSIGN(index->outsiders_, Outsiders::Read(&reader, count, &outside));
@@ -84,18 +77,18 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     QUERN_ASSIGN(index->curve_, EffortCurve::Read(&reader));
     std::vector<float> longest;
     if (!ReadFloats(&reader, 1, &longest)) {
-        return Bad("its longest vector is no number");
+        return BadIndex("its longest vector is no number");
     }
     index->longest_square_ = longest[0];
     const uint8_t with_codes = reader.U8();
     if (with_codes > 1 || (with_codes == 1 && element == Element::kBit)) {
-        return Bad("codes of an unknown kind");
+        return BadIndex("codes of an unknown kind");
     }
     if (with_codes == 1) {
         QUERN_ASSIGN(index->codes_, Codes::Read(&reader, metric, dim));
     }
     if (!reader.AtEnd()) {
-        return Bad("its head has the wrong length");
+        return BadIndex("its head has the wrong length");
     }
     const Buffer& range = arrays[static_cast<size_t>(IndexArray::kRange)];
     index->range_head_.assign(range.data() != nullptr ? range.data() : "", range.bytes());
@@ -103,12 +96,12 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
         ByteReader range_reader(index->range_head_);
         QUERN_ASSIGN(index->range_curve_, RangeCurve::Read(&range_reader));
         if (!range_reader.AtEnd()) {
-            return Bad("its range curve has the wrong length");
+            return BadIndex("its range curve has the wrong length");
         }
     }
     const Buffer& upper = arrays[static_cast<size_t>(IndexArray::kUpper)];
     if (upper.bytes() != upper_words * sizeof(uint32_t)) {
-        return Bad("its upper links have the wrong size");
+        return BadIndex("its upper links have the wrong size");
     }
     const auto* words = reinterpret_cast<const uint32_t*>(upper.data());
     links.upper_words.assign(words, words + upper_words);
@@ -119,18 +112,18 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
         const uint32_t* list = links.Neighbours(node);
         for (uint32_t i = 0; i < links.degree && list[i] != kNoNode; i++) {
             if (outside[list[i]]) {
-                return Bad("a link goes to a vector outside");
+                return BadIndex("a link goes to a vector outside");
             }
         }
     }
     links.Pack();
     for (uint32_t number = 0; number < links.upper_offsets.size(); number++) {
         if (outside[links.UpperNode(number)]) {
-            return Bad("a vector outside is on an upper level");
+            return BadIndex("a vector outside is on an upper level");
         }
     }
     if (links.entry != kNoNode && outside[links.entry]) {
-        return Bad("its entry is outside");
+        return BadIndex("its entry is outside");
     }
     index->code_rows_ = std::move(arrays[static_cast<size_t>(IndexArray::kCodes)]);
     index->squared_norms_ = std::move(arrays[static_cast<size_t>(IndexArray::kNorms)]);
@@ -138,10 +131,10 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     const size_t norm_bytes =
         index->codes_ && index->codes_->has_norms() ? count * sizeof(float) : 0;
     if (index->code_rows_.bytes() != code_bytes || index->squared_norms_.bytes() != norm_bytes) {
-        return Bad("its codes have the wrong size");
+        return BadIndex("its codes have the wrong size");
     }
     if (index->codes_ && !index->codes_->Valid(index->Rows(), count)) {
-        return Bad("its codes hold what is no number");
+        return BadIndex("its codes hold what is no number");
     }
     return index;
 }

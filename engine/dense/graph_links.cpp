@@ -4,7 +4,7 @@ namespace quern::dense {
 
 namespace {
 
-Status Bad(const char* what) {
+Status BadLinks(const char* what) {
     return Status::Error(Code::kCorrupt, "graph: %s", what);
 }
 
@@ -25,17 +25,17 @@ bool IsList(const uint32_t* links, uint32_t degree, uint32_t limit) {
 
 Status GraphLinks::Validate() {
     if (degree < 1 || degree > kDegreeMax || upper_degree < 1 || upper_degree > kDegreeMax) {
-        return Bad("impossible degree");
+        return BadLinks("impossible degree");
     }
     if (base.bytes() != static_cast<size_t>(count) * degree * sizeof(uint32_t)) {
-        return Bad("its links have the wrong size");
+        return BadLinks("its links have the wrong size");
     }
     if (count >= UINT32_MAX / 2 || (entry != kNoNode && entry >= count)) {
-        return Bad("no such entry");
+        return BadLinks("no such entry");
     }
     for (uint32_t node = 0; node < count; node++) {
         if (!IsList(Neighbours(node), degree, count)) {
-            return Bad("a link goes nowhere");
+            return BadLinks("a link goes nowhere");
         }
     }
     upper_offsets.clear();
@@ -45,35 +45,35 @@ Status GraphLinks::Validate() {
         if (upper_words.size() - at < 2 || upper_words[at] >= count || upper_words[at + 1] < 1 ||
             upper_words[at + 1] > kLevelMax ||
             (!upper_offsets.empty() && upper_words[at] <= previous)) {
-            return Bad("an upper node is damaged");
+            return BadLinks("an upper node is damaged");
         }
         const size_t words = 2 + static_cast<size_t>(upper_words[at + 1]) * upper_degree;
         if (upper_words.size() - at < words) {
-            return Bad("an upper list is cut short");
+            return BadLinks("an upper list is cut short");
         }
         previous = upper_words[at];
         upper_offsets.push_back(static_cast<uint32_t>(at));
         at += words;
     }
     if (at > UINT32_MAX) {
-        return Bad("too many upper links");
+        return BadLinks("too many upper links");
     }
     const auto uppers = static_cast<uint32_t>(upper_offsets.size());
     for (uint32_t upper = 0; upper < uppers; upper++) {
         for (uint32_t level = 1; level <= UpperLevel(upper); level++) {
             const uint32_t* links = UpperNeighbours(upper, level);
             if (!IsList(links, upper_degree, uppers)) {
-                return Bad("an upper link goes nowhere");
+                return BadLinks("an upper link goes nowhere");
             }
             for (uint32_t i = 0; i < upper_degree && links[i] != kNoNode; i++) {
                 if (UpperLevel(links[i]) < level) {
-                    return Bad("an upper link ends below its level");
+                    return BadLinks("an upper link ends below its level");
                 }
             }
         }
     }
     if (upper_entry != kNoNode && (upper_entry >= uppers || UpperNode(upper_entry) != entry)) {
-        return Bad("no such upper entry");
+        return BadLinks("no such upper entry");
     }
     return {};
 }

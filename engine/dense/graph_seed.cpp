@@ -13,8 +13,8 @@ namespace quern::dense {
 
 namespace {
 
-constexpr size_t kNodesAtOnce = 64;  // that a worker takes; also how often it looks for a stop
-constexpr size_t kGoneMax = 256;     // nodes that are passed through in search of living ones
+constexpr size_t kSeedNodesAtOnce = 64;  // that a worker takes; also how often it looks for a stop
+constexpr size_t kGoneMax = 256;         // nodes that are passed through in search of living ones
 constexpr size_t kCandidatesMax = 400;
 
 class Heir {
@@ -91,12 +91,12 @@ private:
         return RunOnThreads(threads, [&](int) -> Status {
             Worker worker(this);
             while (true) {
-                const uint32_t first = next.fetch_add(kNodesAtOnce);
+                const uint32_t first = next.fetch_add(kSeedNodesAtOnce);
                 if (first >= old_.count) {
                     return {};
                 }
-                for (uint32_t old = first; old < std::min<size_t>(old_.count, first + kNodesAtOnce);
-                     old++) {
+                for (uint32_t old = first;
+                     old < std::min<size_t>(old_.count, first + kSeedNodesAtOnce); old++) {
                     if (now_[old] != kNoNode) {
                         worker.Relink(old);
                     }

@@ -1,5 +1,6 @@
 #include "engine/dense/index_head.h"
 
+#include "engine/dense/bad_index.h"
 #include "engine/dense/codes/scalar_codes.h"
 #include "engine/dense/effort_curve.h"
 #include "engine/dense/graph_links.h"
@@ -11,22 +12,18 @@ namespace quern::dense {
 
 namespace {
 
-Status Bad(const char* what) {
-    return Status::Error(Code::kCorrupt, "index: %s", what);
-}
-
 // NULL: there are none.
 Result<std::unique_ptr<Codes>> ReadCodes(ByteReader* reader, Metric metric, size_t dim) {
     std::unique_ptr<Codes> codes;
     const uint8_t with_codes = reader->U8();
     if (!reader->ok() || with_codes > 1) {
-        return Bad("codes of an unknown kind");
+        return BadIndex("codes of an unknown kind");
     }
     if (with_codes == 1) {
         QUERN_ASSIGN(codes, Codes::Read(reader, metric, dim));
     }
     if (!reader->AtEnd()) {
-        return Bad("its head has the wrong length");
+        return BadIndex("its head has the wrong length");
     }
     return codes;
 }
@@ -36,7 +33,7 @@ Result<std::unique_ptr<Codes>> ReadCodes(ByteReader* reader, Metric metric, size
 Result<IndexHead> ReadGraphHead(BytesView head, Metric metric, size_t dim, uint64_t count) {
     ByteReader reader(head);
     if (reader.U32() != kGraphHeadVersion) {
-        return Bad("of an unknown version");
+        return BadIndex("of an unknown version");
     }
     IndexHead found;
     found.count = reader.U32();
@@ -44,7 +41,7 @@ Result<IndexHead> ReadGraphHead(BytesView head, Metric metric, size_t dim, uint6
     reader.Take(4 * sizeof(uint32_t));  // upper degree, both entries, upper words
     Outsiders::Skip(&reader);
     if (!reader.ok() || found.count != count || degree == 0 || degree > kDegreeMax) {
-        return Bad("made for another number of vectors");
+        return BadIndex("made for another number of vectors");
     }
     QUERN_TRY(EffortCurve::Read(&reader).status());
     reader.Take(sizeof(float));  // the longest vector
@@ -60,14 +57,14 @@ Result<IndexHead> ReadGraphHead(BytesView head, Metric metric, size_t dim, uint6
 Result<IndexHead> ReadListHead(BytesView head, Metric metric, size_t dim, uint64_t count) {
     ByteReader reader(head);
     if (reader.U32() != kListHeadVersion) {
-        return Bad("of an unknown version");
+        return BadIndex("of an unknown version");
     }
     IndexHead found;
     found.count = reader.U32();
     reader.Take(2 * sizeof(uint32_t));  // cells, scale
     Outsiders::Skip(&reader);
     if (!reader.ok() || found.count != count) {
-        return Bad("made for another number of vectors");
+        return BadIndex("made for another number of vectors");
     }
     QUERN_TRY(ProbeCurve::Read(&reader).status());
     QUERN_ASSIGN(const std::unique_ptr<Codes> codes, ReadCodes(&reader, metric, dim));

@@ -17,8 +17,8 @@ namespace quern::dense {
 
 namespace {
 
-constexpr size_t kHeldOutMax = 500;  // recall within about 0.003 at 0.98
-constexpr size_t kHeldOutShare = 8;  // and never more than one record in so many
+constexpr size_t kListHeldOutMax = 500;  // recall within about 0.003 at 0.98
+constexpr size_t kListHeldOutShare = 8;  // and never more than one record in so many
 constexpr uint64_t kSampleSeed = 0x9E3779B97F4A7C15;
 // Points of the sample for each cell; more moved the recall of equal probes by less than 0.003.
 constexpr size_t kPointsPerCell = 40;
@@ -28,7 +28,7 @@ constexpr size_t kCentreFloatsMax = size_t{16} << 20;  // 64 MiB
 constexpr size_t kRowsAtOnce = 256;                    // that one worker turns into points or codes
 constexpr float kRadiusRounding = 1e-5f;
 // A squared norm beyond f32 must stay a number that can be added to.
-constexpr float kLargest = std::numeric_limits<float>::max();
+constexpr float kLargestNorm = std::numeric_limits<float>::max();
 
 // Points of the picked rows, and what cell each goes to.
 Status Assign(const CellSpace& space, const VectorRows& rows, const std::vector<uint32_t>& picked,
@@ -57,7 +57,7 @@ std::vector<uint32_t> HoldOut(const std::vector<uint32_t>& inside, std::vector<u
     for (size_t i = shuffled.size(); i > 1; i--) {
         std::swap(shuffled[i - 1], shuffled[random() % i]);
     }
-    const size_t held = std::min(kHeldOutMax, inside.size() / kHeldOutShare);
+    const size_t held = std::min(kListHeldOutMax, inside.size() / kListHeldOutShare);
     rest->assign(shuffled.begin() + static_cast<ptrdiff_t>(held), shuffled.end());
     shuffled.resize(held);
     return shuffled;
@@ -156,7 +156,7 @@ void ListIndex::FillPlaces(const VectorRows& rows, size_t cell, size_t first, si
     block.inverse_norms = rows.inverse_norms ? space->norms.data() : nullptr;
     codes_->Encode(block, 0, count, reinterpret_cast<uint8_t*>(out), norms);
     for (size_t i = 0; i < count && norms != nullptr; i++) {
-        norms[i] = std::min(norms[i], kLargest);
+        norms[i] = std::min(norms[i], kLargestNorm);
     }
 }
 
@@ -216,8 +216,9 @@ Status ListIndex::FillCells(const VectorRows& rows, const std::vector<uint32_t>&
 namespace {
 
 // Adds what of the true neighbours (number, rank; sorted) is in the first places of a pool.
-void CountHits(const std::vector<std::pair<uint32_t, uint32_t>>& ranks,
-               const std::vector<kernels::Hit>& pool, size_t probe, std::vector<uint64_t>* hits) {
+void CountRankedHits(const std::vector<std::pair<uint32_t, uint32_t>>& ranks,
+                     const std::vector<kernels::Hit>& pool, size_t probe,
+                     std::vector<uint64_t>* hits) {
     for (size_t place = 0; place < pool.size(); place++) {
         const uint32_t number = pool[place].position;
         const auto found = std::lower_bound(ranks.begin(), ranks.end(), std::make_pair(number, 0u));
@@ -337,7 +338,7 @@ Status ListIndex::Calibrate(const VectorRows& rows, const std::vector<uint32_t>&
                     pool = space.pool;
                     std::sort(pool.begin(), pool.end());
                     pool.resize(std::min(pool.size(), query.k));
-                    CountHits(ranks, pool, p, &mine);
+                    CountRankedHits(ranks, pool, p, &mine);
                 }
                 QUERN_TRY(work->Check("calibrate", first + q, held_out.size()));
             }

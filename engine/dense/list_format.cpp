@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/dense/bad_index.h"
 #include "engine/dense/index_head.h"
 #include "engine/dense/list_index.h"
 
@@ -11,10 +12,6 @@ namespace quern::dense {
 namespace {
 
 constexpr uint32_t kCellBytes = 8;
-
-Status Bad(const char* what) {
-    return Status::Error(Code::kCorrupt, "index: %s", what);
-}
 
 bool AllAtLeast(const float* values, size_t count, float least) {
     return std::all_of(values, values + count,
@@ -84,17 +81,17 @@ Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metri
     index->head_ = head;
     ByteReader reader(head);
     if (reader.U32() != kListHeadVersion) {
-        return Bad("of an unknown version");
+        return BadIndex("of an unknown version");
     }
     if (reader.U32() != count) {
-        return Bad("made for another number of vectors");
+        return BadIndex("made for another number of vectors");
     }
     const size_t cells = reader.U32();
     const uint32_t raw = reader.U32();
     float scale = 0;
     std::memcpy(&scale, &raw, sizeof scale);
     if (!reader.ok() || !std::isnormal(scale) || scale < 0) {
-        return Bad("its head is damaged");
+        return BadIndex("its head is damaged");
     }
     index->space_ = CellSpace(element, metric, dim, scale);
     std::vector<bool> outside;
@@ -102,17 +99,17 @@ Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metri
     QUERN_ASSIGN(index->curve_, ProbeCurve::Read(&reader));
     const uint8_t with_codes = reader.U8();
     if (with_codes > 1 || (with_codes == 1 && element == Element::kBit)) {
-        return Bad("codes of an unknown kind");
+        return BadIndex("codes of an unknown kind");
     }
     if (with_codes == 1) {
         QUERN_ASSIGN(std::unique_ptr<Codes> codes, Codes::Read(&reader, metric, dim));
         if (codes->kind() != CodeChoice::k8Bit && codes->kind() != CodeChoice::k4Bit) {
-            return Bad("codes of a kind that lists do not have");
+            return BadIndex("codes of a kind that lists do not have");
         }
         index->codes_.reset(static_cast<ScalarCodes*>(codes.release()));
     }
     if (!reader.AtEnd()) {
-        return Bad("its head has the wrong length");
+        return BadIndex("its head has the wrong length");
     }
     const Buffer& range = arrays[static_cast<size_t>(ListArray::kRange)];
     index->range_head_.assign(range.data() != nullptr ? range.data() : "", range.bytes());
@@ -120,7 +117,7 @@ Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metri
         ByteReader range_reader(index->range_head_);
         QUERN_ASSIGN(index->range_curve_, RangeCurve::Read(&range_reader));
         if (!range_reader.AtEnd()) {
-            return Bad("its range curve has the wrong length");
+            return BadIndex("its range curve has the wrong length");
         }
     }
     const auto take = [&](ListArray array) -> Buffer {
@@ -135,12 +132,12 @@ Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metri
     if (index->cells_.bytes() != cells * kCellBytes ||
         index->centres_.bytes() != cells * dim * sizeof(float) ||
         index->numbers_.bytes() != inside * sizeof(uint32_t)) {
-        return Bad("an array has the wrong size");
+        return BadIndex("an array has the wrong size");
     }
     const bool norms = index->codes_ ? metric == Metric::kL2 : metric == Metric::kCosine;
     if (index->norms_.bytes() != (norms ? inside * sizeof(float) : 0) ||
         (index->rows_.bytes() != 0 && index->rows_.bytes() != inside * index->row_bytes())) {
-        return Bad("its rows have the wrong size");
+        return BadIndex("its rows have the wrong size");
     }
     index->begins_.assign(1, 0);
     uint64_t place = 0;
@@ -151,19 +148,19 @@ Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metri
         std::memcpy(&radius, index->cells_.data() + cell * kCellBytes + 4, sizeof radius);
         place += size;
         if (place > inside || !AllAtLeast(&radius, 1, 0.0f)) {
-            return Bad("its cells are damaged");
+            return BadIndex("its cells are damaged");
         }
         index->begins_.push_back(static_cast<uint32_t>(place));
         index->radii_.push_back(radius);
     }
     if (place != inside) {
-        return Bad("its cells do not hold all vectors");
+        return BadIndex("its cells do not hold all vectors");
     }
     // Each vector is inside once or outside.
     for (size_t i = 0; i < inside; i++) {
         const uint32_t number = index->NumberAt(i);
         if (number >= count || outside[number]) {
-            return Bad("a vector is there twice, or not at all");
+            return BadIndex("a vector is there twice, or not at all");
         }
         outside[number] = true;
     }
@@ -171,7 +168,7 @@ Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metri
                     -std::numeric_limits<float>::max()) ||
         !AllAtLeast(reinterpret_cast<const float*>(index->norms_.data()),
                     index->norms_.bytes() / sizeof(float), 0.0f)) {
-        return Bad("a centre or a length is not a number");
+        return BadIndex("a centre or a length is not a number");
     }
     index->EncodeCentres();
     return index;

@@ -10,7 +10,8 @@ namespace quern::dense {
 
 namespace {
 
-constexpr size_t kRowsAtOnce = 1024;  // scores of one call: a few KiB that stay in the first cache
+constexpr size_t kScoresAtOnce =
+    1024;  // scores of one call: a few KiB that stay in the first cache
 // Centres that are near by their codes are measured: those that are asked for, and so many more.
 constexpr size_t kSpareShare = 4;
 constexpr size_t kSpareCentres = 16;
@@ -88,7 +89,7 @@ Status ListIndex::Begin(const ListQuery& query, ListSpace* space) const {
                                      ? space->point.data()
                                      : static_cast<const float*>(query.vector);
         codes_->Prepare(space_.ranking(), of_centres, &space->centre_codes);
-        space->dots.resize(std::max(cell_count(), kRowsAtOnce));
+        space->dots.resize(std::max(cell_count(), kScoresAtOnce));
         kernels::CodeDots(space->centre_codes.query, centre_codes_.data(), cell_count(),
                           space->dots.data());
         const bool ip = space_.ranking() == Metric::kIp;
@@ -168,7 +169,7 @@ bool ListIndex::ChooseWanted(const ListQuery& query, size_t place, size_t count,
     if (query.wanted_bits == nullptr) {
         return false;
     }
-    space->chosen.resize(kRowsAtOnce);
+    space->chosen.resize(kScoresAtOnce);
     size_t chosen = 0;
     for (size_t i = 0; i < count; i++) {
         space->chosen[chosen] = static_cast<uint32_t>(i);
@@ -180,12 +181,12 @@ bool ListIndex::ChooseWanted(const ListQuery& query, size_t place, size_t count,
 
 Status ListIndex::ScanPiece(const ListQuery& query, size_t place, const CellPiece& piece,
                             ListSpace* space) const {
-    space->scores.resize(kRowsAtOnce);
-    space->dots.resize(std::max(space->dots.size(), kRowsAtOnce));
-    space->picked.resize(kRowsAtOnce);
+    space->scores.resize(kScoresAtOnce);
+    space->dots.resize(std::max(space->dots.size(), kScoresAtOnce));
+    space->picked.resize(kScoresAtOnce);
     const auto* norms = reinterpret_cast<const float*>(norms_.data());
-    for (size_t first = 0; first < piece.count; first += kRowsAtOnce) {
-        const size_t rows_here = std::min(kRowsAtOnce, piece.count - first);
+    for (size_t first = 0; first < piece.count; first += kScoresAtOnce) {
+        const size_t rows_here = std::min(kScoresAtOnce, piece.count - first);
         const size_t at = place + first;
         const char* rows = piece.rows + first * row_bytes();
         float* scores = space->scores.data();

@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint64_t kRotationSeed = 0x5851F42D4C957F2D;
 constexpr size_t kCentreRows = 10000;
-constexpr size_t kNodesAtOnce = 256;
+constexpr size_t kBlockNodesAtOnce = 256;
 
 size_t RotatedDim(size_t dim) {
     return (dim + kernels::kRotationUnit - 1) / kernels::kRotationUnit * kernels::kRotationUnit;
@@ -36,11 +36,11 @@ Status InPieces(size_t count, int threads, Work* work, Body body) {
     std::atomic<size_t> next{0};
     return RunOnThreads(threads, [&](int) -> Status {
         while (true) {
-            const size_t first = next.fetch_add(kNodesAtOnce);
+            const size_t first = next.fetch_add(kBlockNodesAtOnce);
             if (first >= count) {
                 return {};
             }
-            body(first, std::min(count, first + kNodesAtOnce));
+            body(first, std::min(count, first + kBlockNodesAtOnce));
             QUERN_TRY(work->Check("pack", first, count));
         }
     });

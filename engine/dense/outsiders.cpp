@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/dense/bad_index.h"
 #include "storage/base/hash.h"
 
 namespace quern::dense {
 
 namespace {
-
-Status Bad(const char* what) {
-    return Status::Error(Code::kCorrupt, "index: %s", what);
-}
 
 bool IsZero(const VectorRows& rows, uint32_t row) {
     const char* bytes = rows.row(row);
@@ -114,25 +111,25 @@ Result<Outsiders> Outsiders::Read(ByteReader* reader, size_t count, std::vector<
     outside->assign(count, false);
     const uint32_t zeros = reader->U32();
     if (zeros > reader->left() / 4) {
-        return Bad("cut short");
+        return BadIndex("cut short");
     }
     for (uint32_t i = 0; i < zeros; i++) {
         const uint32_t row = reader->U32();
         if (row >= count || (*outside)[row]) {
-            return Bad("its list of zero vectors is damaged");
+            return BadIndex("its list of zero vectors is damaged");
         }
         (*outside)[row] = true;
         read.zeros_.push_back(row);
     }
     const uint32_t repeats = reader->U32();
     if (repeats > reader->left() / 8) {
-        return Bad("cut short");
+        return BadIndex("cut short");
     }
     for (uint32_t i = 0; i < repeats; i++) {
         const uint32_t row = reader->U32();
         const uint32_t repeat = reader->U32();
         if (row >= count || repeat >= count || (*outside)[repeat]) {
-            return Bad("its list of repeats is damaged");
+            return BadIndex("its list of repeats is damaged");
         }
         (*outside)[repeat] = true;
         read.repeats_.emplace_back(row, repeat);
@@ -141,7 +138,7 @@ Result<Outsiders> Outsiders::Read(ByteReader* reader, size_t count, std::vector<
         !std::is_sorted(read.repeats_.begin(), read.repeats_.end()) ||
         std::any_of(read.repeats_.begin(), read.repeats_.end(),
                     [&](const auto& pair) { return (*outside)[pair.first]; })) {
-        return Bad("its lists are out of order");
+        return BadIndex("its lists are out of order");
     }
     read.FindRepeated();
     return read;

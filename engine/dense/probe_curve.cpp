@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/dense/curve_scale.h"
 #include "engine/dense/curve_shares.h"
 #include "engine/dense/recall_margin.h"
 
@@ -15,14 +16,6 @@ namespace {
 // which are read one after the other: only their ratio matters, to choose between two pairs with
 // equal recall.
 constexpr double kRefineRows = 12;
-
-double Lerp(double a, double b, double t) {
-    return a + (b - a) * t;
-}
-
-double LogOfMiss(double recall) {
-    return std::log(std::max(1.0 - recall, 1e-6));
-}
 
 }  // namespace
 

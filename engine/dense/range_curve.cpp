@@ -3,20 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/dense/curve_scale.h"
 #include "engine/dense/curve_shares.h"
+#include "engine/dense/recall_margin.h"
 
 namespace quern::dense {
-
-namespace {
-
-// As for the other curves: queries are seldom drawn exactly like the records that were held out.
-constexpr double kMissMargin = 0.8;
-
-double LogOfMiss(double recall) {
-    return std::log(std::max(1.0 - recall, 1e-6));
-}
-
-}  // namespace
 
 bool RangeCurve::Find(double recall, size_t* effort) const {
     if (empty()) {

@@ -4,16 +4,14 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/dense/curve_scale.h"
+
 namespace quern::dense {
 
 namespace {
 
 constexpr size_t kStepsMost = 32;
 constexpr std::string_view kKey = "delivers=";
-
-double LogMiss(double recall) {
-    return std::log(std::max(1.0 - recall, 1e-6));
-}
 
 // Takes a share from the front of *text.
 bool TakeShare(std::string_view* text, double* share) {
@@ -115,10 +113,11 @@ double RecallCorrection::AskFor(double wanted) const {
     }
     // Between two steps in the logarithms of what is missed, as on the curve itself.
     const Step& below = *(enough - 1);
-    const double fall = LogMiss(below.delivered) - LogMiss(enough->delivered);
-    const double share = std::clamp((LogMiss(below.delivered) - LogMiss(wanted)) / fall, 0.0, 1.0);
-    return 1 -
-           std::exp(LogMiss(below.asked) + share * (LogMiss(enough->asked) - LogMiss(below.asked)));
+    const double fall = LogOfMiss(below.delivered) - LogOfMiss(enough->delivered);
+    const double share =
+        std::clamp((LogOfMiss(below.delivered) - LogOfMiss(wanted)) / fall, 0.0, 1.0);
+    return 1 - std::exp(LogOfMiss(below.asked) +
+                        share * (LogOfMiss(enough->asked) - LogOfMiss(below.asked)));
 }
 
 }  // namespace quern::dense

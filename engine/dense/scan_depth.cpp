@@ -7,7 +7,7 @@ namespace quern::dense {
 
 namespace {
 
-constexpr size_t kDepths = EffortCurve::kRefine.size() + 1;
+constexpr size_t kScanDepths = EffortCurve::kRefine.size() + 1;
 
 // The largest walks with a pool that were measured. False: none.
 bool LastPool(const EffortCurve& curve, size_t k_number, size_t* step) {
@@ -46,7 +46,7 @@ bool DepthAt(const EffortCurve& curve, size_t k_number, double recall, size_t* d
         return false;
     }
     const double aim = curve.Aim(recall, k_number);
-    for (size_t r = 0; r < kDepths; r++) {
+    for (size_t r = 0; r < kScanDepths; r++) {
         if (RecallOf(curve, k_number, step, r) >= aim) {
             *depth = DepthOf(step, r);
             return true;
@@ -100,7 +100,7 @@ double ExpectOfDepth(const EffortCurve& curve, size_t k, size_t depth) {
         return 0;
     }
     double recall = 0;
-    for (size_t r = 0; r < kDepths; r++) {
+    for (size_t r = 0; r < kScanDepths; r++) {
         recall = DepthOf(step, r) <= depth ? RecallOf(curve, number, step, r) : recall;
     }
     return curve.Promise(recall, number);

@@ -32,15 +32,15 @@ int CompareIntReal(int64_t number, double real) {
     return Sign(rest > 0, rest < 0);
 }
 
-int ClassOf(Cell::Kind kind) {
+int OrderClassOf(Cell::Kind kind) {
     return kind == Cell::Kind::kBlob ? 2 : (kind == Cell::Kind::kText ? 1 : 0);
 }
 
 }  // namespace
 
 int CompareValues(const Cell& value, const Value& constant) {
-    const int left = ClassOf(value.kind);
-    const int right = ClassOf(constant.kind);
+    const int left = OrderClassOf(value.kind);
+    const int right = OrderClassOf(constant.kind);
     if (left != right) {
         return Sign(left < right, true);
     }

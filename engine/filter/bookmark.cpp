@@ -9,7 +9,7 @@ namespace quern::filter {
 
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kBookmarkVersion = 1;
 constexpr std::string_view kDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -104,7 +104,7 @@ Status NoBookmark() {
 std::string WriteBookmark(const RecordOrder& order, const Schema& schema, const Spot& spot) {
     Bytes bytes;
     ByteWriter out(&bytes);
-    out.U8(kVersion);
+    out.U8(kBookmarkVersion);
     out.Varint(order.terms.size());
     for (size_t t = 0; t < order.terms.size(); t++) {
         out.Varint(schema.attrs[static_cast<size_t>(order.terms[t].column)].id);
@@ -125,7 +125,7 @@ Result<Spot> ReadBookmark(std::string_view text, const RecordOrder& order, const
     const Status other = Status::Error(
         Code::kInvalid, "the bookmark is of a list in another order, or of another collection");
     ByteReader in(bytes);
-    if (in.U8() != kVersion) {
+    if (in.U8() != kBookmarkVersion) {
         return NoBookmark();
     }
     if (in.Varint() != order.terms.size()) {

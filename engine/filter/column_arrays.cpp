@@ -10,7 +10,7 @@ namespace quern::filter {
 
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kArraysVersion = 1;
 
 Status Bad(const char* what) {
     return Status::Error(Code::kCorrupt, "column of an attribute: %s", what);
@@ -62,7 +62,7 @@ bool IsText(Cell::Kind kind) {
 Bytes ColumnHead::Encode() const {
     Bytes bytes;
     ByteWriter writer(&bytes);
-    writer.U32(kVersion);
+    writer.U32(kArraysVersion);
     writer.U8(left_out ? 1 : 0);
     writer.U8(static_cast<uint8_t>(kind));
     writer.U32(records);
@@ -73,7 +73,7 @@ Bytes ColumnHead::Encode() const {
 
 Result<ColumnHead> ColumnHead::Decode(BytesView bytes) {
     ByteReader reader(bytes);
-    if (reader.U32() != kVersion) {
+    if (reader.U32() != kArraysVersion) {
         return Bad("its head is of another version");
     }
     ColumnHead head;

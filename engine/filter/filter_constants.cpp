@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/filter/filter_tokens.h"
+
 namespace quern::filter {
 
 namespace {
@@ -12,10 +14,6 @@ namespace {
 // More digits or larger powers are read differently by different versions of SQLite.
 constexpr size_t kDigitsMax = 15;
 constexpr int kPowerMax = 22;
-
-bool IsDigit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 // digits * 10^power, if every way to compute it that is right to a few units of a long double gives
 // the same double: the quotient must not lie near the middle between two doubles.

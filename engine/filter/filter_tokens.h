@@ -41,6 +41,10 @@ struct Token {
     bool IsWord(const char* word) const;  // an unquoted name; case does not count
 };
 
+inline bool IsDigit(char c) {
+    return c >= '0' && c <= '9';
+}
+
 struct Tokens {
     std::vector<Token> list;  // kEnd is the last
     // Of parameter i + 1: ":name", or empty when it only has a number.

@@ -13,7 +13,7 @@ namespace quern::sparse {
 
 namespace {
 
-constexpr uint32_t kHeadVersion = 1;
+constexpr uint32_t kApproximateHeadVersion = 1;
 constexpr uint32_t kDegreeMax = 256;
 
 }  // namespace
@@ -21,7 +21,7 @@ constexpr uint32_t kDegreeMax = 256;
 void ApproximateIndex::EncodeHead() {
     head_.clear();
     ByteWriter writer(&head_);
-    writer.U32(kHeadVersion);
+    writer.U32(kApproximateHeadVersion);
     writer.U32(degree_);
     uint32_t bits = 0;
     std::memcpy(&bits, &lists_.step, sizeof bits);
@@ -55,7 +55,7 @@ Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Load(
     const uint32_t version = reader.U32();
     loaded->degree_ = reader.U32();
     const uint32_t bits = reader.U32();
-    if (!reader.ok() || !reader.AtEnd() || version != kHeadVersion ||
+    if (!reader.ok() || !reader.AtEnd() || version != kApproximateHeadVersion ||
         loaded->degree_ > kDegreeMax) {
         return BadIndex("its approximate part is damaged or of an unknown version");
     }

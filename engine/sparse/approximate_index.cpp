@@ -24,7 +24,7 @@ constexpr size_t kQueryTermsMax = 4096;
 constexpr size_t kTermsMin = 2;
 constexpr size_t kPoolPerTerm = 10;
 // Rows fetched ahead of the one that is scored.
-constexpr size_t kFetchAhead = 4;
+constexpr size_t kPoolFetchAhead = 4;
 // Lists as long as this share of the records.
 constexpr size_t kListShare = 100;
 constexpr uint32_t kListMin = 2000;
@@ -181,8 +181,8 @@ Result<bool> ApproximateIndex::Search(const SparseIndex& index, const SparseVect
     const ForwardCopy& forward = index.forward();
     std::vector<SparseHit> found;
     for (size_t i = 0; i < walk.pool.size(); i++) {
-        if (i + kFetchAhead < walk.pool.size()) {
-            forward.Fetch(walk.pool[i + kFetchAhead].row);
+        if (i + kPoolFetchAhead < walk.pool.size()) {
+            forward.Fetch(walk.pool[i + kPoolFetchAhead].row);
         }
         const uint32_t row = walk.pool[i].row;
         if (allowed != nullptr && (allowed[row / 64] >> (row % 64) & 1) == 0) {

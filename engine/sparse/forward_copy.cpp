@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "engine/kernels/impact_window.h"
+#include "engine/sparse/bad_sparse.h"
 
 namespace quern::sparse {
 
@@ -14,10 +15,6 @@ namespace {
 
 constexpr size_t kMarks = 65536;
 constexpr size_t kTableMax = 65536;
-
-Status Bad(const char* what) {
-    return Status::Error(Code::kCorrupt, "sparse index: %s", what);
-}
 
 // The distinct weights, ascending; empty when there are more than a table holds.
 std::vector<float> DistinctWeights(const SparseRows& rows) {
@@ -202,39 +199,39 @@ Status ForwardCopy::Validate(const TermTable& term_table) const {
     if (offsets.front() != 0 || terms.bytes() != entries * term_size ||
         weights.bytes() != entries * static_cast<size_t>(form) ||
         wide_terms != (term_table.size() > kMarks)) {
-        return Bad("its forward copy has a wrong size");
+        return BadIndex("its forward copy has a wrong size");
     }
     if (form == WeightForm::kSame && table.size() != 1) {
-        return Bad("its table of weights is damaged");
+        return BadIndex("its table of weights is damaged");
     }
     for (const float weight : table) {
         if (!std::isfinite(weight) || weight == 0.0f) {
-            return Bad("its table of weights is damaged");
+            return BadIndex("its table of weights is damaged");
         }
     }
     for (size_t row = 0; row + 1 < offsets.size(); row++) {
         // Against the whole first: offsets that go down would pass for huge rows.
         if (offsets[row + 1] < offsets[row] || offsets[row + 1] > entries ||
             offsets[row + 1] - offsets[row] > kEntriesMax) {
-            return Bad("a row of its forward copy has a wrong length");
+            return BadIndex("a row of its forward copy has a wrong length");
         }
         for (uint32_t i = offsets[row]; i < offsets[row + 1]; i++) {
             const uint32_t term = TermAt(i);
             if (term >= term_table.size() || (i > offsets[row] && TermAt(i - 1) >= term)) {
-                return Bad("a row of its forward copy is damaged");
+                return BadIndex("a row of its forward copy is damaged");
             }
             if (form == WeightForm::kTable8 || form == WeightForm::kTable16) {
                 const size_t code = form == WeightForm::kTable8
                                         ? static_cast<uint8_t>(weights.data()[i])
                                         : reinterpret_cast<const uint16_t*>(weights.data())[i];
                 if (code >= table.size()) {
-                    return Bad("a weight is not in the table");
+                    return BadIndex("a weight is not in the table");
                 }
             }
             const float weight = WeightAt(i);
             if (!std::isfinite(weight) || weight == 0.0f ||
                 (weight < 0) != (term_table.scale(term) < 0)) {
-                return Bad("a weight of its forward copy is damaged");
+                return BadIndex("a weight of its forward copy is damaged");
             }
         }
     }

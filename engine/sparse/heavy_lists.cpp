@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/kernels/impact_window.h"
+#include "engine/sparse/bad_sparse.h"
 
 namespace quern::sparse {
 
@@ -12,10 +13,6 @@ namespace {
 // Blocks of a list, so that their numbers fit 16 bits and a window of them what one of records
 // does.
 constexpr uint32_t kBlocksMax = 65536;
-
-Status Bad(const char* what) {
-    return Status::Error(Code::kCorrupt, "sparse index: %s", what);
-}
 
 // From zero up to `end`, never down.
 bool IsAscending(const std::vector<uint32_t>& starts, size_t size, size_t end) {
@@ -60,23 +57,23 @@ Status HeavyLists::Validate(size_t terms, uint32_t rows) const {
         !IsAscending(block_members, block_members.size(), members.size()) ||
         !IsAscending(list_terms, terms + 1, summary_terms.size()) ||
         !IsAscending(summary_first, summary_terms.size() + 1, summary_blocks.size())) {
-        return Bad("its lists have the wrong size");
+        return BadIndex("its lists have the wrong size");
     }
     for (const uint32_t member : members) {
         if (member >= rows) {
-            return Bad("a list has a record that is not there");
+            return BadIndex("a list has a record that is not there");
         }
     }
     for (size_t list = 0; list < terms; list++) {
         const uint32_t blocks = term_blocks[list + 1] - term_blocks[list];
         if (blocks > kBlocksMax) {
-            return Bad("a list has too many blocks");
+            return BadIndex("a list has too many blocks");
         }
         const uint32_t first = summary_first[list_terms[list]];
         const uint32_t end = summary_first[list_terms[list + 1]];
         for (uint32_t i = first; i < end; i++) {
             if (summary_blocks[i] >= blocks) {
-                return Bad("a summary is of a block that is not there");
+                return BadIndex("a summary is of a block that is not there");
             }
         }
     }

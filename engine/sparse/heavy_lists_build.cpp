@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kWeightClasses = 4096;
 constexpr size_t kTermsOfBatch = 64;
 // Of a list: their numbers have 16 bits.
-constexpr uint32_t kBlocksMax = 65535;
+constexpr uint32_t kBuiltBlocksMax = 65535;
 constexpr float kSummaryLevels = 255;
 
 struct Heavy {
@@ -195,7 +195,7 @@ void Append(const std::vector<T>& from, std::vector<T>* to) {
 Result<HeavyLists> HeavyLists::Build(const ForwardCopy& forward, size_t terms,
                                      const HeavyListOptions& options, Work* work) {
     if (options.block_rows == 0 || options.list_max == 0 ||
-        options.list_max / options.block_rows >= kBlocksMax) {
+        options.list_max / options.block_rows >= kBuiltBlocksMax) {
         return Status::Error(Code::kOption, "blocks of %u records in lists of %u",
                              options.block_rows, options.list_max);
     }

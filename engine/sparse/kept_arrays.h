@@ -3,13 +3,10 @@
 
 #include <vector>
 
+#include "engine/sparse/bad_sparse.h"
 #include "engine/sparse/sparse_index.h"
 
 namespace quern::sparse {
-
-inline Status BadIndex(const char* what) {
-    return Status::Error(Code::kCorrupt, "sparse index: %s", what);
-}
 
 template <typename T>
 SparseArrayView ViewOf(const std::vector<T>& values) {

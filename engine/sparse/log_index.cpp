@@ -14,15 +14,15 @@ constexpr size_t kSliceRows = 256;
 // What an entry takes while its window is open, and in all when it is closed just then.
 constexpr uint64_t kEntryBytes = 24;
 // Runs fetched ahead of the one that is added up.
-constexpr size_t kRunsAhead = 2;
+constexpr size_t kLogRunsAhead = 2;
 // Records fetched ahead of the one that is scored, and bytes of the dimensions of each.
 constexpr size_t kRowsAhead = 4;
 constexpr size_t kRowBytesAhead = 512;
 // Postings of a window that are read before it is asked whether to leave it, and between two such
 // questions: asking looks at all sums.
-constexpr uint64_t kCheckPostingsMin = 512;
+constexpr uint64_t kLogCheckPostingsMin = 512;
 // What scoring a record costs, in postings read: its value stands anywhere in memory.
-constexpr uint64_t kScoreCost = 1200;
+constexpr uint64_t kLogScoreCost = 1200;
 
 // One search in one window whose sums are there.
 class WindowSearch {
@@ -68,13 +68,13 @@ public:
             unread += run.count;
         }
         postings_ = unread;
-        uint64_t check_at = unread < kCheckPostingsMin ? 0 : unread - kCheckPostingsMin;
-        for (size_t i = 0; i < std::min(kRunsAhead, runs.size()); i++) {
+        uint64_t check_at = unread < kLogCheckPostingsMin ? 0 : unread - kLogCheckPostingsMin;
+        for (size_t i = 0; i < std::min(kLogRunsAhead, runs.size()); i++) {
             window.Fetch(runs[i]);
         }
         for (size_t i = 0; i < runs.size(); i++) {
-            if (i + kRunsAhead < runs.size()) {
-                window.Fetch(runs[i + kRunsAhead]);
+            if (i + kLogRunsAhead < runs.size()) {
+                window.Fetch(runs[i + kLogRunsAhead]);
             }
             window.Add(runs[i], sums);
             still -= runs[i].bound;
@@ -82,7 +82,7 @@ public:
             if (still * 2 > least || unread > check_at) {
                 continue;
             }
-            const auto worthwhile = static_cast<size_t>(unread / kScoreCost);
+            const auto worthwhile = static_cast<size_t>(unread / kLogScoreCost);
             const size_t found =
                 kernels::SelectSums(sums, kLogWindowRows, static_cast<uint32_t>(least - still),
                                     nullptr, worthwhile, picked->data());
@@ -93,7 +93,7 @@ public:
                 }
                 return true;
             }
-            check_at = unread < kCheckPostingsMin ? 0 : unread - kCheckPostingsMin;
+            check_at = unread < kLogCheckPostingsMin ? 0 : unread - kLogCheckPostingsMin;
         }
         return false;
     }

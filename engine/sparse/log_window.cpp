@@ -11,11 +11,11 @@ namespace quern::sparse {
 
 namespace {
 
-constexpr double kSumMax = 1 << 30;
+constexpr double kLogSumMax = 1 << 30;
 // Lines by which a chain of postings grows at most.
 constexpr uint32_t kChunksMax = 32;
 // Of a run, so many bytes are fetched ahead: the processor fetches what follows by itself.
-constexpr uint32_t kRunBytesAhead = 768;
+constexpr uint32_t kLogRunBytesAhead = 768;
 constexpr uint32_t kNone = UINT32_MAX;
 constexpr size_t kSlotsMin = 1024;
 
@@ -55,7 +55,7 @@ void WindowPlan::Add(const Run& run, double most_of_run) {
 void WindowPlan::Finish(size_t query_entries, double magnitude) {
     // A sum of n products, each exact, is off by less than n * 2^-53 of what was summed.
     slack = magnitude * static_cast<double>(query_entries + 1) * 0x1p-50;
-    unit = most / kSumMax;
+    unit = most / kLogSumMax;
     for (Run& run : runs) {
         run.weight = static_cast<uint32_t>(std::ceil(run.factor / unit));
         run.bound = run.weight * run.peak;
@@ -295,7 +295,7 @@ void LogWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
 
 void LogWindow::Fetch(const WindowPlan::Run& run) const {
     const char* const at = postings_.data() + size_t{run.place} * 2;
-    const uint32_t bytes = std::min(3 * run.count, kRunBytesAhead);
+    const uint32_t bytes = std::min(3 * run.count, kLogRunBytesAhead);
     for (uint32_t i = 0; i < bytes; i += 64) {
         __builtin_prefetch(at + i);
     }

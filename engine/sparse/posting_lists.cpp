@@ -2,13 +2,11 @@
 
 #include <algorithm>
 
+#include "engine/sparse/bad_sparse.h"
+
 namespace quern::sparse {
 
 namespace {
-
-Status Bad(const char* what) {
-    return Status::Error(Code::kCorrupt, "sparse index: %s", what);
-}
 
 // Finds the runs: goes through the rows once and counts, superblock by superblock.
 class RunCounter {
@@ -164,32 +162,32 @@ bool RunIsSound(const char* at, uint32_t count, uint32_t rows, uint8_t peak) {
 
 Status PostingLists::Validate(size_t term_count) {
     if (!IsSuperblockSize(superblock_rows) || rows / superblock_rows >= kSuperblocksMax) {
-        return Bad("its superblocks have a wrong size");
+        return BadIndex("its superblocks have a wrong size");
     }
     const size_t runs = run_superblocks.size();
     if (term_runs.size() != term_count + 1 || run_lengths.size() != runs ||
         run_peaks.size() != runs || term_runs.front() != 0 || term_runs.back() != runs) {
-        return Bad("its directory has a wrong size");
+        return BadIndex("its directory has a wrong size");
     }
     run_places.clear();
     run_places.reserve(runs + 1);
     uint64_t place = 0;
     for (size_t term = 0; term < term_count; term++) {
         if (term_runs[term] >= term_runs[term + 1] || term_runs[term + 1] > runs) {
-            return Bad("a term without runs");
+            return BadIndex("a term without runs");
         }
         for (uint32_t run = term_runs[term]; run < term_runs[term + 1]; run++) {
             const uint32_t superblock = run_superblocks[run];
             if (superblock >= superblocks() ||
                 (run > term_runs[term] && run_superblocks[run - 1] >= superblock)) {
-                return Bad("its directory is out of order");
+                return BadIndex("its directory is out of order");
             }
             const uint32_t count = run_lengths[run] + 1u;
             const uint32_t in_it = RowsIn(superblock);
             const uint32_t bytes = RunBytes(count, in_it);
             if (count > in_it || bytes > postings.bytes() - place ||
                 !RunIsSound(postings.data() + place, count, in_it, run_peaks[run])) {
-                return Bad("a run is damaged");
+                return BadIndex("a run is damaged");
             }
             run_places.push_back(static_cast<uint32_t>(place / 2));
             place += bytes;
@@ -197,7 +195,7 @@ Status PostingLists::Validate(size_t term_count) {
     }
     run_places.push_back(static_cast<uint32_t>(place / 2));
     if (place != postings.bytes() || place > kPostingBytesMax) {
-        return Bad("its postings have a wrong size");
+        return BadIndex("its postings have a wrong size");
     }
     return {};
 }

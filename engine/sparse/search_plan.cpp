@@ -14,7 +14,7 @@ namespace {
 constexpr double kSumMax = 1 << 30;
 constexpr double kImpactMax = 255;
 // Runs of a term whose directory entries are fetched ahead.
-constexpr uint32_t kRunsAhead = 64;
+constexpr uint32_t kPlanRunsAhead = 64;
 // Of a plan's table, 12 bytes each; queries that have more look them up one by one.
 constexpr uint64_t kTableRunsMax = uint64_t{1} << 20;
 
@@ -27,7 +27,7 @@ void FetchItems(const std::vector<T>& items, uint32_t first, uint32_t end) {
 
 void FetchRuns(const PostingLists& lists, uint32_t term) {
     const uint32_t first = lists.term_runs[term];
-    const uint32_t end = std::min(lists.term_runs[term + 1], first + kRunsAhead);
+    const uint32_t end = std::min(lists.term_runs[term + 1], first + kPlanRunsAhead);
     FetchItems(lists.run_peaks, first, end);
     FetchItems(lists.run_superblocks, first, end);
     FetchItems(lists.run_lengths, first, end);

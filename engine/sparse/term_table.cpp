@@ -8,7 +8,7 @@ namespace quern::sparse {
 
 namespace {
 
-constexpr double kImpactMax = 255;
+constexpr double kTableImpactMax = 255;
 
 struct Range {
     uint64_t key = 0;  // dimension * 2 + (1 when negative)
@@ -73,12 +73,12 @@ void WeightRange::Take(float weight) {
 
 float WeightRange::Scale() const {
     const double magnitude = static_cast<double>(most);
-    if (magnitude <= std::ldexp(kImpactMax, lowest_bit)) {
+    if (magnitude <= std::ldexp(kTableImpactMax, lowest_bit)) {
         return std::ldexp(1.0f, lowest_bit);
     }
-    auto scale = static_cast<float>(magnitude / kImpactMax);
+    auto scale = static_cast<float>(magnitude / kTableImpactMax);
     int exponent = 0;
-    while (kImpactMax * static_cast<double>(scale) < magnitude ||
+    while (kTableImpactMax * static_cast<double>(scale) < magnitude ||
            std::frexp(scale, &exponent) == 0.5f) {
         scale = std::nextafter(scale, std::numeric_limits<float>::infinity());
     }

@@ -7,7 +7,7 @@
 namespace quern::sparse {
 namespace {
 
-Status Corrupt(const char* what) {
+Status BadDictionary(const char* what) {
     return Status::Error(Code::kCorrupt, "text dictionary: %s", what);
 }
 
@@ -70,15 +70,15 @@ Result<TermDictionary> TermDictionary::Load(Bytes bytes, uint32_t count) {
             out.blocks_.push_back(bytes.size() - reader.left());
         }
         if (!ReadNext(&reader, i % kBlockTerms == 0, &term) || term.empty()) {
-            return Corrupt("no term where one should be");
+            return BadDictionary("no term where one should be");
         }
         if (i > 0 && term <= before) {
-            return Corrupt("terms are not in order");
+            return BadDictionary("terms are not in order");
         }
         before = term;
     }
     if (!reader.AtEnd()) {
-        return Corrupt("bytes after the last term");
+        return BadDictionary("bytes after the last term");
     }
     out.count_ = count;
     out.bytes_ = std::move(bytes);

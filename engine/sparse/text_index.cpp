@@ -3,18 +3,18 @@
 namespace quern::sparse {
 namespace {
 
-Status Corrupt(const char* what) {
+Status BadHead(const char* what) {
     return Status::Error(Code::kCorrupt, "text index: %s", what);
 }
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kTextHeadVersion = 1;
 
 }  // namespace
 
 Bytes TextParts::Head() const {
     Bytes head;
     ByteWriter writer(&head);
-    writer.U32(kVersion);
+    writer.U32(kTextHeadVersion);
     writer.U32(records);
     writer.U32(terms);
     head += has_positions ? '\1' : '\0';
@@ -29,8 +29,8 @@ Result<TextParts> TextParts::Decode(BytesView head) {
     parts.terms = reader.U32();
     const uint8_t positions = reader.U8();
     parts.has_positions = positions == 1;
-    if (!reader.AtEnd() || version != kVersion || positions > 1) {
-        return Corrupt("its head is of another layout");
+    if (!reader.AtEnd() || version != kTextHeadVersion || positions > 1) {
+        return BadHead("its head is of another layout");
     }
     return parts;
 }
@@ -49,24 +49,24 @@ Result<std::unique_ptr<TextIndex>> TextIndex::Load(TextParts parts, Work* work) 
 Status TextIndex::ReadLengths(const TextParts& parts) {
     // A length takes a byte at least: memory stays near what the file holds.
     if (parts.records > parts.lengths.size() || parts.records > kTextRowsMax) {
-        return Corrupt("more records than lengths");
+        return BadHead("more records than lengths");
     }
     lengths_.reserve(parts.records);
     ByteReader reader(parts.lengths);
     for (uint32_t i = 0; i < parts.records; i++) {
         const uint64_t length = reader.Varint();
         if (length > kTextTokensMax) {
-            return Corrupt("a text is too long");
+            return BadHead("a text is too long");
         }
         lengths_.push_back(static_cast<uint32_t>(length));
         length_ += length;
     }
-    return reader.AtEnd() ? Status() : Corrupt("lengths do not end where they should");
+    return reader.AtEnd() ? Status() : BadHead("lengths do not end where they should");
 }
 
 Status TextIndex::ReadPostings(const TextParts& parts, Work* work) {
     if (parts.postings.size() / 2 >= UINT32_MAX) {
-        return Corrupt("too many postings");
+        return BadHead("too many postings");
     }
     ByteReader reader(parts.postings);
     ByteReader positions(parts.positions);
@@ -78,18 +78,18 @@ Status TextIndex::ReadPostings(const TextParts& parts, Work* work) {
         lists_.BeginTerm();
         const uint64_t count = reader.Varint();
         if (count == 0 || count > records()) {
-            return Corrupt("a term with too few or too many records");
+            return BadHead("a term with too few or too many records");
         }
         uint64_t row = 0;
         for (uint64_t i = 0; i < count; i++) {
             const uint64_t distance = reader.Varint();
             const uint64_t occurrences = reader.Varint();
             if (!reader.ok() || distance >= records() || (i > 0 && distance == 0)) {
-                return Corrupt("records of a term are not in order");
+                return BadHead("records of a term are not in order");
             }
             row += distance;
             if (row >= records() || occurrences == 0 || occurrences > left[row]) {
-                return Corrupt("a record has not as many words as its terms say");
+                return BadHead("a record has not as many words as its terms say");
             }
             left[row] -= static_cast<uint32_t>(occurrences);
             lists_.Append({static_cast<uint32_t>(row), static_cast<uint32_t>(occurrences)},
@@ -103,10 +103,10 @@ Status TextIndex::ReadPostings(const TextParts& parts, Work* work) {
     lists_.Finish();
     for (const uint32_t rest : left) {
         if (rest != 0) {
-            return Corrupt("a record has more words than its terms say");
+            return BadHead("a record has more words than its terms say");
         }
     }
-    return reader.AtEnd() && positions.AtEnd() ? Status() : Corrupt("bytes after the last term");
+    return reader.AtEnd() && positions.AtEnd() ? Status() : BadHead("bytes after the last term");
 }
 
 // Proves the positions of the postings from `first` on.
@@ -119,7 +119,7 @@ Status TextIndex::ReadPositions(uint32_t first, ByteReader* reader) const {
             position += distance;
             if (!reader->ok() || distance >= kTextTokensMax || position >= kTextTokensMax ||
                 (i > 0 && distance == 0)) {
-                return Corrupt("positions are not in order");
+                return BadHead("positions are not in order");
             }
         }
     }

@@ -10,10 +10,10 @@ namespace quern::sparse {
 
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kTableVersion = 1;
 constexpr size_t kHeadBytes = 12;
 
-Status Bad(const char* what) {
+Status BadTable(const char* what) {
     return Status::Error(Code::kCorrupt, "token weights: %s", what);
 }
 
@@ -97,7 +97,7 @@ Result<std::unique_ptr<TokenWeights>> TokenWeights::Make(std::vector<TokenWeight
 Bytes TokenWeights::Encode() const {
     Bytes out;
     ByteWriter writer(&out);
-    writer.U32(kVersion);
+    writer.U32(kTableVersion);
     writer.U32(static_cast<uint32_t>(size()));
     writer.U32(static_cast<uint32_t>(options_.size()));
     writer.Raw(options_.data(), options_.size());
@@ -118,30 +118,30 @@ Bytes TokenWeights::Encode() const {
 
 Result<TokenWeights::Head> TokenWeights::DecodeHead(BytesView bytes) {
     ByteReader reader(bytes);
-    if (reader.U32() != kVersion) {
-        return Bad("of an unknown version");
+    if (reader.U32() != kTableVersion) {
+        return BadTable("of an unknown version");
     }
     Head head;
     head.tokens = reader.U32();
     const uint32_t option_bytes = reader.U32();
     if (head.tokens > kTokensMax || option_bytes > kColumnOptionBytesMax) {
-        return Bad("impossible sizes");
+        return BadTable("impossible sizes");
     }
     head.options = std::string(reader.Take(option_bytes));
     if (!reader.ok() || !IsValidUtf8(head.options)) {
-        return Bad("its options are damaged");
+        return BadTable("its options are damaged");
     }
     return head;
 }
 
 Result<std::unique_ptr<TokenWeights>> TokenWeights::Decode(BytesView bytes, uint64_t dimensions) {
     if (bytes.size() > kTokenTableBytesMax) {
-        return Bad("too large");
+        return BadTable("too large");
     }
     QUERN_ASSIGN(Head head, DecodeHead(bytes));
     ByteReader reader(bytes.substr(kHeadBytes + head.options.size()));
     if (reader.left() / 9 < head.tokens) {
-        return Bad("too short");
+        return BadTable("too short");
     }
     std::unique_ptr<TokenWeights> table(new TokenWeights());
     for (uint32_t i = 0; i < head.tokens; i++) {
@@ -160,14 +160,14 @@ Result<std::unique_ptr<TokenWeights>> TokenWeights::Decode(BytesView bytes, uint
     }
     table->bytes_ = std::string(reader.Take(table->begins_.back()));
     if (!reader.AtEnd()) {
-        return Bad("it has the wrong length");
+        return BadTable("it has the wrong length");
     }
     if (const char* const problem = table->Problem(dimensions)) {
-        return Bad(problem);
+        return BadTable(problem);
     }
     const Result<TokenOptions> parsed = ParseTokenOptions(head.options);
     if (!parsed.ok()) {
-        return Bad("its options are none");
+        return BadTable("its options are none");
     }
     table->wordpiece_ = parsed->wordpiece;
     table->options_ = std::move(head.options);

@@ -188,7 +188,7 @@ TEST_CASE("threads on one handle see whole commits") {
 }
 
 #if !defined(__SANITIZE_THREAD__)  // it does not follow forks
-TEST_CASE("processes on one file see whole commits") {
+TEST_CASE("processes on one file see whole commits", "[processes]") {
     const TempFile file;
     {
         quern_db* db = Open(file.path);
@@ -238,7 +238,7 @@ TEST_CASE("processes on one file see whole commits") {
     quern_close(db);
 }
 
-TEST_CASE("a handle does not survive fork") {
+TEST_CASE("a handle does not survive fork", "[processes]") {
     const TempFile file;
     quern_db* db = Open(file.path);
     REQUIRE(db != nullptr);
@@ -264,7 +264,7 @@ TEST_CASE("a handle does not survive fork") {
 #if !defined(__SANITIZE_THREAD__)  // it does not follow forks
 // Others can write, seal and merge faster than one optimize gives space back: it has to end all the
 // same.
-TEST_CASE("optimize ends while other processes go on writing") {
+TEST_CASE("optimize ends while other processes go on writing", "[processes]") {
     TempFile file;
     quern_db* db = Open(file.path);
     REQUIRE(db != nullptr);

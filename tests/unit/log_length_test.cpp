@@ -126,7 +126,7 @@ uintmax_t LongestLog() {
 
 }  // namespace
 
-TEST_CASE("readers in turns do not let the log grow without end") {
+TEST_CASE("readers in turns do not let the log grow without end", "[processes]") {
     uintmax_t least = UINTMAX_MAX;
     for (int i = 0; i < kTries && least >= kLogBytesMost; i++) {
         least = std::min(least, LongestLog());

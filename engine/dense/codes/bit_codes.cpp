@@ -17,12 +17,12 @@ namespace {
 constexpr uint64_t kRotationSeed = 0x5851F42D4C957F2D;
 
 // The numbers before the bits of a row.
-struct Terms {
+struct BitTerms {
     float factor = 0;  // g
     float error = 0;   // e
     float own = 0;     // n^2 or <r, c>
 };
-static_assert(sizeof(Terms) == BitCodes::kTermsBytes);
+static_assert(sizeof(BitTerms) == BitCodes::kTermsBytes);
 
 float Bounded(double value) {
     return static_cast<float>(std::clamp(value, -double{kCodeValueMax}, double{kCodeValueMax}));
@@ -73,7 +73,7 @@ public:
         int32_t sums[kScoredMax];
         kernels::BitSumsPicked(query_, rows_.rows + BitCodes::kTermsBytes, nodes, count, sums);
         for (size_t i = 0; i < count; i++) {
-            const Terms terms = TermsOf(nodes[i]);
+            const BitTerms terms = TermsOf(nodes[i]);
             const float product =
                 terms.factor * query_.scale * (static_cast<float>(sums[i]) - half_sum_);
             distances[i] = l2_ ? terms.own - 2 * product : -terms.own - product;
@@ -94,8 +94,8 @@ public:
     }
 
 private:
-    Terms TermsOf(uint32_t node) const {
-        Terms terms;
+    BitTerms TermsOf(uint32_t node) const {
+        BitTerms terms;
         std::memcpy(&terms, rows_.rows + node * row_bytes_, sizeof terms);
         return terms;
     }
@@ -132,7 +132,7 @@ void BitCodes::Encode(const VectorRows& rows, size_t first, size_t count, uint8_
             rest[j] = CodeValue(rest[j] - centre_[j]);
         }
         const double squares = Dot(rest.data(), rest.data(), dim());
-        Terms terms;
+        BitTerms terms;
         terms.own =
             Bounded(metric() == Metric::kL2 ? squares : Dot(rest.data(), centre_.data(), dim()));
         kernels::Rotate(reinterpret_cast<const uint8_t*>(signs_.data()), rotated, rest.data());
@@ -159,7 +159,7 @@ void BitCodes::Encode(const VectorRows& rows, size_t first, size_t count, uint8_
 
 bool BitCodes::Valid(const CodeRows& rows, size_t count) const {
     for (size_t i = 0; i < count; i++) {
-        Terms terms;
+        BitTerms terms;
         std::memcpy(&terms, rows.rows + i * row_bytes(), sizeof terms);
         if (!std::isfinite(terms.factor) || !std::isfinite(terms.error) ||
             !std::isfinite(terms.own) || terms.error < 0) {

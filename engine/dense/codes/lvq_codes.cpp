@@ -12,7 +12,7 @@ namespace quern::dense {
 namespace {
 
 // The numbers before the codes of a row.
-struct Terms {
+struct LvqTerms {
     float low = 0;
     float step = 0;
     float squared_norm = 0;
@@ -39,7 +39,7 @@ public:
         int32_t dots[kScoredMax];
         kernels::CodeDotsPicked(query_, rows_.rows + terms_bytes_, nodes, count, dots);
         for (size_t i = 0; i < count; i++) {
-            Terms terms;
+            LvqTerms terms;
             std::memcpy(&terms, rows_.rows + nodes[i] * row_bytes_, terms_bytes_);
             const float product =
                 terms.low * sum_ + terms.step * query_.scale * static_cast<float>(dots[i]);
@@ -75,7 +75,7 @@ void LvqCodes::Encode(const VectorRows& rows, size_t first, size_t count, uint8_
             values[j] = CodeValue(values[j] - mean_[j]);
         }
         const auto [least, largest] = std::minmax_element(values.begin(), values.end());
-        Terms terms;
+        LvqTerms terms;
         terms.low = *least;
         terms.step = (*largest - *least) / levels;
         const float inverse = terms.step > 0 ? 1.0f / terms.step : 0.0f;
@@ -99,7 +99,7 @@ void LvqCodes::Encode(const VectorRows& rows, size_t first, size_t count, uint8_
 bool LvqCodes::Valid(const CodeRows& rows, size_t count) const {
     const size_t terms_bytes = TermCount(metric()) * sizeof(float);
     for (size_t i = 0; i < count; i++) {
-        Terms terms;
+        LvqTerms terms;
         std::memcpy(&terms, rows.rows + i * row_bytes(), terms_bytes);
         if (!std::isfinite(terms.low) || !std::isfinite(terms.step) ||
             !std::isfinite(terms.squared_norm)) {

@@ -10,9 +10,9 @@ namespace quern::dense {
 
 namespace {
 
-constexpr size_t kBlockRows = 64;
+constexpr size_t kNarrowBlockRows = 64;
 constexpr int kF16Exponent = 12;  // elements come to about 2^12
-constexpr int kScaleExponentMax = 100;
+constexpr int kNarrowExponentMax = 100;
 constexpr float kF16Max = 65504.0f;
 
 class NarrowScorer final : public CodeScorer {
@@ -55,17 +55,17 @@ Result<std::unique_ptr<Codes>> NarrowCodes::Train(CodeChoice kind, const VectorR
     if (largest > 0) {
         const int exponent = kF16Exponent - std::ilogb(largest);
         codes->scale_ =
-            std::ldexp(1.0f, std::clamp(exponent, -kScaleExponentMax, kScaleExponentMax));
+            std::ldexp(1.0f, std::clamp(exponent, -kNarrowExponentMax, kNarrowExponentMax));
     }
     return std::unique_ptr<Codes>(std::move(codes));
 }
 
 void NarrowCodes::Encode(const VectorRows& rows, size_t first, size_t count, uint8_t* out,
                          float* /*norms*/) const {
-    std::vector<float> values(std::min(count, kBlockRows) * dim());
+    std::vector<float> values(std::min(count, kNarrowBlockRows) * dim());
     const float most = kind() == CodeChoice::kF16 ? kF16Max : kCodeValueMax;
-    for (size_t done = 0; done < count; done += kBlockRows) {
-        const size_t now = std::min(kBlockRows, count - done);
+    for (size_t done = 0; done < count; done += kNarrowBlockRows) {
+        const size_t now = std::min(kNarrowBlockRows, count - done);
         DecodeRows(rows, first + done, now, values.data());
         for (size_t i = 0; i < now * dim(); i++) {
             values[i] = std::clamp(values[i] * scale_, -most, most);

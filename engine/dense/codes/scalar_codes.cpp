@@ -9,7 +9,7 @@ namespace quern::dense {
 
 namespace {
 
-constexpr size_t kTrainRows = 20000;
+constexpr size_t kRangeTrainRows = 20000;
 constexpr size_t kBlockRows = 256;
 // So little of each end is cut off: outliers would make every step coarse.
 constexpr size_t kClip8 = 2000;  // one in so many
@@ -53,7 +53,7 @@ Result<std::unique_ptr<Codes>> ScalarCodes::Train(CodeChoice kind, const VectorR
     std::unique_ptr<ScalarCodes> codes(new ScalarCodes(kind, rows.metric, rows.dim));
     codes->low_.assign(rows.dim, 0.0f);
     codes->step_.assign(rows.dim, 1.0f);
-    const RowSample all = RowSample::Of(rows, kTrainRows);
+    const RowSample all = RowSample::Of(rows, kRangeTrainRows);
     const size_t stride = all.stride;
     const size_t sample = all.count;
     if (sample == 0) {
