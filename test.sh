@@ -10,5 +10,7 @@ quern_install_packages "${QUERN_BUILD_PACKAGES[@]}" "${QUERN_TEST_PACKAGES[@]}"
 preset="${1:-release}"
 [ $# -gt 0 ] && shift
 cmake --preset "$preset" >/dev/null
-cmake --build --preset "$preset"
+target=all
+[ "$*" = "-L quick" ] && target=quern_quick
+cmake --build --preset "$preset" --target "$target"
 ctest --preset "$preset" -j "$(nproc)" "$@"
