@@ -17,7 +17,8 @@ namespace {
 using quern::shell::ByteSource;
 
 constexpr int64_t kParts = 10000;  // a made attribute is a number below
-constexpr size_t kQueries = 100;
+constexpr size_t kAllQueries = 400;
+constexpr size_t kNearQueries = 100;
 constexpr double kShares[] = {1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.001, 0.0001};
 
 using Matches = std::function<bool(size_t row)>;
@@ -65,8 +66,8 @@ std::vector<int64_t> RanksFromPivot(const FilteredSet& set) {
 void PickQueries(FilteredSet* set) {
     const VectorSet& vectors = set->vectors;
     const size_t count = vectors.queries.rows();
-    for (size_t i = 0; i < std::min(kQueries, count); i++) {
-        set->all_queries.push_back(i * count / std::min(kQueries, count));
+    for (size_t i = 0; i < std::min(kAllQueries, count); i++) {
+        set->all_queries.push_back(i * count / std::min(kAllQueries, count));
     }
     std::vector<std::pair<double, size_t>> by_distance;
     for (size_t query = 1; query < count; query++) {
@@ -79,7 +80,7 @@ void PickQueries(FilteredSet* set) {
         by_distance.emplace_back(square, query);
     }
     std::sort(by_distance.begin(), by_distance.end());
-    by_distance.resize(std::min(kQueries, by_distance.size()));
+    by_distance.resize(std::min(kNearQueries, by_distance.size()));
     for (const auto& [distance, query] : by_distance) {
         set->near_queries.push_back(query);
     }
