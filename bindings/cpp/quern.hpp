@@ -213,6 +213,13 @@ public:
         return detail::Make<Rows, quern_result>(quern_sql, handle(),
                                                 snapshot ? snapshot->handle() : nullptr, statement);
     }
+    // Another SQLite file for sql and filters: name.table.
+    Outcome<Nothing> try_attach(const std::string& name, const std::string& path) const {
+        return detail::Run(quern_attach, handle(), name.c_str(), path.c_str());
+    }
+    Outcome<Nothing> try_detach(const std::string& name) const {
+        return detail::Run(quern_detach, handle(), name.c_str());
+    }
     // name NULL: all collections.
     Outcome<Nothing> try_optimize(const char* name = nullptr, uint32_t max_ms = 0) const {
         return detail::Run(quern_optimize, handle(), name, max_ms);
@@ -252,6 +259,12 @@ public:
     }
     Rows sql(const char* statement, const Snapshot* snapshot = nullptr) const {
         return try_sql(statement, snapshot).value();
+    }
+    void attach(const std::string& name, const std::string& path) const {
+        try_attach(name, path).value();
+    }
+    void detach(const std::string& name) const {
+        try_detach(name).value();
     }
     void optimize(const char* name = nullptr, uint32_t max_ms = 0) const {
         try_optimize(name, max_ms).value();

@@ -131,6 +131,8 @@ void TestValues() {
     CHECK(db->try_verify().ok() && db->try_optimize().ok() &&
           db->try_info()->find("letters") != std::string::npos);
     CHECK((*db->try_sql("select count(*) from letters"))[0].integer(0) == 1);
+    CHECK(db->try_attach("app", "/nowhere/at/all").failure().status == QUERN_ERR_CANT_OPEN);
+    CHECK(db->try_detach("app").failure().status == QUERN_ERR_NOT_FOUND);
 
     // Moved, and closed before what was made from it.
     quern::Query query = letters->query().dense("v", {0, 0});
