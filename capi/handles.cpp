@@ -203,6 +203,11 @@ void HandOut(std::unique_ptr<quern_result> result, quern_result** out) {
     }
     *out = result.release();
 }
+Status Deliver(const Status& status, std::unique_ptr<quern_result> result, quern_result** out) {
+    QUERN_TRY(status);
+    HandOut(std::move(result), out);
+    return {};
+}
 
 Result<std::shared_ptr<Snapshot>> SnapshotOf(const quern_query& q) {
     return q.snapshot != nullptr ? q.snapshot : q.database->NewSnapshot();

@@ -251,6 +251,8 @@ private:
 
 // Gives a finished table to the caller.
 void HandOut(std::unique_ptr<quern_result> result, quern_result** out);
+// Tells a finished or failed table to the caller.
+Status Deliver(const Status& status, std::unique_ptr<quern_result> result, quern_result** out);
 // Has texts looked for: `kind` is the request's mark of what they are for.
 void SetTexts(quern_query* q, const char* field, const char* const* texts, size_t n,
               bool SearchRequest::*kind);

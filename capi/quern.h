@@ -540,7 +540,7 @@ QUERN_API void quern_query_min_score(quern_query *q, double s);
 /* Only records for which the filter is true, a condition as SQL has it behind WHERE, over the key and the attributes:
 **   year between ?1 and ?2 and lang in ('en', 'de') and title like 'quantum%' and tags has 'physics'
 ** Values compare as in SQLite; a condition that is NULL is not true. Beyond SQL: `x in ?1` with a list bound to ?1; for tags and JSON arrays `tags has 'a'`,
-** `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection under its name. Names that begin with "_" are refused, so are
+** `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection under its name, and attached files (quern_attach). Names that begin with "_" are refused, so are
 ** filters that would write, or read anything else. NULL: no filter. Cost: conditions that compare one column with constants, and has, are decided on columns in
 ** memory if memory_mb has room; the first to name a column loads it, from the file if optimize has put it there (quern_schema_attr), else in a few times that of a SELECT. All others, and the log, are SQLite's. A search returns
 ** min(k, matches) records. Mistakes are told by quern_search with the byte of the filter where they are: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
@@ -1089,9 +1089,20 @@ QUERN_API int32_t quern_stat(quern_db *db, int32_t stat, int64_t *value, quern_e
 QUERN_API int32_t quern_limit(quern_db *db, int32_t limit, int64_t value, int64_t *old, quern_error *err) QUERN_MUST_USE;
 
 /* Runs one read-only SQL statement. Each collection is a view under its name, with key and attributes as columns; json_each and json_tree open tags
-** and JSON. Statements that would write, attach, load extensions, or read anything else are refused (QUERN_ERR_SQL). Results larger than the limits are cut with QUERN_ERR_LIMIT. */
+** and JSON; files that were attached (quern_attach) have their tables as name.table. Statements that would write, load extensions, or read anything
+** else are refused (QUERN_ERR_SQL). Results larger than the limits are cut with QUERN_ERR_LIMIT. */
 QUERN_API int32_t quern_sql(quern_db *db, quern_snapshot *snap, const char *statement, quern_result **r,
                             quern_error *err) QUERN_MUST_USE;
+/* Lets quern_sql, and filters in sub-queries, read the tables of another SQLite file as name.table, full-text ones with MATCH too:
+**   id in (select doc from app.marks where stars > 3)        id in (select rowid from app.notes where notes match 'quantum')
+** For this handle, until it is closed; at most 8 files. Nothing of the file is run or changed: it is opened for reading, its views and triggers are off,
+** of virtual tables those of fts3 to fts5 and rtree work. The app and other processes may go on writing it; what they have committed is seen by the
+** next call, or within a snapshot by those after the first that has read it. name: a letter, then letters, digits and _; not main, temp,
+** quern_..., sqlite_.... Errors: INVALID (name; the database itself; another text encoding), EXISTS, LIMIT, CANT_OPEN, NOT_A_DATABASE (no SQLite
+** file); later SQL where the file is damaged, CANT_OPEN where it is gone. A program that also uses SQLite by itself should load the same
+** library for both: two copies in one process drop each other's locks. */
+QUERN_API int32_t quern_attach(quern_db *db, const char *name, const char *path, quern_error *err) QUERN_MUST_USE;
+QUERN_API int32_t quern_detach(quern_db *db, const char *name, quern_error *err) QUERN_MUST_USE; /* NOT_FOUND */
 
 #ifdef __cplusplus
 }

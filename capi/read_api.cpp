@@ -1,4 +1,4 @@
-// Snapshots, get, scan, count, search, SQL.
+// Snapshots, get, scan, count, search.
 #include <charconv>
 #include <cmath>
 
@@ -198,13 +198,6 @@ Status CheckComplete(const quern_query& q) {
 }  // namespace quern::capi
 
 namespace {
-
-// Tells a finished or failed table to the caller.
-Status Deliver(const Status& status, std::unique_ptr<quern_result> result, quern_result** out) {
-    QUERN_TRY(status);
-    HandOut(std::move(result), out);
-    return {};
-}
 
 Status MoveCursor(quern_cursor* c, const Key& key) {
     QUERN_TRY(CheckHandle(c, Magic::kCursor, "c"));
@@ -548,24 +541,6 @@ int32_t quern_search(quern_query* q, quern_result** r, quern_error* err) {
             q->snapshot != nullptr
                 ? Search(q->database.get(), q->snapshot.get(), q->request, &result->table)
                 : SearchNewest(q->database.get(), q->request, &result->table);
-        return Deliver(status, std::move(result), r);
-    });
-}
-
-int32_t quern_sql(quern_db* db, quern_snapshot* snap, const char* statement, quern_result** r,
-                  quern_error* err) {
-    if (r != nullptr) {
-        *r = nullptr;
-    }
-    return Guard(err, [&]() -> Status {
-        QUERN_TRY(CheckHandle(db, Magic::kDb, "db"));
-        QUERN_TRY(NotNull(statement, "statement"));
-        QUERN_TRY(NotNull(r, "r"));
-        const Entered entered(db->database);
-        QUERN_TRY(entered.status());
-        QUERN_ASSIGN(const auto snapshot, SnapshotFor(db->database, snap));
-        auto result = std::make_unique<quern_result>();
-        const Status status = db->database->Sql(snapshot.get(), statement, &result->table);
         return Deliver(status, std::move(result), r);
     });
 }

@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <iterator>
 
+#include "bin_format.h"
 #include "file_format.h"
 #include "format_error.h"
+#include "sparse_text.h"
 #include "type_inference.h"
 #include "vecs_format.h"
 
@@ -20,15 +22,19 @@ namespace {
 constexpr int kRowsMax = 2000;
 constexpr int kErrorsMax = 2000;
 
+// New formats go to the end, so that what a corpus means stays.
 constexpr FileFormat kFormats[] = {FileFormat::kFvecs, FileFormat::kBvecs, FileFormat::kIvecs,
                                    FileFormat::kNpy,   FileFormat::kIdx,   FileFormat::kWords,
-                                   FileFormat::kJsonl, FileFormat::kCsv,   FileFormat::kTsv};
+                                   FileFormat::kJsonl, FileFormat::kCsv,   FileFormat::kTsv,
+                                   FileFormat::kFbin,  FileFormat::kU8bin, FileFormat::kI8bin,
+                                   FileFormat::kIbin,  FileFormat::kNpz,   FileFormat::kSpmat};
 
 void ReadAll(RecordReader* reader) {
     TypeInference inference;
     Record record;
     Value converted;
     std::vector<float> numbers;
+    SparseEntries entries;
     std::string problem;
     std::string json;
     int errors = 0;
@@ -51,6 +57,7 @@ void ReadAll(RecordReader* reader) {
                 ConvertValue(static_cast<ColumnType>(type), value, &converted, &problem);
             }
             ConvertVector(value, &numbers, &problem);
+            ConvertSparse(value, 1000, false, &entries, &problem);
             json.clear();
             AppendJsonValue(value, &json);
         }
@@ -64,11 +71,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (size == 0) {
         return 0;
     }
-    const size_t choice = data[0] % (std::size(kFormats) + 1);
+    const size_t choice = data[0] % (std::size(kFormats) + 2);
     try {
         auto source = ByteSource::FromMemory(data + 1, size - 1, "fuzz");
         if (choice == std::size(kFormats)) {
             ReadTruth(source.get(), 1, 1000, 100);
+        } else if (choice > std::size(kFormats)) {
+            ReadBinTruth(source.get(), 1, 1000, 100);
         } else {
             ReadAll(NewRecordReader(std::move(source), kFormats[choice]).get());
         }

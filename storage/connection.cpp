@@ -177,10 +177,7 @@ Cell Statement::ColumnCell(int index) {
     return cell;
 }
 
-namespace {
-
-// The URI of a file that SQLite reads as it stands. The path may hold any character.
-std::string FrozenUri(const std::string& path) {
+std::string FileUri(const std::string& path) {
     // Two slashes at its start would be read as the name of a machine.
     std::string uri = path.compare(0, 2, "//") == 0 ? "file://" : "file:";
     for (const char c : path) {
@@ -192,10 +189,8 @@ std::string FrozenUri(const std::string& path) {
             uri += c;
         }
     }
-    return uri + "?immutable=1";
+    return uri;
 }
-
-}  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& options) {
     std::unique_ptr<Connection> connection(new Connection());
@@ -203,10 +198,13 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     connection->called_ = options.called.empty() ? options.path : options.called;
     connection->read_only_ = options.read_only;
     connection->frozen_ = options.frozen;
+    connection->attachments_ = options.attachments;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     flags |= options.frozen ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE;
     flags |= options.create ? SQLITE_OPEN_CREATE : 0;
-    const std::string name = options.frozen ? FrozenUri(options.path) : options.path;
+    // Those that are attached are named by URIs.
+    flags |= options.attachments != nullptr ? SQLITE_OPEN_URI : 0;
+    const std::string name = options.frozen ? FileUri(options.path) + "?immutable=1" : options.path;
     const int code = sqlite3_open_v2(name.c_str(), &connection->handle_, flags, options.vfs);
     if (code != SQLITE_OK) {
         return connection->ErrorStatus(code, "open");
@@ -245,6 +243,18 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
 
 Status Connection::LetTemporaryViews(bool in) {
     return read_only_ ? Execute(in ? "PRAGMA query_only=OFF" : "PRAGMA query_only=ON") : Status();
+}
+
+const AttachedFiles* Connection::FollowAttachments() {
+    if (attachments_ == nullptr || attachments_->version() == 0) {
+        return nullptr;
+    }
+    attached_.Follow(handle_, *attachments_);
+    return attached_.empty() ? nullptr : &attached_;
+}
+
+void Connection::DetachOthers() {
+    attached_.Detach(handle_);
 }
 
 Connection::~Connection() {

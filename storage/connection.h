@@ -1,6 +1,6 @@
 // The one door to SQLite: a connection with prepared statements, and the translation of SQLite's
-// codes. sqlite3.h itself is included by connection.cpp, file_store.cpp, sql_reader.cpp,
-// text_tokens.cpp and the VFS files only.
+// codes. sqlite3.h itself is included by connection.cpp, attached_files.cpp, file_store.cpp,
+// sql_reader.cpp, text_tokens.cpp and the VFS files only.
 //
 // Thread rule: a Connection is confined: one thread at a time (file_store.h hands them out).
 #pragma once
@@ -10,6 +10,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "storage/attached_files.h"
 #include "storage/base/bytes.h"
 #include "storage/base/schema.h"
 #include "storage/base/status.h"
@@ -84,6 +85,7 @@ struct ConnectionOptions {
     int busy_ms = 5000;
     int cache_kb = 2000;
     Durability durability = Durability::kFull;
+    std::shared_ptr<const Attachments> attachments;  // path is absolute where there are
 };
 
 class Connection {
@@ -107,6 +109,11 @@ public:
     bool frozen() const { return frozen_; }
     // A read-only connection refuses views of its own, too, unless they are let in for a while.
     Status LetTemporaryViews(bool in);
+    // Other files that statements of users may read, as the store has them attached now; valid
+    // until the next call. NULL: there are none.
+    const AttachedFiles* FollowAttachments();
+    // Those that no transaction has read: what works on the whole file is to see no others.
+    void DetachOthers();
     bool in_transaction() const;
     // Bytes of pages that it has read from the file or its log since it was opened.
     uint64_t BytesRead() const;
@@ -130,6 +137,8 @@ private:
     bool read_only_ = false;
     bool frozen_ = false;
     std::unordered_map<std::string, sqlite3_stmt*> idle_;
+    std::shared_ptr<const Attachments> attachments_;
+    AttachedFiles attached_;
 };
 
 // While it lives, the connection waits for locks no longer than this.
@@ -158,6 +167,9 @@ public:
 private:
     Connection* connection_;
 };
+
+// The file as a URI without parameters. The path may hold any character.
+std::string FileUri(const std::string& path);
 
 // "name" with quotes doubled, for SQL text.
 std::string QuoteName(std::string_view name);

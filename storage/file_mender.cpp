@@ -304,7 +304,7 @@ Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work) {
     QUERN_ASSIGN(const std::unique_ptr<Reader> reader, store->BeginRead());
     const ScopedWork scope(reader->connection(), work, "check chunks");
     QUERN_ASSIGN(Statement lines,
-                 reader->connection()->Prepare("PRAGMA integrity_check(quern_chunk)"));
+                 reader->connection()->Prepare("PRAGMA main.integrity_check(quern_chunk)"));
     while (true) {
         const Result<bool> there = lines.Step();
         if (there.status().code() == Code::kCorrupt) {
@@ -427,7 +427,8 @@ Status MendUnusedPages(FileStore* store, Work* work) {
         QUERN_ASSIGN(const std::unique_ptr<Reader> reader, store->BeginRead());
         const ScopedWork scope(reader->connection(), work, "check pages");
         QUERN_ASSIGN(view.zero_pages, BadPages(reader->connection(), work));
-        QUERN_ASSIGN(Statement line, reader->connection()->Prepare("PRAGMA integrity_check(1)"));
+        QUERN_ASSIGN(Statement line,
+                     reader->connection()->Prepare("PRAGMA main.integrity_check(1)"));
         const Result<bool> there = line.Step();
         if (!there.ok() && there.status().code() != Code::kCorrupt) {
             return there.status();

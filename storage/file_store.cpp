@@ -55,6 +55,7 @@ Reader::~Reader() {
 Writer::~Writer() {
     if (open_) {
         sqlite3_exec(connection_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+        connection_->DetachOthers();
         store_->UnlockWriter();
     }
 }
@@ -86,6 +87,7 @@ Status Writer::Commit(const std::function<void(bool committed)>& before_unlock) 
         before_unlock(status.ok());
     }
     open_ = false;
+    connection_->DetachOthers();
     if (status.ok()) {
         store_->KeepLogShort();
     }
@@ -103,6 +105,7 @@ ConnectionOptions FileStore::ConnectionFor(bool writer) const {
     connection.busy_ms = options_.busy_ms;
     connection.cache_kb = writer ? 8000 : 2000;
     connection.durability = options_.durability;
+    connection.attachments = attachments_;
     return connection;
 }
 
@@ -215,6 +218,7 @@ Status FileStore::OpenFirst() {
     QUERN_TRY(CheckHeader(connection.get()));
     const std::optional<FileStamp> stamp = StampOf(file_name_);
     inode_ = stamp.has_value() && !in_memory_ ? stamp->inode : 0;
+    device_ = stamp.has_value() ? stamp->device : 0;
     if (options_.read_only) {
         idle_readers_.push_back(std::move(connection));
     } else {
@@ -458,6 +462,36 @@ Result<std::unique_ptr<Writer>> FileStore::BeginWrite() {
     return std::unique_ptr<Writer>(new Writer(this, writer_.get()));
 }
 
+Status FileStore::Attach(const std::string& name, const std::string& path) {
+    const std::string full = FullName(path);
+    const std::optional<FileStamp> stamp = StampOf(full);
+    if (!stamp) {
+        return Status::Error(Code::kCantOpen, "attached file '%s': there is no %s", name.c_str(),
+                             path.c_str());
+    }
+    if (stamp->inode == inode_ && inode_ != 0 && stamp->device == device_) {
+        return Status::Error(Code::kInvalid, "attached file '%s': %s is the database itself",
+                             name.c_str(), path.c_str());
+    }
+    QUERN_TRY(attachments_->Add(name, full));
+    Result<std::unique_ptr<Reader>> reader = BeginRead();
+    Status status = reader.status();
+    if (status.ok()) {
+        const AttachedFiles* attached = (*reader)->connection()->FollowAttachments();
+        status = attached != nullptr ? attached->ProblemOf(name) : Status();
+    }
+    if (!status.ok()) {
+        attachments_->Remove(name);
+    }
+    return status;
+}
+
+Status FileStore::Detach(const std::string& name) {
+    return attachments_->Remove(name)
+               ? Status()
+               : Status::Error(Code::kNotFound, "no file is attached as '%s'", name.c_str());
+}
+
 Result<bool> FileStore::ReturnFreePages(int max_pages) {
     QUERN_ASSIGN(std::unique_ptr<Writer> writer, BeginWrite());
     // Each step of this statement frees one page.
@@ -618,7 +652,7 @@ Status FileStore::CheckPages(Work* work, std::vector<std::string>* problems) {
             return {};
         }
     }
-    Result<Statement> check = reader->connection()->Prepare("PRAGMA integrity_check(100)");
+    Result<Statement> check = reader->connection()->Prepare("PRAGMA main.integrity_check(100)");
     Status status = check.status();
     while (status.ok()) {
         Result<bool> row = check->Step();

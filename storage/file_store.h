@@ -99,6 +99,10 @@ public:
     // Makes damaged pages usable again that hold nothing any more, as far as readers allow.
     Status MendFreePages();
     Status Vacuum(Work* work);
+    // Lets statements of users read another SQLite file as name.table; attached_files.h. kInvalid:
+    // the name, or the database itself; kExists, kLimit, kCantOpen, kNotADatabase.
+    Status Attach(const std::string& name, const std::string& path);
+    Status Detach(const std::string& name);  // kNotFound
     // Copies a snapshot into a new file.
     Status Backup(const std::string& path, Work* work);
     // Page checksums, B-trees, indexes: adds one line per problem. Error only when it could not be
@@ -133,6 +137,9 @@ private:
     // The file that was opened, 0: none that the system knows. Connections are opened by name
     // later, too, and must never mix it with another file that took its place.
     uint64_t inode_ = 0;
+    uint64_t device_ = 0;
+
+    const std::shared_ptr<Attachments> attachments_ = std::make_shared<Attachments>();
 
     mutable std::mutex mutex_;  // protects what follows
     std::condition_variable writer_free_;

@@ -35,7 +35,13 @@ void MakeTableFunctionsKnown(sqlite3* db) {
 // What an authorizer looks at.
 struct Sight {
     const std::vector<SqlView>* views;
+    const std::string* text;             // of the user's
     const std::string* table = nullptr;  // of a condition, which may read it
+    const AttachedFiles* attached = nullptr;
+    mutable bool reads_attached = false;
+    bool IsAttached(const char* database) const {
+        return attached != nullptr && attached->Has(database);
+    }
     bool IsView(const char* name) const {
         return std::any_of(views->begin(), views->end(),
                            [&](const SqlView& view) { return SameName(view.name, name); });
@@ -52,16 +58,26 @@ struct Sight {
 // of the user's, NULL for the statement itself.
 int Authorize(void* user, int action, const char* first, const char* second, const char* database,
               const char* inner) {
+    const auto& sight = *static_cast<const Sight*>(user);
     switch (action) {
         case SQLITE_SELECT:
         case SQLITE_RECURSIVE: return SQLITE_OK;
         case SQLITE_FUNCTION:
             return second != nullptr && sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY
                                                                                        : SQLITE_OK;
+        // Full-text tables ask by themselves.
+        case SQLITE_PRAGMA:
+            return first != nullptr && sqlite3_stricmp(first, "data_version") == 0 &&
+                           second == nullptr && sight.IsAttached(database)
+                       ? SQLITE_OK
+                       : SQLITE_DENY;
         case SQLITE_READ: break;
         default: return SQLITE_DENY;
     }
-    const auto& sight = *static_cast<const Sight*>(user);
+    if (first != nullptr && sight.IsAttached(database)) {
+        sight.reads_attached = true;
+        return sqlite3_strnicmp(first, "sqlite_", 7) == 0 ? SQLITE_DENY : SQLITE_OK;
+    }
     if (first != nullptr && sight.table != nullptr && SameName(*sight.table, first)) {
         return SQLITE_OK;
     }
@@ -77,6 +93,11 @@ int Authorize(void* user, int action, const char* first, const char* second, con
     }
     if (first == nullptr || sqlite3_strnicmp(first, "sqlite_", 7) == 0 ||
         sqlite3_strnicmp(first, "quern_", 6) == 0) {
+        return SQLITE_DENY;
+    }
+    // A file that was detached while a transaction reads it.
+    if (database != nullptr && sqlite3_stricmp(database, "main") != 0 &&
+        sqlite3_stricmp(database, "temp") != 0) {
         return SQLITE_DENY;
     }
     // The tables themselves have columns and rows that are not the user's.
@@ -122,8 +143,8 @@ Cell ReadCell(sqlite3_stmt* statement, int column) {
 }
 
 // Steps through the rows of a statement.
-Status TakeRows(Connection* connection, sqlite3_stmt* raw, const char* what, Work* work,
-                const std::function<Status(const std::vector<Cell>& row)>& take) {
+Status TakeRows(Connection* connection, const Sight& sight, sqlite3_stmt* raw, const char* what,
+                Work* work, const std::function<Status(const std::vector<Cell>& row)>& take) {
     sqlite3* db = connection->handle();
     const int count = sqlite3_column_count(raw);
     std::vector<Cell> row(static_cast<size_t>(count));
@@ -141,6 +162,12 @@ Status TakeRows(Connection* connection, sqlite3_stmt* raw, const char* what, Wor
                                      what, sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
                     .WithDetail(sqlite3_extended_errcode(db), 0);
             }
+            // The pages of our own file are checked before SQLite sees them.
+            if (sight.reads_attached && (base == SQLITE_CORRUPT || base == SQLITE_NOTADB)) {
+                return Status::Error(Code::kSql, "%s: an attached file is damaged: %s", what,
+                                     sqlite3_errmsg(db))
+                    .WithDetail(sqlite3_extended_errcode(db), 0);
+            }
             const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH ||
                                base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
             return users ? SqlError(db, what) : connection->ErrorStatus(code, what);
@@ -153,8 +180,8 @@ Status TakeRows(Connection* connection, sqlite3_stmt* raw, const char* what, Wor
     }
 }
 
-Status RunAuthorized(Connection* connection, const std::string& statement, Work* work,
-                     const SqlSink& sink) {
+Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, const SqlSink& sink) {
+    const std::string& statement = *sight.text;
     sqlite3* db = connection->handle();
     sqlite3_stmt* raw = nullptr;
     const char* tail = nullptr;
@@ -188,7 +215,7 @@ Status RunAuthorized(Connection* connection, const std::string& statement, Work*
         names.emplace_back(name == nullptr ? "" : name);
     }
     QUERN_TRY(sink.columns(names));
-    return TakeRows(connection, raw, "SQL", work, sink.row);
+    return TakeRows(connection, sight, raw, "SQL", work, sink.row);
 }
 
 void Bind(sqlite3_stmt* statement, int index, const Cell& cell) {
@@ -207,7 +234,8 @@ void Bind(sqlite3_stmt* statement, int index, const Cell& cell) {
     }
 }
 
-Status RunAuthorizedCondition(Connection* connection, const SqlCondition& condition, Work* work,
+Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
+                              const SqlCondition& condition, Work* work,
                               const std::function<Status(const std::vector<Cell>& row)>& take) {
     sqlite3* db = connection->handle();
     const std::string before = "SELECT " + condition.columns + " FROM main." +
@@ -240,13 +268,14 @@ Status RunAuthorizedCondition(Connection* connection, const SqlCondition& condit
     for (int i = 1; i <= wanted && static_cast<size_t>(i) <= condition.parameters.size(); i++) {
         Bind(raw, i, condition.parameters[static_cast<size_t>(i - 1)]);
     }
-    return TakeRows(connection, raw, "filter", work, take);
+    return TakeRows(connection, sight, raw, "filter", work, take);
 }
 
 // Runs body with the views made and the authorizer on, and leaves the connection as it was.
 template <typename Body>
-Status WithViews(Connection* connection, const Sight& sight, Work* work, Body body) {
+Status WithViews(Connection* connection, Sight sight, Work* work, Body body) {
     const std::vector<SqlView>& views = *sight.views;
+    sight.attached = connection->FollowAttachments();
     Status status = views.empty() ? Status() : connection->LetTemporaryViews(true);
     size_t made = 0;
     for (; made < views.size() && status.ok(); made++) {
@@ -259,9 +288,16 @@ Status WithViews(Connection* connection, const Sight& sight, Work* work, Body bo
     if (status.ok()) {
         ScopedWork scope(connection, work, "sql");
         MakeTableFunctionsKnown(connection->handle());
-        sqlite3_set_authorizer(connection->handle(), Authorize, const_cast<Sight*>(&sight));
-        status = body();
+        if (sight.attached != nullptr) {
+            sight.attached->MakeVirtualTablesKnown(connection->handle());
+        }
+        sqlite3_set_authorizer(connection->handle(), Authorize, &sight);
+        status = body(sight);
         sqlite3_set_authorizer(connection->handle(), nullptr, nullptr);
+        if (!status.ok() && sight.attached != nullptr) {
+            const Status problem = sight.attached->ProblemOf(*sight.text);
+            status = problem.ok() ? status : problem;
+        }
     }
     if (views.empty()) {
         return status;
@@ -282,15 +318,18 @@ Status WithViews(Connection* connection, const Sight& sight, Work* work, Body bo
 
 Status RunSql(Connection* connection, const std::vector<SqlView>& views,
               const std::string& statement, Work* work, const SqlSink& sink) {
-    return WithViews(connection, {&views}, work,
-                     [&] { return RunAuthorized(connection, statement, work, sink); });
+    return WithViews(connection, {&views, &statement}, work, [&](const Sight& sight) {
+        return RunAuthorized(connection, sight, work, sink);
+    });
 }
 
 Status RunCondition(Connection* connection, const std::vector<SqlView>& views,
                     const SqlCondition& condition, Work* work,
                     const std::function<Status(const std::vector<Cell>& row)>& take) {
-    return WithViews(connection, {&views, &condition.table}, work,
-                     [&] { return RunAuthorizedCondition(connection, condition, work, take); });
+    return WithViews(connection, {&views, &condition.text, &condition.table}, work,
+                     [&](const Sight& sight) {
+                         return RunAuthorizedCondition(connection, sight, condition, work, take);
+                     });
 }
 
 }  // namespace quern::storage

@@ -1,5 +1,5 @@
 // Runs one SQL statement of a user: read-only, and with nothing in sight but the views that are
-// passed in.
+// passed in and the tables of attached files (attached_files.h).
 #pragma once
 
 #include <functional>
@@ -26,9 +26,10 @@ struct SqlSink {
     std::function<Status(const std::vector<Cell>& row)> row;               // cells are borrowed
 };
 
-// kSql: does not parse, is more than one statement, would write, or reads what is neither a view
-// nor json_each or json_tree. The connection must be in a read transaction; it is left as it was.
-// kInterrupted when work says so.
+// kSql: does not parse, is more than one statement, would write, reads what is neither a view nor
+// in an attached file nor json_each or json_tree, or finds an attached file damaged. What it names
+// of a file that cannot be opened gives the code of that. The connection must be in a read
+// transaction; it is left as it was. kInterrupted when work says so.
 Status RunSql(Connection* connection, const std::vector<SqlView>& views,
               const std::string& statement, Work* work, const SqlSink& sink);
 

@@ -209,17 +209,24 @@ private:
 
 }  // namespace
 
-ByteSource::ByteSource(std::unique_ptr<RawInput> raw, std::string name, uint64_t bytes_total)
+ByteSource::ByteSource(std::unique_ptr<RawInput> raw, std::string name, uint64_t bytes_total,
+                       bool unpack)
     : name_(std::move(name)),
       bytes_total_(bytes_total),
       taken_(std::make_shared<uint64_t>(0)),
       buffer_(kBufferBytes) {
+    if (!unpack) {
+        input_ = std::move(raw);
+        return;
+    }
     auto counting = std::make_unique<CountingInput>(std::move(raw), taken_);
     const std::string head = counting->head();
     if (head.size() >= 3 && head.compare(0, 3, "\x1f\x8b\x08") == 0) {
         input_ = std::make_unique<GzipInput>(std::move(counting), name_);
+        compressed_ = true;
     } else if (head.size() >= 4 && head.compare(0, 4, "\x28\xb5\x2f\xfd") == 0) {
         input_ = std::make_unique<ZstdInput>(std::move(counting), name_);
+        compressed_ = true;
     } else {
         input_ = std::move(counting);
     }
@@ -241,13 +248,37 @@ std::unique_ptr<ByteSource> ByteSource::Open(const std::string& path,
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
         bytes_total = static_cast<uint64_t>(info.st_size);
     }
-    return std::unique_ptr<ByteSource>(new ByteSource(std::move(raw), name, bytes_total));
+    std::unique_ptr<ByteSource> source(new ByteSource(std::move(raw), name, bytes_total, true));
+    source->stop_ = stop;
+    if (bytes_total > 0 && path != "-" && !source->compressed_) {
+        source->plain_descriptor_ = fd;
+    }
+    return source;
 }
 
 std::unique_ptr<ByteSource> ByteSource::FromMemory(const void* data, size_t size,
                                                    std::string name) {
     auto raw = std::make_unique<MemoryInput>(static_cast<const char*>(data), size);
-    return std::unique_ptr<ByteSource>(new ByteSource(std::move(raw), std::move(name), size));
+    std::unique_ptr<ByteSource> source(new ByteSource(std::move(raw), std::move(name), size, true));
+    if (!source->compressed_) {
+        source->plain_memory_ = std::string_view(static_cast<const char*>(data), size);
+    }
+    return source;
+}
+
+std::unique_ptr<ByteSource> ByteSource::FromInput(std::unique_ptr<RawInput> input,
+                                                  std::string name) {
+    return std::unique_ptr<ByteSource>(new ByteSource(std::move(input), std::move(name), 0, false));
+}
+
+void ByteSource::CheckStop() const {
+    if (stop_ != nullptr && *stop_ != 0) {
+        throw ReadStopped();
+    }
+}
+
+void ByteSource::CountTaken(uint64_t bytes) {
+    *taken_ += bytes;
 }
 
 bool ByteSource::Fill() {

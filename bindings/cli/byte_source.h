@@ -35,6 +35,8 @@ public:
                                             const volatile std::sig_atomic_t* stop = nullptr);
     // The bytes must outlive the source.
     static std::unique_ptr<ByteSource> FromMemory(const void* data, size_t size, std::string name);
+    // What the input gives, as it is: nothing is decompressed.
+    static std::unique_ptr<ByteSource> FromInput(std::unique_ptr<RawInput> input, std::string name);
     ~ByteSource();
 
     // Fills as much of n bytes as there is; less than n at the end only.
@@ -52,8 +54,17 @@ public:
         return bytes_total_;
     }  // of the file as it is stored; 0 when unknown
 
+    // For RandomBytes. The descriptor of a file that is not compressed and has a size, or -1; the
+    // bytes in memory where these are not compressed, or none.
+    int plain_descriptor() const { return plain_descriptor_; }
+    std::string_view plain_memory() const { return plain_memory_; }
+    // Throws ReadStopped when the stop flag is set.
+    void CheckStop() const;
+    // Bytes of the stored file that were taken in another way.
+    void CountTaken(uint64_t bytes);
+
 private:
-    ByteSource(std::unique_ptr<RawInput> raw, std::string name, uint64_t bytes_total);
+    ByteSource(std::unique_ptr<RawInput> raw, std::string name, uint64_t bytes_total, bool unpack);
     bool Fill();
 
     std::string name_;
@@ -64,6 +75,10 @@ private:
     size_t begin_ = 0;
     size_t end_ = 0;
     uint64_t line_number_ = 0;
+    bool compressed_ = false;
+    int plain_descriptor_ = -1;
+    std::string_view plain_memory_;
+    const volatile std::sig_atomic_t* stop_ = nullptr;
     bool line_had_return_ = false;
 };
 

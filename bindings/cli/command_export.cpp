@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <cmath>
 
+#include "anserini_format.h"
+#include "bin_format.h"
 #include "byte_sink.h"
 #include "csv_format.h"
 #include "file_format.h"
 #include "idx_format.h"
 #include "jsonl_format.h"
 #include "npy_format.h"
+#include "npz_format.h"
 #include "progress_bar.h"
 #include "result_cells.h"
 #include "schema_text.h"
 #include "shell.h"
+#include "spmat_format.h"
 #include "vecs_format.h"
 #include "word_format.h"
 
@@ -25,7 +29,8 @@ constexpr size_t kFetchRowsMin = 16;
 constexpr size_t kFetchRowsMax = 4096;
 
 struct ExportOptions {
-    std::string db, collection, file = "-", format, field, columns = "*", key_file, open;
+    std::string db, collection, file = "-", format, field, columns = "*", key_file, vocabulary,
+                                open;
     uint64_t limit = UINT64_MAX;
     bool force = false, no_header = false;
 };
@@ -52,7 +57,12 @@ public:
         }
         matrix_ = format_ != FileFormat::kJsonl && format_ != FileFormat::kCsv &&
                   format_ != FileFormat::kTsv;
-        if (matrix_) {
+        if (!options.vocabulary.empty() && format_ != FileFormat::kAnserini) {
+            FailUsage("--vocabulary is for anserini only");
+        }
+        if (matrix_ && ChooseSparse()) {
+            wanted_ = '"' + field_.name + '"';
+        } else if (matrix_) {
             field_ = ChooseDense(columns_, options.field);
             wanted_ = '"' + field_.name + '"';
         } else {
@@ -76,7 +86,9 @@ public:
         Record record;
         ProgressBar bar;
         Scan([&](const quern_result* result, size_t row) {
-            if (matrix_ ? !FillVector(result, row, &record) : !FillColumns(result, row, &record)) {
+            if (sparse_   ? !FillSparse(result, row, &record)
+                : matrix_ ? !FillVector(result, row, &record)
+                          : !FillColumns(result, row, &record)) {
                 absent++;
                 return;
             }
@@ -140,9 +152,28 @@ private:
             case FileFormat::kNpy: {
                 // Where the header cannot be corrected afterwards, the vectors are counted first.
                 const uint64_t rows = sink->CanPatch() ? total_ : TakeSurvey(false).rows;
-                const size_t dim = field_.type == QUERN_BIT ? (field_.dim + 7) / 8 : field_.dim;
-                return NewNpyWriter(std::move(sink), NpyType(), rows, dim);
+                return NewNpyWriter(std::move(sink), NpyType(), rows, ElementsWritten());
             }
+            case FileFormat::kFbin: return NewBin(std::move(sink), BinElement::kF32);
+            case FileFormat::kU8bin: return NewBin(std::move(sink), BinElement::kU8);
+            case FileFormat::kI8bin: return NewBin(std::move(sink), BinElement::kI8);
+            case FileFormat::kIbin: return NewBin(std::move(sink), BinElement::kI32);
+            case FileFormat::kNpz: {
+                NpzShape shape;
+                shape.field = field_.name;
+                shape.element = NpyType();
+                shape.rows = TakeSurvey(false).rows;
+                shape.dim = ElementsWritten();
+                shape.key_name = columns_.key.name;
+                shape.int_keys = columns_.key.type == QUERN_KEY_INT;
+                return NewNpzWriter(std::move(sink), shape);
+            }
+            case FileFormat::kSpmat: return NewSpmatWriter(std::move(sink), sparse_dims_);
+            case FileFormat::kAnserini:
+                if (!options_.vocabulary.empty()) {
+                    terms_ = std::make_unique<TermDimensions>(options_.vocabulary);
+                }
+                return NewAnseriniWriter(std::move(sink), terms_.get());
             case FileFormat::kIdx: {
                 const Survey survey = TakeSurvey(true);
                 return NewIdxWriter(std::move(sink),
@@ -161,6 +192,38 @@ private:
             case FileFormat::kTsv: return NewCsvWriter(std::move(sink), ColumnNames(), '\t');
             default: return NewJsonlWriter(std::move(sink));
         }
+    }
+
+    std::unique_ptr<RecordWriter> NewBin(std::unique_ptr<ByteSink> sink, BinElement element) {
+        const uint64_t rows = sink->CanPatch() ? total_ : TakeSurvey(false).rows;
+        return NewBinWriter(std::move(sink), element, rows, field_.dim);
+    }
+
+    // Bits are packed where the format has bytes.
+    size_t ElementsWritten() const {
+        return field_.type == QUERN_BIT ? (field_.dim + 7) / 8 : field_.dim;
+    }
+
+    // Whether the format takes a sparse field and that is what is meant: field_ has its name.
+    bool ChooseSparse() {
+        if (format_ != FileFormat::kSpmat && format_ != FileFormat::kAnserini) {
+            return false;
+        }
+        const SparseColumn* field = columns_.FindSparse(options_.field);
+        if (field == nullptr && options_.field.empty() && columns_.sparse.size() == 1 &&
+            (format_ == FileFormat::kSpmat || columns_.dense.empty())) {
+            field = &columns_.sparse[0];
+        }
+        if (field == nullptr) {
+            if (format_ == FileFormat::kSpmat) {
+                FailUsage("spmat holds a sparse field: name it with --field");
+            }
+            return false;
+        }
+        field_.name = field->name;
+        sparse_dims_ = field->dims > uint64_t{1} << 31 ? 0 : field->dims;
+        sparse_ = true;
+        return true;
     }
 
     // What some headers say of the vectors behind them.
@@ -221,12 +284,34 @@ private:
         record->key = KeyText(result, row);
         record->has_key = true;
         record->has_vector = true;
-        if (field_.type == QUERN_BIT && format_ == FileFormat::kNpy) {
+        if (field_.type == QUERN_BIT &&
+            (format_ == FileFormat::kNpy || format_ == FileFormat::kNpz)) {
             const auto* bytes = static_cast<const unsigned char*>(elements);
             record->vector.assign(
                 bytes, bytes + (dim + 7) / 8);  // packed, as numpy.packbits with bitorder='little'
         } else {
             ReadVector(elements, field_.type, dim, &record->vector);
+        }
+        return true;
+    }
+
+    bool FillSparse(const quern_result* result, size_t row, Record* record) {
+        size_t size = 0;
+        const float* weights = nullptr;
+        const uint32_t* dims = quern_result_sparse(result, row, 0, &weights, &size);
+        if (dims == nullptr) {
+            return false;
+        }
+        record->Clear();
+        record->key = KeyText(result, row);
+        record->has_key = true;
+        Value& value = record->Add(field_.name);
+        value.kind = Value::Kind::kSparse;
+        value.dims.assign(dims, dims + size);
+        if (weights != nullptr) {
+            value.numbers.assign(weights, weights + size);
+        } else {
+            value.numbers.assign(size, 1);  // a binary field
         }
         return true;
     }
@@ -261,6 +346,9 @@ private:
     SnapshotPtr snapshot_;
     FileFormat format_ = FileFormat::kUnknown;
     bool matrix_ = false;
+    bool sparse_ = false;       // of matrix_
+    uint64_t sparse_dims_ = 0;  // what a head can tell of; 0: not
+    std::unique_ptr<TermDimensions> terms_;
     DenseColumn field_;
     std::string wanted_;
     uint64_t total_ = 0;
@@ -288,6 +376,10 @@ void AddExportCommand(CLI::App* app) {
                         "Attributes and fields for jsonl, csv and tsv: a,b,c (default *: all)");
     command->add_flag("--no-header", options->no_header,
                       "Words without the first line COUNT DIM, as in GloVe's files");
+    command
+        ->add_option("--vocabulary", options->vocabulary,
+                     "Of anserini: the terms of a sparse field's dimensions, one a line")
+        ->type_name("FILE");
     command->add_option("--key-file", options->key_file, "Write the keys to this file, one a line")
         ->type_name("FILE");
     command->add_option("--limit", options->limit, "At most N records");
@@ -300,6 +392,12 @@ void AddExportCommand(CLI::App* app) {
         "  npy    keeps f32, f16 and i8; bf16 becomes f32; bits are packed bytes, lowest bit "
         "first\n"
         "  bvecs  takes whole numbers from 0 to 255 only, ivecs those of 32 bits\n"
+        "  npz    has the vectors under the field's name, as npy, and the keys under theirs\n"
+        "  fbin   f32; u8bin, i8bin and ibin take whole numbers that fit only\n"
+        "  spmat  a sparse field (.csr)\n"
+        "  anserini  JSON lines {id, contents, vector} of a sparse field, {docid, vector} of a "
+        "dense "
+        "one\n"
         "  idx    has bytes when all elements are whole numbers from 0 to 255, else f32\n"
         "  words  has the key as the word; import reads it with text keys unless told "
         "--key id:int\n"

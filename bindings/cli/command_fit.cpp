@@ -1,13 +1,13 @@
 // quern fit: learns the weights and the normalization of legs from judgments as TREC has them.
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "byte_source.h"
+#include "file_format.h"
 #include "float_codes.h"
 #include "result_cells.h"
+#include "retrieval_files.h"
 #include "schema_text.h"
 #include "search_legs.h"
 #include "shell.h"
@@ -43,7 +43,7 @@ public:
                           " queries, the first leg has " + std::to_string(legs_[0].count()));
             }
         }
-        ReadQueryIds();
+        LoadQueryIds();
         ReadJudgments();
     }
 
@@ -102,51 +102,32 @@ public:
 
 private:
     // Line i names query i; without such a file queries are named by their numbers from 0.
-    void ReadQueryIds() {
+    void LoadQueryIds() {
         if (options_.query_ids.empty()) {
             return;
         }
         const auto source = ByteSource::Open(options_.query_ids, StopFlag());
-        std::string line;
-        while (source->ReadLine(&line)) {
-            ids_.emplace(line.substr(0, line.find_first_of(" \t\r")), ids_.size());
+        const bool json_lines = FormatOfPath(options_.query_ids) == FileFormat::kJsonl;
+        for (const std::string& id : ReadQueryIds(source.get(), json_lines)) {
+            ids_.emplace(id, ids_.size());
         }
     }
 
     void ReadJudgments() {
         const auto source = ByteSource::Open(options_.qrels, StopFlag());
-        std::string line;
+        QrelsReader reader(source.get());
+        Judgment judgment;
         size_t unknown = 0;
-        for (size_t number = 1; source->ReadLine(&line); number++) {
+        while (reader.Next(&judgment)) {
             CheckStopped();
-            std::istringstream words(line);
-            std::vector<std::string> fields;
-            for (std::string word; words >> word;) {
-                fields.push_back(word);
-            }
-            if (fields.empty()) {
-                continue;
-            }
-            double gain = 0;
-            const std::string& last = fields.back();
-            const auto parsed = std::from_chars(last.data(), last.data() + last.size(), gain);
-            const bool is_number =
-                parsed.ec == std::errc() && parsed.ptr == last.data() + last.size();
-            if (fields.size() < 3 || fields.size() > 4 || !is_number) {
-                if (number == 1) {
-                    continue;  // the names of columns
-                }
-                Fail(options_.qrels + ", line " + std::to_string(number) +
-                     ": not 'QUERY 0 RECORD GAIN' or 'QUERY RECORD GAIN'");
-            }
             size_t query = 0;
-            if (!FindQuery(fields[0], &query)) {
+            if (!FindQuery(judgment.query, &query)) {
                 unknown++;
                 continue;
             }
             judged_.queries.push_back(query);
-            judged_.keys.push_back(fields[fields.size() - 2]);
-            judged_.gains.push_back(static_cast<float>(std::max(gain, 0.0)));
+            judged_.keys.push_back(judgment.record);
+            judged_.gains.push_back(static_cast<float>(std::max(judgment.gain, 0.0)));
         }
         if (judged_.keys.empty()) {
             Fail(options_.qrels + ": no judgment is of a query that the legs have");
@@ -201,7 +182,8 @@ void AddFitCommand(CLI::App* app) {
         ->required();
     command
         ->add_option("--query-ids", options->query_ids,
-                     "The names of the queries, one a line (default: their numbers from 0)")
+                     "The names of the queries, one a line, or JSON lines with _id (default: their "
+                     "numbers from 0)")
         ->type_name("FILE");
     command->add_option("--metric", options->metric, "What is made better (default ndcg)")
         ->check(CLI::IsMember({"ndcg", "mrr"}));
@@ -226,7 +208,10 @@ void AddFitCommand(CLI::App* app) {
         "\n"
         "Example:\n"
         "  quern fit papers.quern papers --leg emb:@queries.npy --leg body:@queries.txt --qrels "
-        "qrels.txt --query-ids ids.txt");
+        "qrels.txt --query-ids ids.txt\n"
+        "  quern fit scifact.quern docs --leg title:@scifact/queries.jsonl --leg "
+        "text:@scifact/queries.jsonl --qrels scifact/qrels/train.tsv --query-ids "
+        "scifact/queries.jsonl");
     command->callback([options] { FitRun(*options).Run(); });
 }
 

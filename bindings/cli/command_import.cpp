@@ -17,6 +17,7 @@
 #include "progress_bar.h"
 #include "record_stream.h"
 #include "result_cells.h"
+#include "retrieval_files.h"
 #include "shell.h"
 
 namespace quern::shell {
@@ -39,8 +40,8 @@ struct ImportOptions {
 // Batches and transactions.
 class BatchWriter {
 public:
-    BatchWriter(const ImportOptions& options, quern_db* db, const CollectionColumns& columns)
-        : options_(options), db_(db), batch_(columns) {}
+    BatchWriter(const ImportOptions& options, quern_db* db, ImportPlan* plan)
+        : options_(options), db_(db), terms_(plan->terms()), batch_(plan->active()) {}
 
     uint64_t committed() const { return committed_; }
 
@@ -69,6 +70,9 @@ public:
     void Commit() {
         Send();
         if (txn_ != nullptr) {
+            if (terms_ != nullptr) {
+                terms_->Save();  // a dimension that is committed has its term
+            }
             Call(quern_commit, txn_.release());
             committed_ += in_transaction_;
         }
@@ -104,6 +108,7 @@ private:
 
     const ImportOptions& options_;
     quern_db* db_;
+    TermDimensions* terms_;
     ColumnBatch batch_;
     TxnPtr txn_;
     uint64_t in_transaction_ = 0;
@@ -262,12 +267,29 @@ uint64_t Import(const ImportOptions& options, const Database& database, RecordSt
         undo->NoteCollection();
     }
     AddColumns(database, options.collection, plan.additions(), undo);
-    BatchWriter writer(options, database.get(), plan.active());
+    BatchWriter writer(options, database.get(), &plan);
     CopyRecords(options, &plan, stream, &writer);
     return writer.committed();
 }
 
-void RunImport(const ImportOptions& options) {
+// A folder as BEIR has them stands for its corpus, with the names that this has.
+ImportOptions WithBeir(ImportOptions options) {
+    const std::string corpus = BeirFile(options.stream.file, "corpus");
+    if (corpus.empty()) {
+        return options;
+    }
+    options.stream.file = corpus;
+    if (options.choices.key.empty()) {
+        options.choices.key = "_id";
+    }
+    if (options.choices.texts.empty() && options.choices.columns.empty()) {
+        options.choices.texts = {"title", "text"};
+    }
+    return options;
+}
+
+void RunImport(const ImportOptions& given) {
+    const ImportOptions options = WithBeir(given);
     const auto started = std::chrono::steady_clock::now();
     RecordStream stream(options.stream);
     const std::deque<Record>& sample = stream.TakeSample();
@@ -296,8 +318,9 @@ void AddImportCommand(CLI::App* app) {
     AddDatabaseOption(command, &options->db);
     AddCollectionOption(command, &options->collection);
     command
-        ->add_option("FILE", options->stream.file,
-                     "The file, plain, .gz or .zst; - for standard input")
+        ->add_option(
+            "FILE", options->stream.file,
+            "The file, plain, .gz or .zst; - for standard input; or a folder as BEIR has them")
         ->required();
     ImportChoices& choices = options->choices;
     command->add_option("-f,--field", choices.field,
@@ -340,6 +363,12 @@ void AddImportCommand(CLI::App* app) {
                      "{\"dimension\":weight} (repeatable)")
         ->type_name("NAME[:DIMS][:binary][:OPTION=VALUE]")
         ->allow_extra_args(false);
+    command
+        ->add_option(
+            "--vocabulary", choices.vocabulary,
+            "With --sparse: the columns are {\"term\":weight}, and this file has the term of "
+            "each dimension, one a line; new terms are added to it")
+        ->type_name("FILE");
     command
         ->add_option("--text", choices.texts,
                      "A text field, searched by its words: 'body:porter stop=english' (repeatable)")
@@ -401,6 +430,10 @@ void AddImportCommand(CLI::App* app) {
         "--skip-bad names the first 20 bad lines and counts all; --json lists the first 100 as "
         "{line, message}. A file\n"
         "that is cut short or cannot be read on keeps the records before.\n"
+        "An npz has a column for each of its arrays, an spmat (.csr) one that is called vector. Of "
+        "a "
+        "folder with a\n"
+        "corpus.jsonl that is imported, with the key _id and the text fields title and text.\n"
         "\n"
         "Examples:\n"
         "  quern import photos.quern sift base.fvecs --field emb --metric l2\n"
@@ -409,6 +442,10 @@ void AddImportCommand(CLI::App* app) {
         "  zcat glove.txt.gz | quern import words.quern words - --format words --field emb "
         "--metric cosine\n"
         "  quern import splade.quern docs docs.jsonl --key id --sparse vector:30522\n"
+        "  quern import splade.quern docs base_full.csr --sparse vector:30522\n"
+        "  quern import splade.quern docs docs.jsonl --key id --sparse vector --vocabulary "
+        "terms.txt\n"
+        "  quern import scifact.quern docs scifact/\n"
         "  quern import products.quern items items.jsonl --key id --columns id,title,price --rest "
         "more");
     command->callback([options] { RunImport(*options); });

@@ -113,8 +113,22 @@ void AddSearchCommand(CLI::App* app) {
                         "Attributes and fields to print: a,b,c or *");
     command
         ->add_option("--truth", options->truth,
-                     "Ground truth (ivecs): print recall@k, queries/s and latencies")
+                     "Ground truth (ivecs, ibin): print recall@k, queries/s and latencies")
         ->type_name("FILE");
+    command
+        ->add_option("--run", options->run,
+                     "Write the records to this file, as trec_eval reads them: QUERY Q0 KEY RANK "
+                     "SCORE TAG")
+        ->type_name("FILE");
+    command
+        ->add_option("--query-ids", options->query_ids,
+                     "With --run: the names of the queries, one a line, or JSON lines with _id "
+                     "(default: their numbers from 0)")
+        ->type_name("FILE");
+    command
+        ->add_option("--run-tag", options->run_tag, "With --run: its last column (default quern)")
+        ->type_name("TAG");
+    command->add_flag("--force", options->force, "With --run: overwrite the file if it exists");
     command->add_flag("--timing", options->timing,
                       "Print queries/s and latencies without ground truth");
     command->add_flag("--hits", options->hits, "With --truth or --timing: print the records too");
@@ -207,6 +221,8 @@ void AddSearchCommand(CLI::App* app) {
         "  quern search splade.quern docs --field vector --dimension 2417 -k 5\n"
         "  quern search papers.quern papers --leg 0.7*emb:@queries.npy --leg 0.3*body:@queries.txt "
         "--fusion normalize=minmax\n"
+        "  quern search scifact.quern docs --leg text:@scifact/queries.jsonl -k 100 --run bm25.run "
+        "--query-ids scifact/queries.jsonl\n"
         "  quern search papers.quern papers --vector \"$(cat vector.json)\" --field emb "
         "--candidates 'body limit=1000:white whale'");
     command->callback([options] {

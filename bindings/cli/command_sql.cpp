@@ -104,6 +104,7 @@ void AddSqlCommand(CLI::App* app) {
                                           "Print one JSON object a row (infinities are null)");
     CLI::Option* csv = command->add_flag("--csv", options->csv, "Print CSV with a header");
     json->excludes(csv);
+    AddAttachOption(command);
     AddOpenOption(command, &options->open);
     command->footer(
         "Each collection is a view with its key and attributes as columns. json_each and json_tree "
@@ -114,7 +115,9 @@ void AddSqlCommand(CLI::App* app) {
         "  quern sql books.quern \"SELECT year, count(*) FROM books GROUP BY year ORDER BY 2 DESC "
         "LIMIT 5\"\n"
         "  quern sql books.quern \"SELECT books.id FROM books, json_each(tags) WHERE value = "
-        "'poetry'\"");
+        "'poetry'\"\n"
+        "  quern sql books.quern --attach mine=marks.db \"SELECT id, stars FROM books JOIN "
+        "mine.marks ON book = id\"");
     command->callback([options] { RunSql(*options); });
 }
 

@@ -10,7 +10,8 @@ struct ValueChoice {
     const char* values;
 };
 constexpr ValueChoice kChoices[] = {
-    {"--format", "fvecs bvecs ivecs npy idx words jsonl csv tsv"},
+    {"--format",
+     "fvecs bvecs ivecs fbin u8bin i8bin ibin npy npz idx words spmat jsonl anserini csv tsv"},
     {"--metric", "l2 ip cosine hamming"},
     {"--type", "f32 f16 bf16 i8 bit"},
 };

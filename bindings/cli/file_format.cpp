@@ -5,11 +5,14 @@
 #include <cctype>
 #include <iterator>
 
+#include "bin_format.h"
 #include "csv_format.h"
 #include "format_error.h"
 #include "idx_format.h"
 #include "jsonl_format.h"
 #include "npy_format.h"
+#include "npz_format.h"
+#include "spmat_format.h"
 #include "vecs_format.h"
 #include "word_format.h"
 
@@ -23,11 +26,18 @@ struct FormatName {
 
 // The first name of a format is the one that is shown; the others are extensions in use.
 constexpr FormatName kNames[] = {
-    {"fvecs", FileFormat::kFvecs}, {"bvecs", FileFormat::kBvecs},  {"ivecs", FileFormat::kIvecs},
-    {"npy", FileFormat::kNpy},     {"idx", FileFormat::kIdx},      {"words", FileFormat::kWords},
-    {"jsonl", FileFormat::kJsonl}, {"csv", FileFormat::kCsv},      {"tsv", FileFormat::kTsv},
-    {"txt", FileFormat::kWords},   {"vec", FileFormat::kWords},    {"glove", FileFormat::kWords},
-    {"w2v", FileFormat::kWords},   {"ndjson", FileFormat::kJsonl}, {"word2vec", FileFormat::kWords},
+    {"fvecs", FileFormat::kFvecs},       {"bvecs", FileFormat::kBvecs},
+    {"ivecs", FileFormat::kIvecs},       {"fbin", FileFormat::kFbin},
+    {"u8bin", FileFormat::kU8bin},       {"i8bin", FileFormat::kI8bin},
+    {"ibin", FileFormat::kIbin},         {"npz", FileFormat::kNpz},
+    {"spmat", FileFormat::kSpmat},       {"csr", FileFormat::kSpmat},
+    {"anserini", FileFormat::kAnserini}, {"npy", FileFormat::kNpy},
+    {"idx", FileFormat::kIdx},           {"words", FileFormat::kWords},
+    {"jsonl", FileFormat::kJsonl},       {"csv", FileFormat::kCsv},
+    {"tsv", FileFormat::kTsv},           {"txt", FileFormat::kWords},
+    {"vec", FileFormat::kWords},         {"glove", FileFormat::kWords},
+    {"w2v", FileFormat::kWords},         {"ndjson", FileFormat::kJsonl},
+    {"word2vec", FileFormat::kWords},
 };
 
 std::string Lower(std::string text) {
@@ -73,7 +83,8 @@ FileFormat FormatOfPath(const std::string& path) {
 }
 
 const char* FormatNames() {
-    return "fvecs, bvecs, ivecs, npy, idx, words, jsonl, csv, tsv";
+    return "fvecs, bvecs, ivecs, fbin, u8bin, i8bin, ibin, npy, npz, idx, words, spmat, jsonl, "
+           "anserini, csv, tsv";
 }
 
 std::unique_ptr<RecordReader> NewRecordReader(std::unique_ptr<ByteSource> source, FileFormat format,
@@ -82,10 +93,17 @@ std::unique_ptr<RecordReader> NewRecordReader(std::unique_ptr<ByteSource> source
         case FileFormat::kFvecs: return NewVecsReader(std::move(source), VecsElement::kF32);
         case FileFormat::kBvecs: return NewVecsReader(std::move(source), VecsElement::kU8);
         case FileFormat::kIvecs: return NewVecsReader(std::move(source), VecsElement::kI32);
+        case FileFormat::kFbin: return NewBinReader(std::move(source), BinElement::kF32);
+        case FileFormat::kU8bin: return NewBinReader(std::move(source), BinElement::kU8);
+        case FileFormat::kI8bin: return NewBinReader(std::move(source), BinElement::kI8);
+        case FileFormat::kIbin: return NewBinReader(std::move(source), BinElement::kI32);
+        case FileFormat::kNpz: return NewNpzReader(std::move(source));
+        case FileFormat::kSpmat: return NewSpmatReader(std::move(source));
         case FileFormat::kNpy: return NewNpyReader(std::move(source));
         case FileFormat::kIdx: return NewIdxReader(std::move(source));
         case FileFormat::kWords: return NewWordReader(std::move(source));
-        case FileFormat::kJsonl: return NewJsonlReader(std::move(source));
+        case FileFormat::kJsonl:
+        case FileFormat::kAnserini: return NewJsonlReader(std::move(source));
         case FileFormat::kCsv:
             return NewCsvReader(std::move(source), delimiter != 0 ? delimiter : ',');
         case FileFormat::kTsv:

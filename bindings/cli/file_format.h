@@ -8,7 +8,25 @@
 
 namespace quern::shell {
 
-enum class FileFormat { kUnknown, kFvecs, kBvecs, kIvecs, kNpy, kIdx, kWords, kJsonl, kCsv, kTsv };
+enum class FileFormat {
+    kUnknown,
+    kFvecs,
+    kBvecs,
+    kIvecs,
+    kFbin,
+    kU8bin,
+    kI8bin,
+    kIbin,
+    kNpy,
+    kNpz,
+    kIdx,
+    kWords,
+    kSpmat,
+    kJsonl,
+    kAnserini,  // read as jsonl
+    kCsv,
+    kTsv
+};
 
 // "fvecs", "npy", ...; kUnknown for any other name.
 FileFormat FormatOfName(const std::string& name);

@@ -71,6 +71,9 @@ ImportPlan::ImportPlan(const ImportChoices& choices, const std::deque<Record>& s
     if (!has_columns && choices_.field.empty()) {
         FailUsage("this format holds vectors: name their field with --field");
     }
+    if (!choices_.vocabulary.empty()) {
+        terms_ = std::make_unique<TermDimensions>(choices_.vocabulary);
+    }
     TypeInference inference;
     for (const Record& record : sample) {
         inference.Add(record);
@@ -456,6 +459,15 @@ void ImportPlan::StageVector(const Record& record, const std::string& name, size
     }
 }
 
+// With a vocabulary objects name their entries by terms, and {"dims":[...]} is none.
+bool ImportPlan::TakeSparse(const Value& value, size_t index, StagedRow* row) {
+    const SparseColumn& field = active_.sparse[index];
+    if (terms_ != nullptr && value.kind != Value::Kind::kSparse) {
+        return terms_->Convert(value, field.dims, field.binary, &row->sparse[index], &problem_);
+    }
+    return ConvertSparse(value, field.dims, field.binary, &row->sparse[index], &problem_);
+}
+
 void ImportPlan::Stage(const Record& record, StagedRow* row) {
     row->attrs.resize(active_.attrs.size());
     row->dense.resize(active_.dense.size());
@@ -495,9 +507,7 @@ void ImportPlan::Stage(const Record& record, StagedRow* row) {
                 StageVector(record, entry.name, at->second.index, row);
                 break;
             case RouteKind::kSparse:
-                if (!ConvertSparse(entry.value, active_.sparse[at->second.index].dims,
-                                   active_.sparse[at->second.index].binary,
-                                   &row->sparse[at->second.index], &problem_)) {
+                if (!TakeSparse(entry.value, at->second.index, row)) {
                     BadRow(record, "column '" + entry.name + "': " + problem_);
                 }
                 break;

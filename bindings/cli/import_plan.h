@@ -9,11 +9,13 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "column_batch.h"
+#include "term_dimensions.h"
 
 namespace quern::shell {
 
@@ -30,6 +32,7 @@ struct ImportChoices {
     std::vector<std::string> texts;    // NAME[:OPTIONS]
     std::vector<std::string> columns;  // only these; empty: all
     std::vector<std::string> renames;  // OLD=NEW
+    std::string vocabulary;            // file with the terms that name dimensions; empty: none
     std::string rest;                  // json attribute that takes the other columns
     int64_t start_key = 0;
     bool update = false;  // change records that are there
@@ -55,6 +58,9 @@ public:
 
     // The largest text, json, tags or blob value that the database takes.
     void SetAttrBytesMax(int64_t bytes) { attr_bytes_max_ = static_cast<size_t>(bytes); }
+    // Terms that sparse vectors were named by get dimensions; Save before they are committed. NULL
+    // without ImportChoices::vocabulary.
+    TermDimensions* terms() { return terms_.get(); }
     // Throws a recoverable FormatError when the record does not fit.
     void Stage(const Record& record, StagedRow* row);
 
@@ -84,6 +90,7 @@ private:
     void StageKeyValue(const Record& record, const Value& value, StagedRow* row) const;
     void CheckKeyText(const Record& record, const std::string& key) const;
     void StageAttr(const Record& record, const NamedValue& entry, size_t index, StagedRow* row);
+    bool TakeSparse(const Value& value, size_t index, StagedRow* row);
     void StageVector(const Record& record, const std::string& name, size_t index,
                      StagedRow* row) const;
 
@@ -104,6 +111,7 @@ private:
     size_t rest_index_ = 0;    // in active_.attrs, when choices_.rest is given
     size_t attr_bytes_max_ = size_t{16} << 20;
     std::unordered_map<std::string, Route> routes_;
+    std::unique_ptr<TermDimensions> terms_;
     std::string problem_;
     std::string rest_json_;
 };

@@ -6,6 +6,7 @@
 
 #include "float_codes.h"
 #include "format_error.h"
+#include "sparse_text.h"
 
 namespace quern::shell {
 
@@ -15,6 +16,7 @@ void Value::Clear() {
     real = 0;
     text.clear();
     numbers.clear();
+    dims.clear();
     texts.clear();
 }
 
@@ -95,7 +97,11 @@ void AppendJsonNumbers(const std::vector<float>& numbers, std::string* json) {
         if (i > 0) {
             json->push_back(',');
         }
-        AppendFloat(numbers[i], json);
+        if (std::isfinite(numbers[i])) {
+            AppendFloat(numbers[i], json);
+        } else {
+            json->append("null");  // JSON has no infinity
+        }
     }
     json->push_back(']');
 }
@@ -117,6 +123,9 @@ void AppendJsonValue(const Value& value, std::string* json) {
         case Value::Kind::kNumbers: AppendJsonNumbers(value.numbers, json); break;
         case Value::Kind::kTexts:
         case Value::Kind::kJson: json->append(value.text); break;
+        case Value::Kind::kSparse:
+            json->append(SparseJson(value.dims.data(), value.numbers.data(), value.dims.size()));
+            break;
     }
 }
 

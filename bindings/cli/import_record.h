@@ -36,12 +36,14 @@ struct Value {
         kTexts,    // a JSON array of texts, perhaps empty: texts; text holds the JSON
         kJson,     // any other JSON: text
         kCell,     // a CSV cell, not null: text; what it is depends on the column
+        kSparse,   // a sparse vector: dims, and numbers, which are their weights
     };
     Kind kind = Kind::kNull;
     int64_t integer = 0;  // also bool
     double real = 0;
     std::string text;
     std::vector<float> numbers;
+    std::vector<uint32_t> dims;
     std::vector<std::string> texts;
 
     void Clear();

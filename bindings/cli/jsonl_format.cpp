@@ -251,9 +251,9 @@ public:
             }
         } while (line_.find_first_not_of(" \t") == std::string::npos);
         StartLine(record);
-        ValueHandler handler(record);
-        if (!nlohmann::json::sax_parse(line_, &handler)) {
-            Fail(*record, handler.problem(), true);
+        std::string problem;
+        if (!ParseJsonObject(line_, record, &problem)) {
+            Fail(*record, problem, true);
         }
         return true;
     }
@@ -293,6 +293,15 @@ std::unique_ptr<RecordReader> NewJsonlReader(std::unique_ptr<ByteSource> source)
 
 std::unique_ptr<RecordWriter> NewJsonlWriter(std::unique_ptr<ByteSink> sink) {
     return std::make_unique<JsonlWriter>(std::move(sink));
+}
+
+bool ParseJsonObject(std::string_view json, Record* record, std::string* problem) {
+    ValueHandler handler(record);
+    if (nlohmann::json::sax_parse(json, &handler)) {
+        return true;
+    }
+    *problem = handler.problem();
+    return false;
 }
 
 bool ParseJsonValue(std::string_view json, Value* value, std::string* problem) {

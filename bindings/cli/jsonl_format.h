@@ -16,6 +16,8 @@ std::unique_ptr<RecordReader> NewJsonlReader(std::unique_ptr<ByteSource> source)
 // Writes each record's named values as one object, in their order.
 std::unique_ptr<RecordWriter> NewJsonlWriter(std::unique_ptr<ByteSink> sink);
 
+// Parses one JSON object into the values of a record; false with *problem when it is not one.
+bool ParseJsonObject(std::string_view json, Record* record, std::string* problem);
 // Parses one JSON value of any kind; false with *problem when the text is malformed.
 bool ParseJsonValue(std::string_view json, Value* value, std::string* problem);
 

@@ -2,20 +2,15 @@
 #include "npy_format.h"
 
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "float_codes.h"
 #include "format_error.h"
+#include "npy_header.h"
 
 namespace quern::shell {
 namespace {
-
-constexpr char kMagic[] = "\x93NUMPY";
-constexpr size_t kMagicBytes = 6;
-// NumPy itself refuses to read longer headers unless told so.
-constexpr size_t kHeaderBytesMax = 10000;
-// The header that is written: long enough for any shape, so that it can be replaced in place.
-constexpr size_t kHeaderBytesWritten = 128;
 
 size_t ElementBytes(NpyElement element) {
     switch (element) {
@@ -28,27 +23,25 @@ size_t ElementBytes(NpyElement element) {
     return 1;
 }
 
+constexpr const char* kDescrs[] = {"<f2", "<f4", "<f8", "|i1", "|u1"};
+
+bool ElementOfDescr(const std::string& descr, NpyElement* element) {
+    const std::string code = descr == "<i1" ? "|i1" : descr == "<u1" ? "|u1" : descr;
+    for (size_t i = 0; i < std::size(kDescrs); i++) {
+        if (code == kDescrs[i]) {
+            *element = static_cast<NpyElement>(i);
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t LittleInteger(const unsigned char* bytes, size_t size) {
     uint64_t value = 0;
     for (size_t i = 0; i < size; i++) {
         value |= static_cast<uint64_t>(bytes[i]) << (8 * i);
     }
     return value;
-}
-
-// What stands behind 'name': in the dict.
-std::string_view DictValue(std::string_view dict, std::string_view name) {
-    for (char quote : {'\'', '"'}) {
-        const std::string wanted = quote + std::string(name) + quote;
-        const size_t at = dict.find(wanted);
-        if (at == std::string_view::npos) {
-            continue;
-        }
-        std::string_view rest = dict.substr(at + wanted.size());
-        const size_t start = rest.find_first_not_of(" :");
-        return start == std::string_view::npos ? std::string_view() : rest.substr(start);
-    }
-    return {};
 }
 
 class NpyReader : public RecordReader {
@@ -99,75 +92,26 @@ public:
     }
 
 private:
-    [[noreturn]] void FailHeader(const std::string& what) const {
-        throw FormatError(source_->name() + ": npy header: " + what);
-    }
-
     void ReadHeader() {
-        unsigned char start[8];
-        if (source_->Read(start, sizeof(start)) < sizeof(start) ||
-            std::memcmp(start, kMagic, kMagicBytes) != 0) {
-            throw FormatError(source_->name() + ": not an npy file");
+        const NpyHeader header = ReadNpyHeader(source_.get());
+        if (!ElementOfDescr(header.descr, &element_)) {
+            FailNpyHeader(*source_, "element type '" + header.descr.substr(0, 40) +
+                                        "'; wanted one of '<f2', '<f4', '<f8', '|i1', '|u1'");
         }
-        const size_t length_bytes = start[6] == 1 ? 2 : 4;
-        unsigned char length[4];
-        if (start[6] < 1 || start[6] > 3 || source_->Read(length, length_bytes) < length_bytes) {
-            FailHeader("unknown version " + std::to_string(start[6]));
+        if (!header.c_order) {
+            FailNpyHeader(*source_, "Fortran order; save it with numpy.ascontiguousarray");
         }
-        const uint64_t header_bytes = LittleInteger(length, length_bytes);
-        if (header_bytes > kHeaderBytesMax) {
-            FailHeader(std::to_string(header_bytes) + " bytes long");
+        if (header.shape.size() != 2) {
+            FailNpyHeader(*source_,
+                          "shape " + header.shape_text + "; wanted two dimensions (rows, dim)");
         }
-        std::string dict(header_bytes, '\0');
-        if (source_->Read(dict.data(), dict.size()) < dict.size()) {
-            FailHeader("the file ends inside");
+        if (header.shape[1] < 1 || header.shape[1] > kDimensionMax) {
+            FailNpyHeader(*source_, "dimension " + std::to_string(header.shape[1]) +
+                                        " is not between 1 and 65536");
         }
-        ReadElement(DictValue(dict, "descr"));
-        if (DictValue(dict, "fortran_order").substr(0, 5) != "False") {
-            FailHeader("Fortran order; save it with numpy.ascontiguousarray");
-        }
-        ReadShape(DictValue(dict, "shape"));
+        rows_total_ = header.shape[0];
+        dim_ = static_cast<size_t>(header.shape[1]);
         bytes_.resize(dim_ * ElementBytes(element_));
-    }
-
-    void ReadElement(std::string_view value) {
-        const std::string_view code = value.size() >= 5 ? value.substr(1, 3) : std::string_view();
-        if (code == "<f2") {
-            element_ = NpyElement::kF2;
-        } else if (code == "<f4") {
-            element_ = NpyElement::kF4;
-        } else if (code == "<f8") {
-            element_ = NpyElement::kF8;
-        } else if (code == "|i1" || code == "<i1") {
-            element_ = NpyElement::kI1;
-        } else if (code == "|u1" || code == "<u1") {
-            element_ = NpyElement::kU1;
-        } else {
-            FailHeader("element type " + std::string(value.substr(0, value.find(','))) +
-                       "; wanted one of '<f2', '<f4', '<f8', '|i1', '|u1'");
-        }
-    }
-
-    void ReadShape(std::string_view value) {
-        const size_t comma = value.find(',');
-        const size_t close = value.find(')');
-        int64_t rows = 0;
-        int64_t dim = 0;
-        if (value.empty() || value[0] != '(' || comma == std::string_view::npos ||
-            close == std::string_view::npos || comma > close) {
-            FailHeader("no shape");
-        }
-        std::string_view second = value.substr(comma + 1, close - comma - 1);
-        second.remove_prefix(std::min(second.find_first_not_of(' '), second.size()));
-        if (!ParseInt(value.substr(1, comma - 1), &rows) || rows < 0 || !ParseInt(second, &dim)) {
-            FailHeader("shape " + std::string(value.substr(0, close + 1)) +
-                       "; wanted two dimensions (rows, dim)");
-        }
-        if (dim < 1 || dim > static_cast<int64_t>(kDimensionMax)) {
-            FailHeader("dimension " + std::to_string(dim) + " is not between 1 and 65536");
-        }
-        rows_total_ = static_cast<uint64_t>(rows);
-        dim_ = static_cast<size_t>(dim);
     }
 
     NpyElement element_ = NpyElement::kF4;
@@ -189,7 +133,7 @@ public:
         }
         bytes_.clear();
         for (float value : record.vector) {
-            AppendElement(value);
+            AppendNpyElement(element_, value, &bytes_);
         }
         sink_->Write(bytes_);
         rows_written_++;
@@ -209,42 +153,7 @@ public:
 
 private:
     std::string Header(uint64_t rows) const {
-        static const char* const kDescr[] = {"<f2", "<f4", "<f8", "|i1", "|u1"};
-        std::string header(kMagic, kMagicBytes);
-        const size_t dict_bytes = kHeaderBytesWritten - 10;
-        header += '\x01';
-        header += '\0';
-        header += static_cast<char>(dict_bytes & 0xff);
-        header += static_cast<char>(dict_bytes >> 8);
-        header += std::string("{'descr': '") + kDescr[static_cast<size_t>(element_)] +
-                  "', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
-                  std::to_string(dim_) + "), }";
-        header.resize(kHeaderBytesWritten - 1, ' ');
-        header += '\n';
-        return header;
-    }
-
-    void AppendElement(float value) {
-        uint64_t bits = 0;
-        switch (element_) {
-            case NpyElement::kF2: bits = FloatToHalf(value); break;
-            case NpyElement::kF4: {
-                uint32_t word;
-                std::memcpy(&word, &value, sizeof(word));
-                bits = word;
-                break;
-            }
-            case NpyElement::kF8: {
-                const double wide = value;
-                std::memcpy(&bits, &wide, sizeof(bits));
-                break;
-            }
-            case NpyElement::kI1: bits = static_cast<uint8_t>(static_cast<int8_t>(value)); break;
-            case NpyElement::kU1: bits = static_cast<uint8_t>(value); break;
-        }
-        for (size_t i = 0; i < ElementBytes(element_); i++) {
-            bytes_.push_back(static_cast<char>(static_cast<unsigned char>(bits >> (8 * i))));
-        }
+        return NpyHeaderBytes(DescrOfElement(element_), rows, dim_);
     }
 
     std::unique_ptr<ByteSink> sink_;
@@ -256,6 +165,33 @@ private:
 };
 
 }  // namespace
+
+const char* DescrOfElement(NpyElement element) {
+    return kDescrs[static_cast<size_t>(element)];
+}
+
+void AppendNpyElement(NpyElement element, float value, std::string* bytes) {
+    uint64_t bits = 0;
+    switch (element) {
+        case NpyElement::kF2: bits = FloatToHalf(value); break;
+        case NpyElement::kF4: {
+            uint32_t word;
+            std::memcpy(&word, &value, sizeof(word));
+            bits = word;
+            break;
+        }
+        case NpyElement::kF8: {
+            const double wide = value;
+            std::memcpy(&bits, &wide, sizeof(bits));
+            break;
+        }
+        case NpyElement::kI1: bits = static_cast<uint8_t>(static_cast<int8_t>(value)); break;
+        case NpyElement::kU1: bits = static_cast<uint8_t>(value); break;
+    }
+    for (size_t i = 0; i < ElementBytes(element); i++) {
+        bytes->push_back(static_cast<char>(static_cast<unsigned char>(bits >> (8 * i))));
+    }
+}
 
 std::unique_ptr<RecordReader> NewNpyReader(std::unique_ptr<ByteSource> source) {
     return std::make_unique<NpyReader>(std::move(source));

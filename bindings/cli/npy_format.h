@@ -1,12 +1,8 @@
 // npy: matrices as NumPy saves them.
 //
-//   offset 0   "\x93NUMPY", major, minor
-//          8   header length: u16 (major 1) or u32 (major 2, 3), little-endian
-//              header: a Python dict, {'descr': '<f4', 'fortran_order': False, 'shape': (rows,
-//              dim), } rows * dim elements
+//   header (npy_header.h) | rows * dim elements
 //
-// Read: f2, f4, f8, i1, u1, two dimensions, C order, little-endian. f8 is rounded to f32. The dict
-// is looked at with a few searches, not with a Python parser: NumPy writes it in one form only.
+// Read: f2, f4, f8, i1, u1, two dimensions, C order, little-endian. f8 is rounded to f32.
 // Written: f2, f4, i1, u1.
 #pragma once
 
@@ -16,6 +12,10 @@
 namespace quern::shell {
 
 enum class NpyElement { kF2, kF4, kF8, kI1, kU1 };
+
+// "<f4"
+const char* DescrOfElement(NpyElement element);
+void AppendNpyElement(NpyElement element, float value, std::string* bytes);
 
 std::unique_ptr<RecordReader> NewNpyReader(std::unique_ptr<ByteSource> source);
 

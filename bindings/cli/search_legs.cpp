@@ -7,6 +7,7 @@
 #include "float_codes.h"
 #include "format_error.h"
 #include "jsonl_format.h"
+#include "spmat_format.h"
 
 namespace quern::shell {
 namespace {
@@ -194,11 +195,13 @@ void SearchLeg::ReadSparse(const std::string& what, const SparseColumn& column,
     }
     QueryFile named = file;
     named.path = what.substr(1);
-    if (FormatOf(named) != FileFormat::kJsonl) {
-        FailLeg("sparse queries are read from JSON lines");
+    const FileFormat format = FormatOf(named);
+    if (format != FileFormat::kJsonl && format != FileFormat::kSpmat) {
+        FailLeg("sparse queries are read from JSON lines and spmat");
     }
-    ReadRows(named, FileFormat::kJsonl, [&](const Record& record) {
-        if (!ConvertSparse(ValueOf(record, field_), column.dims, false, &entries, &problem)) {
+    const std::string name = format == FileFormat::kSpmat ? kSpmatColumn : field_;
+    ReadRows(named, format, [&](const Record& record) {
+        if (!ConvertSparse(ValueOf(record, name), column.dims, false, &entries, &problem)) {
             throw FormatError(record.where + ": " + problem);
         }
         AddSparse(entries);
@@ -221,8 +224,11 @@ void SearchLeg::ReadTexts(const std::string& what, const QueryFile& file) {
     } else if (const FileFormat format = FormatOf(named); format == FileFormat::kJsonl ||
                                                           format == FileFormat::kCsv ||
                                                           format == FileFormat::kTsv) {
-        ReadRows(named, format,
-                 [&](const Record& record) { texts_.push_back(ValueOf(record, field_).text); });
+        // Queries as BEIR has them are a text whatever the field.
+        ReadRows(named, format, [&](const Record& record) {
+            const bool has_field = record.Find(field_) != nullptr;
+            texts_.push_back(ValueOf(record, has_field ? field_ : "text").text);
+        });
     } else {
         const auto source = ByteSource::Open(named.path, StopFlag());
         std::string line;

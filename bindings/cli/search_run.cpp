@@ -10,10 +10,12 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "bin_format.h"
 #include "file_format.h"
 #include "float_codes.h"
 #include "progress_bar.h"
 #include "result_cells.h"
+#include "run_file.h"
 #include "schema_text.h"
 #include "search_cost.h"
 #include "search_figures.h"
@@ -78,7 +80,8 @@ public:
             return;
         }
         const bool with_figures = !options_.truth.empty() || options_.timing;
-        const bool with_hits = !with_figures || options_.hits;
+        RunFile run(options_, count_);
+        const bool with_hits = (!with_figures && !run.wanted()) || options_.hits;
         if (options_.json && with_hits) {
             Print(HeadJson() + ",\"results\":[");
         }
@@ -99,6 +102,7 @@ public:
                 figures_.latencies.push_back(seconds);
             }
             CountTruth(result.get(), first, step);
+            run.Add(result.get(), first, step);
             figures_.cost.Count(result.get());
             if (with_hits) {
                 bar.Clear();
@@ -108,6 +112,7 @@ public:
             }
         }
         bar.Clear();
+        run.Finish();
         if (options_.json) {
             Print(with_hits ? "]" : HeadJson());
             Print((with_figures ? FiguresJson() : std::string()) +
@@ -317,7 +322,9 @@ private:
                 Fail("--truth holds record numbers, but the keys of this collection are texts");
             }
             const auto source = ByteSource::Open(options_.truth, StopFlag());
-            truth_ = ReadTruth(source.get(), options_.queries.skip_rows, count_, options_.k);
+            auto* const read =
+                FormatOfPath(options_.truth) == FileFormat::kIbin ? ReadBinTruth : ReadTruth;
+            truth_ = read(source.get(), options_.queries.skip_rows, count_, options_.k);
             if (truth_.size() < count_) {
                 Fail(options_.truth + ": " + std::to_string(truth_.size()) + " rows for " +
                      std::to_string(count_) + " queries");

@@ -16,6 +16,8 @@ struct SearchOptions {
     QueryFile queries;
     KeyFiles key_files;
     std::vector<std::string> texts, keys, plus, minus, legs, candidates;
+    std::string run, run_tag = "quern", query_ids;
+    bool force = false;      // overwrite the run
     std::string audit;       // measure, keep or forget
     int64_t dimension = -1;  // of a sparse field; -1: none
     size_t k = 10;

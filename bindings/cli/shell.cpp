@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "progress_bar.h"
 
@@ -12,6 +13,7 @@ namespace {
 
 volatile std::sig_atomic_t stop_flag = 0;
 std::atomic<quern_db*> interrupted_db{nullptr};
+std::vector<std::string> attached_files;  // as the command line names them
 static_assert(std::atomic<quern_db*>::is_always_lock_free, "the signal handler reads it");
 
 extern "C" void HandleStopSignal(int signal_number) {
@@ -56,10 +58,22 @@ Database::Database(const std::string& path, const std::string& mode, const std::
     quern_error err = QUERN_ERROR_INIT;
     Check(quern_open(path.c_str(), all.c_str(), &db_, &err), err);
     interrupted_db.store(db_);
-    if (quern_progress(db_, OnProgress, this, &err) != QUERN_OK) {
+    std::string problem =
+        quern_progress(db_, OnProgress, this, &err) == QUERN_OK ? "" : err.message;
+    for (const std::string& file : attached_files) {
+        const size_t sign = file.find('=');
+        if (sign == std::string::npos) {
+            problem = "--attach " + file + ": expected NAME=FILE";
+        } else if (problem.empty() &&
+                   quern_attach(db_, file.substr(0, sign).c_str(), file.substr(sign + 1).c_str(),
+                                &err) != QUERN_OK) {
+            problem = err.message;
+        }
+    }
+    if (!problem.empty()) {
         interrupted_db.store(nullptr);
         quern_close(db_);
-        Fail(err.message);
+        Fail(problem);
     }
 }
 
@@ -130,6 +144,7 @@ void AddJsonOption(CLI::App* command, bool* json) {
 }
 
 CLI::Option* AddWhereOption(CLI::App* command, std::string* condition) {
+    AddAttachOption(command);
     return command
         ->add_option("-w,--where", *condition,
                      "Only records that this SQL condition is true for, over key and attributes")
@@ -137,6 +152,15 @@ CLI::Option* AddWhereOption(CLI::App* command, std::string* condition) {
             return text.empty() ? std::string("the condition is empty") : std::string();
         })
         ->type_name("CONDITION");
+}
+
+void AddAttachOption(CLI::App* command) {
+    command
+        ->add_option_function<std::vector<std::string>>(
+            "--attach", [](const std::vector<std::string>& given) { attached_files = given; },
+            "Another SQLite file that SQL and conditions may read as NAME.table; may be repeated")
+        ->type_name("NAME=FILE")
+        ->allow_extra_args(false);
 }
 
 void AddOpenOption(CLI::App* command, std::string* options) {

@@ -135,5 +135,7 @@ void AddCollectionOption(CLI::App* command, std::string* collection, bool requir
 void AddJsonOption(CLI::App* command, bool* json);
 CLI::Option* AddWhereOption(CLI::App* command, std::string* condition);
 void AddOpenOption(CLI::App* command, std::string* options);
+// Files that every database which the command opens has attached.
+void AddAttachOption(CLI::App* command);
 
 }  // namespace quern::shell

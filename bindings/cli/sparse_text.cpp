@@ -87,6 +87,38 @@ bool TakeObject(const Json& object, uint64_t dims, SparseEntries* entries, std::
     return true;
 }
 
+bool TakeArrays(const Value& from, uint64_t dims, SparseEntries* entries, std::string* problem) {
+    for (size_t i = 0; i < from.dims.size(); i++) {
+        if (from.dims[i] >= dims) {
+            *problem = "entry " + std::to_string(i) + " is of dimension " +
+                       std::to_string(from.dims[i]) + ", the field has " + std::to_string(dims);
+            return false;
+        }
+        if (!std::isfinite(from.numbers[i])) {
+            *problem = "the weight of dimension " + std::to_string(from.dims[i]) +
+                       " is not a finite number";
+            return false;
+        }
+    }
+    entries->dims.assign(from.dims.begin(), from.dims.end());
+    entries->weights.assign(from.numbers.begin(), from.numbers.end());
+    return true;
+}
+
+bool CheckWeights(bool binary, const SparseEntries& entries, std::string* problem) {
+    const auto& weights = entries.weights;
+    if (weights.size() > kEntriesMax) {
+        *problem = std::to_string(weights.size()) + " entries, the limit is " +
+                   std::to_string(kEntriesMax);
+        return false;
+    }
+    if (binary && std::any_of(weights.begin(), weights.end(), [](float w) { return w != 1; })) {
+        *problem = "a weight other than 1 in a binary field";
+        return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 void SparseEntries::Clear() {
@@ -101,19 +133,19 @@ bool ConvertSparse(const Value& from, uint64_t dims, bool binary, SparseEntries*
     if (from.kind == Value::Kind::kNull) {
         return true;
     }
-    Json object;
-    if (!ParseObject(from.text, &object, problem) || !TakeObject(object, dims, entries, problem)) {
-        return false;
+    if (from.kind == Value::Kind::kSparse) {
+        if (!TakeArrays(from, dims, entries, problem)) {
+            return false;
+        }
+    } else {
+        Json object;
+        if (!ParseObject(from.text, &object, problem) ||
+            !TakeObject(object, dims, entries, problem)) {
+            return false;
+        }
     }
     entries->present = true;
-    if (entries->dims.size() > kEntriesMax) {
-        *problem = std::to_string(entries->dims.size()) + " entries, the limit is " +
-                   std::to_string(kEntriesMax);
-        return false;
-    }
-    const auto& weights = entries->weights;
-    if (binary && std::any_of(weights.begin(), weights.end(), [](float w) { return w != 1; })) {
-        *problem = "a weight other than 1 in a binary field";
+    if (!CheckWeights(binary, *entries, problem)) {
         return false;
     }
     std::vector<uint32_t> sorted = entries->dims;
@@ -126,6 +158,29 @@ bool ConvertSparse(const Value& from, uint64_t dims, bool binary, SparseEntries*
     return true;
 }
 
+bool ConvertTerms(const Value& from, bool binary, SparseEntries* entries,
+                  std::vector<std::string>* terms, std::string* problem) {
+    entries->Clear();
+    if (from.kind == Value::Kind::kNull) {
+        return true;
+    }
+    Json object;
+    if (!ParseObject(from.text, &object, problem)) {
+        return false;
+    }
+    for (const auto& [term, weight] : object.items()) {
+        const float value = weight.is_number() ? weight.get<float>() : NAN;
+        if (!std::isfinite(value)) {
+            *problem = "the weight of " + Quoted(term) + " is not a finite number";
+            return false;
+        }
+        terms->push_back(term);
+        entries->weights.push_back(value);
+    }
+    entries->present = true;
+    return CheckWeights(binary, *entries, problem);
+}
+
 std::string SparseJson(const uint32_t* dims, const float* weights, size_t count) {
     std::string json = "{\"dims\":[";
     for (size_t i = 0; i < count; i++) {
@@ -135,7 +190,11 @@ std::string SparseJson(const uint32_t* dims, const float* weights, size_t count)
     json += "],\"weights\":[";
     for (size_t i = 0; i < count; i++) {
         json += i > 0 ? "," : "";
-        AppendFloat(weights[i], &json);
+        if (std::isfinite(weights[i])) {
+            AppendFloat(weights[i], &json);
+        } else {
+            json += "null";  // JSON has no infinity
+        }
     }
     return json + "]}";
 }

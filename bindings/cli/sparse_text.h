@@ -25,6 +25,10 @@ struct SparseEntries {
 bool ConvertSparse(const Value& from, uint64_t dims, bool binary, SparseEntries* entries,
                    std::string* problem);
 
+// The same for {"term":weight, ...}: *terms gets the names, entries the weights alone.
+bool ConvertTerms(const Value& from, bool binary, SparseEntries* entries,
+                  std::vector<std::string>* terms, std::string* problem);
+
 std::string SparseJson(const uint32_t* dims, const float* weights, size_t count);
 
 }  // namespace quern::shell

@@ -35,6 +35,7 @@ const char* NameOfKind(Value::Kind kind) {
         case Value::Kind::kNumbers: return "an array of numbers";
         case Value::Kind::kTexts: return "an array of texts";
         case Value::Kind::kJson: return "a JSON object or mixed array";
+        case Value::Kind::kSparse: return "a sparse vector";
         case Value::Kind::kCell: break;
     }
     return "a cell";
@@ -151,7 +152,8 @@ void TypeInference::Count(Seen* seen, const Value& value) {
         case Value::Kind::kBool: seen->bools++; return;
         case Value::Kind::kText: seen->texts++; return;
         case Value::Kind::kTexts: seen->tags++; return;
-        case Value::Kind::kJson: seen->json++; return;
+        case Value::Kind::kJson:
+        case Value::Kind::kSparse: seen->json++; return;
         case Value::Kind::kNumbers: {
             const size_t dim = value.numbers.size();
             auto at = std::find_if(seen->dims.begin(), seen->dims.end(),

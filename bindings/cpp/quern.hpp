@@ -72,6 +72,38 @@ using SharedDatabase = std::shared_ptr<Owner<quern_db>>;
 
 }  // namespace detail
 
+// A scan in the order of keys, of one state of the database.
+class Cursor {
+public:
+    explicit Cursor(detail::Owner<quern_cursor> cursor) : cursor_(std::move(cursor)) {}
+    quern_cursor* handle() const { return cursor_.get(); }
+    // The next n records at most; none at the end.
+    Outcome<Rows> try_next(size_t n = 1000) {
+        return detail::Make<Rows, quern_result>(quern_cursor_next, handle(), n);
+    }
+    // Goes on behind this key, which need not be there.
+    Outcome<Nothing> try_after(int64_t id) {
+        return detail::Run(quern_cursor_after_int, handle(), id);
+    }
+    Outcome<Nothing> try_after(const std::string& id) {
+        return detail::Run(quern_cursor_after_text, handle(), id.c_str());
+    }
+#if QUERN_HPP_EXCEPTIONS
+    Rows next(size_t n = 1000) {
+        return try_next(n).value();
+    }
+    void after(int64_t id) {
+        try_after(id).value();
+    }
+    void after(const std::string& id) {
+        try_after(id).value();
+    }
+#endif
+
+private:
+    detail::Owner<quern_cursor> cursor_;
+};
+
 // A collection of a database. Once that is closed or destroyed, all calls tell MISUSE.
 class Collection {
 public:
@@ -84,12 +116,43 @@ public:
         return query().dense(field, vector).limit(k).try_search();
     }
     Outcome<uint64_t> try_size() const { return query().try_count(); }
+    // All records in the order of their keys.
+    Outcome<Cursor> try_scan(const char* columns = "*", const Snapshot* snapshot = nullptr) const {
+        return detail::Make<Cursor, quern_cursor>(
+            quern_scan, db_->get(), name_.c_str(),
+            snapshot != nullptr ? snapshot->handle() : nullptr, columns);
+    }
+    // Writes to a real attribute how near each record is to what is asked, for formulas: queries
+    // are n rows of a matrix, or none: then a sample of the records stands for them.
+    Outcome<Nothing> try_measure_hubs(const char* field, const char* attribute,
+                                      Span<float> queries = {}, size_t n = 0,
+                                      const char* options = nullptr) const {
+        if (n > 0 ? queries.size() % n != 0 : !queries.empty()) {
+            return detail::Refusal("queries: " + std::to_string(queries.size()) + " numbers in " +
+                                   std::to_string(n) + " rows");
+        }
+        return detail::Run(quern_measure_hubs, db_->get(), name_.c_str(), field, attribute,
+                           queries.data(), n, n > 0 ? queries.size() / n : 0, options);
+    }
+    Outcome<Nothing> try_drop_fusion(const char* name) const {
+        return detail::Run(quern_drop_fusion, db_->get(), name_.c_str(), name);
+    }
 #if QUERN_HPP_EXCEPTIONS
     Rows search(const char* field, Span<float> vector, size_t k = 10) const {
         return try_search(field, vector, k).value();
     }
     uint64_t size() const {
         return try_size().value();
+    }
+    Cursor scan(const char* columns = "*", const Snapshot* snapshot = nullptr) const {
+        return try_scan(columns, snapshot).value();
+    }
+    void measure_hubs(const char* field, const char* attribute, Span<float> queries = {},
+                      size_t n = 0, const char* options = nullptr) const {
+        try_measure_hubs(field, attribute, queries, n, options).value();
+    }
+    void drop_fusion(const char* name) const {
+        try_drop_fusion(name).value();
     }
 #endif
 
@@ -150,6 +213,13 @@ public:
         return detail::Make<Rows, quern_result>(quern_sql, handle(),
                                                 snapshot ? snapshot->handle() : nullptr, statement);
     }
+    // Another SQLite file for sql and filters: name.table.
+    Outcome<Nothing> try_attach(const std::string& name, const std::string& path) const {
+        return detail::Run(quern_attach, handle(), name.c_str(), path.c_str());
+    }
+    Outcome<Nothing> try_detach(const std::string& name) const {
+        return detail::Run(quern_detach, handle(), name.c_str());
+    }
     // name NULL: all collections.
     Outcome<Nothing> try_optimize(const char* name = nullptr, uint32_t max_ms = 0) const {
         return detail::Run(quern_optimize, handle(), name, max_ms);
@@ -189,6 +259,12 @@ public:
     }
     Rows sql(const char* statement, const Snapshot* snapshot = nullptr) const {
         return try_sql(statement, snapshot).value();
+    }
+    void attach(const std::string& name, const std::string& path) const {
+        try_attach(name, path).value();
+    }
+    void detach(const std::string& name) const {
+        try_detach(name).value();
     }
     void optimize(const char* name = nullptr, uint32_t max_ms = 0) const {
         try_optimize(name, max_ms).value();

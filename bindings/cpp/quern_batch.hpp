@@ -63,6 +63,8 @@ public:
     Batch(quern_db* db, const std::string& collection, size_t n)
         : batch_(quern_batch_new(db, collection.c_str(), n)), n_(n) {}
     quern_batch* handle() const { return batch_.get(); }
+    // The first mistake that the library could not see; OK: none.
+    const Failure& failure() const { return failure_; }
     size_t size() const { return n_; }
 
     Batch ids(Span<int64_t> keys) && {
@@ -240,11 +242,7 @@ private:
         return valid.empty() || Fits(name, valid.size(), n_);
     }
     bool FitsOffsets(const char* name, Span<size_t> offsets, size_t entries) {
-        bool rising = offsets[0] == 0 && offsets[n_] == entries;
-        for (size_t i = 0; i < n_ && rising; i++) {
-            rising = offsets[i] <= offsets[i + 1];
-        }
-        return rising || Fits(name, n_ + 1, n_);
+        return detail::AreOffsets(offsets, entries) || Fits(name, n_ + 1, n_);
     }
     template <typename Function>
     Outcome<size_t> Use(Function function, const Transaction* txn) {

@@ -145,6 +145,23 @@ Outcome<Made> Make(Function function, Arguments... arguments) {
     return Made(Owner<Handle>(handle));
 }
 
+// A mistake that the library could not see.
+inline Failure Refusal(std::string message) {
+    Failure failure;
+    failure.status = QUERN_ERR_INVALID;
+    failure.message = std::move(message);
+    return failure;
+}
+
+// Do they rise from 0 to the number of entries?
+inline bool AreOffsets(Span<size_t> offsets, size_t entries) {
+    bool rising = !offsets.empty() && offsets[0] == 0 && offsets[offsets.size() - 1] == entries;
+    for (size_t i = 0; i + 1 < offsets.size() && rising; i++) {
+        rising = offsets[i] <= offsets[i + 1];
+    }
+    return rising;
+}
+
 // Texts as C wants them. The copies stay where they are when this is moved.
 class Texts {
 public:

@@ -12,6 +12,11 @@ Result<CollectionView::Dead> CollectionView::DeadOf(storage::Connection* connect
     if (matches != nullptr) {
         return matches->segments[segment];
     }
+    return DeletedOf(connection, segment);
+}
+
+Result<CollectionView::Dead> CollectionView::DeletedOf(storage::Connection* connection,
+                                                       size_t segment) const {
     std::lock_guard<std::mutex> lock(mutex_);
     if (!dead_) {
         dead_ = AllDead();
@@ -63,8 +68,11 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
             leg->alive += leg->Alive(node) ? 1 : 0;
         }
     }
-    if (matches != nullptr) {
-        leg->FillWanted();
+    if (matches != nullptr && leg->dead.bits != nullptr) {
+        QUERN_ASSIGN(const Dead deleted, DeletedOf(connection, segment));
+        if (leg->dead.count > deleted.count) {
+            leg->FillWanted();
+        }
     }
     std::lock_guard<std::mutex> lock(mutex_);
     return legs_.emplace(std::make_pair(segment, def.id), leg).first->second;

@@ -57,6 +57,8 @@ struct CollectionView {
     // Which records of a segment are dead, or do not match; loads row ids only when anything is
     // dead at all. Thread-safe.
     Result<Dead> DeadOf(storage::Connection* connection, size_t segment) const;
+    // Which are dead, whatever matches.
+    Result<Dead> DeletedOf(storage::Connection* connection, size_t segment) const;
     // The token weights of a sparse field; lives as long as the view. kInvalid: it has none.
     Result<TokenTable*> Tokens(const SparseDef& def) const;
     // A leg that LoadLeg has found before; needs no file. NULL: none.
@@ -101,8 +103,8 @@ struct IndexLeg {
     const LoadedLists* lists = nullptr;
     CollectionView::Dead dead;
     size_t alive = 0;  // vectors of live records
-    // Of a graph in a view of matches: which nodes are wanted, one bit each; a node with repeats
-    // is when one of these is. Empty otherwise.
+    // In a view of matches: which nodes are wanted, one bit each; a node with repeats is when one
+    // of these is. Empty otherwise, and where all live records of the segment match.
     std::vector<uint64_t> wanted;
     void FillWanted();
     const dense::Outsiders& outsiders() const {

@@ -152,6 +152,12 @@ public:
     // Without progress: for threads that are not the caller's.
     Work NewQuietWork() { return Work(&interrupt_epoch_, nullptr); }
 
+    // Other files that filters and Sql may read: storage/file_store.h.
+    Status Attach(const std::string& name, const std::string& path) {
+        return store_->Attach(name, path);
+    }
+    Status Detach(const std::string& name) { return store_->Detach(name); }
+
     Result<std::shared_ptr<Snapshot>> NewSnapshot();
     // The newest state, for one search: the snapshot of the search before, if nobody has committed
     // since. Give it back with EndSearch. It may turn out to be overtaken while it is used.

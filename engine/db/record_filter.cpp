@@ -321,6 +321,11 @@ std::string NameOf(const RecordFilter& filter) {
 }
 
 void RecordMatches::Add(size_t item_count, std::vector<uint64_t> bits, size_t matching) {
+    count += matching;
+    if (matching == item_count) {
+        segments.emplace_back();  // searched as without a filter
+        return;
+    }
     for (uint64_t& word : bits) {
         word = ~word;
     }
@@ -329,7 +334,6 @@ void RecordMatches::Add(size_t item_count, std::vector<uint64_t> bits, size_t ma
     }
     segments.push_back(
         {std::make_shared<const std::vector<uint64_t>>(std::move(bits)), item_count - matching});
-    count += matching;
 }
 
 Result<std::shared_ptr<const CollectionView>> ViewOfMatches(

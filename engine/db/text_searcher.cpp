@@ -253,6 +253,9 @@ private:
         }
         const size_t segments = view_.segments.size();
         for (size_t s = 0; s < sources_.size(); s++) {
+            if (s < segments && matches_->segments[s].bits == nullptr) {
+                continue;
+            }
             std::vector<uint64_t>& allowed = allowed_[s];
             const size_t records = sources_[s].index->records();
             allowed.assign(records / 64 + 1, 0);

@@ -6,8 +6,6 @@
 // wanted than are on the whole, which is when they stand far from the query.
 #pragma once
 
-#include <functional>
-
 #include "engine/dense/graph_walk.h"
 
 namespace quern::dense {
@@ -36,38 +34,49 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
     constexpr uint64_t kCheckEvery = 256;
     WalkSpace& s = *space;
     s.Begin(graph.count, end);
-    s.frontier.clear();
+    s.frontier.Clear();
     *complete = true;
     if (graph.entry == kNoNode) {
         return {};
     }
-    const std::greater<std::pair<float, uint32_t>> farther;
     uint64_t met = 0;  // wanted ones
-    const auto meet = [&](uint32_t node, float distance) {
-        const bool is_wanted = wanted.Has(node);
-        met += is_wanted ? 1 : 0;
-        if (distance > s.Farthest()) {
-            return;
+    // Those of s.fresh. Which of them may count is hard to foretell, so they are picked out without
+    // a branch for each.
+    const auto meet = [&](size_t count) {
+        const float farthest = s.Farthest();
+        size_t picked = 0;
+        for (size_t i = 0; i < count; i++) {
+            const uint32_t node = s.fresh[i];
+            const float distance = s.fresh_distances[i];
+            met += wanted.Has(node) ? 1 : 0;
+            s.fresh[picked] = node;
+            s.fresh_distances[picked] = distance;
+            picked += distance > farthest ? 0 : 1;
         }
-        s.frontier.emplace_back(distance, node);
-        std::push_heap(s.frontier.begin(), s.frontier.end(), farther);
-        if (is_wanted) {
-            s.Insert(node, distance);
+        for (size_t i = 0; i < picked; i++) {
+            const uint32_t node = s.fresh[i];
+            const float distance = s.fresh_distances[i];
+            if (distance > s.Farthest()) {
+                continue;
+            }
+            s.frontier.Add(node, distance);
+            if (wanted.Has(node)) {
+                s.Insert(node, distance);
+            }
         }
     };
     float distance = 0;
     const uint32_t start = Descend(graph, scorer, space, &distance);
+    s.fresh[0] = start;
+    s.fresh_distances[0] = distance;
     s.Mark(start);
-    meet(start, distance);
-    while (!s.frontier.empty() && s.frontier.front().first <= s.Farthest() &&
-           s.scored < s.scored_max) {
+    meet(1);
+    while (!s.frontier.empty() && s.frontier.Nearest() <= s.Farthest() && s.scored < s.scored_max) {
         if (wanted.GivesUp(s.scored, met)) {
             *complete = false;
             return {};
         }
-        std::pop_heap(s.frontier.begin(), s.frontier.end(), farther);
-        const uint32_t from = s.frontier.back().second;
-        s.frontier.pop_back();
+        const uint32_t from = s.frontier.Take();
         size_t count = 0;
         graph.ForNeighbours(from, [&](uint32_t neighbour) {
             s.fresh[count] = neighbour;
@@ -81,13 +90,11 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
             scorer.Fetch(s.fresh[i]);
         }
         if (!s.frontier.empty()) {
-            graph.FetchNeighbours(s.frontier.front().second);
+            graph.FetchNeighbours(s.frontier.NearestNode());
         }
         scorer.Score(s.fresh, count, s.fresh_distances);
         s.scored += count;
-        for (size_t i = 0; i < count; i++) {
-            meet(s.fresh[i], s.fresh_distances[i]);
-        }
+        meet(count);
         s.Reach(end);
     }
     return {};

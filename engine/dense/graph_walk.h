@@ -17,6 +17,7 @@
 
 #include "engine/dense/graph_links.h"
 #include "engine/dense/sorted_pool.h"
+#include "engine/dense/walk_frontier.h"
 #include "storage/base/work.h"
 
 namespace quern::dense {
@@ -46,7 +47,7 @@ struct WalkSpace {
     uint32_t fresh[2 * kDegreeMax + 1];
     float fresh_distances[2 * kDegreeMax + 1];
     std::vector<std::pair<float, uint32_t>> measured;  // by a walk over blocks: what it expanded
-    std::vector<std::pair<float, uint32_t>> frontier;  // of a filtered walk (filtered_walk.h)
+    WalkFrontier frontier;                             // of a filtered walk (filtered_walk.h)
     uint64_t scored = 0;                               // rows that the last walk has scored
     uint64_t expanded = 0;
     // Of a range walk (range_walk.h): what is within the bound, in the order it was met.

@@ -87,6 +87,7 @@ public:
     Result<SqlText> Write(size_t first, size_t end) {
         for (size_t i = first; i < end;) {
             const Token& token = tokens_[i];
+            FollowBrackets(token);
             QUERN_TRY(CheckRowId(token));
             out_.asks_views = out_.asks_views || AsksViews(i);
             QUERN_TRY(CheckWords(i));
@@ -136,9 +137,20 @@ private:
                arguments_[tokens_[i].parameter - 1].is_list;
     }
 
-    // The tables' own names of the row id.
+    void FollowBrackets(const Token& token) {
+        if (token.Is("(")) {
+            depth_++;
+        } else if (token.Is(")")) {
+            depth_ -= depth_ > 0 ? 1 : 0;
+            asks_from_ = depth_ < asks_from_ ? 0 : asks_from_;
+        } else if (token.IsWord("select") && asks_from_ == 0) {
+            asks_from_ = depth_;
+        }
+    }
+    // The record table's own names of the row id. Tables that a sub-query asks may have one.
     Status CheckRowId(const Token& token) const {
-        if ((token.kind == TokenKind::kName || token.kind == TokenKind::kQuotedName) &&
+        if (asks_from_ == 0 &&
+            (token.kind == TokenKind::kName || token.kind == TokenKind::kQuotedName) &&
             (SameName(token.text, "rowid") || SameName(token.text, "oid")) &&
             !subject_.schema->HasName(token.text)) {
             return Mistake(Code::kUnknownField, token.begin,
@@ -287,6 +299,8 @@ private:
         }
     }
 
+    size_t depth_ = 0;      // of brackets
+    size_t asks_from_ = 0;  // that of the outermost sub-query that is open; 0: none
     std::string_view filter_;
     const std::vector<Token>& tokens_;
     const Subject& subject_;

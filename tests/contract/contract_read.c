@@ -290,10 +290,43 @@ static void sql(void) {
     quern_close(db);
 }
 
+static void attached(void) {
+    quern_db* db = open_docs();
+    quern_result* r = NULL;
+    char name[80];
+    const char* other_path = scratch_path("attached.db");
+    write_file(other_path, "no database", 11);
+    WANT_NAMED(QUERN_ERR_NOT_A_DATABASE, "app", quern_attach(db, "app", other_path, E));
+    write_file(other_path, "", 0); /* to SQLite an empty database */
+    WANT(QUERN_ERR_MISUSE, quern_attach(NULL, "app", other_path, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "name", quern_attach(db, NULL, other_path, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "path", quern_attach(db, "app", NULL, E));
+    WANT_NAMED(QUERN_ERR_CANT_OPEN, "app", quern_attach(db, "app", "/nowhere/at/all", E));
+    WANT_NAMED(QUERN_ERR_INVALID, "main", quern_attach(db, "main", other_path, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "temp", quern_attach(db, "TEMP", other_path, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "quern_x", quern_attach(db, "quern_x", other_path, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "a b", quern_attach(db, "a b", other_path, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "name ''", quern_attach(db, "", other_path, E));
+    memset(name, 'x', sizeof name);
+    name[sizeof name - 1] = 0;
+    WANT_NAMED(QUERN_ERR_INVALID, "64", quern_attach(db, name, other_path, E));
+    WANT(QUERN_ERR_MISUSE, quern_detach(NULL, "app", E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "name", quern_detach(db, NULL, E));
+    WANT_NAMED(QUERN_ERR_NOT_FOUND, "app", quern_detach(db, "app", E));
+    WANT(QUERN_ERR_SQL, quern_sql(db, NULL, "select * from app.docs", &r, E));
+    WANT(QUERN_ERR_SQL, quern_sql(db, NULL, "attach 'x' as app", &r, E));
+    WANT(QUERN_OK, quern_attach(db, "app", other_path, E));
+    WANT_NAMED(QUERN_ERR_EXISTS, "app", quern_attach(db, "APP", other_path, E));
+    WANT(QUERN_ERR_SQL, quern_sql(db, NULL, "create table app.t(x)", &r, E));
+    WANT(QUERN_OK, quern_detach(db, "App", E));
+    quern_close(db);
+}
+
 void contract_read(void) {
     snapshots();
     counts();
     gets();
     scans();
     sql();
+    attached();
 }

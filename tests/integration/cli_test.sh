@@ -77,6 +77,41 @@ expect 0 "" "$quern" export a.quern vectors emb.fvecs.zst
 expect 0 "imported 2" "$quern" import a.quern numbered emb.fvecs.zst --field emb
 expect 0 "imported 2" "$quern" import a.quern fromstdin - --format fvecs --field emb <emb.fvecs.zst
 
+section "sparse formats, vocabularies, BEIR, runs"
+printf '%s\n' '{"id":"a","contents":"x","vector":{"whale":1.5,"white":0.5}}' '{"id":"b","contents":"y","vector":{"ship":2,"white":1}}' >ans.jsonl
+expect 0 "imported 2" "$quern" import s.quern ans ans.jsonl --key id --sparse vector --vocabulary terms.txt
+printf 'whale\nwhite\nship\n' >wanted_terms
+same wanted_terms terms.txt
+expect 0 "exported 2" "$quern" export s.quern ans out.ans --format anserini --vocabulary terms.txt
+printf '%s\n' '{"id":"a","contents":"","vector":{"whale":1.5,"white":0.5}}' '{"id":"b","contents":"","vector":{"white":1,"ship":2}}' >wanted_ans
+same wanted_ans out.ans
+expect 1 "vocabulary has more than 1 terms with 'white'" "$quern" import s.quern small ans.jsonl --key id --sparse vector:1 --vocabulary few.txt
+[ ! -e few.txt ] || fail "a vocabulary without committed records"
+expect 2 "for anserini only" "$quern" export s.quern ans o.jsonl --vocabulary terms.txt
+expect 0 "3 tokens" "$quern" tokens s.quern ans vector terms.txt
+expect 0 '"key":"b"' "$quern" search s.quern ans --field vector --text ship --json
+for ending in csr csr.gz; do
+    expect 0 "exported 2" "$quern" export s.quern ans out.$ending --field vector
+    expect 0 "imported 2" "$quern" import s.quern back_$ending out.$ending --sparse vector:3
+    expect 0 '{"dims":[1,2],"weights":[1,2]}' "$quern" get s.quern back_$ending 1 --json
+done
+expect 0 "imported 2" "$quern" import s.quern piped - --format spmat --sparse vector:3 <out.csr
+expect 0 '"hits":[{"key":"b","score":5' "$quern" search s.quern ans --leg vector:@out.csr --skip-rows 1 -k 1 --json
+expect 1 "which is not a file of" "$quern" import s.quern cut - --format spmat --sparse vector:3 < <(head -c 50 out.csr)
+mkdir -p beir/qrels
+printf '%s\n' '{"_id":"d1","title":"Whales","text":"the white whale","metadata":{}}' '{"_id":"d2","title":"Ships","text":"a ship of oak","metadata":{}}' >beir/corpus.jsonl
+printf '%s\n' '{"_id":"q1","text":"whale","metadata":{}}' '{"_id":"q2","text":"oak ship"}' >beir/queries.jsonl
+printf 'query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td2\t1\n' >beir/qrels/test.tsv
+expect 0 "imported 2" "$quern" import s.quern beir beir
+expect 0 "" "$quern" search s.quern beir --leg text:@beir/queries.jsonl -k 10 --run r.run --query-ids beir/queries.jsonl --run-tag mine
+cut -d' ' -f1-4,6 r.run >got_run
+printf 'q1 Q0 d1 1 mine\nq2 Q0 d2 1 mine\n' >wanted_run
+same wanted_run got_run
+expect 1 "the file exists" "$quern" search s.quern beir --leg text:@beir/queries.jsonl --run r.run
+expect 0 "" "$quern" search s.quern beir --leg text:@beir/queries.jsonl --run r.run --force --batch
+head -1 r.run | grep -q '^0 Q0 d1 1 .* quern$' || fail "a run without names has no numbers"
+expect 0 "ndcg@10" "$quern" fit s.quern beir --leg title:@beir/queries.jsonl --leg text:@beir/queries.jsonl --qrels beir/qrels/test.tsv --query-ids beir/queries.jsonl
+
 section "every format there and back"
 cat >whole.jsonl <<'END'
 {"id":"a","t":"x\ty","r":[0.5,-1],"v":[0,1,255]}
@@ -84,14 +119,20 @@ cat >whole.jsonl <<'END'
 {"id":"d","t":null,"r":[3,4],"v":null}
 END
 expect 0 "imported 3" "$quern" import f.quern c whole.jsonl --field v --dense r:2:l2
-for format in fvecs bvecs ivecs npy idx words; do
-    case $format in fvecs) packed=.gz ;; bvecs) packed=.zst ;; *) packed= ;; esac
+for format in fvecs bvecs ivecs u8bin ibin fbin npy idx words; do
+    case $format in fvecs | fbin) packed=.gz ;; bvecs | u8bin) packed=.zst ;; *) packed= ;; esac
     expect 0 "1 records without a vector" "$quern" export f.quern c out.$format$packed --field v --key-file keys.$format
     expect 0 "imported 2" "$quern" import f.quern v_$format out.$format$packed --field v --key-file keys.$format
     "$quern" export f.quern v_$format back.jsonl --force >/dev/null
     printf '{"id":"a","v":[0,1,255]}\n{"id":"b c","v":[3,2,1]}\n' >wanted_v
     same wanted_v back.jsonl
 done
+expect 0 "exported 2" "$quern" export f.quern c out.npz.gz --field v
+expect 0 "imported 2" "$quern" import f.quern npz_alone out.npz.gz --field v
+"$quern" export f.quern npz_alone back.jsonl --force >/dev/null
+same wanted_v back.jsonl
+expect 1 "not a whole number from 0 to 255" "$quern" export f.quern c bad.u8bin --field r
+expect 1 "not a zip file" "$quern" import f.quern bad_npz - --format npz --field v <whole.jsonl
 head -c 4 out.idx | cmp -s - <(printf '\0\0\10\2') || fail "an idx of whole numbers is not one of bytes"
 for format in fvecs npy idx words; do
     expect 0 "exported 3" "$quern" export f.quern c r.$format --field r --key-file rkeys.$format

@@ -1,13 +1,10 @@
 // The file formats of the shell: each reader on well-formed, damaged and hostile input, writers
 // against readers. The texts and bytes here are made by hand from the formats' descriptions.
 #include <catch2/catch.hpp>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "byte_sink.h"
 #include "byte_source.h"
+#include "cli_format_check.h"
 #include "csv_format.h"
 #include "file_format.h"
 #include "format_error.h"
@@ -17,94 +14,7 @@
 #include "vecs_format.h"
 
 using namespace quern::shell;
-
-namespace {
-
-std::unique_ptr<RecordReader> Reader(const std::string& bytes, FileFormat format,
-                                     char delimiter = 0) {
-    return NewRecordReader(ByteSource::FromMemory(bytes.data(), bytes.size(), "test"), format,
-                           delimiter);
-}
-
-std::string Little(uint64_t value, size_t size) {
-    std::string bytes;
-    for (size_t i = 0; i < size; i++) {
-        bytes.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
-    }
-    return bytes;
-}
-
-std::string F32(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof(bits));
-    return Little(bits, 4);
-}
-
-std::string Big32(uint32_t value) {
-    std::string bytes = Little(value, 4);
-    return {bytes.rbegin(), bytes.rend()};
-}
-
-std::string Npy(const std::string& dict, const std::string& data) {
-    return std::string("\x93NUMPY\x01\x00", 8) + Little(dict.size(), 2) + dict + data;
-}
-
-std::vector<std::vector<float>> Vectors(RecordReader* reader) {
-    std::vector<std::vector<float>> rows;
-    Record record;
-    while (reader->Next(&record)) {
-        REQUIRE(record.has_vector);
-        rows.push_back(record.vector);
-    }
-    return rows;
-}
-
-// The message of the error that reading everything ends with; empty when it ends well.
-std::string Problem(const std::string& bytes, FileFormat format) {
-    try {
-        const auto reader = Reader(bytes, format);
-        Record record;
-        while (reader->Next(&record)) {
-        }
-    } catch (const FormatError& error) {
-        return error.what();
-    }
-    return {};
-}
-
-bool Mentions(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
-
-class TempFile {
-public:
-    explicit TempFile(const std::string& ending) {
-        static int count = 0;
-        path_ = (std::filesystem::temp_directory_path() /
-                 ("quern-cli-test-" + std::to_string(std::rand()) + "-" + std::to_string(count++) +
-                  ending))
-                    .string();
-        std::filesystem::remove(path_);
-    }
-    TempFile(const TempFile&) = delete;
-    TempFile& operator=(const TempFile&) = delete;
-    ~TempFile() {
-        std::error_code ignored;
-        std::filesystem::remove(path_, ignored);
-    }
-    const std::string& path() const { return path_; }
-    std::string Content() const {
-        std::ifstream in(path_, std::ios::binary);
-        return {std::istreambuf_iterator<char>(in), {}};
-    }
-
-private:
-    std::string path_;
-};
-
-using Rows = std::vector<std::vector<float>>;
-
-}  // namespace
+using namespace quern::shell::test;
 
 TEST_CASE("fvecs, bvecs and ivecs", "[cli]") {
     const std::string fvecs = Little(2, 4) + F32(1.5f) + F32(-2) + Little(2, 4) + F32(0) + F32(3);

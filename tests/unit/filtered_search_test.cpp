@@ -182,3 +182,25 @@ TEST_CASE("explain tells the way of each condition and each segment", "[filter][
     says(explain("share < 5000"),
          ("\"matches\":" + std::to_string(Matches(&file, "share < 5000").size())).c_str());
 }
+
+TEST_CASE("a filter that is true for every record costs what none does", "[filter][index]") {
+    IndexedFile file("_true");
+    const std::vector<float> queries = MakeRows(40, 4);
+    Fill(&file, "index=graph codes=i8", MakeRows(kRows, 3));
+    const auto scored = [&](const std::string& filter) {
+        quern_query* query = quern_query_new(file.db, "docs");
+        quern_query_dense(query, "emb", queries.data(), 40, kDim);
+        quern_query_limit(query, 10);
+        quern_query_filter(query, filter.empty() ? nullptr : filter.c_str());
+        quern_result* result = nullptr;
+        file.Ok(quern_search(query, &result, &file.err));
+        const int64_t codes = quern_result_stat(result, QUERN_RESULT_VECTORS_SCORED);
+        quern_result_free(result);
+        quern_query_free(query);
+        return codes;
+    };
+    // Some records are deleted, in the segment and in the log.
+    CHECK(scored("share >= 0") == scored(""));
+    CHECK(Ask(&file, "share >= 0", queries, 10, "").keys == Ask(&file, "1", queries, 10, "").keys);
+    CHECK(scored("share >= 10") != scored(""));
+}

@@ -7,7 +7,7 @@ _quern() {
         return
     fi
     case $previous in
-        --format) words="fvecs bvecs ivecs npy idx words jsonl csv tsv" ;;
+        --format) words="fvecs bvecs ivecs fbin u8bin i8bin ibin npy npz idx words spmat jsonl anserini csv tsv" ;;
         --metric) words="l2 ip cosine hamming" ;;
         --type) words="f32 f16 bf16 i8 bit" ;;
     esac
@@ -15,15 +15,15 @@ _quern() {
         [[ $current == -* ]] || return
         case $command in
             create) words="-h --help -k --key -a --attr -d --dense --sparse --text --index --open" ;;
-            import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
-            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --dimension --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --terms --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
+            import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --vocabulary --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
+            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --dimension --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --run --query-ids --run-tag --force --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --terms --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
             fit) words="-h --help --leg --qrels --query-ids --metric -k --fusion --store -w --where --json --open" ;;
             get) words="-h --help --key-file --json --open -c --columns" ;;
             count) words="-h --help -w --where --only-keys --except-keys --facet -n --limit --json --open" ;;
             delete) words="-h --help --key-file --json --open -w --where --only-keys --except-keys" ;;
             list) words="-h --help -w --where --only-keys --except-keys -o --order -c --columns -n --limit --after --json --open" ;;
             update) words="-h --help -s --set -w --where --only-keys --except-keys --json --open" ;;
-            export) words="-h --help --format -f --field -c --columns --no-header --key-file --limit --force --open" ;;
+            export) words="-h --help --format -f --field -c --columns --no-header --vocabulary --key-file --limit --force --open" ;;
             sql) words="-h --help --json --csv --open" ;;
             info) words="-h --help --json --open" ;;
             tokens) words="-h --help --open --options --remove" ;;

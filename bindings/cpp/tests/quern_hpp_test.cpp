@@ -131,6 +131,8 @@ void TestValues() {
     CHECK(db->try_verify().ok() && db->try_optimize().ok() &&
           db->try_info()->find("letters") != std::string::npos);
     CHECK((*db->try_sql("select count(*) from letters"))[0].integer(0) == 1);
+    CHECK(db->try_attach("app", "/nowhere/at/all").failure().status == QUERN_ERR_CANT_OPEN);
+    CHECK(db->try_detach("app").failure().status == QUERN_ERR_NOT_FOUND);
 
     // Moved, and closed before what was made from it.
     quern::Query query = letters->query().dense("v", {0, 0});
@@ -142,6 +144,149 @@ void TestValues() {
     CHECK(moved.try_info().failure().status == QUERN_ERR_MISUSE);
     moved = std::move(*quern::try_open(":memory:"));
     CHECK(moved.try_info().ok() && !letters->try_size().ok());
+}
+
+quern::Collection NewLetters(quern::Database* db) {
+    quern::Outcome<quern::Collection> letters =
+        db->try_collection("letters", Letters().attr("hub", QUERN_REAL));
+    CHECK(letters.ok() && Fill(*letters).ok());
+    return *letters;
+}
+
+void TestParameters() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    const quern::Collection letters = NewLetters(&*db);
+    const std::vector<int64_t> years = {2000, 2002};
+    const std::vector<std::string> tags = {"x"};
+    const auto list = [&](quern::Query query) {
+        quern::Outcome<quern::Rows> rows = query.try_list();
+        return rows.ok() ? Ids(*rows) : Names{rows.failure().message};
+    };
+    CHECK(list(letters.query().where("year >= ?1 and price < ?2", 2001, 2.0)) == (Names{"b"}));
+    CHECK(list(letters.query().where("year in ?1 and tags has any ?2", years, tags)) ==
+          (Names{"a"}));
+    CHECK(list(letters.query().where("id = ?", "b")) == (Names{"b"}));
+    CHECK(list(letters.query().where("coalesce(?1, year) = 2001", nullptr)) == (Names{"b"}));
+    CHECK(list(letters.query().where("year = :y or id = :id").bind(":id", "c").bind(":y", 2000)) ==
+          (Names{"a", "c"}));
+    CHECK(list(letters.query()
+                   .where("cast(?1 as text) = 'ab' and year = 2000")
+                   .bind_blob(1, "ab", 2)) == (Names{"a"}));
+    CHECK(letters.query().where("year = :y").bind(":z", 1).try_count().failure().message ==
+          "the filter has no parameter :z");
+    CHECK(!letters.query().where("year = ?1").try_count().ok());
+    // A filter of its own for each query.
+    const std::vector<float> two = {0, 0, 0, 0};
+    quern::Outcome<quern::Rows> both = letters.query()
+                                           .dense("v", two, 2)
+                                           .where("year = ?1", 2000)
+                                           .bind_for(1)
+                                           .bind(1, 2002)
+                                           .try_search();
+    CHECK(both.ok() && Ids(*both) == (Names{"a", "c"}));
+}
+
+void TestSearches() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    const quern::Collection letters = NewLetters(&*db);
+    // c - a + b: (3, 0).
+    CHECK(Ids(*letters.query()
+                   .compose("v", 1, "terms=raw")
+                   .term(1, "c")
+                   .term(-1, std::string("a"))
+                   .term(1, std::vector<float>{1, 0})
+                   .options("self=include")
+                   .limit(1)
+                   .try_search()) == (Names{"c"}));
+    CHECK(letters.query().compose("v").term(1, 7).try_search().failure().status == QUERN_ERR_TYPE);
+    const std::vector<uint32_t> dims = {5, 7};
+    const std::vector<float> weights = {1, 1};
+    CHECK(Ids(*letters.query().sparse("terms", dims, weights).limit(1).try_search()) ==
+          (Names{"c"}));
+    const std::vector<size_t> offsets = {0, 1, 2};
+    CHECK(letters.query().sparse("terms", offsets, dims, {}).try_search()->queries() == 2);
+    const std::vector<size_t> bad = {0, 9};
+    CHECK(letters.query().sparse("terms", bad, dims, {}).try_search().failure().message ==
+          "terms: offsets, dims and weights do not fit");
+    const std::vector<std::string> words = {"whale", "ship"};
+    CHECK(letters.query().texts("body", words).try_search()->queries() == 2);
+    CHECK(!letters.query().sparse_text("terms", "whale").try_search().ok());
+    CHECK(letters.query().dense("v", {0, 0}).feedback("docs=1").try_search().ok());
+    CHECK(Ids(*letters.query()
+                   .leg(letters.query().dense("v", {0, 0}))
+                   .formula("if(year > :since, 1, 0)")
+                   .formula_bind(":since", 2001)
+                   .limit(1)
+                   .try_search()) == (Names{"c"}));
+
+    // Hubs, and what a formula makes of them.
+    CHECK(letters.try_measure_hubs("v", "hub", {}, 0, "k=1 sample=3").ok());
+    CHECK(letters.batch(1).ids({"b"}).try_get("hub")->operator[](0).real(0) == -1);
+    CHECK(letters.try_measure_hubs("v", "hub", std::vector<float>{0, 0, 1}, 2).failure().message ==
+          "queries: 3 numbers in 2 rows");
+    CHECK(letters.try_measure_hubs("v", "year").failure().status == QUERN_ERR_TYPE);
+    const quern::Query corrected =
+        letters.query().leg(letters.query().dense("v", {1.1f, 0}).limit(3)).formula("2 * v - hub");
+    quern::Outcome<quern::Rows> hits = corrected.try_search();
+    CHECK(hits.ok() && hits->size() == 3);
+    quern::Outcome<std::string> why = corrected.try_explain_hits(*hits);
+    CHECK(why.ok() && why->find("\"b\"") != std::string::npos);
+
+    quern::Outcome<std::string> audit =
+        letters.query().dense("v", {0, 0}).limit(2).try_recall_audit();
+    CHECK(audit.ok() && audit->find("\"recall\"") != std::string::npos);
+    CHECK(!letters.query().dense("v", {0, 0}).limit(2).try_recall_audit("keep=maybe").ok());
+}
+
+void TestFusions() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    const quern::Collection letters = NewLetters(&*db);
+    const quern::Query legs = letters.query()
+                                  .leg(letters.query().dense("v", {2, 0}))
+                                  .leg(letters.query().text("body", "whale"));
+    const std::vector<size_t> queries = {0, 0};
+    const std::vector<float> gains = {1, 0};
+    quern::Outcome<quern::FittedFusion> fitted =
+        legs.try_fit_fusion(letters.batch(2).ids({"a", "c"}), queries, gains, "k=3");
+    CHECK(fitted.ok() && fitted->after >= fitted->before &&
+          fitted->fusion.find("weights=") != std::string::npos);
+    CHECK(Ids(*letters.query()
+                   .leg(letters.query().dense("v", {2, 0}))
+                   .leg(letters.query().text("body", "whale"))
+                   .fusion(fitted->fusion.c_str())
+                   .limit(1)
+                   .try_search()) == (Names{"a"}));
+    CHECK(legs.try_fit_fusion(letters.batch(2).ids({"a", "c"}), queries, std::vector<float>{1})
+              .failure()
+              .message == "queries and gains: 2 and 1 values for 2 records");
+    CHECK(!legs.try_fit_fusion(letters.batch(2).ids({"a"}), queries).ok());
+    CHECK(legs.try_store_fusion("mine").ok());
+    CHECK(letters.query()
+              .leg(letters.query().dense("v", {2, 0}))
+              .leg(letters.query().text("body", "whale"))
+              .fusion("stored=mine")
+              .try_search()
+              .ok());
+    CHECK(letters.try_drop_fusion("mine").ok());
+    CHECK(letters.try_drop_fusion("mine").failure().status == QUERN_ERR_NOT_FOUND);
+}
+
+void TestCursors() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    const quern::Collection letters = NewLetters(&*db);
+    quern::Outcome<quern::Cursor> cursor = letters.try_scan("year");
+    CHECK(cursor.ok() && Ids(*cursor->try_next(2)) == (Names{"a", "b"}));
+    CHECK(Ids(*cursor->try_next()) == (Names{"c"}) && cursor->try_next()->empty());
+    CHECK(cursor->try_after("a").ok() && Ids(*cursor->try_next()) == (Names{"b", "c"}));
+    CHECK(cursor->try_after(1).failure().status == QUERN_ERR_TYPE);
+    CHECK(letters.try_scan("nope").failure().status == QUERN_ERR_UNKNOWN_FIELD);
+
+    quern::Pages pages = letters.query().order("year desc").limit(2).pages();
+    CHECK(Ids(*pages.try_next()) == (Names{"c", "b"}));
+    CHECK(Ids(*pages.try_next()) == (Names{"a"}));
+    CHECK(pages.try_next()->empty() && pages.try_next()->empty());
+    quern::Pages none = letters.query().where("year = 1").pages();
+    CHECK(none.try_next()->empty());
 }
 
 #if QUERN_HPP_EXCEPTIONS
@@ -170,6 +315,20 @@ void TestExceptions() {
         CHECK(error.status() == QUERN_ERR_KEY_EXISTS);
     }
     CHECK(letters.size() == 3);
+    quern::Cursor cursor = letters.scan();
+    CHECK(cursor.next().size() == 3);
+    quern::Pages pages = letters.query().where("year > ?1", 2000).limit(1).pages();
+    size_t rows = 0;
+    for (quern::Rows some = pages.next(); !some.empty(); some = pages.next()) {
+        rows += some.size();
+    }
+    CHECK(rows == 2);
+    try {
+        letters.query().where("year = :y").bind(":nope", 1).count();
+        CHECK(false);
+    } catch (const quern::Error& error) {
+        CHECK(error.status() == QUERN_ERR_INVALID);
+    }
 }
 #endif
 
@@ -177,6 +336,10 @@ void TestExceptions() {
 
 int main() {
     TestValues();
+    TestParameters();
+    TestSearches();
+    TestFusions();
+    TestCursors();
 #if QUERN_HPP_EXCEPTIONS
     TestExceptions();
 #endif

@@ -8,6 +8,7 @@ move a struct, or one of its children, and release it from any thread: so every 
 """
 import array
 import ctypes
+import errno
 import itertools
 
 from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8
@@ -224,22 +225,38 @@ def record_batch(rows):
 
 def stream_of(rows):
     """A capsule with a stream of one batch."""
-    batch = record_batch(rows)
-    state = {"next": batch}
+    return stream_of_pages(iter([rows]))
+
+
+def stream_of_pages(pages):
+    """A capsule with a stream of a batch for each of the Rows that an iterator gives: one at the least, which has the schema. They are read
+    as the consumer asks for them; releasing the stream closes the iterator."""
+    first = record_batch(next(pages))
+    state = {"next": first}
 
     def get_schema(_, out):
-        batch.schema(ArrowSchema.from_address(out))
+        first.schema(ArrowSchema.from_address(out))
         return 0
 
     def get_next(_, out):
-        node, made = ArrowArray.from_address(out), state.pop("next", None)
-        if made is None:
-            node.release = None  # the end
-        else:
-            made.array(node)
+        node = ArrowArray.from_address(out)
+        node.release = None  # the end, unless there is more
+        try:
+            made = state.pop("next", None)
+            if made is None:
+                rows = next(pages, None)
+                made = None if rows is None else record_batch(rows)
+            if made is not None:
+                made.array(node)
+        except Exception as error:  # pylint: disable=broad-except    # C waits for an answer
+            state["problem"] = ctypes.create_string_buffer(str(error).encode())
+            return errno.EIO
         return 0
 
-    stream = ArrowArrayStream(GET(get_schema), GET(get_next), LAST_ERROR(lambda _: None), address_of(RELEASE_STREAM))
+    def get_last_error(_):
+        return ctypes.addressof(state["problem"]) if "problem" in state else None
+
+    stream = ArrowArrayStream(GET(get_schema), GET(get_next), LAST_ERROR(get_last_error), address_of(RELEASE_STREAM))
     register(stream)
     return capsule(stream, b"arrow_array_stream")
 

@@ -357,6 +357,18 @@ class Collection:
 
     def pages(self, columns: Columns = None, *, after: Any = None, snapshot: Snapshot | None = None, page: int = 1000) -> Iterator[Rows]:
         """The same, an iterator of Rows of up to `page` records."""
+        for rows in self._pages(columns, after, snapshot, page):
+            if len(rows):
+                yield rows
+
+    def arrow(self, columns: Columns = None, *, after: Any = None, snapshot: Snapshot | None = None, page: int = 1000) -> ArrowScan:
+        """The same for Arrow: polars.from_arrow, pyarrow.RecordBatchReader.from_stream, duckdb and pandas read it as a stream of batches of up
+        to `page` records, from one snapshot, whatever the size of the collection. Each reader begins a scan of its own."""
+        whole(page, "page", 1, 1048576)
+        return ArrowScan(lambda: self._pages(columns, after, snapshot, page))
+
+    def _pages(self, columns, after, snapshot, page):
+        """Rows until the first without any, which comes, too."""
         whole(page, "page", 1, 1048576)
         out = ctypes.c_void_p()
         with self._db._using as handle, borrow(snapshot, self._db, Snapshot) as view:
@@ -370,9 +382,9 @@ class Collection:
             while True:
                 call(api.quern_cursor_next, cursor, page, ctypes.byref(out))
                 rows = self._rows(out)
+                yield rows
                 if not len(rows):
                     return
-                yield rows
         finally:
             api.quern_cursor_free(cursor)
 
@@ -550,6 +562,19 @@ class Collection:
             call(api.quern_fit_fusion, built.handle, batch.handle, numbers.address or None, weights and weights.address,
                  option_text(options, "options") or None, ctypes.byref(out), quality)
         return take_text(out), quality[0], quality[1]
+
+
+class ArrowScan:
+    """A scan that Arrow's consumers read; see Collection.arrow."""
+
+    __slots__ = ("_begin",)
+
+    def __init__(self, begin):
+        self._begin = begin
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        from ._arrow import stream_of_pages
+        return stream_of_pages(self._begin())
 
 
 def pool_key(k, settings):

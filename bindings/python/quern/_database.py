@@ -200,6 +200,15 @@ class Database:
         table = Table(out.value, None)
         return Rows(table, 0, api.quern_result_rows(out.value))
 
+    def attach(self, name: str, path: Any) -> None:
+        """Lets sql and filters read the tables of another SQLite file as name.table, until detach or close; see quern_attach."""
+        with self._using as handle:
+            call(api.quern_attach, handle, encode(name, "name"), encode(os.fspath(path), "path"))
+
+    def detach(self, name: str) -> None:
+        with self._using as handle:
+            call(api.quern_detach, handle, encode(name, "name"))
+
     # ---- Maintenance
 
     def optimize(self, collection: Any = None, max_ms: int = 0, progress: Any = None) -> None:

@@ -208,4 +208,6 @@ SIGNATURES = {
     "quern_stat": "i:hipe",
     "quern_limit": "i:hiqpe",
     "quern_sql": "i:hhsHe",
+    "quern_attach": "i:hsse",
+    "quern_detach": "i:hse",
 }

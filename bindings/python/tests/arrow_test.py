@@ -2,7 +2,7 @@
 import gc
 import unittest
 
-from arrow_reader import read_stream
+from arrow_reader import get_pointer, read_stream
 from python_case import PythonCase, quern
 from quern import _arrow
 
@@ -36,6 +36,40 @@ class ArrowTest(PythonCase):
         rows = self.db.sql("select year, lang, price from letters order by id")
         self.assertEqual(read_stream(rows.__arrow_c_stream__())[1], rows.to_columns())
         self.assertEqual(read_stream(docs.search([0, 0], where="0").__arrow_c_stream__())[1]["id"], [])
+
+    def test_scans(self):
+        docs = self.letters()
+        scan = docs.arrow("*", page=2)
+        for _ in range(2):  # each reader begins anew
+            self.assertEqual(read_stream(scan.__arrow_c_stream__()), read_stream(docs.list(columns="*", k=100).__arrow_c_stream__()))
+        self.assertEqual(read_stream(docs.arrow("year", after="c").__arrow_c_stream__())[1]["id"], ["d", "e"])
+        with self.db.snapshot() as before:
+            docs.delete(["a"])
+            self.assertEqual(len(read_stream(docs.arrow(snapshot=before).__arrow_c_stream__())[1]["id"]), 5)
+        self.assertEqual(len(read_stream(docs.arrow().__arrow_c_stream__())[1]["id"]), 4)
+        with self.assertRaises(ValueError):
+            docs.arrow(page=0)
+        with self.assertRaises(quern.Error):
+            docs.arrow("nope").__arrow_c_stream__()
+        # An empty collection has a schema, and a stream that is given up frees its scan.
+        docs.delete(["b", "c", "d", "e"])
+        formats, columns = read_stream(docs.arrow("year").__arrow_c_stream__())
+        self.assertEqual((formats, columns), ({"id": "U", "year": "l"}, {"id": [], "year": []}))
+        docs.arrow().__arrow_c_stream__()
+        gc.collect()
+        self.assertEqual((_arrow.ALIVE, _arrow.HELD), ({}, {}))
+
+    def test_a_scan_that_fails_tells_its_consumer(self):
+        docs = self.letters()
+        capsule = docs.arrow(page=1).__arrow_c_stream__()
+        stream = _arrow.ArrowArrayStream.from_address(get_pointer(capsule, b"arrow_array_stream"))
+        batch = _arrow.ArrowArray()
+        self.assertEqual(stream.get_next(_arrow.ctypes.addressof(stream), _arrow.ctypes.addressof(batch)), 0)
+        _arrow.RELEASE(batch.release)(_arrow.ctypes.addressof(batch))
+        self.db.close()
+        self.assertNotEqual(stream.get_next(_arrow.ctypes.addressof(stream), _arrow.ctypes.addressof(batch)), 0)
+        told = stream.get_last_error(_arrow.ctypes.addressof(stream))
+        self.assertIn("closed", _arrow.ctypes.string_at(told).decode())
 
     def test_everything_is_released(self):
         hits = self.letters().search([0, 0])

@@ -1,5 +1,8 @@
 """Searches: one vector and many, texts, sparse vectors, legs, filters, shapes, and what their results tell."""
 import math
+import os
+import sqlite3
+import tempfile
 import unittest
 
 from python_case import PythonCase, needs_numpy, numpy, quern
@@ -212,6 +215,22 @@ class SearchingTest(PythonCase):
         self.assertEqual([hits.ids for hits in each], [["a", "c"], ["e"]])
         self.raises(quern.UsageError, "nope", docs.search, [0, 0], where="nope = 1")
         self.raises(ValueError, "params['x']", docs.search, [0, 0], where="year = :y", params={"x": 1})
+
+    def test_attached_files(self):
+        docs = self.letters()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "app.db")
+            app = sqlite3.connect(path)
+            app.executescript("create table marks(doc, stars); insert into marks values('a', 5), ('c', 1), ('e', 4)")
+            self.db.attach("app", path)
+            where = "id in (select doc from app.marks where stars > ?1)"
+            self.assertEqual(docs.search([0, 0], where=where, params=[3]).ids, ["a", "e"])
+            app.executescript("delete from marks where doc = 'a'")
+            app.close()
+            self.assertEqual(docs.search([0, 0], where=where, params=[3]).ids, ["e"])
+            self.assertEqual(self.db.sql("select sum(stars) from app.marks")[0][0], 5)
+            self.db.detach("app")
+            self.raises(quern.Error, "app", self.db.sql, "select * from app.marks")
 
     def test_a_dict_is_never_sql(self):
         docs = self.letters()

@@ -10,10 +10,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <numeric>
 
 #include "tests/bench/bench_support.h"
-#include "tests/bench/dense/vector_set.h"
+#include "tests/bench/filtered/filtered_set.h"
 #include "tests/bench/filtered/marked_graph.h"
 
 namespace {
@@ -21,7 +22,11 @@ namespace {
 using namespace bench;
 
 constexpr size_t kBatch = 4096;
-constexpr int64_t kParts = 10000;  // an attribute is a number below
+// A round of one way lasts so long at least, in whole passes over the queries.
+constexpr double kRoundSeconds = 0.04;
+// More recall than this is not looked for in the others.
+constexpr double kRecallMost = 0.995;
+constexpr size_t kBeamMost = 2560;
 
 double CpuSeconds() {
     timespec now;
@@ -29,32 +34,39 @@ double CpuSeconds() {
     return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
-float SquareDistance(const float* a, const float* b, size_t dim) {
-    float sum = 0;
-    for (size_t d = 0; d < dim; d++) {
-        sum += (a[d] - b[d]) * (a[d] - b[d]);
-    }
-    return sum;
-}
-
-struct Case {
-    const char* name;
-    const char* attribute;
-    bool from_above;  // the largest values match, not the smallest
-};
-
-// What one way to answer gives.
-struct Figures {
+// One way to answer under one condition.
+struct Way {
+    std::function<void(const float* query, std::vector<uint32_t>* rows)> answer;
     double recall = 0;
-    double queries_per_second = 0;
-    size_t results = 0;
+    size_t results = 0;         // the fewest of a query
+    std::vector<double> rates;  // queries a second of CPU time, a round each
+
+    explicit operator bool() const { return answer != nullptr; }
+    std::string Rate() const {
+        char text[32] = "-";
+        if (answer != nullptr) {
+            std::snprintf(text, sizeof text, "%.0f", Median(rates));
+        }
+        return text;
+    }
 };
+
+// The median of the rounds' ratios.
+double Ratio(const Way& way, const Way& other) {
+    std::vector<double> ratios;
+    for (size_t round = 0; round < way.rates.size(); round++) {
+        ratios.push_back(way.rates[round] / other.rates[round]);
+    }
+    return Median(ratios);
+}
 
 class FilteredBench {
 public:
-    FilteredBench(VectorSet set, std::string path, std::string options)
-        : set_(std::move(set)), path_(std::move(path)), options_(std::move(options)) {
-        MakeAttributes();
+    FilteredBench(FilteredSet set, std::string path, std::string options, size_t rounds)
+        : set_(std::move(set)),
+          path_(std::move(path)),
+          options_(std::move(options)),
+          rounds_(rounds) {
         Build();
     }
     ~FilteredBench() {
@@ -63,144 +75,127 @@ public:
     }
 
     void Run() {
-        std::printf("%-12s %8s %8s | %7s %7s %9s | %9s | %7s %9s | %7s %9s\n", "matches", "share",
-                    "count", "recall", "results", "quern/s", "scan/s", "recall", "discard/s",
-                    "recall", "hnswlib/s");
-        const Case cases[] = {
-            {"random", "share", false}, {"near", "near", false}, {"far", "near", true}};
-        for (const Case& one : cases) {
-            for (const double share : {1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.001, 0.0001}) {
-                Row(one, share);
-            }
+        std::printf(
+            "| condition | records | share | recall | results | quern/s | scan/s | discard: recall "
+            "| discard/s | hnswlib: recall | hnswlib/s | quern / best | quern / hnswlib |\n"
+            "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+        for (const Condition& condition : set_.conditions) {
+            Row(condition);
         }
         TimeBitmaps();
     }
 
 private:
-    void MakeAttributes() {
-        const size_t rows = set_.base.rows();
-        std::mt19937 random(1);
-        share_.resize(rows);
-        near_.resize(rows);
-        for (int64_t& value : share_) {
-            value = static_cast<int64_t>(random() % kParts);
-        }
-        std::vector<size_t> order(rows);
-        std::iota(order.begin(), order.end(), size_t{0});
-        std::vector<float> distances(rows);
-        const float* pivot = set_.queries.row(0);
-        for (size_t i = 0; i < rows; i++) {
-            distances[i] = SquareDistance(set_.base.row(i), pivot, set_.base.dim);
-        }
-        std::sort(order.begin(), order.end(),
-                  [&](size_t a, size_t b) { return distances[a] < distances[b]; });
-        for (size_t i = 0; i < rows; i++) {
-            near_[order[i]] =
-                static_cast<int64_t>(static_cast<double>(i) / static_cast<double>(rows) * kParts);
-        }
-        // Queries of the pivot's neighbourhood, so that "near" is where they are and "far" is not.
-        std::vector<std::pair<float, size_t>> by_distance;
-        for (size_t q = 1; q < set_.queries.rows(); q++) {
-            by_distance.emplace_back(SquareDistance(set_.queries.row(q), pivot, set_.base.dim), q);
-        }
-        std::sort(by_distance.begin(), by_distance.end());
-        for (size_t i = 0; i < std::min<size_t>(200, by_distance.size()); i++) {
-            queries_.push_back(by_distance[i].second);
-        }
-    }
-
     void Build() {
+        const Matrix& base = set_.vectors.base;
         RemoveDatabase(path_);
         Check(quern_open(path_.c_str(), "threads=2 maintenance=off memory_mb=8192", &db_, &err_),
               err_, "open");
         quern_schema* schema = quern_schema_new();
-        quern_schema_attr(schema, "share", QUERN_INT, nullptr);
-        quern_schema_attr(schema, "near", QUERN_INT, nullptr);
-        quern_schema_dense(schema, "emb", set_.base.dim, set_.space.metric, options_.c_str());
+        for (const Attribute& attribute : set_.attributes) {
+            quern_schema_attr(schema, attribute.name.c_str(),
+                              attribute.texts.empty() ? QUERN_INT : QUERN_TEXT, nullptr);
+        }
+        quern_schema_dense(schema, "emb", base.dim, set_.vectors.space.metric, options_.c_str());
         Check(quern_create(db_, "docs", schema, &err_), err_, "create");
         quern_schema_free(schema);
-        for (size_t first = 0; first < set_.base.rows(); first += kBatch) {
-            const size_t n = std::min(kBatch, set_.base.rows() - first);
+        for (size_t first = 0; first < base.rows(); first += kBatch) {
+            const size_t n = std::min(kBatch, base.rows() - first);
             std::vector<int64_t> keys(n);
             std::iota(keys.begin(), keys.end(), static_cast<int64_t>(first));
             quern_batch* batch = quern_batch_new(db_, "docs", n);
             quern_batch_key_int(batch, keys.data());
-            quern_batch_int(batch, "share", share_.data() + first, nullptr);
-            quern_batch_int(batch, "near", near_.data() + first, nullptr);
-            quern_batch_dense(batch, "emb", set_.base.row(first), set_.base.dim, nullptr);
+            std::vector<std::vector<const char*>> texts;  // must live until the batch is written
+            for (const Attribute& attribute : set_.attributes) {
+                SetAttribute(batch, attribute, first, n, &texts);
+            }
+            quern_batch_dense(batch, "emb", base.row(first), base.dim, nullptr);
             Check(quern_insert(batch, nullptr, &err_), err_, "insert");
             quern_batch_free(batch);
         }
         Check(quern_optimize(db_, nullptr, 0, &err_), err_, "optimize");
-        graph_ = MarkedGraph::Build(set_.base, set_.space.metric == QUERN_L2);
+        graph_ = MarkedGraph::Build(base, set_.vectors.space.metric == QUERN_L2);
     }
-
-    bool Matches(const Case& one, double share, size_t row) const {
-        const int64_t value = one.attribute == std::string("share") ? share_[row] : near_[row];
-        const auto bound = static_cast<int64_t>(std::llround(share * kParts));
-        return one.from_above ? value >= kParts - bound : value < bound;
-    }
-    static std::string Filter(const Case& one, double share) {
-        const auto bound = static_cast<int64_t>(std::llround(share * kParts));
-        return std::string(one.attribute) + (one.from_above
-                                                 ? " >= " + std::to_string(kParts - bound)
-                                                 : " < " + std::to_string(bound));
-    }
-
-    using Answer = std::function<void(const float* query, std::vector<uint32_t>* rows)>;
-    // CPU time of one thread; the first query is not counted, for what it loads.
-    Figures Measure(const std::vector<uint8_t>& matching, const Answer& answer) {
-        Figures figures;
-        std::vector<uint32_t> rows;
-        answer(set_.queries.row(queries_[0]), &rows);
-        double seconds = 0;
-        size_t hits = 0;
-        size_t wanted = 0;
-        size_t asked = 0;
-        for (size_t q = 0; q < queries_.size() && (seconds < 0.4 || q < 20); q++) {
-            rows.clear();
-            const double start = CpuSeconds();
-            answer(set_.queries.row(queries_[q]), &rows);
-            seconds += CpuSeconds() - start;
-            asked++;
-            for (const uint32_t row : rows) {
-                hits += matching[row] != 0 && Distance(queries_[q], row) <= truth_[q] ? 1 : 0;
-            }
-            wanted += wanted_;
-            figures.results = q == 0 ? rows.size() : std::min(figures.results, rows.size());
+    static void SetAttribute(quern_batch* batch, const Attribute& attribute, size_t first, size_t n,
+                             std::vector<std::vector<const char*>>* texts) {
+        if (attribute.texts.empty()) {
+            quern_batch_int(batch, attribute.name.c_str(), attribute.numbers.data() + first,
+                            nullptr);
+            return;
         }
-        figures.recall = wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
-        figures.queries_per_second = static_cast<double>(asked) / seconds;
-        return figures;
+        texts->emplace_back();
+        for (size_t i = first; i < first + n; i++) {
+            texts->back().push_back(attribute.texts[i].c_str());
+        }
+        quern_batch_text(batch, attribute.name.c_str(), texts->back().data(), nullptr);
     }
-    // With a margin for sums in another order.
-    float Distance(size_t query, size_t row) const {
-        return SquareDistance(set_.queries.row(query), set_.base.row(row), set_.base.dim) *
-               0.99999f;
+
+    const float* Query(size_t i) const { return set_.vectors.queries.row((*queries_)[i]); }
+
+    // One pass over the queries: recall, and what is needed comes to memory. False, as soon as the
+    // recall cannot be reached any more.
+    bool FindRecall(const Condition& condition, double least, Way* way) {
+        std::vector<uint32_t> rows;
+        size_t hits = 0;
+        const size_t wanted = wanted_ * queries_->size();
+        const auto may_miss = static_cast<size_t>((1 - least) * static_cast<double>(wanted));
+        for (size_t i = 0; i < queries_->size(); i++) {
+            rows.clear();
+            way->answer(Query(i), &rows);
+            for (const uint32_t row : rows) {
+                // With a margin for sums in another order.
+                const float bound = truth_[i] + std::abs(truth_[i]) * 1e-5F + 1e-6F;
+                hits += condition.matching[row] != 0 && set_.Distance((*queries_)[i], row) <= bound
+                            ? 1
+                            : 0;
+            }
+            way->results = i == 0 ? rows.size() : std::min(way->results, rows.size());
+            if (least > 0 && (i + 1) * wanted_ - hits > may_miss) {
+                return false;
+            }
+        }
+        way->recall = wanted == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(wanted);
+        return way->recall >= least;
     }
-    void FindTruth(const std::vector<uint8_t>& matching) {
-        const auto count = static_cast<size_t>(std::count(matching.begin(), matching.end(), 1));
+    void TimeRound(Way* way) {
+        std::vector<uint32_t> rows;
+        size_t asked = 0;
+        double seconds = 0;
+        const double start = CpuSeconds();
+        do {
+            for (size_t i = 0; i < queries_->size(); i++) {
+                rows.clear();
+                way->answer(Query(i), &rows);
+            }
+            asked += queries_->size();
+            seconds = CpuSeconds() - start;
+        } while (seconds < kRoundSeconds);
+        way->rates.push_back(static_cast<double>(asked) / seconds);
+    }
+
+    void FindTruth(const Condition& condition) {
+        const size_t count = condition.Count();
         wanted_ = std::min(kNearest, count);
-        truth_.assign(queries_.size(), 0);
-        for (size_t q = 0; q < queries_.size() && wanted_ > 0; q++) {
-            std::vector<float> distances;
-            for (size_t row = 0; row < matching.size(); row++) {
-                if (matching[row] != 0) {
-                    distances.push_back(SquareDistance(set_.queries.row(queries_[q]),
-                                                       set_.base.row(row), set_.base.dim));
+        truth_.assign(queries_->size(), 0);
+        std::vector<float> distances;
+        for (size_t i = 0; i < queries_->size() && wanted_ > 0; i++) {
+            distances.clear();
+            for (size_t row = 0; row < condition.matching.size(); row++) {
+                if (condition.matching[row] != 0) {
+                    distances.push_back(set_.Distance((*queries_)[i], row));
                 }
             }
             std::nth_element(distances.begin(),
                              distances.begin() + static_cast<ptrdiff_t>(wanted_ - 1),
                              distances.end());
-            truth_[q] = distances[wanted_ - 1];
+            truth_[i] = distances[wanted_ - 1];
         }
     }
 
     void Ask(const std::string& filter, size_t k, const char* options, const float* query,
              std::vector<uint32_t>* rows) {
         quern_query* q = quern_query_new(db_, "docs");
-        quern_query_dense(q, "emb", query, 1, set_.base.dim);
+        quern_query_dense(q, "emb", query, 1, set_.vectors.base.dim);
         quern_query_limit(q, k);
         quern_query_options(q, options);
         quern_query_filter(q, filter.empty() ? nullptr : filter.c_str());
@@ -213,50 +208,83 @@ private:
         quern_query_free(q);
     }
 
-    void Row(const Case& one, double share) {
-        std::vector<uint8_t> matching(set_.base.rows());
-        for (size_t row = 0; row < matching.size(); row++) {
-            matching[row] = Matches(one, share, row) ? 1 : 0;
-        }
-        FindTruth(matching);
-        const std::string filter = Filter(one, share);
-        const Figures quern = Measure(matching, [&](const float* query, auto* rows) {
-            Ask(filter, kNearest, "threads=1", query, rows);
-        });
-        const Figures scan = Measure(matching, [&](const float* query, auto* rows) {
-            Ask(filter, kNearest, "threads=1 recall=exact", query, rows);
-        });
-        Figures discard;
-        if (share >= 0.01) {
-            const auto k = static_cast<size_t>(1.5 * static_cast<double>(kNearest) / share);
-            discard = Measure(matching, [&](const float* query, auto* rows) {
-                Ask("", k, "threads=1", query, rows);
-                std::erase_if(*rows, [&](uint32_t row) { return matching[row] == 0; });
-                rows->resize(std::min(rows->size(), kNearest));
-            });
-        }
-        // The least beam that finds as much as quern did.
-        graph_->Choose(matching);
-        Figures rival;
-        for (size_t beam = 10; beam <= 2560 && share >= 0.001; beam = beam * 3 / 2) {
-            rival = Measure(matching, [&](const float* query, auto* rows) {
-                graph_->Search(query, kNearest, beam, rows);
-            });
-            if (rival.recall >= std::min(quern.recall, 0.995)) {
+    // A plain search for as few as leave what quern found.
+    Way Discard(const Condition& condition, double recall) {
+        const double share =
+            static_cast<double>(condition.Count()) / static_cast<double>(condition.matching.size());
+        Way way;
+        for (const double factor : {1.2, 1.5, 2.0, 3.0, 5.0, 8.0}) {
+            const auto k = static_cast<size_t>(factor * static_cast<double>(kNearest) / share);
+            if (share < 0.005 || k > condition.matching.size() / 4) {
                 break;
             }
+            way.answer = [this, k, &condition](const float* query, auto* rows) {
+                Ask("", k, "threads=1", query, rows);
+                std::erase_if(*rows, [&](uint32_t row) { return condition.matching[row] == 0; });
+                rows->resize(std::min(rows->size(), kNearest));
+            };
+            if (FindRecall(condition, recall, &way)) {
+                return way;
+            }
         }
+        return Way();
+    }
+    // The least beam that finds as much as quern did.
+    Way Rival(const Condition& condition, double recall) {
+        Way way;
+        graph_->Choose(condition.matching);
+        for (size_t beam = kNearest; beam <= kBeamMost; beam = beam * 3 / 2) {
+            way.answer = [this, beam](const float* query, auto* rows) {
+                graph_->Search(query, kNearest, beam, rows);
+            };
+            if (FindRecall(condition, recall, &way)) {
+                return way;
+            }
+        }
+        return Way();
+    }
+
+    void Row(const Condition& condition) {
+        queries_ = &set_.QueriesOf(condition);
+        FindTruth(condition);
+        const size_t count = condition.Count();
+        Way quern;
+        quern.answer = [&](const float* query, auto* rows) {
+            Ask(condition.filter, kNearest, "threads=1", query, rows);
+        };
+        FindRecall(condition, 0, &quern);
+        Way scan;
+        scan.answer = [&](const float* query, auto* rows) {
+            Ask(condition.filter, kNearest, "threads=1 recall=exact", query, rows);
+        };
+        FindRecall(condition, 0, &scan);
+        const double recall = std::min(quern.recall, kRecallMost);
+        Way discard = Discard(condition, recall);
+        Way rival = Rival(condition, recall);
+        for (size_t round = 0; round < rounds_; round++) {
+            for (Way* way : {&quern, &scan, &discard, &rival}) {
+                if (*way) {
+                    TimeRound(way);
+                }
+            }
+        }
+        const double best =
+            std::min(Ratio(quern, scan), discard ? Ratio(quern, discard) : INFINITY);
         std::printf(
-            "%-12s %7.2f%% %8zu | %7.3f %7zu %9.0f | %9.0f | %7.3f %9.0f | %7.3f %9.0f\n", one.name,
-            share * 100, static_cast<size_t>(std::count(matching.begin(), matching.end(), 1)),
-            quern.recall, quern.results, quern.queries_per_second, scan.queries_per_second,
-            discard.recall, discard.queries_per_second, rival.recall, rival.queries_per_second);
+            "| %s: `%s` | %zu | %.2f %% | %.3f | %zu | %s | %s | ", condition.kind.c_str(),
+            condition.filter.c_str(), count,
+            100 * static_cast<double>(count) / static_cast<double>(condition.matching.size()),
+            quern.recall, quern.results, quern.Rate().c_str(), scan.Rate().c_str());
+        std::printf(discard ? "%.3f | %s | " : "- | - | ", discard.recall, discard.Rate().c_str());
+        std::printf(rival ? "%.3f | %s | " : "- | - | ", rival.recall, rival.Rate().c_str());
+        std::printf("%.2f | ", best);
+        std::printf(rival ? "%.2f |\n" : "- |\n", rival ? Ratio(quern, rival) : 0);
         std::fflush(stdout);
     }
 
     // What finding the matches costs, beside SQLite's own time for the same condition.
     void TimeBitmaps() {
-        std::printf("\n%-40s %12s %12s\n", "condition", "quern ms", "SQLite ms");
+        std::printf("\n| condition | quern ms | SQLite ms |\n|---|---|---|\n");
         uint64_t unlike = 1;
         for (const char* condition :
              {"share = %llu", "share between %llu and 5000", "near < 100 and share > %llu",
@@ -281,17 +309,16 @@ private:
                 sqlite = std::min(sqlite, CpuSeconds() - start);
                 quern_result_free(result);
             }
-            std::printf("%-40s %12.3f %12.3f\n", condition, own * 1e3, sqlite * 1e3);
+            std::printf("| `%s` | %.3f | %.3f |\n", condition, own * 1e3, sqlite * 1e3);
         }
     }
 
-    VectorSet set_;
+    FilteredSet set_;
     std::string path_;
     std::string options_;
-    std::vector<int64_t> share_;
-    std::vector<int64_t> near_;
-    std::vector<size_t> queries_;
-    std::vector<float> truth_;  // squared distance of the last that is wanted, for each query
+    size_t rounds_;
+    const std::vector<size_t>* queries_ = nullptr;
+    std::vector<float> truth_;  // distance of the last that is wanted, for each query
     size_t wanted_ = 0;
     quern_db* db_ = nullptr;
     quern_error err_ = QUERN_ERROR_INIT;
@@ -305,21 +332,19 @@ int main(int argc, char** argv) {
     request.data_dir = Argument(argc, argv, "--data", QUERN_SOURCE_DIR "/../shared/data");
     request.name = Argument(argc, argv, "--set", "sift500k");
     request.limit = std::stoul(Argument(argc, argv, "--limit", "100000"));
-    VectorSet set;
+    FilteredSet set;
     std::string reason;
-    if (!LoadVectorSet(request, &set, &reason)) {
+    if (!LoadFilteredSet(request, &set, &reason)) {
         std::printf("skipped: %s\n", reason.c_str());
         return 0;
-    }
-    if (set.space.metric != QUERN_L2) {
-        std::printf("only sets under l2\n");
-        return 1;
     }
     const std::string path = (std::filesystem::temp_directory_path() /
                               ("quern_bench_filtered_" + std::to_string(getpid()) + ".db"))
                                  .string();
-    std::printf("%s: %zu rows of %zu dimensions, one thread, CPU time\n\n", set.name.c_str(),
-                set.base.rows(), set.base.dim);
-    FilteredBench(std::move(set), path, Argument(argc, argv, "--index", "index=graph")).Run();
+    std::printf("%s: %zu rows of %zu dimensions, one thread, CPU time\n\n",
+                set.vectors.name.c_str(), set.vectors.base.rows(), set.vectors.base.dim);
+    FilteredBench(std::move(set), path, Argument(argc, argv, "--index", "index=graph"),
+                  std::stoul(Argument(argc, argv, "--rounds", "5")))
+        .Run();
     return 0;
 }

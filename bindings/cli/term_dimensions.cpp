@@ -1,0 +1,132 @@
+#include "term_dimensions.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "float_codes.h"
+#include "format_error.h"
+
+namespace quern::shell {
+namespace {
+
+// A term can stand on a line of the file.
+bool IsTerm(const std::string& term) {
+    return !term.empty() && term.size() <= TermDimensions::kTermBytesMax && IsCleanUtf8(term) &&
+           term.find_first_of("\t\n\r") == std::string::npos;
+}
+
+}  // namespace
+
+TermDimensions::TermDimensions(std::string path) : path_(std::move(path)) {
+    struct stat info {};
+    if (path_.empty() || (stat(path_.c_str(), &info) != 0 && errno == ENOENT)) {
+        return;
+    }
+    const auto source = ByteSource::Open(path_);
+    if (source->plain_descriptor() < 0 && source->bytes_total() > 0) {
+        throw FormatError(path_ + ": a vocabulary is a plain file, since terms are added to it");
+    }
+    Load(source.get());
+    saved_ = terms_.size();
+}
+
+TermDimensions::TermDimensions(ByteSource* source) {
+    Load(source);
+}
+
+void TermDimensions::Load(ByteSource* source) {
+    std::string line;
+    while (source->ReadLine(&line)) {
+        const std::string place =
+            source->name() + ":" + std::to_string(source->line_number()) + ": ";
+        if (!IsTerm(line) || source->line_had_return()) {
+            throw FormatError(place + Quoted(line) +
+                              " is not a term: wanted 1 to 1024 bytes of UTF-8, without a tab");
+        }
+        if (terms_.size() == kTermsMax) {
+            throw FormatError(place + "more than " + std::to_string(kTermsMax) + " terms");
+        }
+        if (!dims_.emplace(line, static_cast<uint32_t>(terms_.size())).second) {
+            throw FormatError(place + "the term " + Quoted(line) + " is there twice");
+        }
+        terms_.push_back(line);
+    }
+}
+
+bool TermDimensions::Convert(const Value& from, uint64_t dims, bool binary, SparseEntries* entries,
+                             std::string* problem) {
+    std::vector<std::string> names;
+    if (!ConvertTerms(from, binary, entries, &names, problem)) {
+        return false;
+    }
+    size_t added = 0;
+    for (const std::string& name : names) {
+        const auto known = dims_.find(name);
+        const uint64_t dim = known != dims_.end() ? known->second : terms_.size() + added++;
+        if (known == dims_.end() && !IsTerm(name)) {
+            *problem = Quoted(name) +
+                       " is not a term: wanted 1 to 1024 bytes of UTF-8 without a "
+                       "tab or line end";
+            return false;
+        }
+        if (dim >= dims || dim >= kTermsMax) {
+            *problem = "the vocabulary has more than " +
+                       std::to_string(std::min<uint64_t>(dims, kTermsMax)) + " terms with " +
+                       Quoted(name) + ", which are the dimensions of the field";
+            return false;
+        }
+        entries->dims.push_back(static_cast<uint32_t>(dim));
+    }
+    for (const std::string& name : names) {
+        if (dims_.emplace(name, static_cast<uint32_t>(terms_.size())).second) {
+            terms_.push_back(name);
+        }
+    }
+    return true;
+}
+
+const std::string* TermDimensions::TermOf(uint32_t dim) const {
+    return dim < terms_.size() ? &terms_[dim] : nullptr;
+}
+
+void TermDimensions::Save() {
+    if (path_.empty() || saved_ == terms_.size()) {
+        return;
+    }
+    std::string lines;
+    for (size_t i = saved_; i < terms_.size(); i++) {
+        lines.append(terms_[i]).push_back('\n');
+    }
+    const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        throw FormatError(path_ + ": cannot open: " + std::strerror(errno));
+    }
+    // A file whose last line has no end gets one.
+    const off_t end = lseek(fd, 0, SEEK_END);
+    char last = '\n';
+    if (end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n') {
+        lines.insert(0, 1, '\n');
+    }
+    size_t done = 0;
+    int problem = 0;
+    while (done < lines.size() && problem == 0) {
+        const ssize_t put = write(fd, lines.data() + done, lines.size() - done);
+        problem = put < 0 && errno != EINTR ? errno : 0;
+        done += put > 0 ? static_cast<size_t>(put) : 0;
+    }
+    if (problem == 0 && fdatasync(fd) != 0 && errno != EINVAL) {
+        problem = errno;
+    }
+    close(fd);
+    if (problem != 0) {
+        throw FormatError(path_ + ": cannot write: " + std::strerror(problem));
+    }
+    saved_ = terms_.size();
+}
+
+}  // namespace quern::shell
