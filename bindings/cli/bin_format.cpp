@@ -5,16 +5,12 @@
 #include <utility>
 
 #include "format_error.h"
+#include "little_endian.h"
 
 namespace quern::shell {
 namespace {
 
 constexpr size_t kHeadBytes = 8;
-
-uint32_t LittleU32(const unsigned char* bytes) {
-    return static_cast<uint32_t>(bytes[0]) | static_cast<uint32_t>(bytes[1]) << 8 |
-           static_cast<uint32_t>(bytes[2]) << 16 | static_cast<uint32_t>(bytes[3]) << 24;
-}
 
 void AppendU32(uint32_t value, std::string* bytes) {
     for (int shift = 0; shift < 32; shift += 8) {
@@ -22,7 +18,7 @@ void AppendU32(uint32_t value, std::string* bytes) {
     }
 }
 
-size_t ElementBytes(BinElement element) {
+size_t BinElementBytes(BinElement element) {
     return element == BinElement::kU8 || element == BinElement::kI8 ? 1 : 4;
 }
 
@@ -48,7 +44,7 @@ class BinReader : public RecordReader {
 public:
     BinReader(std::unique_ptr<ByteSource> source, BinElement element)
         : RecordReader(std::move(source)), element_(element), head_(ReadHead(source_.get())) {
-        bytes_.resize(head_.dim * ElementBytes(element));
+        bytes_.resize(head_.dim * BinElementBytes(element));
         claimed_ = head_.rows;
     }
 

@@ -7,6 +7,7 @@
 
 #include "float_codes.h"
 #include "format_error.h"
+#include "little_endian.h"
 #include "npy_header.h"
 
 namespace quern::shell {
@@ -34,14 +35,6 @@ bool ElementOfDescr(const std::string& descr, NpyElement* element) {
         }
     }
     return false;
-}
-
-uint64_t LittleInteger(const unsigned char* bytes, size_t size) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value |= static_cast<uint64_t>(bytes[i]) << (8 * i);
-    }
-    return value;
 }
 
 class NpyReader : public RecordReader {

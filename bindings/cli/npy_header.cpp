@@ -14,7 +14,7 @@ constexpr size_t kMagicBytes = 6;
 // NumPy itself refuses to read longer headers unless told so.
 constexpr size_t kHeaderBytesMax = 10000;
 constexpr size_t kHeaderBytesWritten = 128;
-constexpr size_t kDimensionsMax = 32;  // NumPy's own limit
+constexpr size_t kNpyDimensionsMax = 32;  // NumPy's own limit
 
 // What stands behind 'name': in the dict.
 std::string_view DictValue(std::string_view dict, std::string_view name) {
@@ -51,7 +51,7 @@ bool ParseShape(std::string_view text, std::vector<uint64_t>* shape) {
         part.remove_prefix(std::min(part.find_first_not_of(' '), part.size()));
         part = part.substr(0, part.find_last_not_of(' ') + 1);
         int64_t number = 0;
-        if (!ParseInt(part, &number) || number < 0 || shape->size() == kDimensionsMax) {
+        if (!ParseInt(part, &number) || number < 0 || shape->size() == kNpyDimensionsMax) {
             return false;
         }
         shape->push_back(static_cast<uint64_t>(number));

@@ -8,6 +8,7 @@
 
 #include "float_codes.h"
 #include "format_error.h"
+#include "little_endian.h"
 #include "npy_header.h"
 #include "zip_archive.h"
 
@@ -15,14 +16,6 @@ namespace quern::shell {
 namespace {
 
 constexpr uint64_t kTextBytesMax = uint64_t{256} << 10;  // of one text of a U or S array
-
-uint64_t LittleInteger(const unsigned char* bytes, size_t size) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value |= static_cast<uint64_t>(bytes[i]) << (8 * i);
-    }
-    return value;
-}
 
 void AppendUtf8(uint32_t point, std::string* text) {
     const auto put = [text](uint32_t byte) {

@@ -7,18 +7,13 @@
 
 #include "float_codes.h"
 #include "format_error.h"
+#include "little_endian.h"
 #include "npy_header.h"
 #include "npz_format.h"
 #include "temporary_bytes.h"
 
 namespace quern::shell {
 namespace {
-
-void AppendLittle(uint64_t value, size_t size, std::string* bytes) {
-    for (size_t i = 0; i < size; i++) {
-        bytes->push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
-    }
-}
 
 // UTF-8, which is known to be clean, as UTF-32.
 void AppendUtf32(std::string_view text, std::string* bytes) {

@@ -15,7 +15,7 @@ namespace quern::shell {
 namespace {
 
 constexpr char kBlanks[] = " \t\r\v\f\n";
-constexpr size_t kQueriesMax = 1048576;  // the library's default limit
+constexpr size_t kListedQueriesMax = 1048576;  // the library's default limit
 
 // The fields between tabs where there are any, else the words. At most 5 are told.
 std::vector<std::string> Fields(const std::string& line) {
@@ -111,8 +111,9 @@ std::vector<std::string> ReadQueryIds(ByteSource* source, bool json_lines) {
         if (!seen.insert(line).second) {
             throw FormatError(place + "the query " + Quoted(line) + " is there twice");
         }
-        if (ids.size() == kQueriesMax) {
-            throw FormatError(place + "more than " + std::to_string(kQueriesMax) + " queries");
+        if (ids.size() == kListedQueriesMax) {
+            throw FormatError(place + "more than " + std::to_string(kListedQueriesMax) +
+                              " queries");
         }
         ids.push_back(line);
     }

@@ -6,29 +6,16 @@
 #include <utility>
 
 #include "format_error.h"
+#include "little_endian.h"
 #include "random_bytes.h"
 #include "temporary_bytes.h"
 
 namespace quern::shell {
 namespace {
 
-constexpr uint64_t kHeadBytes = 24;
+constexpr uint64_t kSpmatHeadBytes = 24;
 // The engine's limit is 65,535; what is beyond it is found where values are converted.
 constexpr uint64_t kRowEntriesMax = uint64_t{1} << 20;
-
-uint64_t Little(const unsigned char* bytes, size_t size) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value |= static_cast<uint64_t>(bytes[i]) << (8 * i);
-    }
-    return value;
-}
-
-void AppendLittle(uint64_t value, size_t size, std::string* bytes) {
-    for (size_t i = 0; i < size; i++) {
-        bytes->push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
-    }
-}
 
 class SpmatReader : public RecordReader {
 public:
@@ -48,7 +35,7 @@ public:
         const uint64_t end = NextStart(record->row + 1);
         if (end < at_ || end > entries_) {
             throw FormatError(source_->name() + ": offset " +
-                              std::to_string(kHeadBytes + 8 * (record->row + 1)) + ": row " +
+                              std::to_string(kSpmatHeadBytes + 8 * (record->row + 1)) + ": row " +
                               std::to_string(record->row) + " ends at entry " +
                               std::to_string(end) + "; it begins at " + std::to_string(at_) +
                               ", and there are " + std::to_string(entries_));
@@ -66,17 +53,17 @@ public:
 
 private:
     void ReadHead() {
-        unsigned char head[kHeadBytes];
+        unsigned char head[kSpmatHeadBytes];
         if (all_.ReadAt(0, head, sizeof(head)) < sizeof(head)) {
             throw FormatError(source_->name() + ": the file ends inside its head of 24 bytes");
         }
-        rows_total_ = Little(head, 8);
-        dims_ = Little(head + 8, 8);
-        entries_ = Little(head + 16, 8);
+        rows_total_ = LittleInteger(head, 8);
+        dims_ = LittleInteger(head + 8, 8);
+        entries_ = LittleInteger(head + 16, 8);
         // Neither sum nor product can be beyond 64 bits where both numbers are below the size.
         const uint64_t size = all_.size();
         if (rows_total_ >= size || entries_ >= size ||
-            kHeadBytes + 8 * (rows_total_ + 1) + 8 * entries_ != size) {
+            kSpmatHeadBytes + 8 * (rows_total_ + 1) + 8 * entries_ != size) {
             throw FormatError(source_->name() + ": the head tells of " + Signed(rows_total_) +
                               " rows and " + Signed(entries_) +
                               " entries, which is not a file of " + std::to_string(size) +
@@ -86,8 +73,8 @@ private:
             throw FormatError(source_->name() + ": offset 8: " + Signed(dims_) +
                               " dimensions; 4294967296 are the limit");
         }
-        const uint64_t place = kHeadBytes + 8 * (rows_total_ + 1);
-        starts_ = all_.Piece(kHeadBytes, 8 * (rows_total_ + 1), source_->name());
+        const uint64_t place = kSpmatHeadBytes + 8 * (rows_total_ + 1);
+        starts_ = all_.Piece(kSpmatHeadBytes, 8 * (rows_total_ + 1), source_->name());
         indices_ = all_.Piece(place, 4 * entries_, source_->name());
         weights_ = all_.Piece(place + 4 * entries_, 4 * entries_, source_->name());
         if (NextStart(0) != 0) {
@@ -102,10 +89,11 @@ private:
     uint64_t NextStart(uint64_t row) {
         unsigned char bytes[8];
         if (starts_->Read(bytes, sizeof(bytes)) < sizeof(bytes)) {
-            throw FormatError(source_->name() + ": offset " + std::to_string(kHeadBytes + 8 * row) +
+            throw FormatError(source_->name() + ": offset " +
+                              std::to_string(kSpmatHeadBytes + 8 * row) +
                               ": the file became shorter");
         }
-        return Little(bytes, 8);
+        return LittleInteger(bytes, 8);
     }
 
     void TakeRow(const Record& record, size_t count, Value* value) {
@@ -117,14 +105,15 @@ private:
         }
         size_t wrong = count;
         for (size_t i = count; i > 0; i--) {
-            value->dims[i - 1] = static_cast<uint32_t>(Little(bytes_.data() + 4 * (i - 1), 4));
+            value->dims[i - 1] =
+                static_cast<uint32_t>(LittleInteger(bytes_.data() + 4 * (i - 1), 4));
             wrong = value->dims[i - 1] >= dims_ ? i - 1 : wrong;
         }
         if (weights_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
             throw FormatError(record.where + ": the file became shorter");
         }
         for (size_t i = 0; i < count; i++) {
-            const auto bits = static_cast<uint32_t>(Little(bytes_.data() + 4 * i, 4));
+            const auto bits = static_cast<uint32_t>(LittleInteger(bytes_.data() + 4 * i, 4));
             std::memcpy(&value->numbers[i], &bits, sizeof(bits));
         }
         if (wrong < count) {

@@ -4,14 +4,10 @@
 #include <cstring>
 
 #include "format_error.h"
+#include "little_endian.h"
 
 namespace quern::shell {
 namespace {
-
-uint32_t LittleU32(const unsigned char* bytes) {
-    return static_cast<uint32_t>(bytes[0]) | static_cast<uint32_t>(bytes[1]) << 8 |
-           static_cast<uint32_t>(bytes[2]) << 16 | static_cast<uint32_t>(bytes[3]) << 24;
-}
 
 // Reads the dimension of the next row; false at the end of the file.
 bool ReadDimension(ByteSource* source, const std::string& where, size_t* dim) {

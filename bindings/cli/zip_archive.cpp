@@ -8,6 +8,7 @@
 
 #include "format_error.h"
 #include "import_record.h"
+#include "little_endian.h"
 
 namespace quern::shell {
 namespace {
@@ -27,18 +28,11 @@ constexpr size_t kDirectoryBytesMax = size_t{1} << 20;
 constexpr size_t kPackedBufferBytes = size_t{64} << 10;
 constexpr uint32_t kWide = 0xffffffff;  // the value stands in the zip64 field
 
-uint64_t Little(const unsigned char* bytes, size_t size) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value |= static_cast<uint64_t>(bytes[i]) << (8 * i);
-    }
-    return value;
-}
 uint32_t Little16(const unsigned char* bytes) {
-    return static_cast<uint32_t>(Little(bytes, 2));
+    return static_cast<uint32_t>(LittleInteger(bytes, 2));
 }
 uint32_t Little32(const unsigned char* bytes) {
-    return static_cast<uint32_t>(Little(bytes, 4));
+    return static_cast<uint32_t>(LittleInteger(bytes, 4));
 }
 
 // The bytes of a member, unpacked, counted and proved.
@@ -176,14 +170,14 @@ void ZipArchive::ReadEnd() {
     if (end_place >= kWideLocatorBytes) {
         const auto locator = Take(end_place - kWideLocatorBytes, kWideLocatorBytes, "the locator");
         if (Little32(locator.data()) == kWideLocatorMagic) {
-            const uint64_t place = Little(locator.data() + 8, 8);
+            const uint64_t place = LittleInteger(locator.data() + 8, 8);
             const auto wide = Take(place, kWideEndBytes, "the zip64 end record");
             if (Little32(wide.data()) != kWideEndMagic) {
                 Fail(place, "no zip64 end record");
             }
-            member_count_ = Little(wide.data() + 32, 8);
-            directory_bytes_ = Little(wide.data() + 40, 8);
-            directory_place_ = Little(wide.data() + 48, 8);
+            member_count_ = LittleInteger(wide.data() + 32, 8);
+            directory_bytes_ = LittleInteger(wide.data() + 40, 8);
+            directory_place_ = LittleInteger(wide.data() + 48, 8);
         }
     }
     if (member_count_ > kZipMembersMax || directory_bytes_ > kDirectoryBytesMax) {
@@ -206,7 +200,7 @@ void ZipArchive::ReadWideSizes(const unsigned char* extra, size_t size, ZipMembe
             size_t left = bytes;
             for (uint64_t* wide : {&member->bytes, &member->packed_bytes, &member->header_place}) {
                 if (*wide == kWide && left >= 8) {
-                    *wide = Little(value, 8);
+                    *wide = LittleInteger(value, 8);
                     value += 8;
                     left -= 8;
                 }
