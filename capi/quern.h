@@ -722,7 +722,7 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **   guide=LEG   of a dense leg: looks where the first hits of that leg are, too, one in a sparse or text field, by its name or field:
 **               a list index opens the cells that have the most of them (the first ones count more) beside as many nearest cells;
 **               with nprobe=N every other of the N. In a sum (normalize=none) of these two alone, cells that hold nothing which could
-**               get past the guide's hits are passed over. A graph without a filter is entered at them as well (codes=packed: no). Scans
+**               get past the guide's hits are passed over. A graph without a filter is entered at them as well. Scans
 **               and the log are as without
 ** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
 QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);
@@ -952,12 +952,12 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
 /* How long it took, in nanoseconds of a monotonic clock; of a leg, its own SEARCH, REFINE and LOOKUP. TOTAL is the whole search; FILTER,
 ** SEARCH, LOOKUP, FUSE and FETCH are stages of it, one after the other, beside which there is little else. */
 #define QUERN_RESULT_TOTAL_NS 20
-#define QUERN_RESULT_FILTER_NS 21       /* deciding which records match the filter */
-#define QUERN_RESULT_SEARCH_NS 22       /* finding hits and candidates in fields */
+#define QUERN_RESULT_FILTER_NS 21       /* opening the collection as of the snapshot, and deciding which records match the filter */
+#define QUERN_RESULT_SEARCH_NS 22       /* finding hits and candidates in fields, from making the queries ready and loading indexes on */
 #define QUERN_RESULT_REFINE_NS 23       /* measuring candidates with stored values; within SEARCH that of all threads together; of
                                            candidates from another query beside it */
 #define QUERN_RESULT_LOOKUP_NS 24       /* looking up scores that legs had not given */
-#define QUERN_RESULT_FUSE_NS 25         /* making one list of those of the legs */
+#define QUERN_RESULT_FUSE_NS 25         /* making one list of those of the legs, columns of a formula included */
 #define QUERN_RESULT_FETCH_NS 26        /* keys and columns of the hits, and their shape */
 QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */

@@ -42,6 +42,7 @@ public:
     Status Find(std::vector<std::vector<Winner>>* found) {
         if (request_.formula.parsed != nullptr) {
             fusion_.kind = query::FusionKind::kFormula;
+            const StageClock of_fuse(&fuse_ns_);
             QUERN_ASSIGN(formula_,
                          OpenFormula(database_, snapshot_, views_, request_, &table_->tally));
         }
@@ -55,6 +56,7 @@ public:
         for (size_t q = 0; q < queries_; q++) {
             QUERN_ASSIGN(query::FusedList list, SearchOne(q));
             exact = exact && list.exact;
+            const StageClock of_fuse(&fuse_ns_);
             for (query::FusedRecord& record : list.records) {
                 if (request_.has_min_score &&
                     static_cast<double>(static_cast<float>(record.score)) < request_.min_score) {
@@ -127,8 +129,8 @@ public:
         {
             const StageClock clock(&table_->tally.fetch_ns);
             QUERN_TRY(Fetch(shape, &winners, &places));
+            TellParts(places);
         }
-        TellParts(places);
         return {};
     }
 
@@ -214,10 +216,13 @@ private:
 
     // A fused hit is farther down in the lists of the legs, so longer lists prove more. Where legs
     // agree about as text and learned terms do, lists of 1.75 * k prove the k best of nearly all
-    // queries; a scan looks at everything for however many. Not where legs prove nothing, or where
-    // their first lists are what counts.
+    // queries. Of raw scores a longer list of one leg does what one of the other would: the words
+    // of a text are few, so it is made there. A scan looks at everything for however many. Not
+    // where legs prove nothing, or where their first lists are what counts.
     size_t AheadOf(const SearchLeg& leg) const {
         constexpr double kAhead = 1.75;
+        constexpr double kAheadOfText = 2.5;
+        constexpr double kAheadOfTerms = 1.5;
         constexpr double kAheadOfScan = 4;
         const Schema& schema = views_.whole->info->schema;
         const bool proves =
@@ -225,10 +230,15 @@ private:
         if (!proves || !IsExact(schema, leg.request)) {
             return 0;
         }
-        const int field = schema.FindField(leg.request.field);
-        const bool scans = field >= 0 && schema.is_dense(static_cast<size_t>(field));
-        const auto ahead = static_cast<size_t>(static_cast<double>(request_.limit) *
-                                               (scans ? kAheadOfScan : kAhead));
+        const int found = schema.FindField(leg.request.field);
+        const auto field = static_cast<size_t>(found);
+        const bool scaled = fusion_.normalization != query::Normalization::kNone;
+        const double times = found < 0                ? kAhead
+                             : schema.is_dense(field) ? kAheadOfScan
+                             : scaled                 ? kAhead
+                             : schema.is_text(field)  ? kAheadOfText
+                                                      : kAheadOfTerms;
+        const auto ahead = static_cast<size_t>(static_cast<double>(request_.limit) * times);
         return std::min(ahead, static_cast<size_t>(views_.whole->state.records));
     }
 

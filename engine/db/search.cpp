@@ -166,8 +166,13 @@ Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapsho
                                                      const SearchedViews& views,
                                                      const SearchRequest& request,
                                                      ResultTable* table) {
-    QUERN_ASSIGN(auto search, OpenByKind(database, snapshot, views, request, table));
-    QUERN_TRY(search->Prepare());
+    const auto opened = [&]() -> Result<std::unique_ptr<FieldSearch>> {
+        const StageClock of_search(&table->tally.search_ns);
+        QUERN_ASSIGN(auto opening, OpenByKind(database, snapshot, views, request, table));
+        QUERN_TRY(opening->Prepare());
+        return opening;
+    };
+    QUERN_ASSIGN(auto search, opened());
     if (request.candidates == nullptr) {
         return search;
     }
@@ -208,7 +213,11 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
     uint64_t unused = 0;
     const StageClock clock(&unused);
     SearchedViews views;
-    QUERN_ASSIGN(views.whole, snapshot->View(named.collection));
+    const auto viewed = [&] {
+        const StageClock of_filter(&table->tally.filter_ns);
+        return snapshot->View(named.collection);
+    };
+    QUERN_ASSIGN(views.whole, viewed());
     const storage::CollectionInfo& info = *views.whole->info;
     ResolvedRequest resolved;
     QUERN_TRY(InCollection(info, resolved.Make(info, named)));

@@ -103,6 +103,9 @@ Status WalkPacked(const GraphLinks& graph, const NeighbourBlocks& blocks,
     const uint32_t entry = Descend(graph, scorer, space, &score);
     s.Mark(entry);
     s.Insert(entry, score);
+    if (!s.seeds.empty()) {
+        Sow(graph, scorer, space);
+    }
     while (s.Goes()) {
         uint32_t from[kAtOnce];
         float measured[kAtOnce];

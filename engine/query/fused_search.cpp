@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
 
 #include "engine/query/leg_lists.h"
+#include "engine/query/record_places.h"
 
 namespace quern::query {
 
@@ -28,6 +28,7 @@ public:
 
     Result<FusedList> Run() {
         depths_.resize(legs_.size());
+        made_.resize(legs_.size());
         result_.legs.resize(legs_.size());
         ahead_.resize(legs_.size());
         weighed_.resize(legs_.size());
@@ -68,22 +69,23 @@ private:
     // The lists that may be longer than they are.
     Status MakeLists() {
         for (size_t l = 0; l < legs_.size(); l++) {
-            if (!lists_.Finds(l) || lists_.list(l).complete) {
+            if (!lists_.Finds(l) || lists_.list(l).complete || made_[l] == depths_[l]) {
                 continue;
             }
+            made_[l] = depths_[l];
             QUERN_ASSIGN(LegList list, legs_[l].leg->Best(depths_[l]));
             lists_.Set(l, std::move(list));
             result_.legs[l].lists++;
             result_.legs[l].hits = lists_.list(l).hits.size();
             for (const ScoredRecord& hit : lists_.list(l).hits) {
-                const auto [place, is_new] = places_.emplace(hit.record, records_.size());
-                if (is_new) {
-                    records_.push_back({hit.record, 0, {}, {}});
+                const size_t place = records_.PlaceOf(hit.record);
+                if (place == fused_.size()) {
+                    fused_.push_back(0);
                     known_.resize(known_.size() + legs_.size(), 0);
                     parts_.resize(parts_.size() + legs_.size(), kNoScore);
                 }
-                parts_[place->second * legs_.size() + l] = hit.score;
-                known_[place->second * legs_.size() + l] = 1;
+                parts_[place * legs_.size() + l] = hit.score;
+                known_[place * legs_.size() + l] = 1;
             }
         }
         return {};
@@ -210,7 +212,7 @@ private:
             places.clear();
             for (const size_t i : of) {
                 if (!Known(i, l)) {
-                    wanted.push_back(records_[i].record);
+                    wanted.push_back(records_[i]);
                     places.push_back(i);
                 }
                 known_[i * legs_.size() + l] = 1;
@@ -241,7 +243,7 @@ private:
         others_.resize(formula_->others.size());
         std::vector<uint64_t> fresh;
         for (size_t i = others_known_; i < records_.size(); i++) {
-            fresh.push_back(records_[i].record);
+            fresh.push_back(records_[i]);
         }
         for (size_t other = 0; other < others_.size() && !fresh.empty(); other++) {
             others_[other].resize(records_.size(), kNoScore);
@@ -254,7 +256,7 @@ private:
     // A record whose score was not looked up is not among the best.
     void FuseScores() {
         for (size_t i = 0; i < records_.size(); i++) {
-            records_[i].score = IsScored(i) ? lists_.Fused(&parts_[i * legs_.size()]) : kLeast;
+            fused_[i] = IsScored(i) ? lists_.Fused(&parts_[i * legs_.size()]) : kLeast;
         }
     }
 
@@ -275,7 +277,7 @@ private:
         std::vector<double> scores(records_.size());
         formula_->formula->Evaluate(columns, scores.size(), scores.data());
         for (size_t i = 0; i < scores.size(); i++) {
-            records_[i].score = std::isnan(scores[i]) || !IsScored(i) ? kLeast : scores[i];
+            fused_[i] = std::isnan(scores[i]) || !IsScored(i) ? kLeast : scores[i];
         }
     }
 
@@ -284,10 +286,10 @@ private:
         for (size_t l = 0; l < legs_.size(); l++) {
             const std::vector<size_t> ranks = RanksOf(lists_.list(l).hits);
             for (size_t i = 0; i < ranks.size(); i++) {
-                const size_t place = places_.at(lists_.list(l).hits[i].record);
+                const size_t place = records_.PlaceOf(lists_.list(l).hits[i].record);
                 const double share =
                     legs_[l].weight / (options_.rank_constant + static_cast<double>(ranks[i]));
-                records_[place].score += share;
+                fused_[place] += share;
                 rank_shares_[place * legs_.size() + l] = share;
             }
         }
@@ -312,10 +314,7 @@ private:
         }
         const double bound = lists_.UnseenBound(formula_);
         boundless_ = bound == std::numeric_limits<double>::infinity();
-        std::vector<double> scores(records_.size());
-        for (size_t i = 0; i < records_.size(); i++) {
-            scores[i] = records_[i].score;
-        }
+        std::vector<double> scores = fused_;
         // An equal one might come first by its key.
         kth_ = KthOf(&scores);
         proved_ = kth_ > bound;
@@ -324,9 +323,8 @@ private:
 
     // Those that can be in the result.
     size_t ScoredRecords() const {
-        return static_cast<size_t>(
-            std::count_if(records_.begin(), records_.end(),
-                          [](const FusedRecord& record) { return record.score != kLeast; }));
+        return static_cast<size_t>(std::count_if(fused_.begin(), fused_.end(),
+                                                 [](double score) { return score != kLeast; }));
     }
 
     bool Deepen() {
@@ -336,8 +334,14 @@ private:
             return false;
         }
         const double stretch = formula_ == nullptr ? lists_.Stretch(kth_) : kDeeper;
+        // Where there are hits enough and a proof is all that is missing, legs that do not stand in
+        // its way are left alone.
+        const bool by_bounds = proving && formula_ == nullptr && std::isfinite(kth_);
         bool deeper = false;
         for (size_t l = 0; l < legs_.size(); l++) {
+            if (by_bounds && !lists_.Bounds(l, kth_)) {
+                continue;
+            }
             if (lists_.Finds(l) && !lists_.list(l).complete && depths_[l] < records_max_) {
                 const double wanted = std::ceil(static_cast<double>(depths_[l]) * stretch);
                 depths_[l] = std::max(depths_[l] + 1, static_cast<size_t>(wanted));
@@ -349,14 +353,13 @@ private:
     }
 
     // Scores that are told and count for nothing; ranks tell those of the lists alone.
-    Status LookUpReported() {
+    Status LookUpReported(const std::vector<size_t>& of) {
         for (size_t l = 0; l < legs_.size() && options_.kind != FusionKind::kReciprocalRank; l++) {
             std::vector<uint64_t> wanted;
             std::vector<size_t> places;
-            for (const FusedRecord& record : records_) {
-                const size_t place = places_.at(record.record);
+            for (const size_t place : of) {
                 if (!Known(place, l)) {
-                    wanted.push_back(record.record);
+                    wanted.push_back(records_[place]);
                     places.push_back(place);
                 }
             }
@@ -365,26 +368,39 @@ private:
         return {};
     }
 
+    // The best, and all that equal the last of them.
+    std::vector<size_t> BestPlaces() const {
+        std::vector<size_t> best;
+        for (size_t i = 0; i < fused_.size(); i++) {
+            if (fused_[i] != kLeast) {
+                best.push_back(i);
+            }
+        }
+        if (k_ > 0 && best.size() > k_) {
+            const auto kth = best.begin() + static_cast<ptrdiff_t>(k_ - 1);
+            std::nth_element(best.begin(), kth, best.end(),
+                             [&](size_t a, size_t b) { return fused_[a] > fused_[b]; });
+            const double least = fused_[*kth];
+            std::erase_if(best, [&](size_t i) { return fused_[i] < least; });
+        }
+        std::sort(best.begin(), best.end(), [&](size_t a, size_t b) {
+            return fused_[a] != fused_[b] ? fused_[a] > fused_[b] : records_[a] < records_[b];
+        });
+        return best;
+    }
+
     Result<FusedList> Finish() {
-        std::erase_if(records_, [](const FusedRecord& record) { return record.score == kLeast; });
-        auto better = [](const FusedRecord& a, const FusedRecord& b) {
-            return a.score != b.score ? a.score > b.score : a.record < b.record;
-        };
-        std::sort(records_.begin(), records_.end(), better);
-        size_t end = k_ == 0 ? records_.size() : std::min(k_, records_.size());
-        while (end > 0 && end < records_.size() && records_[end].score == records_[end - 1].score) {
-            end++;
-        }
-        records_.resize(end);
-        QUERN_TRY(LookUpReported());
-        for (FusedRecord& record : records_) {
-            const size_t place = places_.at(record.record);
+        const std::vector<size_t> best = BestPlaces();
+        QUERN_TRY(LookUpReported(best));
+        result_.records.reserve(best.size());
+        for (const size_t place : best) {
             const auto first = parts_.begin() + static_cast<ptrdiff_t>(place * legs_.size());
-            record.parts.assign(first, first + static_cast<ptrdiff_t>(legs_.size()));
-            record.shares = SharesOf(place);
+            result_.records.push_back({records_[place],
+                                       fused_[place],
+                                       {first, first + static_cast<ptrdiff_t>(legs_.size())},
+                                       SharesOf(place)});
         }
-        result_.records = std::move(records_);
-        result_.complete = lists_.Complete() && result_.records.size() == places_.size();
+        result_.complete = lists_.Complete() && result_.records.size() == records_.size();
         result_.exact =
             !result_.partial && lists_.AllExact() &&
             (options_.kind == FusionKind::kReciprocalRank || lists_.Complete() || proved_);
@@ -397,18 +413,19 @@ private:
     size_t records_max_;
     const FormulaFusion* formula_;
     const std::function<bool()>& ends_;
-    std::vector<size_t> depths_;
+    std::vector<size_t> depths_;  // that lists are to have
+    std::vector<size_t> made_;    // that they were made with
     LegLists lists_;
-    std::vector<FusedRecord> records_;
-    std::unordered_map<uint64_t, size_t> places_;  // of records in records_
-    std::vector<double> parts_;                    // records x legs
-    std::vector<uint8_t> known_;                   // the same
-    std::vector<double> ahead_;                    // what a leg may say at most of what it lacks
-    std::vector<double> weighed_;                  // room for the parts of one record
-    std::vector<double> rank_shares_;              // the same, of ranks
-    std::vector<std::vector<double>> others_;      // of the formula, each of all records
-    size_t others_known_ = 0;                      // records
-    double kth_ = kLeast;                          // score, of the last round
+    RecordPlaces records_;                     // that a list has held
+    std::vector<double> fused_;                // their scores
+    std::vector<double> parts_;                // records x legs
+    std::vector<uint8_t> known_;               // the same
+    std::vector<double> ahead_;                // what a leg may say at most of what it lacks
+    std::vector<double> weighed_;              // room for the parts of one record
+    std::vector<double> rank_shares_;          // the same, of ranks
+    std::vector<std::vector<double>> others_;  // of the formula, each of all records
+    size_t others_known_ = 0;                  // records
+    double kth_ = kLeast;                      // score, of the last round
     bool proved_ = false;
     bool boundless_ = false;  // nothing can be proved by longer lists
     FusedList result_;

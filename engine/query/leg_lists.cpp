@@ -128,12 +128,37 @@ double LegLists::Ahead(size_t l) const {
     return lists_[l].complete ? absent : std::max(Matched(l), absent);
 }
 
-double LegLists::UnseenBound(const FormulaFusion* formula) const {
-    double bound = kLeastScore;
+std::vector<double> LegLists::AllAhead() const {
     std::vector<double> ahead(legs_.size());
     for (size_t l = 0; l < legs_.size(); l++) {
         ahead[l] = legs_[l].weight > 0 ? Ahead(l) : 0;
     }
+    return ahead;
+}
+
+// In the way are its own last hit, in a record that it matches, and what it may add to one that
+// another leg matches. The latter is no less than what counts for absent records.
+bool LegLists::Bounds(size_t l, double score) const {
+    if (!MayMatchMore(l)) {
+        return false;
+    }
+    const std::vector<double> ahead = AllAhead();
+    const bool adds = ahead[l] > Part(l, kNoScore);
+    for (size_t m = 0; m < legs_.size(); m++) {
+        if (MayMatchMore(m) && (m == l || adds)) {
+            std::vector<double> parts = ahead;
+            parts[m] = Matched(m);
+            if (!(Combined(parts) < score)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+double LegLists::UnseenBound(const FormulaFusion* formula) const {
+    double bound = kLeastScore;
+    const std::vector<double> ahead = AllAhead();
     for (size_t l = 0; l < legs_.size(); l++) {
         if (MayMatchMore(l)) {
             std::vector<double> parts = ahead;

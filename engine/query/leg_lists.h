@@ -52,6 +52,9 @@ public:
     // The most that a record may have that is in no list. One of the legs matches it, or it is not
     // in the result at all. formula: NULL for other kinds.
     double UnseenBound(const FormulaFusion* formula) const;
+    // Whether a longer list of this leg can bring down the most that a record in no list may have,
+    // where that is a score or more. Not of a formula.
+    bool Bounds(size_t l, double score) const;
     // How many times as long the lists should be for UnseenBound to come down to a score, by how
     // their scores fall off at their ends.
     double Stretch(double score) const;
@@ -61,6 +64,7 @@ private:
     double CombinedFor(const std::vector<double>& parts) const;
     double CombinedAgainst(const std::vector<double>& parts) const;
     void ShareOut(std::vector<double>* shares) const;
+    std::vector<double> AllAhead() const;
     double FormulaBound(size_t matching, const FormulaFusion& formula) const;
     bool MayMatchMore(size_t l) const { return Finds(l) && !lists_[l].complete; }
 

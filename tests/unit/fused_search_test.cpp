@@ -255,6 +255,31 @@ TEST_CASE("fused search goes deeper where the legs disagree") {
     CHECK(list->records.size() >= 300);
 }
 
+TEST_CASE("a leg that is in no proof's way is not searched again", "[fused]") {
+    // One says next to nothing of the order; the other has nothing but bad to say, of every second
+    // record, so that nobody who is in no list is wanted for its sake.
+    std::map<uint64_t, double> slow;
+    std::map<uint64_t, double> bad;
+    for (uint64_t i = 0; i < 1000; i++) {
+        slow[i] = 100 - 0.1 * static_cast<double>(i);
+        if (i % 2 == 0) {
+            bad[i] = -1000 - static_cast<double>(i);
+        }
+    }
+    ListLeg first(slow);
+    ListLeg second(bad);
+    const std::vector<FusionLeg> legs = {{&first, 1, 10, 0}, {&second, 1, 10, 0}};
+    const auto list = SearchFused({}, legs, 5, 1000);
+    REQUIRE(list.ok());
+    CHECK(list->exact);
+    REQUIRE(list->records.size() == 5);
+    for (size_t i = 0; i < 5; i++) {
+        CHECK(list->records[i].record == 2 * i + 1);
+    }
+    CHECK(first.lists == 2);
+    CHECK(second.lists == 1);
+}
+
 TEST_CASE("scales of scores") {
     const std::vector<ScoredRecord> hits = {{1, 5}, {2, 3}, {3, 1}};
     const ScoreScale min_max = ScaleOf(Normalization::kMinMax, hits);

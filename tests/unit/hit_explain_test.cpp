@@ -375,6 +375,63 @@ TEST_CASE("stages are within the whole", "[explain]") {
     }
 }
 
+// A stage that somebody forgot is missing in each of many; what the machine does beside is not.
+TEST_CASE("stages are nearly the whole of a first search", "[explain]") {
+    using indexed::IndexedFile;
+    using indexed::kDim;
+    IndexedFile file("_stages");
+    quern_schema* schema = quern_schema_new();
+    quern_schema_dense(schema, "emb", kDim, QUERN_COSINE, "index=graph codes=i8");
+    quern_schema_dense(schema, "other", kDim, QUERN_COSINE, "index=none");
+    quern_schema_attr(schema, "year", QUERN_INT, nullptr);
+    file.Ok(quern_create(file.db, "docs", schema, &file.err));
+    quern_schema_free(schema);
+    const size_t count = 3000;
+    const std::vector<float> rows = indexed::MakeRows(count, 1);
+    std::vector<int64_t> keys(count);
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = static_cast<int64_t>(i);
+    }
+    quern_batch* batch = quern_batch_new(file.db, "docs", count);
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense(batch, "emb", rows.data(), kDim, nullptr);
+    quern_batch_dense(batch, "other", rows.data(), kDim, nullptr);
+    quern_batch_int(batch, "year", keys.data(), nullptr);
+    file.Ok(quern_insert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    double most = 0;
+    for (int round = 0; round < 12; round++) {
+        file.Open();
+        quern_query* query = quern_query_new(file.db, "docs");
+        for (const char* field : {"emb", "other"}) {
+            quern_query* leg = quern_query_new(file.db, "docs");
+            quern_query_dense(leg, field, rows.data(), 1, kDim);
+            quern_query_leg(query, leg, 1, nullptr);
+            quern_query_free(leg);
+        }
+        if (round % 2 == 0) {
+            quern_query_filter(query, "year > 100");
+        }
+        if (round % 3 == 0) {
+            quern_query_formula(query, "emb + other - year / 1000");
+        }
+        quern_result* result = Search(file.db, query);
+        int64_t stages = 0;
+        for (const int32_t stat :
+             {QUERN_RESULT_FILTER_NS, QUERN_RESULT_SEARCH_NS, QUERN_RESULT_LOOKUP_NS,
+              QUERN_RESULT_FUSE_NS, QUERN_RESULT_FETCH_NS}) {
+            stages += Stat(result, stat);
+        }
+        const int64_t total = Stat(result, QUERN_RESULT_TOTAL_NS);
+        CHECK(stages <= total);
+        most = std::max(most, static_cast<double>(stages) / static_cast<double>(total));
+        quern_result_free(result);
+        quern_query_free(query);
+    }
+    CHECK(most > 0.8);
+}
+
 TEST_CASE("coarse distances are what the codes of an index say", "[explain]") {
     using indexed::IndexedFile;
     using indexed::kDim;

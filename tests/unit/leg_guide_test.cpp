@@ -335,6 +335,83 @@ TEST_CASE("a graph is entered where a guide points", "[guide]") {
     CHECK(std::set<uint32_t>(nodes.begin(), nodes.end()).size() == 3);
 }
 
+TEST_CASE("walks over any codes begin at their seeds, too", "[guide]") {
+    constexpr size_t kCount = 3000;
+    const std::vector<float> values = Grouped(kCount, 11);
+    const VectorRows rows{Element::kF32, Metric::kL2,
+                          kDim,          reinterpret_cast<const char*>(values.data()),
+                          kCount,        nullptr};
+    for (const CodeChoice codes : {CodeChoice::kNone, CodeChoice::k8Bit, CodeChoice::kPacked}) {
+        CAPTURE(static_cast<int>(codes));
+        GraphIndexOptions options;
+        options.codes = codes;
+        options.m = 8;
+        Work work;
+        auto built = GraphIndex::Build(rows, options, &work);
+        REQUIRE(built.ok());
+        REQUIRE((*built)->Pack(1, nullptr, &work).ok());
+        WalkSpace space;
+        std::vector<uint32_t> nodes;
+        const auto run = [&](uint64_t scored_max) {
+            space.scored_max = scored_max;
+            REQUIRE(
+                (*built)
+                    ->Search(rows, &values[2 * kDim], Effort::OfPool(10, 10), &space, &nodes, &work)
+                    .ok());
+        };
+        run(0);
+        const uint64_t descent = space.scored;
+        // Of the query's own group; a walk that ends with its first step has only them to show.
+        space.seeds = {32, 62, 92, 122, 152, 182, 212, 242, 272, 302, 332};
+        run(descent + space.seeds.size() + 1);
+        REQUIRE(!nodes.empty());
+        CHECK(nodes[0] % kGroups == 2);
+        run(UINT64_MAX);
+        CHECK(std::set<uint32_t>(nodes.begin(), nodes.end()).size() == 10);
+    }
+}
+
+TEST_CASE("guides lead under filters, over lists and graphs of all kinds", "[guide]") {
+    for (const char* options : {"index=lists lists=90 codes=i8", "index=graph codes=i8 m=8",
+                                "index=graph codes=f32 m=8", "index=graph codes=packed m=8"}) {
+        Guided guided(options);
+        const bool lists = std::string(options).find("lists") != std::string::npos;
+        for (const char* filter : {"", "odd"}) {
+            CAPTURE(options, filter);
+            const auto run = [&](const char* knobs, const char* leg_options, int64_t* work) {
+                quern_query* query = guided.Query(knobs, leg_options);
+                if (*filter != 0) {
+                    quern_query_filter(query, filter);
+                }
+                quern_query_limit(query, 200);
+                quern_result* result = nullptr;
+                guided.file.Ok(quern_search(query, &result, &guided.file.err));
+                std::vector<int64_t> keys;
+                for (size_t row = 0; row < quern_result_rows(result); row++) {
+                    keys.push_back(quern_result_key_int(result, row));
+                    CHECK((*filter == 0 || keys.back() % 2 == 1));
+                }
+                CHECK(keys.size() == 200);
+                CHECK(std::set<int64_t>(keys.begin(), keys.end()).size() == keys.size());
+                const int32_t stat =
+                    lists ? QUERN_RESULT_CELLS_GUIDED : QUERN_RESULT_VECTORS_SCORED;
+                *work = quern_result_leg_stat(result, 0, stat);
+                quern_result_free(result);
+                quern_query_free(query);
+                return keys;
+            };
+            const char* const knobs = lists ? "nprobe=6" : "ef=500";
+            int64_t plain = 0;
+            int64_t led = 0;
+            run(knobs, nullptr, &plain);
+            run(knobs, "guide=body", &led);
+            // A walk under a filter goes its own way.
+            CHECK((lists || *filter == 0 ? led > plain : led == plain));
+            CHECK(run("recall=1", "guide=body", &led) == run("recall=1", nullptr, &plain));
+        }
+    }
+}
+
 TEST_CASE("guides are checked and explained", "[guide]") {
     Guided guided("index=lists lists=20 codes=i8", 600);
     const auto message = [&](const char* options) {
