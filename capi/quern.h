@@ -973,8 +973,8 @@ QUERN_API double quern_result_leg_score(const quern_result *r, size_t row, size_
 ** rank), or 0. Added up in the order of legs they are the score. With kind=max it is the score for the leg that has it (the first
 ** such), 0 for the others; with kind=best also what the first leg that is most against it takes away. With a formula: what its name for the leg stood for (NaN: null). */
 QUERN_API double quern_result_leg_part(const quern_result *r, size_t row, size_t leg);
-/* What one leg has cost, over all queries: the QUERN_RESULT_* of quern_result_stat, which tells their sums (of MEMORY_NEEDED the
-** most, of RECALL the least). 0 if there is no such leg. */
+/* What one leg has cost, over all queries: the QUERN_RESULT_* of quern_result_stat, which tells their sums (of MEMORY_NEEDED what
+** all legs need together, of RECALL the least). 0 if there is no such leg. */
 QUERN_API int64_t quern_result_leg_stat(const quern_result *r, size_t leg, int32_t stat);
 /* The same as arrays of quern_result_rows entries; NULL when the result has none. */
 QUERN_API const int64_t *quern_result_keys_int(const quern_result *r);
@@ -1023,7 +1023,7 @@ QUERN_API void quern_text_free(quern_text *t);
 /* Seals the log and merges segments so that each collection (NULL: every) is one segment without dead records, builds the indexes
 ** that fields ask for, and gives freed space back. It deals with what is there when it comes to a collection and then ends, however fast others go on writing: what they
 ** add, replace or delete meanwhile is left to a later call. max_ms > 0 stops at about that time and leaves a good state; call
-** again to go on. The build of one index cannot be divided: where it would take longer than max_ms it is left out, in every call (quern_info tells which segments have none).
+** again to go on. The build of one index cannot be divided: where it would take longer than max_ms it is left out, in every call (quern_info tells it: "due").
 ** Readers and other writers keep working. Memory is bounded whatever the size. */
 QUERN_API int32_t quern_optimize(quern_db *db, const char *collection, uint32_t max_ms, quern_error *err) QUERN_MUST_USE;
 /* Rewrites the whole file without free space, in key order; needs as much free disk as the file twice over. After
@@ -1047,11 +1047,11 @@ QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_erro
 /* JSON: version, path, file and WAL bytes, pages, generation, memory by part, limits, and for each collection its schema, records,
 ** log rows, segments, parts with chunks and bytes, and "fusions":[{"name","options"}], those that quern_store_fusion keeps;
 ** of a sparse field with token weights "token_weights":{"tokens","options","stored_bytes"}. Each segment has
-** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged"}], one for each field that any of its records
+** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged","due"}], one for each field that any of its records
 ** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has
 ** them, those that codes=auto chose among them, "" where there is no index or it cannot be told; memory_bytes: of the index when it is
 ** loaded whole, without the vectors; damaged: the description of a graph or lists cannot be read, or is of another version's layout
-** (quern_verify reads the rest); and "columns":[{"attribute","state","values","stored_bytes","memory_bytes"}] of the key and each
+** (quern_verify reads the rest); due: there is none of the kind that the field wants, and quern_optimize with enough time makes it; and "columns":[{"attribute","state","values","stored_bytes","memory_bytes"}] of the key and each
 ** attribute, what filters find ready: state none, kept, left out (long texts), outdated or damaged; values: different ones. Nothing is
 ** loaded for this. */
 QUERN_API int32_t quern_info(quern_db *db, quern_text **json, quern_error *err) QUERN_MUST_USE;

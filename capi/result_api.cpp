@@ -26,7 +26,7 @@ int64_t quern::capi::StatOf(const LegTally& counts, int32_t stat) {
         case QUERN_RESULT_VECTORS_SCORED: return static_cast<int64_t>(tally.scored);
         case QUERN_RESULT_VECTORS_REFINED: return static_cast<int64_t>(tally.refined);
         case QUERN_RESULT_VECTORS_READ: return static_cast<int64_t>(tally.fetched);
-        case QUERN_RESULT_MEMORY_NEEDED: return static_cast<int64_t>(tally.memory_needed);
+        case QUERN_RESULT_MEMORY_NEEDED: return static_cast<int64_t>(tally.memory_needed());
         case QUERN_RESULT_RECALL: return std::llround(tally.expected_recall * 1e6);
         case QUERN_RESULT_MATCHES: return static_cast<int64_t>(tally.matches);
         case QUERN_RESULT_NULLS: return static_cast<int64_t>(tally.nulls);

@@ -99,10 +99,11 @@ void PrintIndexes(const Json& collection) {
     for (const Json& segment : List(collection, "segments")) {
         for (const Json& index : List(segment, "indexes")) {
             const bool none = Name(index, "kind") == "none";
-            const bool damaged = index.value("damaged", false);
+            const std::string state = index.value("damaged", false) ? "damaged"
+                                      : index.value("due", false)   ? "due"
+                                                                    : Name(index, "codes");
             table.AddRow({std::to_string(Number(segment, "id")), Name(index, "field"),
-                          Name(index, "kind"), damaged ? "damaged" : Name(index, "codes"),
-                          WithCommas(Number(index, "vectors")),
+                          Name(index, "kind"), state, WithCommas(Number(index, "vectors")),
                           none ? "" : BytesText(Number(index, "stored_bytes")),
                           none ? "" : BytesText(Number(index, "memory_bytes"))});
         }

@@ -50,7 +50,7 @@ public:
             }
             (*winners)[q] = TakeWinners(&found, limit_);
         }
-        table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
+        table_->flags |= table_->tally.memory_needed() > 0 ? 8u : 0u;
         if (budget_ != nullptr && budget_->left_out() != 0) {
             table_->flags = (table_->flags & ~1u) | kPartialFlag;
             table_->tally.left_out |= budget_->left_out();

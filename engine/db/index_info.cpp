@@ -51,6 +51,8 @@ IndexInfo InvertedInfo(const storage::SegmentInfo& segment, uint32_t field, cons
 IndexInfo SparseIndexInfo(const storage::SegmentInfo& segment, const SparseDef& def) {
     IndexInfo info = InvertedInfo(segment, def.id, "sparse", PartKind::kSparseLengths,
                                   PartKind::kSparseHead, PartKind::kSparseOrder);
+    info.due = segment.Find(PartKind::kSparseHead, def.id) == nullptr &&
+               SparseIndexOptions::Of(def).WantsIndex(info.vectors);
     if (segment.Find(PartKind::kApproximateHead, def.id) != nullptr) {
         CountParts(segment, def.id, PartKind::kApproximateHead, PartKind::kApproximateLinks, &info);
     }
@@ -58,8 +60,11 @@ IndexInfo SparseIndexInfo(const storage::SegmentInfo& segment, const SparseDef& 
 }
 
 IndexInfo TextIndexInfo(const storage::SegmentInfo& segment, const TextDef& def) {
-    return InvertedInfo(segment, def.id, "text", PartKind::kTextLengths, PartKind::kTextHead,
-                        PartKind::kTextPositions);
+    IndexInfo info = InvertedInfo(segment, def.id, "text", PartKind::kTextLengths,
+                                  PartKind::kTextHead, PartKind::kTextPositions);
+    info.due =
+        segment.Find(PartKind::kTextHead, def.id) == nullptr && info.vectors >= kIndexedTextsMin;
+    return info;
 }
 
 Result<IndexInfo> ReadIndexInfo(storage::Connection* connection,
@@ -67,6 +72,9 @@ Result<IndexInfo> ReadIndexInfo(storage::Connection* connection,
     IndexInfo info;
     const storage::PartInfo* vectors = segment.Find(PartKind::kVectors, def.id);
     info.vectors = vectors != nullptr ? vectors->items : 0;
+    const IndexOptions wanted = IndexOptions::Of(def);
+    info.due = info.vectors > 0 && wanted.WantsIndex(info.vectors) &&
+               segment.Find(wanted.HeadKind(), def.id) == nullptr;
     // As a search chooses.
     const storage::PartInfo* head = segment.Find(PartKind::kListHead, def.id);
     const bool lists = head != nullptr;

@@ -13,6 +13,7 @@ struct IndexInfo {
     const char* kind = "none";  // graph, lists, sparse, text
     std::string codes;          // as codes= has it; empty: no index, or it cannot be told
     bool damaged = false;       // the head cannot be read, or is of another layout
+    bool due = false;           // there is none, and a build of indexes would make it
     uint64_t vectors = 0;
     uint64_t stored_bytes = 0;  // in the file
     uint64_t memory_bytes = 0;  // when it is loaded as a whole

@@ -48,6 +48,8 @@ constexpr size_t kKeptFactor = 10;
 constexpr size_t kScannedLeast = 64;
 // Of what the recall lets be missed, what may be missed by this.
 constexpr double kMissedShare = 0.6;
+// A walk that scores more than this share of all is none.
+constexpr double kWalkOverMost = 0.5;
 // And of fewer than this share of all codes are.
 constexpr double kGapsShare = 0.75;
 // Vectors that come with each in the chunks of the file, where matches are spread.
@@ -85,7 +87,7 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
         return true;
     }
     const double scan = scans_ ? std::min(scan_cost_, codes_cost_) : scan_cost_;
-    walks_ = walks_ && walk_cost_ < scan;
+    walks_ = walks_ && walk_cost_ < scan && !WalksOverAll();
     scans_ = scans_ && codes_cost_ < scan_cost_;
     if (walks_ && !leg_->wanted.empty()) {
         BoundWalk(scan);
@@ -145,6 +147,14 @@ bool IndexSearch::PlanWalk(double asked, const SearchRequest& request) {
     const double scored = wanted ? effort_.scored / share : effort_.scored * factor;
     walk_cost_ = scored + MeasureCost(effort_.refine);
     return true;
+}
+
+// A pool that holds most of a graph finds them because they are there, however little the codes
+// tell. The curve has that from the graph without the records that were held out, and so it is no
+// promise for all of them.
+bool IndexSearch::WalksOverAll() const {
+    return leg_->wanted.empty() &&
+           effort_.scored > kWalkOverMost * static_cast<double>(leg_->field->count());
 }
 
 // How many candidates of a scan are measured again. False: the recall may be missed, or a scan of

@@ -19,18 +19,6 @@ constexpr size_t kBoundGroup = 16;
 // Times as many candidates as a first scan over codes keeps, where these are not enough.
 constexpr size_t kMoreKept = 16;
 
-// What the index of a field is in memory, if all of it is.
-uint64_t IndexBytes(const storage::SegmentInfo& segment, uint32_t field) {
-    uint64_t bytes = 0;
-    for (const storage::PartInfo& part : segment.parts) {
-        if (part.field == field && part.kind >= storage::PartKind::kGraphHead &&
-            part.kind <= storage::PartKind::kListRange) {
-            bytes += part.raw_bytes();
-        }
-    }
-    return bytes;
-}
-
 }  // namespace
 
 Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t number,
@@ -48,12 +36,9 @@ Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t 
             return {};
         },
         &tally->bytes_read));
-    if (leg_ == nullptr) {
-        // What the first needs has what the handle holds already in it.
-        uint64_t& needed = tally->memory_needed;
-        const uint64_t needs = segment_->index_needs();
-        const bool first = needed == 0 || needs == 0;
-        needed = first ? std::max(needed, needs) : needed + IndexBytes(segment_->info(), def.id);
+    if (leg_ == nullptr && segment_->index_needs() > 0) {
+        tally->NeedIndex({segment_->info().id, def.id, segment_->index_needs()},
+                         static_cast<uint64_t>(segment_->budget().Total()));
     }
     return {};
 }
@@ -321,7 +306,7 @@ Status IndexSearch::FindNearest(Snapshot* snapshot, const dense::FlatQuery& quer
         const Status status = SearchLists(snapshot, query, space, work);
         if (status.code() == Code::kCorrupt) {
             // A chunk that only this search has come to.
-            segment_->MarkDamaged(*leg_->lists);
+            segment_->MarkDamaged(def_->id, *leg_->lists);
             *complete = false;
             return {};
         }

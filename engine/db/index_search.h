@@ -109,6 +109,7 @@ private:
     bool PlanLists(size_t k, const SearchRequest& request, size_t queries);
     double ListCost() const;
     bool PlanWalk(double asked, const SearchRequest& request);
+    bool WalksOverAll() const;
     bool PlanCodes(double asked, const SearchRequest& request);
     double VectorScanNs(size_t queries) const;  // for each of so many
     double RowNs() const;
@@ -168,6 +169,7 @@ private:
     Refine refine_ = Refine::kAuto;
     bool range_ = false;
     size_t range_effort_ = 0;
+    size_t range_first_effort_ = 0;
     size_t range_most_ = 0;
     double expected_recall_ = 0;
     double walk_cost_ = 0;

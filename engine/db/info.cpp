@@ -58,7 +58,8 @@ Result<Json> IndexesJson(storage::Connection* connection, const storage::Segment
                                {"vectors", info.vectors},
                                {"stored_bytes", info.stored_bytes},
                                {"memory_bytes", info.memory_bytes},
-                               {"damaged", info.damaged}});
+                               {"damaged", info.damaged},
+                               {"due", info.due}});
     };
     for (const DenseDef& def : schema.dense) {
         QUERN_ASSIGN(const IndexInfo info, ReadIndexInfo(connection, segment, def));

@@ -27,6 +27,7 @@ bool IndexSearch::PlanRange(const SearchRequest& request) {
     }
     refine_ = request.refine_how == Refine::kNone && !lists ? Refine::kNone : Refine::kAuto;
     const size_t given = lists ? request.nprobe : request.ef;
+    range_first_effort_ = 0;
     if (given > 0) {
         range_effort_ = given;
         expected_recall_ = curve.Expect(given);
@@ -44,6 +45,9 @@ bool IndexSearch::PlanRange(const SearchRequest& request) {
     }
     range_most_ = count / kRangeShareMost;
     const size_t most = lists ? leg_->lists->index->cell_count() / 2 : range_most_;
+    if (given == 0) {
+        range_first_effort_ = std::min(most, curve.FirstEffort(request.recall));
+    }
     return given > 0 || range_effort_ <= most;
 }
 
@@ -53,6 +57,7 @@ Status IndexSearch::FindRange(Snapshot* snapshot, const dense::FlatQuery& query,
     range.vector = query.query.vector;
     range.bound = query.max_distance;
     range.effort = range_effort_;
+    range.first_effort = range_first_effort_;
     range.by_codes = refine_ == Refine::kNone;
     range.most = range_most_;
     if (leg_->lists == nullptr) {
@@ -69,7 +74,7 @@ Status IndexSearch::FindRange(Snapshot* snapshot, const dense::FlatQuery& query,
                                                                 &space->nodes, complete, work),
                                 space, *work);
     if (status.code() == Code::kCorrupt) {
-        segment_->MarkDamaged(*leg_->lists);
+        segment_->MarkDamaged(def_->id, *leg_->lists);
         *complete = false;
         return {};
     }

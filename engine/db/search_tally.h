@@ -3,15 +3,26 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace quern {
 
+// An index that was not used because memory_mb does not allow it.
+struct UnusedIndex {
+    int64_t segment = 0;
+    uint32_t field = 0;
+    uint64_t bytes = 0;
+};
+
 struct SearchTally {
-    uint64_t bytes_read = 0;     // of pages that were read from the file
-    uint64_t scored = 0;         // vectors or codes measured by walks and scans
-    uint64_t refined = 0;        // candidates of a walk measured with the stored vectors
-    uint64_t fetched = 0;        // of these, not found in memory
-    uint64_t memory_needed = 0;  // bytes of memory_mb with which all indexes could have been used
+    uint64_t bytes_read = 0;  // of pages that were read from the file
+    uint64_t scored = 0;      // vectors or codes measured by walks and scans
+    uint64_t refined = 0;     // candidates of a walk measured with the stored vectors
+    uint64_t fetched = 0;     // of these, not found in memory
+    // The most that the handle has held, where memory_mb was too small for an index; and those that
+    // were not held then. Several searches that make one answer may each have wanted the same ones.
+    uint64_t memory_held = 0;
+    std::vector<UnusedIndex> unused;
     // The least that the plans of all segments stand for; 1: scans. Not a sum: see Searcher.
     double expected_recall = 0;
     // Of lists and facets: records that the filter is true for, of these without a value, and
@@ -56,7 +67,28 @@ struct SearchTally {
         fuse_ns += other.fuse_ns;
         fetch_ns += other.fetch_ns;
         total_ns += other.total_ns;
-        memory_needed = std::max(memory_needed, other.memory_needed);
+        memory_held = std::max(memory_held, other.memory_held);
+        for (const UnusedIndex& index : other.unused) {
+            NeedIndex(index, 0);
+        }
+    }
+    // held: by the handle, without the index.
+    void NeedIndex(const UnusedIndex& index, uint64_t held) {
+        memory_held = std::max(memory_held, held);
+        const bool known = std::any_of(unused.begin(), unused.end(), [&](const UnusedIndex& other) {
+            return other.segment == index.segment && other.field == index.field;
+        });
+        if (!known) {
+            unused.push_back(index);
+        }
+    }
+    // Bytes of memory_mb with which all indexes could have been used; 0: they were.
+    uint64_t memory_needed() const {
+        uint64_t needed = memory_held;
+        for (const UnusedIndex& index : unused) {
+            needed += index.bytes;
+        }
+        return needed;
     }
 };
 

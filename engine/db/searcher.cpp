@@ -66,9 +66,9 @@ public:
         }
         table_->flags |= approximate_ ? 0u : 1u;
         for (const auto& segment : view_->segments) {
-            table_->flags |= segment->degraded() ? 2u : 0u;
+            table_->flags |= segment->degraded(def_->id) ? 2u : 0u;
         }
-        table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
+        table_->flags |= table_->tally.memory_needed() > 0 ? 8u : 0u;
         watch_.Tell(table_);
         Collect(winners);
         return {};

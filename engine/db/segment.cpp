@@ -216,7 +216,7 @@ Status Segment::LoadNorms(storage::Connection* connection, const DenseDef& def, 
         }
     }
     // Derived and unusable: the vectors themselves tell.
-    degraded_ = true;
+    MarkDegraded(def.id);
     size_t done = 0;
     Bytes scratch;
     for (size_t chunk = 0; chunk < field->vectors->chunks.size(); chunk++) {
@@ -245,11 +245,7 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
         uint64_t needed = 0;
         QUERN_ASSIGN(loaded->lists,
                      LoadLists(connection, info_, def, field->count(), *budget_, &needed, work));
-        if (loaded->lists == nullptr) {
-            NoteIndexNeeds(needed);
-        } else {
-            index_needs_ = 0;
-        }
+        NoteIndexNeeds(needed);
         return {};
     }
     uint64_t bytes = 0;
@@ -266,7 +262,6 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
         NoteIndexNeeds(bytes);
         return {};
     }
-    index_needs_ = 0;
     QUERN_ASSIGN(const SegmentField* const field, FieldShape(connection, def));
     std::string head;
     Buffer arrays[dense::kIndexArrays];
@@ -301,6 +296,7 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
 Result<Segment::IndexState> Segment::Index(storage::Connection* connection, const DenseDef& def,
                                            Work* work) {
     std::lock_guard<std::mutex> lock(mutex_);
+    NoteIndexNeeds(0);
     const auto found = indexes_.find(def.id);
     if (found != indexes_.end()) {
         return found->second.state();
@@ -310,7 +306,7 @@ Result<Segment::IndexState> Segment::Index(storage::Connection* connection, cons
     if (status.code() == Code::kCorrupt) {
         loaded = LoadedIndex();
         loaded.damaged = true;
-        degraded_ = true;
+        MarkDegraded(def.id);
     } else {
         QUERN_TRY(status);
     }
@@ -360,6 +356,7 @@ Result<Segment::SparseState> Segment::SparseIndexOf(storage::Connection* connect
     }
     QUERN_ASSIGN(const SparseColumn* const column, Sparse(connection, def, false, work));
     std::lock_guard<std::mutex> lock(mutex_);
+    NoteIndexNeeds(0);
     LoadedSparse& loaded = sparse_indexes_[def.id];
     if (loaded.part == nullptr && !loaded.damaged) {
         const uint64_t bytes = SparsePart::BytesOf(info_, def.id);
@@ -367,11 +364,10 @@ Result<Segment::SparseState> Segment::SparseIndexOf(storage::Connection* connect
             NoteIndexNeeds(bytes);
             return SparseState();
         }
-        index_needs_ = 0;
         auto part = SparsePart::Load(connection, info_, def, *column, *budget_, work);
         if (part.status().code() == Code::kCorrupt) {
             loaded.damaged = true;
-            degraded_ = true;
+            MarkDegraded(def.id);
         } else {
             QUERN_TRY(part.status());
             loaded.part = std::move(*part);
@@ -396,7 +392,7 @@ Result<TextIndexCache::Index> Segment::TextIndexOf(storage::Connection* connecti
     const auto make = [&]() -> Result<std::unique_ptr<sparse::TextIndex>> {
         auto stored = LoadTextPart(connection, info_, def, *column, budget_->threads, work);
         if (stored.status().code() == Code::kCorrupt) {
-            degraded_ = true;
+            MarkDegraded(def.id);
         } else if (!stored.ok() || *stored != nullptr) {
             return stored;
         }

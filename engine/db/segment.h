@@ -167,19 +167,22 @@ public:
     };
     Result<SparseState> SparseIndexOf(storage::Connection* connection, const SparseDef& def,
                                       Work* work);
-    // A derived part that is read elsewhere is missing or damaged.
+    // A derived part that is read elsewhere, of no field, is missing or damaged.
     void MarkDegraded() { degraded_ = true; }
     bool degraded() const { return degraded_.load(); }
-    // What memory_mb would have to allow, in bytes, for an index that it did not; 0: no such.
-    uint64_t index_needs() const { return index_needs_.load(); }
-    // Some index was not used because memory_mb does not allow so many bytes more.
-    void NoteIndexNeeds(uint64_t bytes) {
-        index_needs_ = static_cast<uint64_t>(budget_->Total()) + bytes;
+    // Whether that, or a part of the field, is. Of more than 64 fields some share a bit.
+    bool degraded(uint32_t field) const {
+        return degraded() || (degraded_fields_.load() >> (field % 64) & 1) != 0;
     }
+    // What memory_mb would have to allow beside budget()->Total(), in bytes, for the index that it
+    // did not when one was last wanted; 0: it did.
+    uint64_t index_needs() const { return index_needs_.load(); }
+    void NoteIndexNeeds(uint64_t bytes) { index_needs_ = bytes; }
+    const MemoryBudget& budget() const { return *budget_; }
     // For those who find out later than Index that a list index is damaged.
-    void MarkDamaged(const LoadedLists& lists) {
+    void MarkDamaged(uint32_t field, const LoadedLists& lists) {
         lists.damaged = true;
-        degraded_ = true;
+        MarkDegraded(field);
     }
 
     // Int keys that somebody has looked up before: a record's key never changes, and asking the
@@ -194,6 +197,7 @@ public:
                                                         size_t* count);
 
 private:
+    void MarkDegraded(uint32_t field) { degraded_fields_ |= uint64_t{1} << (field % 64); }
     Result<SegmentField*> FieldShape(storage::Connection* connection, const DenseDef& def);
     // With norms; with room for all vectors when the budget allows it, for a use of all of them
     // (whole) or for looks.
@@ -209,6 +213,7 @@ private:
     storage::SegmentInfo info_;
     std::shared_ptr<MemoryBudget> budget_;
     std::atomic<bool> degraded_{false};
+    std::atomic<uint64_t> degraded_fields_{0};  // one bit each
     std::atomic<uint64_t> index_needs_{0};
     ColumnCache columns_;
 

@@ -79,9 +79,9 @@ public:
         }
         table_->flags |= approximate_ ? 0u : 1u;
         table_->tally.expected_recall = approximate_ ? 0 : 1;
-        table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
+        table_->flags |= table_->tally.memory_needed() > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
-            table_->flags |= segment->degraded() ? 2u : 0u;
+            table_->flags |= segment->degraded(def_.id) ? 2u : 0u;
         }
         watch_.Tell(table_);
         Collect(winners);
@@ -232,13 +232,9 @@ private:
             TightenAll();
             return {};
         }
-        if (wants_index && !indexed.damaged) {
-            // What the first needs has what the handle holds already in it.
-            uint64_t& needed = table_->tally.memory_needed;
-            const uint64_t needs = segment.index_needs();
-            needed = needed == 0 || needs == 0
-                         ? std::max(needed, needs)
-                         : needed + SparsePart::BytesOf(segment.info(), def_.id);
+        if (wants_index && !indexed.damaged && segment.index_needs() > 0) {
+            table_->tally.NeedIndex({segment.info().id, def_.id, segment.index_needs()},
+                                    static_cast<uint64_t>(segment.budget().Total()));
         }
         const uint64_t* const bits = dead.bits ? dead.bits->data() : nullptr;
         const auto source = static_cast<uint32_t>(number);

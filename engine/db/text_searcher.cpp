@@ -56,9 +56,9 @@ public:
         QUERN_TRY(SearchAll(winners));
         table_->flags |= 1u;
         table_->tally.expected_recall = 1;
-        table_->flags |= table_->tally.memory_needed > 0 ? 8u : 0u;
+        table_->flags |= table_->tally.memory_needed() > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
-            table_->flags |= segment->degraded() ? 2u : 0u;
+            table_->flags |= segment->degraded(def_.id) ? 2u : 0u;
         }
         watch_.Tell(table_);
         return {};
@@ -188,7 +188,7 @@ private:
             [&](storage::Connection* connection) -> Status {
                 QUERN_ASSIGN(dead, view_.DeadOf(connection, number));
                 QUERN_ASSIGN(index, segment.TextIndexOf(connection, def_,
-                                                        &table_->tally.memory_needed, &work_));
+                                                        &table_->tally.memory_held, &work_));
                 return {};
             },
             &table_->tally.bytes_read));
@@ -221,8 +221,8 @@ private:
                          piece.cache->Get(def_.id, *database_->budget(), make, &kept));
             if (!kept) {
                 // The index is counted for as long as it is there.
-                uint64_t& needed = table_->tally.memory_needed;
-                needed = std::max(needed, static_cast<uint64_t>(database_->budget()->Total()));
+                uint64_t& held = table_->tally.memory_held;
+                held = std::max(held, static_cast<uint64_t>(database_->budget()->Total()));
             }
             std::vector<uint64_t> live(records / 64 + 1, 0);
             for (uint32_t i = 0; i < records; i++) {

@@ -47,6 +47,7 @@ struct RangeQuery {
     const void* vector = nullptr;  // f32[dim], or bits
     float bound = 0;               // a distance of the metric, inclusive
     size_t effort = 0;             // of RangeCurve
+    size_t first_effort = 0;       // the same until the first is found, if it is more
     bool by_codes = false;         // distances by codes decide: no margin for their error
     size_t most = SIZE_MAX;        // gives up when more than these seem to be within
 };

@@ -16,6 +16,7 @@ Status GraphIndex::SearchRange(const VectorRows& rows, const RangeQuery& query, 
                                bool* complete, Work* work) const {
     RangeLimits limits;
     limits.effort = query.effort;
+    limits.first_effort = query.first_effort;
     limits.most = query.most;
     limits.bound = query.bound;
     if (!codes_) {

@@ -30,9 +30,40 @@ constexpr float kRadiusRounding = 1e-5f;
 // A squared norm beyond f32 must stay a number that can be added to.
 constexpr float kLargestNorm = std::numeric_limits<float>::max();
 
-// Points of the picked rows, and what cell each goes to.
+// The middle of some points, where they are farther from zero than from it by so much that products
+// in f32 would not tell them apart; else empty. Distances are the same from there.
+std::vector<float> FarOrigin(const std::vector<float>& points, size_t dim) {
+    constexpr double kFar = 64;  // times the spread; squared distances
+    const size_t count = points.size() / dim;
+    std::vector<double> sums(dim, 0.0);
+    for (size_t i = 0; i < points.size(); i++) {
+        sums[i % dim] += static_cast<double>(points[i]);
+    }
+    std::vector<float> middle(dim);
+    double away = 0;
+    for (size_t j = 0; j < dim; j++) {
+        const double mean = sums[j] / static_cast<double>(count);
+        middle[j] = static_cast<float>(mean);
+        away += mean * mean;
+    }
+    double spread = 0;
+    for (size_t i = 0; i < points.size(); i++) {
+        const double rest = static_cast<double>(points[i]) - static_cast<double>(middle[i % dim]);
+        spread += rest * rest;
+    }
+    return away * static_cast<double>(count) > kFar * spread ? middle : std::vector<float>();
+}
+
+void Subtract(const std::vector<float>& origin, std::vector<float>* points) {
+    for (size_t i = 0; i < points->size() && !origin.empty(); i++) {
+        (*points)[i] -= origin[i % origin.size()];
+    }
+}
+
+// Points of the picked rows, from an origin (empty: zero), and what cell each goes to.
 Status Assign(const CellSpace& space, const VectorRows& rows, const std::vector<uint32_t>& picked,
-              const CellCentres& centres, int threads, std::vector<uint32_t>* labels, Work* work) {
+              const std::vector<float>& origin, const CellCentres& centres, int threads,
+              std::vector<uint32_t>* labels, Work* work) {
     labels->resize(picked.size());
     std::atomic<size_t> next{0};
     return RunOnThreads(threads, [&](int) -> Status {
@@ -44,6 +75,7 @@ Status Assign(const CellSpace& space, const VectorRows& rows, const std::vector<
             }
             const size_t now = std::min(kRowsAtOnce, picked.size() - first);
             space.Points(rows, picked.data() + first, now, points.data());
+            Subtract(origin, &points);
             centres.Nearest(points.data(), now, labels->data() + first, nullptr);
             QUERN_TRY(work->Check("fill cells", first, picked.size()));
         }
@@ -106,6 +138,8 @@ Status ListIndex::MakeCells(const VectorRows& rows, const std::vector<uint32_t>&
         sample.size(), std::max(cells, std::min(cells * kPointsPerCell, kSampleFloatsMax / dim_)));
     centres_ = Buffer(cells * dim_ * sizeof(float), nullptr);
     auto* centres = reinterpret_cast<float*>(centres_.data());
+    std::vector<float> origin;
+    CellCentres ready;
     {
         std::vector<float> values(points * dim_);
         std::vector<uint32_t> picked(sample.begin(),
@@ -113,13 +147,16 @@ Status ListIndex::MakeCells(const VectorRows& rows, const std::vector<uint32_t>&
         // In the order of the rows: one pass through them.
         std::sort(picked.begin(), picked.end());
         space_.Points(rows, picked.data(), points, values.data());
+        origin = FarOrigin(values, dim_);
+        Subtract(origin, &values);
         QUERN_ASSIGN(const std::vector<float> trained,
                      TrainCells(values.data(), points, dim_, cells, options.threads, work));
-        std::memcpy(centres, trained.data(), centres_.bytes());
+        ready.Set(trained.data(), cells, dim_);
+        for (size_t i = 0; i < cells * dim_; i++) {
+            centres[i] = trained[i] + (origin.empty() ? 0.0f : origin[i % dim_]);
+        }
     }
-    CellCentres ready;
-    ready.Set(centres, cells, dim_);
-    return Assign(space_, rows, inside, ready, options.threads, labels, work);
+    return Assign(space_, rows, inside, origin, ready, options.threads, labels, work);
 }
 
 // Radius and rows of some places of a cell, whose numbers are there.

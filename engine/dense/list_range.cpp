@@ -44,9 +44,11 @@ Status ListIndex::SearchRange(const RangeQuery& query, CellRows* rows, ListSpace
     *complete = true;
     size_t idle = 0;
     size_t ranked = 0;
+    const size_t first_effort = std::max(query.effort, query.first_effort);
+    const auto goes = [&] { return idle < (space->pool.empty() ? first_effort : query.effort); };
     Status scanned;
-    for (size_t done = 0;
-         done < cell_count() && idle < query.effort && scanned.ok() && !space->stopped; done++) {
+    for (size_t done = 0; done < cell_count() && goes() && scanned.ok() && !space->stopped;
+         done++) {
         if (done == ranked) {
             ranked = std::min(cell_count(), std::max(kCellsRanked, ranked * 2));
             Rank(ranked, space);

@@ -108,7 +108,14 @@ double ProbeCurve::Expect(size_t k, const ProbeEffort& effort) const {
     while (r + 1 < kRefine.size() && kRefine[r + 1] <= effort.refine) {
         r++;
     }
-    const auto here = static_cast<double>(At(number, p, r));
+    auto here = static_cast<double>(At(number, p, r));
+    if (p + 1 < kProbes.size()) {
+        // As FindAt has it between two steps.
+        const double next = std::max(here, static_cast<double>(At(number, p + 1, r)));
+        const double t = static_cast<double>(effort.nprobe - kProbes[p]) /
+                         static_cast<double>(kProbes[p + 1] - kProbes[p]);
+        here = 1.0 - std::exp(Lerp(LogOfMiss(here), LogOfMiss(next), t));
+    }
     return std::max(
         0.0, std::min(1.0 - (1.0 - here) / kMissMargin,
                       here - ChanceMargin(here, static_cast<double>(queries_) * kK[number])));

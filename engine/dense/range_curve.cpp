@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
 
 #include "engine/dense/curve_scale.h"
 #include "engine/dense/curve_shares.h"
@@ -9,31 +11,50 @@
 
 namespace quern::dense {
 
+namespace {
+
+// Of what may be missed, how often an answer may be empty that should not be.
+constexpr double kMissedFirst = 0.25;
+
+}  // namespace
+
+double RangeCurve::EffortAt(size_t rank, double share) const {
+    size_t e = 0;
+    while (e < kEfforts.size() && static_cast<double>(At(rank, e)) < share) {
+        e++;
+    }
+    if (e == 0) {
+        return 1;
+    }
+    if (e == kEfforts.size()) {
+        return std::numeric_limits<double>::infinity();
+    }
+    // Between this step and the one before it, in the logarithm of what is missed.
+    const double before = LogOfMiss(static_cast<double>(At(rank, e - 1)));
+    const double here = LogOfMiss(static_cast<double>(At(rank, e)));
+    const double t = before > here ? (before - LogOfMiss(share)) / (before - here) : 1;
+    return kEfforts[e - 1] * std::exp2(std::clamp(t, 0.0, 1.0));
+}
+
 bool RangeCurve::Find(double recall, size_t* effort) const {
     if (empty()) {
         return false;
     }
-    recall = 1.0 - (1.0 - recall) * kMissMargin;
+    const double share = 1.0 - (1.0 - recall) * kMissMargin;
     double most = 1;
     for (size_t rank = 0; rank < kRanks.size(); rank++) {
-        size_t e = 0;
-        while (e < kEfforts.size() && static_cast<double>(At(rank, e)) < recall) {
-            e++;
-        }
-        if (e == kEfforts.size()) {
-            return false;
-        }
-        if (e == 0) {
-            continue;
-        }
-        // Between this step and the one before it, in the logarithm of what is missed.
-        const double before = LogOfMiss(static_cast<double>(At(rank, e - 1)));
-        const double here = LogOfMiss(static_cast<double>(At(rank, e)));
-        const double t = before > here ? (before - LogOfMiss(recall)) / (before - here) : 1;
-        most = std::max(most, kEfforts[e - 1] * std::exp2(std::clamp(t, 0.0, 1.0)));
+        most = std::max(most, EffortAt(rank, share));
+    }
+    if (!std::isfinite(most)) {
+        return false;
     }
     *effort = static_cast<size_t>(std::ceil(most));
     return true;
+}
+
+size_t RangeCurve::FirstEffort(double recall) const {
+    const double most = EffortAt(0, 1.0 - (1.0 - recall) * kMissedFirst);
+    return static_cast<size_t>(std::ceil(std::min<double>(most, kEfforts.back())));
 }
 
 double RangeCurve::Expect(size_t effort) const {

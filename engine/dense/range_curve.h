@@ -39,6 +39,10 @@ public:
     float At(size_t rank, size_t effort) const { return recall_[rank * kEfforts.size() + effort]; }
     // The least effort that gives the recall with all bounds. False: none does.
     bool Find(double recall, size_t* effort) const;
+    // The effort for the same recall while nothing was found yet, where that is more: no rows at
+    // all are a worse answer than some of them. It misses a bound that catches one a fourth as
+    // often.
+    size_t FirstEffort(double recall) const;
     // The recall that an effort is expected to give.
     double Expect(size_t effort) const;
 
@@ -57,6 +61,9 @@ public:
     static Result<RangeCurve> Read(ByteReader* reader);
 
 private:
+    // The effort that gives a share of what one of kRanks catches; beyond kEfforts: none does.
+    double EffortAt(size_t rank, double share) const;
+
     uint32_t queries_ = 0;
     std::vector<float> recall_;
     float error_ = 0;

@@ -4,6 +4,11 @@
 //
 // The nodes within need no order, so they are a list to which the walk appends; only what is beyond
 // is a pool (graph_walk.h).
+//
+// A walk with a small pool that has found nothing may have ended beside what it looks for: a group
+// of hundreds that are near each other and far from all else has few links from outside. So until
+// something is within, the pool may be a larger one. What stands behind the first `effort` of it is
+// what a pool of that size would have dropped, so afterwards the walk is that of the smaller one.
 #pragma once
 
 #include "engine/dense/graph_walk.h"
@@ -11,9 +16,10 @@
 namespace quern::dense {
 
 struct RangeLimits {
-    float bound = 0;         // of the scorer's distances, inclusive
-    size_t effort = 0;       // size of the pool beyond it
-    size_t most = SIZE_MAX;  // the walk gives up when more are within
+    float bound = 0;          // of the scorer's distances, inclusive
+    size_t effort = 0;        // size of the pool beyond it
+    size_t first_effort = 0;  // its size as long as nothing is within, if that is more
+    size_t most = SIZE_MAX;   // the walk gives up when more are within
 };
 
 // Whether so many of a few nodes, spread over the graph, are within the bound that a walk would
@@ -44,7 +50,8 @@ Status WalkRange(const GraphLinks& graph, Scorer& scorer, const RangeLimits& lim
     constexpr size_t kExpandAtOnce = 2;
     constexpr uint64_t kCheckEvery = 256;
     WalkSpace& s = *space;
-    s.Begin(graph.count, WalkEnd{std::max<size_t>(1, limits.effort)});
+    const size_t effort = std::max<size_t>(1, limits.effort);
+    s.Begin(graph.count, WalkEnd{std::max(effort, limits.first_effort)});
     *complete = true;
     if (graph.entry == kNoNode) {
         return {};
@@ -66,14 +73,17 @@ Status WalkRange(const GraphLinks& graph, Scorer& scorer, const RangeLimits& lim
     s.Mark(start);
     meet(start, distance);
     size_t open = 0;  // the first within that was not expanded yet
-    while ((open < s.within.size() || s.cursor < s.size) && s.scored < s.scored_max) {
+    const auto goes = [&] {
+        return open < s.within.size() ||
+               (s.cursor < s.size && (s.cursor < effort || s.within.empty()));
+    };
+    while (goes() && s.scored < s.scored_max) {
         if (s.within.size() > limits.most) {
             *complete = false;
             return {};
         }
         size_t count = 0;
-        for (size_t n = 0; n < kExpandAtOnce && (open < s.within.size() || s.cursor < s.size);
-             n++) {
+        for (size_t n = 0; n < kExpandAtOnce && goes(); n++) {
             const uint32_t from = open < s.within.size() ? s.within[open++] : s.Expand();
             graph.ForNeighbours(from, [&](uint32_t neighbour) {
                 s.fresh[count] = neighbour;

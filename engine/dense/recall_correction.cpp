@@ -66,7 +66,8 @@ Result<RecallCorrection> RecallCorrection::Parse(const std::string& text) {
     if (!ReadSteps(text, &steps)) {
         return Status::Error(Code::kOption,
                              "option delivers=%s: expected pairs of shares asked:delivered with "
-                             "commas between, as 0.9:0.86,0.95:0.92",
+                             "commas between, each asked one more than the one before, as "
+                             "0.9:0.86,0.95:0.92",
                              text.c_str());
     }
     return RecallCorrection(std::move(steps));

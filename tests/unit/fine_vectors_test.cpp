@@ -479,6 +479,59 @@ TEST_CASE("what memory_mb must allow is told for the indexes of all segments at 
     CHECK(found.memory_needed == 0);
 }
 
+TEST_CASE("what memory_mb must allow is told for the indexes of all legs at once", "[fine]") {
+    FineFile file("", QUERN_L2, 1);
+    quern_schema* schema = quern_schema_new();
+    const std::vector<std::string> fields = {"one", "two", "three"};
+    for (const std::string& field : fields) {
+        quern_schema_dense(schema, field.c_str(), kDim, QUERN_L2,
+                           "index=graph codes=i8 m=64 ef_build=8");
+    }
+    file.Ok(quern_create(file.db, "legs", schema, &file.err));
+    quern_schema_free(schema);
+    constexpr size_t kRecords = 4000;  // 2 MB of links in each field
+    std::vector<int64_t> keys(kRecords);
+    for (size_t i = 0; i < keys.size(); i++) {
+        keys[i] = static_cast<int64_t>(i);
+    }
+    quern_batch* batch = quern_batch_new(file.db, "legs", keys.size());
+    quern_batch_key_int(batch, keys.data());
+    std::vector<std::vector<float>> rows;
+    for (size_t f = 0; f < fields.size(); f++) {
+        rows.push_back(MakeRows(kRecords, 3 + f));
+        quern_batch_dense(batch, fields[f].c_str(), rows[f].data(), kDim, nullptr);
+    }
+    file.Ok(quern_insert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, "legs", 0, &file.err));
+    // Legs over the fields, one of them twice, whose index is needed once.
+    const auto search = [&](const char* options) {
+        file.Open(options);
+        const std::vector<float> query = MakeRows(1, 7);
+        quern_query* q = quern_query_new(file.db, "legs");
+        for (const char* field : {"one", "two", "three", "one"}) {
+            quern_query_dense(q, field, query.data(), 1, kDim);
+            quern_query_limit(q, kNearest);
+            quern_query_options(q, "recall=0.9");
+        }
+        quern_query_fusion(q, "kind=rrf");
+        quern_result* r = nullptr;
+        file.Ok(quern_search(q, &r, &file.err));
+        const auto told = std::make_pair(quern_result_stat(r, QUERN_RESULT_MEMORY_NEEDED),
+                                         (quern_result_flags(r) & QUERN_FLAG_MEMORY) != 0);
+        quern_result_free(r);
+        quern_query_free(q);
+        return told;
+    };
+    const auto [needed, without] = search("memory_mb=1");
+    CHECK(without);
+    CHECK(needed > 3 * (2 << 20));
+    CHECK(needed < 4 * (2 << 20) + (3 << 20));
+    const auto [more, still] = search(("memory_mb=" + std::to_string((needed >> 20) + 1)).c_str());
+    CHECK(more == 0);
+    CHECK_FALSE(still);
+}
+
 TEST_CASE("cache_mb bounds what is remembered", "[fine]") {
     FineFile file("fine=disk");
     const std::vector<float> queries = MakeRows(200, 8);

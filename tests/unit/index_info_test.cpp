@@ -63,6 +63,7 @@ TEST_CASE("info tells the kind and the codes of an index", "[index]") {
     REQUIRE(index["kind"] == given.kind);
     REQUIRE(index["codes"] == given.codes);
     REQUIRE(index["damaged"] == false);
+    REQUIRE(index["due"] == false);
     REQUIRE(index["vectors"] == 500);
     REQUIRE(before["memory"]["index_bytes"] == 0);  // nothing was loaded
     const bool none = index["kind"] == "none";
@@ -74,6 +75,24 @@ TEST_CASE("info tells the kind and the codes of an index", "[index]") {
     REQUIRE((told == 0) == none);
     REQUIRE(loaded <= told);
     REQUIRE(static_cast<double>(loaded) >= 0.6 * static_cast<double>(told));
+}
+
+TEST_CASE("info tells which indexes are still to be built", "[index]") {
+    IndexedFile file;
+    file.Create(QUERN_L2, "index=graph codes=i8");
+    file.Insert(0, MakeRows(3000, 1));
+    // Too little time for an index, in every call; the records are in a segment all the same.
+    for (int call = 0; call < 3; call++) {
+        file.Ok(quern_optimize(file.db, nullptr, 1, &file.err));
+    }
+    const Json info = Info(&file);
+    if (!info["collections"][0]["segments"].empty()) {
+        CHECK(Indexes(info)[0]["kind"] == "none");
+        CHECK(Indexes(info)[0]["due"] == true);
+    }
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    CHECK(Indexes(Info(&file))[0]["kind"] == "graph");
+    CHECK(Indexes(Info(&file))[0]["due"] == false);
 }
 
 TEST_CASE("info tells the codes that codes=auto chose", "[index]") {

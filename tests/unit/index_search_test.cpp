@@ -228,6 +228,44 @@ TEST_CASE("vectors whose inner products or distances are beyond float are scanne
     CHECK_FALSE(file.Search(queries, 10, "").degraded);
 }
 
+namespace {
+
+// Overwrites some bytes of a graph's links, of the last that was written, in a closed file.
+void DamageLinks(const std::string& path) {
+    // Stored bytes from the middle of a chunk of links, as any SQLite reads them: its first bytes
+    // may share a page with other chunks.
+    std::string links;
+    {
+        sqlite3* plain = nullptr;
+        sqlite3_stmt* row = nullptr;
+        REQUIRE(sqlite3_open_v2(path.c_str(), &plain, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK);
+        REQUIRE(
+            sqlite3_prepare_v2(plain,
+                               "SELECT substr(data, 50001, 64) FROM quern_chunk WHERE id = (SELECT "
+                               "id << 20 FROM quern_part WHERE kind = 65 ORDER BY id DESC LIMIT 1)",
+                               -1, &row, nullptr) == SQLITE_OK);
+        REQUIRE(sqlite3_step(row) == SQLITE_ROW);
+        links.assign(static_cast<const char*>(sqlite3_column_blob(row, 0)),
+                     static_cast<size_t>(sqlite3_column_bytes(row, 0)));
+        sqlite3_finalize(row);
+        sqlite3_close(plain);
+    }
+    std::string bytes;
+    {
+        std::ifstream in(path, std::ios::binary);
+        bytes.assign(std::istreambuf_iterator<char>(in), {});
+    }
+    const size_t at = bytes.find(links);
+    REQUIRE(at != std::string::npos);
+    {
+        std::fstream out(path, std::ios::binary | std::ios::in | std::ios::out);
+        out.seekp(static_cast<std::streamoff>(at));
+        out.write("\x01\x02\x03\x04", 4);
+    }
+}
+
+}  // namespace
+
 TEST_CASE("a damaged index is passed over and built anew", "[index]") {
     IndexedFile file;
     file.Create(QUERN_L2, "");
@@ -238,37 +276,7 @@ TEST_CASE("a damaged index is passed over and built anew", "[index]") {
     const auto truth = file.Search(queries, 10, "recall=exact");
     quern_close(file.db);
     file.db = nullptr;
-    // Stored bytes from the middle of a chunk of links, as any SQLite reads them: its first bytes
-    // may share a page with other chunks.
-    std::string links;
-    {
-        sqlite3* plain = nullptr;
-        sqlite3_stmt* row = nullptr;
-        REQUIRE(sqlite3_open_v2(file.path.c_str(), &plain, SQLITE_OPEN_READONLY, nullptr) ==
-                SQLITE_OK);
-        REQUIRE(
-            sqlite3_prepare_v2(plain,
-                               "SELECT substr(data, 50001, 64) FROM quern_chunk WHERE id = (SELECT "
-                               "id << 20 FROM quern_part WHERE kind = 65)",
-                               -1, &row, nullptr) == SQLITE_OK);
-        REQUIRE(sqlite3_step(row) == SQLITE_ROW);
-        links.assign(static_cast<const char*>(sqlite3_column_blob(row, 0)),
-                     static_cast<size_t>(sqlite3_column_bytes(row, 0)));
-        sqlite3_finalize(row);
-        sqlite3_close(plain);
-    }
-    std::string bytes;
-    {
-        std::ifstream in(file.path, std::ios::binary);
-        bytes.assign(std::istreambuf_iterator<char>(in), {});
-    }
-    const size_t at = bytes.find(links);
-    REQUIRE(at != std::string::npos);
-    {
-        std::fstream out(file.path, std::ios::binary | std::ios::in | std::ios::out);
-        out.seekp(static_cast<std::streamoff>(at));
-        out.write("\x01\x02\x03\x04", 4);
-    }
+    DamageLinks(file.path);
     file.Open();
     const auto found = file.Search(queries, 10, "recall=0.9");
     REQUIRE(found.exact);
@@ -279,6 +287,48 @@ TEST_CASE("a damaged index is passed over and built anew", "[index]") {
     const auto again = file.Search(queries, 10, "recall=0.9");
     REQUIRE(!again.exact);
     REQUIRE(!again.degraded);
+}
+
+TEST_CASE("damage of one field is not told of searches of another", "[index]") {
+    IndexedFile file;
+    quern_schema* schema = quern_schema_new();
+    quern_schema_dense(schema, "emb", kDim, QUERN_L2, "index=graph ef_build=40");
+    quern_schema_dense(schema, "hurt", kDim, QUERN_L2, "index=graph ef_build=40");
+    file.Ok(quern_create(file.db, "docs", schema, &file.err));
+    quern_schema_free(schema);
+    const std::vector<float> rows = MakeRows(3000, 1);
+    std::vector<int64_t> keys(3000);
+    for (size_t i = 0; i < keys.size(); i++) {
+        keys[i] = static_cast<int64_t>(i);
+    }
+    quern_batch* batch = quern_batch_new(file.db, "docs", keys.size());
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense(batch, "emb", rows.data(), kDim, nullptr);
+    quern_batch_dense(batch, "hurt", rows.data(), kDim, nullptr);
+    file.Ok(quern_insert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    file.Ok(quern_vacuum(file.db, &file.err));
+    quern_close(file.db);
+    file.db = nullptr;
+    DamageLinks(file.path);
+    file.Open();
+    const std::vector<float> queries = MakeRows(5, 2);
+    const auto flags_of = [&](const char* field) {
+        quern_query* query = quern_query_new(file.db, "docs");
+        quern_query_dense(query, field, queries.data(), 5, kDim);
+        quern_query_limit(query, 10);
+        quern_query_options(query, "recall=0.9");
+        quern_result* result = nullptr;
+        file.Ok(quern_search(query, &result, &file.err));
+        const uint32_t flags = quern_result_flags(result);
+        quern_result_free(result);
+        quern_query_free(query);
+        return flags;
+    };
+    CHECK(flags_of("emb") == 0);
+    CHECK((flags_of("hurt") & QUERN_FLAG_DEGRADED) != 0);
+    CHECK(flags_of("emb") == 0);
 }
 
 TEST_CASE("pages that are damaged under an index are usable again after a rebuild", "[index]") {

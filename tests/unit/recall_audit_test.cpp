@@ -94,6 +94,8 @@ TEST_CASE("a correction asks for what delivers what is wanted", "[audit]") {
         CHECK_FALSE(RecallCorrection::Parse(text).ok());
         CHECK(RecallCorrection::Of("delivers=" + std::string(text)).empty());
     }
+    const std::string descending = RecallCorrection::Parse("0.9:0.95,0.8:0.9").status().message();
+    CHECK(descending.find("each asked one more than the one before") != std::string::npos);
     std::string many;
     for (int i = 1; i < 40; i++) {
         many += (i > 1 ? "," : "") + std::string("0.") + std::to_string(100 + i) + ":0.5";

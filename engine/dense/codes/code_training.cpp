@@ -13,15 +13,48 @@ namespace {
 
 // A mean of so many rows is off by a hundredth of the spread; and reading them takes no time.
 constexpr size_t kMeanRows = 10000;
+// What is longer than so many times the median, if no more than these are: where a part of all is
+// long, codes have to be for that part, too.
+constexpr double kFarTimes = 32;
+constexpr size_t kFarMost = 8;
+constexpr size_t kFarShare = 1000;  // one in so many
 
 template <typename Visit>
 void EachSampled(const VectorRows& rows, Visit visit) {
     const RowSample sample = RowSample::Of(rows, kMeanRows);
     std::vector<float> row(rows.dim);
-    for (size_t i = 0; i < sample.count; i++) {
-        DecodeRows(rows, i * sample.stride, 1, row.data());
+    for (const uint32_t number : sample.rows) {
+        DecodeRows(rows, number, 1, row.data());
         visit(row);
     }
+}
+
+void LeaveOutFar(const VectorRows& rows, std::vector<uint32_t>* picked) {
+    std::vector<float> squares(picked->size());
+    std::vector<float> some;  // of those that are not zero
+    for (size_t i = 0; i < picked->size(); i++) {
+        kernels::SquaredNorms(rows.element, rows.row((*picked)[i]), 1, rows.dim, &squares[i]);
+        if (squares[i] > 0) {
+            some.push_back(squares[i]);
+        }
+    }
+    if (some.empty()) {
+        return;
+    }
+    const auto middle = some.begin() + static_cast<ptrdiff_t>(some.size() / 2);
+    std::nth_element(some.begin(), middle, some.end());
+    const double most = static_cast<double>(*middle) * kFarTimes * kFarTimes;
+    const auto far = [&](float square) { return static_cast<double>(square) > most; };
+    const auto count = static_cast<size_t>(std::count_if(squares.begin(), squares.end(), far));
+    if (count > std::max(kFarMost, picked->size() / kFarShare)) {
+        return;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < squares.size(); i++) {
+        (*picked)[kept] = (*picked)[i];
+        kept += far(squares[i]) ? 0 : 1;
+    }
+    picked->resize(kept);
 }
 
 }  // namespace
@@ -38,8 +71,13 @@ void DecodeRows(const VectorRows& rows, size_t first, size_t count, float* out) 
 
 RowSample RowSample::Of(const VectorRows& rows, size_t most) {
     RowSample sample;
-    sample.stride = std::max<size_t>(1, rows.count / most);
-    sample.count = rows.count / sample.stride;
+    const size_t stride = std::max<size_t>(1, rows.count / most);
+    for (size_t i = 0; i < rows.count / stride; i++) {
+        sample.rows.push_back(static_cast<uint32_t>(i * stride));
+    }
+    if (rows.metric != Metric::kCosine) {
+        LeaveOutFar(rows, &sample.rows);
+    }
     return sample;
 }
 

@@ -17,10 +17,11 @@ inline constexpr float kCodeValueMax = 1e38f;
 // Rows as f32, of length one under cosine; out: count * dim.
 void DecodeRows(const VectorRows& rows, size_t first, size_t count, float* out);
 
-// Rows spread over all: row i of the sample is row i * stride.
+// Rows spread over all, about `most` of them or all. Without the few that are far longer than
+// others are (but under cosine, where no row is): codes would be made for these, in steps that all
+// others fall into one of. They get the code that comes nearest.
 struct RowSample {
-    size_t stride = 1;
-    size_t count = 0;
+    std::vector<uint32_t> rows;
     static RowSample Of(const VectorRows& rows, size_t most);
 };
 

@@ -86,7 +86,7 @@ Result<std::unique_ptr<Codes>> ProductCodes::Train(const VectorRows& rows, int t
     const size_t pairs = Pairs(rows.dim);
     codes->points_.assign(pairs * 2 * kPoints, 0.0f);
     const RowSample sample = RowSample::Of(rows, kTrainRows);
-    if (sample.count == 0) {
+    if (sample.rows.empty()) {
         return std::unique_ptr<Codes>(std::move(codes));
     }
     // FAISS takes distances that overflow for a bug of its own, so it gets numbers up to one.
@@ -95,7 +95,7 @@ Result<std::unique_ptr<Codes>> ProductCodes::Train(const VectorRows& rows, int t
     const float scale =
         std::ldexp(1.0f, std::clamp(exponent, -kScaleExponentMax, kScaleExponentMax));
     // As many points as there are clusters at the least: a few rows are used again.
-    const size_t count = std::max(sample.count, kPoints);
+    const size_t count = std::max(sample.rows.size(), kPoints);
     // A slice of the pairs at a time: memory stays small for 65536 dimensions.
     const size_t slice = std::max<size_t>(1, (size_t{4} << 20) / count);
     std::vector<float> row(rows.dim + 1, 0.0f);
@@ -104,7 +104,7 @@ Result<std::unique_ptr<Codes>> ProductCodes::Train(const VectorRows& rows, int t
         const size_t width = std::min(slice, pairs - begin);
         points.resize(width * count * 2);
         for (size_t i = 0; i < count; i++) {
-            DecodeRows(rows, i % sample.count * sample.stride, 1, row.data());
+            DecodeRows(rows, sample.rows[i % sample.rows.size()], 1, row.data());
             for (size_t j = 0; j < 2 * width; j++) {
                 points[(j / 2 * count + i) * 2 + j % 2] =
                     std::clamp(row[2 * begin + j] * scale, -1.0f, 1.0f);

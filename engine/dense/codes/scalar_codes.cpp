@@ -54,8 +54,7 @@ Result<std::unique_ptr<Codes>> ScalarCodes::Train(CodeChoice kind, const VectorR
     codes->low_.assign(rows.dim, 0.0f);
     codes->step_.assign(rows.dim, 1.0f);
     const RowSample all = RowSample::Of(rows, kRangeTrainRows);
-    const size_t stride = all.stride;
-    const size_t sample = all.count;
+    const size_t sample = all.rows.size();
     if (sample == 0) {
         codes->FindCoded();
         return std::unique_ptr<Codes>(std::move(codes));
@@ -70,7 +69,7 @@ Result<std::unique_ptr<Codes>> ScalarCodes::Train(CodeChoice kind, const VectorR
         const size_t width = std::min(slice, rows.dim - begin);
         columns.resize(width * sample);
         for (size_t i = 0; i < sample; i++) {
-            DecodeRows(rows, i * stride, 1, row.data());
+            DecodeRows(rows, all.rows[i], 1, row.data());
             for (size_t j = 0; j < width; j++) {
                 columns[j * sample + i] = row[begin + j];
             }
