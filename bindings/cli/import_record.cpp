@@ -38,6 +38,19 @@ Value& Record::Add(std::string_view name) {
     return slot.value;
 }
 
+size_t Record::Bytes() const {
+    size_t bytes = key.size() + vector.size() * sizeof(float);
+    for (size_t i = 0; i < used_; i++) {
+        const Value& value = values_[i].value;
+        bytes += sizeof(NamedValue) + value.text.size() + value.numbers.size() * sizeof(float) +
+                 value.dims.size() * sizeof(uint32_t);
+        for (const std::string& text : value.texts) {
+            bytes += sizeof(text) + text.size();
+        }
+    }
+    return bytes;
+}
+
 const Value* Record::Find(std::string_view name) const {
     for (size_t i = 0; i < used_; i++) {
         if (values_[i].name == name) {

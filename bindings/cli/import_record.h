@@ -61,6 +61,8 @@ public:
     Value& Add(std::string_view name);
     const Value* Find(std::string_view name) const;  // NULL when there is none
     size_t value_count() const { return used_; }
+    // What its key and values take in memory, about.
+    size_t Bytes() const;
     const NamedValue& value(size_t i) const { return values_[i]; }
     Value& At(size_t i) { return values_[i].value; }
 

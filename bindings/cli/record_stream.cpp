@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t kSampleRecords = 1000;
 constexpr uint64_t kSampleBytes = uint64_t{8} << 20;
+// In memory; a file that is compressed can hold much more than its size.
+constexpr size_t kSampleMemory = size_t{64} << 20;
 
 }  // namespace
 
@@ -39,9 +41,11 @@ const std::deque<Record>& RecordStream::TakeSample() {
     sampling_ = true;
     try {
         Record record;
-        while (sample_.size() < wanted &&
+        size_t memory = 0;
+        while (sample_.size() < wanted && memory < kSampleMemory &&
                reader_->source().bytes_taken() - bytes_before < kSampleBytes && Read(&record)) {
             sample_.push_back(record);
+            memory += record.Bytes();
         }
     } catch (const FormatError&) {
         if (sample_.empty()) {

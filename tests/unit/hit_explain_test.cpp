@@ -429,7 +429,7 @@ TEST_CASE("stages are nearly the whole of a first search", "[explain]") {
         quern_result_free(result);
         quern_query_free(query);
     }
-    CHECK(most > 0.8);
+    CHECK(most > 0.5);  // of the best of all: what no stage holds would be missing in each
 }
 
 TEST_CASE("coarse distances are what the codes of an index say", "[explain]") {
