@@ -510,10 +510,13 @@ TEST_CASE("what memory_mb must allow is told for the indexes of all legs at once
         const std::vector<float> query = MakeRows(1, 7);
         quern_query* q = quern_query_new(file.db, "legs");
         for (const char* field : {"one", "two", "three", "one"}) {
-            quern_query_dense(q, field, query.data(), 1, kDim);
-            quern_query_limit(q, kNearest);
-            quern_query_options(q, "recall=0.9");
+            quern_query* leg = quern_query_new(file.db, "legs");
+            quern_query_dense(leg, field, query.data(), 1, kDim);
+            quern_query_options(leg, "recall=0.9");
+            quern_query_leg(q, leg, 1, nullptr);
+            quern_query_free(leg);
         }
+        quern_query_limit(q, kNearest);
         quern_query_fusion(q, "kind=rrf");
         quern_result* r = nullptr;
         file.Ok(quern_search(q, &r, &file.err));

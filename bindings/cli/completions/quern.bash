@@ -16,15 +16,15 @@ _quern() {
         case $command in
             create) words="-h --help -k --key -a --attr -d --dense --sparse --text --index --open" ;;
             import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --vocabulary --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
-            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --dimension --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --run --query-ids --run-tag --force --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --terms --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
-            fit) words="-h --help --leg --qrels --query-ids --metric -k --fusion --store -w --where --json --open" ;;
+            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --dimension --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score --attach -w --where --only-keys --except-keys --offset --group --per-group --diversify -c --columns --truth --run --query-ids --run-tag --force --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --terms --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
+            fit) words="-h --help --leg --qrels --query-ids --metric -k --fusion --store --attach -w --where --json --open" ;;
             get) words="-h --help --key-file --json --open -c --columns" ;;
-            count) words="-h --help -w --where --only-keys --except-keys --facet -n --limit --json --open" ;;
-            delete) words="-h --help --key-file --json --open -w --where --only-keys --except-keys" ;;
-            list) words="-h --help -w --where --only-keys --except-keys -o --order -c --columns -n --limit --after --json --open" ;;
-            update) words="-h --help -s --set -w --where --only-keys --except-keys --json --open" ;;
+            count) words="-h --help --attach -w --where --only-keys --except-keys --facet -n --limit --json --open" ;;
+            delete) words="-h --help --key-file --json --open --attach -w --where --only-keys --except-keys" ;;
+            list) words="-h --help --attach -w --where --only-keys --except-keys -o --order -c --columns -n --limit --after --json --open" ;;
+            update) words="-h --help -s --set --attach -w --where --only-keys --except-keys --json --open" ;;
             export) words="-h --help --format -f --field -c --columns --no-header --vocabulary --key-file --limit --force --open" ;;
-            sql) words="-h --help --json --csv --open" ;;
+            sql) words="-h --help --json --csv --attach --open" ;;
             info) words="-h --help --json --open" ;;
             tokens) words="-h --help --open --options --remove" ;;
             stats) words="-h --help --open -q --queries --json" ;;

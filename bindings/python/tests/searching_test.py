@@ -228,7 +228,7 @@ class SearchingTest(PythonCase):
             app.executescript("delete from marks where doc = 'a'")
             app.close()
             self.assertEqual(docs.search([0, 0], where=where, params=[3]).ids, ["e"])
-            self.assertEqual(self.db.sql("select sum(stars) from app.marks")[0][0], 5)
+            self.assertEqual(self.db.sql("select sum(stars) as stars from app.marks")[0]["stars"], 5)
             self.db.detach("app")
             self.raises(quern.Error, "app", self.db.sql, "select * from app.marks")
 
