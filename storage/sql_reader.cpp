@@ -168,6 +168,12 @@ Status TakeRows(Connection* connection, const Sight& sight, sqlite3_stmt* raw, c
                                      sqlite3_errmsg(db))
                     .WithDetail(sqlite3_extended_errcode(db), 0);
             }
+            if (sight.reads_attached && base == SQLITE_BUSY) {
+                return Status::Error(Code::kBusy,
+                                     "%s: an attached file is held by another process or thread",
+                                     what)
+                    .WithDetail(sqlite3_extended_errcode(db), 0);
+            }
             const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH ||
                                base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
             return users ? SqlError(db, what) : connection->ErrorStatus(code, what);

@@ -72,7 +72,7 @@ RandomBytes::~RandomBytes() {
 }
 
 size_t RandomBytes::ReadAt(uint64_t place, void* to, size_t n) {
-    if (place >= size_) {
+    if (place >= size_ || n == 0) {  // for nothing, `to` may be NULL
         return 0;
     }
     n = static_cast<size_t>(std::min<uint64_t>(n, size_ - place));

@@ -226,6 +226,21 @@ TEST_CASE("attached files that are damaged or gone are told of", "[filter][attac
     quern_snapshot_free(snapshot);
 }
 
+TEST_CASE("an attached file that a writer holds is waited for, and named", "[filter][attach]") {
+    FilteredFile file("_attached_held");
+    file.Fill(100);
+    file.Open("busy_ms=20");
+    AppFile app("held");
+    app.Fill();
+    file.Ok(quern_attach(file.db, "app", app.path.c_str(), &file.err));
+    app.Run("BEGIN EXCLUSIVE");
+    CHECK(Sql(&file, "select count(*) from app.marks where stars > 0") == QUERN_ERR_BUSY);
+    CHECK(file.Says("attached file"));
+    CHECK(Find(&file, "id < 3") == file.Truth("id < 3"));
+    app.Run("COMMIT");
+    CHECK(Sql(&file, "select count(*) from app.marks where stars > 0") == QUERN_OK);
+}
+
 TEST_CASE("eight files are attached at most", "[filter][attach]") {
     FilteredFile file("_attached_many");
     file.Fill(100);

@@ -17,9 +17,9 @@
 #include <string>
 #include <vector>
 
-#include "faulty_vfs.h"
-#include "indexed_file.h"
 #include "storage/page_vfs.h"
+#include "tests/unit/faulty_vfs.h"
+#include "tests/unit/indexed_file.h"
 
 namespace {
 
