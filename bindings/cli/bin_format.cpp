@@ -12,12 +12,6 @@ namespace {
 
 constexpr size_t kHeadBytes = 8;
 
-void AppendU32(uint32_t value, std::string* bytes) {
-    for (int shift = 0; shift < 32; shift += 8) {
-        bytes->push_back(static_cast<char>(static_cast<unsigned char>(value >> shift)));
-    }
-}
-
 size_t BinElementBytes(BinElement element) {
     return element == BinElement::kU8 || element == BinElement::kI8 ? 1 : 4;
 }
@@ -123,7 +117,7 @@ public:
                 case BinElement::kF32: {
                     uint32_t bits;
                     std::memcpy(&bits, &value, sizeof(bits));
-                    AppendU32(bits, &bytes_);
+                    AppendLittle(bits, 4, &bytes_);
                     break;
                 }
                 case BinElement::kU8:
@@ -136,7 +130,7 @@ public:
                     break;
                 case BinElement::kI32:
                     CheckWhole(record, i, INT32_MIN, INT32_MAX, "ibin");
-                    AppendU32(static_cast<uint32_t>(static_cast<int32_t>(value)), &bytes_);
+                    AppendLittle(static_cast<uint32_t>(static_cast<int32_t>(value)), 4, &bytes_);
                     break;
             }
         }
@@ -162,8 +156,8 @@ public:
 private:
     std::string Head(uint64_t rows) const {
         std::string head;
-        AppendU32(static_cast<uint32_t>(rows), &head);
-        AppendU32(static_cast<uint32_t>(dim_), &head);
+        AppendLittle(rows, 4, &head);
+        AppendLittle(dim_, 4, &head);
         return head;
     }
 

@@ -21,7 +21,10 @@ struct AppFile {
     }
     ~AppFile() {
         sqlite3_close(db);
-        std::remove(path.c_str());
+        // While the database still has it attached, closing it does not take these away.
+        for (const char* suffix : {"", "-wal", "-shm"}) {
+            std::remove((path + suffix).c_str());
+        }
     }
     void Run(const char* sql) {
         INFO(sql);
