@@ -1,5 +1,6 @@
 # Several sources of a folder compiled as one, which reads their headers once: about a quarter of the work with gcc 12, as most of it is
-# in headers. Who has ccache rebuilds single files more often, and is better off without.
+# in headers. Who has ccache rebuilds single files more often, and is better off without; CI (the variable
+# CI in the environment) never is.
 if(QUERN_CCACHE)
   set(QUERN_UNITY_DEFAULT OFF)
 else()
