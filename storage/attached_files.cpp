@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <memory>
 
 #include "storage/base/schema.h"
 #include "storage/connection.h"
@@ -14,8 +13,6 @@ namespace quern::storage {
 namespace {
 
 constexpr size_t kNameBytesMax = 64;
-// What SQLite brings and keeps in tables of the same file.
-constexpr const char* kModules[] = {"fts3", "fts4", "fts5", "rtree", "rtree_i32", "geopoly"};
 
 bool IsName(const std::string& name) {
     const auto letter = [](char c) {
@@ -156,32 +153,42 @@ void AttachedFiles::Follow(sqlite3* db, const Attachments& list) {
     complete_ = problems_.empty() && gone_.empty();
 }
 
-void AttachedFiles::MakeVirtualTablesKnown(sqlite3* db) const {
+Status AttachedFiles::MakeVirtualTablesKnown(sqlite3* db, const std::string& text,
+                                             bool named) const {
     for (const Attachment& one : open_) {
+        if (Mentions(text, one.name) != named) {
+            continue;
+        }
         const std::string schema = QuoteName(one.name);
         const std::string sql =
-            "SELECT name, sql FROM " + schema + ".sqlite_schema WHERE type='table' AND rootpage=0";
+            "SELECT name FROM " + schema + ".sqlite_schema WHERE type='table' AND rootpage=0";
         sqlite3_stmt* tables = nullptr;
         std::vector<std::string> names;
-        if (sqlite3_prepare_v2(db, sql.c_str(), -1, &tables, nullptr) == SQLITE_OK) {
-            while (sqlite3_step(tables) == SQLITE_ROW) {
-                const auto text = [&](int column) {
-                    const unsigned char* value = sqlite3_column_text(tables, column);
-                    return std::string(value == nullptr ? ""
-                                                        : reinterpret_cast<const char*>(value));
-                };
-                // "CREATE VIRTUAL TABLE name USING module(...)", as SQLite itself has written it.
-                const std::string made = text(1);
-                const bool known =
-                    std::any_of(std::begin(kModules), std::end(kModules), [&](const char* module) {
-                        return Mentions(made, std::string(" using ").append(module).append("("));
-                    });
-                if (known) {
-                    names.push_back(text(0));
-                }
+        int code = sqlite3_prepare_v2(db, sql.c_str(), -1, &tables, nullptr);
+        while (code == SQLITE_OK || code == SQLITE_ROW) {
+            code = sqlite3_step(tables);
+            const unsigned char* value =
+                code == SQLITE_ROW ? sqlite3_column_text(tables, 0) : nullptr;
+            const std::string name(value == nullptr ? "" : reinterpret_cast<const char*>(value));
+            // A name with quotes may be spelled in several ways.
+            if (value != nullptr &&
+                (Mentions(text, name) || name.find_first_of("\"'`[]") != std::string::npos)) {
+                names.push_back(name);
             }
         }
         sqlite3_finalize(tables);
+        const int base = code & 0xff;
+        if (named && (base == SQLITE_BUSY || base == SQLITE_LOCKED)) {
+            return Status::Error(Code::kBusy,
+                                 "attached file '%s' is held by another process or thread",
+                                 one.name.c_str())
+                .WithDetail(code, 0);
+        }
+        if (named && (base == SQLITE_CORRUPT || base == SQLITE_NOTADB)) {
+            return Status::Error(Code::kSql, "attached file '%s' is damaged: %s", one.name.c_str(),
+                                 sqlite3_errmsg(db))
+                .WithDetail(code, 0);
+        }
         for (const std::string& name : names) {
             const std::string use = "SELECT 1 FROM " + schema + "." + QuoteName(name) + " LIMIT 0";
             sqlite3_stmt* statement = nullptr;
@@ -190,6 +197,7 @@ void AttachedFiles::MakeVirtualTablesKnown(sqlite3* db) const {
             sqlite3_finalize(statement);
         }
     }
+    return {};
 }
 
 void AttachedFiles::Detach(sqlite3* db) {

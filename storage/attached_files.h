@@ -3,7 +3,7 @@
 // A store has a list of them (Attachments); every connection follows it when it runs a statement of
 // a user (AttachedFiles). They are opened by SQLite's own VFS and for reading alone, they are no
 // part of a snapshot's state, and what a hostile one may hold runs no code of its own: views and
-// triggers are off, and of virtual tables only those that SQLite brings are made known.
+// triggers are off, and connections know no modules of virtual tables but those that SQLite brings.
 //
 // Thread rule: Attachments is thread-safe; AttachedFiles belongs to its connection.
 #pragma once
@@ -51,8 +51,10 @@ public:
     // What cannot be opened is left out; Problem tells why.
     void Follow(sqlite3* db, const Attachments& list);
     // Virtual tables are connected at their first use, which an authorizer would have to take for a
-    // write. Asked before every statement: another process may have changed the schema.
-    void MakeVirtualTablesKnown(sqlite3* db) const;
+    // write; so those that the text mentions are used before it is asked. Before every statement:
+    // another process may have changed the schema. Of the files that the text names, or of the
+    // others, which are passed over if they cannot be read. kBusy: held by a writer; kSql: damaged.
+    Status MakeVirtualTablesKnown(sqlite3* db, const std::string& text, bool named) const;
     // Those that no transaction has read.
     void Detach(sqlite3* db);
     bool empty() const { return open_.empty() && problems_.empty(); }

@@ -50,6 +50,12 @@ Code TranslateCode(int code, int os_errno) {
     }
 }
 
+// The virtual tables that there are: rows made of a text, and what SQLite keeps in tables of the
+// same file. Others that SQLite brings, or that the process has registered for all its connections,
+// could be reached by the tables of a hostile file.
+const char* const kModules[] = {"json_each", "json_tree", "fts3",    "fts4", "fts5",
+                                "rtree",     "rtree_i32", "geopoly", nullptr};
+
 // Called when another process holds a lock. Short naps: long maintenance leaves gaps of a few
 // milliseconds between its steps for others (FileStore::LetOthersWrite), which sleepers of SQLite's
 // own handler would miss.
@@ -222,6 +228,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_drop_modules(db, const_cast<const char**>(kModules));
     QUERN_TRY(connection->Execute("PRAGMA mmap_size=0"));
     QUERN_TRY(connection->Execute("PRAGMA cell_size_check=ON"));
     QUERN_TRY(connection->Execute("PRAGMA cache_size=-" + std::to_string(options.cache_kb)));

@@ -46,6 +46,14 @@ struct Sight {
         return std::any_of(views->begin(), views->end(),
                            [&](const SqlView& view) { return SameName(view.name, name); });
     }
+    // A view has no row ids: SQLite would give NULL for each, and a condition on them match
+    // nothing.
+    bool IsMissingRowId(const char* name, const char* column) const {
+        return column != nullptr && std::strcmp(column, "ROWID") == 0 &&
+               std::any_of(views->begin(), views->end(), [&](const SqlView& view) {
+                   return !view.has_rowid && SameName(view.name, name);
+               });
+    }
     bool IsTableOfView(const char* name) const {
         return std::any_of(views->begin(), views->end(), [&](const SqlView& view) {
             return std::any_of(view.tables.begin(), view.tables.end(),
@@ -77,6 +85,10 @@ int Authorize(void* user, int action, const char* first, const char* second, con
     if (first != nullptr && sight.IsAttached(database)) {
         sight.reads_attached = true;
         return sqlite3_strnicmp(first, "sqlite_", 7) == 0 ? SQLITE_DENY : SQLITE_OK;
+    }
+    if (first != nullptr && database != nullptr && sqlite3_stricmp(database, "temp") == 0 &&
+        sight.IsMissingRowId(first, second)) {
+        return SQLITE_DENY;
     }
     if (first != nullptr && sight.table != nullptr && SameName(*sight.table, first)) {
         return SQLITE_OK;
@@ -113,6 +125,13 @@ Status SqlError(sqlite3* db, const char* what = "SQL") {
         .WithDetail(sqlite3_extended_errcode(db), 0);
 }
 
+// The statement itself is to blame.
+bool IsUsers(int code) {
+    const int base = code & 0xff;
+    return base == SQLITE_ERROR || base == SQLITE_AUTH || base == SQLITE_MISMATCH ||
+           base == SQLITE_CONSTRAINT;
+}
+
 struct Finalize {
     void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
@@ -142,10 +161,35 @@ Cell ReadCell(sqlite3_stmt* statement, int column) {
     return cell;
 }
 
+// What a statement stopped with. attached: it may be another file that is held or damaged.
+Status Stopped(Connection* connection, bool attached, int code, const char* what) {
+    sqlite3* db = connection->handle();
+    const int base = code & 0xff;
+    if (base == SQLITE_TOOBIG) {
+        return Status::Error(
+                   Code::kLimit,
+                   "%s: a text or blob is larger than %d bytes, the limit of a value in a "
+                   "statement",
+                   what, sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
+            .WithDetail(sqlite3_extended_errcode(db), 0);
+    }
+    // The pages of our own file are checked before SQLite sees them.
+    if (attached && (base == SQLITE_CORRUPT || base == SQLITE_NOTADB)) {
+        return Status::Error(Code::kSql, "%s: an attached file is damaged: %s", what,
+                             sqlite3_errmsg(db))
+            .WithDetail(sqlite3_extended_errcode(db), 0);
+    }
+    if (attached && base == SQLITE_BUSY) {
+        return Status::Error(Code::kBusy,
+                             "%s: an attached file is held by another process or thread", what)
+            .WithDetail(sqlite3_extended_errcode(db), 0);
+    }
+    return IsUsers(code) ? SqlError(db, what) : connection->ErrorStatus(code, what);
+}
+
 // Steps through the rows of a statement.
 Status TakeRows(Connection* connection, const Sight& sight, sqlite3_stmt* raw, const char* what,
                 Work* work, const std::function<Status(const std::vector<Cell>& row)>& take) {
-    sqlite3* db = connection->handle();
     const int count = sqlite3_column_count(raw);
     std::vector<Cell> row(static_cast<size_t>(count));
     for (uint64_t rows = 0;; rows++) {
@@ -154,29 +198,7 @@ Status TakeRows(Connection* connection, const Sight& sight, sqlite3_stmt* raw, c
             return {};
         }
         if (code != SQLITE_ROW) {
-            const int base = code & 0xff;
-            if (base == SQLITE_TOOBIG) {
-                return Status::Error(Code::kLimit,
-                                     "%s: a text or blob is larger than %d bytes, the limit of a "
-                                     "value in a statement",
-                                     what, sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
-                    .WithDetail(sqlite3_extended_errcode(db), 0);
-            }
-            // The pages of our own file are checked before SQLite sees them.
-            if (sight.reads_attached && (base == SQLITE_CORRUPT || base == SQLITE_NOTADB)) {
-                return Status::Error(Code::kSql, "%s: an attached file is damaged: %s", what,
-                                     sqlite3_errmsg(db))
-                    .WithDetail(sqlite3_extended_errcode(db), 0);
-            }
-            if (sight.reads_attached && base == SQLITE_BUSY) {
-                return Status::Error(Code::kBusy,
-                                     "%s: an attached file is held by another process or thread",
-                                     what)
-                    .WithDetail(sqlite3_extended_errcode(db), 0);
-            }
-            const bool users = base == SQLITE_ERROR || base == SQLITE_AUTH ||
-                               base == SQLITE_MISMATCH || base == SQLITE_CONSTRAINT;
-            return users ? SqlError(db, what) : connection->ErrorStatus(code, what);
+            return Stopped(connection, sight.reads_attached, code, what);
         }
         for (int i = 0; i < count; i++) {
             row[static_cast<size_t>(i)] = ReadCell(raw, i);
@@ -191,9 +213,10 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
     sqlite3* db = connection->handle();
     sqlite3_stmt* raw = nullptr;
     const char* tail = nullptr;
-    if (sqlite3_prepare_v2(db, statement.c_str(), static_cast<int>(statement.size() + 1), &raw,
-                           &tail) != SQLITE_OK) {
-        return SqlError(db);
+    const int made = sqlite3_prepare_v2(db, statement.c_str(),
+                                        static_cast<int>(statement.size() + 1), &raw, &tail);
+    if (made != SQLITE_OK) {
+        return Stopped(connection, sight.attached != nullptr, made, "SQL");
     }
     const StatementPtr prepared(raw);
     if (prepared == nullptr) {
@@ -252,8 +275,12 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
     // A comment at its end must not swallow the bracket.
     const std::string statement = before + condition.text + "\n)";
     sqlite3_stmt* raw = nullptr;
-    if (sqlite3_prepare_v2(db, statement.c_str(), static_cast<int>(statement.size() + 1), &raw,
-                           nullptr) != SQLITE_OK) {
+    const int made = sqlite3_prepare_v2(db, statement.c_str(),
+                                        static_cast<int>(statement.size() + 1), &raw, nullptr);
+    if (made != SQLITE_OK && !IsUsers(made)) {
+        return Stopped(connection, sight.attached != nullptr, made, "filter");
+    }
+    if (made != SQLITE_OK) {
         const int offset = sqlite3_error_offset(db) - static_cast<int>(before.size());
         const char* problem = sqlite3_errmsg(db);
         const bool unknown = std::strncmp(problem, "no such column", 14) == 0;
@@ -295,11 +322,17 @@ Status WithViews(Connection* connection, Sight sight, Work* work, Body body) {
         ScopedWork scope(connection, work, "sql");
         MakeTableFunctionsKnown(connection->handle());
         if (sight.attached != nullptr) {
-            sight.attached->MakeVirtualTablesKnown(connection->handle());
+            status =
+                sight.attached->MakeVirtualTablesKnown(connection->handle(), *sight.text, true);
+            const ScopedWait none(connection, 0);
+            static_cast<void>(
+                sight.attached->MakeVirtualTablesKnown(connection->handle(), *sight.text, false));
         }
-        sqlite3_set_authorizer(connection->handle(), Authorize, &sight);
-        status = body(sight);
-        sqlite3_set_authorizer(connection->handle(), nullptr, nullptr);
+        if (status.ok()) {
+            sqlite3_set_authorizer(connection->handle(), Authorize, &sight);
+            status = body(sight);
+            sqlite3_set_authorizer(connection->handle(), nullptr, nullptr);
+        }
         if (!status.ok() && sight.attached != nullptr) {
             const Status problem = sight.attached->ProblemOf(*sight.text);
             status = problem.ok() ? status : problem;

@@ -19,6 +19,7 @@ struct SqlView {
     std::string name;
     std::string select;  // its SQL; reads `tables`, each with kViewSchema before its name
     std::vector<std::string> tables;
+    bool has_rowid = false;  // a column of it is called rowid or oid
 };
 
 struct SqlSink {
@@ -27,9 +28,10 @@ struct SqlSink {
 };
 
 // kSql: does not parse, is more than one statement, would write, reads what is neither a view nor
-// in an attached file nor json_each or json_tree, or finds an attached file damaged. What it names
-// of a file that cannot be opened gives the code of that. The connection must be in a read
-// transaction; it is left as it was. kInterrupted when work says so.
+// in an attached file nor json_each or json_tree, asks a view for a rowid, or finds an attached
+// file damaged. kBusy: an attached file is held by a writer. What it names of a file that cannot be
+// opened gives the code of that. The connection must be in a read transaction; it is left as it
+// was. kInterrupted when work says so.
 Status RunSql(Connection* connection, const std::vector<SqlView>& views,
               const std::string& statement, Work* work, const SqlSink& sink);
 

@@ -27,12 +27,19 @@ storage::SqlView SqlViewOf(const storage::CollectionInfo& info) {
     }
     const std::string schema = std::string(storage::kViewSchema) + ".";
     const std::string log = schema + storage::LogTableName(info.id);
+    const auto is_rowid = [](const std::string& name) {
+        return SameName(name, "rowid") || SameName(name, "oid");
+    };
+    const bool has_rowid = is_rowid(info.schema.key_name) ||
+                           std::any_of(info.schema.attrs.begin(), info.schema.attrs.end(),
+                                       [&](const AttrDef& attr) { return is_rowid(attr.name); });
     return {info.name,
             "SELECT " + columns + " FROM " + schema + storage::QuoteName(info.name) +
                 " UNION ALL SELECT " + columns + " FROM " + log +
                 " WHERE \"_kind\"=1 AND \"_rid\" NOT IN (SELECT \"_dead\" FROM " + log +
                 " WHERE \"_dead\" IS NOT NULL)",
-            {info.name, storage::LogTableName(info.id)}};
+            {info.name, storage::LogTableName(info.id)},
+            has_rowid};
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ template <class Scorer>
 Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
                     const WantedNodes& wanted, WalkSpace* space, bool* complete, Work* work) {
     constexpr size_t kFetchFirst = 8;
+    constexpr size_t kExpandAtOnce = 2;  // as Walk does
     constexpr uint64_t kCheckEvery = 256;
     WalkSpace& s = *space;
     s.Begin(graph.count, end);
@@ -59,7 +60,9 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
             if (distance > s.Farthest()) {
                 continue;
             }
-            s.frontier.Add(node, distance);
+            if (s.frontier.Add(node, distance) < kExpandAtOnce) {
+                graph.FetchNeighbours(node);
+            }
             if (wanted.Has(node)) {
                 s.Insert(node, distance);
             }
@@ -76,21 +79,24 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
             *complete = false;
             return {};
         }
-        const uint32_t from = s.frontier.Take();
         size_t count = 0;
-        graph.ForNeighbours(from, [&](uint32_t neighbour) {
-            s.fresh[count] = neighbour;
-            count += s.Mark(neighbour) ? 1 : 0;
-        });
-        s.expanded++;
-        if (s.expanded % kCheckEvery == 0 && work != nullptr) {
+        for (size_t n = 0;
+             n < kExpandAtOnce && !s.frontier.empty() && s.frontier.Nearest() <= s.Farthest();
+             n++) {
+            graph.ForNeighbours(s.frontier.Take(), [&](uint32_t neighbour) {
+                s.fresh[count] = neighbour;
+                count += s.Mark(neighbour) ? 1 : 0;
+            });
+            s.expanded++;
+        }
+        if (s.expanded % kCheckEvery < kExpandAtOnce && work != nullptr) {
             QUERN_TRY(work->Check("search", 0, 0));
         }
         for (size_t i = 0; i < std::min(count, kFetchFirst); i++) {
             scorer.Fetch(s.fresh[i]);
         }
-        if (!s.frontier.empty()) {
-            graph.FetchNeighbours(s.frontier.NearestNode());
+        for (size_t i = 0; i < std::min(s.frontier.ready(), kExpandAtOnce); i++) {
+            graph.FetchNeighbours(s.frontier.Node(i));
         }
         scorer.Score(s.fresh, count, s.fresh_distances);
         s.scored += count;

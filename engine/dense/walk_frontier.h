@@ -30,13 +30,16 @@ public:
     }
     bool empty() const { return count_ == 0; }
     float Nearest() const { return distances_[begin_]; }
-    uint32_t NearestNode() const { return nodes_[begin_]; }
+    // Of those in order.
+    size_t ready() const { return count_; }
+    uint32_t Node(size_t place) const { return nodes_[begin_ + place]; }
 
-    void Add(uint32_t node, float distance) {
+    // Its place among those in order; kInOrder if it got none.
+    size_t Add(uint32_t node, float distance) {
         if (distance > nearest_far_ ||
             (count_ == kInOrder && !(distance < distances_[begin_ + count_ - 1]))) {
             AddFar(node, distance);
-            return;
+            return kInOrder;
         }
         if (count_ == kInOrder) {
             count_--;
@@ -55,6 +58,7 @@ public:
         distances_[place] = distance;
         nodes_[place] = node;
         count_++;
+        return place - begin_;
     }
     // There must be one.
     uint32_t Take() {
@@ -67,8 +71,9 @@ public:
         return node;
     }
 
-private:
     static constexpr size_t kInOrder = 256;
+
+private:
     using Far = std::pair<float, uint32_t>;
 
     void AddFar(uint32_t node, float distance) {

@@ -184,6 +184,37 @@ TEST_CASE("attached files are only read, and run nothing", "[filter][attach]") {
     CHECK(Sql(&file, "select * from main.quern_chunk") == QUERN_ERR_SQL);
 }
 
+TEST_CASE("modules of the process are no part of what a file may use", "[filter][attach]") {
+    FilteredFile file("_attached_modules");
+    file.Fill(100);
+    AppFile app("modules");
+    app.Fill();
+    // What SQLite brings, under a text that tells of another module: reads other tables' pages.
+    app.Run(
+        "CREATE VIRTUAL TABLE pages USING \"fts5vocab\"(notes, 'row');"
+        "CREATE VIRTUAL TABLE \"q\"\"uoted [1]\" USING fts5(body, tokenize='porter');"
+        "INSERT INTO \"q\"\"uoted [1]\"(rowid, body) VALUES(5, 'leaping')");
+    file.Ok(quern_attach(file.db, "app", app.path.c_str(), &file.err));
+    CHECK(Sql(&file, "select * from app.pages /* using fts5(x) */") == QUERN_ERR_SQL);
+    CHECK(file.Says("no such module"));
+    CHECK(Find(&file,
+               "id in (select rowid from app.\"q\"\"uoted [1]\" as t where body match 'leap')") ==
+          Keys{5});
+}
+
+TEST_CASE("collections have no row ids to ask for", "[filter][sql]") {
+    FilteredFile file("_no_rowid");
+    file.Fill(100);
+    for (const char* name : {"rowid", "OID"}) {
+        CAPTURE(name);
+        CHECK(Sql(&file, std::string("select ") + name + " from docs") == QUERN_ERR_SQL);
+        CHECK(file.Says("docs.ROWID is prohibited"));
+        CHECK(file.Fails(std::string("id in (select d.") + name + " from docs d)") ==
+              QUERN_ERR_SQL);
+    }
+    CHECK(Sql(&file, "select count(*) from docs") == QUERN_OK);
+}
+
 TEST_CASE("attached files that are damaged or gone are told of", "[filter][attach]") {
     FilteredFile file("_attached_bad");
     file.Fill(100);
@@ -240,6 +271,10 @@ TEST_CASE("an attached file that a writer holds is waited for, and named", "[fil
     CHECK(Sql(&file, "select count(*) from app.marks where stars > 0") == QUERN_ERR_BUSY);
     CHECK(file.Says("attached file"));
     CHECK(Find(&file, "id < 3") == file.Truth("id < 3"));
+    // A condition is told of it as well; what does not name the file works on.
+    CHECK(file.Fails("id in (select doc from app.marks)") == QUERN_ERR_BUSY);
+    CHECK(file.Says("'app'"));
+    CHECK(Sql(&file, "select count(*) from docs") == QUERN_OK);
     app.Run("COMMIT");
     CHECK(Sql(&file, "select count(*) from app.marks where stars > 0") == QUERN_OK);
 }

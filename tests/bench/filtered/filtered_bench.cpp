@@ -74,13 +74,18 @@ public:
         RemoveDatabase(path_);
     }
 
-    void Run() {
+    // only: what the kind and filter of the conditions must contain.
+    void Run(const std::string& only) {
         std::printf(
             "| condition | records | share | recall | results | quern/s | scan/s | discard: recall "
             "| discard/s | hnswlib: recall | hnswlib/s | quern / best | quern / hnswlib |\n"
             "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
         for (const Condition& condition : set_.conditions) {
-            Row(condition);
+            std::string name = condition.kind;
+            name.append(": ").append(condition.filter);
+            if (name.find(only) != std::string::npos) {
+                Row(condition);
+            }
         }
         TimeBitmaps();
     }
@@ -345,6 +350,6 @@ int main(int argc, char** argv) {
                 set.vectors.name.c_str(), set.vectors.base.rows(), set.vectors.base.dim);
     FilteredBench(std::move(set), path, Argument(argc, argv, "--index", "index=graph"),
                   std::stoul(Argument(argc, argv, "--rounds", "5")))
-        .Run();
+        .Run(Argument(argc, argv, "--only", ""));
     return 0;
 }

@@ -18,7 +18,7 @@ TEST_CASE("a frontier gives the nearest first, however many wait", "[graph]") {
         std::vector<float> distance_of;
         const auto take = [&] {
             REQUIRE(frontier.Nearest() == *wanted.begin());
-            const uint32_t nearest = frontier.NearestNode();
+            const uint32_t nearest = frontier.Node(0);
             REQUIRE(distance_of[nearest] == *wanted.begin());
             REQUIRE(frontier.Take() == nearest);
             wanted.erase(wanted.begin());
