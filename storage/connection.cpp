@@ -56,20 +56,6 @@ Code TranslateCode(int code, int os_errno) {
 const char* const kModules[] = {"json_each", "json_tree", "fts3",    "fts4", "fts5",
                                 "rtree",     "rtree_i32", "geopoly", nullptr};
 
-// Called when another process holds a lock. Short naps: long maintenance leaves gaps of a few
-// milliseconds between its steps for others (FileStore::LetOthersWrite), which sleepers of SQLite's
-// own handler would miss.
-int OnBusy(void* user, int tries) {
-    constexpr int kNapsMs[] = {1, 1, 1, 2, 2, 3};
-    constexpr int kNapCount = sizeof kNapsMs / sizeof kNapsMs[0];
-    const int waited = tries < kNapCount ? tries * 2 : (tries - kNapCount) * 3 + 10;
-    if (waited >= *static_cast<const int*>(user)) {
-        return 0;
-    }
-    sqlite3_sleep(kNapsMs[tries < kNapCount ? tries : kNapCount - 1]);
-    return 1;
-}
-
 }  // namespace
 
 Statement::~Statement() {
@@ -217,7 +203,8 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     }
     sqlite3* db = connection->handle_;
     connection->busy_ms_ = options.busy_ms;
-    sqlite3_busy_handler(db, OnBusy, &connection->busy_ms_);
+    connection->interrupts_ = options.interrupts;
+    sqlite3_busy_handler(db, OnBusy, connection.get());
     // A hostile file must not be able to run code of its own: no triggers, no views, no unsafe
     // functions in the schema.
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -321,6 +308,29 @@ ScopedWait::~ScopedWait() {
     connection_->busy_ms_ = busy_ms_;
 }
 
+// Called when another process holds a lock. Short naps: long maintenance leaves gaps of a few
+// milliseconds between its steps for others (FileStore::LetOthersWrite), which sleepers of SQLite's
+// own handler would miss.
+int Connection::OnBusy(void* connection, int tries) {
+    constexpr int kNapsMs[] = {1, 1, 1, 2, 2, 3};
+    constexpr int kNapCount = sizeof kNapsMs / sizeof kNapsMs[0];
+    auto* const self = static_cast<Connection*>(connection);
+    if (tries == 0) {
+        self->wait_interrupted_ = false;
+        self->interrupts_before_ = self->interrupts_ != nullptr ? self->interrupts_->load() : 0;
+    } else if (self->interrupts_ != nullptr &&
+               self->interrupts_->load() != self->interrupts_before_) {
+        self->wait_interrupted_ = true;
+        return 0;
+    }
+    const int waited = tries < kNapCount ? tries * 2 : (tries - kNapCount) * 3 + 10;
+    if (waited >= self->busy_ms_) {
+        return 0;
+    }
+    sqlite3_sleep(kNapsMs[tries < kNapCount ? tries : kNapCount - 1]);
+    return 1;
+}
+
 int Connection::OnProgress(void* connection) {
     const auto* self = static_cast<Connection*>(connection);
     return self->work_->Check(self->task_, 0, 0).ok() ? 0 : 1;
@@ -362,9 +372,14 @@ Status Connection::ErrorStatus(int code, const char* doing) {
                         : Status::Error(Code::kFull, "%s: the disk is full", called_.c_str());
                 break;
             case Code::kBusy:
-                status =
-                    Status::Error(Code::kBusy, "%s: another process or thread holds the file (%s)",
-                                  called_.c_str(), text);
+                status = wait_interrupted_
+                             ? Status::Error(
+                                   Code::kInterrupted,
+                                   "%s: interrupted while another process or thread held the file",
+                                   called_.c_str())
+                             : Status::Error(Code::kBusy,
+                                             "%s: another process or thread holds the file (%s)",
+                                             called_.c_str(), text);
                 break;
             case Code::kNotADatabase:
                 status =
@@ -384,6 +399,7 @@ Status Connection::ErrorStatus(int code, const char* doing) {
                                        use, doing ? doing : "");
         }
     }
+    wait_interrupted_ = false;
     status.WithDetail(use, os_errno);
     return status;
 }

@@ -5,6 +5,7 @@
 // Thread rule: a Connection is confined: one thread at a time (file_store.h hands them out).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -86,6 +87,8 @@ struct ConnectionOptions {
     int cache_kb = 2000;
     Durability durability = Durability::kFull;
     std::shared_ptr<const Attachments> attachments;  // path is absolute where there are
+    // A counter that moves when waits for locks are to end; NULL: they never do before their time.
+    const std::atomic<uint64_t>* interrupts = nullptr;
 };
 
 class Connection {
@@ -124,12 +127,16 @@ public:
 
 private:
     static int OnProgress(void* connection);
+    static int OnBusy(void* connection, int tries);
     friend class Statement;
     friend class ScopedWait;
     Connection() = default;
     void Release(sqlite3_stmt* statement);
     sqlite3* handle_ = nullptr;
     int busy_ms_ = 0;
+    const std::atomic<uint64_t>* interrupts_ = nullptr;
+    uint64_t interrupts_before_ = 0;  // the wait
+    bool wait_interrupted_ = false;   // the last one
     Work* work_ = nullptr;
     const char* task_ = nullptr;
     std::string path_;

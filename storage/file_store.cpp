@@ -106,6 +106,7 @@ ConnectionOptions FileStore::ConnectionFor(bool writer) const {
     connection.cache_kb = writer ? 8000 : 2000;
     connection.durability = options_.durability;
     connection.attachments = attachments_;
+    connection.interrupts = options_.interrupts;
     return connection;
 }
 
@@ -401,10 +402,27 @@ Status FileStore::LockWriter() {
         return Status::Error(Code::kReadOnly, "%s: opened read-only", options_.path.c_str());
     }
     std::unique_lock<std::mutex> lock(mutex_);
+    // Who interrupts may be a signal handler, which can wake nobody: waiters look for it.
+    constexpr auto kLook = std::chrono::milliseconds(20);
+    const auto interrupts = [&] {
+        return options_.interrupts != nullptr ? options_.interrupts->load() : 0;
+    };
+    const uint64_t before = interrupts();
+    const auto until =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.busy_ms);
+    bool free = !writer_busy_;
     writers_waiting_++;
-    const bool free = writer_free_.wait_for(lock, std::chrono::milliseconds(options_.busy_ms),
-                                            [&] { return !writer_busy_; });
+    for (auto now = std::chrono::steady_clock::now();
+         !free && now < until && interrupts() == before; now = std::chrono::steady_clock::now()) {
+        free = writer_free_.wait_until(lock, std::min(until, now + kLook),
+                                       [&] { return !writer_busy_; });
+    }
     writers_waiting_--;
+    if (!free && interrupts() != before) {
+        return Status::Error(Code::kInterrupted,
+                             "%s: interrupted while another thread had a write transaction open",
+                             options_.path.c_str());
+    }
     if (!free) {
         return Status::Error(Code::kBusy, "%s: another thread has a write transaction open",
                              options_.path.c_str());

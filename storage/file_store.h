@@ -5,6 +5,7 @@
 // There is one Writer at a time in all processes; a Reader never waits for it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -27,6 +28,7 @@ struct StoreOptions {
     bool read_only = false;
     int busy_ms = 5000;
     Durability durability = Durability::kFull;
+    const std::atomic<uint64_t>* interrupts = nullptr;  // ConnectionOptions
 };
 
 class FileStore;

@@ -56,6 +56,18 @@ struct ByteSink::Coder {
     std::vector<char> out;
 };
 
+// Of quern, or any other that SQLite keeps.
+static bool IsDatabase(const std::string& path) {
+    static constexpr char kHead[] = "SQLite format 3";
+    char head[sizeof kHead] = {};
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const ssize_t got = fd < 0 ? -1 : read(fd, head, sizeof head);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return got == static_cast<ssize_t>(sizeof head) && std::memcmp(head, kHead, sizeof head) == 0;
+}
+
 std::unique_ptr<ByteSink> ByteSink::Open(const std::string& path, bool overwrite) {
     std::unique_ptr<ByteSink> sink(new ByteSink());
     sink->name_ = path == "-" ? "standard output" : path;
@@ -63,6 +75,10 @@ std::unique_ptr<ByteSink> ByteSink::Open(const std::string& path, bool overwrite
     if (path == "-") {
         sink->fd_ = STDOUT_FILENO;
     } else {
+        // What stands there is looked at before it is gone.
+        if (overwrite && IsDatabase(path)) {
+            throw FormatError(path + ": this is a database, which no export may overwrite");
+        }
         const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL);
         sink->fd_ = open(path.c_str(), flags, 0666);
         if (sink->fd_ < 0) {

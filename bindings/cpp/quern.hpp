@@ -86,6 +86,9 @@ public:
         return detail::Run(quern_cursor_after_int, handle(), id);
     }
     Outcome<Nothing> try_after(const std::string& id) {
+        if (detail::HasNul(id)) {
+            return detail::Refusal("id: a text with a NUL in it");
+        }
         return detail::Run(quern_cursor_after_text, handle(), id.c_str());
     }
 #if QUERN_HPP_EXCEPTIONS

@@ -47,6 +47,9 @@ public:
     }
     static Outcome<KeySet> try_of(Span<std::string> ids) {
         const detail::Texts texts(ids);
+        if (texts.has_nul()) {
+            return detail::Refusal("ids: a text with a NUL in it");
+        }
         return detail::Make<KeySet, quern_keys>(quern_keys_text, texts.data(), ids.size());
     }
     const quern_keys* handle() const { return keys_.get(); }
@@ -119,7 +122,7 @@ public:
                 all.insert(all.end(), set.begin(), set.end());
                 offsets.push_back(all.size());
             }
-            const char* const* pointers = KeepTexts(Span<std::string>(all));
+            const char* const* pointers = KeepTexts(attr, Span<std::string>(all));
             quern_batch_tags(handle(), attr, Keep(std::move(offsets)).data(), pointers,
                              valid.data());
         }
@@ -210,22 +213,25 @@ private:
         return Keep(std::vector<T>(values));
     }
     template <typename Text>
-    const char* const* KeepTexts(Span<Text> texts) {
+    const char* const* KeepTexts(const char* name, Span<Text> texts) {
         auto kept = std::make_shared<detail::Texts>(texts);
+        if (kept->has_nul() && failure_.message.empty()) {
+            failure_ = detail::Refusal(std::string(name) + ": a text with a NUL in it");
+        }
         kept_.push_back(kept);
         return kept->data();
     }
     template <typename Text>
     Batch SetTextIds(Span<Text> keys) && {
         if (Fits("ids", keys.size(), n_)) {
-            quern_batch_key_text(handle(), KeepTexts(keys));
+            quern_batch_key_text(handle(), KeepTexts("ids", keys));
         }
         return std::move(*this);
     }
     template <typename Text>
     Batch SetTexts(const char* attr, Span<Text> values, Span<uint8_t> valid) && {
         if (Fits(attr, values.size(), n_) && FitsValid(attr, valid)) {
-            quern_batch_text(handle(), attr, KeepTexts(values), valid.data());
+            quern_batch_text(handle(), attr, KeepTexts(attr, values), valid.data());
         }
         return std::move(*this);
     }

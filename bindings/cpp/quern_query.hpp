@@ -26,6 +26,11 @@ public:
 
     // One vector; of several, n rows in one matrix.
     Query dense(const char* field, Span<float> matrix, size_t n = 1) && {
+        if (n > 0 && matrix.size() % n != 0) {
+            return std::move(*this).Refuse(std::string(field) + ": " +
+                                           std::to_string(matrix.size()) + " numbers are no " +
+                                           std::to_string(n) + " vectors of one dimension");
+        }
         return quern_query_dense(handle(), field, matrix.data(), n, n > 0 ? matrix.size() / n : 0),
                std::move(*this);
     }
@@ -35,11 +40,18 @@ public:
         return std::move(*this).dense(field, Span<float>(kept));
     }
     Query text(const char* field, const std::string& words) && {
+        if (detail::HasNul(words)) {
+            return std::move(*this).RefuseNul(field);
+        }
         const char* text = words.c_str();
         return quern_query_text(handle(), field, &text, 1), std::move(*this);
     }
     Query texts(const char* field, Span<std::string> queries) && {
-        quern_query_text(handle(), field, detail::Texts(queries).data(), queries.size());
+        const detail::Texts texts(queries);
+        if (texts.has_nul()) {
+            return std::move(*this).RefuseNul(field);
+        }
+        quern_query_text(handle(), field, texts.data(), queries.size());
         return std::move(*this);
     }
     // One sparse vector; no weights: all are 1.
@@ -62,6 +74,9 @@ public:
     }
     // By the token weights of a sparse field.
     Query sparse_text(const char* field, const std::string& words) && {
+        if (detail::HasNul(words)) {
+            return std::move(*this).RefuseNul(field);
+        }
         const char* text = words.c_str();
         return quern_query_sparse_text(handle(), field, &text, 1), std::move(*this);
     }
@@ -79,6 +94,9 @@ public:
         return std::move(*this);
     }
     Query term(double weight, const std::string& id, size_t query = 0) && {
+        if (detail::HasNul(id)) {
+            return std::move(*this).RefuseNul("id");
+        }
         return quern_query_term_key_text(handle(), query, weight, id.c_str()), std::move(*this);
     }
     Query term(double weight, const char* id, size_t query = 0) && {
@@ -91,6 +109,9 @@ public:
         return quern_query_key_int(handle(), field, &id, 1), std::move(*this);
     }
     Query like(const char* field, const std::string& id) && {
+        if (detail::HasNul(id)) {
+            return std::move(*this).RefuseNul(field);
+        }
         const char* key = id.c_str();
         return quern_query_key_text(handle(), field, &key, 1), std::move(*this);
     }
@@ -136,6 +157,9 @@ public:
         return quern_query_bind_real(handle(), parameter, value), std::move(*this);
     }
     Query bind(size_t parameter, const std::string& value) && {
+        if (detail::HasNul(value)) {
+            return std::move(*this).RefuseNul("a value of the filter");
+        }
         return quern_query_bind_text(handle(), parameter, value.c_str()), std::move(*this);
     }
     template <typename Integer, typename = std::enable_if_t<std::is_integral_v<Integer>>>
@@ -148,7 +172,11 @@ public:
                std::move(*this);
     }
     Query bind(size_t parameter, Span<std::string> list) && {
-        return quern_query_bind_texts(handle(), parameter, detail::Texts(list).data(), list.size()),
+        const detail::Texts texts(list);
+        if (texts.has_nul()) {
+            return std::move(*this).RefuseNul("a value of the filter");
+        }
+        return quern_query_bind_texts(handle(), parameter, texts.data(), list.size()),
                std::move(*this);
     }
     Query only(const KeySet& keys) && {
@@ -308,6 +336,9 @@ public:
 
 private:
     // Remembers what the library could not see; a builder keeps its first error.
+    Query RefuseNul(const char* what) && {
+        return std::move(*this).Refuse(std::string(what) + ": a text with a NUL in it");
+    }
     Query Refuse(std::string message) && {
         if (failure_.message.empty()) {
             failure_ = detail::Refusal(std::move(message));

@@ -162,6 +162,11 @@ inline bool AreOffsets(Span<size_t> offsets, size_t entries) {
     return rising;
 }
 
+// C would end a text there.
+inline bool HasNul(const std::string& text) {
+    return text.find('\0') != std::string::npos;
+}
+
 // Texts as C wants them. The copies stay where they are when this is moved.
 class Texts {
 public:
@@ -174,13 +179,16 @@ public:
         }
         for (const std::string& copy : *copies_) {
             pointers_.push_back(copy.c_str());
+            has_nul_ = has_nul_ || HasNul(copy);
         }
     }
     const char* const* data() const { return pointers_.data(); }
+    bool has_nul() const { return has_nul_; }
 
 private:
     std::unique_ptr<std::vector<std::string>> copies_;
     std::vector<const char*> pointers_;
+    bool has_nul_ = false;
 };
 
 inline std::string TakeText(quern_text* text) {

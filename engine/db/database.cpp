@@ -25,11 +25,12 @@ int64_t MachineBytes() {
 Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options) {
     std::shared_ptr<Database> database(new Database());
     database->options_ = options;
+    database->options_.store.interrupts = &database->interrupt_epoch_;
     database->budget_->limit = options.memory_bytes > 0 ? options.memory_bytes : MachineBytes() / 4;
     database->budget_->threads = database->threads();
     database->budget_->cache =
         std::make_shared<VectorCache>(options.cache_bytes, database->budget_->cached);
-    QUERN_ASSIGN(database->store_, storage::FileStore::Open(options.store));
+    QUERN_ASSIGN(database->store_, storage::FileStore::Open(database->options_.store));
     {
         QUERN_ASSIGN(std::unique_ptr<storage::Reader> reader, database->store_->BeginRead());
         QUERN_ASSIGN(database->catalog_, database->CatalogOf(reader->connection()));

@@ -251,11 +251,11 @@ private:
 
     DatabaseOptions options_;
     DatabaseLimits limits_;
+    std::atomic<uint64_t> interrupt_epoch_{0};  // outlives the store, whose waits look at it
     std::unique_ptr<storage::FileStore> store_;
     SearchSpaces search_spaces_;
     sparse::SpacePool sparse_spaces_;
     std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
-    std::atomic<uint64_t> interrupt_epoch_{0};
     std::atomic<bool> closed_{false};
     std::atomic<bool> sweep_due_{false};
     ForkMark fork_mark_;      // of the opener

@@ -44,7 +44,7 @@ constexpr double kPickedShare = 0.5;
 // Candidates of a scan over codes that are kept in case those that are measured do not suffice.
 constexpr size_t kKeptFactor = 10;
 // Of fewer than so many times what is measured at least, far queries measure a large part, and a
-// scan of the vectors does as well.
+// scan of vectors in memory does as well.
 constexpr size_t kScannedLeast = 64;
 // Of what the recall lets be missed, what may be missed by this.
 constexpr double kMissedShare = 0.6;
@@ -183,7 +183,7 @@ bool IndexSearch::PlanCodes(double asked, const SearchRequest& request) {
         depth_ = refine_ == Refine::kNone ? k_ : std::max(depth_, effort_.refine);
         expected = refine_ == Refine::kNone ? 0 : request.recall;
     }
-    if (leg_->alive < depth_ * kScannedLeast) {
+    if (leg_->field->resident && leg_->alive < depth_ * kScannedLeast) {
         return false;
     }
     kept_ = refine_ == Refine::kAuto ? depth_ * kKeptFactor : depth_;

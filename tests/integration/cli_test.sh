@@ -131,6 +131,9 @@ expect 0 "exported 2" "$quern" export f.quern c out.npz.gz --field v
 expect 0 "imported 2" "$quern" import f.quern npz_alone out.npz.gz --field v
 "$quern" export f.quern npz_alone back.jsonl --force >/dev/null
 same wanted_v back.jsonl
+cp f.quern before.quern
+expect 1 "this is a database, which no export may overwrite" "$quern" export f.quern c f.quern --format jsonl --force
+same before.quern f.quern
 expect 1 "not a whole number from 0 to 255" "$quern" export f.quern c bad.u8bin --field r
 expect 1 "not a zip file" "$quern" import f.quern bad_npz - --format npz --field v <whole.jsonl
 head -c 4 out.idx | cmp -s - <(printf '\0\0\10\2') || fail "an idx of whole numbers is not one of bytes"

@@ -54,6 +54,26 @@ quern::Outcome<size_t> Fill(const quern::Collection& letters) {
         .try_upsert();
 }
 
+// C would end a text at its first NUL, and take a vector for what is left of a matrix.
+void TestTextsWithNul(const quern::Collection& letters) {
+    const std::string nul("a\0b", 3);
+    const Names names = {nul};
+    const auto refused = [](const auto& outcome) {
+        return !outcome.ok() && outcome.failure().status == QUERN_ERR_INVALID &&
+               outcome.failure().message.find("NUL") != std::string::npos;
+    };
+    CHECK(refused(letters.batch(1).ids(names).try_erase()));
+    CHECK(refused(letters.batch(1).ids({"a"}).texts("body", names).try_update()));
+    CHECK(refused(quern::KeySet::try_of(quern::Span<std::string>(names))));
+    CHECK(refused(letters.query().text("body", nul).try_search()));
+    CHECK(refused(letters.query().like("v", nul).try_search()));
+    CHECK(refused(letters.query().where("body = ?1", nul).try_count()));
+    CHECK(refused(letters.query().where("id in ?1", names).try_count()));
+    const std::vector<float> five = {0, 0, 1, 0, 2};
+    const auto odd = letters.query().dense("v", five, 2).try_search();
+    CHECK(!odd.ok() && odd.failure().message.find("5 numbers") != std::string::npos);
+}
+
 // What works without exceptions.
 void TestValues() {
     quern::Outcome<quern::Database> db = quern::try_open(":memory:");
@@ -156,6 +176,7 @@ quern::Collection NewLetters(quern::Database* db) {
 void TestParameters() {
     quern::Outcome<quern::Database> db = quern::try_open(":memory:");
     const quern::Collection letters = NewLetters(&*db);
+    TestTextsWithNul(letters);
     const std::vector<int64_t> years = {2000, 2002};
     const std::vector<std::string> tags = {"x"};
     const auto list = [&](quern::Query query) {
