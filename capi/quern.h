@@ -25,8 +25,10 @@
 **     still be read); any other call on them returns QUERN_ERR_CLOSED. A handle carried across fork() returns
 **     QUERN_ERR_MISUSE in the child.
 **  9. The library never prints, aborts, exits, installs signal handlers or reads environment variables.
-** 10. A search returns min(k, matches) records for each query, always. Distances: smaller is nearer, for every
-**     metric. Ties are broken by key (integers by value, texts by their bytes).
+** 10. A search of vectors returns min(k, matches) records for each query, always, unless a bound of its own (max_distance, min_score)
+**     or a budget (timeout_ms, max_scored, max_bytes: QUERN_FLAG_PARTIAL) leaves some out; sparse and text searches find only what has a
+**     dimension or word of the query. Distances: smaller is nearer, for every metric. Ties are broken by key (integers by value, texts by
+**     their bytes).
 **
 ** DISTANCES AND SCORES
 **
@@ -220,7 +222,7 @@ QUERN_API int32_t quern_open(const char *path, const char *options, quern_db **d
 /* Closes; NULL is allowed. Transactions still open are rolled back, snapshots and cursors end. */
 QUERN_API void quern_close(quern_db *db);
 
-/* Makes every running and slow call on this handle return QUERN_ERR_INTERRUPTED soon. Any thread, and safe
+/* Makes every running and slow call on this handle return QUERN_ERR_INTERRUPTED soon, those that wait for a lock as well. Any thread, and safe
 ** to call from a signal handler. Calls that start afterwards are not affected. */
 QUERN_API void quern_interrupt(quern_db *db);
 
@@ -542,8 +544,8 @@ QUERN_API void quern_query_min_score(quern_query *q, double s);
 ** Values compare as in SQLite; a condition that is NULL is not true. Beyond SQL: `x in ?1` with a list bound to ?1; for tags and JSON arrays `tags has 'a'`,
 ** `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection under its name, and attached files (quern_attach). Names that begin with "_" are refused, so are
 ** filters that would write, or read anything else. NULL: no filter. Cost: conditions that compare one column with constants, and has, are decided on columns in
-** memory if memory_mb has room; the first to name a column loads it, from the file if optimize has put it there (quern_schema_attr), else in a few times that of a SELECT. All others, and the log, are SQLite's. A search returns
-** min(k, matches) records. Mistakes are told by quern_search with the byte of the filter where they are: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
+** memory if memory_mb has room; the first to name a column loads it, from the file if optimize has put it there (quern_schema_attr), else in a few times that of a SELECT. All others, and the log, are SQLite's. What columns have
+** decided guards the rest: `kind = 'json' and json_extract(body, '$.a') = 1` asks SQLite about records of that kind only. Mistakes are told by quern_search with the byte of the filter where they are: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
 QUERN_API void quern_query_filter(quern_query *q, const char *filter);
 /* The values of the filter's parameters, after quern_query_filter, which forgets those of before; copied. ?1 is parameter 1; a ? and
 ** a :name, @name or $name that comes for the first time have the next number, which this tells for a name; 0: there is none. */

@@ -95,13 +95,24 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)WriteSql(text, *tokens, 0, end, subject, arguments).ok();
     const Node tree = ReadTree(*tokens, subject, arguments);
     MatchSource source;
-    source.records = kRecords;
-    source.column = [&](int column) -> Result<const AttrColumn*> {
-        const size_t number =
-            column == kKeyColumn ? columns.size() - 1 : static_cast<size_t>(column);
-        return static_cast<const AttrColumn*>(columns.at(number).get());
+    source.open.assign((kRecords + 63) / 64, ~uint64_t{0});
+    if (kRecords % 64 != 0) {
+        source.open.back() &= (uint64_t{1} << (kRecords % 64)) - 1;
+    }
+    source.mark = [&](const Node& condition, bool wanted, Bits* bits) -> Status {
+        const size_t number = condition.column == kKeyColumn
+                                  ? columns.size() - 1
+                                  : static_cast<size_t>(condition.column);
+        const AttrColumn& column = *columns.at(number);
+        column.Mark(MatchingCodes(condition, column, wanted), bits);
+        return {};
     };
-    source.ask_sql = [&](const Node& condition, bool, Bits*) -> Status {
+    source.ask_sql = [&](const Node& condition, bool, const Bits& within, Bits*) -> Status {
+        for (size_t word = 0; word < within.size(); word++) {
+            if ((within[word] & ~source.open[word]) != 0) {
+                std::abort();
+            }
+        }
         if (condition.first_token >= condition.end_token || condition.end_token > end) {
             std::abort();
         }

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "storage/base/test_fault.h"
@@ -14,6 +15,10 @@ namespace {
 
 // Statements kept per connection: there are about forty different ones for each collection.
 constexpr size_t kIdleStatementsMax = 400;
+// Of SQLite's machine, between two looks at whether it is to stop: no less, for a function may take
+// long; no more, for they take microseconds when it does not.
+constexpr int kProgressOpsLeast = 20;
+constexpr int kProgressOpsMost = 5000;
 
 Code TranslateCode(int code, int os_errno) {
     if (code == SQLITE_IOERR_DATA || code == SQLITE_CORRUPT_VTAB ||
@@ -216,6 +221,15 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_drop_modules(db, const_cast<const char**>(kModules));
+    const auto wanted = [](sqlite3_context* context, int, sqlite3_value** values) {
+        auto* const self = static_cast<Connection*>(sqlite3_user_data(context));
+        sqlite3_result_int(context, self->Wants(sqlite3_value_int64(values[0])) ? 1 : 0);
+    };
+    if (sqlite3_create_function_v2(db, "quern_wanted", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                   connection.get(), wanted, nullptr, nullptr,
+                                   nullptr) != SQLITE_OK) {
+        return connection->ErrorStatus(SQLITE_NOMEM, "open");
+    }
     QUERN_TRY(connection->Execute("PRAGMA mmap_size=0"));
     QUERN_TRY(connection->Execute("PRAGMA cell_size_check=ON"));
     QUERN_TRY(connection->Execute("PRAGMA cache_size=-" + std::to_string(options.cache_kb)));
@@ -332,15 +346,50 @@ int Connection::OnBusy(void* connection, int tries) {
 }
 
 int Connection::OnProgress(void* connection) {
-    const auto* self = static_cast<Connection*>(connection);
+    auto* const self = static_cast<Connection*>(connection);
+    // So that looks are about five milliseconds apart, whatever the functions in a statement cost.
+    const auto now = std::chrono::steady_clock::now();
+    const auto took = now - self->progress_at_;
+    self->progress_at_ = now;
+    const int ops = took < std::chrono::milliseconds(1)
+                        ? std::min(self->progress_ops_ * 2, kProgressOpsMost)
+                    : took > std::chrono::milliseconds(10)
+                        ? std::max(self->progress_ops_ / 4, kProgressOpsLeast)
+                        : self->progress_ops_;
+    if (ops != self->progress_ops_) {
+        self->progress_ops_ = ops;
+        sqlite3_progress_handler(self->handle_, ops, OnProgress, self);
+    }
     return self->work_->Check(self->task_, 0, 0).ok() ? 0 : 1;
 }
 
 void Connection::SetWork(Work* work, const char* task) {
     work_ = work;
     task_ = task;
-    // About every 5 ms of SQLite's work; not so often that it is felt.
-    sqlite3_progress_handler(handle_, work ? 5000 : 0, work ? OnProgress : nullptr, this);
+    progress_ops_ = kProgressOpsLeast;
+    progress_at_ = std::chrono::steady_clock::now();
+    sqlite3_progress_handler(handle_, work ? progress_ops_ : 0, work ? OnProgress : nullptr, this);
+}
+
+bool Connection::Wants(int64_t row) {
+    if (wanted_ == nullptr) {
+        return false;
+    }
+    // Mostly they come in order.
+    const std::vector<int64_t>& rows = *wanted_;
+    constexpr size_t kNear = 16;
+    if (wanted_at_ > 0 && row <= rows[wanted_at_ - 1]) {
+        wanted_at_ = 0;
+    }
+    for (size_t i = 0; i < kNear && wanted_at_ < rows.size() && rows[wanted_at_] < row; i++) {
+        wanted_at_++;
+    }
+    if (wanted_at_ < rows.size() && rows[wanted_at_] < row) {
+        wanted_at_ = static_cast<size_t>(
+            std::lower_bound(rows.begin() + static_cast<ptrdiff_t>(wanted_at_), rows.end(), row) -
+            rows.begin());
+    }
+    return wanted_at_ < rows.size() && rows[wanted_at_] == row;
 }
 
 Status Connection::ErrorStatus(int code, const char* doing) {

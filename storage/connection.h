@@ -6,10 +6,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "storage/attached_files.h"
 #include "storage/base/bytes.h"
@@ -117,6 +119,8 @@ public:
     const AttachedFiles* FollowAttachments();
     // Those that no transaction has read: what works on the whole file is to see no others.
     void DetachOthers();
+    // What quern_wanted(rowid) is true for in its statements: a sorted list, NULL: nothing.
+    void SetWanted(const std::vector<int64_t>* rows) { wanted_ = rows, wanted_at_ = 0; }
     bool in_transaction() const;
     // Bytes of pages that it has read from the file or its log since it was opened.
     uint64_t BytesRead() const;
@@ -137,6 +141,11 @@ private:
     const std::atomic<uint64_t>* interrupts_ = nullptr;
     uint64_t interrupts_before_ = 0;  // the wait
     bool wait_interrupted_ = false;   // the last one
+    bool Wants(int64_t row);
+    const std::vector<int64_t>* wanted_ = nullptr;
+    size_t wanted_at_ = 0;
+    int progress_ops_ = 0;  // between two looks at the work
+    std::chrono::steady_clock::time_point progress_at_{};
     Work* work_ = nullptr;
     const char* task_ = nullptr;
     std::string path_;

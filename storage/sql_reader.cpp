@@ -32,6 +32,9 @@ void MakeTableFunctionsKnown(sqlite3* db) {
     }
 }
 
+// Bytes of a text or blob that a statement of a user makes.
+constexpr int kLengthMax = 1 << 28;
+
 // What an authorizer looks at.
 struct Sight {
     const std::vector<SqlView>* views;
@@ -70,9 +73,12 @@ int Authorize(void* user, int action, const char* first, const char* second, con
     switch (action) {
         case SQLITE_SELECT:
         case SQLITE_RECURSIVE: return SQLITE_OK;
-        case SQLITE_FUNCTION:
-            return second != nullptr && sqlite3_stricmp(second, "load_extension") == 0 ? SQLITE_DENY
-                                                                                       : SQLITE_OK;
+        case SQLITE_FUNCTION: {
+            // Our own are called by what stands before a condition, whose text names none.
+            const bool own = second != nullptr && sqlite3_strnicmp(second, "quern_", 6) == 0;
+            const bool load = second != nullptr && sqlite3_stricmp(second, "load_extension") == 0;
+            return load || (own && sight.table == nullptr) ? SQLITE_DENY : SQLITE_OK;
+        }
         // Full-text tables ask by themselves.
         case SQLITE_PRAGMA:
             return first != nullptr && sqlite3_stricmp(first, "data_version") == 0 &&
@@ -263,17 +269,33 @@ void Bind(sqlite3_stmt* statement, int index, const Cell& cell) {
     }
 }
 
+// Rows that a condition is asked about. A pass over the table asks this first; to look rows up is
+// written behind the condition, whose parameters have their numbers.
+constexpr const char* kWanted = "quern_wanted(\"_rid\") AND ";
+constexpr const char* kLookedUpName = ":quern_rows";
+constexpr const char* kLookedUp = "\n) AND \"_rid\" IN (SELECT value FROM json_each(:quern_rows))";
+
+std::string JsonOf(const std::vector<int64_t>& rows) {
+    std::string json(1, '[');
+    for (const int64_t row : rows) {
+        json.append(json.size() > 1 ? "," : "").append(std::to_string(row));
+    }
+    return json += ']';
+}
+
 Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
                               const SqlCondition& condition, Work* work,
                               const std::function<Status(const std::vector<Cell>& row)>& take) {
     sqlite3* db = connection->handle();
+    const bool look_up = condition.rows != nullptr && condition.look_up;
     const std::string before = "SELECT " + condition.columns + " FROM main." +
                                QuoteName(condition.table) + " AS " + QuoteName(condition.name) +
                                " WHERE " +
                                (condition.only.empty() ? "" : condition.only + " AND ") +
+                               (condition.rows != nullptr && !look_up ? kWanted : "") +
                                (condition.negated ? "NOT (\n" : "(\n");
     // A comment at its end must not swallow the bracket.
-    const std::string statement = before + condition.text + "\n)";
+    const std::string statement = before + condition.text + (look_up ? kLookedUp : "\n)");
     sqlite3_stmt* raw = nullptr;
     const int made = sqlite3_prepare_v2(db, statement.c_str(),
                                         static_cast<int>(statement.size() + 1), &raw, nullptr);
@@ -301,7 +323,18 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
     for (int i = 1; i <= wanted && static_cast<size_t>(i) <= condition.parameters.size(); i++) {
         Bind(raw, i, condition.parameters[static_cast<size_t>(i - 1)]);
     }
-    return TakeRows(connection, sight, raw, "filter", work, take);
+    std::string rows;
+    if (look_up) {
+        rows = JsonOf(*condition.rows);
+        Cell list;
+        list.kind = Cell::Kind::kText;
+        list.text = rows;
+        Bind(raw, sqlite3_bind_parameter_index(raw, kLookedUpName), list);
+    }
+    connection->SetWanted(condition.rows);
+    const Status status = TakeRows(connection, sight, raw, "filter", work, take);
+    connection->SetWanted(nullptr);
+    return status;
 }
 
 // Runs body with the views made and the authorizer on, and leaves the connection as it was.
@@ -320,6 +353,8 @@ Status WithViews(Connection* connection, Sight sight, Work* work, Body body) {
     }
     if (status.ok()) {
         ScopedWork scope(connection, work, "sql");
+        // No single call of a function takes long, so that deadlines are met.
+        const int length = sqlite3_limit(connection->handle(), SQLITE_LIMIT_LENGTH, kLengthMax);
         MakeTableFunctionsKnown(connection->handle());
         if (sight.attached != nullptr) {
             status =
@@ -333,6 +368,7 @@ Status WithViews(Connection* connection, Sight sight, Work* work, Body body) {
             status = body(sight);
             sqlite3_set_authorizer(connection->handle(), nullptr, nullptr);
         }
+        sqlite3_limit(connection->handle(), SQLITE_LIMIT_LENGTH, length);
         if (!status.ok() && sight.attached != nullptr) {
             const Status problem = sight.attached->ProblemOf(*sight.text);
             status = problem.ok() ? status : problem;

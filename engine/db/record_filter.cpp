@@ -47,6 +47,12 @@ struct ReadFilter {
     }
 };
 
+// The sealed records that SQLite is asked about. NULL: all.
+struct WantedRows {
+    const std::vector<int64_t>* rids = nullptr;
+    bool look_up = false;
+};
+
 // A filter, or one condition of it, run by SQLite.
 class SqlFilter {
 public:
@@ -68,7 +74,12 @@ public:
     using Take = std::function<Status(const std::vector<Cell>& row)>;
     // Sealed records.
     Status RunTable(storage::Connection* connection, const std::string& columns, const Take& take) {
-        return Run(connection, info_->name, "", columns, take);
+        return Run(connection, info_->name, "", columns, {}, take);
+    }
+    // Of these alone, which ascend.
+    Status RunRows(storage::Connection* connection, const std::string& columns,
+                   const WantedRows& rows, const Take& take) {
+        return Run(connection, info_->name, "", columns, rows, take);
     }
     // Records in the log. dead: also those that later entries have killed.
     Status RunLog(storage::Connection* connection, const std::string& columns, bool dead,
@@ -76,7 +87,7 @@ public:
         const std::string log = storage::LogTableName(info_->id);
         const std::string alive = " AND \"_rid\" NOT IN (SELECT \"_dead\" FROM main." + log +
                                   " WHERE \"_dead\" IS NOT NULL)";
-        return Run(connection, log, "\"_kind\"=1" + (dead ? "" : alive), columns, take);
+        return Run(connection, log, "\"_kind\"=1" + (dead ? "" : alive), columns, {}, take);
     }
 
 private:
@@ -87,8 +98,10 @@ private:
           negated_(negated) {}
 
     Status Run(storage::Connection* connection, const std::string& table, const std::string& only,
-               const std::string& columns, const Take& take) {
+               const std::string& columns, const WantedRows& rows, const Take& take) {
         storage::SqlCondition condition;
+        condition.rows = rows.rids;
+        condition.look_up = rows.look_up;
         condition.table = table;
         condition.name = info_->name;
         condition.columns = columns;
@@ -135,12 +148,14 @@ std::optional<size_t> PositionOf(const LogView& log, int64_t rid) {
 }
 
 // Row ids of sealed records that match, ascending.
-Result<std::vector<int64_t>> SealedMatches(storage::Connection* connection, SqlFilter* filter) {
+Result<std::vector<int64_t>> SealedMatches(storage::Connection* connection, SqlFilter* filter,
+                                           const WantedRows& rows) {
     std::vector<int64_t> rids;
-    QUERN_TRY(filter->RunTable(connection, "\"_rid\"", [&](const std::vector<Cell>& row) -> Status {
-        rids.push_back(row[0].number);
-        return {};
-    }));
+    QUERN_TRY(
+        filter->RunRows(connection, "\"_rid\"", rows, [&](const std::vector<Cell>& row) -> Status {
+            rids.push_back(row[0].number);
+            return {};
+        }));
     // By way of another index they come in its order.
     if (!std::is_sorted(rids.begin(), rids.end())) {
         std::sort(rids.begin(), rids.end());
@@ -178,56 +193,114 @@ public:
             matches_->by_sqlite = true;
             whole_.end_token = filter_.token_count();
         }
-        for (size_t s = 0; s < view_.segments.size(); s++) {
-            QUERN_TRY(FindInSegment(s));
-        }
+        QUERN_TRY(FindInSegments());
         return FindInLog();
     }
 
 private:
-    Status FindInSegment(size_t number) {
-        Segment& segment = *view_.segments[number];
-        QUERN_ASSIGN(const int64_t* const ids, segment.RowIds(connection_));
-        static_cast<void>(ids);
+    // The records of all segments stand in one row of bits, each segment from a word on, so that
+    // SQLite is asked once for all of them.
+    Status FindInSegments() {
+        const size_t segments = view_.segments.size();
         filter::MatchSource source;
-        source.records = segment.item_count();
-        source.column = [&](int column) -> Result<const filter::AttrColumn*> {
-            return static_cast<const filter::AttrColumn*>(columns_[number][column].get());
-        };
-        source.ask_sql = [&](const filter::Node& condition, bool wanted,
-                             filter::Bits* bits) -> Status {
-            QUERN_ASSIGN(const std::vector<int64_t>* const rids, Ask(condition, wanted));
-            size_t count = 0;
-            const auto found = segment.BitsOf(*rids, &count);
-            for (size_t word = 0; found != nullptr && word < bits->size(); word++) {
-                (*bits)[word] |= (*found)[word];
+        for (size_t s = 0; s < segments; s++) {
+            Segment& segment = *view_.segments[s];
+            QUERN_TRY(segment.RowIds(connection_).status());
+            QUERN_ASSIGN(const DeadRecords dead, view_.DeadOf(connection_, s));
+            const size_t count = segment.item_count();
+            const size_t words = (count + 63) / 64;
+            words_.push_back(source.open.size());
+            for (size_t word = 0; word < words; word++) {
+                source.open.push_back(dead.bits ? ~(*dead.bits)[word] : ~uint64_t{0});
             }
-            return {};
-        };
-        const filter::Node& tree = columns_.empty() ? whole_ : filter_.tree;
-        QUERN_ASSIGN(filter::Bits bits, filter::MatchingRecords(tree, source));
-        QUERN_ASSIGN(const DeadRecords dead, view_.DeadOf(connection_, number));
-        size_t count = 0;
-        for (size_t word = 0; word < bits.size(); word++) {
-            bits[word] &= dead.bits ? ~(*dead.bits)[word] : ~uint64_t{0};
-            count += static_cast<size_t>(std::popcount(bits[word]));
+            if (count % 64 != 0) {
+                source.open.back() &= (uint64_t{1} << (count % 64)) - 1;
+            }
         }
-        matches_->Add(segment.item_count(), std::move(bits), count);
+        alive_ = CountOf(source.open);
+        source.mark = [&](const filter::Node& condition, bool wanted, filter::Bits* bits) {
+            Mark(condition, wanted, bits);
+            return Status();
+        };
+        source.ask_sql = [&](const filter::Node& condition, bool wanted, const filter::Bits& within,
+                             filter::Bits* bits) { return Ask(condition, wanted, within, bits); };
+        const filter::Node& tree = columns_.empty() ? whole_ : filter_.tree;
+        QUERN_ASSIGN(const filter::Bits bits, filter::MatchingRecords(tree, source));
+        for (size_t s = 0; s < segments; s++) {
+            filter::Bits of_segment = PartOf(bits, s);
+            const size_t count = CountOf(of_segment);
+            matches_->Add(view_.segments[s]->item_count(), std::move(of_segment), count);
+        }
         return {};
     }
 
-    // The answer of SQLite, which is asked once for all segments.
-    Result<const std::vector<int64_t>*> Ask(const filter::Node& condition, bool wanted) {
-        const auto key = std::make_pair(condition.first_token, wanted);
-        const auto known = answers_.find(key);
-        if (known != answers_.end()) {
-            return static_cast<const std::vector<int64_t>*>(&known->second);
+    static size_t CountOf(const filter::Bits& bits) {
+        size_t count = 0;
+        for (const uint64_t word : bits) {
+            count += static_cast<size_t>(std::popcount(word));
         }
+        return count;
+    }
+    // A segment's own.
+    filter::Bits PartOf(const filter::Bits& bits, size_t segment) const {
+        const auto begin = bits.begin() + static_cast<ptrdiff_t>(words_[segment]);
+        const size_t words = (view_.segments[segment]->item_count() + 63) / 64;
+        return filter::Bits(begin, begin + static_cast<ptrdiff_t>(words));
+    }
+
+    void Mark(const filter::Node& condition, bool wanted, filter::Bits* bits) const {
+        for (size_t s = 0; s < view_.segments.size(); s++) {
+            const filter::AttrColumn& column = *columns_[s].at(condition.column);
+            filter::Bits of_segment((view_.segments[s]->item_count() + 63) / 64, 0);
+            column.Mark(filter::MatchingCodes(condition, column, wanted), &of_segment);
+            for (size_t word = 0; word < of_segment.size(); word++) {
+                (*bits)[words_[s] + word] |= of_segment[word];
+            }
+        }
+    }
+
+    // Looking a row up costs as much as this many rows of a pass over the table.
+    static constexpr size_t kRowLookUpCost = 16;
+
+    Status Ask(const filter::Node& condition, bool wanted, const filter::Bits& within,
+               filter::Bits* bits) {
         QUERN_ASSIGN(SqlFilter sql, SqlFilter::Prepare(filter_, condition.first_token,
                                                        condition.end_token, !wanted));
-        QUERN_ASSIGN(std::vector<int64_t> rids, SealedMatches(connection_, &sql));
-        const auto placed = answers_.emplace(key, std::move(rids)).first;
-        return static_cast<const std::vector<int64_t>*>(&placed->second);
+        std::vector<int64_t> asked;
+        WantedRows rows;
+        const size_t count = CountOf(within);
+        if (count < alive_) {
+            asked = RowsOf(within, count);
+            rows = {&asked, count <= alive_ / kRowLookUpCost};
+        }
+        QUERN_ASSIGN(const std::vector<int64_t> rids, SealedMatches(connection_, &sql, rows));
+        for (size_t s = 0; s < view_.segments.size(); s++) {
+            size_t found_count = 0;
+            const auto found = view_.segments[s]->BitsOf(rids, &found_count);
+            for (size_t word = 0; found != nullptr && word < found->size(); word++) {
+                (*bits)[words_[s] + word] |= (*found)[word];
+            }
+        }
+        return {};
+    }
+
+    // Ascending.
+    std::vector<int64_t> RowsOf(const filter::Bits& bits, size_t count) const {
+        std::vector<int64_t> rows;
+        rows.reserve(count);
+        for (size_t s = 0; s < view_.segments.size(); s++) {
+            const Segment& segment = *view_.segments[s];
+            for (size_t i = 0; i < segment.item_count(); i++) {
+                const auto [rid, record] = segment.RowIdInOrder(i);
+                if ((bits[words_[s] + record / 64] >> (record % 64) & 1) != 0) {
+                    rows.push_back(rid);
+                }
+            }
+        }
+        if (!std::is_sorted(rows.begin(), rows.end())) {
+            std::sort(rows.begin(), rows.end());
+        }
+        return rows;
     }
 
     Status FindInLog() {
@@ -255,7 +328,8 @@ private:
     RecordMatches* matches_;
     filter::Node whole_;  // as one condition for SQLite
     std::vector<SegmentColumns> columns_;
-    std::map<std::pair<size_t, bool>, std::vector<int64_t>> answers_;
+    std::vector<size_t> words_;  // where each segment's bits begin
+    size_t alive_ = 0;           // sealed records
 };
 
 // Looking a key up costs as much as this many rows of a pass over the table.

@@ -187,42 +187,31 @@ void AppendUtf8(uint32_t c, std::string* out) {
     }
 }
 
-Status Match(const Node& node, const MatchSource& source, bool wanted, Bits* bits);
-
-// The records for which all (or any) of the children are what is wanted.
-Status MatchChildren(const Node& node, const MatchSource& source, bool wanted, bool all,
-                     Bits* bits) {
-    for (size_t i = 0; i < node.children.size(); i++) {
-        if (!all) {
-            QUERN_TRY(Match(node.children[i], source, wanted, bits));
-            continue;
-        }
-        Bits of_child(bits->size(), 0);
-        QUERN_TRY(Match(node.children[i], source, wanted, &of_child));
-        for (size_t word = 0; word < bits->size(); word++) {
-            (*bits)[word] = i == 0 ? of_child[word] : (*bits)[word] & of_child[word];
-        }
-    }
-    return {};
-}
-
-// Sets the bits of what matches; bits that are set already stay.
-Status Match(const Node& node, const MatchSource& source, bool wanted, Bits* bits) {
+// The columns' part, which asks nobody: sets the bits of what matches; those that are set stay.
+Status MatchColumns(const Node& node, const MatchSource& source, bool wanted, Bits* bits) {
     switch (node.kind) {
         case NodeKind::kAnd:
         case NodeKind::kOr: {
             if ((node.kind == NodeKind::kAnd) != wanted) {
-                return MatchChildren(node, source, wanted, false, bits);
+                for (const Node& child : node.children) {
+                    QUERN_TRY(MatchColumns(child, source, wanted, bits));
+                }
+                return {};
             }
-            Bits all(bits->size(), 0);
-            QUERN_TRY(MatchChildren(node, source, wanted, true, &all));
-            for (size_t word = 0; word < bits->size(); word++) {
+            Bits all(bits->size(), ~uint64_t{0});
+            for (const Node& child : node.children) {
+                Bits of_child(bits->size(), 0);
+                QUERN_TRY(MatchColumns(child, source, wanted, &of_child));
+                for (size_t word = 0; word < all.size(); word++) {
+                    all[word] &= of_child[word];
+                }
+            }
+            for (size_t word = 0; word < all.size(); word++) {
                 (*bits)[word] |= all[word];
             }
             return {};
         }
-        case NodeKind::kNot: return Match(node.children[0], source, !wanted, bits);
-        case NodeKind::kSql: return source.ask_sql(node, wanted, bits);
+        case NodeKind::kNot: return MatchColumns(node.children[0], source, !wanted, bits);
         default: break;
     }
     if (node.column == kNoColumn) {
@@ -234,8 +223,44 @@ Status Match(const Node& node, const MatchSource& source, bool wanted, Bits* bit
         }
         return {};
     }
-    QUERN_ASSIGN(const AttrColumn* const column, source.column(node.column));
-    column->Mark(MatchingCodes(node, *column, wanted), bits);
+    return source.mark(node, wanted, bits);
+}
+
+// Sets the bits of what matches among the records of `within`; of others nothing is told.
+//
+// What the columns can decide comes first, and SQLite is asked about the records that are still
+// open, as it would itself evaluate no further: `kind = 'json' and json_extract(text, '$.a') = 1`
+// must not fail on a text that is none, nor read a million records for one.
+Status Match(const Node& node, const MatchSource& source, bool wanted, const Bits& within,
+             Bits* bits) {
+    if (!NeedsSql(node)) {
+        return MatchColumns(node, source, wanted, bits);
+    }
+    if (node.kind == NodeKind::kSql) {
+        return source.ask_sql(node, wanted, within, bits);
+    }
+    if (node.kind == NodeKind::kNot) {
+        return Match(node.children[0], source, !wanted, within, bits);
+    }
+    std::vector<const Node*> children;
+    for (const Node& child : node.children) {
+        children.push_back(&child);
+    }
+    std::stable_partition(children.begin(), children.end(),
+                          [](const Node* child) { return !NeedsSql(*child); });
+    const bool all = (node.kind == NodeKind::kAnd) == wanted;
+    Bits open = within;
+    for (const Node* const child : children) {
+        Bits of_child(bits->size(), 0);
+        QUERN_TRY(Match(*child, source, wanted, open, &of_child));
+        for (size_t word = 0; word < open.size(); word++) {
+            (*bits)[word] |= all ? 0 : of_child[word] & open[word];
+            open[word] &= all ? of_child[word] : ~of_child[word];
+        }
+    }
+    for (size_t word = 0; all && word < open.size(); word++) {
+        (*bits)[word] |= open[word];
+    }
     return {};
 }
 
@@ -279,10 +304,10 @@ CodeRanges MatchingCodes(const Node& condition, const AttrColumn& column, bool w
 }
 
 Result<Bits> MatchingRecords(const Node& tree, const MatchSource& source) {
-    Bits bits((source.records + 63) / 64, 0);
-    QUERN_TRY(Match(tree, source, true, &bits));
-    if (source.records % 64 != 0) {
-        bits.back() &= (uint64_t{1} << (source.records % 64)) - 1;
+    Bits bits(source.open.size(), 0);
+    QUERN_TRY(Match(tree, source, true, source.open, &bits));
+    for (size_t word = 0; word < bits.size(); word++) {
+        bits[word] &= source.open[word];
     }
     return bits;
 }

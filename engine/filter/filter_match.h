@@ -16,11 +16,13 @@ CodeRanges MatchingCodes(const Node& condition, const AttrColumn& column, bool w
 
 // Where the answers for a run of records come from.
 struct MatchSource {
-    size_t records = 0;
-    // The column of a condition.
-    std::function<Result<const AttrColumn*>(int column)> column;
-    // Sets the bits of the records for which a condition for SQLite is what is wanted.
-    std::function<Status(const Node& condition, bool wanted, Bits* bits)> ask_sql;
+    Bits open;  // the records that are asked for
+    // Sets the bits of the records for which a condition on a column is what is wanted.
+    std::function<Status(const Node& condition, bool wanted, Bits* bits)> mark;
+    // Likewise for a condition for SQLite, of those records that are in `within`. It is called even
+    // when none is, so that mistakes in the condition are found.
+    std::function<Status(const Node& condition, bool wanted, const Bits& within, Bits* bits)>
+        ask_sql;
 };
 Result<Bits> MatchingRecords(const Node& tree, const MatchSource& source);
 

@@ -199,14 +199,22 @@ private:
                tokens_[i + 3].IsWord("has");
     }
 
-    static bool IsOperand(const Token& token) {
-        return token.kind == TokenKind::kText || token.kind == TokenKind::kNumber ||
-               token.kind == TokenKind::kParameter;
-    }
-    std::string Operand(const Token& token) const {
-        return token.kind == TokenKind::kParameter
-                   ? Numbered(token)
-                   : std::string(filter_.substr(token.begin, token.end - token.begin));
+    // A constant behind `has`, as the columns' reader knows them; goes past it. False: there is
+    // none.
+    bool TakeOperand(size_t* at, std::string* operand) const {
+        const bool sign = tokens_[*at].Is("-") || tokens_[*at].Is("+");
+        const Token& token = tokens_[*at + (sign ? 1 : 0)];
+        const bool constant = token.kind == TokenKind::kText || token.kind == TokenKind::kBlob ||
+                              token.kind == TokenKind::kParameter || token.IsWord("null");
+        if (token.kind != TokenKind::kNumber && (sign || !constant || IsList(*at))) {
+            return false;
+        }
+        *operand =
+            token.kind == TokenKind::kParameter
+                ? Numbered(token)
+                : std::string(filter_.substr(tokens_[*at].begin, token.end - tokens_[*at].begin));
+        *at += sign ? 2 : 1;
+        return true;
     }
 
     Status WriteHas(size_t* at) {
@@ -247,23 +255,23 @@ private:
         const bool all = tokens_[*at].IsWord("all");
         if (!any && !all) {
             const Token& wanted = tokens_[*at];
-            if (!IsOperand(wanted) || IsList(*at)) {
+            std::string operand;
+            if (!TakeOperand(at, &operand)) {
                 return Mistake(Code::kSql, wanted.begin,
-                               "has is followed by a text, a number or a parameter, or by any or "
-                               "all and a list");
+                               "has is followed by a text, a number or a parameter with one value, "
+                               "or by any or all and a list");
             }
-            *condition = Exists(set, "= " + Operand(wanted));
-            ++*at;
+            *condition = Exists(set, "= " + operand);
             return {};
         }
         ++*at;
         if (tokens_[*at].kind == TokenKind::kParameter && IsList(*at)) {
             const std::string list = "json_each(" + Numbered(tokens_[*at]) + ")";
+            // NOT IN would be NULL, which is no answer, where the set holds a null.
             *condition = any ? Exists(set, "IN (SELECT value FROM " + list + ")")
                              : "NOT EXISTS (SELECT 1 FROM " + list +
-                                   " AS wanted WHERE wanted.value NOT IN (SELECT value FROM "
-                                   "json_each(" +
-                                   set + ")))";
+                                   " AS wanted WHERE NOT EXISTS (SELECT 1 FROM json_each(" + set +
+                                   ") AS present WHERE present.value = wanted.value))";
             ++*at;
             return {};
         }
@@ -280,15 +288,20 @@ private:
                 Code::kSql, tokens_[*at].begin,
                 "a list in brackets is needed here, or a parameter to which one is bound");
         }
+        if (tokens_[*at + 1].Is(")")) {
+            *list = all ? "1" : "";  // SQLite has IN () as well
+            *at += 2;
+            return {};
+        }
         while (true) {
             ++*at;
             const Token& wanted = tokens_[*at];
-            if (!IsOperand(wanted) || IsList(*at)) {
+            std::string operand;
+            if (!TakeOperand(at, &operand)) {
                 return Mistake(Code::kSql, wanted.begin, "a text, number or parameter is needed");
             }
             *list += list->empty() ? "" : (all ? " AND " : ", ");
-            *list += all ? Exists(set, "= " + Operand(wanted)) : Operand(wanted);
-            ++*at;
+            *list += all ? Exists(set, "= " + operand) : operand;
             if (tokens_[*at].Is(")")) {
                 ++*at;
                 return {};

@@ -236,6 +236,14 @@ void Warm(Quern* quern, Sqlite* sqlite, const Rows& rows) {
     });
     count("`price < ? and lang = 'en'`",
           [&](int n) { return "price < " + number(500 + n) + " and lang = 'en'"; });
+    // What no column decides, by itself and behind what one does.
+    count("`length(title) = ?`", [&](int n) { return "length(title) = " + number(9 + n % 3); });
+    count("`year = ? and lower(lang) = 'de'`",
+          [&](int n) { return "year = " + number(1981 + n % 40) + " and lower(lang) = 'de'"; });
+    count("`uniq between ? and ? + 1000 and length(title) = 11`", [&](int n) {
+        return "uniq between " + number(1000 * n) + " and " + number(1000 * n + 1000) +
+               " and length(title) = 11";
+    });
     const auto list = [&](const char* what, const char* filter, const char* order, size_t limit) {
         const std::string where = *filter == '\0' ? "" : std::string(" WHERE ") + filter;
         Row(
@@ -247,6 +255,7 @@ void Warm(Quern* quern, Sqlite* sqlite, const Rows& rows) {
     };
     list("list by key, 100 rows", "", "id", 100);
     list("list by price, 100 rows", "", "price, id", 100);
+    list("list by year, then price, 100 rows", "", "year desc, price, id", 100);
     list("list of `year > 2000 and lang = 'de'` by price, 100 rows", "year > 2000 and lang = 'de'",
          "price desc, id", 100);
     const auto facet = [&](const char* what, const char* filter, const char* attr) {
