@@ -12,6 +12,7 @@
 
 #include "storage/attached_files.h"
 #include "storage/base/bytes.h"
+#include "storage/base/file_reads.h"
 #include "storage/base/schema.h"
 #include "storage/base/status.h"
 #include "storage/base/work.h"
@@ -115,8 +116,11 @@ public:
     // Those that no transaction has read: what works on the whole file is to see no others.
     void DetachOthers();
     bool in_transaction() const;
-    // Bytes of pages that it has read from the file or its log since it was opened.
-    uint64_t BytesRead() const;
+    // What it has read since it was opened. Only differences of near readings mean something: the
+    // counters of pages have 32 bits.
+    FileReads Reads() const;
+    // Told by what reads chunks.
+    void CountChunk() { chunks_read_++; }
     int64_t changes() const;
     // A number that moves with every commit to the file, by whomever; inside a transaction it is
     // exact.
@@ -132,6 +136,7 @@ private:
     int busy_ms_ = 0;
     Work* work_ = nullptr;
     const char* task_ = nullptr;
+    uint64_t chunks_read_ = 0;
     std::string path_;
     std::string called_;
     bool read_only_ = false;

@@ -179,6 +179,7 @@ Result<query::LegList> LegSearch::MakeBest(size_t q, size_t depth) {
     QUERN_TRY(search->Find(&winners));
     Told(table);
     deeper_.Add(table.tally);
+    deeper_trace_.Add(table.trace);
     // The shorter list is the better one if the search for a longer one came to no end.
     return (table.flags & kPartialFlag) != 0 ? ListOf(winners_[q], depth_, FlagsOf(q))
                                              : ListOf(winners[0], depth, table.flags);
@@ -203,6 +204,14 @@ SearchTally LegSearch::Cost() const {
     SearchTally cost = own_.tally;
     cost.Add(deeper_);
     return cost;
+}
+
+SearchTrace LegSearch::Trace() const {
+    SearchTrace trace = own_.trace;
+    trace.Add(deeper_trace_);
+    search_->Describe(&trace);
+    trace.TakeCosts(Cost());
+    return trace;
 }
 
 void LegSearch::BeginShare() {
