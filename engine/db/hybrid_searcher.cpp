@@ -305,13 +305,8 @@ private:
             for (const query::ScoredRecord& hit : list.hits) {
                 records.push_back(hit.record);
             }
-            // Scales are those of the first hits, and of all that equal the last of these.
-            size_t end = std::min(legs_[l]->first_depth(), list.hits.size());
-            while (end > 0 && end < list.hits.size() &&
-                   list.hits[end].score == list.hits[end - 1].score) {
-                end++;
-            }
-            list.hits.resize(end);
+            // Scales are those of the first hits.
+            list.hits.resize(std::min(legs_[l]->first_depth(), list.hits.size()));
             pool.lists.push_back(std::move(list.hits));
         }
         std::sort(records.begin(), records.end());

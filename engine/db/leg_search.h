@@ -56,6 +56,8 @@ public:
 private:
     void BeginShare();
     Status FindAll();
+    // Where the first list ends, equals come by their keys.
+    Status OrderEnds();
     Status TakeGuide();
     Status Narrow(size_t q, LegGuide::OfQuery* guide);
     // Whether its search for a query left out what the guide's threshold excludes.
