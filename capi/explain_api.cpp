@@ -1,8 +1,9 @@
-// How a query would be answered, and what the scores of its hits are made of.
+// How a query would be answered, how it was, and what the scores of its hits are made of.
 #include <algorithm>
 
 #include "capi/handles.h"
 #include "engine/db/hit_explain.h"
+#include "engine/db/result_explain.h"
 #include "engine/db/search_explain.h"
 
 using namespace quern;
@@ -37,6 +38,20 @@ int32_t quern_query_explain(quern_query* q, quern_text** json, quern_error* err)
             }
             return ExplainSearch(q->database.get(), snapshot, q->request, text);
         });
+    });
+}
+
+int32_t quern_result_explain(const quern_result* r, quern_text** json, quern_error* err) {
+    if (json != nullptr) {
+        *json = nullptr;
+    }
+    return Guard(err, [&]() -> Status {
+        QUERN_TRY(CheckHandle(r, Magic::kResult, "r"));
+        QUERN_TRY(NotNull(json, "json"));
+        auto text = std::make_unique<quern_text>();
+        QUERN_TRY(ExplainResult(r->table, &text->text));
+        *json = text.release();
+        return {};
     });
 }
 

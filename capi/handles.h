@@ -165,8 +165,6 @@ struct quern_query : quern::capi::Handle {
     quern::filter::Tokens filter;
     quern::filter::Tokens set;       // what quern_query_update sets; empty: nothing
     std::optional<size_t> bind_for;  // the query that values are bound for; none: all
-    std::string order;
-    std::string bookmark;
     quern::Status error;
 
     // For what looks at one filter.

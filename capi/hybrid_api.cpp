@@ -180,7 +180,8 @@ Status CheckPart(const quern_query& q, const quern_query& part, const std::strin
     }
     if (part.request.shape.any()) {
         return Status::Error(Code::kInvalid,
-                             "%s has an offset, groups or diversity: these are of whole queries",
+                             "%s has an offset, groups, diversity, an order or a bookmark: "
+                             "these are of whole queries",
                              name.c_str());
     }
     if (!part.request.filter.empty()) {

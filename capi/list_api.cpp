@@ -68,7 +68,7 @@ int32_t ChangeMatches(quern_query* q, quern_txn* txn, uint64_t* count, quern_err
 void quern_query_order(quern_query* q, const char* order) {
     if (CheckHandle(q, Magic::kQuery, "q").ok()) {
         Remember(&q->error, [&]() -> Status {
-            q->order = order == nullptr ? "" : order;
+            q->request.shape.order = order == nullptr ? "" : order;
             return {};
         });
     }
@@ -77,7 +77,7 @@ void quern_query_order(quern_query* q, const char* order) {
 void quern_query_after(quern_query* q, const char* bookmark) {
     if (CheckHandle(q, Magic::kQuery, "q").ok()) {
         Remember(&q->error, [&]() -> Status {
-            q->bookmark = bookmark == nullptr ? "" : bookmark;
+            q->request.shape.after = bookmark == nullptr ? "" : bookmark;
             return {};
         });
     }
@@ -87,8 +87,8 @@ int32_t quern_query_list(quern_query* q, quern_result** r, quern_error* err) {
     return MakeTable(q, r, err, [&](const std::shared_ptr<Snapshot>& snapshot, ResultTable* table) {
         const SearchRequest& request = q->request;
         return ListRecords(q->database.get(), snapshot,
-                           {request.collection, request.filter, q->order, q->bookmark,
-                            request.columns, request.limit},
+                           {request.collection, request.filter, request.shape.order,
+                            request.shape.after, request.columns, request.limit},
                            table);
     });
 }

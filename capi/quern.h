@@ -588,34 +588,56 @@ QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
 ** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
 ** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.
 ** A leg with the option guide=LEG also has "guide", the number of that leg.
-** What a search has done in truth is told by its result: quern_result_stat, quern_result_leg_stat, quern_result_leg_part. */
+** What a search has done in truth, beside these estimates, is told by its result: quern_result_explain. */
 QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_error *err) QUERN_MUST_USE;
+/* How the search that gave r was done, the plan of each segment beside what was counted there, as JSON: {"queries","hits","exact",
+** "partial","recall","field","kind","counts","time_ns","segments":[...],"legs":[...],"candidates","feedback"}. counts and time_ns are what
+** quern_result_stat tells; "read":{"bytes","chunks","pages_cached"}. Of each segment (and "log") that was searched
+**   "segment","records","matches","queries","way"   way: that of the plan: graph, codes, lists, scan; index, made of sparse and text fields
+**   "estimate":{"selectivity","vectors_scored","vectors_refined","cost_ns","ways_ns":{"graph","codes","scan" or "lists"},"recall"}
+**   "truth":{"ways","selectivity","vectors_scored","scored_by_walks",...,"vectors_refined",...,"read","cost_ns","time_ns"}
+** All are sums over the queries (a leg that was searched again counts as one more), selectivities are means: estimated is the counted share
+** of the field's values that the filter lets through, which a plan takes to be spread evenly; true is the share among those that walks with
+** a filter have met. ways tells how many queries were answered how: a walk that gives up ends in codes or a scan. cost_ns are the constants
+** that plans go by times the rows that were expected, or were there in truth; time_ns is the clock's (of text fields, of all threads
+** together), loading included. null: nobody estimates that (sparse and text fields, ef, bounds without a limit). legs, candidates and feedback
+** have "field","kind","counts","time_ns" and their own "segments"; legs also "leg","name","lists","hits","looked_up"; what is
+** searched among candidates has "candidates_scored" in place of segments. Any thread. Errors: INVALID (r is of no search). */
+QUERN_API int32_t quern_result_explain(const quern_result *r, quern_text **json, quern_error *err) QUERN_MUST_USE;
 /* What the scores of the hits of r are made of, r being a result that q had, as JSON: {"collection","hits":[{"query","key","score",
-** "legs":[{"leg","name","field","kind","score", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
-** match the record has the score null; else it has
+** "legs":[{"leg","name","field","kind","score","rank", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
+** match the record has the score null; rank is its place among the leg's first hits (its limit, or 100, or q's limit if that is more), equal
+** scores the same; null: it is not among them. Of a leg that matches also
 **   of a sparse field   "parts":[{"dimension","weight","value","adds"}]: what query and record have in common; weight: the query's,
 **                       value: the record's, adds: their product
 **   of a text field     "parts":[{"term","weight","occurrences","value","adds"}]: the query's words, phrases and beginnings* as they are
 **                       looked for; weight: idf, value: what the occurrences count for
 **   of a dense field    "distance", and where an index goes by codes "codes" and "coarse", the distance that these tell
 ** In their order, adds are added up to the score to the bit. Records are looked up by their keys as of now, or in q's snapshot: one that
-** is gone has "gone":true and no legs; one that was changed, its new scores. Cost: a look at each record's value in each field. Errors:
+** is gone has "gone":true and no legs; one that was changed, its new scores. Cost: a search by each leg, and a look at each record's value in each field. Errors:
 ** those of quern_search, INVALID (r is of another number of queries, or of no search), TYPE. */
 QUERN_API int32_t quern_explain_hits(quern_query *q, const quern_result *r, quern_text **json, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_query_count(quern_query *q, uint64_t *count, quern_error *err) QUERN_MUST_USE; /* of the records that match; no filter: all */
 
 /* ---- Filters without a search: lists, facets, changes ------------------------------------------- since 0.1 -- */
 
-/* These look at the query's filter and at what is said here; what it looks for, its bounds and its legs count for nothing.
+/* These look at the query's filter and at what is said here; what it looks for, its bounds and its legs count for nothing. An order and a
+** bookmark are for searches, too, as said below.
 ** quern_query_count above is one of them. */
 
-/* The order of a list; NULL or "": by key. Names of attributes, or of the key, each with its direction:
+/* The order of a list; NULL or "": by key, and of a search: the best first. Names of attributes, or of the key, each with its direction:
 **   year desc, title nulls first, id desc
 ** Values are in the order in which SQLite compares them: numbers by value; texts, json, tags (as JSON arrays) and blobs by their
 ** bytes. Nulls come last, ascending or descending, unless `nulls first` stands behind. Ties are broken by key. Mistakes are told by
-** quern_query_list with the byte where they are: SQL, UNKNOWN_FIELD. */
+** quern_query_list, or quern_search, with the byte where they are: SQL, UNKNOWN_FIELD.
+** A search finds the same hits (those of its page), with their scores, in this order; not with groups (INVALID). */
 QUERN_API void quern_query_order(quern_query *q, const char *order);
-/* Continue a list behind this bookmark; NULL or "": from the beginning. Copied. */
+/* Continue a list, or a search, behind this bookmark; NULL or "": from the beginning. Copied.
+** A search with one query goes on with the hits that are farther than the last one of the page before, or as far with a higher key: in
+** one snapshot an exact search gives each record once; through an index no record comes twice, and one that comes to light later than it should is passed
+** over. In a newer state it goes on with what stands there now. Keep the limit: normalized scores and ranks of legs are by the first
+** lists, whose length may depend on it. Cost: that of one with the limit of all pages so far. Errors, of quern_search: MALFORMED; INVALID (a bookmark of another search or
+** of a list; several queries, an offset, groups, diversity, or limit 0 beside it). */
 QUERN_API void quern_query_after(quern_query *q, const char *bookmark);
 /* The records that match (no filter: all), in the query's order, at most quern_query_limit of them (default 10; 0: all), with its
 ** columns. To go on behind them, set the bookmark of this result and list again: in the same snapshot, that gives each record once; in
@@ -625,8 +647,8 @@ QUERN_API void quern_query_after(quern_query *q, const char *bookmark);
 ** memory as those of filters are; where memory_mb has no room, and for the log, they are read from the file. Errors: those of the
 ** filter; MALFORMED, INVALID (a bookmark of another order or collection). */
 QUERN_API int32_t quern_query_list(quern_query *q, quern_result **r, quern_error *err) QUERN_MUST_USE;
-/* A text of letters, digits, - and _ for quern_query_after: where the last row of a list stands. Of an empty page: the bookmark that it
-** began behind. NULL for other results, and for an empty list. */
+/* A text of letters, digits, - and _ for quern_query_after: where the last row of a list stands, or the last hit of a search with one query, a
+** limit, and neither groups nor diversity. Of an empty page: the bookmark that it began behind. NULL for other results, and if there is nothing. */
 QUERN_API const char *quern_result_bookmark(const quern_result *r);
 
 /* How many of the records that match (no filter: all) have each value of an attribute: the n most frequent values (1 to 1048576), equally
@@ -724,7 +746,7 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **   guide=LEG   of a dense leg: looks where the first hits of that leg are, too, one in a sparse or text field, by its name or field:
 **               a list index opens the cells that have the most of them (the first ones count more) beside as many nearest cells;
 **               with nprobe=N every other of the N. In a sum (normalize=none) of these two alone, cells that hold nothing which could
-**               get past the guide's hits are passed over. A graph without a filter is entered at them as well. Scans
+**               get past the guide's hits are passed over. A graph is entered at them as well. Scans
 **               and the log are as without
 ** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
 QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);
@@ -961,6 +983,13 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
 #define QUERN_RESULT_LOOKUP_NS 24       /* looking up scores that legs had not given */
 #define QUERN_RESULT_FUSE_NS 25         /* making one list of those of the legs, columns of a formula included */
 #define QUERN_RESULT_FETCH_NS 26        /* keys and columns of the hits, and their shape */
+#define QUERN_RESULT_CHUNKS_READ 27     /* chunks of segments that were read from the file and unpacked */
+#define QUERN_RESULT_PAGES_CACHED 28    /* pages of the file that were wanted and found in SQLite's cache (BYTES_READ has the others) */
+#define QUERN_RESULT_VECTORS_CACHED 29  /* stored vectors that were looked at and found in memory; VECTORS_READ were not */
+/* Of QUERN_RESULT_VECTORS_SCORED (the rest are vectors that scans have measured, and records of the log, sparse and text fields): */
+#define QUERN_RESULT_SCORED_BY_WALKS 30
+#define QUERN_RESULT_SCORED_BY_CODES 31
+#define QUERN_RESULT_SCORED_IN_CELLS 32
 QUERN_API int64_t quern_result_stat(const quern_result *r, int32_t stat);
 QUERN_API int32_t quern_result_found(const quern_result *r, size_t row);     /* quern_get: was the key there? */
 QUERN_API int64_t quern_result_key_int(const quern_result *r, size_t row);

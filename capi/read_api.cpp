@@ -187,6 +187,16 @@ Status CheckComplete(const quern_query& q) {
         return Status::Error(Code::kInvalid,
                              "hits are grouped, or ordered by lambda: not both in one query");
     }
+    if (!shape.order.empty() && !shape.group_by.empty()) {
+        return Status::Error(Code::kInvalid,
+                             "hits are grouped, or ordered by attributes: not both in one query");
+    }
+    if (!shape.after.empty() && (shape.offset > 0 || !shape.group_by.empty() ||
+                                 !shape.similar_by.empty() || q.request.limit == 0)) {
+        return Status::Error(Code::kInvalid,
+                             "a search goes on behind a bookmark with a limit, and without an "
+                             "offset, groups and diversity");
+    }
     if (q.request.limit == 0 && !q.request.has_max_distance && !q.request.has_min_score &&
         q.request.candidates == nullptr) {
         return Status::Error(Code::kInvalid,

@@ -22,7 +22,7 @@ const ResultValue* ValueOf(const quern_result* r, size_t row, size_t col) {
 int64_t quern::capi::StatOf(const LegTally& counts, int32_t stat) {
     const SearchTally& tally = counts.tally;
     switch (stat) {
-        case QUERN_RESULT_BYTES_READ: return static_cast<int64_t>(tally.bytes_read);
+        case QUERN_RESULT_BYTES_READ: return static_cast<int64_t>(tally.reads.bytes);
         case QUERN_RESULT_VECTORS_SCORED: return static_cast<int64_t>(tally.scored);
         case QUERN_RESULT_VECTORS_REFINED: return static_cast<int64_t>(tally.refined);
         case QUERN_RESULT_VECTORS_READ: return static_cast<int64_t>(tally.fetched);
@@ -48,6 +48,12 @@ int64_t quern::capi::StatOf(const LegTally& counts, int32_t stat) {
         case QUERN_RESULT_LOOKUP_NS: return static_cast<int64_t>(tally.lookup_ns);
         case QUERN_RESULT_FUSE_NS: return static_cast<int64_t>(tally.fuse_ns);
         case QUERN_RESULT_FETCH_NS: return static_cast<int64_t>(tally.fetch_ns);
+        case QUERN_RESULT_CHUNKS_READ: return static_cast<int64_t>(tally.reads.chunks);
+        case QUERN_RESULT_PAGES_CACHED: return static_cast<int64_t>(tally.reads.pages_cached);
+        case QUERN_RESULT_VECTORS_CACHED: return static_cast<int64_t>(tally.cached);
+        case QUERN_RESULT_SCORED_BY_WALKS: return static_cast<int64_t>(tally.walked);
+        case QUERN_RESULT_SCORED_BY_CODES: return static_cast<int64_t>(tally.coded);
+        case QUERN_RESULT_SCORED_IN_CELLS: return static_cast<int64_t>(tally.in_cells);
         default: return 0;
     }
 }

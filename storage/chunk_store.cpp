@@ -631,6 +631,7 @@ Status ReadChunk(Connection* connection, const PartInfo& part, size_t chunk, cha
     QUERN_ASSIGN(Statement row, connection->Prepare("SELECT data FROM quern_chunk WHERE id=?1"));
     row.Int(1, ChunkId(part.id, chunk));
     QUERN_ASSIGN(const bool there, StepTo(&row, part, chunk));
+    connection->CountChunk();
     return there ? DecodeChunk(part, chunk, row.ColumnBytes(0), out)
                  : ChunkError(part, chunk, "missing");
 }
@@ -646,6 +647,7 @@ Status ForChunks(Connection* connection, const PartInfo& part, size_t first, siz
         if (!there || rows.ColumnInt(0) != ChunkId(part.id, chunk)) {
             return ChunkError(part, chunk, "missing");
         }
+        connection->CountChunk();
         QUERN_TRY(take(chunk, rows.ColumnBytes(1)));
     }
     return {};

@@ -456,12 +456,15 @@ Status Connection::ErrorStatus(int code, const char* doing) {
 bool Connection::in_transaction() const {
     return sqlite3_get_autocommit(handle_) == 0;
 }
-uint64_t Connection::BytesRead() const {
-    int misses = 0;
-    int highest = 0;
-    sqlite3_db_status(handle_, SQLITE_DBSTATUS_CACHE_MISS, &misses, &highest, 0);
-    // The counter has 32 bits; differences of near readings stay right.
-    return static_cast<uint64_t>(static_cast<uint32_t>(misses)) * kPageBytes;
+FileReads Connection::Reads() const {
+    const auto pages = [this](int counter) {
+        int count = 0;
+        int highest = 0;
+        sqlite3_db_status(handle_, counter, &count, &highest, 0);
+        return static_cast<uint64_t>(static_cast<uint32_t>(count));
+    };
+    return {pages(SQLITE_DBSTATUS_CACHE_MISS) * kPageBytes, pages(SQLITE_DBSTATUS_CACHE_HIT),
+            chunks_read_};
 }
 int64_t Connection::changes() const {
     return sqlite3_changes64(handle_);

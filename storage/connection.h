@@ -15,6 +15,7 @@
 
 #include "storage/attached_files.h"
 #include "storage/base/bytes.h"
+#include "storage/base/file_reads.h"
 #include "storage/base/schema.h"
 #include "storage/base/status.h"
 #include "storage/base/work.h"
@@ -122,8 +123,11 @@ public:
     // What quern_wanted(rowid) is true for in its statements: a sorted list, NULL: nothing.
     void SetWanted(const std::vector<int64_t>* rows) { wanted_ = rows, wanted_at_ = 0; }
     bool in_transaction() const;
-    // Bytes of pages that it has read from the file or its log since it was opened.
-    uint64_t BytesRead() const;
+    // What it has read since it was opened. Only differences of near readings mean something: the
+    // counters of pages have 32 bits.
+    FileReads Reads() const;
+    // Told by what reads chunks.
+    void CountChunk() { chunks_read_++; }
     int64_t changes() const;
     // A number that moves with every commit to the file, by whomever; inside a transaction it is
     // exact.
@@ -148,6 +152,7 @@ private:
     std::chrono::steady_clock::time_point progress_at_{};
     Work* work_ = nullptr;
     const char* task_ = nullptr;
+    uint64_t chunks_read_ = 0;
     std::string path_;
     std::string called_;
     bool read_only_ = false;

@@ -98,6 +98,18 @@ void AddSearchCommand(CLI::App* app) {
     command->add_option("--offset", options->offset, "Pass over the first N records, or groups")
         ->check(CLI::Range(0, 1048576));
     command
+        ->add_option("-o,--order", options->order,
+                     "Print the records found by attributes: 'year desc, title nulls first' "
+                     "(default: the best first)")
+        ->type_name("ORDER");
+    command
+        ->add_option("--after", options->after,
+                     "Go on behind the last record of a search for the same, which has told this "
+                     "bookmark")
+        ->type_name("BOOKMARK");
+    command->add_flag("--bookmark", options->bookmark,
+                      "Of one query: tell the bookmark for --after (--json tells it anyway)");
+    command
         ->add_option("--group", options->group,
                      "Group the records by this attribute; -k then counts groups")
         ->type_name("ATTRIBUTE");
@@ -156,8 +168,8 @@ void AddSearchCommand(CLI::App* app) {
         ->type_name("auto|exact|none|N");
     command->add_flag(
         "--explain", options->explain,
-        "Print as JSON how the search would be done and what --where matches; nothing "
-        "is searched");
+        "Print as JSON what --where matches, how the first query would be searched for, and how it "
+        "was: in each segment the estimates of the plan beside what was counted and read");
     command->add_flag("--explain-hits", options->explain_hits,
                       "Print as JSON what the scores of the first query's hits are made of: words, "
                       "dimensions, codes");

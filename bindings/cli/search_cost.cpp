@@ -15,6 +15,9 @@ void SearchCost::Count(const quern_result* result) {
         return static_cast<uint64_t>(quern_result_stat(result, number));
     };
     bytes_read += stat(QUERN_RESULT_BYTES_READ);
+    chunks_read += stat(QUERN_RESULT_CHUNKS_READ);
+    pages_cached += stat(QUERN_RESULT_PAGES_CACHED);
+    cached += stat(QUERN_RESULT_VECTORS_CACHED);
     scored += stat(QUERN_RESULT_VECTORS_SCORED);
     refined += stat(QUERN_RESULT_VECTORS_REFINED);
     fetched += stat(QUERN_RESULT_VECTORS_READ);
@@ -34,9 +37,12 @@ void SearchCost::Count(const quern_result* result) {
 
 std::string SearchCost::Json() const {
     return ",\"stats\":" + nlohmann::ordered_json{{"bytes_read", bytes_read},
+                                                  {"chunks_read", chunks_read},
+                                                  {"pages_cached", pages_cached},
                                                   {"vectors_scored", scored},
                                                   {"vectors_refined", refined},
                                                   {"vectors_read", fetched},
+                                                  {"vectors_cached", cached},
                                                   {"postings", postings},
                                                   {"blocks", blocks},
                                                   {"blocks_opened", blocks_opened},
@@ -62,9 +68,12 @@ void SearchCost::Print(size_t queries) const {
         std::snprintf(expected, sizeof(expected), "expected     recall %.3f\n", ExpectedRecall());
     }
     shell::Print(line("bytes read   ", bytes_read, " a query, of pages of the file") +
+                 line("chunks read  ", chunks_read, " a query, unpacked") +
+                 line("pages cached ", pages_cached, " a query, wanted and in memory") +
                  line("scored       ", scored, " vectors or codes a query") +
                  line("refined      ", refined, " a query, with the stored vectors") +
-                 line("fetched      ", fetched, " of these a query from the file") + expected);
+                 line("fetched      ", fetched, " vectors a query from the file") +
+                 line("cached       ", cached, " vectors a query that were in memory") + expected);
     if (blocks > 0) {
         shell::Print("postings     " + WithCommas(postings / count) + " a query, in " +
                      WithCommas(blocks_opened) + " of " + WithCommas(blocks) + " superblocks\n");

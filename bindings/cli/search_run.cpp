@@ -65,10 +65,7 @@ public:
 
     void Run() {
         if (options_.explain) {
-            SetTarget(0, std::min<size_t>(1, count_));
-            quern_text* json = nullptr;
-            Call(quern_query_explain, query_.get(), &json);
-            Print(TakeText(json) + "\n");
+            Explain();
             return;
         }
         if (options_.explain_hits) {
@@ -107,6 +104,7 @@ public:
             if (with_hits) {
                 bar.Clear();
                 PrintHits(result.get(), first, step);
+                TellBookmark(result.get());
             } else {
                 bar.Update("search", first + step, count_);
             }
@@ -115,6 +113,7 @@ public:
         run.Finish();
         if (options_.json) {
             Print(with_hits ? "]" : HeadJson());
+            Print(bookmark_.empty() ? "" : ",\"bookmark\":\"" + bookmark_ + "\"");
             Print((with_figures ? FiguresJson() : std::string()) +
                   (options_.stats ? figures_.cost.Json() : std::string()) + "}\n");
         } else {
@@ -225,6 +224,8 @@ private:
     }
 
     void SetShape() {
+        quern_query_order(query_.get(), options_.order.c_str());
+        quern_query_after(query_.get(), options_.after.c_str());
         if (options_.offset > 0) {
             quern_query_offset(query_.get(), options_.offset);
         }
@@ -468,12 +469,37 @@ private:
         }
     }
 
+    // How the first query would be answered, and how it was.
+    void Explain() {
+        SetTarget(0, std::min<size_t>(1, count_));
+        quern_text* json = nullptr;
+        Call(quern_query_explain, query_.get(), &json);
+        auto plan = nlohmann::ordered_json::parse(TakeText(json));
+        if (count_ > 0) {
+            const ResultPtr result = RunQuery(query_.get());
+            Call(quern_result_explain, result.get(), &json);
+            plan["search"] = nlohmann::ordered_json::parse(TakeText(json));
+        }
+        Print(plan.dump() + "\n");
+    }
+
     // Of the first query.
     void ExplainHits() {
         const ResultPtr result = Search(0, std::min<size_t>(1, count_));
         quern_text* json = nullptr;
         Call(quern_explain_hits, query_.get(), result.get(), &json);
         Print(TakeText(json) + "\n");
+    }
+
+    // Of one query: how to go on.
+    void TellBookmark(const quern_result* result) {
+        const char* const bookmark = count_ == 1 ? quern_result_bookmark(result) : nullptr;
+        bookmark_ = bookmark == nullptr ? "" : bookmark;
+        const bool full = quern_result_rows(result) == options_.k && !bookmark_.empty();
+        if (full && !options_.json && (options_.bookmark || !options_.after.empty())) {
+            FlushOutput();
+            std::fprintf(stderr, "note: those behind: --after %s\n", bookmark);
+        }
     }
 
     void PrintHits(const quern_result* result, size_t first, size_t count) {
@@ -661,6 +687,7 @@ private:
     QueryPtr query_;
     Figures figures_;
     bool told_degraded_ = false;
+    std::string bookmark_;
 };
 
 }  // namespace

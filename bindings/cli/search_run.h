@@ -12,7 +12,7 @@ namespace quern::shell {
 struct SearchOptions {
     std::string db, collection, vector, columns, truth, open, recall, refine, where;
     std::string bound, superblocks, terms, fusion, feedback, formula, group, diversify;
-    std::string timeout_ms, max_scored, max_bytes;
+    std::string timeout_ms, max_scored, max_bytes, order, after;
     QueryFile queries;
     KeyFiles key_files;
     std::vector<std::string> texts, keys, plus, minus, legs, candidates;
@@ -31,7 +31,7 @@ struct SearchOptions {
     double min_score = 0;
     bool with_min_score = false;
     bool batch = false, json = false, hits = false, timing = false, self = false, stats = false,
-         snippets = false, explain = false, explain_hits = false;
+         snippets = false, explain = false, explain_hits = false, bookmark = false;
 };
 
 // Searches and prints.

@@ -310,7 +310,13 @@ public:
     bool exact() const { return (flags() & QUERN_FLAG_EXACT) != 0; }
     bool partial() const { return (flags() & QUERN_FLAG_PARTIAL) != 0; }
     int64_t stat(int32_t stat) const { return quern_result_stat(handle(), stat); }
-    // Of a list; empty where there is none.
+    // Of a search: how it was done, the plan beside what was counted, as JSON; "" for others.
+    std::string explain() const {
+        quern_text* text = nullptr;
+        return quern_result_explain(handle(), &text, nullptr) == QUERN_OK ? detail::TakeText(text)
+                                                                          : std::string();
+    }
+    // Of a list, or a search with one query; empty where there is none.
     std::string bookmark() const {
         const char* text = quern_result_bookmark(handle());
         return text != nullptr ? text : "";

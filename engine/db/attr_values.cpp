@@ -45,7 +45,7 @@ Status AttrValues::Open(const std::vector<int>& columns) {
                          LoadColumns(connection, *view_, columns, *database_->budget(), &work));
             return {};
         },
-        &tally_->bytes_read);
+        &tally_->reads);
 }
 
 Status AttrValues::Read(const std::vector<RecordPlace>& places, int column, const Take& take) {
@@ -70,7 +70,7 @@ Status AttrValues::Read(const std::vector<RecordPlace>& places, int column, cons
         [&](storage::Connection* connection) {
             return ReadFromFile(connection, places, column, take);
         },
-        &tally_->bytes_read);
+        &tally_->reads);
 }
 
 // What Read has left.

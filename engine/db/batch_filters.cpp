@@ -62,6 +62,7 @@ void AddTold(const ResultTable& from, bool first, ResultTable* to) {
         first ? from.tally.expected_recall
               : std::min(to->tally.expected_recall, from.tally.expected_recall);
     to->tally.Add(from.tally);
+    to->trace.Add(from.trace);
     to->legs.resize(from.legs.size());
     for (size_t leg = 0; leg < from.legs.size(); leg++) {
         to->legs[leg].tally.Add(from.legs[leg].tally);

@@ -37,11 +37,13 @@ public:
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
         const StageClock clock(&table_->tally.refine_ns);
+        scored_->Describe(&table_->trace);
         winners->resize(query_count());
         for (size_t q = 0; q < query_count(); q++) {
             const std::vector<RecordPlace>& places = (*candidates_)[q];
             std::vector<double> distances(places.size(), std::numeric_limits<double>::quiet_NaN());
             QUERN_TRY(Score(q, places, &distances));
+            table_->trace.measured += places.size();
             std::vector<Scored> found;
             for (size_t i = 0; i < places.size(); i++) {
                 if (!std::isnan(distances[i]) && !scored_->IsSelf(q, places[i])) {
@@ -86,6 +88,7 @@ public:
     }
 
     double ScoreOf(double distance) const override { return scored_->ScoreOf(distance); }
+    void Describe(SearchTrace* trace) const override { scored_->Describe(trace); }
     std::span<const RecordPlace> SelvesOf(size_t query) const override {
         return scored_->SelvesOf(query);
     }
@@ -109,10 +112,10 @@ private:
             const size_t count = std::min(kScoredAtOnce, places.size() - first);
             const auto begin = places.begin() + static_cast<ptrdiff_t>(first);
             std::vector<double> some(count, std::numeric_limits<double>::quiet_NaN());
-            const uint64_t before = table_->tally.bytes_read;
+            const uint64_t before = table_->tally.reads.bytes;
             QUERN_TRY(
                 scored_->DistancesOf(q, {begin, begin + static_cast<ptrdiff_t>(count)}, &some));
-            budget_->AddBytes(table_->tally.bytes_read - before);
+            budget_->AddBytes(table_->tally.reads.bytes - before);
             budget_->AddScored(q, count);
             std::copy(some.begin(), some.end(), distances->begin() + static_cast<ptrdiff_t>(first));
         }
@@ -199,6 +202,8 @@ Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, 
         std::sort(of_query.begin(), of_query.end(), Before);
     }
     table->tally.Add(own.tally);
+    own.trace.TakeCosts(own.tally);
+    table->trace.Candidates()->Add(own.trace);
     table->tally.expected_recall = own.tally.expected_recall;
     // That distances were those of codes is of no concern: they are measured anew.
     constexpr uint32_t kTold = ~4u;

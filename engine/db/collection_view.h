@@ -66,6 +66,10 @@ struct CollectionView {
     // Loads what is needed. NULL: no index, or it cannot be used. Thread-safe.
     Result<std::shared_ptr<const IndexLeg>> LoadLeg(storage::Connection* connection, size_t segment,
                                                     const DenseDef& def, Work* work) const;
+    // Records that may be found; in a view of matches those that match.
+    uint64_t record_count() const {
+        return matches != nullptr ? matches->count : static_cast<uint64_t>(state.records);
+    }
     // The live place of a sealed record: segment and record number.
     struct Place {
         size_t segment = 0;

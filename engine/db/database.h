@@ -92,13 +92,14 @@ public:
         QUERN_ASSIGN(const std::unique_ptr<storage::Reader> reader, BeginAgain(mark));
         return body(reader->connection());
     }
-    // The same; *bytes_read grows by what was read from the file.
+    // The same; *reads grows by what was read from the file.
     template <typename Body>
-    Status With(Body body, uint64_t* bytes_read) {
+    Status With(Body body, FileReads* reads) {
         return With([&](storage::Connection* connection) -> Status {
-            const uint64_t before = connection->BytesRead();
+            const FileReads before = connection->Reads();
             Status status = body(connection);
-            *bytes_read += connection->BytesRead() - before;
+            *reads += connection->Reads();
+            *reads -= before;
             return status;
         });
     }

@@ -89,6 +89,7 @@ Result<std::shared_ptr<const CandidateSets>> MovedRequest::FindRecords(
                                               FirstSearch(request, *request.feedback, number, docs),
                                               docs, request.budget.get(), &own));
     table->tally.Add(own.tally);
+    table->trace.Feedback()->Add(*own.trace.Candidates());
     table->flags |= own.flags & ~1u;
     exact_ = (own.flags & 1u) != 0;
     expected_recall_ = own.tally.expected_recall;

@@ -51,6 +51,8 @@ public:
     // What the score of one record is made of; otherwise as DistancesOf.
     virtual Status Explain(size_t query, const RecordPlace& place, ExplainedScore* out) = 0;
     virtual double ScoreOf(double distance) const = 0;
+    // Which field is searched.
+    virtual void Describe(SearchTrace* trace) const = 0;
     // The records that look for themselves and are not to be found.
     virtual std::span<const RecordPlace> SelvesOf(size_t query) const = 0;
     bool IsSelf(size_t query, const RecordPlace& place) const {

@@ -42,8 +42,8 @@ Status FitFusion(Database* database, Snapshot* snapshot, const SearchRequest& re
             return Status::Error(Code::kInvalid, "only sums without feedback are fitted");
         }
         SearchTally tally;
-        QUERN_ASSIGN(views.matching, ViewOfMatches(database, snapshot, views.whole, request.filter,
-                                                   &tally.bytes_read));
+        QUERN_ASSIGN(views.matching,
+                     ViewOfMatches(database, snapshot, views.whole, request.filter, &tally.reads));
         JudgedPlaces places;
         QUERN_TRY(Locate(snapshot, *views.whole, judgments, &places));
         return FitHybrid(database, snapshot, views, resolved.request(), places, options, fitted);

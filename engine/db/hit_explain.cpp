@@ -1,6 +1,8 @@
 #include "engine/db/hit_explain.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/db/feedback.h"
@@ -12,6 +14,12 @@ namespace quern {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+struct PlaceOrder {
+    bool operator()(const RecordPlace& a, const RecordPlace& b) const {
+        return a.source != b.source ? a.source < b.source : a.position < b.position;
+    }
+};
 
 class HitExplainer {
 public:
@@ -51,7 +59,6 @@ private:
             QUERN_TRY(moved_.Make(database_, snapshot_, views_, *searched, &own));
             searched = &moved_.request();
         }
-        // What the candidates are has been decided: hits are among them.
         if (searched->legs.empty()) {
             requests_.push_back(*searched);
             names_.emplace_back();
@@ -60,6 +67,8 @@ private:
             requests_.push_back(leg.request);
             names_.push_back(leg.name);
         }
+        QUERN_TRY(FindRanks(*searched));
+        // What the candidates are has been decided: hits are among them.
         for (SearchRequest& request : requests_) {
             request.candidates = nullptr;
             request.budget = nullptr;
@@ -75,6 +84,59 @@ private:
             searches_.push_back(std::move(search));
         }
         return {};
+    }
+
+    // The first hits of each leg by itself, as fusions by rank see them: under the filter, among
+    // the candidates, without the records that look for themselves.
+    Status FindRanks(const SearchRequest& searched) {
+        SearchedViews views = views_;
+        FileReads unused;
+        QUERN_ASSIGN(views.matching,
+                     ViewOfMatches(database_, snapshot_, views_.whole, searched.filter, &unused));
+        std::vector<SearchRequest> requests = requests_;
+        std::vector<std::unique_ptr<FieldSearch>> searches;
+        ResultTable own;
+        for (SearchRequest& request : requests) {
+            request.budget = nullptr;
+            request.limit = request.has_limit ? std::max<size_t>(request.limit, 1)
+                                              : std::max(kListDepth, searched.limit);
+            if (!searched.legs.empty() && searched.candidates != nullptr) {
+                if (request.candidates != nullptr) {
+                    return {};  // among what two searches have found: nobody ranks by that
+                }
+                request.candidates = searched.candidates;
+            }
+            QUERN_ASSIGN(auto search, OpenFieldSearch(database_, snapshot_, views, request, &own));
+            searches.push_back(std::move(search));
+        }
+        for (const auto& search : searches) {
+            std::vector<std::vector<Winner>> winners;
+            QUERN_TRY(search->Find(&winners));
+            std::vector<std::map<RecordPlace, size_t, PlaceOrder>>& ranks = ranks_.emplace_back();
+            for (size_t q = 0; q < winners.size(); q++) {
+                std::erase_if(winners[q], [&](const Winner& winner) {
+                    return std::any_of(searches.begin(), searches.end(), [&](const auto& other) {
+                        return q < other->query_count() && other->IsSelf(q, winner.place);
+                    });
+                });
+                std::map<RecordPlace, size_t, PlaceOrder>& of_query = ranks.emplace_back();
+                size_t rank = 1;
+                for (size_t i = 0; i < winners[q].size(); i++) {
+                    const bool same = i > 0 && winners[q][i].distance == winners[q][i - 1].distance;
+                    rank = same ? rank : i + 1;
+                    of_query.emplace(winners[q][i].place, rank);
+                }
+            }
+        }
+        return {};
+    }
+
+    Json RankOf(size_t leg, size_t q, const RecordPlace& place) const {
+        if (leg >= ranks_.size() || q >= ranks_[leg].size()) {
+            return nullptr;
+        }
+        const auto found = ranks_[leg][q].find(place);
+        return found == ranks_[leg][q].end() ? Json(nullptr) : Json(found->second);
     }
 
     Status Locate(std::vector<std::optional<RecordPlace>>* places) {
@@ -114,13 +176,13 @@ private:
         for (size_t l = 0; l < searches_.size(); l++) {
             ExplainedScore score;
             QUERN_TRY(searches_[l]->Explain(q, *place, &score));
-            legs.push_back(LegJson(l, score));
+            legs.push_back(LegJson(l, score, RankOf(l, q, *place)));
         }
         json["legs"] = std::move(legs);
         return json;
     }
 
-    Json LegJson(size_t l, const ExplainedScore& score) const {
+    Json LegJson(size_t l, const ExplainedScore& score, const Json& rank) const {
         const Schema& schema = views_.whole->info->schema;
         const auto field = static_cast<size_t>(schema.FindField(requests_[l].field));
         Json json = {{"leg", l}};
@@ -134,6 +196,7 @@ private:
             return json;
         }
         json["score"] = Number(searches_[l]->ScoreOf(score.distance));
+        json["rank"] = rank;
         if (schema.is_dense(field)) {
             json["distance"] = Number(score.distance);
             if (score.coarse) {
@@ -173,6 +236,7 @@ private:
     std::vector<SearchRequest> requests_;  // what searches_ borrow: complete before these are made
     std::vector<std::string> names_;
     std::vector<std::unique_ptr<FieldSearch>> searches_;
+    std::vector<std::vector<std::map<RecordPlace, size_t, PlaceOrder>>> ranks_;  // by leg and query
     ResultTable table_;  // of what looking costs, which nobody is told
 };
 

@@ -4,7 +4,9 @@
 #include <map>
 
 #include "engine/db/attr_values.h"
+#include "engine/db/query_choice.h"
 #include "engine/db/stored_distances.h"
+#include "engine/filter/bookmark.h"
 #include "engine/kernels/distance.h"
 #include "engine/query/diversity.h"
 
@@ -89,15 +91,33 @@ public:
         : database_(database),
           snapshot_(snapshot),
           view_(std::move(view)),
+          request_(request),
           shape_(request.shape),
           limit_(request.limit),
-          values_(database, snapshot, view_, &table->tally) {}
+          tally_(&table->tally),
+          values_(database, snapshot, view_, tally_) {}
 
     Status Open() {
         const Schema& schema = view_->info->schema;
         if (!shape_.group_by.empty()) {
             QUERN_TRY(FindGroupColumn(schema));
             QUERN_TRY(values_.Open({column_}));
+        }
+        if (!shape_.order.empty()) {
+            QUERN_ASSIGN(order_, filter::ReadOrder(shape_.order, {view_->info->name, &schema}));
+            std::vector<int> columns;
+            for (const filter::OrderTerm& term : order_.terms) {
+                columns.push_back(term.column);
+            }
+            QUERN_TRY(values_.Open(columns));
+        }
+        if (!shape_.after.empty()) {
+            if (QueryCount(request_) != 1) {
+                return Status::Error(Code::kInvalid,
+                                     "a bookmark is of a search with one query, this one has %zu",
+                                     QueryCount(request_));
+            }
+            QUERN_ASSIGN(after_, filter::ReadHitBookmark(shape_.after, MarkOf(request_), schema));
         }
         if (!shape_.similar_by.empty()) {
             const int field = schema.FindField(shape_.similar_by);
@@ -119,7 +139,10 @@ public:
         if (limit_ == 0) {
             return 0;
         }
-        const size_t page = shape_.offset + limit_;
+        const auto records = static_cast<uint64_t>(view_->state.records);
+        const size_t passed =
+            after_ ? static_cast<size_t>(std::min(after_->passed, records)) : shape_.offset;
+        const size_t page = passed + limit_;
         const size_t grouped = shape_.group_by.empty() ? page : page * shape_.per_group * 2;
         const size_t distinct = shape_.duplicates ? grouped * 2 : grouped;
         return std::max(distinct, shape_.lambda ? Pool() : 0);
@@ -138,8 +161,13 @@ public:
             if (settled && column_ != filter::kNoColumn) {
                 QUERN_ASSIGN(settled, Group(whole, &of_query, &table->groups));
             } else if (settled) {
-                settled = whole || limit_ == 0 || of_query.size() >= shape_.offset + limit_;
-                Page(&of_query);
+                const size_t passed = PassedBy(of_query);
+                settled = whole || limit_ == 0 || of_query.size() >= passed + limit_;
+                Page(passed, &of_query);
+                if (shape_.similar_by.empty() && limit_ > 0 && hits->size() == 1) {
+                    TellLast(of_query, table);
+                }
+                QUERN_TRY(Order(&of_query));
             }
             if (!settled) {
                 return false;
@@ -189,11 +217,13 @@ private:
         for (const Winner& hit : *hits) {
             places.push_back(hit.place);
         }
-        QUERN_TRY(ReadStoredValues(snapshot_, *view_, field_, places,
-                                   [&](size_t i, BytesView value) -> Status {
-                                       cosines.Set(i, value);
-                                       return {};
-                                   }));
+        QUERN_TRY(ReadStoredValues(
+            snapshot_, *view_, field_, places,
+            [&](size_t i, BytesView value) -> Status {
+                cosines.Set(i, value);
+                return {};
+            },
+            &tally_->reads));
         cosines.Finish();
         const query::Similarities similarities = [&](size_t i, double* out) { cosines.Of(i, out); };
         std::vector<size_t> kept(hits->size());
@@ -248,9 +278,62 @@ private:
         *kept = std::move(order);
     }
 
-    void Page(std::vector<Winner>* hits) const {
-        hits->erase(hits->begin(),
-                    hits->begin() + static_cast<ptrdiff_t>(std::min(shape_.offset, hits->size())));
+    // How many come before the page.
+    size_t PassedBy(const std::vector<Winner>& hits) const {
+        if (!after_) {
+            return std::min(shape_.offset, hits.size());
+        }
+        const auto first = std::find_if(hits.begin(), hits.end(), [&](const Winner& hit) {
+            return hit.distance != after_->distance ? hit.distance > after_->distance
+                                                    : after_->key < hit.key;
+        });
+        return static_cast<size_t>(first - hits.begin());
+    }
+
+    void TellLast(const std::vector<Winner>& page, ResultTable* table) const {
+        table->last_hit.reset();
+        const uint64_t before = after_ ? after_->passed : shape_.offset;
+        if (!page.empty()) {
+            table->last_hit = {page.back().distance, page.back().key, before + page.size()};
+        } else if (after_) {
+            table->last_hit = {after_->distance, after_->key, after_->passed};
+        }
+    }
+
+    // By the values of attributes, of equals by key.
+    Status Order(std::vector<Winner>* hits) {
+        if (shape_.order.empty()) {
+            return {};
+        }
+        std::vector<RecordPlace> places;
+        std::vector<filter::Spot> spots(hits->size());
+        for (size_t i = 0; i < hits->size(); i++) {
+            places.push_back((*hits)[i].place);
+            spots[i].key = (*hits)[i].key;
+            spots[i].values.resize(order_.terms.size());
+        }
+        for (size_t t = 0; t < order_.terms.size(); t++) {
+            QUERN_TRY(values_.Read(places, order_.terms[t].column, [&](size_t i, const Cell& cell) {
+                spots[i].values[t] = filter::ValueOf(cell);
+            }));
+        }
+        std::vector<size_t> numbers(hits->size());
+        for (size_t i = 0; i < numbers.size(); i++) {
+            numbers[i] = i;
+        }
+        std::sort(numbers.begin(), numbers.end(), [&](size_t a, size_t b) {
+            return filter::CompareSpots(order_, spots[a], spots[b]) < 0;
+        });
+        std::vector<Winner> ordered;
+        for (const size_t i : numbers) {
+            ordered.push_back(std::move((*hits)[i]));
+        }
+        *hits = std::move(ordered);
+        return {};
+    }
+
+    void Page(size_t passed, std::vector<Winner>* hits) const {
+        hits->erase(hits->begin(), hits->begin() + static_cast<ptrdiff_t>(passed));
         if (limit_ > 0 && hits->size() > limit_) {
             hits->resize(limit_);
         }
@@ -306,9 +389,13 @@ private:
     Database* database_;
     Snapshot* snapshot_;
     std::shared_ptr<const CollectionView> view_;
+    const SearchRequest& request_;
     const HitShape& shape_;
     size_t limit_;
+    SearchTally* tally_;
     AttrValues values_;
+    filter::RecordOrder order_;
+    std::optional<filter::HitSpot> after_;
     int column_ = filter::kNoColumn;
     size_t field_ = 0;
 };

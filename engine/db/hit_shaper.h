@@ -1,4 +1,5 @@
-// The shape of a result: hits without near-duplicates, diverse ones, a few of each group, a page.
+// The shape of a result: hits without near-duplicates, diverse ones, a few of each group, a page,
+// the order of its rows.
 //
 // A shape is made of the first hits of a search, in order, and may need more of them than it
 // returns: how many shows only when they are there. So the search is run again, deeper, until
@@ -30,8 +31,13 @@ struct HitShape {
     std::optional<double> lambda;      // of marginal relevance
     size_t pool = 0;                   // hits that it chooses from; 0: five times what is wanted
     bool scaled = true;                // their scores to 0 .. 1
+    std::string order;                 // of the rows, once these are known; empty: the best first
+    std::string after;                 // a bookmark: hits that come behind it; empty: all
 
-    bool any() const { return offset > 0 || !group_by.empty() || !similar_by.empty(); }
+    bool any() const {
+        return offset > 0 || !group_by.empty() || !similar_by.empty() || !order.empty() ||
+               !after.empty();
+    }
 };
 
 // Shapes the hits of each query of a search. Confined to one thread at a time.

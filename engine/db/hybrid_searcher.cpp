@@ -78,8 +78,15 @@ public:
         }
         table_->tally.fuse_ns += fuse_ns_;
         for (size_t l = 0; l < legs_.size(); l++) {
-            table_->legs[l].tally = legs_[l]->Cost();
-            table_->tally.Add(table_->legs[l].tally);
+            LegTally& told = table_->legs[l];
+            told.tally = legs_[l]->Cost();
+            table_->tally.Add(told.tally);
+            SearchTrace trace = legs_[l]->Trace();
+            trace.name = request_.legs[l].name;
+            trace.lists = told.lists;
+            trace.hits = told.hits;
+            trace.looked_up = told.looked_up;
+            table_->trace.legs.push_back(std::move(trace));
         }
         table_->flags |= exact ? 1u : 0u;
         if (request_.budget != nullptr && request_.budget->left_out() != 0) {
@@ -258,6 +265,7 @@ private:
         candidates_exact_ = exact;
         table_->flags |= own.flags & ~1u;
         table_->tally.Add(own.tally);
+        table_->trace.Candidates()->Add(*own.trace.Candidates());
         if (!exact) {
             table_->tally.expected_recall =
                 std::min(table_->tally.expected_recall, own.tally.expected_recall);
@@ -297,13 +305,8 @@ private:
             for (const query::ScoredRecord& hit : list.hits) {
                 records.push_back(hit.record);
             }
-            // Scales are those of the first hits, and of all that equal the last of these.
-            size_t end = std::min(legs_[l]->first_depth(), list.hits.size());
-            while (end > 0 && end < list.hits.size() &&
-                   list.hits[end].score == list.hits[end - 1].score) {
-                end++;
-            }
-            list.hits.resize(end);
+            // Scales are those of the first hits.
+            list.hits.resize(std::min(legs_[l]->first_depth(), list.hits.size()));
             pool.lists.push_back(std::move(list.hits));
         }
         std::sort(records.begin(), records.end());

@@ -61,12 +61,14 @@ constexpr double kCellNs = 15;
 
 bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
     k_ = k;
+    queries_ = queries;
     range_ = false;
     walks_ = false;
     scans_ = false;
     walk_cost_ = 0;
     codes_cost_ = 0;
     if (leg_->lists != nullptr) {
+        probes_ = {};
         return PlanLists(k, request, queries);
     }
     refine_ = request.refine_how;
@@ -188,11 +190,7 @@ bool IndexSearch::PlanCodes(double asked, const SearchRequest& request) {
     }
     kept_ = refine_ == Refine::kAuto ? depth_ * kKeptFactor : depth_;
     missed_most_ = (1 - asked) * static_cast<double>(k_) * kMissedShare;
-    const auto alive = static_cast<double>(leg_->alive);
-    const bool gaps = alive < kGapsShare * static_cast<double>(leg_->field->count());
-    const double row_ns = gaps ? dense::ScanPrices::PickedCodeNs(index.code_bytes())
-                               : dense::ScanPrices::CodeNs(index.code_bytes());
-    codes_cost_ = alive * row_ns / RowNs() + MeasureCost(depth_);
+    codes_cost_ = static_cast<double>(leg_->alive) * CodeRowNs() / RowNs() + MeasureCost(depth_);
     expected_recall_ = walks_ ? std::min(expected_recall_, expected) : expected;
     return true;
 }
@@ -299,25 +297,108 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request, size_t queri
                            : probes_.nprobe * (index.with_codes() ? 1 : 2) < index.cell_count();
 }
 
+// Of a row in a cell.
+double IndexSearch::ListRowNs() const {
+    using dense::ScanPrices;
+    const dense::ListIndex& index = *leg_->lists->index;
+    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    const bool gaps = Share() < kPickedShare;
+    return !index.has_rows()    ? ScanPrices::FileNs(index.row_bytes())
+           : index.with_codes() ? (gaps ? ScanPrices::PickedCodeNs(index.row_bytes())
+                                        : ScanPrices::CodeNs(index.row_bytes()))
+           : gaps               ? ScanPrices::PickedNs(bytes)
+                                : ScanPrices::RowNs(bytes);
+}
+
+double IndexSearch::Share() const {
+    return static_cast<double>(leg_->alive) / static_cast<double>(leg_->field->count());
+}
+
+double IndexSearch::CodeRowNs() const {
+    using dense::ScanPrices;
+    const size_t bytes = leg_->index->code_bytes();
+    return Share() < kGapsShare ? ScanPrices::PickedCodeNs(bytes) : ScanPrices::CodeNs(bytes);
+}
+
 // Nanoseconds for a query.
 double IndexSearch::ListCost() const {
     using dense::ScanPrices;
     const dense::ListIndex& index = *leg_->lists->index;
-    const size_t bytes = VectorBytes(def_->element, def_->dim);
-    const double share =
-        static_cast<double>(leg_->alive) / static_cast<double>(leg_->field->count());
+    const double share = Share();
     const double rows = static_cast<double>(probes_.nprobe) * index.rows_per_cell();
     const bool gaps = share < kPickedShare;
-    const double row_ns = !index.has_rows()    ? ScanPrices::FileNs(index.row_bytes())
-                          : index.with_codes() ? (gaps ? ScanPrices::PickedCodeNs(index.row_bytes())
-                                                       : ScanPrices::CodeNs(index.row_bytes()))
-                          : gaps               ? ScanPrices::PickedNs(bytes)
-                                               : ScanPrices::RowNs(bytes);
+    const double row_ns = ListRowNs();
     const double look_ns = leg_->dead.bits ? ScanPrices::kLookNs : 0;
     // From the file a cell is read whole.
     const double scored = index.has_rows() && gaps ? rows * share : rows;
     return kCellNs * static_cast<double>(index.cell_count()) + rows * look_ns + scored * row_ns +
            (index.with_codes() ? static_cast<double>(probes_.refine) * RefineNs() : 0);
+}
+
+PlanEstimate IndexSearch::Estimate(bool planned) const {
+    PlanEstimate estimate;
+    const bool lists = leg_->lists != nullptr;
+    const bool filtered = !leg_->wanted.empty();
+    const auto count = static_cast<double>(leg_->field->count());
+    const auto alive = static_cast<double>(leg_->alive);
+    estimate.matches = static_cast<double>(segment_->item_count() - leg_->dead.count);
+    estimate.selectivity = count > 0 ? Share() : 1;
+    if (leg_->field->count() == 0) {
+        return estimate;
+    }
+    const auto cost_of = [&](SearchWay way) -> double& {
+        return estimate.way_ns[static_cast<size_t>(way)];
+    };
+    estimate.refine_ns = refine_ == Refine::kNone ? 0 : RefineNs();
+    double& scan = cost_of(SearchWay::kScan);
+    scan = VectorScanNs(queries_);
+    if (!lists) {
+        scan = filtered ? scan : WholeScanCost() * RowNs();
+        estimate.walk_ns = RowNs();
+        estimate.code_ns = leg_->index->needs_rows() ? 0 : CodeRowNs();
+    }
+    const double scanned = filtered ? alive : count;
+    estimate.scan_ns = scan / std::max(1.0, scanned);
+    if (range_ && planned) {
+        // How many there are within a bound, nobody has estimated.
+        estimate.way = lists ? SearchWay::kLists : SearchWay::kGraph;
+        estimate.cell_ns = lists ? ListRowNs() : 0;
+        estimate.recall = expected_recall_;
+        return estimate;
+    }
+    if (lists) {
+        cost_of(SearchWay::kLists) = probes_.nprobe > 0 ? ListCost() : 0;
+    } else {
+        cost_of(SearchWay::kGraph) = walk_cost_ * RowNs();
+        cost_of(SearchWay::kCodes) = codes_cost_ * RowNs();
+    }
+    if (!planned) {
+        estimate.scored = scanned;
+        return estimate;
+    }
+    estimate.recall = expected_recall_;
+    if (lists) {
+        const dense::ListIndex& index = *leg_->lists->index;
+        const double rows = static_cast<double>(probes_.nprobe) * index.rows_per_cell();
+        estimate.way = SearchWay::kLists;
+        estimate.scored = std::min(count, rows * (filtered && index.has_rows() ? Share() : 1));
+        estimate.refined = index.with_codes() ? static_cast<double>(probes_.refine) : 0;
+        estimate.cell_ns = ListRowNs();
+        estimate.query_ns = kCellNs * static_cast<double>(index.cell_count());
+    } else if (walks_) {
+        estimate.way = SearchWay::kGraph;
+        if (effort_.scored > 0) {
+            estimate.scored = walk_cost_ - MeasureCost(effort_.refine);
+        } else {
+            cost_of(SearchWay::kGraph) = PlanEstimate::kNone;  // an ef that somebody has given
+        }
+        estimate.refined = refine_ == Refine::kNone ? 0 : static_cast<double>(effort_.refine);
+    } else {
+        estimate.way = SearchWay::kCodes;
+        estimate.scored = alive;
+        estimate.refined = refine_ == Refine::kNone ? 0 : static_cast<double>(depth_);
+    }
+    return estimate;
 }
 
 }  // namespace quern

@@ -35,7 +35,7 @@ Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t 
             QUERN_ASSIGN(leg_, view.LoadLeg(connection, number, def, work));
             return {};
         },
-        &tally->bytes_read));
+        &tally->reads));
     if (leg_ == nullptr && segment_->index_needs() > 0) {
         tally->NeedIndex({segment_->info().id, def.id, segment_->index_needs()},
                          static_cast<uint64_t>(segment_->budget().Total()));
@@ -69,10 +69,11 @@ Status IndexSearch::SearchLists(Snapshot* snapshot, const dense::FlatQuery& quer
         std::copy(space->distances.begin(), space->distances.end(), distances);
         return {};
     };
-    FileCells cells(snapshot, *leg_->lists, &space->tally.bytes_read);
+    FileCells cells(snapshot, *leg_->lists, &space->tally.reads);
     QUERN_TRY(
         Ended(index.Search(wanted, &cells, &space->lists, &space->nodes, work), space, *work));
     space->tally.scored += space->lists.scored;
+    space->tally.in_cells += space->lists.scored;
     space->tally.cells_opened += space->lists.opened;
     space->tally.cells_passed += space->lists.passed;
     space->tally.cells_guided += space->lists.guided;
@@ -107,7 +108,7 @@ void IndexSearch::Space::Begin(SearchBudget* of, size_t number) {
     budget = of;
     query = number;
     left_out = 0;
-    bytes_told = tally.bytes_read;
+    bytes_told = tally.reads.bytes;
     scored_told = tally.scored;
     walk.scored_max = of != nullptr ? of->ScoredLeft(number) : SearchBudget::kNoBound;
     lists.stop = nullptr;
@@ -125,9 +126,9 @@ void IndexSearch::Space::Begin(SearchBudget* of, size_t number) {
 
 void IndexSearch::Space::Tell() {
     if (budget != nullptr) {
-        budget->AddBytes(tally.bytes_read - bytes_told);
+        budget->AddBytes(tally.reads.bytes - bytes_told);
         budget->AddScored(query, tally.scored - scored_told);
-        bytes_told = tally.bytes_read;
+        bytes_told = tally.reads.bytes;
         scored_told = tally.scored;
         budget->LeftOut(left_out, query);
     }
@@ -144,8 +145,8 @@ bool IndexSearch::OutOfBytes(Space* space) {
     if (space->budget == nullptr) {
         return false;
     }
-    space->budget->AddBytes(space->tally.bytes_read - space->bytes_told);
-    space->bytes_told = space->tally.bytes_read;
+    space->budget->AddBytes(space->tally.reads.bytes - space->bytes_told);
+    space->bytes_told = space->tally.reads.bytes;
     const bool out = space->budget->BytesSpent();
     space->left_out |= out ? kSpentBytes : 0;
     return out;
@@ -156,6 +157,7 @@ Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, S
     if (leg_->field->resident) {
         const dense::VectorRows rows = leg_->field->Rows(*def_);
         // The kernel works row after row; what it will need is asked for first.
+        space->tally.cached += space->picked.size();
         for (const uint32_t node : space->picked) {
             const char* row = rows.row(node);
             for (size_t at = 0; at < std::min<size_t>(rows.row_bytes(), 512); at += 64) {
@@ -174,9 +176,10 @@ Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, S
             [&](storage::Connection* connection) {
                 return field.fine->Read(connection, space->picked.data(), &fine);
             },
-            &space->tally.bytes_read));
+            &space->tally.reads));
         space->tally.fetched += fine.read_count;
     }
+    space->tally.cached += space->picked.size() - fine.read_count;
     const float* norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
     if (norms != nullptr && fine.copied) {
         space->norms.clear();
@@ -272,6 +275,11 @@ Status IndexSearch::WalkGraph(const dense::FlatQuery& query, Space* space, bool*
                                         &space->nodes, complete, work, bounds);
     QUERN_TRY(Ended(walked, space, *work));
     space->tally.scored += space->walk.scored;
+    space->tally.walked += space->walk.scored;
+    if (!leg_->wanted.empty()) {
+        space->tally.wanted_met += space->walk.wanted_met;
+        space->tally.wanted_of += space->walk.scored;
+    }
     space->left_out |= space->walk.scored >= space->walk.scored_max ? kSpentScored : 0;
     return {};
 }
@@ -294,6 +302,7 @@ Status IndexSearch::ScanByCodes(const dense::FlatQuery& query, size_t kept, Spac
     walk.scored_max = scored_max;
     QUERN_TRY(Ended(scanned, space, *work));
     space->tally.scored += walk.scored;
+    space->tally.coded += walk.scored;
     space->left_out |= complete ? 0 : kSpentScored;
     return {};
 }
@@ -324,6 +333,7 @@ Status IndexSearch::FindNearest(Snapshot* snapshot, const dense::FlatQuery& quer
     if (scans_ && (!walks_ || !*complete)) {
         QUERN_TRY(ScanByCodes(query, kept_, space, work));
         *scanned = true;
+        space->tally.code_scans++;
         PickNearest(by_bound_ ? kept_ : depth_, space);
         *complete = space->left_out != 0 || FoundEnough(*space);
     }

@@ -12,6 +12,7 @@
 #include "engine/db/collection_view.h"
 #include "engine/db/search_budget.h"
 #include "engine/db/search_tally.h"
+#include "engine/db/search_trace.h"
 #include "engine/dense/flat.h"
 #include "engine/dense/graph_index.h"
 #include "engine/dense/list_index.h"
@@ -88,6 +89,8 @@ public:
     bool Plan(size_t k, const SearchRequest& request, size_t queries);
     // The same for everything within the bound of the queries.
     bool PlanRange(const SearchRequest& request);
+    // Of the last plan; planned: what it, or PlanRange, has returned.
+    PlanEstimate Estimate(bool planned) const;
     // The recall that the plan stands for: what was asked for, or what the curve says of the knobs
     // that were given instead. 0: nobody knows.
     double expected_recall() const { return expected_recall_; }
@@ -107,6 +110,9 @@ private:
     Status TakeZeros(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                      std::vector<Candidate>* found) const;
     bool PlanLists(size_t k, const SearchRequest& request, size_t queries);
+    double ListRowNs() const;
+    double CodeRowNs() const;
+    double Share() const;  // of the vectors, those that may be found
     double ListCost() const;
     bool PlanWalk(double asked, const SearchRequest& request);
     bool WalksOverAll() const;
@@ -154,6 +160,7 @@ private:
     std::shared_ptr<const IndexLeg> leg_;
     uint32_t source_ = 0;
     size_t k_ = 0;
+    size_t queries_ = 1;
     bool walks_ = false;             // over a graph
     bool scans_ = false;             // its codes, at once or when the walk gives up
     size_t depth_ = 0;               // candidates of such a scan

@@ -88,8 +88,56 @@ Status LegSearch::FindAll() {
         QUERN_TRY(TakeGuide());
         BeginShare();
         QUERN_TRY(search_->Find(&winners_));
+        QUERN_TRY(OrderEnds());
         Told(own_);
         found_all_ = true;
+    }
+    return {};
+}
+
+// What counts as first hits, for scales and ranks, is the same however records lie in segments.
+Status LegSearch::OrderEnds() {
+    struct Run {
+        std::vector<Winner>::iterator begin, end;
+    };
+    std::vector<Run> runs;
+    for (std::vector<Winner>& winners : winners_) {
+        if (first_depth_ == 0 || winners.size() <= first_depth_ ||
+            winners[first_depth_].distance != winners[first_depth_ - 1].distance) {
+            continue;
+        }
+        const double distance = winners[first_depth_].distance;
+        const auto begin = std::find_if(winners.begin(), winners.end(), [&](const Winner& winner) {
+            return winner.distance == distance;
+        });
+        const auto end = std::find_if(begin, winners.end(), [&](const Winner& winner) {
+            return winner.distance != distance;
+        });
+        runs.push_back({begin, end});
+    }
+    if (runs.empty()) {
+        return {};
+    }
+    const CollectionView& view = *views_.whole;
+    const ColumnChoice no_columns;
+    QUERN_TRY(snapshot_->With(
+        [&](storage::Connection* connection) -> Status {
+            ResultTable unused;
+            ResultRows rows(connection, view, no_columns, &unused);
+            for (const Run& run : runs) {
+                for (auto winner = run.begin; winner != run.end; ++winner) {
+                    if (!winner->has_key) {
+                        QUERN_ASSIGN(winner->key, rows.KeyOf(winner->place));
+                        winner->has_key = true;
+                    }
+                }
+            }
+            return {};
+        },
+        &own_.tally.reads));
+    for (const Run& run : runs) {
+        std::sort(run.begin, run.end,
+                  [](const Winner& a, const Winner& b) { return a.key < b.key; });
     }
     return {};
 }
@@ -179,6 +227,7 @@ Result<query::LegList> LegSearch::MakeBest(size_t q, size_t depth) {
     QUERN_TRY(search->Find(&winners));
     Told(table);
     deeper_.Add(table.tally);
+    deeper_trace_.Add(table.trace);
     // The shorter list is the better one if the search for a longer one came to no end.
     return (table.flags & kPartialFlag) != 0 ? ListOf(winners_[q], depth_, FlagsOf(q))
                                              : ListOf(winners[0], depth, table.flags);
@@ -203,6 +252,14 @@ SearchTally LegSearch::Cost() const {
     SearchTally cost = own_.tally;
     cost.Add(deeper_);
     return cost;
+}
+
+SearchTrace LegSearch::Trace() const {
+    SearchTrace trace = own_.trace;
+    trace.Add(deeper_trace_);
+    search_->Describe(&trace);
+    trace.TakeCosts(Cost());
+    return trace;
 }
 
 void LegSearch::BeginShare() {

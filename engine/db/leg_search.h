@@ -48,12 +48,16 @@ public:
     Status ScoresOf(size_t q, const std::vector<uint64_t>& records, std::vector<double>* scores);
     // What its searches have cost, and all looks.
     SearchTally Cost() const;
+    // And how they went.
+    SearchTrace Trace() const;
     // What Best and ScoresOf have taken.
     uint64_t passed_ns() const { return best_ns_ + own_.tally.lookup_ns; }
 
 private:
     void BeginShare();
     Status FindAll();
+    // Where the first list ends, equals come by their keys.
+    Status OrderEnds();
     Status TakeGuide();
     Status Narrow(size_t q, LegGuide::OfQuery* guide);
     // Whether its search for a query left out what the guide's threshold excludes.
@@ -80,6 +84,7 @@ private:
     ResultTable* table_;
     ResultTable own_;     // flags and tally of the first search
     SearchTally deeper_;  // of those after it
+    SearchTrace deeper_trace_;
     std::unique_ptr<FieldSearch> search_;
     std::vector<std::vector<Winner>> winners_;
     bool found_all_ = false;

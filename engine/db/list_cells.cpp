@@ -146,7 +146,7 @@ Status FileCells::Read(size_t first, size_t count, std::vector<dense::CellPiece>
                 }
                 return {};
             },
-            bytes_read_));
+            reads_));
     }
     for (size_t i = 0; i < chunks.size(); i++) {
         const size_t chunk_first = (begin + i) * part.chunk_items;

@@ -77,15 +77,15 @@ Status CheckRows(storage::Connection* connection, const LoadedLists& lists, Work
 // Gives a search the rows of cells that are not in memory.
 class FileCells : public dense::CellRows {
 public:
-    // *bytes_read grows by what is read from the file.
-    FileCells(Snapshot* snapshot, const LoadedLists& lists, uint64_t* bytes_read)
-        : snapshot_(snapshot), lists_(lists), bytes_read_(bytes_read) {}
+    // *reads grows by what is read from the file.
+    FileCells(Snapshot* snapshot, const LoadedLists& lists, FileReads* reads)
+        : snapshot_(snapshot), lists_(lists), reads_(reads) {}
     Status Read(size_t first, size_t count, std::vector<dense::CellPiece>* pieces) override;
 
 private:
     Snapshot* snapshot_;
     const LoadedLists& lists_;
-    uint64_t* bytes_read_;
+    FileReads* reads_;
 };
 
 }  // namespace quern

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "storage/base/bytes.h"
+#include "storage/base/hash.h"
+
 namespace quern {
 
 size_t QueryCount(const SearchRequest& request) {
@@ -13,6 +16,59 @@ size_t QueryCount(const SearchRequest& request) {
            : request.is_sparse                         ? request.sparse.count
            : request.is_text || request.is_sparse_text ? request.texts.size()
                                                        : request.count;
+}
+
+namespace {
+
+constexpr size_t kMarkedBytes = 256;  // of a vector
+
+void AddMark(const SearchRequest& request, Bytes* bytes) {
+    ByteWriter out(bytes);
+    const auto add = [&](const void* data, size_t size) {
+        out.Varint(size);
+        out.Raw(data, size);
+    };
+    add(request.field.data(), request.field.size());
+    if (request.candidates != nullptr) {
+        AddMark(*request.candidates, bytes);
+    }
+    out.U8(static_cast<uint8_t>(request.legs.size()));
+    for (size_t l = 0; l < request.legs.size(); l++) {
+        const double weight = WeightOf(request, l);
+        add(&weight, sizeof(weight));
+        AddMark(request.legs[l].request, bytes);
+    }
+    if (!request.legs.empty()) {
+        out.U8(static_cast<uint8_t>(request.fusion.kind));
+        out.U8(static_cast<uint8_t>(request.fusion.normalization));
+        add(request.formula.text.data(), request.formula.text.size());
+    } else if (request.is_composed) {
+        for (const QueryTerm& term : request.composed.terms) {
+            add(&term.weight, sizeof(term.weight));
+        }
+    } else if (request.by_key && !request.keys.empty()) {
+        const std::string key = request.keys[0].ToString();
+        add(key.data(), key.size());
+    } else if (!request.texts.empty()) {
+        add(request.texts[0].data(), request.texts[0].size());
+    } else if (request.is_sparse && request.sparse.count > 0) {
+        const size_t first = request.sparse.offsets[0];
+        const size_t entries = std::min(request.sparse.offsets[1] - first, kMarkedBytes / 4);
+        add(request.sparse.dimensions + first, entries * 4);
+    } else if (request.vectors != nullptr && request.count > 0) {
+        add(request.vectors,
+            std::min(kMarkedBytes,
+                     VectorBytes(request.is_f32 ? Element::kF32 : request.element, request.dim)));
+    }
+}
+
+}  // namespace
+
+uint64_t MarkOf(const SearchRequest& request) {
+    Bytes bytes;
+    bytes.append(request.collection);
+    AddMark(request, &bytes);
+    return Hash64(bytes, 0);
 }
 
 template <typename T>

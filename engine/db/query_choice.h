@@ -10,6 +10,10 @@ namespace quern {
 
 size_t QueryCount(const SearchRequest& request);
 
+// What tells a search from most others, for bookmarks: the collection, the fields, what is looked
+// for (the beginnings of vectors), how legs are fused. Of the first query.
+uint64_t MarkOf(const SearchRequest& request);
+
 class QueryChoice {
 public:
     // Borrowed; ascends.

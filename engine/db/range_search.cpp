@@ -65,11 +65,12 @@ Status IndexSearch::FindRange(Snapshot* snapshot, const dense::FlatQuery& query,
             leg_->index->SearchRange(leg_->field->Rows(*def_), range, &space->walk, complete, work),
             space, *work));
         space->tally.scored += space->walk.scored;
+        space->tally.walked += space->walk.scored;
         space->left_out |= space->walk.scored >= space->walk.scored_max ? kSpentScored : 0;
         space->nodes = space->walk.within;
         return {};
     }
-    FileCells cells(snapshot, *leg_->lists, &space->tally.bytes_read);
+    FileCells cells(snapshot, *leg_->lists, &space->tally.reads);
     const Status status = Ended(leg_->lists->index->SearchRange(range, &cells, &space->lists,
                                                                 &space->nodes, complete, work),
                                 space, *work);
@@ -79,6 +80,7 @@ Status IndexSearch::FindRange(Snapshot* snapshot, const dense::FlatQuery& query,
         return {};
     }
     space->tally.scored += space->lists.scored;
+    space->tally.in_cells += space->lists.scored;
     space->tally.cells_opened += space->lists.opened;
     space->tally.cells_passed += space->lists.passed;
     return status;

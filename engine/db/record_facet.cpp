@@ -45,7 +45,7 @@ Status CountFacet(Database* database, const std::shared_ptr<Snapshot>& snapshot,
         }
         const AttrDef& def = info.schema.attrs[static_cast<size_t>(attr)];
         QUERN_ASSIGN(const auto matching, ViewOfMatches(database, snapshot.get(), view,
-                                                        request.filter, &table->tally.bytes_read));
+                                                        request.filter, &table->tally.reads));
         table->tally.matches = MatchCount(*matching);
         Work work = database->NewWork();
         filter::ValueCounter counter(def.type == AttrType::kTags);
@@ -70,7 +70,7 @@ Status CountFacet(Database* database, const std::shared_ptr<Snapshot>& snapshot,
                                                def.name.c_str(), static_cast<long long>(bytes_max));
                 });
         };
-        QUERN_TRY(snapshot->With(count, &table->tally.bytes_read));
+        QUERN_TRY(snapshot->With(count, &table->tally.reads));
         return FillTable(database, def, counter.Top(request.limit), table);
     };
     return InCollection(info, run());

@@ -412,7 +412,7 @@ void RecordMatches::Add(size_t item_count, std::vector<uint64_t> bits, size_t ma
 
 Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
     Database* database, Snapshot* snapshot, const std::shared_ptr<const CollectionView>& view,
-    const RecordFilter& filter, uint64_t* bytes_read) {
+    const RecordFilter& filter, FileReads* reads) {
     if (filter.empty()) {
         return view;
     }
@@ -439,7 +439,7 @@ Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
             }
             return {};
         },
-        bytes_read));
+        reads));
     // What SQLite decides may depend on the time, on chance, or on other collections.
     const bool lasts = !read || !filter::NeedsSql(read->tree);
     if (lasts && name.size() <= kNameBytesMax) {
@@ -449,8 +449,7 @@ Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
 }
 
 uint64_t MatchCount(const CollectionView& matching) {
-    return matching.matches != nullptr ? matching.matches->count
-                                       : static_cast<uint64_t>(matching.state.records);
+    return matching.record_count();
 }
 
 Status CountMatches(Database* database, Snapshot* snapshot, const std::string& collection,
@@ -459,8 +458,8 @@ Status CountMatches(Database* database, Snapshot* snapshot, const std::string& c
         return Count(snapshot, collection, count);
     }
     QUERN_ASSIGN(const std::shared_ptr<const CollectionView> view, snapshot->View(collection));
-    uint64_t bytes_read = 0;
-    const auto matching = ViewOfMatches(database, snapshot, view, filter, &bytes_read);
+    FileReads reads;
+    const auto matching = ViewOfMatches(database, snapshot, view, filter, &reads);
     if (!matching.ok()) {
         return InCollection(*view->info, matching.status());
     }

@@ -46,7 +46,7 @@ std::string NameOf(const RecordFilter& filter);
 // the filter; kLimit when it takes too long.
 Result<std::shared_ptr<const CollectionView>> ViewOfMatches(
     Database* database, Snapshot* snapshot, const std::shared_ptr<const CollectionView>& view,
-    const RecordFilter& filter, uint64_t* bytes_read);
+    const RecordFilter& filter, FileReads* reads);
 
 // Of a view that ViewOfMatches gives.
 uint64_t MatchCount(const CollectionView& matching);

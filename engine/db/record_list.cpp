@@ -271,7 +271,7 @@ Status ListRecords(Database* database, const std::shared_ptr<Snapshot>& snapshot
         QUERN_ASSIGN(const ColumnChoice choice,
                      ColumnChoice::Parse(info.schema, info.name, request.columns));
         QUERN_ASSIGN(const auto matching, ViewOfMatches(database, snapshot.get(), view,
-                                                        request.filter, &table->tally.bytes_read));
+                                                        request.filter, &table->tally.reads));
         table->tally.matches = MatchCount(*matching);
         choice.Describe(info.schema, table);
         table->key_type = info.schema.key_type;
@@ -279,7 +279,7 @@ Status ListRecords(Database* database, const std::shared_ptr<Snapshot>& snapshot
         Lister lister(database, *matching, order, after, request.limit, choice, table);
         return snapshot->With(
             [&](storage::Connection* connection) { return lister.Run(connection); },
-            &table->tally.bytes_read);
+            &table->tally.reads);
     };
     return InCollection(info, list());
 }

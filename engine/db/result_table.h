@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/db/search_tally.h"
+#include "engine/db/search_trace.h"
 #include "storage/base/bytes.h"
 #include "storage/base/schema.h"
 
@@ -65,8 +67,16 @@ public:
     Bytes bytes;
     uint32_t flags = 0;
     bool exact_as_far = false;  // what its budget has let it look at, it has looked at exactly
-    std::string bookmark;       // of a list: where its page ended
+    std::string bookmark;       // of a list, or of a search: where its page ended
+    // Of a search with one query: the last of its hits, and how many there were up to it.
+    struct LastHit {
+        double distance = 0;
+        Key key;
+        uint64_t passed = 0;
+    };
+    std::optional<LastHit> last_hit;
     SearchTally tally;
+    SearchTrace trace;
 
     size_t row_count() const { return offsets.back(); }
     void AddKey(const Key& key) {

@@ -9,6 +9,7 @@
 #include "engine/db/kept_fusions.h"
 #include "engine/db/query_choice.h"
 #include "engine/db/stage_clock.h"
+#include "engine/filter/bookmark.h"
 
 namespace quern {
 
@@ -68,8 +69,9 @@ Status SearchPlain(Database* database, Snapshot* snapshot, const SearchedViews& 
 Status SearchShaped(Database* database, Snapshot* snapshot, const SearchedViews& views,
                     const SearchRequest& request, const ColumnChoice& choice, ResultTable* table) {
     constexpr size_t kDeeper = 4;
+    ResultTable shaping;  // what shapes cost
     QUERN_ASSIGN(const std::unique_ptr<HitShaper> shaper,
-                 OpenShaper(database, snapshot, views.whole, request, table));
+                 OpenShaper(database, snapshot, views.whole, request, &shaping));
     const auto records = static_cast<size_t>(views.whole->state.records);
     SearchRequest deeper = request;
     if (request.candidates != nullptr && !request.candidates->has_limit) {
@@ -85,7 +87,9 @@ Status SearchShaped(Database* database, Snapshot* snapshot, const SearchedViews&
         }
     }
     SearchTally before = table->tally;
+    SearchTrace trace_before = std::move(table->trace);
     table->tally = {};
+    table->trace = {};
     const bool limited = request.budget != nullptr;
     std::optional<ResultTable> last;  // of the search before, if the next one comes to no end
     for (size_t depth = shaper->first_depth();;
@@ -111,8 +115,11 @@ Status SearchShaped(Database* database, Snapshot* snapshot, const SearchedViews&
         const bool partial = (attempt.flags & kPartialFlag) != 0;
         if (settled || partial) {
             attempt.tally.Add(before);
+            attempt.tally.Add(shaping.tally);
+            attempt.trace.Add(trace_before);
             if (!settled && last) {
                 last->tally = attempt.tally;
+                last->trace = std::move(attempt.trace);
                 last->flags = (last->flags & ~1u) | kPartialFlag;
                 attempt = std::move(*last);
             }
@@ -120,6 +127,7 @@ Status SearchShaped(Database* database, Snapshot* snapshot, const SearchedViews&
             return {};
         }
         before.Add(attempt.tally);
+        trace_before.Add(attempt.trace);
         if (limited) {
             last = std::move(attempt);
         }
@@ -133,7 +141,7 @@ Result<std::shared_ptr<const CollectionView>> FindMatches(
     const SearchRequest& request, ResultTable* table, bool* late) {
     SearchBudget* const budget = request.budget.get();
     if (budget == nullptr) {
-        return ViewOfMatches(database, snapshot, view, request.filter, &table->tally.bytes_read);
+        return ViewOfMatches(database, snapshot, view, request.filter, &table->tally.reads);
     }
     budget->Reserve(QueryCount(request));
     RecordFilter filter = request.filter;
@@ -145,8 +153,8 @@ Result<std::shared_ptr<const CollectionView>> FindMatches(
     if (sooner) {
         filter.ms_max = static_cast<uint32_t>(std::clamp<uint64_t>(left, 1, UINT32_MAX));
     }
-    auto matching = ViewOfMatches(database, snapshot, view, filter, &table->tally.bytes_read);
-    budget->AddBytes(table->tally.bytes_read);
+    auto matching = ViewOfMatches(database, snapshot, view, filter, &table->tally.reads);
+    budget->AddBytes(table->tally.reads.bytes);
     if (!matching.ok() && matching.status().code() == Code::kLimit && sooner && budget->Late()) {
         *late = true;
         budget->LeftOut(kSpentTime);
@@ -245,6 +253,11 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
                       ? SearchShaped(database, snapshot, views, searched, choice, table)
                       : SearchPlain(database, snapshot, views, searched, choice, nullptr, table));
         moved.Finish(table);
+        if (table->last_hit && table->offsets.size() == 2) {
+            const ResultTable::LastHit& last = *table->last_hit;
+            table->bookmark =
+                filter::WriteHitBookmark({MarkOf(searched), last.distance, last.key, last.passed});
+        }
         return {};
     };
     const Status status = InCollection(info, search());

@@ -7,6 +7,7 @@
 #include "engine/db/hybrid_searcher.h"
 #include "engine/db/index_search.h"
 #include "engine/db/kept_fusions.h"
+#include "engine/db/query_choice.h"
 #include "engine/filter/filter_tree.h"
 #include "engine/query/fusion_text.h"
 
@@ -29,9 +30,8 @@ public:
 
 private:
     Result<std::string> Explain(const SearchRequest& request) {
-        uint64_t bytes_read = 0;
-        QUERN_ASSIGN(matching_,
-                     ViewOfMatches(database_, snapshot_, view_, request.filter, &bytes_read));
+        FileReads reads;
+        QUERN_ASSIGN(matching_, ViewOfMatches(database_, snapshot_, view_, request.filter, &reads));
         json_["collection"] = view_->info->name;
         json_["records"] = view_->state.records;
         if (matching_->matches != nullptr) {
@@ -212,7 +212,8 @@ private:
         if (request.recall < 1.0) {
             QUERN_TRY(search.Open(snapshot_, *matching_, number, def, &tally, &work));
         }
-        const bool planned = search.usable() && limit > 0 && search.Plan(limit, request, 1);
+        const bool planned = search.usable() && limit > 0 &&
+                             search.Plan(limit, request, std::max<size_t>(1, QueryCount(request)));
         (*one)["way"] = !planned              ? "scan"
                         : search.over_lists() ? "lists"
                         : search.walks()      ? "graph"

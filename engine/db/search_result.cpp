@@ -53,7 +53,7 @@ Status SearchResult::Shape(Snapshot* snapshot, std::vector<std::vector<Winner>>*
                 }
                 return {};
             },
-            &table_->tally.bytes_read));
+            &table_->tally.reads));
     }
     for (std::vector<Winner>& of_query : *winners) {
         SortWinners(&of_query);
@@ -85,7 +85,7 @@ Status SearchResult::Fill(Snapshot* snapshot, std::vector<std::vector<Winner>>* 
             }
             return {};
         },
-        &table_->tally.bytes_read);
+        &table_->tally.reads);
 }
 
 // Whether all have their keys now.
@@ -128,6 +128,10 @@ Status SearchResult::FillQuery(std::vector<Winner>* found, ResultRows* rows) {
         SortWinners(&winners);
         if (request_.limit != 0) {
             winners.resize(std::min(request_.limit, winners.size()));
+        }
+        // Of several queries nobody asks for it.
+        if (table_->offsets.size() == 1 && !winners.empty() && request_.limit != 0) {
+            table_->last_hit = {winners.back().distance, winners.back().key, winners.size()};
         }
     }
     for (const Winner& winner : winners) {

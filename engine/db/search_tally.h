@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/db/search_counts.h"
+
 namespace quern {
 
 // An index that was not used because memory_mb does not allow it.
@@ -14,11 +16,7 @@ struct UnusedIndex {
     uint64_t bytes = 0;
 };
 
-struct SearchTally {
-    uint64_t bytes_read = 0;  // of pages that were read from the file
-    uint64_t scored = 0;      // vectors or codes measured by walks and scans
-    uint64_t refined = 0;     // candidates of a walk measured with the stored vectors
-    uint64_t fetched = 0;     // of these, not found in memory
+struct SearchTally : SearchCounts {
     // The most that the handle has held, where memory_mb was too small for an index; and those that
     // were not held then. Several searches that make one answer may each have wanted the same ones.
     uint64_t memory_held = 0;
@@ -31,14 +29,6 @@ struct SearchTally {
     uint64_t nulls = 0;
     uint64_t values = 0;
     uint32_t left_out = 0;  // what the budget has run out of: see SearchBudget
-    // Of sparse and text fields.
-    uint64_t postings = 0;       // that were added up
-    uint64_t blocks = 0;         // with a term of the query, whose bounds were looked at
-    uint64_t blocks_opened = 0;  // of these; the others were skipped
-    // Of list indexes.
-    uint64_t cells_opened = 0;
-    uint64_t cells_passed = 0;  // that bounds have spared
-    uint64_t cells_guided = 0;  // of the opened: for a guide's sake (leg_guide.h)
     // Nanoseconds of a monotonic clock (stage_clock.h). Those of the threads of one search together
     // where it says so.
     uint64_t filter_ns = 0;
@@ -49,17 +39,8 @@ struct SearchTally {
     uint64_t fetch_ns = 0;  // keys and columns of the hits
     uint64_t total_ns = 0;
     void Add(const SearchTally& other) {
-        bytes_read += other.bytes_read;
-        scored += other.scored;
-        refined += other.refined;
-        fetched += other.fetched;
+        *this += other;
         left_out |= other.left_out;
-        postings += other.postings;
-        blocks += other.blocks;
-        blocks_opened += other.blocks_opened;
-        cells_opened += other.cells_opened;
-        cells_passed += other.cells_passed;
-        cells_guided += other.cells_guided;
         filter_ns += other.filter_ns;
         search_ns += other.search_ns;
         refine_ns += other.refine_ns;

@@ -16,6 +16,7 @@
 #include "engine/db/stored_distances.h"
 #include "engine/dense/codes/code_training.h"
 #include "engine/dense/flat.h"
+#include "engine/dense/scan_prices.h"
 #include "storage/base/parallel.h"
 
 namespace quern {
@@ -53,6 +54,7 @@ public:
     Status Find(std::vector<std::vector<Winner>>* winners) override {
         const StageClock clock(&table_->tally.search_ns);
         candidates_.resize(query_count_);
+        Describe(&table_->trace);
         table_->tally.expected_recall = 1;
         watch_.Start(request_, query_count_);
         bool out = false;
@@ -115,6 +117,10 @@ public:
     double ScoreOf(double distance) const override {
         const auto of = static_cast<float>(distance);
         return static_cast<double>(def_->metric == Metric::kCosine ? 1.0f - of : -of);
+    }
+    void Describe(SearchTrace* trace) const override {
+        trace->field = def_->name;
+        trace->kind = "dense";
     }
     std::span<const RecordPlace> SelvesOf(size_t query) const override {
         return request_.include_self ? std::span<const RecordPlace>() : vectors_.NamedOf(query);
@@ -205,16 +211,18 @@ private:
 
     template <typename Body>
     Status Read(Body body) {
-        const uint64_t before = table_->tally.bytes_read;
-        QUERN_TRY(snapshot_->With(body, &table_->tally.bytes_read));
-        watch_.AddBytes(table_->tally.bytes_read - before);
+        const uint64_t before = table_->tally.reads.bytes;
+        QUERN_TRY(snapshot_->With(body, &table_->tally.reads));
+        watch_.AddBytes(table_->tally.reads.bytes - before);
         return {};
     }
 
     Status SearchSegment(size_t number) {
         Segment& segment = *view_->segments[number];
         Tighten();
-        QUERN_ASSIGN(const bool answered, SearchIndex(number));
+        SegmentWatch seen(&table_->tally, &table_->trace, segment.info().id, segment.item_count());
+        bool estimated = false;
+        QUERN_ASSIGN(const bool answered, SearchIndex(number, &seen, &estimated));
         if (answered) {
             return {};
         }
@@ -225,6 +233,11 @@ private:
             QUERN_ASSIGN(dead, view_->DeadOf(connection, number));
             return {};
         }));
+        sealed_matches_ += segment.item_count() - dead.count;
+        seen.Done(SearchWay::kScan, query_count_);
+        if (!estimated) {
+            seen.Plan(EstimateScan(*field, segment.item_count(), dead.count), query_count_);
+        }
         if (field->vectors == nullptr) {
             return {};
         }
@@ -238,14 +251,32 @@ private:
         rows.count = field->count();
         rows.records = field->records.empty() ? nullptr : field->records.data();
         if (!watch_.has_scored_max()) {
-            // With a filter: what it lets through, if every record has the field.
-            table_->tally.scored +=
-                (field->count() -
-                 std::min(field->count(), view_->matches != nullptr ? dead.count : size_t{0})) *
-                query_count_;
+            table_->tally.scored += RowsToScan(*field, dead.count) * query_count_;
             return ScanRows(rows, *field, static_cast<uint32_t>(number), {0, query_count_});
         }
         return ScanCounted(rows, *field, static_cast<uint32_t>(number));
+    }
+
+    // With a filter: what it lets through, if every record has the field.
+    size_t RowsToScan(const SegmentField& field, size_t dead) const {
+        return field.count() -
+               std::min(field.count(), view_->matches != nullptr ? dead : size_t{0});
+    }
+
+    // Of a segment in which nothing else was thought of.
+    PlanEstimate EstimateScan(const SegmentField& field, size_t records, size_t dead) const {
+        using dense::ScanPrices;
+        const size_t bytes = field_.row_bytes();
+        const size_t rows = RowsToScan(field, dead);
+        PlanEstimate estimate;
+        estimate.matches = static_cast<double>(records - dead);
+        estimate.selectivity = estimate.matches / static_cast<double>(std::max<size_t>(1, records));
+        estimate.scored = static_cast<double>(rows);
+        estimate.scan_ns = !field.resident            ? ScanPrices::FileNs(bytes)
+                           : rows < field.count() / 2 ? ScanPrices::PickedNs(bytes)
+                                                      : ScanPrices::RowNs(bytes);
+        estimate.way_ns[static_cast<size_t>(SearchWay::kScan)] = estimate.scored * estimate.scan_ns;
+        return estimate;
     }
 
     struct QueryRange {
@@ -298,13 +329,21 @@ private:
     }
 
     // Asks the segment's index. False: there is none that helps, and nothing was added.
-    Result<bool> SearchIndex(size_t number) {
+    // *estimated: it was asked what it thinks of.
+    Result<bool> SearchIndex(size_t number, SegmentWatch* seen, bool* estimated) {
         if (request_.recall >= 1.0) {
             return false;
         }
         IndexSearch search;
         QUERN_TRY(search.Open(snapshot_, *view_, number, *def_, &table_->tally, &work_));
-        if (!search.usable() || !Plan(&search)) {
+        if (!search.usable()) {
+            return false;
+        }
+        const bool planned = Plan(&search);
+        const PlanEstimate estimate = search.Estimate(planned);
+        seen->Plan(estimate, query_count_);
+        *estimated = true;
+        if (!planned) {
             return false;
         }
         table_->flags |= search.unrefined() ? 4u : 0u;
@@ -340,6 +379,11 @@ private:
             return false;
         }
         approximate_ = true;
+        sealed_matches_ += static_cast<uint64_t>(estimate.matches);
+        const uint64_t scans = std::min<uint64_t>(seen->code_scans(), query_count_);
+        seen->Done(SearchWay::kCodes, scans);
+        seen->Done(estimate.way == SearchWay::kCodes ? SearchWay::kGraph : estimate.way,
+                   query_count_ - scans);
         // Of so many cells that were asked for, a guide chooses some.
         const bool chosen = request_.guide != nullptr && search.over_lists() && request_.nprobe > 0;
         table_->tally.expected_recall =
@@ -498,6 +542,16 @@ private:
         }
         Tighten();
         const auto source = static_cast<uint32_t>(view_->segments.size());
+        SegmentWatch seen(&table_->tally, &table_->trace, 0, log.count);
+        PlanEstimate estimate;
+        estimate.matches = static_cast<double>(view_->record_count() - sealed_matches_);
+        estimate.selectivity =
+            estimate.matches / static_cast<double>(std::max<size_t>(1, log.count));
+        estimate.scored = static_cast<double>(log.count);
+        estimate.scan_ns = dense::ScanPrices::RowNs(field_.row_bytes());
+        estimate.way_ns[static_cast<size_t>(SearchWay::kScan)] = estimate.scored * estimate.scan_ns;
+        seen.Plan(estimate, query_count_);
+        seen.Done(SearchWay::kScan, query_count_);
         std::vector<float> distances(log.block_items);
         for (size_t b = 0; b < log.blocks.size(); b++) {
             const LogBlock::Field& field = log.blocks[b]->fields[field_index_];
@@ -559,6 +613,7 @@ private:
     std::vector<dense::FlatQuery> queries_;
     std::vector<std::vector<Candidate>> candidates_;
     bool approximate_ = false;
+    uint64_t sealed_matches_ = 0;
 };
 
 }  // namespace

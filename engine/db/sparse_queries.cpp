@@ -19,7 +19,7 @@ sparse::SparseVector SparseVectorOf(BytesView value) {
 }
 
 Status TakeSparseQueries(Database* database, Snapshot* snapshot, const CollectionView& view,
-                         const SearchRequest& request, size_t field, uint64_t* bytes_read,
+                         const SearchRequest& request, size_t field, FileReads* reads,
                          SparseQueries* queries) {
     const SparseDef& def = view.info->schema.sparse_field(field);
     const size_t count = request.by_key           ? request.keys.size()
@@ -46,7 +46,7 @@ Status TakeSparseQueries(Database* database, Snapshot* snapshot, const Collectio
                 QUERN_ASSIGN(queries->vectors, table->Queries(connection, def, request.texts));
                 return {};
             },
-            bytes_read);
+            reads);
     }
     for (size_t q = 0; q < count; q++) {
         const Status taken =

@@ -13,10 +13,10 @@ struct SparseQueries {
     std::vector<RecordPlace> named;  // the records whose vectors they are; empty: none
 };
 
-// field: its number in the schema. bytes_read gets what was read for it added. kDimension, kLimit,
+// field: its number in the schema. reads gets what was read for it added. kDimension, kLimit,
 // kNotFinite, kNotFound, kInvalid: texts, and the field has no token weights.
 Status TakeSparseQueries(Database* database, Snapshot* snapshot, const CollectionView& view,
-                         const SearchRequest& request, size_t field, uint64_t* bytes_read,
+                         const SearchRequest& request, size_t field, FileReads* reads,
                          SparseQueries* queries);
 
 // The vector that a stored value is (storage/sparse_value.h).

@@ -67,6 +67,7 @@ public:
     Status Find(std::vector<std::vector<Winner>>* winners) override {
         const StageClock clock(&table_->tally.search_ns);
         found_.resize(queries_.size());
+        Describe(&table_->trace);
         watch_.Start(request_, queries_.size());
         bool ends = false;
         for (size_t s = 0; s < view_.segments.size() && !ends; s++) {
@@ -98,13 +99,15 @@ public:
             left.push_back(places[i]);
         }
         QUERN_TRY(ReadStoredValues(
-            snapshot_, view_, field_, left, [&](size_t i, BytesView value) -> Status {
+            snapshot_, view_, field_, left,
+            [&](size_t i, BytesView value) -> Status {
                 double score = 0;
                 (*distances)[others[i]] = ScoreValue(query, value, &score)
                                               ? 0 - score
                                               : std::numeric_limits<double>::quiet_NaN();
                 return {};
-            }));
+            },
+            &table_->tally.reads));
         for (double& distance : *distances) {
             if (!(-distance >= LeastScore(request_))) {
                 distance = std::numeric_limits<double>::quiet_NaN();
@@ -140,6 +143,10 @@ public:
     }
 
     double ScoreOf(double distance) const override { return -distance; }
+    void Describe(SearchTrace* trace) const override {
+        trace->field = def_.name;
+        trace->kind = "sparse";
+    }
     std::span<const RecordPlace> SelvesOf(size_t query) const override {
         return self_.empty() || request_.include_self
                    ? std::span<const RecordPlace>()
@@ -149,10 +156,10 @@ public:
 private:
     Status TakeQueries() {
         SparseQueries taken;
-        const uint64_t before = table_->tally.bytes_read;
+        const uint64_t before = table_->tally.reads.bytes;
         QUERN_TRY(TakeSparseQueries(database_, snapshot_, view_, request_, field_,
-                                    &table_->tally.bytes_read, &taken));
-        watch_.AddBytes(table_->tally.bytes_read - before);
+                                    &table_->tally.reads, &taken));
+        watch_.AddBytes(table_->tally.reads.bytes - before);
         queries_.resize(taken.vectors.size());
         for (size_t q = 0; q < queries_.size(); q++) {
             queries_[q].vector = std::move(taken.vectors[q]);
@@ -213,6 +220,7 @@ private:
 
     Status SearchSegment(size_t number) {
         Segment& segment = *view_.segments[number];
+        SegmentWatch seen(&table_->tally, &table_->trace, segment.info().id, segment.item_count());
         const SparseColumn* column = nullptr;
         CollectionView::Dead dead;
         // Without a limit everything that has a score is asked for, and an index is of no use.
@@ -227,6 +235,16 @@ private:
             QUERN_ASSIGN(dead, view_.DeadOf(connection, number));
             return {};
         }));
+        PlanEstimate estimate;
+        estimate.way = wants_index ? SearchWay::kIndex : SearchWay::kScan;
+        const size_t matches = segment.item_count() - dead.count;
+        sealed_matches_ += matches;
+        estimate.matches = static_cast<double>(matches);
+        estimate.selectivity =
+            estimate.matches / static_cast<double>(std::max<size_t>(1, segment.item_count()));
+        estimate.recall = 0;  // exact, or nobody knows
+        seen.Plan(estimate, queries_.size());
+        seen.Done(indexed.part != nullptr ? SearchWay::kIndex : SearchWay::kScan, queries_.size());
         if (indexed.part != nullptr) {
             QUERN_TRY(SearchIndex(*indexed.part, dead, static_cast<uint32_t>(number)));
             TightenAll();
@@ -360,9 +378,9 @@ private:
 
     template <typename Body>
     Status Read(Body body) {
-        const uint64_t before = table_->tally.bytes_read;
-        QUERN_TRY(snapshot_->With(body, &table_->tally.bytes_read));
-        watch_.AddBytes(table_->tally.bytes_read - before);
+        const uint64_t before = table_->tally.reads.bytes;
+        QUERN_TRY(snapshot_->With(body, &table_->tally.reads));
+        watch_.AddBytes(table_->tally.reads.bytes - before);
         return {};
     }
 
@@ -461,16 +479,27 @@ private:
     // The log is in commit order, so ties are decided by comparing keys: all of them stay.
     Status SearchLog() {
         const LogView& log = *view_.log;
+        if (log.count == 0) {
+            return {};
+        }
+        SegmentWatch seen(&table_->tally, &table_->trace, 0, log.count);
         std::vector<size_t> scan_from(queries_.size(), 0);
         // Without a limit every record is asked for, and an index is of no use.
+        size_t indexed = 0;
         if (limit_ > 0 && !queries_.empty()) {
-            QUERN_ASSIGN(const size_t indexed,
-                         view_.mirror->sparse(field_).Prepare(log, field_, queries_.size(),
-                                                              *database_->budget(), &work_));
+            QUERN_ASSIGN(indexed, view_.mirror->sparse(field_).Prepare(
+                                      log, field_, queries_.size(), *database_->budget(), &work_));
             if (indexed > 0) {
                 QUERN_TRY(SearchLogIndex(&scan_from));
             }
         }
+        PlanEstimate estimate;
+        estimate.way = indexed > 0 ? SearchWay::kMade : SearchWay::kScan;
+        estimate.matches = static_cast<double>(view_.record_count() - sealed_matches_);
+        estimate.selectivity = estimate.matches / static_cast<double>(log.count);
+        estimate.recall = 0;
+        seen.Plan(estimate, queries_.size());
+        seen.Done(estimate.way, queries_.size());
         QUERN_TRY(ScanLog(scan_from));
         TightenAll();
         return {};
@@ -642,6 +671,7 @@ private:
     Work work_;
     BudgetWatch watch_;
     size_t limit_ = 0;  // candidates of each query; 0: all
+    uint64_t sealed_matches_ = 0;
     std::vector<SparseQuery> queries_;
     std::vector<RecordPlace> self_;
     std::vector<std::vector<SparseCandidate>> found_;

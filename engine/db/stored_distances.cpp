@@ -42,7 +42,7 @@ public:
                 QUERN_ASSIGN(field, view_.segments[number]->FieldForLooks(connection, def_, work_));
                 return {};
             },
-            &tally_->bytes_read));
+            &tally_->reads));
         std::vector<uint32_t> vectors;
         std::vector<size_t> owners;
         for (const size_t i : which) {
@@ -86,6 +86,7 @@ private:
         const float* const norms =
             field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
         if (field.resident) {
+            tally_->cached += vectors.size();
             kernels::DistancesPicked(def_.element, def_.metric, query_, field.rows.data(),
                                      vectors.data(), vectors.size(), norms, found);
             return {};
@@ -96,9 +97,10 @@ private:
                 [&](storage::Connection* connection) {
                     return field.fine->Read(connection, vectors.data(), &fine);
                 },
-                &tally_->bytes_read));
+                &tally_->reads));
             tally_->fetched += fine.read_count;
         }
+        tally_->cached += vectors.size() - fine.read_count;
         std::vector<float> copied_norms;
         if (norms != nullptr && fine.copied) {
             for (const uint32_t vector : vectors) {
@@ -151,9 +153,10 @@ Status StoredDistances(Snapshot* snapshot, const CollectionView& view, size_t fi
 
 Status ReadStoredValues(Snapshot* snapshot, const CollectionView& view, size_t field,
                         const std::vector<RecordPlace>& places,
-                        const std::function<Status(size_t i, BytesView value)>& take) {
+                        const std::function<Status(size_t i, BytesView value)>& take,
+                        FileReads* reads) {
     ChunkCache chunks;
-    return snapshot->With([&](storage::Connection* connection) -> Status {
+    const auto read = [&](storage::Connection* connection) -> Status {
         for (const size_t i : InOrder(places)) {
             const auto [source, position] = places[i];
             BytesView value;
@@ -166,7 +169,8 @@ Status ReadStoredValues(Snapshot* snapshot, const CollectionView& view, size_t f
             QUERN_TRY(take(i, value));
         }
         return {};
-    });
+    };
+    return reads == nullptr ? snapshot->With(read) : snapshot->With(read, reads);
 }
 
 }  // namespace quern

@@ -15,9 +15,11 @@ Status StoredDistances(Snapshot* snapshot, const CollectionView& view, size_t fi
                        std::vector<double>* distances, SearchTally* tally, Work* work);
 
 // Hands the value of each record in a field of any kind to `take`, in order of places, no data
-// where it has none; i is the place's number among those given.
+// where it has none; i is the place's number among those given. *reads, if somebody asks, grows by
+// what was read from the file.
 Status ReadStoredValues(Snapshot* snapshot, const CollectionView& view, size_t field,
                         const std::vector<RecordPlace>& places,
-                        const std::function<Status(size_t i, BytesView value)>& take);
+                        const std::function<Status(size_t i, BytesView value)>& take,
+                        FileReads* reads = nullptr);
 
 }  // namespace quern

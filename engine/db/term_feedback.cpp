@@ -45,7 +45,7 @@ public:
                       std::vector<sparse::SparseVector>* moved) {
         const SparseDef& def = views_.whole->info->schema.sparse_field(field_);
         SparseQueries queries;
-        uint64_t unused = 0;  // the first search has counted it
+        FileReads unused;  // the first search has counted it
         QUERN_TRY(TakeSparseQueries(database_, snapshot_, *views_.whole, request_, field_, &unused,
                                     &queries));
         *moved = std::move(queries.vectors);

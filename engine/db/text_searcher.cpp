@@ -48,12 +48,17 @@ public:
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
         const StageClock clock(&table_->tally.search_ns);
-        const uint64_t before = table_->tally.bytes_read;
+        const uint64_t before = table_->tally.reads.bytes;
         QUERN_TRY(TakeSources());
         watch_.Start(request_, queries_.size());
-        watch_.AddBytes(table_->tally.bytes_read - before);
+        watch_.AddBytes(table_->tally.reads.bytes - before);
         winners->resize(queries_.size());
+        Describe(&table_->trace);
+        OpenTraces();
         QUERN_TRY(SearchAll(winners));
+        for (const SegmentTrace& trace : traces_) {
+            table_->trace.Add(trace);
+        }
         table_->flags |= 1u;
         table_->tally.expected_recall = 1;
         table_->flags |= table_->tally.memory_needed() > 0 ? 8u : 0u;
@@ -100,6 +105,10 @@ public:
     }
 
     double ScoreOf(double distance) const override { return -distance; }
+    void Describe(SearchTrace* trace) const override {
+        trace->field = def_.name;
+        trace->kind = "text";
+    }
     std::span<const RecordPlace> SelvesOf(size_t) const override { return {}; }
 
 private:
@@ -191,7 +200,8 @@ private:
                                                         &table_->tally.memory_held, &work_));
                 return {};
             },
-            &table_->tally.bytes_read));
+            &table_->tally.reads));
+        deleted_.push_back(dead.count);
         std::vector<uint64_t> live;
         if (dead.bits) {
             live = *dead.bits;
@@ -294,6 +304,55 @@ private:
         });
     }
 
+    // One for each segment, and one for all of the log.
+    void OpenTraces() {
+        const size_t segments = view_.segments.size();
+        uint64_t sealed = 0;
+        traces_.resize(segments + (sources_.size() > segments ? 1 : 0));
+        for (size_t s = 0; s < traces_.size(); s++) {
+            SegmentTrace& trace = traces_[s];
+            PlanEstimate estimate;
+            estimate.way = SearchWay::kMade;
+            estimate.recall = 0;
+            uint64_t matches = 0;
+            if (s < segments) {
+                const Segment& segment = *view_.segments[s];
+                trace.segment = segment.info().id;
+                trace.records = segment.item_count();
+                matches = trace.records -
+                          (matches_ != nullptr ? matches_->segments[s].count : deleted_[s]);
+                sealed += matches;
+                if (segment.info().Find(storage::PartKind::kTextHead, def_.id) != nullptr) {
+                    estimate.way = SearchWay::kIndex;
+                }
+            } else {
+                trace.records = view_.log->count;
+                matches = (matches_ != nullptr ? matches_->count
+                                               : static_cast<uint64_t>(view_.state.records)) -
+                          sealed;
+            }
+            estimate.matches = static_cast<double>(matches);
+            estimate.selectivity =
+                estimate.matches / static_cast<double>(std::max<uint64_t>(1, trace.records));
+            trace.Plan(estimate, queries_.size());
+            trace.done = trace.planned;
+        }
+    }
+
+    // What one query has done in a source, until now.
+    struct SourceEffort {
+        SearchCounts counts;
+        uint64_t ns = 0;
+    };
+    static SearchCounts CountsOf(const sparse::TextEffort& effort) {
+        SearchCounts counts;
+        counts.scored = effort.scored;
+        counts.postings = effort.postings;
+        counts.blocks = effort.blocks;
+        counts.blocks_opened = effort.opened;
+        return counts;
+    }
+
     Status SearchOne(size_t q, size_t threads, std::vector<Winner>* winners) {
         Work timed = database_->NewQuietWork();
         watch_.TimeQuery(q, queries_.size(), threads, &timed);
@@ -310,14 +369,21 @@ private:
         const auto segments = static_cast<uint32_t>(view_.segments.size());
         // The best of the sources before: less is not wanted.
         sparse::TopHits best(request_.limit, LeastScore(request_));
+        std::vector<SourceEffort> efforts(traces_.size());
         for (uint32_t s = 0; s < sources_.size() && !late && !effort.cut; s++) {
             // The log is in commit order, so ties are decided by comparing keys: all of them come.
             // Segments are in key order, but not beside each other: each gives its best.
             const bool all = request_.limit == 0 || s >= segments;
             sparse::TopHits hits(all ? sources_[s].index->records() : request_.limit,
                                  best.Threshold());
-            QUERN_TRY(EndedInTime(prepared->Search(s, Allowed(s), &hits, work, &effort),
-                                  watch_.budget(), *work, &late));
+            SourceEffort& own = efforts[std::min(s, segments)];
+            {
+                const StageClock of_source(&own.ns);
+                own.counts -= CountsOf(effort);
+                QUERN_TRY(EndedInTime(prepared->Search(s, Allowed(s), &hits, work, &effort),
+                                      watch_.budget(), *work, &late));
+                own.counts += CountsOf(effort);
+            }
             for (const sparse::SparseHit& hit : hits.Take()) {
                 best.Push(hit);
                 found.push_back(s < segments
@@ -330,10 +396,11 @@ private:
         watch_.LeftOut((late ? kSpentTime : 0) | (effort.cut ? kSpentScored : 0), q);
         *winners = TakeWinners(&found, request_.limit);
         std::lock_guard<std::mutex> lock(mutex_);
-        table_->tally.scored += effort.scored;
-        table_->tally.postings += effort.postings;
-        table_->tally.blocks += effort.blocks;
-        table_->tally.blocks_opened += effort.opened;
+        static_cast<SearchCounts&>(table_->tally) += CountsOf(effort);
+        for (size_t s = 0; s < efforts.size(); s++) {
+            traces_[s].counts += efforts[s].counts;
+            traces_[s].passed_ns += efforts[s].ns;
+        }
         return {};
     }
 
@@ -353,6 +420,8 @@ private:
     std::vector<sparse::TextQuery> queries_;
     std::vector<TextIndexCache::Index> indexes_;
     std::vector<std::vector<uint64_t>> live_;
+    std::vector<size_t> deleted_;  // records of each segment
+    std::vector<SegmentTrace> traces_;
     std::vector<std::vector<uint64_t>> allowed_;
     std::vector<sparse::TextSource> sources_;
     std::vector<uint32_t> log_begins_;  // where the sources that are of the log begin in it

@@ -17,10 +17,11 @@ struct WantedNodes {
     uint64_t look = 256;             // rows to score before anything is concluded from the share
     // Fewer of the rows that were scored are wanted than this part of what the share promises.
     static constexpr double kFarShare = 0.25;
-    bool GivesUp(uint64_t scored, uint64_t met) const {
-        return scored > most ||
-               (scored > look &&
-                static_cast<double>(met) < kFarShare * share * static_cast<double>(scored));
+    // seeded: of both, what the walk began with.
+    bool GivesUp(uint64_t scored, uint64_t met, uint64_t seeded) const {
+        return scored > most || (scored > look + seeded &&
+                                 static_cast<double>(met - std::min(met, seeded)) <
+                                     kFarShare * share * static_cast<double>(scored - seeded));
     }
     bool Has(uint32_t node) const { return (bits[node / 64] >> (node % 64) & 1) != 0; }
 };
@@ -40,7 +41,7 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
     if (graph.entry == kNoNode) {
         return {};
     }
-    uint64_t met = 0;  // wanted ones
+    uint64_t seeded = 0;
     // Those of s.fresh. Which of them may count is hard to foretell, so they are picked out without
     // a branch for each.
     const auto meet = [&](size_t count) {
@@ -49,7 +50,7 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
         for (size_t i = 0; i < count; i++) {
             const uint32_t node = s.fresh[i];
             const float distance = s.fresh_distances[i];
-            met += wanted.Has(node) ? 1 : 0;
+            s.wanted_met += wanted.Has(node) ? 1 : 0;
             s.fresh[picked] = node;
             s.fresh_distances[picked] = distance;
             picked += distance > farthest ? 0 : 1;
@@ -74,8 +75,17 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
     s.fresh_distances[0] = distance;
     s.Mark(start);
     meet(1);
+    // Nodes that a guide has named (graph_walk.h), most of them wanted. They say nothing of how
+    // many are wanted where the walk goes.
+    for (size_t first = 0; first < s.seeds.size();) {
+        const size_t count = TakeSeeds(graph, &first, space);
+        scorer.Score(s.fresh, count, s.fresh_distances);
+        s.scored += count;
+        seeded += count;
+        meet(count);
+    }
     while (!s.frontier.empty() && s.frontier.Nearest() <= s.Farthest() && s.scored < s.scored_max) {
-        if (wanted.GivesUp(s.scored, met)) {
+        if (wanted.GivesUp(s.scored, s.wanted_met, seeded)) {
             *complete = false;
             return {};
         }

@@ -50,6 +50,7 @@ struct WalkSpace {
     WalkFrontier frontier;                             // of a filtered walk (filtered_walk.h)
     uint64_t scored = 0;                               // rows that the last walk has scored
     uint64_t expanded = 0;
+    uint64_t wanted_met = 0;  // by a filtered walk: of the rows scored, those that it looks for
     // Of a range walk (range_walk.h): what is within the bound, in the order it was met.
     std::vector<uint32_t> within;
     std::vector<float> within_distances;
@@ -76,6 +77,7 @@ struct WalkSpace {
         cursor = 0;
         scored = 0;
         expanded = 0;
+        wanted_met = 0;
         within.clear();
         within_distances.clear();
     }
@@ -184,19 +186,26 @@ uint32_t Descend(const GraphLinks& graph, Scorer& scorer, WalkSpace* space, floa
     return node;
 }
 
+// Makes the next of the space's seeds, from number *first on, its fresh nodes. How many.
+inline size_t TakeSeeds(const GraphLinks& graph, size_t* first, WalkSpace* space) {
+    WalkSpace& s = *space;
+    size_t count = 0;
+    for (; *first < s.seeds.size() && count < kDegreeMax; ++*first) {
+        const uint32_t seed = s.seeds[*first];
+        bool linked = false;
+        graph.ForNeighbours(seed, [&](uint32_t) { linked = true; });
+        s.fresh[count] = seed;
+        count += linked && s.Mark(seed) ? 1 : 0;
+    }
+    return count;
+}
+
 // Puts the space's seeds into its pool, where they get a place.
 template <class Scorer>
 void Sow(const GraphLinks& graph, Scorer& scorer, WalkSpace* space) {
     WalkSpace& s = *space;
     for (size_t first = 0; first < s.seeds.size();) {
-        size_t count = 0;
-        for (; first < s.seeds.size() && count < kDegreeMax; first++) {
-            const uint32_t seed = s.seeds[first];
-            bool linked = false;
-            graph.ForNeighbours(seed, [&](uint32_t) { linked = true; });
-            s.fresh[count] = seed;
-            count += linked && s.Mark(seed) ? 1 : 0;
-        }
+        const size_t count = TakeSeeds(graph, &first, space);
         scorer.Score(s.fresh, count, s.fresh_distances);
         s.scored += count;
         for (size_t i = 0; i < count; i++) {

@@ -10,6 +10,7 @@ namespace quern::filter {
 namespace {
 
 constexpr uint8_t kBookmarkVersion = 1;
+constexpr uint8_t kHitBookmarkVersion = 2;
 constexpr std::string_view kDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -99,6 +100,23 @@ Status NoBookmark() {
     return Status::Error(Code::kMalformed, "the bookmark is none that a list has given");
 }
 
+void WriteKey(const Key& key, ByteWriter* out) {
+    const bool number = key.type == KeyType::kInt;
+    WriteValue(number ? Value::Int(key.number) : Value::Text(key.text), out);
+}
+
+// Of the schema's type.
+bool ReadKey(ByteReader* in, const Schema& schema, Key* key) {
+    Value value;
+    const bool number = schema.key_type == KeyType::kInt;
+    if (!ReadValue(in, number ? Cell::Kind::kInt : Cell::Kind::kText, &value) ||
+        value.kind == Cell::Kind::kNull) {
+        return false;
+    }
+    *key = number ? Key::Int(value.number) : Key::Text(value.text);
+    return true;
+}
+
 }  // namespace
 
 std::string WriteBookmark(const RecordOrder& order, const Schema& schema, const Spot& spot) {
@@ -112,9 +130,45 @@ std::string WriteBookmark(const RecordOrder& order, const Schema& schema, const 
         WriteValue(spot.values[t], &out);
     }
     out.U8(order.keys_descend ? 1 : 0);
-    const bool number = spot.key.type == KeyType::kInt;
-    WriteValue(number ? Value::Int(spot.key.number) : Value::Text(spot.key.text), &out);
+    WriteKey(spot.key, &out);
     return ToDigits(bytes);
+}
+
+std::string WriteHitBookmark(const HitSpot& spot) {
+    Bytes bytes;
+    ByteWriter out(&bytes);
+    out.U8(kHitBookmarkVersion);
+    out.U64(spot.search);
+    out.U64(std::bit_cast<uint64_t>(spot.distance));
+    WriteKey(spot.key, &out);
+    out.Varint(spot.passed);
+    return ToDigits(bytes);
+}
+
+Result<HitSpot> ReadHitBookmark(std::string_view text, uint64_t search, const Schema& schema) {
+    const auto none = [] {
+        return Status::Error(Code::kMalformed, "the bookmark is none that a search has given");
+    };
+    Bytes bytes;
+    if (!FromDigits(text, &bytes)) {
+        return none();
+    }
+    ByteReader in(bytes);
+    const uint8_t version = in.U8();
+    HitSpot spot;
+    spot.search = version == kHitBookmarkVersion ? in.U64() : 0;
+    if (in.ok() && (version == kBookmarkVersion ||
+                    (version == kHitBookmarkVersion && spot.search != search))) {
+        return Status::Error(Code::kInvalid, "the bookmark is of another search, or of a list");
+    }
+    spot.distance = std::bit_cast<double>(in.U64());
+    constexpr uint64_t kPassedMost = uint64_t{1} << 32;
+    if (version != kHitBookmarkVersion || !in.ok() || std::isnan(spot.distance) ||
+        !ReadKey(&in, schema, &spot.key)) {
+        return none();
+    }
+    spot.passed = in.Varint();
+    return in.AtEnd() && spot.passed <= kPassedMost ? Result<HitSpot>(spot) : none();
 }
 
 Result<Spot> ReadBookmark(std::string_view text, const RecordOrder& order, const Schema& schema) {
@@ -145,13 +199,9 @@ Result<Spot> ReadBookmark(std::string_view text, const RecordOrder& order, const
     if (in.U8() != (order.keys_descend ? 1 : 0)) {
         return in.ok() ? other : NoBookmark();
     }
-    Value key;
-    const bool number = schema.key_type == KeyType::kInt;
-    if (!ReadValue(&in, number ? Cell::Kind::kInt : Cell::Kind::kText, &key) || !in.AtEnd() ||
-        key.kind == Cell::Kind::kNull) {
+    if (!ReadKey(&in, schema, &spot.key) || !in.AtEnd()) {
         return NoBookmark();
     }
-    spot.key = number ? Key::Int(key.number) : Key::Text(key.text);
     return spot;
 }
 

@@ -74,6 +74,11 @@ private:
             }
             made_[l] = depths_[l];
             QUERN_ASSIGN(LegList list, legs_[l].leg->Best(depths_[l]));
+            if (k_ > 0 && !Proves() && depths_[l] == legs_[l].depth &&
+                list.hits.size() > depths_[l]) {
+                list.hits.resize(depths_[l]);
+                list.complete = false;
+            }
             lists_.Set(l, std::move(list));
             result_.legs[l].lists++;
             result_.legs[l].hits = lists_.list(l).hits.size();
@@ -92,10 +97,12 @@ private:
     }
 
     // Ranks are defined by the first hits, and a formula that nothing can be proved of by these.
+    bool Proves() const {
+        return options_.kind != FusionKind::kReciprocalRank &&
+               options_.kind != FusionKind::kFormula;
+    }
     size_t FirstDepth(size_t leg) const {
-        const bool proves =
-            options_.kind != FusionKind::kReciprocalRank && options_.kind != FusionKind::kFormula;
-        return std::max(legs_[leg].depth, proves ? legs_[leg].ahead : 0);
+        return std::max(legs_[leg].depth, Proves() ? legs_[leg].ahead : 0);
     }
 
     bool Known(size_t i, size_t leg) const {

@@ -27,9 +27,11 @@
 namespace quern::query {
 
 struct LegList {
-    std::vector<ScoredRecord> hits;  // best first; of equals at the end all are there
-    bool complete = false;           // there is no other record that the leg matches
-    bool exact = true;               // these are the best, and no others
+    // Best first. Of those that equal the last there may be more than were asked for; where the
+    // first list was to end, equals are in an order that does not depend on how they are kept.
+    std::vector<ScoredRecord> hits;
+    bool complete = false;  // there is no other record that the leg matches
+    bool exact = true;      // these are the best, and no others
 };
 
 // A leg for one query.

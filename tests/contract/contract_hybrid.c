@@ -443,8 +443,18 @@ static void explaining(void) {
     WANT_NAMED(QUERN_ERR_MISUSE, "json", quern_explain_hits(q, r, NULL, E));
     WANT_NAMED(QUERN_ERR_INVALID, "2 queries", quern_explain_hits(one, r, &json, E));
     WANT(QUERN_ERR_INVALID, quern_explain_hits(empty, r, &json, E));
+    WANT(QUERN_OK, quern_result_explain(r, &json, E));
+    CHECK(strstr(quern_text_data(json), "{\"queries\":2,\"hits\":") == quern_text_data(json));
+    CHECK(strstr(quern_text_data(json), "\"legs\":[{\"leg\":0,\"name\":\"near\"") != NULL);
+    CHECK(strstr(quern_text_data(json), "\"estimate\":{\"selectivity\":1,") != NULL);
+    quern_text_free(json);
+    WANT(QUERN_ERR_MISUSE, quern_result_explain(NULL, &json, E));
+    CHECK(json == NULL);
+    WANT(QUERN_ERR_MISUSE, quern_result_explain((quern_result*)db, &json, E));
+    WANT_NAMED(QUERN_ERR_MISUSE, "json", quern_result_explain(r, NULL, E));
     WANT(QUERN_OK, quern_sql(db, NULL, "select 1", &rows, E));
     WANT_NAMED(QUERN_ERR_INVALID, "no result of a search", quern_explain_hits(q, rows, &json, E));
+    WANT_NAMED(QUERN_ERR_INVALID, "no result of a search", quern_result_explain(rows, &json, E));
     quern_result_free(rows);
     CHECK(quern_result_stat(r, QUERN_RESULT_TOTAL_NS) >=
           quern_result_stat(r, QUERN_RESULT_FETCH_NS));
@@ -458,6 +468,9 @@ static void explaining(void) {
     WANT_NAMED(QUERN_ERR_INVALID, "sparse or text", quern_search(one, &rows, E));
     quern_close(db);
     WANT(QUERN_ERR_CLOSED, quern_explain_hits(q, r, &json, E));
+    /* A result stands by itself. */
+    WANT(QUERN_OK, quern_result_explain(r, &json, E));
+    quern_text_free(json);
     quern_result_free(r);
     quern_query_free(q);
     quern_query_free(one);

@@ -218,6 +218,80 @@ TEST_CASE("a composed query is the sum of its terms") {
     }
 }
 
+// ConSE: what a classifier says of a thing, as shares of labels, becomes a vector among those of
+// labels that it may never have heard of.
+TEST_CASE("a convex combination of label vectors finds what lies between the labels") {
+    Points points(300);
+    for (int round = 0; round < 20; round++) {
+        CAPTURE(round);
+        const bool cosine = round % 2 == 0;
+        const char* const field = cosine ? "angle" : "product";
+        std::vector<int64_t> labels;
+        for (const auto& [key, vector] : points.vectors) {
+            if (static_cast<int>(points.random() % 40) == 0 && labels.size() < 4) {
+                labels.push_back(key);
+            }
+        }
+        if (labels.empty()) {
+            labels.push_back(points.vectors.begin()->first);
+        }
+        std::vector<double> shares;
+        for (size_t l = 0; l < labels.size(); l++) {
+            shares.push_back(static_cast<double>(1 + points.random() % 9) / 10);
+        }
+        const auto search = [&](double factor, size_t first, size_t end) {
+            quern_query* query = quern_query_new(points.db, "points");
+            quern_query_compose(query, field, 1, "scale=mean");
+            quern_query_options(query, "self=include");
+            quern_query_limit(query, 12);
+            for (size_t l = first; l < end; l++) {
+                quern_query_term_key_int(query, 0, factor * shares[l], labels[l]);
+            }
+            quern_result* result = nullptr;
+            points.Ok(quern_search(query, &result, &points.err));
+            std::vector<std::pair<int64_t, double>> rows;
+            for (size_t row = 0; row < quern_result_rows(result); row++) {
+                rows.emplace_back(quern_result_key_int(result, row),
+                                  static_cast<double>(quern_result_score(result, row)));
+            }
+            quern_result_free(result);
+            quern_query_free(query);
+            return rows;
+        };
+        // The combination by hand: terms of length 1 under cosine, shares that add up to 1.
+        double all = 0;
+        std::vector<double> sum(kWide, 0);
+        for (size_t l = 0; l < labels.size(); l++) {
+            const std::vector<float>& vector = points.vectors[labels[l]];
+            double squares = 0;
+            for (const float x : vector) {
+                squares += static_cast<double>(x) * static_cast<double>(x);
+            }
+            const double length = cosine ? std::sqrt(squares) : 1;
+            for (size_t i = 0; i < kWide; i++) {
+                sum[i] += shares[l] * static_cast<double>(vector[i]) / length;
+            }
+            all += shares[l];
+        }
+        for (double& x : sum) {
+            x /= all;
+        }
+        const auto found = search(1, 0, labels.size());
+        Same(found, Rank(points, sum, cosine, {}), 12);
+        // Shares count by what they are of the whole, not by their sum.
+        const auto scaled = search(64, 0, labels.size());
+        REQUIRE(scaled.size() == found.size());
+        for (size_t i = 0; i < found.size(); i++) {
+            CHECK(scaled[i].first == found[i].first);
+            CHECK(scaled[i].second == found[i].second);
+        }
+        // One label alone is that label; no combination of inner products beats its best label.
+        if (cosine) {
+            CHECK(search(1, 0, 1)[0].second == Approx(1).margin(1e-5));
+        }
+    }
+}
+
 TEST_CASE("feedback searches again with the mean of what it has found") {
     Points points(300);
     for (int round = 0; round < 40; round++) {

@@ -109,8 +109,10 @@ std::map<uint64_t, double> Enumerate(const Case& c) {
     std::vector<double> absent;
     for (size_t l = 0; l < c.legs.size(); l++) {
         const size_t depth = c.k == 0 ? std::max<size_t>(c.records, 1) : c.legs[l].depth;
-        const LegList first =
+        LegList first =
             c.legs[l].weight == 0 ? LegList() : *ListLeg(c.lists[l]->scores()).Best(depth);
+        // Of those that equal the last, the first ones.
+        first.hits.resize(std::min(depth, first.hits.size()));
         scales.push_back(ScaleOf(c.options.normalization, first.hits));
         double missing = c.legs[l].absent;
         if (std::isnan(missing)) {

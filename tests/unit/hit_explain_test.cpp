@@ -102,6 +102,10 @@ TEST_CASE("the parts of scores are those of the records and add up", "[explain]"
         quern_result* result = Search(articles.db, query);
         const Json json = Explain(articles.db, query, result);
         REQUIRE(json["hits"].size() == quern_result_rows(result));
+        std::vector<std::map<int64_t, double>> alone;
+        for (const LegQuery& leg : legs) {
+            alone.push_back(Alone(&articles, leg, round % 2 == 0));
+        }
         for (size_t row = 0; row < quern_result_rows(result); row++) {
             const Json& hit = json["hits"][row];
             const int64_t key = quern_result_key_int(result, row);
@@ -116,6 +120,13 @@ TEST_CASE("the parts of scores are those of the records and add up", "[explain]"
                     continue;
                 }
                 REQUIRE(leg["score"] == score);
+                if (legs[l].field < 3) {
+                    // How many are better, of those that the filter leaves.
+                    const auto rank =
+                        1 + std::count_if(alone[l].begin(), alone[l].end(),
+                                          [&](const auto& other) { return other.second > score; });
+                    REQUIRE((rank <= 100 ? leg["rank"] == rank : leg["rank"].is_null()));
+                }
                 if (legs[l].field < 2) {
                     REQUIRE(leg["kind"] == "dense");
                     REQUIRE(!leg.contains("coarse"));  // no index, no codes

@@ -405,8 +405,8 @@ TEST_CASE("guides lead under filters, over lists and graphs of all kinds", "[gui
             int64_t led = 0;
             run(knobs, nullptr, &plain);
             run(knobs, "guide=body", &led);
-            // A walk under a filter goes its own way.
-            CHECK((lists || *filter == 0 ? led > plain : led == plain));
+            // A walk under a filter begins there as well, one without one too.
+            CHECK(led > plain);
             CHECK(run("recall=1", "guide=body", &led) == run("recall=1", nullptr, &plain));
         }
     }

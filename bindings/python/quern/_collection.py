@@ -432,6 +432,7 @@ class Collection:
         columns        names of attributes and fields to return; default: all attributes; (): none; "*": all
         recall, ef, nprobe, refine, threads, timeout_ms, max_scored, max_bytes, include_self, ...   see quern_query_options
         max_distance, min_score, offset, group_by and per_group, diversify (0 to 1, or a dict)
+        order          the hits by attributes ("year desc, title");  after: the bookmark of the hits before, to go on behind them
         fusion, formula and formula_params   how legs become one score;  candidates: a Leg;  feedback: True or options
         snapshot       search in this one"""
         key = k if not settings else pool_key(k, settings)
@@ -488,7 +489,7 @@ class Collection:
         return Query(self, k, settings, columns)
 
     def explain(self, vectors: Any = None, k: int = 10, **settings: Any) -> dict[str, Any]:
-        """How a search would be answered, as a dict; see quern_query_explain."""
+        """How a search would be answered, as a dict; see quern_query_explain. How one was, beside that: search(...).explain()."""
         settings.pop("columns", None)
         built = build(self, vectors, k, settings)
         out = ctypes.c_void_p()

@@ -15,13 +15,15 @@ from typing import Any
 from . import _arrays
 from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8
 from ._columns import BLOB, BOOL, DENSE, INT, JSON, REAL, SPARSE, TAGS, TEXT, TYPE_NAMES
+from ._errors import call
 from ._library import api
 
 EXACT, DEGRADED, UNREFINED, MEMORY, PARTIAL = 1, 2, 4, 8, 16
 STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_read": 4, "memory_needed": 5, "recall": 6, "matches": 7,
          "nulls": 8, "values": 9, "lists": 10, "hits": 11, "looked_up": 12, "left_out": 13, "postings": 14, "blocks": 15,
          "blocks_opened": 16, "cells_opened": 17, "cells_passed": 18, "cells_guided": 19, "total_ns": 20, "filter_ns": 21,
-         "search_ns": 22, "refine_ns": 23, "lookup_ns": 24, "fuse_ns": 25, "fetch_ns": 26}
+         "search_ns": 22, "refine_ns": 23, "lookup_ns": 24, "fuse_ns": 25, "fetch_ns": 26,
+         "chunks_read": 27, "pages_cached": 28, "vectors_cached": 29, "scored_by_walks": 30, "scored_by_codes": 31, "scored_in_cells": 32}
 NUMPY_TYPES = {F32: "f4", F16: "f2", BF16: "u2", I8: "i1", BIT: "u1"}
 FREE_RESULT = api.quern_result_free
 FEW = 1024
@@ -371,9 +373,17 @@ class Rows(Sequence[Hit]):
         """Has a budget ended the search?"""
         return bool(self.flags & PARTIAL)
 
+    def explain(self) -> dict[str, Any]:
+        """Of a search: how it was done, the plan of each segment beside what was counted there, as a dict; see quern_result_explain."""
+        from ._database import take_text  # which needs this module
+
+        out = ctypes.c_void_p()
+        call(api.quern_result_explain, self._table.handle, ctypes.byref(out))
+        return json.loads(take_text(out))
+
     @property
     def bookmark(self) -> str | None:
-        """Of a list: what `after` takes to go on behind it; None at the end of an empty list."""
+        """Of a list, or a search for one vector: what `after` takes to go on behind it; None at the end of an empty list."""
         text = api.quern_result_bookmark(self._table.handle)
         return None if text is None else text.decode()
 

@@ -127,6 +127,7 @@ SIGNATURES = {
     "quern_query_only_keys": "v:hh",
     "quern_query_except_keys": "v:hh",
     "quern_query_explain": "i:hHe",
+    "quern_result_explain": "i:hHe",
     "quern_explain_hits": "i:hhHe",
     "quern_query_count": "i:hpe",
     "quern_query_order": "v:hs",

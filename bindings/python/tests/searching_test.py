@@ -287,6 +287,32 @@ class SearchingTest(PythonCase):
         docs.measure_hubs("hub", [[0, 0], [1, 1]], k=1)
         self.assertIsNotNone(docs.get("a").metadata["hub"])
 
+    def test_results_explain_themselves(self):
+        docs = self.letters()
+        hits = docs.search([0, 0], k=2, where="year >= 2001")
+        told = hits.explain()
+        self.assertEqual((told["queries"], told["hits"]), (1, 2))
+        scored = sum(segment["truth"]["vectors_scored"] for segment in told["segments"])
+        self.assertEqual(scored, hits.stats()["vectors_scored"])
+        self.assertEqual(told["counts"]["read"]["chunks"], hits.stats()["chunks_read"])
+        self.assertLessEqual(told["segments"][0]["estimate"]["selectivity"], 1)
+        both = docs.search(legs=[quern.Leg([0, 0]), quern.Leg(text="whale")]).explain()
+        self.assertEqual([leg["kind"] for leg in both["legs"]], ["dense", "text"])
+        self.raises(quern.UsageError, "no result of a search", docs.list().explain)
+
+    def test_searches_go_on_behind_a_bookmark_and_have_an_order(self):
+        docs = self.letters()
+        ids = docs.search([0, 0], k=6).ids
+        first = docs.search([0, 0], k=2)
+        second = docs.search([0, 0], k=2, after=first.bookmark)
+        self.assertEqual(first.ids + second.ids, ids[:4])
+        ordered = docs.search([0, 0], k=4, order="year desc")
+        self.assertEqual(sorted(ordered.ids), sorted(ids[:4]))
+        years = [hit.metadata.get("year") for hit in ordered]
+        known = [year for year in years if year is not None]
+        self.assertEqual(known, sorted(known, reverse=True))
+        self.raises(quern.UsageError, "another search", docs.search, [3, 3], k=2, after=first.bookmark)
+
     def test_pandas_and_arrow_are_not_needed(self):
         hits = self.letters().search([0, 0])
         for name, module in (("to_pandas", "pandas"), ("to_arrow", "pyarrow")):
