@@ -27,7 +27,7 @@
 namespace quern::query {
 
 struct LegList {
-    std::vector<ScoredRecord> hits;  // best first; of equals at the end all are there
+    std::vector<ScoredRecord> hits;  // best first; which of equals at the end, the leg decides
     bool complete = false;           // there is no other record that the leg matches
     bool exact = true;               // these are the best, and no others
 };

@@ -8,10 +8,7 @@ namespace quern::query {
 // Of a leg's list what it was to have at first.
 std::vector<ScoredRecord> LegLists::FirstHits(size_t l, size_t k) const {
     const std::vector<ScoredRecord>& hits = lists_[l].hits;
-    size_t end = k == 0 ? hits.size() : std::min(legs_[l].depth, hits.size());
-    while (end > 0 && end < hits.size() && hits[end].score == hits[end - 1].score) {
-        end++;
-    }
+    const size_t end = k == 0 ? hits.size() : std::min(legs_[l].depth, hits.size());
     return {hits.begin(), hits.begin() + static_cast<ptrdiff_t>(end)};
 }
 
