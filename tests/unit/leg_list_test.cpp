@@ -240,3 +240,24 @@ TEST_CASE("a list of all records has ended", "[legs]") {
         }
     }
 }
+
+TEST_CASE("a sum that has no value is in no result", "[legs]") {
+    for (const int layout : {0, 1}) {
+        Numbers numbers({10, 20, -10, 3, -5, 1}, {-10, 10, -10, 4, 5, 1});
+        numbers.Lay(layout);
+        // Infinities of both signs are no number, as they are none in a formula.
+        const auto found = numbers.Search({numbers.Leg("v", 6), numbers.Leg("w", 6)}, "kind=sum", 6,
+                                          nullptr, 1e308);
+        std::vector<int64_t> keys;
+        for (const auto& [key, score] : found) {
+            REQUIRE(score == std::numeric_limits<double>::infinity());
+            keys.push_back(key);
+        }
+        REQUIRE(keys == std::vector<int64_t>{1, 3, 5});
+        for (size_t k = 1; k < 6; k++) {
+            const auto some = numbers.Search({numbers.Leg("v", 1), numbers.Leg("w", 1)}, "kind=sum",
+                                             k, nullptr, 1e308);
+            REQUIRE(some.size() == std::min<size_t>(3, k));
+        }
+    }
+}
