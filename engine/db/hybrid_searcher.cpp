@@ -26,6 +26,23 @@ bool IsExact(const Schema& schema, const SearchRequest& request) {
     return request.recall >= 1 || options.find("index=none") != std::string::npos;
 }
 
+// How many records of one query look for themselves, at most.
+size_t SelvesMax(const SearchRequest& request) {
+    if (request.include_self) {
+        return 0;
+    }
+    if (request.by_key) {
+        return 1;
+    }
+    std::vector<size_t> of_queries(request.is_composed ? request.composed.count : 0, 0);
+    for (const QueryTerm& term : request.composed.terms) {
+        if (term.query < of_queries.size() && term.stored) {
+            of_queries[term.query]++;
+        }
+    }
+    return of_queries.empty() ? 0 : *std::max_element(of_queries.begin(), of_queries.end());
+}
+
 class HybridSearcher {
 public:
     HybridSearcher(Database* database, Snapshot* snapshot, const SearchedViews& views,
@@ -170,6 +187,7 @@ private:
                                                        : std::max(kListDepth, request_.limit);
             legs_.push_back(std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth,
                                                         AheadOf(leg), table_));
+            legs_.back()->LeaveOut(&left_out_, OthersSelves(l));
             if (request_.budget != nullptr) {
                 legs_.back()->TakeShare(request_.budget.get(), &legs_left_);
             }
@@ -184,6 +202,9 @@ private:
                                      l, legs_[l]->query_count(), queries_);
             }
             queries_ = legs_[l]->query_count();
+        }
+        for (size_t q = 0; q < queries_; q++) {
+            left_out_.push_back(SelvesOf(q));
         }
         QUERN_TRY(GuideLegs());
         return request_.candidates == nullptr ? Status() : KeepToCandidates();
@@ -274,20 +295,27 @@ private:
     }
 
     // What looks for itself in any leg.
-    std::vector<uint64_t> Without(size_t q) const {
-        std::vector<uint64_t> without;
+    std::vector<uint64_t> SelvesOf(size_t q) const {
+        std::vector<uint64_t> selves;
         for (const auto& leg : legs_) {
             for (const RecordPlace& self : leg->SelvesOf(q)) {
-                without.push_back(NumberOf(self));
+                selves.push_back(NumberOf(self));
             }
         }
-        return without;
+        return selves;
+    }
+    // How many records of one query look for themselves in the other legs, at most.
+    size_t OthersSelves(size_t leg) const {
+        size_t most = 0;
+        for (size_t l = 0; l < request_.legs.size(); l++) {
+            most += l == leg ? 0 : SelvesMax(request_.legs[l].request);
+        }
+        return most;
     }
 
     // The first lists of all legs, and what each says of all that is in them.
     Result<query::JudgedPool> PoolOf(size_t q,
                                      const std::vector<std::pair<RecordPlace, double>>& judged) {
-        const std::vector<uint64_t> without = Without(q);
         std::map<uint64_t, double> gains;
         for (const auto& [place, gain] : judged) {
             gains[NumberOf(place)] = gain;
@@ -300,7 +328,7 @@ private:
         }
         std::vector<uint64_t> records;
         for (size_t l = 0; l < legs_.size(); l++) {
-            QueryLeg leg(legs_[l].get(), q, &without);
+            QueryLeg leg(legs_[l].get(), q);
             QUERN_ASSIGN(query::LegList list, leg.Best(legs_[l]->depth()));
             for (const query::ScoredRecord& hit : list.hits) {
                 records.push_back(hit.record);
@@ -328,12 +356,11 @@ private:
     }
 
     Result<query::FusedList> SearchOne(size_t q) {
-        const std::vector<uint64_t> without = Without(q);
         std::vector<QueryLeg> of_query;
         of_query.reserve(legs_.size());
         std::vector<query::FusionLeg> fused;
         for (size_t l = 0; l < legs_.size(); l++) {
-            of_query.emplace_back(legs_[l].get(), q, &without);
+            of_query.emplace_back(legs_[l].get(), q);
             const SearchLeg& leg = request_.legs[l];
             fused.push_back({&of_query.back(), WeightOf(request_, l), legs_[l]->first_depth(),
                              AbsentScore(views_.whole->info->schema, leg, fusion_), leg.against,
@@ -381,7 +408,8 @@ private:
     std::unique_ptr<FormulaScorer> formula_;
     std::vector<std::unique_ptr<LegSearch>> legs_;
     size_t queries_ = 0;
-    size_t legs_left_ = 0;  // that find and have not begun
+    std::vector<std::vector<uint64_t>> left_out_;  // of each query: what looks for itself
+    size_t legs_left_ = 0;                         // that find and have not begun
     bool candidates_exact_ = true;
     bool fits_ = false;
     uint64_t fuse_ns_ = 0;

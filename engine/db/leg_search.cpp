@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 
+#include "engine/db/first_winners.h"
 #include "engine/db/stage_clock.h"
 
 namespace quern {
@@ -75,7 +76,7 @@ Status LegSearch::Start() {
         candidates->has_limit = true;
         request_.candidates = std::move(candidates);
     }
-    request_.limit = among_ ? 0 : depth_;
+    request_.limit = among_ ? 0 : depth_ + spare_;
     if (among_) {
         BeginShare();  // its candidates are looked for now
     }
@@ -88,56 +89,18 @@ Status LegSearch::FindAll() {
         QUERN_TRY(TakeGuide());
         BeginShare();
         QUERN_TRY(search_->Find(&winners_));
-        QUERN_TRY(OrderEnds());
         Told(own_);
-        found_all_ = true;
-    }
-    return {};
-}
-
-// What counts as first hits, for scales and ranks, is the same however records lie in segments.
-Status LegSearch::OrderEnds() {
-    struct Run {
-        std::vector<Winner>::iterator begin, end;
-    };
-    std::vector<Run> runs;
-    for (std::vector<Winner>& winners : winners_) {
-        if (first_depth_ == 0 || winners.size() <= first_depth_ ||
-            winners[first_depth_].distance != winners[first_depth_ - 1].distance) {
-            continue;
-        }
-        const double distance = winners[first_depth_].distance;
-        const auto begin = std::find_if(winners.begin(), winners.end(), [&](const Winner& winner) {
-            return winner.distance == distance;
-        });
-        const auto end = std::find_if(begin, winners.end(), [&](const Winner& winner) {
-            return winner.distance != distance;
-        });
-        runs.push_back({begin, end});
-    }
-    if (runs.empty()) {
-        return {};
-    }
-    const CollectionView& view = *views_.whole;
-    const ColumnChoice no_columns;
-    QUERN_TRY(snapshot_->With(
-        [&](storage::Connection* connection) -> Status {
-            ResultTable unused;
-            ResultRows rows(connection, view, no_columns, &unused);
-            for (const Run& run : runs) {
-                for (auto winner = run.begin; winner != run.end; ++winner) {
-                    if (!winner->has_key) {
-                        QUERN_ASSIGN(winner->key, rows.KeyOf(winner->place));
-                        winner->has_key = true;
-                    }
-                }
+        ended_.assign(winners_.size(), 0);
+        for (size_t q = 0; q < winners_.size(); q++) {
+            bool ended = winners_[q].size() < depth_;
+            if (among_) {
+                TakeLeftOut(q, &winners_[q]);
+            } else {
+                QUERN_TRY(Settle(q, depth_, &winners_[q], &ended));
             }
-            return {};
-        },
-        &own_.tally.reads));
-    for (const Run& run : runs) {
-        std::sort(run.begin, run.end,
-                  [](const Winner& a, const Winner& b) { return a.key < b.key; });
+            ended_[q] = ended ? 1 : 0;
+        }
+        found_all_ = true;
     }
     return {};
 }
@@ -184,7 +147,7 @@ Status LegSearch::Narrow(size_t q, LegGuide::OfQuery* guide) {
     }
     const auto kth = scores.begin() + static_cast<ptrdiff_t>(share_.k - 1);
     std::nth_element(scores.begin(), kth, scores.end(), std::greater<>());
-    const bool all = winners.size() < guided_by_->depth_;
+    const bool all = guided_by_->ended_[q] != 0;
     const double end = guided_by_->search_->ScoreOf(winners.back().distance);
     const double ahead =
         share_.guide_weight * (all ? share_.guide_absent : std::max(end, share_.guide_absent));
@@ -207,17 +170,17 @@ Result<query::LegList> LegSearch::MakeBest(size_t q, size_t depth) {
         if (among_) {
             return Beginning(q, std::max(depth, depth_));
         }
-        query::LegList list = ListOf(winners_[q], depth_, FlagsOf(q));
+        query::LegList list = ListOf(winners_[q], ended_[q] != 0, FlagsOf(q));
         // What was left out may be matched all the same.
         list.complete = list.complete && !IsNarrow(q);
         return list;
     }
     if (IsPartial(q)) {
-        return ListOf(winners_[q], depth_, FlagsOf(q));
+        return ListOf(winners_[q], ended_[q] != 0, FlagsOf(q));
     }
     SearchRequest deeper = OneQuery(request_, q, MovedDim());
     deeper.guide = IsNarrow(q) ? nullptr : deeper.guide;
-    deeper.limit = depth;
+    deeper.limit = depth + spare_;
     if (request_.budget != nullptr) {
         deeper.budget = request_.budget->OfQuery(q);
     }
@@ -229,8 +192,12 @@ Result<query::LegList> LegSearch::MakeBest(size_t q, size_t depth) {
     deeper_.Add(table.tally);
     deeper_trace_.Add(table.trace);
     // The shorter list is the better one if the search for a longer one came to no end.
-    return (table.flags & kPartialFlag) != 0 ? ListOf(winners_[q], depth_, FlagsOf(q))
-                                             : ListOf(winners[0], depth, table.flags);
+    if ((table.flags & kPartialFlag) != 0) {
+        return ListOf(winners_[q], ended_[q] != 0, FlagsOf(q));
+    }
+    bool ended = false;
+    QUERN_TRY(Settle(q, depth, &winners[0], &ended));
+    return ListOf(winners[0], ended, table.flags);
 }
 
 Status LegSearch::ScoresOf(size_t q, const std::vector<uint64_t>& records,
@@ -284,11 +251,32 @@ size_t LegSearch::MovedDim() const {
                : schema.dense[static_cast<size_t>(schema.FindField(request_.field))].dim;
 }
 
-query::LegList LegSearch::ListOf(const std::vector<Winner>& winners, size_t depth,
+void LegSearch::TakeLeftOut(size_t q, std::vector<Winner>* winners) const {
+    if (left_out_ == nullptr || (*left_out_)[q].empty()) {
+        return;
+    }
+    const std::vector<uint64_t>& out = (*left_out_)[q];
+    std::erase_if(*winners, [&](const Winner& winner) {
+        return std::find(out.begin(), out.end(), NumberOf(winner.place)) != out.end();
+    });
+}
+
+// Makes a list of what a search for so many, and spare ones, has found. *ended: there is no more.
+Status LegSearch::Settle(size_t q, size_t depth, std::vector<Winner>* winners, bool* ended) {
+    const size_t asked = depth + spare_;
+    // There are never more than there are records.
+    *ended = winners->size() < asked ||
+             asked >= static_cast<size_t>(std::max<int64_t>(0, views_.whole->state.records));
+    TakeLeftOut(q, winners);
+    *ended = *ended && winners->size() <= depth;
+    return KeepFirst(snapshot_, *views_.whole, depth, winners, &own_.tally.reads);
+}
+
+query::LegList LegSearch::ListOf(const std::vector<Winner>& winners, bool ended,
                                  uint32_t flags) const {
     query::LegList list;
     list.exact = (flags & 1u) != 0;
-    list.complete = winners.size() < depth && (flags & kPartialFlag) == 0;
+    list.complete = ended && (flags & kPartialFlag) == 0;
     list.hits.reserve(winners.size());
     for (const Winner& winner : winners) {
         list.hits.push_back({NumberOf(winner.place), search_->ScoreOf(winner.distance)});
@@ -296,16 +284,14 @@ query::LegList LegSearch::ListOf(const std::vector<Winner>& winners, size_t dept
     return list;
 }
 
-// Of a list that is there whole: the first ones, and all that equal the last.
-query::LegList LegSearch::Beginning(size_t q, size_t depth) const {
-    query::LegList list = ListOf(winners_[q], std::numeric_limits<size_t>::max(), FlagsOf(q));
-    size_t end = std::min(depth, list.hits.size());
-    while (end > 0 && end < list.hits.size() && list.hits[end].score == list.hits[end - 1].score) {
-        end++;
+// Of a list that is there whole: the first ones.
+Result<query::LegList> LegSearch::Beginning(size_t q, size_t depth) {
+    if (depth >= winners_[q].size()) {
+        return ListOf(winners_[q], !IsPartial(q), FlagsOf(q));
     }
-    list.complete = end == list.hits.size() && !IsPartial(q);
-    list.hits.resize(end);
-    return list;
+    std::vector<Winner> first = winners_[q];
+    QUERN_TRY(KeepFirst(snapshot_, *views_.whole, depth, &first, &own_.tally.reads));
+    return ListOf(first, false, FlagsOf(q));
 }
 
 void LegSearch::Told(const ResultTable& table) {

@@ -25,6 +25,13 @@ class LegSearch {
 public:
     LegSearch(Database* database, Snapshot* snapshot, const SearchedViews& views,
               const SearchLeg& leg, size_t depth, size_t ahead, ResultTable* table);
+    // Records that look for themselves in any leg, by their numbers and for each query: they are in
+    // no list, and others have their places there. most: of one query, known before its records
+    // are. Before Start; the records, which are borrowed, before the first look.
+    void LeaveOut(const std::vector<std::vector<uint64_t>>* records, size_t most) {
+        left_out_ = records;
+        spare_ = most;
+    }
     // Only these may be found.
     Status StayAmong(const std::shared_ptr<const CandidateSets>& candidates);
     // Looks where that leg's hits are, too; it outlives this one. Before the first look.
@@ -56,8 +63,6 @@ public:
 private:
     void BeginShare();
     Status FindAll();
-    // Where the first list ends, equals come by their keys.
-    Status OrderEnds();
     Status TakeGuide();
     Status Narrow(size_t q, LegGuide::OfQuery* guide);
     // Whether its search for a query left out what the guide's threshold excludes.
@@ -71,8 +76,10 @@ private:
     }
     uint32_t FlagsOf(size_t q) const;
     size_t MovedDim() const;
-    query::LegList ListOf(const std::vector<Winner>& winners, size_t depth, uint32_t flags) const;
-    query::LegList Beginning(size_t q, size_t depth) const;
+    void TakeLeftOut(size_t q, std::vector<Winner>* winners) const;
+    Status Settle(size_t q, size_t depth, std::vector<Winner>* winners, bool* ended);
+    query::LegList ListOf(const std::vector<Winner>& winners, bool ended, uint32_t flags) const;
+    Result<query::LegList> Beginning(size_t q, size_t depth);
     void Told(const ResultTable& table);
 
     Database* database_;
@@ -87,6 +94,9 @@ private:
     SearchTrace deeper_trace_;
     std::unique_ptr<FieldSearch> search_;
     std::vector<std::vector<Winner>> winners_;
+    std::vector<uint8_t> ended_;  // of each query: the leg matches nothing else
+    const std::vector<std::vector<uint64_t>>* left_out_ = nullptr;
+    size_t spare_ = 0;  // hits that are asked for in the place of those
     bool found_all_ = false;
     bool among_ = false;  // candidates: winners_ has all that can be found
     LegSearch* guided_by_ = nullptr;
@@ -97,18 +107,11 @@ private:
     size_t* legs_left_ = nullptr;
 };
 
-// A leg for one of the queries, less records that look for themselves.
+// A leg for one of the queries.
 class QueryLeg : public query::Leg {
 public:
-    QueryLeg(LegSearch* search, size_t q, const std::vector<uint64_t>* without)
-        : search_(search), q_(q), without_(without) {}
-    Result<query::LegList> Best(size_t depth) override {
-        QUERN_ASSIGN(query::LegList list, search_->Best(q_, depth));
-        std::erase_if(list.hits, [&](const query::ScoredRecord& hit) {
-            return std::find(without_->begin(), without_->end(), hit.record) != without_->end();
-        });
-        return list;
-    }
+    QueryLeg(LegSearch* search, size_t q) : search_(search), q_(q) {}
+    Result<query::LegList> Best(size_t depth) override { return search_->Best(q_, depth); }
     Status ScoresOf(const std::vector<uint64_t>& records, std::vector<double>* scores) override {
         return search_->ScoresOf(q_, records, scores);
     }
@@ -116,7 +119,6 @@ public:
 private:
     LegSearch* search_;
     size_t q_;
-    const std::vector<uint64_t>* without_;
 };
 
 }  // namespace quern

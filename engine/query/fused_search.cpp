@@ -125,7 +125,7 @@ private:
         for (size_t l = 0; l < legs_.size(); l++) {
             weighed_[l] = Known(i, l) ? lists_.Part(l, parts_[i * legs_.size() + l]) : ahead_[l];
         }
-        return lists_.Combined(weighed_);
+        return lists_.MostOf(weighed_);
     }
 
     Status LookUp() {
@@ -156,7 +156,7 @@ private:
                 const double part = parts_[i * legs_.size() + l];
                 weighed_[l] = std::isnan(part) ? 0 : lists_.Part(l, part);
             }
-            hopes.emplace_back(formula_ != nullptr ? 0 : lists_.Combined(weighed_), i);
+            hopes.emplace_back(formula_ != nullptr ? 0 : lists_.MostOf(weighed_), i);
         }
         std::stable_sort(hopes.begin(), hopes.end(),
                          [](const auto& a, const auto& b) { return a.first > b.first; });

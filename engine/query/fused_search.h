@@ -27,11 +27,9 @@
 namespace quern::query {
 
 struct LegList {
-    // Best first. Of those that equal the last there may be more than were asked for; where the
-    // first list was to end, equals are in an order that does not depend on how they are kept.
-    std::vector<ScoredRecord> hits;
-    bool complete = false;  // there is no other record that the leg matches
-    bool exact = true;      // these are the best, and no others
+    std::vector<ScoredRecord> hits;  // best first; which of equals at the end, the leg decides
+    bool complete = false;           // there is no other record that the leg matches
+    bool exact = true;               // these are the best, and no others
 };
 
 // A leg for one query.

@@ -73,11 +73,17 @@ double LegLists::Combined(const std::vector<double>& parts) const {
                                                    : fused;
 }
 
+double LegLists::MostOf(const std::vector<double>& parts) const {
+    const double fused = Combined(parts);
+    return std::isnan(fused) ? std::numeric_limits<double>::infinity() : fused;
+}
+
 double LegLists::Fused(const double* scores) {
     for (size_t l = 0; l < legs_.size(); l++) {
         weighed_[l] = Part(l, scores[l]);
     }
-    return Combined(weighed_);
+    const double fused = Combined(weighed_);
+    return std::isnan(fused) ? kLeastScore : fused;
 }
 
 std::vector<double> LegLists::Shares(const double* scores) {
@@ -146,7 +152,7 @@ bool LegLists::Bounds(size_t l, double score) const {
         if (MayMatchMore(m) && (m == l || adds)) {
             std::vector<double> parts = ahead;
             parts[m] = Matched(m);
-            if (!(Combined(parts) < score)) {
+            if (!(MostOf(parts) < score)) {
                 return true;
             }
         }
@@ -161,8 +167,7 @@ double LegLists::UnseenBound(const FormulaFusion* formula) const {
         if (MayMatchMore(l)) {
             std::vector<double> parts = ahead;
             parts[l] = Matched(l);
-            bound =
-                std::max(bound, formula != nullptr ? FormulaBound(l, *formula) : Combined(parts));
+            bound = std::max(bound, formula != nullptr ? FormulaBound(l, *formula) : MostOf(parts));
         }
     }
     return bound;

@@ -40,7 +40,10 @@ public:
     double Part(size_t l, double score) const { return legs_[l].weight * Scaled(l, score); }
     // Of parts that have their weights, one for each leg.
     double Combined(const std::vector<double>& parts) const;
-    // Of the scores of one record.
+    // The most that such parts may come to: everything where they are infinities of both signs.
+    double MostOf(const std::vector<double>& parts) const;
+    // Of the scores of one record; the least score where they have no sum, as of infinities of both
+    // signs.
     double Fused(const double* scores);
     // What each leg adds to a sum, a maximum, or kBest.
     std::vector<double> Shares(const double* scores);

@@ -27,10 +27,7 @@ public:
             [](const ScoredRecord& a, const ScoredRecord& b) { return a.score > b.score; });
     }
     Result<LegList> Best(size_t depth) override {
-        size_t end = std::min(depth, sorted_.size());
-        while (end > 0 && end < sorted_.size() && sorted_[end].score == sorted_[end - 1].score) {
-            end++;
-        }
+        const size_t end = std::min(depth, sorted_.size());
         deepest = std::max(deepest, depth);
         lists++;
         return LegList{{sorted_.begin(), sorted_.begin() + static_cast<ptrdiff_t>(end)},
