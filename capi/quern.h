@@ -317,11 +317,11 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 
 /* A field of sparse vectors: pairs of a dimension (any uint32_t) and a weight (float of any sign). Options:
 **   dims=N             every dimension is below N, 1 to 4294967296 (default: 4294967296)
-**   weights=f32|none   none: a binary field. Its vectors are sets of dimensions, kept without weights (about half the
+**   weights=f32|none buckets=N   N, 1 to 65536: ranges of dims / N dimensions each, rounded up, which queries may weigh (bucket_weights). none: a binary field. Its vectors are sets of dimensions, kept without weights (about half the
 **                      bytes); batches give no weights, or all 1 (else QUERN_ERR_INVALID), results have 1. The score is how
 **                      many dimensions a record shares with the query, or the sum of the query's weights for them
 **   index=auto|none    auto (default): segments with 2048 vectors of the field and more get an index, built as those of dense
-**                      fields are; none: every search scores every record. approx=graph: a second part of the index, about as large, for searches with ef=N, which may miss some
+**                      fields are; none: every search scores every record. approx=graph: a second part of the index, about as large, for searches with recall=X or ef=N, which may miss some
 **   prune_mass=X prune_ratio=X prune_below=X prune_top=N   which entries of a vector an index finds it by: the heaviest, until they have the
 **                      share X of its sum; those with at least X times its heaviest; with at least X; the N heaviest. Several hold
 **                      together. Scores are of all entries still, but searches through an index may miss records (QUERN_FLAG_EXACT
@@ -339,7 +339,7 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 **   positions=0|1       whether phrases can be found (default: 1)
 **   k1=X b=X            of BM25 (default: 1.2 and 0.75)
 ** Segments with 512 texts of the field and more get an index, built as those of dense fields; others, and blocks of the log, are
-** indexed in memory by the first search that meets them.
+** indexed in memory by the first search that meets them, and kept: those of the log beyond memory_mb, too, up to the bytes of the log.
 ** A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
 ** quern_result_text: valid UTF-8 of at most 16 MiB and 1048576 words. A file that had a text field cannot be opened by quern
 ** 0.1.0 (QUERN_ERR_NEWER). */
@@ -702,7 +702,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 /* threads=N (default: the database's), self=include|exclude, filter_ms=N (how long SQLite may take for the filter; then LIMIT. Default
 ** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
-**                  was measured on held-out records when the index was built. 1 or exact: no index is used
+**                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1; less is of use with approx=graph, for k to 100, where walks cost less than exact searches
 **   ef=N           instead of recall: how many candidates a walk over a graph keeps (of a sparse field: with approx=graph); without a limit on k: how many beyond
 **                  the bound
 **   nprobe=N       instead of recall: how many cells of a list index are opened; more if these hold less than k records,
@@ -714,7 +714,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
 **   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975
 **   terms=N        of a sparse field, 0 to 65535 (default 0: all): approximate; an index orders records by the N heaviest terms of the query,
-**                  and scores the best 2 * k + 32 of these by all of its terms. tests/bench/sparse has figures */
+**                  and scores the best 2 * k + 32 of these by all of its terms. bucket_weights=W,W,...: of a field with buckets=N, N numbers of at least 0 by which the query's weights in each are multiplied */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* A budget. A search that has spent one of the three ends with what it has, and its result is QUERN_FLAG_PARTIAL: true hits with true
 ** scores, in order, but others may have been better, and there may be fewer than k. QUERN_RESULT_LEFT_OUT tells which it was.

@@ -12,7 +12,8 @@ namespace {
 
 constexpr size_t kLimitMax = 1048576;       // results of one query
 constexpr size_t kCursorRowsMax = 1048576;  // rows of one step of a cursor
-constexpr int64_t kEffortMax = 1048576;     // pool of a walk, records to measure again
+constexpr size_t kBucketWeightsMax = 65536;
+constexpr int64_t kEffortMax = 1048576;  // pool of a walk, records to measure again
 
 bool IsQuery(const quern_query* q) {
     return CheckHandle(q, Magic::kQuery, "q").ok();
@@ -50,6 +51,26 @@ Status ParseShare(const Option& option, double* share) {
     }
     *share = number;
     return {};
+}
+
+// Numbers of at least 0 with commas between them.
+Status ParseBucketWeights(const Option& option, std::vector<float>* weights) {
+    weights->clear();
+    const char* at = option.value.data();
+    const char* const end = at + option.value.size();
+    while (true) {
+        float weight = 0;
+        const auto [stop, error] = std::from_chars(at, end, weight);
+        if (error != std::errc() || !(weight >= 0) || !std::isfinite(weight) ||
+            (stop != end && *stop != ',') || weights->size() == kBucketWeightsMax) {
+            return BadValue(option, "up to 65536 numbers of at least 0, with commas between them");
+        }
+        weights->push_back(weight);
+        if (stop == end) {
+            return {};
+        }
+        at = stop + 1;
+    }
 }
 
 void SetVectors(quern_query* q, const char* field, const void* matrix, bool is_f32, int32_t type,
@@ -486,7 +507,7 @@ void quern_query_options(quern_query* q, const char* options) {
             QUERN_TRY(ParseOptions(
                 options,
                 {"threads", "self", "recall", "ef", "nprobe", "refine", "filter_ms", "bound",
-                 "superblocks", "terms", "timeout_ms", "max_scored", "max_bytes"},
+                 "superblocks", "terms", "bucket_weights", "timeout_ms", "max_scored", "max_bytes"},
                 &list));
             for (const Option& option : list) {
                 if (option.key == "threads") {
@@ -506,6 +527,7 @@ void quern_query_options(quern_query* q, const char* options) {
                     QUERN_TRY(ParseRefine(option, &q->request));
                 } else if (option.key == "recall") {
                     QUERN_TRY(ParseShare(option, &q->request.recall));
+                    q->request.has_recall = true;
                 } else if (option.key == "bound") {
                     QUERN_TRY(ParseShare(option, &q->request.bound));
                 } else if (option.key == "superblocks") {
@@ -516,6 +538,8 @@ void quern_query_options(quern_query* q, const char* options) {
                     int64_t number = 0;
                     QUERN_TRY(ParseInteger(option, 0, 65535, &number));
                     q->request.terms = static_cast<uint32_t>(number);
+                } else if (option.key == "bucket_weights") {
+                    QUERN_TRY(ParseBucketWeights(option, &q->request.bucket_weights));
                 } else if (option.key == "timeout_ms") {
                     int64_t ms = 0;
                     QUERN_TRY(ParseInteger(option, 0, UINT32_MAX, &ms));

@@ -96,8 +96,8 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
     field->name = name;
     std::vector<Option> list;
     QUERN_TRY(ParseOptions(options,
-                           {"dims", "index", "approx", "prune_mass", "prune_ratio", "prune_below",
-                            "prune_top", "weights"},
+                           {"dims", "index", "approx", "buckets", "prune_mass", "prune_ratio",
+                            "prune_below", "prune_top", "weights"},
                            &list));
     SparseIndexOptions index;
     index.index = true;
@@ -119,6 +119,10 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
     }
     if (index.approximate && !index.index) {
         return Status::Error(Code::kOption, "field '%s': approx=graph needs an index", name);
+    }
+    if (index.buckets > field->dimensions) {
+        return Status::Error(Code::kOption, "field '%s': %u buckets, but %llu dimensions", name,
+                             index.buckets, static_cast<unsigned long long>(field->dimensions));
     }
     field->options = index.Text();
     return {};

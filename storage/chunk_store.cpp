@@ -124,6 +124,7 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kApproximateSummaryLevels:
             return "approximate sparse index levels of entries";
         case PartKind::kApproximateLinks: return "approximate sparse index links";
+        case PartKind::kApproximateCurve: return "approximate sparse index curve";
     }
     return "of an unknown kind";
 }

@@ -99,6 +99,7 @@ enum class PartKind : int64_t {
     kApproximateSummaryBlocks = 135,
     kApproximateSummaryLevels = 136,
     kApproximateLinks = 137,
+    kApproximateCurve = 138,
 };
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has

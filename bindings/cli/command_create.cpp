@@ -65,11 +65,10 @@ void AddCreateCommand(CLI::App* app) {
         ->type_name("NAME:DIM[:METRIC[:TYPE]]")
         ->allow_extra_args(false);
     command
-        ->add_option(
-            "--sparse", options->sparse,
-            "A field of sparse vectors with dimensions below DIMS; binary: without "
-            "weights; OPTION index=none: always scanned, approx=graph: also searched with --ef "
-            "(repeatable)")
+        ->add_option("--sparse", options->sparse,
+                     "A field of sparse vectors with dimensions below DIMS; binary: without "
+                     "weights; OPTION index=none: always scanned, approx=graph: also searched with "
+                     "--recall or --ef, buckets=N: ranges with weights of their own (repeatable)")
         ->type_name("NAME[:DIMS][:binary][:OPTION=VALUE]")
         ->allow_extra_args(false);
     command

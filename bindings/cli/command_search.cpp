@@ -194,6 +194,10 @@ void AddSearchCommand(CLI::App* app) {
                      "query; approximate (default: all)")
         ->type_name("N");
     command
+        ->add_option("--bucket-weights", options->bucket_weights,
+                     "Of a sparse field with buckets: the weight of each, as 1,0.5,0")
+        ->type_name("W,W,...");
+    command
         ->add_option("--timeout-ms", options->timeout_ms,
                      "End after so many milliseconds with what was found (default 0: no bound)")
         ->type_name("N");

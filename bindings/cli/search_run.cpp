@@ -174,8 +174,9 @@ private:
         const std::pair<const char*, const std::string*> words[] = {
             {" recall=", &options_.recall},         {" refine=", &options_.refine},
             {" bound=", &options_.bound},           {" superblocks=", &options_.superblocks},
-            {" terms=", &options_.terms},           {" timeout_ms=", &options_.timeout_ms},
-            {" max_scored=", &options_.max_scored}, {" max_bytes=", &options_.max_bytes}};
+            {" terms=", &options_.terms},           {" bucket_weights=", &options_.bucket_weights},
+            {" timeout_ms=", &options_.timeout_ms}, {" max_scored=", &options_.max_scored},
+            {" max_bytes=", &options_.max_bytes}};
         for (const auto& [name, value] : words) {
             knobs += value->empty() ? "" : name + *value;
         }

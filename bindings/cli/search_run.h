@@ -11,7 +11,8 @@ namespace quern::shell {
 
 struct SearchOptions {
     std::string db, collection, vector, columns, truth, open, recall, refine, where;
-    std::string bound, superblocks, terms, fusion, feedback, formula, group, diversify;
+    std::string bound, superblocks, terms, bucket_weights, fusion, feedback, formula, group,
+        diversify;
     std::string timeout_ms, max_scored, max_bytes, order, after;
     QueryFile queries;
     KeyFiles key_files;

@@ -429,7 +429,8 @@ struct SearchRequest {
     RecordFilter filter;
     int threads = 0;
     // How an index is used; without one a search is exact anyway.
-    double recall = 0.95;  // wanted; decides when ef is 0. 1: exact
+    double recall = 0.95;     // wanted; decides when ef is 0. 1: exact
+    bool has_recall = false;  // somebody has said so: a sparse field is searched exactly else
     // Asked of the curves of indexes as they are, whatever an audit has kept (recall_audit.h).
     bool recall_of_curve = false;
     size_t ef = 0;      // of a graph
@@ -440,7 +441,9 @@ struct SearchRequest {
     double bound = 1;
     uint32_t superblocks = 4;  // with bound < 1
     uint32_t terms = 0;        // that order and bound; 0: all
-    BudgetLimits limits;       // of the search; those of legs and candidates count for nothing
+    // Of a sparse field with buckets, what query weights in each are multiplied by. Empty: 1.
+    std::vector<float> bucket_weights;
+    BudgetLimits limits;  // of the search; those of legs and candidates count for nothing
     // What is left of it. Search makes it; NULL: there is no bound.
     std::shared_ptr<SearchBudget> budget;
 };

@@ -17,6 +17,7 @@ constexpr uint64_t kIndexVectorsLeast = 64;
 constexpr uint32_t kMMax = 128;
 constexpr uint32_t kEfBuildMax = 10000;
 constexpr uint32_t kListsMax = 1048576;
+constexpr uint32_t kBucketsMax = 65536;
 
 struct CodeName {
     const char* name;
@@ -181,6 +182,12 @@ Result<bool> SparseIndexOptions::Take(const std::string& key, const std::string&
         QUERN_TRY(TakeFraction(key, value, 3e38, &out->prune.below));
         return true;
     }
+    if (key == "buckets") {
+        if (!ReadNumber(value, 1, kBucketsMax, &out->buckets)) {
+            return Expected(key, value, "a whole number from 1 to 65536");
+        }
+        return true;
+    }
     if (key == "prune_top") {
         if (!ReadNumber(value, 1, kSparseEntriesMax, &out->prune.top)) {
             return Expected(key, value, "a whole number from 1 to 65535");
@@ -216,6 +223,9 @@ std::string SparseIndexOptions::Text() const {
     };
     if (approximate) {
         add("approx=graph");
+    }
+    if (buckets > 0) {
+        add(std::string("buckets=").append(std::to_string(buckets)));
     }
     if (index) {
         add("index=auto");

@@ -56,6 +56,9 @@ struct SparseIndexOptions {
     bool index = false;
     bool approximate = false;  // beside it, a part for approximate searches
     sparse::PruneOptions prune = {};
+    // Equal ranges of the dimensions, that queries may give weights of their own; 0: there are
+    // none.
+    uint32_t buckets = 0;
 
     static Result<bool> Take(const std::string& key, const std::string& value,
                              SparseIndexOptions* out);

@@ -11,7 +11,7 @@ constexpr uint64_t kSliceBytes = uint64_t{4} << 20;  // of one write transaction
 // Every index part that a field may have, of any kind.
 bool IsIndexPart(const storage::PartInfo& part) {
     return (part.kind >= PartKind::kGraphHead && part.kind <= PartKind::kTextPositions) ||
-           (part.kind >= PartKind::kApproximateHead && part.kind <= PartKind::kApproximateLinks);
+           (part.kind >= PartKind::kApproximateHead && part.kind <= PartKind::kApproximateCurve);
 }
 
 }  // namespace

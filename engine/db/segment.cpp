@@ -403,7 +403,7 @@ Result<TextIndexCache::Index> Segment::TextIndexOf(storage::Connection* connecti
     };
     bool kept = false;
     QUERN_ASSIGN(const TextIndexCache::Index index,
-                 text_indexes_.Get(def.id, *budget_, make, &kept));
+                 text_indexes_.Get(def.id, *budget_, false, make, &kept));
     if (!kept) {
         // The index is counted for as long as it is there.
         *memory_needed = std::max(*memory_needed, static_cast<uint64_t>(budget_->Total()));

@@ -39,9 +39,16 @@ struct MemoryBudget {
     std::shared_ptr<MemoryCounter> row_ids = std::make_shared<MemoryCounter>();
     std::shared_ptr<MemoryCounter> log = std::make_shared<MemoryCounter>();
     std::shared_ptr<MemoryCounter> indexes = std::make_shared<MemoryCounter>();
+    std::shared_ptr<MemoryCounter> log_texts = std::make_shared<MemoryCounter>();  // of indexes
     std::shared_ptr<MemoryCounter> cached = std::make_shared<MemoryCounter>();
     std::shared_ptr<VectorCache> cache = std::make_shared<VectorCache>(0, cached);
     bool Allows(uint64_t bytes) const { return Total() + static_cast<int64_t>(bytes) <= limit; }
+    // For an index of texts in the log. The log is in memory whatever the limit says, and making
+    // the index anew takes a thousand times as long as asking it: so it may have as much as the
+    // log has.
+    bool AllowsForLog(uint64_t bytes) const {
+        return Allows(bytes) || log_texts->bytes() + static_cast<int64_t>(bytes) <= log->bytes();
+    }
     // Allows them, and as much again for whatever else comes.
     bool AllowsWithEase(uint64_t bytes) const { return Allows(2 * bytes); }
     int64_t Total() const {

@@ -1,8 +1,10 @@
 #include "engine/db/sparse_queries.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "engine/db/collection_view.h"
+#include "engine/db/index_options.h"
 #include "engine/db/stored_distances.h"
 #include "storage/sparse_value.h"
 
@@ -18,9 +20,11 @@ sparse::SparseVector SparseVectorOf(BytesView value) {
     return vector;
 }
 
-Status TakeSparseQueries(Database* database, Snapshot* snapshot, const CollectionView& view,
-                         const SearchRequest& request, size_t field, FileReads* reads,
-                         SparseQueries* queries) {
+namespace {
+
+Status TakeQueriesAsGiven(Database* database, Snapshot* snapshot, const CollectionView& view,
+                          const SearchRequest& request, size_t field, FileReads* reads,
+                          SparseQueries* queries) {
     const SparseDef& def = view.info->schema.sparse_field(field);
     const size_t count = request.by_key           ? request.keys.size()
                          : request.is_sparse_text ? request.texts.size()
@@ -57,6 +61,46 @@ Status TakeSparseQueries(Database* database, Snapshot* snapshot, const Collectio
         }
     }
     return {};
+}
+
+// Multiplies query weights by those of their buckets. What a bucket of weight 0 has is left out.
+Status WeighBuckets(const SparseDef& def, const std::vector<float>& weights,
+                    SparseQueries* queries) {
+    const uint32_t buckets = SparseIndexOptions::Of(def).buckets;
+    if (weights.size() != buckets) {
+        return Status::Error(Code::kOption,
+                             buckets == 0 ? "field '%s' has no buckets (option buckets=N), %zu "
+                                            "bucket weights were given"
+                                          : "field '%s': %zu bucket weights, it has another "
+                                            "number of buckets",
+                             def.name.c_str(), weights.size());
+    }
+    const uint64_t width = (def.dimensions + buckets - 1) / buckets;
+    for (size_t q = 0; q < queries->vectors.size(); q++) {
+        sparse::SparseVector& vector = queries->vectors[q];
+        for (sparse::SparseEntry& entry : vector) {
+            entry.weight *= weights[static_cast<size_t>(entry.dimension / width)];
+            if (!std::isfinite(entry.weight)) {
+                return Status::Error(Code::kNotFinite,
+                                     "query %zu for field '%s': dimension %u times the weight of "
+                                     "its bucket is beyond float",
+                                     q, def.name.c_str(), entry.dimension);
+            }
+        }
+        std::erase_if(vector, [](const sparse::SparseEntry& entry) { return entry.weight == 0; });
+    }
+    return {};
+}
+
+}  // namespace
+
+Status TakeSparseQueries(Database* database, Snapshot* snapshot, const CollectionView& view,
+                         const SearchRequest& request, size_t field, FileReads* reads,
+                         SparseQueries* queries) {
+    QUERN_TRY(TakeQueriesAsGiven(database, snapshot, view, request, field, reads, queries));
+    return request.bucket_weights.empty() ? Status()
+                                          : WeighBuckets(view.info->schema.sparse_field(field),
+                                                         request.bucket_weights, queries);
 }
 
 }  // namespace quern

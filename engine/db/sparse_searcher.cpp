@@ -79,7 +79,7 @@ public:
             QUERN_TRY(SearchLog());
         }
         table_->flags |= approximate_ ? 0u : 1u;
-        table_->tally.expected_recall = approximate_ ? 0 : 1;
+        table_->tally.expected_recall = expected_recall_;
         table_->flags |= table_->tally.memory_needed() > 0 ? 8u : 0u;
         for (const auto& segment : view_.segments) {
             table_->flags |= segment->degraded(def_.id) ? 2u : 0u;
@@ -275,9 +275,11 @@ private:
         if (part.index().pruned() && !pruned) {
             options.path = sparse::SearchPath::kForward;
         }
-        approximate_ = approximate_ || options.bound_factor < 1 || options.terms_max > 0 || pruned;
-        const sparse::ApproximateIndex* const quick =
-            request_.ef > 0 ? part.approximate() : nullptr;
+        const bool loose = options.bound_factor < 1 || options.terms_max > 0 || pruned;
+        approximate_ = approximate_ || loose;
+        expected_recall_ = loose ? 0 : expected_recall_;
+        const sparse::ApproximateIndex* const quick = part.approximate();
+        const size_t pool = quick == nullptr || (loose && request_.ef == 0) ? 0 : PoolFor(*quick);
         const uint64_t* const bits = allowed ? allowed->data() : nullptr;
         return EachQuery([&](const std::function<bool(size_t*)>& next) -> Status {
             sparse::SpacePool::Lease space(database_->sparse_spaces());
@@ -294,10 +296,10 @@ private:
                 bool served = false;
                 QUERN_TRY(Timed(q, [&](Work* work) -> Status {
                     // What a budget allows to be scored, an exact search spends on the best first.
-                    if (quick != nullptr && own.scored_max == SearchBudget::kNoBound) {
+                    if (pool > 0 && own.scored_max == SearchBudget::kNoBound) {
                         QUERN_ASSIGN(served,
-                                     quick->Search(part.index(), queries_[q].vector, request_.ef,
-                                                   bits, source, &top, space.get(), &stats, work));
+                                     quick->Search(part.index(), queries_[q].vector, pool, bits,
+                                                   source, &top, space.get(), &stats, work));
                     }
                     if (served) {
                         return {};
@@ -325,8 +327,22 @@ private:
             QUERN_TRY(AddStats(stats));
             std::lock_guard<std::mutex> lock(mutex_);
             approximate_ = approximate_ || missed;
+            if (missed) {
+                expected_recall_ = std::min(expected_recall_, quick->curve().Expect(limit_, pool));
+            }
             return {};
         });
+    }
+
+    // What a walk of an approximate index is asked for. 0: an exact search is.
+    size_t PoolFor(const sparse::ApproximateIndex& quick) const {
+        if (request_.ef > 0) {
+            return request_.ef;
+        }
+        if (!request_.has_recall || request_.recall >= 1) {
+            return 0;
+        }
+        return quick.curve().Find(limit_, request_.recall).value_or(0);
     }
 
     sparse::TopHits NewTop(size_t q, const SparsePart& part) const {
@@ -678,7 +694,8 @@ private:
     std::vector<uint32_t> value_dimensions_;
     std::vector<float> value_weights_;
     bool approximate_ = false;
-    std::mutex mutex_;  // of the tally, while threads search
+    double expected_recall_ = 1;  // the least of the segments; 0: not known of one
+    std::mutex mutex_;            // of the tally, while threads search
 };
 
 }  // namespace

@@ -118,7 +118,7 @@ Result<std::unique_ptr<sparse::TextIndex>> MakeTextIndex(
 }
 
 Result<TextIndexCache::Index> TextIndexCache::Get(uint32_t field, const MemoryBudget& budget,
-                                                  const Make& make, bool* kept) {
+                                                  bool of_log, const Make& make, bool* kept) {
     std::lock_guard<std::mutex> lock(mutex_);
     const auto found = kept_.find(field);
     *kept = true;
@@ -127,12 +127,20 @@ Result<TextIndexCache::Index> TextIndexCache::Get(uint32_t field, const MemoryBu
     }
     QUERN_ASSIGN(std::unique_ptr<sparse::TextIndex> made, make());
     const auto bytes = static_cast<int64_t>(made->memory_bytes());
-    *kept = budget.Allows(static_cast<uint64_t>(bytes));
+    *kept = of_log ? budget.AllowsForLog(static_cast<uint64_t>(bytes))
+                   : budget.Allows(static_cast<uint64_t>(bytes));
     const std::shared_ptr<MemoryCounter> counter = budget.indexes;
-    counter->Add(bytes);
-    Index index(made.release(), [counter, bytes](const sparse::TextIndex* dead) {
+    const std::shared_ptr<MemoryCounter> of_logs = of_log ? budget.log_texts : nullptr;
+    const auto count = [counter, of_logs](int64_t more) {
+        counter->Add(more);
+        if (of_logs != nullptr) {
+            of_logs->Add(more);
+        }
+    };
+    count(bytes);
+    Index index(made.release(), [count, bytes](const sparse::TextIndex* dead) {
         delete dead;
-        counter->Add(-bytes);
+        count(-bytes);
     });
     if (*kept) {
         kept_[field] = index;

@@ -65,8 +65,10 @@ class TextIndexCache {
 public:
     using Index = std::shared_ptr<const sparse::TextIndex>;
     using Make = std::function<Result<std::unique_ptr<sparse::TextIndex>>()>;
-    // What is kept, else what `make` gives. *kept: whether it is there for the next one.
-    Result<Index> Get(uint32_t field, const MemoryBudget& budget, const Make& make, bool* kept);
+    // What is kept, else what `make` gives. *kept: whether it is there for the next one. of_log: it
+    // is of texts in the log.
+    Result<Index> Get(uint32_t field, const MemoryBudget& budget, bool of_log, const Make& make,
+                      bool* kept);
 
 private:
     std::mutex mutex_;

@@ -228,7 +228,7 @@ private:
             };
             bool kept = false;
             QUERN_ASSIGN(TextIndexCache::Index index,
-                         piece.cache->Get(def_.id, *database_->budget(), make, &kept));
+                         piece.cache->Get(def_.id, *database_->budget(), true, make, &kept));
             if (!kept) {
                 // The index is counted for as long as it is there.
                 uint64_t& held = table_->tally.memory_held;

@@ -3,12 +3,18 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/dense/curve_scale.h"
-#include "engine/dense/curve_shares.h"
+#include "engine/curves/curve_scale.h"
+#include "engine/curves/curve_shares.h"
+#include "engine/curves/recall_margin.h"
 #include "engine/dense/effort_ladder.h"
-#include "engine/dense/recall_margin.h"
 
 namespace quern::dense {
+
+using curves::Aimed;
+using curves::Lerp;
+using curves::Promised;
+using curves::ReadShares;
+using curves::WriteShares;
 
 namespace {
 

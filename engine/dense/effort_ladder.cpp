@@ -4,10 +4,14 @@
 #include <cmath>
 #include <utility>
 
-#include "engine/dense/curve_scale.h"
-#include "engine/dense/recall_margin.h"
+#include "engine/curves/curve_scale.h"
+#include "engine/curves/recall_margin.h"
 
 namespace quern::dense {
+
+using curves::Aimed;
+using curves::Lerp;
+using curves::LogOfMiss;
 
 namespace {
 

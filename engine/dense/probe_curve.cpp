@@ -4,11 +4,18 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/dense/curve_scale.h"
-#include "engine/dense/curve_shares.h"
-#include "engine/dense/recall_margin.h"
+#include "engine/curves/curve_scale.h"
+#include "engine/curves/curve_shares.h"
+#include "engine/curves/recall_margin.h"
 
 namespace quern::dense {
+
+using curves::ChanceMargin;
+using curves::kMissMargin;
+using curves::Lerp;
+using curves::LogOfMiss;
+using curves::ReadShares;
+using curves::WriteShares;
 
 namespace {
 

@@ -5,11 +5,16 @@
 #include <cstring>
 #include <limits>
 
-#include "engine/dense/curve_scale.h"
-#include "engine/dense/curve_shares.h"
-#include "engine/dense/recall_margin.h"
+#include "engine/curves/curve_scale.h"
+#include "engine/curves/curve_shares.h"
+#include "engine/curves/recall_margin.h"
 
 namespace quern::dense {
+
+using curves::kMissMargin;
+using curves::LogOfMiss;
+using curves::ReadShares;
+using curves::WriteShares;
 
 namespace {
 

@@ -4,9 +4,11 @@
 #include <charconv>
 #include <cmath>
 
-#include "engine/dense/curve_scale.h"
+#include "engine/curves/curve_scale.h"
 
 namespace quern::dense {
+
+using curves::LogOfMiss;
 
 namespace {
 

@@ -31,6 +31,31 @@ void AddDense(const uint8_t* HWY_RESTRICT impacts, size_t count, uint32_t weight
     }
 }
 
+void AddMarked(const uint8_t* HWY_RESTRICT bits, size_t count, uint32_t weight,
+               uint32_t* HWY_RESTRICT sums) {
+    const hn::ScalableTag<uint32_t> u32;
+    const size_t lanes = hn::Lanes(u32);
+    const auto factor = hn::Set(u32, weight);
+    const auto bit = hn::Shl(hn::Set(u32, 1), hn::Iota(u32, 0));
+    size_t i = 0;
+    for (; i + 32 <= count; i += 32) {
+        const uint32_t word = bits[i / 8] | uint32_t{bits[i / 8 + 1]} << 8 |
+                              uint32_t{bits[i / 8 + 2]} << 16 | uint32_t{bits[i / 8 + 3]} << 24;
+        if (word == 0) {
+            continue;
+        }
+        for (size_t lane = 0; lane < 32; lane += lanes) {
+            const auto marks = hn::And(hn::Set(u32, word >> lane), bit);
+            const auto more = hn::IfThenElseZero(hn::Ne(marks, hn::Zero(u32)), factor);
+            uint32_t* const at = sums + i + lane;
+            hn::StoreU(hn::Add(hn::LoadU(u32, at), more), u32, at);
+        }
+    }
+    for (; i < count; i++) {
+        sums[i] += (bits[i / 8] >> (i % 8) & 1u) != 0 ? weight : 0;
+    }
+}
+
 void Peaks(const uint32_t* HWY_RESTRICT sums, size_t count, uint32_t* HWY_RESTRICT peaks) {
     const hn::ScalableTag<uint32_t> u32;
     const size_t lanes = hn::Lanes(u32);
@@ -183,6 +208,7 @@ namespace quern::kernels {
 
 namespace {
 HWY_EXPORT(AddDense);
+HWY_EXPORT(AddMarked);
 HWY_EXPORT(Select);
 HWY_EXPORT(Peaks);
 HWY_EXPORT(Bits);
@@ -215,6 +241,31 @@ void AddRun(const uint16_t* ids, const uint8_t* impacts, size_t count, uint32_t 
 
 void AddDenseRun(const uint8_t* impacts, size_t count, uint32_t weight, uint32_t* sums) {
     HWY_DYNAMIC_DISPATCH(AddDense)(impacts, count, weight, sums);
+}
+
+void AddIds(const uint16_t* ids, size_t count, uint32_t weight, uint32_t* sums) {
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        const size_t a = ids[i];
+        const size_t b = ids[i + 1];
+        const size_t c = ids[i + 2];
+        const size_t d = ids[i + 3];
+        const uint32_t sum_a = sums[a] + weight;
+        const uint32_t sum_b = sums[b] + weight;
+        const uint32_t sum_c = sums[c] + weight;
+        const uint32_t sum_d = sums[d] + weight;
+        sums[a] = sum_a;
+        sums[b] = sum_b;
+        sums[c] = sum_c;
+        sums[d] = sum_d;
+    }
+    for (; i < count; i++) {
+        sums[ids[i]] += weight;
+    }
+}
+
+void AddBits(const uint8_t* bits, size_t count, uint32_t weight, uint32_t* sums) {
+    HWY_DYNAMIC_DISPATCH(AddMarked)(bits, count, weight, sums);
 }
 
 void SubtractRun(const uint16_t* ids, const uint8_t* impacts, size_t count, uint32_t weight,

@@ -26,6 +26,10 @@ void AddRun(const uint16_t* ids, const uint8_t* impacts, size_t count, uint32_t 
             uint32_t* sums);
 // sums[i] += weight * impacts[i] for i < count.
 void AddDenseRun(const uint8_t* impacts, size_t count, uint32_t weight, uint32_t* sums);
+// The same where every impact is 1: of a list of ids, and of `count` sums with a bit for each,
+// lowest first; the bytes of these end where the bits do.
+void AddIds(const uint16_t* ids, size_t count, uint32_t weight, uint32_t* sums);
+void AddBits(const uint8_t* bits, size_t count, uint32_t weight, uint32_t* sums);
 // sums[ids[i]] -= weight * (impacts[i] - 1), but never below zero: what a term takes away at least,
 // since an impact is rounded up.
 void SubtractRun(const uint16_t* ids, const uint8_t* impacts, size_t count, uint32_t weight,

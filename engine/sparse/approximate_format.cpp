@@ -2,6 +2,9 @@
 //
 //     head: u32 version (1) | u32 links of a record | f32 step of levels
 //
+//     curve: u32 version (1), then as pool_curve.h writes it; its 39 shares are the recall of each
+//     step, those of one k after the other
+//
 // The other arrays are little-endian and are drawn in heavy_lists.h and record_links.h. Cut rows
 // follow from the index.
 #include <cstring>
@@ -14,6 +17,7 @@ namespace quern::sparse {
 namespace {
 
 constexpr uint32_t kApproximateHeadVersion = 1;
+constexpr uint32_t kCurveVersion = 1;
 constexpr uint32_t kDegreeMax = 256;
 
 }  // namespace
@@ -26,6 +30,12 @@ void ApproximateIndex::EncodeHead() {
     uint32_t bits = 0;
     std::memcpy(&bits, &lists_.step, sizeof bits);
     writer.U32(bits);
+    curve_bytes_.clear();
+    if (!curve_.empty()) {
+        ByteWriter curve_writer(&curve_bytes_);
+        curve_writer.U32(kCurveVersion);
+        curve_.Write(&curve_writer);
+    }
 }
 
 SparseArrayView ApproximateIndex::Array(ApproximateArray array) const {
@@ -40,6 +50,7 @@ SparseArrayView ApproximateIndex::Array(ApproximateArray array) const {
         case ApproximateArray::kSummaryBlocks: return ViewOf(lists_.summary_blocks);
         case ApproximateArray::kSummaryLevels: return ViewOf(lists_.summary_levels);
         case ApproximateArray::kLinks: return ViewOf(links_);
+        case ApproximateArray::kCurve: return {curve_bytes_.data(), curve_bytes_.size(), 1};
     }
     return {};
 }
@@ -81,6 +92,17 @@ Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Load(
         }
     }
     QUERN_ASSIGN(loaded->cut_, CutRows::Build(index.forward(), threads));
+    const Buffer& curve = array(ApproximateArray::kCurve);
+    if (curve.bytes() > 0) {
+        ByteReader curve_reader(BytesView(curve.data(), curve.bytes()));
+        // Of a version that is not known, it is as if there were none.
+        if (curve_reader.U32() == kCurveVersion) {
+            QUERN_ASSIGN(loaded->curve_, PoolCurve::Read(&curve_reader));
+            if (!curve_reader.AtEnd()) {
+                return BadIndex("its pool curve has the wrong size");
+            }
+        }
+    }
     loaded->EncodeHead();
     return loaded;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/kernels/impact_window.h"
+#include "engine/sparse/pool_measure.h"
 #include "engine/sparse/sparse_search.h"
 
 namespace quern::sparse {
@@ -59,6 +60,7 @@ Result<std::unique_ptr<ApproximateIndex>> ApproximateIndex::Build(const SparseIn
                  HeavyLists::Build(index.forward(), index.terms().size(), options.lists, work));
     made->degree_ = options.links.links;
     QUERN_ASSIGN(made->links_, LinkRecords(made->cut_, options.links, work));
+    QUERN_ASSIGN(made->curve_, MeasurePools(*made, index, options.links.threads, work));
     made->EncodeHead();
     return made;
 }
@@ -153,6 +155,20 @@ Result<bool> ApproximateIndex::Search(const SparseIndex& index, const SparseVect
                                       size_t pool, const uint64_t* allowed, uint32_t source,
                                       TopHits* hits, SearchSpace* space, SearchStats* stats,
                                       Work* work) const {
+    return SearchIn(index, query, pool, {allowed, source, nullptr}, hits, space, stats, work);
+}
+
+Result<bool> ApproximateIndex::SearchHidden(const SparseIndex& index, const SparseVector& query,
+                                            size_t pool, const std::vector<uint32_t>& hidden,
+                                            TopHits* hits, SearchSpace* space, SearchStats* stats,
+                                            Work* work) const {
+    return SearchIn(index, query, pool, {nullptr, 0, &hidden}, hits, space, stats, work);
+}
+
+Result<bool> ApproximateIndex::SearchIn(const SparseIndex& index, const SparseVector& query,
+                                        size_t pool, const Scope& scope, TopHits* hits,
+                                        SearchSpace* space, SearchStats* stats, Work* work) const {
+    const uint64_t* const allowed = scope.allowed;
     QUERN_TRY(work->Check("search", 0, 1));
     WalkSpace& walk = space->walk;
     const size_t records = index.count();
@@ -174,6 +190,9 @@ Result<bool> ApproximateIndex::Search(const SparseIndex& index, const SparseVect
         return false;
     }
     walk.Start(records);
+    if (scope.hidden != nullptr) {
+        walk.Hide(*scope.hidden);
+    }
     Propose(hits->Threshold(), terms_max, k, pool, space);
     WalkRecords(cut_, links_.data(), degree_, nullptr, pool, &walk);
     walk.End();
@@ -190,7 +209,7 @@ Result<bool> ApproximateIndex::Search(const SparseIndex& index, const SparseVect
         }
         const RowScore score = forward.Score(row, space->marks, space->places.data());
         if (score.common > 0) {
-            found.push_back({score.score, source, row});
+            found.push_back({score.score, scope.source, row});
         }
     }
     if (stats != nullptr) {

@@ -65,6 +65,7 @@ void WindowPlan::Finish(size_t query_entries, double magnitude) {
 void OpenWindow::Clear() {
     rows_ = 0;
     negative_ = false;
+    flat_ = true;
     slots_.assign(kSlotsMin, kNone);
     terms_.clear();
     chunks_.clear();
@@ -135,6 +136,7 @@ void OpenWindow::Append(const LogRow& row) {
     for (size_t i = 0; i < row.count; i++) {
         const bool negative = row.weights[i] < 0;
         negative_ = negative_ || negative;
+        flat_ = flat_ && row.weights[i] == 1.0f;
         Term& term = FindOrAdd(KeyOf(row.dimensions[i], negative));
         const uint32_t at = term.count % Chunk::kPostings;
         if (at == 0) {
@@ -193,13 +195,13 @@ void OpenWindow::Sum(const WindowPlan& plan, uint32_t* sums) const {
 uint64_t LogWindow::BytesOf(const OpenWindow& window) {
     uint64_t bytes = SlotsFor(window.terms_.size()) * sizeof(Slot);
     for (const OpenWindow::Term& term : window.terms_) {
-        bytes += RunBytes(term.count, kLogWindowRows);
+        bytes += RunBytes(term.count, kLogWindowRows, window.flat_);
     }
     return bytes;
 }
 
 LogWindow::LogWindow(const OpenWindow& window, const std::shared_ptr<MemoryCounter>& memory)
-    : negative_(window.negative_) {
+    : negative_(window.negative_), flat_(window.flat_) {
     const size_t slot_bytes = SlotsFor(window.terms_.size()) * sizeof(Slot);
     slot_mask_ = slot_bytes / sizeof(Slot) - 1;
     slots_ = Buffer(slot_bytes, memory);
@@ -208,9 +210,9 @@ LogWindow::LogWindow(const OpenWindow& window, const std::shared_ptr<MemoryCount
     auto* const slots = reinterpret_cast<Slot*>(slots_.data());
     char* to = postings_.data();
     for (const OpenWindow::Term& term : window.terms_) {
-        const uint32_t bytes = RunBytes(term.count, kLogWindowRows);
+        const uint32_t bytes = RunBytes(term.count, kLogWindowRows, flat_);
         std::memset(to, 0, bytes);
-        const bool dense = IsDenseRun(term.count, kLogWindowRows);
+        const bool dense = IsDenseRun(term.count, kLogWindowRows, flat_);
         auto* const ids = reinterpret_cast<uint16_t*>(to);
         auto* const impacts = reinterpret_cast<uint8_t*>(to) + (dense ? 0 : size_t{2} * term.count);
         const float scale = term.weights.Scale();
@@ -221,11 +223,16 @@ LogWindow::LogWindow(const OpenWindow& window, const std::shared_ptr<MemoryCount
             const uint32_t at = i % OpenWindow::Chunk::kPostings;
             const uint8_t impact = ImpactOf(from.weights[at], scale);
             peak = std::max(peak, impact);
-            if (dense) {
+            if (dense && flat_) {
+                uint8_t& byte = impacts[from.ids[at] / 8];
+                byte = static_cast<uint8_t>(byte | 1 << (from.ids[at] % 8));
+            } else if (dense) {
                 impacts[from.ids[at]] = impact;
             } else {
                 ids[i] = from.ids[at];
-                impacts[i] = impact;
+                if (!flat_) {
+                    impacts[i] = impact;
+                }
             }
             chunk = at + 1 == OpenWindow::Chunk::kPostings ? from.next : chunk;
         }
@@ -295,7 +302,7 @@ void LogWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
 
 void LogWindow::Fetch(const WindowPlan::Run& run) const {
     const char* const at = postings_.data() + size_t{run.place} * 2;
-    const uint32_t bytes = std::min(3 * run.count, kLogRunBytesAhead);
+    const uint32_t bytes = std::min((flat_ ? 2 : 3) * run.count, kLogRunBytesAhead);
     for (uint32_t i = 0; i < bytes; i += 64) {
         __builtin_prefetch(at + i);
     }
@@ -304,7 +311,12 @@ void LogWindow::Fetch(const WindowPlan::Run& run) const {
 void LogWindow::Add(const WindowPlan::Run& run, uint32_t* sums) const {
     const char* const at = postings_.data() + size_t{run.place} * 2;
     const auto* const bytes = reinterpret_cast<const uint8_t*>(at);
-    if (IsDenseRun(run.count, kLogWindowRows)) {
+    const bool dense = IsDenseRun(run.count, kLogWindowRows, flat_);
+    if (dense && flat_) {
+        kernels::AddBits(bytes, kLogWindowRows, run.weight, sums);
+    } else if (flat_) {
+        kernels::AddIds(reinterpret_cast<const uint16_t*>(at), run.count, run.weight, sums);
+    } else if (dense) {
         kernels::AddDenseRun(bytes, kLogWindowRows, run.weight, sums);
     } else {
         kernels::AddRun(reinterpret_cast<const uint16_t*>(at), bytes + size_t{2} * run.count,

@@ -95,6 +95,7 @@ private:
 
     uint32_t rows_ = 0;
     bool negative_ = false;  // some weight is
+    bool flat_ = true;       // all weights are 1
     std::vector<uint32_t> slots_;
     std::vector<Term> terms_;
     std::vector<Chunk> chunks_;
@@ -127,6 +128,7 @@ private:
     const Slot* slots() const { return reinterpret_cast<const Slot*>(slots_.data()); }
 
     bool negative_ = false;
+    bool flat_ = false;  // runs have no impacts
     uint64_t slot_mask_ = 0;
     Buffer slots_;
     Buffer postings_;  // runs as posting_lists.h has them

@@ -77,6 +77,9 @@ Result<PostingLists> PostingLists::Build(const SparseRows& rows, const TermTable
         return Status::Error(Code::kLimit, "too many vectors for one sparse index");
     }
     const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
+    lists.flat =
+        rows.entries() > 0 && std::all_of(rows.weights + base, rows.weights + base + rows.entries(),
+                                          [](float weight) { return weight == 1.0f; });
     const uint32_t superblocks = lists.superblocks();
     const auto first_entry = [&](uint32_t superblock) {
         const uint64_t row = std::min<uint64_t>(uint64_t{superblock} * superblock_rows, rows.count);
@@ -98,8 +101,8 @@ Result<PostingLists> PostingLists::Build(const SparseRows& rows, const TermTable
         cursors[term] = {bytes, lists.term_runs[term], 0};
         for (uint32_t run = lists.term_runs[term]; run < lists.term_runs[term + 1]; run++) {
             lists.run_places.push_back(static_cast<uint32_t>(bytes / 2));
-            bytes +=
-                RunBytes(lists.run_lengths[run] + 1u, lists.RowsIn(lists.run_superblocks[run]));
+            bytes += RunBytes(lists.run_lengths[run] + 1u, lists.RowsIn(lists.run_superblocks[run]),
+                              lists.flat);
         }
     }
     lists.run_places.push_back(static_cast<uint32_t>(bytes / 2));
@@ -119,14 +122,19 @@ Result<PostingLists> PostingLists::Build(const SparseRows& rows, const TermTable
                 const uint8_t impact = terms.Impact(term, rows.weights[base + i]);
                 lists.run_peaks[cursor.run] = std::max(lists.run_peaks[cursor.run], impact);
                 char* const run = lists.postings.data() + cursor.place;
-                if (IsDenseRun(count, in_it)) {
+                const bool dense = IsDenseRun(count, in_it, lists.flat);
+                if (dense && lists.flat) {
+                    run[id / 8] = static_cast<char>(run[id / 8] | 1 << (id % 8));
+                } else if (dense) {
                     run[id] = static_cast<char>(impact);
                 } else {
                     reinterpret_cast<uint16_t*>(run)[cursor.filled] = static_cast<uint16_t>(id);
-                    run[2 * count + cursor.filled] = static_cast<char>(impact);
+                    if (!lists.flat) {
+                        run[2 * count + cursor.filled] = static_cast<char>(impact);
+                    }
                 }
                 if (++cursor.filled == count) {
-                    cursor = {cursor.place + RunBytes(count, in_it), cursor.run + 1, 0};
+                    cursor = {cursor.place + RunBytes(count, in_it, lists.flat), cursor.run + 1, 0};
                 }
             }
         }
@@ -137,11 +145,32 @@ Result<PostingLists> PostingLists::Build(const SparseRows& rows, const TermTable
 
 namespace {
 
+// The same without impacts.
+bool FlatRunIsSound(const uint8_t* bytes, uint32_t count, uint32_t rows) {
+    if (IsDenseRun(count, rows, true)) {
+        uint32_t there = 0;
+        uint32_t beyond = 0;
+        for (uint32_t i = 0; i < RunBytes(count, rows, true) * 8; i++) {
+            (i < rows ? there : beyond) += bytes[i / 8] >> (i % 8) & 1u;
+        }
+        return there == count && beyond == 0;
+    }
+    const auto* const ids = reinterpret_cast<const uint16_t*>(bytes);
+    bool sound = ids[count - 1] < rows;
+    for (uint32_t i = 1; i < count; i++) {
+        sound = sound && ids[i - 1] < ids[i];
+    }
+    return sound;
+}
+
 // A run that is what its directory entry says. `at` has RunBytes bytes.
-bool RunIsSound(const char* at, uint32_t count, uint32_t rows, uint8_t peak) {
+bool RunIsSound(const char* at, uint32_t count, uint32_t rows, uint8_t peak, bool flat) {
     const auto* const bytes = reinterpret_cast<const uint8_t*>(at);
+    if (flat) {
+        return peak == 1 && FlatRunIsSound(bytes, count, rows);
+    }
     uint8_t most = 0;
-    if (IsDenseRun(count, rows)) {
+    if (IsDenseRun(count, rows, false)) {
         uint32_t there = 0;
         for (uint32_t i = 0; i < rows; i++) {
             there += bytes[i] != 0 ? 1 : 0;
@@ -184,9 +213,9 @@ Status PostingLists::Validate(size_t term_count) {
             }
             const uint32_t count = run_lengths[run] + 1u;
             const uint32_t in_it = RowsIn(superblock);
-            const uint32_t bytes = RunBytes(count, in_it);
+            const uint32_t bytes = RunBytes(count, in_it, flat);
             if (count > in_it || bytes > postings.bytes() - place ||
-                !RunIsSound(postings.data() + place, count, in_it, run_peaks[run])) {
+                !RunIsSound(postings.data() + place, count, in_it, run_peaks[run], flat)) {
                 return BadIndex("a run is damaged");
             }
             run_places.push_back(static_cast<uint32_t>(place / 2));

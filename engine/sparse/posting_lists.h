@@ -11,6 +11,13 @@
 // that numbers are aligned. The runs of a term follow one another by superblock, the terms by
 // number.
 //
+// Where all weights are 1 (binary vectors), all impacts are, and lists are flat: runs have none.
+//
+//     few records    u16 number inside the superblock * count
+//     dense          a bit for every record of the superblock, lowest first
+//
+// Those are dense from a sixteenth of the records on, where bits take no more than numbers.
+//
 // The directory has for each run its superblock, its length and its largest impact: 5 bytes, and 4
 // more in memory for where it begins, which follows from the others.
 #pragma once
@@ -34,11 +41,13 @@ inline bool IsSuperblockSize(uint32_t rows) {
 // Places of runs are counted in pairs of bytes and kept in 32 bits while a search runs.
 inline constexpr uint64_t kPostingBytesMax = (uint64_t{1} << 33) - 2;
 
-inline bool IsDenseRun(uint32_t count, uint32_t rows) {
-    return uint64_t{count} * 4 >= rows;
+inline bool IsDenseRun(uint32_t count, uint32_t rows, bool flat) {
+    return uint64_t{count} * (flat ? 16 : 4) >= rows;
 }
-inline uint32_t RunBytes(uint32_t count, uint32_t rows) {
-    return ((IsDenseRun(count, rows) ? rows : 3 * count) + 1) & ~uint32_t{1};
+inline uint32_t RunBytes(uint32_t count, uint32_t rows, bool flat) {
+    const uint32_t dense = flat ? (rows + 7) / 8 : rows;
+    const uint32_t listed = (flat ? 2 : 3) * count;
+    return ((IsDenseRun(count, rows, flat) ? dense : listed) + 1) & ~uint32_t{1};
 }
 
 struct PostingLists {
@@ -62,6 +71,7 @@ struct PostingLists {
 
     uint32_t rows = 0;
     uint32_t superblock_rows = 4096;
+    bool flat = false;                 // all impacts are 1, and not kept
     bool complete = true;              // every entry of the rows is there; else see prune_rows.h
     std::vector<uint32_t> term_runs;   // the first run of each term, and of the one after the last
     std::vector<uint32_t> run_places;  // in pairs of bytes; not kept in files; and the end

@@ -41,6 +41,13 @@ struct WalkSpace {
         fresh.clear();
         scored = 0;
     }
+    // After Start: these are not met.
+    void Hide(const std::vector<uint32_t>& rows) {
+        for (const uint32_t row : rows) {
+            visited[row / 64] |= uint64_t{1} << (row % 64);
+            visits.push_back(row);
+        }
+    }
     void End() {
         for (const uint32_t row : visits) {
             visited[row / 64] = 0;

@@ -69,7 +69,7 @@ bool SearchPlan::Make(const SparseVector& query, const TermTable& terms, const P
         const uint8_t peak = *std::max_element(lists.run_peaks.begin() + plan.first_run,
                                                lists.run_peaks.begin() + end);
         const uint32_t pairs = lists.run_places[end] - lists.run_places[plan.first_run];
-        plan.postings = static_cast<double>(pairs) * 2 / 3;
+        plan.postings = static_cast<double>(pairs) * 2 / (lists.flat ? 2 : 3);
         plan.bound = plan.factor * peak;
         plan.benefit = plan.bound / plan.postings;
     }

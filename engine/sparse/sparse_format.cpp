@@ -2,7 +2,7 @@
 //
 //     head: u32 version (1) | u32 rows | u32 superblock_rows | terms | u8 wide terms | u8 form |
 //           u32 table size | f32 table
-//     Version 2 is for pruned lists, and else as 1.
+//     Version 2 is for pruned lists, and else as 1; 3 and 4 are the same with flat lists.
 //     terms: u32 count | (u32 dimension | f32 scale) * count
 //
 // The other arrays are little-endian and are drawn in posting_lists.h and forward_copy.h.
@@ -17,14 +17,16 @@ namespace quern::sparse {
 namespace {
 
 constexpr uint32_t kHeadVersion = 1;
-constexpr uint32_t kPrunedVersion = 2;
+// What is added to it.
+constexpr uint32_t kPrunedMore = 1;
+constexpr uint32_t kFlatMore = 2;
 
 }  // namespace
 
 void SparseIndex::EncodeHead() {
     head_.clear();
     ByteWriter writer(&head_);
-    writer.U32(pruned() ? kPrunedVersion : kHeadVersion);
+    writer.U32(kHeadVersion + (pruned() ? kPrunedMore : 0) + (lists_.flat ? kFlatMore : 0));
     writer.U32(lists_.rows);
     writer.U32(lists_.superblock_rows);
     terms_.Write(&writer);
@@ -62,10 +64,11 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Load(size_t count, const std::
     index->head_ = head;
     ByteReader reader(head);
     const uint32_t version = reader.U32();
-    if (version != kHeadVersion && version != kPrunedVersion) {
+    if (version < kHeadVersion || version > kHeadVersion + kPrunedMore + kFlatMore) {
         return BadIndex("of an unknown version");
     }
-    index->lists_.complete = version == kHeadVersion;
+    index->lists_.complete = ((version - kHeadVersion) & kPrunedMore) == 0;
+    index->lists_.flat = ((version - kHeadVersion) & kFlatMore) != 0;
     index->lists_.rows = reader.U32();
     index->lists_.superblock_rows = reader.U32();
     if (!reader.ok() || index->lists_.rows != count) {

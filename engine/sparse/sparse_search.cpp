@@ -184,7 +184,17 @@ void SparseSearch::Add(uint32_t superblock, const PlannedRun& run, uint32_t* sum
     const char* const at = lists_.postings.data() + uint64_t{run.place} * 2;
     const uint32_t rows = lists_.RowsIn(superblock);
     const auto* const bytes = reinterpret_cast<const uint8_t*>(at);
-    if (IsDenseRun(run.count, rows)) {
+    const bool dense = IsDenseRun(run.count, rows, lists_.flat);
+    if (lists_.flat) {
+        // What an impact of 1 takes away at least is nothing.
+        if (!run.takes_away && dense) {
+            kernels::AddBits(bytes, rows, run.weight, sums);
+        } else if (!run.takes_away) {
+            kernels::AddIds(reinterpret_cast<const uint16_t*>(at), run.count, run.weight, sums);
+        }
+        return;
+    }
+    if (dense) {
         if (run.takes_away) {
             kernels::SubtractDenseRun(bytes, rows, run.weight, sums);
         } else {
@@ -203,7 +213,7 @@ void SparseSearch::Add(uint32_t superblock, const PlannedRun& run, uint32_t* sum
 
 void SparseSearch::Fetch(const PlannedRun& run) const {
     const char* const at = lists_.postings.data() + uint64_t{run.place} * 2;
-    const uint32_t bytes = std::min(3 * run.count, kRunBytesAhead);
+    const uint32_t bytes = std::min((lists_.flat ? 2 : 3) * run.count, kRunBytesAhead);
     for (uint32_t i = 0; i < bytes; i += 64) {
         __builtin_prefetch(at + i);
     }

@@ -8,7 +8,7 @@ import re
 import sys
 
 # Folder: the sources that are compiled alone there. The kernels all are, and the tests.
-FOLDERS = {"storage": {"memory_vfs.cpp", "page_vfs.cpp"}, "engine/dense": (), "engine/dense/codes": (), "engine/sparse": (),
+FOLDERS = {"storage": {"memory_vfs.cpp", "page_vfs.cpp"}, "engine/curves": (), "engine/dense": (), "engine/dense/codes": (), "engine/sparse": (),
            "engine/filter": (), "engine/query": (), "engine/db": (), "capi": (), "bindings/cli": ()}
 
 TYPE = re.compile(r"(?:template <.*> )?(?:struct|class|enum class|enum|union) (\w+)")

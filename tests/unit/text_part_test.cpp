@@ -2,6 +2,8 @@
 // without, whatever is deleted, damaged, missing or too large.
 #include <random>
 
+#include "engine/db/segment.h"
+#include "engine/db/text_column.h"
 #include "tests/unit/text_file.h"
 
 namespace {
@@ -168,7 +170,7 @@ TEST_CASE("a text index of other texts is not believed") {
     CHECK(flags == (QUERN_FLAG_EXACT | QUERN_FLAG_DEGRADED));
 }
 
-TEST_CASE("a text index that memory has no room for is told") {
+TEST_CASE("a text index that memory has no room for is told, but that of a log has as much as it") {
     for (const bool sealed : {true, false}) {
         CAPTURE(sealed);
         IndexedFile file;
@@ -182,9 +184,50 @@ TEST_CASE("a text index that memory has no room for is told") {
         const auto right = file.Answers(&flags);
         CHECK(flags == 0);
         file.Reopen("memory_mb=1");
-        CHECK((file.Answers(&flags) == right));
-        CHECK(flags == QUERN_FLAG_MEMORY);
+        for (const bool again : {false, true}) {
+            CAPTURE(again);
+            CHECK((file.Answers(&flags) == right));
+            CHECK(flags == (sealed ? QUERN_FLAG_MEMORY : 0));
+        }
     }
+}
+
+TEST_CASE("an index of texts in a log is kept beyond the budget, up to the bytes of the log") {
+    quern::TextDef def;
+    def.id = 3;
+    quern::Work work;
+    int made = 0;
+    const auto make = [&] {
+        made++;
+        return quern::MakeTextIndex(
+            def, 1,
+            [](uint32_t) -> quern::Result<quern::BytesView> { return quern::BytesView("a b c"); },
+            &work);
+    };
+    quern::MemoryBudget budget;  // of no bytes
+    bool kept = false;
+    const auto times = [&](bool of_log) {
+        quern::TextIndexCache cache;
+        made = 0;
+        for (int i = 0; i < 3; i++) {
+            CHECK(cache.Get(def.id, budget, of_log, make, &kept).ok());
+        }
+        return made;
+    };
+    CHECK(times(false) == 3);
+    CHECK_FALSE(kept);
+    CHECK(times(true) == 3);
+    budget.log->Add(100000);
+    CHECK(times(false) == 3);
+    CHECK(times(true) == 1);
+    CHECK(kept);
+    // Indexes of other pieces count.
+    budget.log_texts->Add(100000);
+    CHECK(times(true) == 3);
+    budget.log_texts->Add(-100000);
+    // All is given back.
+    CHECK(budget.log_texts->bytes() == 0);
+    CHECK(budget.indexes->bytes() == 0);
 }
 
 TEST_CASE("texts in a long log are found block by block") {

@@ -18,7 +18,7 @@ from ._result import Hits, HitsOfQueries, Table
 from ._schema import option_text, whole
 
 # Settings that are keys of quern_query_options.
-OPTIONS = ("recall", "ef", "nprobe", "refine", "timeout_ms", "max_scored", "max_bytes", "threads", "filter_ms", "bound", "superblocks")
+OPTIONS = ("recall", "ef", "nprobe", "refine", "timeout_ms", "max_scored", "max_bytes", "threads", "filter_ms", "bound", "superblocks", "terms", "bucket_weights")
 TARGETS = ("text", "sparse", "keys", "legs")
 SETTINGS = ("field", *TARGETS, *OPTIONS, "where", "params", "params_of", "only", "exclude", "columns", "snapshot", "fusion", "formula", "formula_params",
             "candidates", "feedback", "max_distance", "min_score", "offset", "group_by", "per_group", "diversify", "order", "after",

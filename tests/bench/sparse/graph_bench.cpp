@@ -1,5 +1,6 @@
-// bench_sparse_graph: a graph over sparse vectors (sparse_graph.h) beside exhaustive windows and
-// the searches by bounds, recall against time. README.md says how it is measured.
+// bench_sparse_graph: a graph over sparse vectors alone (record_graph.h) and the engine's lists and
+// links (approximate_index.h) beside exhaustive windows and the searches by bounds, recall against
+// time. README.md says how it is measured.
 #include <time.h>
 
 #include <algorithm>
@@ -9,12 +10,13 @@
 
 #include "engine/sparse/row_order.h"
 #include "tests/bench/bench_support.h"
-#include "tests/bench/sparse/sparse_graph.h"
+#include "tests/bench/sparse/record_graph.h"
 #include "tests/bench/sparse/sparse_ways.h"
 
 namespace {
 
 using namespace bench;
+using namespace quern::sparse;
 
 double CpuSeconds() {
     timespec now{};
@@ -22,12 +24,13 @@ double CpuSeconds() {
     return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
+enum class Kind { kByBounds, kListsAndGraph, kGraph };
+
 struct Setting {
     std::string label;
-    bool by_graph = false;
+    Kind kind = Kind::kByBounds;
     SearchOptions options;
     GraphEffort effort;
-    ProposalEffort proposal{0, 0};
     std::vector<double> speedups;
     std::vector<double> means;
     std::vector<double> p99s;
@@ -35,25 +38,31 @@ struct Setting {
     double scored = 0;
 };
 
-Pass RunSetting(const SparseIndex& index, const SparseGraph& graph, const SparseProposal& proposal,
-                const SparseSet& set, const Setting& setting, size_t k, bool keep) {
+struct Indexes {
+    const SparseIndex& exact;
+    const ApproximateIndex& approximate;
+    const RecordGraph& graph;
+};
+
+Pass RunSetting(const Indexes& indexes, const SparseSet& set, const Setting& setting, size_t k,
+                bool keep) {
     Pass pass;
     static SearchSpace space;
-    static bench::WalkSpace walk;
-    static ProposalSpace own;
     quern::Work work;
     for (const SparseVector& query : set.queries) {
         TopHits top(k);
         const double start = CpuSeconds();
-        if (setting.proposal.terms > 0) {
-            graph.SearchAfterProposals(index, proposal, query, setting.effort, setting.proposal, 0,
-                                       &top, &space, &own, &walk, &pass.stats);
-        } else if (setting.by_graph) {
-            graph.Search(index, query, setting.effort, 0, &top, &space, &walk, &pass.stats);
-        } else if (!index
-                        .Search(query, setting.options, nullptr, 0, &top, &space, &pass.stats,
-                                &work)
-                        .ok()) {
+        bool served = setting.kind == Kind::kGraph;
+        if (served) {
+            indexes.graph.Search(query, setting.effort, &top, &space, &pass.stats);
+        } else if (setting.kind == Kind::kListsAndGraph) {
+            served = *indexes.approximate.Search(indexes.exact, query, setting.effort.pool, nullptr,
+                                                 0, &top, &space, &pass.stats, &work);
+        }
+        if (!served &&
+            !indexes.exact
+                 .Search(query, setting.options, nullptr, 0, &top, &space, &pass.stats, &work)
+                 .ok()) {
             std::abort();
         }
         Hits hits = top.Take();
@@ -65,8 +74,17 @@ Pass RunSetting(const SparseIndex& index, const SparseGraph& graph, const Sparse
     return pass;
 }
 
-std::vector<Setting> AllSettings(const std::string& pools, const std::string& seeds,
-                                 const std::string& ways) {
+std::vector<std::string> Words(const std::string& list) {
+    std::istringstream words(list);
+    std::vector<std::string> all;
+    for (std::string word; std::getline(words, word, ',');) {
+        all.push_back(word);
+    }
+    return all;
+}
+
+std::vector<Setting> AllSettings(const std::string& efs, const std::string& pools,
+                                 const std::string& seeds) {
     std::vector<Setting> settings(1);
     settings[0].label = "exhaustive windows";
     settings[0].options.path = SearchPath::kExhaustive;
@@ -76,46 +94,33 @@ std::vector<Setting> AllSettings(const std::string& pools, const std::string& se
         setting.options.bound_factor = factor;
         settings.push_back(setting);
     }
-    std::istringstream way_words(ways);
-    std::string way;
-    while (std::getline(way_words, way, ',')) {
+    for (const std::string& ef : Words(efs)) {
         Setting setting;
-        setting.by_graph = true;
-        unsigned terms = 0, pool = 0, reach = 0;
-        float factor = 0;
-        if (std::sscanf(way.c_str(), "%u/%f/%u/%u", &terms, &factor, &pool, &reach) != 4) {
-            std::abort();
-        }
-        setting.effort.pool = pool;
-        setting.effort.reach = reach;
-        setting.proposal = {terms, factor};
-        setting.label = "lists, terms/factor/pool/reach " + way;
+        setting.kind = Kind::kListsAndGraph;
+        setting.effort.pool = static_cast<uint32_t>(std::stoul(ef));
+        setting.label = "lists and graph, ef=" + ef;
         settings.push_back(setting);
     }
-    std::istringstream seed_words(seeds);
-    std::string seed;
-    while (std::getline(seed_words, seed, ',')) {
-        std::istringstream words(pools);
-        std::string word;
-        while (std::getline(words, word, ',')) {
+    for (const std::string& seed : Words(seeds)) {
+        for (const std::string& pool : Words(pools)) {
             Setting setting;
-            setting.by_graph = true;
-            setting.effort.pool = static_cast<uint32_t>(std::stoul(word));
+            setting.kind = Kind::kGraph;
+            setting.effort.pool = static_cast<uint32_t>(std::stoul(pool));
             setting.effort.terms = static_cast<uint32_t>(std::stoul(seed));
             setting.effort.heads =
                 static_cast<uint32_t>(std::stoul(seed.substr(seed.find('x') + 1)));
-            setting.label = "graph, pool of " + word + ", " + seed + " heads";
+            setting.label = "graph, pool of " + pool + ", " + seed + " heads";
             settings.push_back(setting);
         }
     }
     return settings;
 }
 
-void Measure(const SparseIndex& index, const SparseGraph& graph, const SparseProposal& proposal,
-             const SparseSet& set, size_t k, size_t rounds, std::vector<Setting> settings) {
+void Measure(const Indexes& indexes, const SparseSet& set, size_t k, size_t rounds,
+             std::vector<Setting> settings) {
     std::vector<Hits> truth;
     for (Setting& setting : settings) {
-        const Pass pass = RunSetting(index, graph, proposal, set, setting, k, true);
+        const Pass pass = RunSetting(indexes, set, setting, k, true);
         if (truth.empty()) {
             truth = pass.hits;
         }
@@ -127,7 +132,7 @@ void Measure(const SparseIndex& index, const SparseGraph& graph, const SparsePro
     for (size_t round = 0; round < rounds; round++) {
         double floor = 0;
         for (Setting& setting : settings) {
-            const Pass pass = RunSetting(index, graph, proposal, set, setting, k, false);
+            const Pass pass = RunSetting(indexes, set, setting, k, false);
             floor = &setting == settings.data() ? pass.Mean() : floor;
             setting.means.push_back(pass.Mean());
             setting.p99s.push_back(pass.Percentile(0.99));
@@ -156,14 +161,6 @@ int main(int argc, char** argv) {
     const auto number = [&](const char* option, const char* otherwise) {
         return static_cast<uint32_t>(std::stoul(Argument(argc, argv, option, otherwise)));
     };
-    GraphOptions options;
-    options.entries = number("--entries", "64");
-    options.links = number("--links", "24");
-    options.pool = number("--build-pool", "48");
-    options.heads = number("--heads", "16");
-    options.spread = std::stof(Argument(argc, argv, "--spread", "1"));
-    options.by_cosine = number("--cosine", "1") != 0;
-    options.threads = static_cast<int>(number("--threads", "1"));
     const char* const data = std::getenv("QUERN_DATA");
     SparseSet set;
     std::string reason;
@@ -174,48 +171,42 @@ int main(int argc, char** argv) {
         return 0;
     }
     quern::Work work;
+    const auto threads = static_cast<int>(number("--threads", "1"));
     const double start = CpuSeconds();
     OrderOptions order;
-    order.threads = options.threads;
+    order.threads = threads;
     order.block_rows = number("--near", "256");
     set.rows = set.rows.Reordered(*OrderRows(set.rows.View(), order, &work));
     const double ordered = CpuSeconds();
     const auto index = SparseIndex::Build(set.rows.View(), {}, &work);
+    ApproximateOptions options = ApproximateOptions::For(set.rows.count(), threads);
     set.rows = {};
+    options.links.links = number("--links", "24");
+    options.links.pool = number("--build-pool", "64");
+    options.lists.postings_share = std::stod(Argument(argc, argv, "--share", "0.13"));
+    options.lists.list_max = number("--list", std::to_string(options.lists.list_max).c_str());
+    options.lists.block_rows = number("--block", "12");
+    options.lists.summary_share = std::stod(Argument(argc, argv, "--summary", "0.4"));
     const double built = CpuSeconds();
-    const std::string file = Argument(argc, argv, "--graph", "");
-    auto graph = SparseGraph::Load(file, **index, options);
-    if (graph == nullptr) {
-        graph = std::move(*SparseGraph::Build(**index, options, &work));
-        if (!file.empty()) {
-            graph->Save(file);
-        }
-    }
+    const auto approximate = ApproximateIndex::Build(**index, options, &work);
     const double linked = CpuSeconds();
-    ProposalOptions lists;
-    lists.threads = options.threads;
-    lists.postings_share = std::stod(Argument(argc, argv, "--share", "0.05"));
-    lists.list_max = number("--list", "3000");
-    lists.block_rows = number("--block", "10");
-    lists.summary_share = std::stod(Argument(argc, argv, "--summary", "0.4"));
-    const auto proposal = SparseProposal::Build(**index, lists, &work);
-    const double proposed = CpuSeconds();
+    const RecordGraph graph(**index, **approximate, number("--heads", "16"));
     const auto postings = static_cast<double>((*index)->postings());
     std::printf(
-        "\n## %s: %zu records, %.0f postings, %zu queries\n\nGraph: %.2f bytes a posting beside "
-        "%.2f, %.2f of them links. Microseconds a posting: %.3f to order, %.3f to build, %.3f to "
-        "link (%.3f ms a record). Lists: %.2f bytes, %.3f us.\n",
+        "\n## %s: %zu records, %.0f postings, %zu queries\n\n%.2f bytes a posting beside %.2f: "
+        "%.2f of lists, %.2f of links, %.2f of cut rows. Microseconds a posting: %.3f to order, "
+        "%.3f to build, %.3f for lists, links and the curve.\n",
         set.name.c_str(), (*index)->count(), postings, set.queries.size(),
-        static_cast<double>(graph->memory_bytes()) / postings,
+        static_cast<double>((*approximate)->memory_bytes()) / postings,
         static_cast<double>((*index)->memory_bytes()) / postings,
-        static_cast<double>(graph->link_bytes()) / postings, (ordered - start) * 1e6 / postings,
-        (built - ordered) * 1e6 / postings, (linked - built) * 1e6 / postings,
-        (linked - built) * 1e3 / static_cast<double>((*index)->count()),
-        static_cast<double>((*proposal)->memory_bytes()) / postings,
-        (proposed - linked) * 1e6 / postings);
-    Measure(**index, *graph, **proposal, set, number("--k", "10"), number("--rounds", "3"),
-            AllSettings(Argument(argc, argv, "--pools", "16,32,64,128,256"),
-                        Argument(argc, argv, "--seeds", "6x16"),
-                        Argument(argc, argv, "--ways", "5/0.9/24/10,5/0.8/24/20")));
+        static_cast<double>((*approximate)->lists().memory_bytes()) / postings,
+        static_cast<double>((*approximate)->links().size()) * 4 / postings,
+        static_cast<double>((*approximate)->cut().memory_bytes()) / postings,
+        (ordered - start) * 1e6 / postings, (built - ordered) * 1e6 / postings,
+        (linked - built) * 1e6 / postings);
+    Measure({**index, **approximate, graph}, set, number("--k", "10"), number("--rounds", "3"),
+            AllSettings(Argument(argc, argv, "--efs", "16,24,32,48,64"),
+                        Argument(argc, argv, "--pools", "16,32,64,128"),
+                        Argument(argc, argv, "--seeds", "6x16")));
     return 0;
 }

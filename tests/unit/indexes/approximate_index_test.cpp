@@ -151,6 +151,77 @@ TEST_CASE("what an approximate search does not serve is left to the index",
     REQUIRE(Recall(made, 64, nullptr) > 0.9);
 }
 
+TEST_CASE("a pool curve answers with the least pool that gives a recall", "[sparse][approximate]") {
+    PoolCurve curve;
+    CHECK(curve.empty());
+    CHECK_FALSE(curve.Find(10, 0.5));
+    CHECK(curve.Expect(10, 40) == 0);
+    curve.SetQueries(1000000);  // so that chance is no matter
+    const double at_ten[] = {0.5, 0.75, 0.875, 0.9375, 0.96875};
+    for (size_t step = 0; step < 5; step++) {
+        curve.At(0, step) = static_cast<float>(at_ten[step] + 0.02);
+        curve.At(1, step) = static_cast<float>(at_ten[step]);
+        curve.At(2, step) = static_cast<float>(at_ten[step] / 2);
+    }
+    size_t before = 0;
+    for (double recall = 0.3; recall < 0.96; recall += 0.01) {
+        const auto pool = curve.Find(10, recall);
+        REQUIRE(pool);
+        CHECK(*pool >= before);
+        before = *pool;
+        // What is told is what was asked for, or more: pools are whole.
+        CHECK(curve.Expect(10, *pool) >= recall - 1e-3);
+        CHECK(curve.Find(1, recall).value() <= *pool);
+        const auto more = curve.Find(30, recall);
+        CHECK((!more || *more >= *pool));
+    }
+    CHECK(before > 28);
+    CHECK_FALSE(curve.Find(10, 0.97));
+    CHECK_FALSE(curve.Find(100, 0.6));
+    CHECK_FALSE(curve.Find(101, 0.1));
+    CHECK_FALSE(curve.Find(0, 0.1));
+    CHECK(curve.Expect(10, 9) == 0);
+    CHECK(curve.Expect(10, 5000) == curve.Expect(10, 40));
+    CHECK(curve.Expect(101, 40) == 0);
+    // Few queries, and more is aimed at.
+    PoolCurve few = curve;
+    few.SetQueries(20);
+    CHECK(*few.Find(10, 0.8) > *curve.Find(10, 0.8));
+    Bytes bytes;
+    ByteWriter writer(&bytes);
+    curve.Write(&writer);
+    ByteReader reader(bytes);
+    const auto read = PoolCurve::Read(&reader);
+    REQUIRE(read.ok());
+    CHECK(read->Find(10, 0.8) == curve.Find(10, 0.8));
+    for (size_t size = 0; size < bytes.size(); size++) {
+        ByteReader cut(BytesView(bytes.data(), size));
+        CHECK(PoolCurve::Read(&cut).status().code() == Code::kCorrupt);
+    }
+}
+
+TEST_CASE("hidden records are neither found nor gone from", "[sparse][approximate]") {
+    const Made made = Make(3000);
+    SearchSpace space;
+    Work work;
+    for (uint32_t row = 5; row < 3000; row += 300) {
+        const SparseVector query = made.index->Row(row);
+        TopHits seen(10);
+        REQUIRE(*made.approximate->Search(*made.index, query, 32, nullptr, 0, &seen, &space,
+                                          nullptr, &work));
+        const auto hits = seen.Take();
+        CHECK(hits.front().position == row);
+        const std::vector<uint32_t> hidden = {row, hits[1].position};
+        TopHits unseen(10);
+        REQUIRE(*made.approximate->SearchHidden(*made.index, query, 32, hidden, &unseen, &space,
+                                                nullptr, &work));
+        for (const SparseHit& hit : unseen.Take()) {
+            CHECK(hit.position != hidden[0]);
+            CHECK(hit.position != hidden[1]);
+        }
+    }
+}
+
 TEST_CASE("approximate arrays come back from a file, and damaged ones are refused",
           "[sparse][approximate]") {
     Made made = Make(2000);
@@ -177,6 +248,21 @@ TEST_CASE("approximate arrays come back from a file, and damaged ones are refuse
     CHECK(refused(ApproximateArray::kSummaryFirst, 4, UINT32_MAX));
     CHECK(refused(ApproximateArray::kSummaryBlocks, 0, 60000));
     CHECK(refused(ApproximateArray::kLinks, 0, 2000));
+    CHECK(refused(ApproximateArray::kCurve, 8, 38));
+    // Without a curve, or with one of a later version, it is asked for pools alone.
+    CHECK_FALSE(made.approximate->curve().empty());
+    for (const uint32_t version : {0u, 2u}) {
+        auto other = Arrays(*made.approximate);
+        Buffer& curve = other[static_cast<size_t>(ApproximateArray::kCurve)];
+        if (version == 0) {
+            curve.Shrink(0);
+        } else {
+            std::memcpy(curve.data(), &version, 4);
+        }
+        const auto without = ApproximateIndex::Load(*made.index, other.data(), 1);
+        REQUIRE(without.ok());
+        CHECK((*without)->curve().empty());
+    }
     auto shorter = Arrays(*made.approximate);
     shorter[static_cast<size_t>(ApproximateArray::kLinks)].Shrink(4);
     CHECK_FALSE(ApproximateIndex::Load(*made.index, shorter.data(), 1).ok());

@@ -88,6 +88,17 @@ TEST_CASE("runs are added to and taken from a window", "[sparse][kernels]") {
             SubtractRun(ids.data(), picked.data(), ids.size(), less, by_run.data());
             REQUIRE(sums == expected);
             REQUIRE(by_run == expected);
+            // Without impacts, from an odd place, since runs are padded to two bytes only.
+            std::vector<uint8_t> bits((count + 7) / 8 + 1, 0xff);
+            std::fill(bits.begin() + 1, bits.end(), 0);
+            for (const uint16_t id : ids) {
+                bits[1 + id / 8] = static_cast<uint8_t>(bits[1 + id / 8] | 1 << (id % 8));
+                expected[id] += weight;
+            }
+            AddBits(bits.data() + 1, count, weight, sums.data());
+            AddIds(ids.data(), ids.size(), weight, by_run.data());
+            REQUIRE(sums == expected);
+            REQUIRE(by_run == expected);
         }
     });
 }

@@ -215,15 +215,20 @@ TEST_CASE("damaged arrays of a sparse index are refused or harmless", "[sparse]"
     std::mt19937 random(4);
     Work work;
     SearchSpace space;
+    const bool binary = GENERATE(false, true);
     Shape shape;
-    shape.weights = 1;
-    shape.negative = 0.1;
+    shape.weights = binary ? 4 : 1;
+    shape.negative = binary ? 0 : 0.1;
     const SparseRowList rows = RandomRows(shape, 300, &random);
     const auto index = Build(rows, 64);
+    REQUIRE(index->lists().flat == binary);
     size_t refused = 0;
     for (int round = 0; round < 3000; round++) {
         Kept kept = Keep(*index);
         const size_t which = random() % kSparseArrays;
+        if (which != 0 && kept.arrays[which].bytes() == 0) {
+            continue;  // binary vectors have no weights
+        }
         char* const bytes = which == 0 ? kept.head.data() : kept.arrays[which].data();
         const size_t size = which == 0 ? kept.head.size() : kept.arrays[which].bytes();
         bytes[random() % size] ^= static_cast<char>(1 << random() % 8);
@@ -240,6 +245,35 @@ TEST_CASE("damaged arrays of a sparse index are refused or harmless", "[sparse]"
                     .ok());
     }
     REQUIRE(refused > 1000);
+}
+
+TEST_CASE("lists of binary vectors have no impacts", "[sparse]") {
+    std::mt19937 random(12);
+    Shape shape;
+    shape.dimensions = 300;
+    shape.entries_max = 40;
+    shape.weights = 4;
+    const SparseRowList binary = RandomRows(shape, 4000, &random);
+    const auto index = Build(binary, 1024);
+    // The same dimensions with weights that are not all 1.
+    SparseRowList weighted;
+    for (size_t i = 0; i < binary.count(); i++) {
+        SparseVector row = index->Row(static_cast<uint32_t>(i));
+        for (SparseEntry& entry : row) {
+            entry.weight = static_cast<float>(1 + random() % 2);
+        }
+        weighted.Append(row);
+    }
+    const uint64_t with = Build(weighted, 1024)->lists().postings.bytes();
+    CHECK(index->lists().postings.bytes() * 3 <= with * 2 + with / 20);
+    CHECK(index->memory_bytes() < Build(weighted, 1024)->memory_bytes());
+    // One weight of another kind, and there are impacts.
+    SparseVector last = index->Row(17);
+    last.push_back({4000000000, 0.5f});
+    SparseRowList mixed = binary;
+    mixed.Append(last);
+    CHECK(index->lists().flat);
+    CHECK_FALSE(Build(mixed, 1024)->lists().flat);
 }
 
 TEST_CASE("sparse vectors are brought into their normal form", "[sparse]") {

@@ -83,7 +83,20 @@ public:
         std::vector<std::vector<std::pair<int64_t, float>>> rows;
         uint32_t flags = 0;
         uint64_t scored = 0;
+        double recall = 0;  // that is told
     };
+    // The share of the scores of the last hits that are among those found.
+    static double RecallOf(const Answer& found, const Answer& truth) {
+        double hits = 0;
+        double wanted = 0;
+        for (size_t q = 0; q < truth.rows.size(); q++) {
+            wanted += static_cast<double>(truth.rows[q].size());
+            for (const auto& row : found.rows[q]) {
+                hits += row.second <= truth.rows[q].back().second ? 1 : 0;
+            }
+        }
+        return hits / wanted;
+    }
     Answer Search(const char* field, const Rows& queries, size_t k, const char* options = nullptr) {
         const size_t count = queries.offsets.size() - 1;
         quern_query* query = quern_query_new(db, "terms");
@@ -95,6 +108,7 @@ public:
         Ok(quern_search(query, &result, &err));
         Answer answer;
         answer.flags = static_cast<uint32_t>(quern_result_flags(result));
+        answer.recall = static_cast<double>(quern_result_stat(result, QUERN_RESULT_RECALL)) / 1e6;
         answer.scored =
             static_cast<uint64_t>(quern_result_stat(result, QUERN_RESULT_VECTORS_SCORED));
         for (size_t q = 0; q < count; q++) {
@@ -338,6 +352,125 @@ TEST_CASE("a pruned sparse field tells that it may miss records, and can be aske
     CHECK(file.Problems().empty());
 }
 
+TEST_CASE("a sparse field with approx=graph is asked for a recall", "[sparse][approximate]") {
+    // Long lists, so that walks are cheaper than exact searches.
+    Shape shape = Ties();
+    shape.dimensions = 400;
+    shape.entries_max = 80;
+    shape.weights = 2;
+    TwiceFile file(shape, "approx=graph");
+    file.Put(0, 20000);
+    file.Optimize();
+    std::mt19937 random(8);
+    Rows queries;
+    for (size_t q = 0; q < 40; q++) {
+        queries.Add(RandomVector(shape, &random));
+    }
+    const auto exact = file.Search("plain", queries, 10);
+    const auto is_exact = [&](const TwiceFile::Answer& answer) {
+        return answer.rows == exact.rows && (answer.flags & QUERN_FLAG_EXACT) != 0 &&
+               answer.recall == 1;
+    };
+    // Who asks for nothing gets all, and so does who asks for more than walks give cheaply.
+    CHECK(is_exact(file.Search("fast", queries, 10)));
+    CHECK(is_exact(file.Search("fast", queries, 10, "recall=1")));
+    CHECK(is_exact(file.Search("fast", queries, 10, "recall=0.99999")));
+    for (const bool again : {false, true}) {
+        const auto low = file.Search("fast", queries, 10, "recall=0.3");
+        CHECK((low.flags & (QUERN_FLAG_EXACT | QUERN_FLAG_DEGRADED)) == 0);
+        CHECK(low.recall >= 0.2999);
+        CHECK(low.recall < 1);
+        CHECK(TwiceFile::RecallOf(low, exact) >= 0.3);
+        const auto high = file.Search("fast", queries, 10, "recall=0.6");
+        // (These records are not like each other, and queries are as long as records: so they get
+        // less than what the curve was measured with.)
+        CHECK(TwiceFile::RecallOf(high, exact) >= 0.45);
+        CHECK(TwiceFile::RecallOf(high, exact) >= TwiceFile::RecallOf(low, exact));
+        CHECK(high.recall > low.recall);
+        // What a pool gives is told as well, where the curve knows it.
+        const auto pool = file.Search("fast", queries, 10, "ef=12");
+        CHECK((pool.flags & QUERN_FLAG_EXACT) == 0);
+        CHECK(pool.recall > 0);
+        CHECK(file.Search("fast", queries, 10, "ef=5").recall == 0);
+        // A knob of its own decides.
+        CHECK(is_exact(file.Search("fast", queries, 10, "bound=1")));
+        CHECK(file.Search("fast", queries, 10, "bound=0.5 recall=0.3").recall == 0);
+        if (!again) {
+            file.Reopen(nullptr);
+        }
+    }
+    // As files of before there was a curve are.
+    file.Alter("DELETE FROM quern_chunk WHERE (id>>20)" + kOf +
+               "=138); DELETE FROM quern_part WHERE kind=138");
+    CHECK(file.Problems().empty());
+    CHECK(is_exact(file.Search("fast", queries, 10, "recall=0.3")));
+    const auto pool = file.Search("fast", queries, 10, "ef=12");
+    CHECK((pool.flags & QUERN_FLAG_EXACT) == 0);
+    CHECK(pool.recall == 0);
+}
+
+TEST_CASE("buckets of dimensions have weights of their own", "[sparse]") {
+    Shape shape = Ties();
+    shape.dimensions = 4000;
+    shape.entries_max = 40;
+    shape.weights = 4;  // binary
+    TwiceFile file(shape, "dims=4002 buckets=4 weights=none");
+    file.Put(0, 6000);
+    file.Optimize();
+    file.Put(6000, 500);  // in the log
+    std::mt19937 random(9);
+    Rows queries;
+    Rows weighted;
+    // Of 1,001 dimensions each.
+    const float of_bucket[] = {1, 0.5f, 0, 3};
+    for (size_t q = 0; q < 20; q++) {
+        const auto vector = RandomVector(shape, &random);
+        queries.Add(vector);
+        sparse_sample::SparseVector by_hand;
+        for (const auto& entry : vector) {
+            by_hand.push_back({entry.dimension, entry.weight * of_bucket[entry.dimension / 1001]});
+        }
+        weighted.Add(by_hand);
+    }
+    const char* const weights = "bucket_weights=1,0.5,0,3";
+    CHECK(file.Search("fast", queries, 10, weights).rows ==
+          file.Search("plain", weighted, 10).rows);
+    CHECK(file.Search("fast", queries, 10, weights).rows != file.Search("plain", queries, 10).rows);
+    CHECK(file.Search("fast", queries, 10, "bucket_weights=1,1,1,1").rows ==
+          file.Search("plain", queries, 10).rows);
+    for (const auto& rows : file.Search("fast", queries, 10, "bucket_weights=0,0,0,0").rows) {
+        CHECK(rows.empty());
+    }
+    file.Reopen(nullptr);
+    CHECK(file.Search("fast", queries, 10, weights).rows ==
+          file.Search("plain", weighted, 10).rows);
+    const auto refused = [&](const char* field, const char* options, float weight, int32_t code) {
+        const size_t offsets[] = {0, 1};
+        const uint32_t dim = 1;
+        quern_query* query = quern_query_new(file.db, "terms");
+        quern_query_sparse(query, field, offsets, &dim, &weight, 1);
+        quern_query_options(query, options);
+        quern_result* result = nullptr;
+        const int32_t status = quern_search(query, &result, &file.err);
+        quern_result_free(result);
+        quern_query_free(query);
+        return status == code;
+    };
+    CHECK(refused("fast", "bucket_weights=1,1,1", 1, QUERN_ERR_OPTION));
+    CHECK(std::string(file.err.message).find("'fast'") != std::string::npos);
+    CHECK(refused("plain", weights, 1, QUERN_ERR_OPTION));
+    CHECK(std::string(file.err.message).find("'plain' has no buckets") != std::string::npos);
+    CHECK(refused("fast", "bucket_weights=1e30,1,1,1", 1e30f, QUERN_ERR_NOT_FINITE));
+    CHECK(std::string(file.err.message).find("dimension 1 ") != std::string::npos);
+    for (const char* const bad :
+         {"bucket_weights=", "bucket_weights=1,,1,1", "bucket_weights=1,1,1,-1",
+          "bucket_weights=1,1,1,nan", "bucket_weights=1,1,1,1e99", "bucket_weights=1,1,1,x",
+          "bucket_weights=1,1,1,1,"}) {
+        CAPTURE(bad);
+        CHECK(refused("fast", bad, 1, QUERN_ERR_OPTION));
+    }
+}
+
 TEST_CASE("options of a sparse search are checked", "[sparse]") {
     TwiceFile file(Ties());
     file.Put(0, 5);
@@ -404,7 +537,8 @@ TEST_CASE("options of a sparse field are read and kept", "[sparse]") {
     for (const char* options :
          {"index=graph", "recall=0.9", "index=", "approx=lists", "approx=graph index=none",
           "prune_mass=0", "prune_mass=1.1", "prune_ratio=nan", "prune_below=-1", "prune_top=0",
-          "prune_top=70000", "prune_mass=x"}) {
+          "prune_top=70000", "prune_mass=x", "buckets=0", "buckets=65537", "buckets=x",
+          "dims=10 buckets=11"}) {
         CAPTURE(options);
         quern_schema* schema = quern_schema_new();
         quern_schema_sparse(schema, "words", options);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace quern::dense {
+namespace quern::curves {
 
 // Of so many neighbours, a share `recall` was found: 1.3 standard errors of it. The least effort of
 // a curve that reaches a share tends to be one that was lucky, so the mean is not enough: of sets
@@ -34,4 +34,4 @@ inline double Promised(double aimed, double neighbours) {
     return std::max(0.0, std::min(unlike, aimed - ChanceMargin(aimed, neighbours)));
 }
 
-}  // namespace quern::dense
+}  // namespace quern::curves

@@ -8,11 +8,11 @@
 #include "storage/base/bytes.h"
 #include "storage/base/status.h"
 
-namespace quern::dense {
+namespace quern::curves {
 
 void WriteShares(uint32_t queries, const std::vector<float>& shares, ByteWriter* writer);
 // *shares keeps its size. kCorrupt, naming the curve, unless that is the number in the file.
 Status ReadShares(const char* curve, ByteReader* reader, uint32_t* queries,
                   std::vector<float>* shares);
 
-}  // namespace quern::dense
+}  // namespace quern::curves

@@ -1,8 +1,8 @@
-#include "engine/dense/curve_shares.h"
+#include "engine/curves/curve_shares.h"
 
 #include <cmath>
 
-namespace quern::dense {
+namespace quern::curves {
 
 namespace {
 
@@ -38,4 +38,4 @@ Status ReadShares(const char* curve, ByteReader* reader, uint32_t* queries,
     return {};
 }
 
-}  // namespace quern::dense
+}  // namespace quern::curves

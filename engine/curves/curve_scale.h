@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace quern::dense {
+namespace quern::curves {
 
 // From a, where t is 0, to b, where it is 1.
 inline double Lerp(double a, double b, double t) {
@@ -17,4 +17,4 @@ inline double LogOfMiss(double recall) {
     return std::log(std::max(1.0 - recall, 1e-6));
 }
 
-}  // namespace quern::dense
+}  // namespace quern::curves
