@@ -545,7 +545,7 @@ QUERN_API void quern_query_min_score(quern_query *q, double s);
 ** `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection under its name, and attached files (quern_attach). Names that begin with "_" are refused, so are
 ** filters that would write, or read anything else. NULL: no filter. Cost: conditions that compare one column with constants, and has, are decided on columns in
 ** memory if memory_mb has room; the first to name a column loads it, from the file if optimize has put it there (quern_schema_attr), else in a few times that of a SELECT. All others, and the log, are SQLite's. What columns have
-** decided guards the rest: `kind = 'json' and json_extract(body, '$.a') = 1` asks SQLite about records of that kind only. Mistakes are told by quern_search with the byte of the filter where they are: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
+** decided guards the rest: `kind = 'json' and json_extract(body, '$.a') = 1` asks SQLite about records of that kind only. Mistakes are told by quern_search with the byte of the filter where they are, or where the condition begins that cannot be answered: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
 QUERN_API void quern_query_filter(quern_query *q, const char *filter);
 /* The values of the filter's parameters, after quern_query_filter, which forgets those of before; copied. ?1 is parameter 1; a ? and
 ** a :name, @name or $name that comes for the first time have the next number, which this tells for a name; 0: there is none. */
@@ -581,7 +581,8 @@ QUERN_API void quern_query_only_keys(quern_query *q, const quern_keys *k);
 QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
 
 /* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
-** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","codes_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists, codes (of the index, of all that may match), scan; costs: in rows; 0: no such way.
+** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","codes_cost","lists_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists, codes (of the index, of all that may match), scan. Costs, of dense
+** fields: in rows that a walk scores; 0: no such way; all 0: nothing to choose from, without an index or with recall=1.
 ** way of sparse and text fields: index, scan, or made (an index of the segment's texts, in memory, by the first search).
 ** With sets of keys also "keys":[{"count","except"}]; with a budget also "budget":{"timeout_ms","max_scored","max_bytes"}.
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
@@ -700,7 +701,8 @@ QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 /* Search in this snapshot; it must outlive the query's use. */
 QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 /* threads=N (default: the database's), self=include|exclude, filter_ms=N (how long SQLite may take for the filter; then LIMIT. Default
-** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound), and how an index is used:
+** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound. By the clock on the wall: where a busy
+** machine leaves this process no time, a small N refuses filters that would take none), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1; less is of use with approx=graph, for k to 100, where walks cost less than exact searches
 **   ef=N           instead of recall: how many candidates a walk over a graph keeps (of a sparse field: with approx=graph); without a limit on k: how many beyond
@@ -1127,10 +1129,11 @@ QUERN_API int32_t quern_sql(quern_db *db, quern_snapshot *snap, const char *stat
 /* Lets quern_sql, and filters in sub-queries, read the tables of another SQLite file as name.table, full-text ones with MATCH too:
 **   id in (select doc from app.marks where stars > 3)        id in (select rowid from app.notes where notes match 'quantum')
 ** For this handle, until it is closed; at most 8 files. Nothing of the file is run or changed: it is opened for reading, its views and triggers are off,
-** of virtual tables those of fts3 to fts5 and rtree work. The app and other processes may go on writing it; what they have committed is seen by the
-** next call, or within a snapshot by those after the first that has read it. name: a letter, then letters, digits and _; not main, temp,
-** quern_..., sqlite_.... Errors: INVALID (name; the database itself; another text encoding), EXISTS, LIMIT, CANT_OPEN, NOT_A_DATABASE (no SQLite
-** file); later SQL where the file is damaged, CANT_OPEN where it is gone. A program that also uses SQLite by itself should load the same
+** of virtual tables those of fts3 to fts5 and rtree work. The app and other processes may go on writing it, or put another file in its place; what they have
+** committed is seen by the next call, or within a snapshot that has not read it yet. name: a letter, then letters, digits and _; not main, temp,
+** quern_..., sqlite_.... Errors: INVALID (name; the database itself; another text encoding; a file that SQLite reads by itself only, as
+** its definitions, of views as well, name the schema main or use functions that a foreign file may not call), EXISTS, LIMIT, CANT_OPEN (a directory, too), NOT_A_DATABASE
+** (no SQLite file); later SQL where the file is damaged, CANT_OPEN where it is gone, NOT_A_DATABASE where something else has come in its place. A program that also uses SQLite by itself should load the same
 ** library for both: two copies in one process drop each other's locks. */
 QUERN_API int32_t quern_attach(quern_db *db, const char *name, const char *path, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_detach(quern_db *db, const char *name, quern_error *err) QUERN_MUST_USE; /* NOT_FOUND */

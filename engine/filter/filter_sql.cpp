@@ -255,6 +255,11 @@ private:
         const bool all = tokens_[*at].IsWord("all");
         if (!any && !all) {
             const Token& wanted = tokens_[*at];
+            if (IsList(*at)) {
+                return Mistake(Code::kType, wanted.begin,
+                               "a list is bound to " + wanted.text + ": has any " + wanted.text +
+                                   ", or has all " + wanted.text);
+            }
             std::string operand;
             if (!TakeOperand(at, &operand)) {
                 return Mistake(Code::kSql, wanted.begin,
