@@ -362,7 +362,6 @@ double IndexSearch::MatchScanNs(size_t queries) const {
 double IndexSearch::ListNs() const {
     using dense::ScanPrices;
     const dense::ListIndex& index = *leg_->lists->index;
-    const size_t bytes = VectorBytes(def_->element, def_->dim);
     const auto all_cells = static_cast<double>(index.cell_count());
     const bool filtered = static_cast<bool>(leg_->dead.bits);
     const double share = Share();
@@ -397,7 +396,7 @@ PlanEstimate IndexSearch::Estimate(bool planned) const {
     };
     estimate.refine_ns = refine_ == Refine::kNone ? 0 : RefineNs();
     double& scan = cost_of(SearchWay::kScan);
-    scan = VectorScanNs(queries_);
+    scan = lists ? MatchScanNs(queries_) : VectorScanNs(queries_);
     if (!lists) {
         scan = filtered ? scan : WholeScanCost() * RowNs();
         estimate.walk_ns = RowNs();
@@ -430,7 +429,9 @@ PlanEstimate IndexSearch::Estimate(bool planned) const {
         estimate.scored = std::min(count, rows * (filtered && index.has_rows() ? Share() : 1));
         estimate.refined = index.with_codes() ? static_cast<double>(probes_.refine) : 0;
         estimate.cell_ns = ListRowNs();
-        estimate.query_ns = kCellNs * static_cast<double>(index.cell_count());
+        estimate.query_ns =
+            dense::ScanPrices::kListsNs +
+            dense::ScanPrices::kCentreNs * static_cast<double>(index.cell_count());
     } else if (walks_) {
         estimate.way = SearchWay::kGraph;
         if (effort_.scored > 0) {
