@@ -59,6 +59,7 @@ int RunShell(int argc, char** argv) {
     AddImportCommand(&app);
     AddSearchCommand(&app);
     AddFitCommand(&app);
+    AddHubsCommand(&app);
     AddRecordCommands(&app);
     AddListCommands(&app);
     AddExportCommand(&app);

@@ -119,6 +119,7 @@ void AddCreateCommand(CLI::App* app);
 void AddImportCommand(CLI::App* app);
 void AddSearchCommand(CLI::App* app);
 void AddFitCommand(CLI::App* app);
+void AddHubsCommand(CLI::App* app);
 void AddRecordCommands(CLI::App* app);  // get, count, delete
 void AddListCommands(CLI::App* app);    // list, update
 void AddInfoCommand(CLI::App* app);

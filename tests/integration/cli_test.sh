@@ -17,7 +17,7 @@ cd "$work" || exit 1
 section "help and version"
 expect 0 "quern 0." "$quern" --version
 expect 0 "import" "$quern" --help
-for command in create import search fit get list count update info verify optimize vacuum backup export sql bench rebuild drop delete completion; do
+for command in create import search fit hubs get list count update info verify optimize vacuum backup export sql bench rebuild drop delete completion; do
     expect 0 "Example" "$quern" $command --help
 done
 expect 2 "required" "$quern"
@@ -225,11 +225,28 @@ expect 0 "queries/s" "$quern" search a.quern docs --queries emb.npy --timing --t
 expect 0 "2000" "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 --columns year --where 'year = 2000'
 expect 0 "no records" "$quern" search a.quern docs --vector '[1,2,3,4]' -w 'year < 0'
 expect 0 '"matches":1' "$quern" search a.quern docs --vector '[1,2,3,4]' --where 'year = 2000' --explain
+expect 0 '.search.:..queries.:1,.*.estimate.:..selectivity.:.*.truth.:..ways.:..scan.:1' "$quern" search a.quern docs --vector '[1,2,3,4]' --where 'year = 2000' --explain
+expect 0 '"read":{"bytes":' "$quern" search a.quern docs --vector '[1,2,3,4]' --explain
+expect 0 "chunks read .* a query" "$quern" search a.quern docs --queries emb.npy --stats
 expect 0 '"recall":1.0' "$quern" search a.quern docs --queries emb.npy --audit measure
 expect 1 "too few" "$quern" search a.quern docs --queries emb.npy --audit keep
 expect 0 '"field":"emb","delivers":""' "$quern" search a.quern docs --queries emb.npy --audit forget
 expect 1 "byte 9: no such column: nope" "$quern" search a.quern docs --vector '[1,2,3,4]' --where '1 = 1 or nope'
 expect 1 "dimension 2" "$quern" search a.quern docs --vector '[1,2]'
+"$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 --json >page.json
+bookmark=$(grep -o '"bookmark":"[^"]*"' page.json | cut -d'"' -f4)
+expect 0 '"hits":[{"key":"b"' "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 --after "$bookmark" --json
+expect 0 "those behind: --after $bookmark" "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 --bookmark
+expect 1 "of another search" "$quern" search a.quern docs --vector '[4,3,2,1]' -k 1 --after "$bookmark"
+expect 0 '.hits.:..*.key.:.b.*.key.:.a.' "$quern" search a.quern docs --vector '[1,2,3,4]' --order 'id desc' --json
+expect 1 "byte 0" "$quern" search a.quern docs --vector '[1,2,3,4]' --order yaer
+cp a.quern hubs.quern
+expect 0 "measured into 'hub'; search with --formula '2 \* \"emb\" - \"hub\"'" "$quern" hubs hubs.quern docs -k 1
+expect 0 '"columns":{"hub":-' "$quern" search hubs.quern docs --leg 'emb limit=10:[1,2,3,4]' --formula '2 * emb - hub' -c hub --json
+expect 0 '"formula":"\\"emb\\" - \\"soft\\""' "$quern" hubs hubs.quern docs --queries emb.npy --kind softmax --attribute soft --json
+expect 2 "needs --deviation" "$quern" hubs hubs.quern docs --kind zscore
+expect 0 "spread" "$quern" hubs hubs.quern docs --kind zscore --attribute mean --deviation spread
+expect 1 "is not real" "$quern" hubs hubs.quern docs --attribute year
 expect 1 "timeout_ms=soon" "$quern" search a.quern docs --vector '[1,2,3,4]' --timeout-ms soon
 expect 0 '"columns":{"year":2000}' "$quern" search a.quern docs --vector '[1,2,3,4]' -k 1 -c year --json --timeout-ms 100000 --max-scored 100000 --max-bytes 100000000
 expect 0 '"hits":[{"key":"b"' "$quern" search a.quern docs --vector '[1,2,3,4]' --offset 1 --json

@@ -252,6 +252,13 @@ void TestSearches() {
     CHECK(hits.ok() && hits->size() == 3);
     quern::Outcome<std::string> why = corrected.try_explain_hits(*hits);
     CHECK(why.ok() && why->find("\"b\"") != std::string::npos);
+    CHECK(hits->explain().find("\"truth\":{\"ways\":{\"scan\":1}") != std::string::npos);
+    CHECK(letters.query().try_list()->explain().empty());
+    // Pages of a search go on behind bookmarks.
+    quern::Outcome<quern::Rows> first = letters.query().dense("v", {0, 0}).limit(1).try_search();
+    quern::Outcome<quern::Rows> second =
+        letters.query().dense("v", {0, 0}).limit(1).after(first->bookmark()).try_search();
+    CHECK(second.ok() && second->size() == 1 && second->distances()[0] >= first->distances()[0]);
 
     quern::Outcome<std::string> audit =
         letters.query().dense("v", {0, 0}).limit(2).try_recall_audit();

@@ -42,14 +42,32 @@ quern_query* DenseFile::OfText(const DenseQuery& query, size_t limit) {
 quern_query* DenseFile::OfVectors(const DenseQuery& query, size_t limit) {
     quern_query* const dense = NewQuery();
     quern_query_compose(dense, "emb", 1, nullptr);
-    if (query.vector != nullptr) {
-        quern_query_term_dense(dense, 0, 1, query.vector, collection_.vectors.dim);
-    }
-    for (const std::string& record : query.records) {
-        quern_query_term_key_text(dense, 0, 1, record.c_str());
-    }
+    AddDenseTerms(dense, 0, query);
     quern_query_limit(dense, limit);
     return dense;
+}
+
+void DenseFile::AddDenseTerms(quern_query* dense, size_t number, const DenseQuery& query) const {
+    if (query.vector != nullptr) {
+        quern_query_term_dense(dense, number, 1, query.vector, collection_.vectors.dim);
+    }
+    for (const std::string& record : query.records) {
+        quern_query_term_key_text(dense, number, 1, record.c_str());
+    }
+}
+
+std::string DenseFile::Fit(quern_query* query, const std::vector<const char*>& keys,
+                           const std::vector<size_t>& queries, const std::vector<float>& gains) {
+    quern_batch* const batch = quern_batch_new(db_, "docs", keys.size());
+    quern_batch_key_text(batch, keys.data());
+    quern_text* text = nullptr;
+    Check(quern_fit_fusion(query, batch, queries.data(), gains.data(), "metric=ndcg", &text,
+                           nullptr, &error_),
+          "fit");
+    std::string learned = quern_text_data(text);
+    quern_text_free(text);
+    quern_batch_free(batch);
+    return learned;
 }
 
 quern_result* DenseFile::Search(quern_query* query) {

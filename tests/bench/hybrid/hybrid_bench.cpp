@@ -17,6 +17,7 @@
 #include "tests/bench/hybrid/feedback_part.h"
 #include "tests/bench/hybrid/guide_part.h"
 #include "tests/bench/hybrid/hub_part.h"
+#include "tests/bench/hybrid/judged_fusion_part.h"
 #include "tests/bench/sparse/sparse_set.h"
 #include "tests/bench/sparse/text_set.h"
 
@@ -350,6 +351,7 @@ int main() {
         "\nCPU time of a fused query to that of both legs alone with k = 100, medians of "
         "%d rounds.\n",
         kRounds);
+    bench::MeasureJudgedFusion(data);
     bench::MeasureFeedback(data);
     bench::MeasureGuides(data);
     bench::MeasureHubs(data);
