@@ -3,7 +3,8 @@
 //
 // Bytes: for each array its length (2, little endian) and its bytes; the first bit of the byte
 // before them says that only one array is as they say, the rest which, and the others are those
-// that were built. What ApproximateIndex::Load accepts must be safe to search.
+// that were built. What ApproximateIndex::Load accepts must be safe to search, and to be asked for
+// a recall.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -67,6 +68,23 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto loaded = sparse::ApproximateIndex::Load(*sound.index, arrays, 1);
     if (!loaded.ok()) {
         return 0;
+    }
+    // What its curve answers is a pool of the curve, or none, and no recall above 1.
+    const sparse::PoolCurve& curve = (*loaded)->curve();
+    for (const size_t k : {1, 7, 100, 1000}) {
+        for (const double recall : {0.0001, 0.9, 0.999999}) {
+            const auto pool = curve.Find(k, recall);
+            if (pool && (*pool < sparse::PoolCurve::kPools.front() ||
+                         *pool > sparse::PoolCurve::kPools.back())) {
+                std::abort();
+            }
+        }
+        for (const size_t pool : {1, 10, 33, 100000}) {
+            const double recall = curve.Expect(k, pool);
+            if (!(recall >= 0 && recall <= 1)) {
+                std::abort();
+            }
+        }
     }
     static sparse::SearchSpace space;
     Work work;

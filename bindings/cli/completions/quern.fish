@@ -110,6 +110,7 @@ complete -c quern -n '__fish_seen_subcommand_from search' -l audit -r -d 'Print 
 complete -c quern -n '__fish_seen_subcommand_from search' -l bound -r -d 'Of a sparse field: the share at which bounds count; below 1 is approximate (default: exact)'
 complete -c quern -n '__fish_seen_subcommand_from search' -l superblocks -r -d 'With --bound: of each segment at least N superblocks are looked at'
 complete -c quern -n '__fish_seen_subcommand_from search' -l terms -r -d 'Of a sparse field: an index orders records by the N heaviest terms of the query; approximate (default: all)'
+complete -c quern -n '__fish_seen_subcommand_from search' -l bucket-weights -r -d 'Of a sparse field with buckets: the weight of each, as 1,0.5,0'
 complete -c quern -n '__fish_seen_subcommand_from search' -l timeout-ms -r -d 'End after so many milliseconds with what was found (default 0: no bound)'
 complete -c quern -n '__fish_seen_subcommand_from search' -l max-scored -r -d 'End when so many records were measured for a query (default 0: no bound)'
 complete -c quern -n '__fish_seen_subcommand_from search' -l max-bytes -r -d 'End when so many bytes were read from the file (default 0: no bound)'

@@ -83,6 +83,23 @@ std::vector<std::string> Words(const std::string& list) {
     return all;
 }
 
+// What the curve of the index answers recalls with.
+void AddRecalls(const PoolCurve& curve, size_t k, const std::string& recalls,
+                std::vector<Setting>* settings) {
+    for (const std::string& recall : Words(recalls)) {
+        Setting setting;
+        setting.label = "recall=" + recall;
+        if (const auto pool = curve.Find(k, std::stod(recall))) {
+            setting.kind = Kind::kListsAndGraph;
+            setting.effort.pool = static_cast<uint32_t>(*pool);
+            setting.label += ", by ef=" + std::to_string(*pool);
+        } else {
+            setting.label += ", exact";
+        }
+        settings->push_back(setting);
+    }
+}
+
 std::vector<Setting> AllSettings(const std::string& efs, const std::string& pools,
                                  const std::string& seeds) {
     std::vector<Setting> settings(1);
@@ -204,9 +221,15 @@ int main(int argc, char** argv) {
         static_cast<double>((*approximate)->cut().memory_bytes()) / postings,
         (ordered - start) * 1e6 / postings, (built - ordered) * 1e6 / postings,
         (linked - built) * 1e6 / postings);
-    Measure({**index, **approximate, graph}, set, number("--k", "10"), number("--rounds", "3"),
-            AllSettings(Argument(argc, argv, "--efs", "16,24,32,48,64"),
-                        Argument(argc, argv, "--pools", "16,32,64,128"),
-                        Argument(argc, argv, "--seeds", "6x16")));
+    for (const std::string& k : Words(Argument(argc, argv, "--k", "10"))) {
+        auto settings = AllSettings(Argument(argc, argv, "--efs", "16,24,32,48,64"),
+                                    Argument(argc, argv, "--pools", "16,32,64,128"),
+                                    Argument(argc, argv, "--seeds", "6x16"));
+        const size_t results = std::stoul(k);
+        AddRecalls((*approximate)->curve(), results,
+                   Argument(argc, argv, "--recalls", "0.9,0.95,0.97,0.98,0.99"), &settings);
+        Measure({**index, **approximate, graph}, set, results, number("--rounds", "3"),
+                std::move(settings));
+    }
     return 0;
 }
