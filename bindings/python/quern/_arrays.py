@@ -49,13 +49,10 @@ def block_of(value, name):
     if isinstance(value, (str, bytes, list, tuple, dict, set)):
         return None
     interface = getattr(value, "__array_interface__", None)
-    if interface is None and hasattr(value, "__array__") and numpy_of() is not None:
-        try:
-            value = numpy_of().asarray(value)  # tensors
-        except Exception as error:
-            raise TypeError(f"{name} cannot be made an array: {error}") from None
-        interface = value.__array_interface__
-    if isinstance(interface, dict):
+    if (interface is None and hasattr(value, "__array__")) or (interface is not None and not has_address(interface)):
+        value = array_of(value, name)  # tensors; and images, whose interface has bytes in place of an address
+        interface = getattr(value, "__array_interface__", None)
+    if interface is not None:
         return block_of_interface(value, interface, name)
     try:
         view = memoryview(value)
@@ -64,7 +61,35 @@ def block_of(value, name):
     return block_of_view(view, name)
 
 
+def has_address(interface):
+    """Does an __array_interface__ say where its numbers lie? "data" may also be bytes, or None for the buffer protocol."""
+    data, shape = (interface.get("data"), interface.get("shape")) if isinstance(interface, dict) else (None, None)
+    return (isinstance(data, tuple) and len(data) == 2 and type(data[0]) is int and isinstance(shape, tuple) and isinstance(interface.get("typestr"), str)
+            and len(interface["typestr"]) > 2 and (data[0] > 0 or 0 in shape))
+
+
+def array_of(value, name):
+    """What numpy makes of it. Without numpy it is left to the buffer protocol, and must be no array of another kind."""
+    numpy = numpy_of()
+    if numpy is None:
+        if getattr(value, "__array_interface__", None) is None:
+            return value
+        raise TypeError(f"{name} has an __array_interface__ without an address")
+    try:
+        return numpy.asarray(value)
+    except Exception as error:
+        raise TypeError(f"{name} cannot be made an array: {error}") from None
+
+
+def is_masked(value):
+    """Is it an array of numpy's with values that are masked?"""
+    numpy = sys.modules.get("numpy") if hasattr(value, "mask") else None
+    return numpy is not None and numpy.ma.isMaskedArray(value) and bool(numpy.ma.is_masked(value))
+
+
 def block_of_interface(value, interface, name):
+    if is_masked(value):
+        raise ValueError(f"{name} has masked values")
     kind = interface["typestr"]
     if kind[1] == "V" and getattr(getattr(value, "dtype", None), "name", "") == "bfloat16":
         kind = kind[0] + "u2"
@@ -82,7 +107,11 @@ def block_of_interface(value, interface, name):
 
 
 def block_of_view(view, name):
-    kind = FORMATS.get(view.format.lstrip("@"))
+    # ctypes writes its byte order before the letter; "l" has then its standard size.
+    letter, ordered = view.format.lstrip("@"), view.format[:1] in (NATIVE, "=")
+    kind = FORMATS.get(letter[1:] if ordered else letter)
+    if ordered and kind is not None and int(kind[1:]) != view.itemsize:
+        kind = f"{kind[0]}{view.itemsize}"
     if kind is None:
         raise TypeError(f"{name} has elements of format {view.format!r}, not numbers")
     if view.nbytes == 0:
@@ -103,13 +132,13 @@ def pack(block, letter, name):
     """The same numbers in an array.array of another type."""
     letters = {kind: letter for letter, kind in FORMATS.items()}
     source = letters.get(block.kind)
-    if source is None:
+    numpy = numpy_of() if hasattr(block.owner, "astype") else None
+    if source is None and (numpy is None or block.kind[0] not in "fiu"):
         raise TypeError(f"{name} has elements of type {block.kind}")
     count = 1
     for length in block.shape:
         count *= length
-    numpy = numpy_of()
-    if numpy is not None and hasattr(block.owner, "astype"):
+    if numpy is not None:
         with numpy.errstate(over="ignore"):  # the library tells what became infinite
             made = block.owner.astype({"f": "f4", "d": "f8", "q": "i8"}[letter])
         return Block(made.__array_interface__["data"][0], block.shape, FORMATS[letter], made)
@@ -158,30 +187,71 @@ class Matrix:
         self.owner = owner
 
 
-def matrix_of(value, name, element=F32, dim=None):
+def widened(block):
+    """Numbers of bf16, which are the upper halves of those of f32, as these."""
+    if hasattr(block.owner, "astype"):
+        made = (block.owner.astype("u4") << 16).view("f4")
+        return Block(made.__array_interface__["data"][0], block.shape, "f4", made)
+    count = 1
+    for length in block.shape:
+        count *= length
+    made = widened_bytes(ctypes.string_at(block.address, 2 * count) if count else b"")
+    return Block(made.buffer_info()[0], block.shape, "f4", made)
+
+
+def widened_bytes(data):
+    """The same of bytes, as an array.array."""
+    made = array.array("f")
+    made.frombytes(array.array("I", (half << 16 for half in array.array("H", data))).tobytes())
+    return made
+
+
+def unpacked(data, dim):
+    """Bits, the lowest of a byte first, as numbers 0 and 1."""
+    return array.array("f", (data[i >> 3] >> (i & 7) & 1 for i in range(dim)))
+
+
+def matrix_of(value, name, element=F32, dim=None, keep=True):
     """Vectors as a Matrix. One vector is a matrix of one row that says it is single. element, dim: those of the field.
 
-    Arrays of the field's own element type are taken as they are (bf16 as u2; bits as u1, eight to a byte); others become f32.
+    Arrays of the field's own element type are taken as they are (bf16 as u2; bits as u1, eight to a byte); others become f32. keep=False:
+    bf16 becomes f32, too. Of a masked array rows that are masked whole are no vectors.
     """
+    valid = None
+    if is_masked(value):
+        value, valid = unmasked(value, name)
+    if element == BIT and isinstance(value, (bytes, bytearray)) and dim is not None:
+        value = memoryview(value)
     block = block_of(value, name)
     if block is None:
-        return matrix_of_lists(value, name, dim)
+        return matrix_of_lists(value, name, dim, element)
     if len(block.shape) not in (1, 2):
         raise ValueError(f"{name} has {len(block.shape)} dimensions, not 1 (one vector) or 2 (a vector a row)")
     single = len(block.shape) == 1
     rows, width = (1, block.shape[0]) if single else block.shape
     raw = RAW.get(block.kind) == element
     if raw and element == BIT and dim is not None and width == (dim + 7) // 8 and width != dim:
-        return Matrix(block.address, rows, dim, element, block.owner, single)
+        return Matrix(block.address, rows, dim, element, block.owner, single, valid)
     raw = raw and element != BIT
-    if block.kind != "f4" and not raw:
+    if raw and element == BF16 and not keep:
+        block, raw = widened(block), False
+    elif block.kind != "f4" and not raw:
         block = pack(block, "f", name)
     if dim is not None and width != dim:
         raise ValueError(f"{name} has vectors of {width} numbers, the field has {dim}")
-    return Matrix(block.address, rows, width, element if raw else F32, block.owner, single)
+    return Matrix(block.address, rows, width, element if raw else F32, block.owner, single, valid)
 
 
-def matrix_of_lists(value, name, dim):
+def unmasked(value, name):
+    """(array, a byte for each row: is it there?) of a masked array of two dimensions."""
+    numpy = numpy_of()
+    mask = numpy.ma.getmaskarray(value)
+    if mask.ndim != 2 or not (mask.all(axis=1) == mask.any(axis=1)).all():
+        raise ValueError(f"{name} has masked values: a vector is there or is not, it has no gaps")
+    return numpy.ascontiguousarray(value.filled(0)), (~mask.any(axis=1)).astype("u1").tobytes()
+
+
+def matrix_of_lists(value, name, dim, element=F32):
     try:
         rows = list(value) if not isinstance(value, (str, bytes, dict)) else None
     except TypeError:
@@ -195,7 +265,7 @@ def matrix_of_lists(value, name, dim):
         if dim is not None and len(numbers) != dim:
             raise ValueError(f"{name} has {len(numbers)} numbers, the field has {dim}")
         return Matrix(numbers.buffer_info()[0], 1, len(numbers), F32, numbers, True)
-    packed = [None if row is None else row_numbers(row, f"{name}[{i}]") for i, row in enumerate(rows)]
+    packed = [None if row is None else row_numbers(row, f"{name}[{i}]", element, dim) for i, row in enumerate(rows)]
     width = dim if dim is not None else next((len(row) for row in packed if row is not None), 0)
     numbers, valid = array.array("f"), bytearray(len(packed))
     for i, row in enumerate(packed):
@@ -209,7 +279,10 @@ def matrix_of_lists(value, name, dim):
     return Matrix(numbers.buffer_info()[0], len(packed), width, F32, numbers, False, None if all(valid) else bytes(valid))
 
 
-def row_numbers(row, name):
+def row_numbers(row, name, element=F32, dim=None):
+    """The numbers of one vector of a list. What is in the field's own elements (bf16 as u2, packed bits) is understood as that."""
+    if element == BIT and isinstance(row, (bytes, bytearray)) and dim is not None:
+        row = memoryview(row)
     block = block_of(row, name)
     if block is None:
         if isinstance(row, (str, bytes, dict, set)) or not hasattr(row, "__iter__"):
@@ -217,6 +290,10 @@ def row_numbers(row, name):
         return pack_list(list(row), "f", name)
     if len(block.shape) != 1:
         raise ValueError(f"{name} has {len(block.shape)} dimensions, not 1")
+    if block.kind == "u1" and element == BIT and dim is not None and block.shape[0] == (dim + 7) // 8 and block.shape[0] != dim:
+        return unpacked(ctypes.string_at(block.address, block.shape[0]), dim)
+    if block.kind == "u2" and element == BF16:
+        block = widened(block)
     if block.kind != "f4":
         block = pack(block, "f", name)
     numbers = array.array("f")

@@ -1,7 +1,7 @@
 """Rows for Arrow: the Arrow PyCapsule interface over the C data and C stream interfaces, without any library of Arrow's.
 
 pyarrow, polars, pandas and duckdb take an object with __arrow_c_stream__. Types: keys and texts are large_utf8 (or int64), tags lists of
-it, JSON texts; vectors fixed-size lists of their elements (bf16 as uint16, bits as fixed-size binary); sparse vectors structs of two lists.
+it, JSON texts; vectors fixed-size lists of their elements (bf16 as float, bits as fixed-size binary); sparse vectors structs of two lists.
 
 Each struct that is handed out has an entry in ALIVE with what it points to; its release function takes that entry away. A consumer may
 move a struct, or one of its children, and release it from any thread: so every child has an entry of its own.
@@ -11,13 +11,14 @@ import ctypes
 import errno
 import itertools
 
-from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8
+from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8, widened_bytes
 from ._columns import BLOB, BOOL, DENSE, INT, JSON, REAL, SPARSE, TAGS, TEXT
+from ._result import values_of
 
 NULLABLE = 2
 ALIVE: dict = {}
 numbers = itertools.count(1)
-ELEMENT_FORMATS = {F32: "f", F16: "e", BF16: "S", I8: "c"}
+ELEMENT_FORMATS = {F32: "f", F16: "e", I8: "c"}
 
 
 class ArrowSchema(ctypes.Structure):
@@ -162,6 +163,8 @@ def vectors(name, rows, column):
     there = bits(valid) if nulls else None
     if element == BIT:
         return Column(name, f"w:{max(width, 1)}", len(valid), [there, data], nulls=nulls)
+    if element == BF16:  # which Arrow has not
+        data, element, width = widened_bytes(data).tobytes(), F32, 2 * width
     dim = width // ELEMENT_BYTES[element]
     items = Column("item", ELEMENT_FORMATS[element], len(valid) * dim, [None, data])
     return Column(name, f"+w:{dim}", len(valid), [there], [items], nulls)
@@ -195,7 +198,7 @@ def column_of(rows, column, name, kind):
         return vectors(name, rows, column)
     if kind in (INT, REAL, BOOL, TEXT, JSON, BLOB):
         return whole(rows, column, name, kind)
-    values = rows.column(name)
+    values = values_of(rows._table, column, kind, rows._start, rows._stop)
     if kind not in (TAGS, SPARSE):  # of SQL: what its values are
         found = {type(value) for value in values if value is not None}
         kind = INT if found == {int} else REAL if found and found <= {int, float} else BLOB if found == {bytes} else TEXT
@@ -219,7 +222,8 @@ def record_batch(rows):
         columns.append(texts("id", ids) if rows._table.text_keys else plain_numbers("id", ids, "l", "q"))
     if rows._scored:
         columns += [plain_numbers("distance", list(rows.distances), "f", "f"), plain_numbers("score", list(rows.scores), "f", "f")]
-    columns += [column_of(rows, i, name, kind) for i, (name, kind) in enumerate(rows._table.columns())]
+    names = rows._names()
+    columns += [column_of(rows, i, names[i], kind) for i, (_, kind) in enumerate(rows._table.columns())]
     return Column("", "+s", len(rows), [None], columns)
 
 

@@ -6,20 +6,21 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable, Dict, Tuple, Union, overload
 
-from ._arrays import ELEMENTS, F32, describe, matrix_of, numbers_of
-from ._columns import TAGS, Keys, SparseRows, columns_of, encode, infer_type, list_of, set_attribute, texts_of
+from ._arrays import BF16, ELEMENTS, F32, describe, matrix_of, numbers_of, pack_list
+from ._columns import (TAGS, Keys, SparseRows, columns_of, encode, infer_type, is_sparse_matrix, list_of, pack_dims, plain, set_attribute, texts_of,
+                       with_gaps)
 from ._database import Snapshot, Transaction, borrow, take_text
 from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, call
-from ._filters import bind, quote, sql_of
+from ._filters import bind, quote, says_nothing, sql_of
 from ._library import api
-from ._process import Process
+from ._process import Owner, Process
 from ._query import NOT_THAT_VECTOR, Query, build, run
-from ._result import Hit, Hits, HitsOfQueries, Rows, Table
+from ._result import Hit, Hits, HitsOfQueries, Rows, Table, values_of
 from ._schema import METRICS, Field, Schema, describe_collection, option_text, type_number, whole
 from ._schema import text as text_field
 from ._work import run_slow
 
-POOLED = ("recall", "columns", "where", "field", "ef", "nprobe", "threads")  # settings whose searches are kept for the next one
+POOLED = frozenset(("recall", "columns", "where", "field", "ef", "nprobe", "threads"))  # settings whose searches are kept for the next one
 POOL_MAX = 64
 # From here on a write is lent to a thread so that Ctrl-C can stop it (see _work), as it is with a progress function. Not below: what another
 # thread allocates comes from fresh pages, which costs a write of 100,000 vectors some tenths of its time.
@@ -33,7 +34,7 @@ Columns = Union[str, Sequence[str], None]
 Progress = Union[bool, Callable[[str, int, int], Any], None]
 
 
-class Batch:
+class Batch(Owner):
     """A quern_batch with its keys, freed at the end of a with block."""
 
     __slots__ = ("collection", "keys", "handle", "kept")
@@ -62,7 +63,7 @@ class Facet(dict):
     matches = nulls = values_there = 0
 
 
-class Collection:
+class Collection(Owner):
     """See Database.collection. Any number of threads may use it."""
 
     def __init__(self, db, name, schema, grow):
@@ -175,39 +176,59 @@ class Collection:
         return self._write(api.quern_update, ids, vectors, metadata, text, sparse, txn, progress)
 
     def _write(self, function, ids, vectors, metadata, text, sparse, txn, progress):
-        keys = Keys(ids, "ids", self._schema.text_keys)
+        ids = plain(ids)
         one = isinstance(ids, (str, int))
+        keys = self._keys(ids, "ids")
         if one and isinstance(metadata, dict):
             metadata = [metadata]
         if one and isinstance(text, str):
             text = [text]
         columns = columns_of(metadata, keys.n, ragged=function is not api.quern_update)
-        self._grow_for(columns, text, sparse, txn)
         if not keys.n:
             return 0
-        with Batch(self, keys) as batch:
-            for name, values in columns.items():
-                kind = self._attribute_type(name)
-                if kind is not None:
-                    batch.kept.append(set_attribute(batch.handle, name.encode(), kind, values, f"metadata[{name!r}]"))
-            for label, name, value in self._by_field("dense", vectors, "vectors"):
-                self._set_vectors(batch, name, value, label)
-            for label, name, value in self._by_field("text", text, "text"):
-                self._set_texts(batch, name, value, label)
-            for label, name, value in self._by_field("sparse", sparse, "sparse"):
-                self._set_sparse(batch, name, value, label)
-            with borrow(txn, self._db, Transaction, "txn") as transaction:
-                if keys.n < SLOW_RECORDS and progress is None:
-                    call(function, batch.handle, transaction)
-                else:
-                    run_slow(self._db, progress, function, batch.handle, transaction)
+        wanted, needs = self._missing(columns, text, sparse)
+        if wanted or needs:
+            self._check_growth(wanted, needs, txn)
+            columns, vectors, text, sparse = settled(columns), settled(vectors), settled(text), settled(sparse)
+            self._try(function, keys, (columns, vectors, text, sparse), wanted, needs, progress)
+            self._grow_by(wanted, needs)
+        with Batch(self, keys) as batch, borrow(txn, self._db, Transaction, "txn") as transaction:
+            self._fill(batch, columns, vectors, text, sparse)
+            self._send(function, batch, transaction, progress)
             return api.quern_batch_affected(batch.handle)
+
+    def _fill(self, batch, columns, vectors, text, sparse):
+        """What a batch writes, beside its keys."""
+        for name, values in columns.items():
+            kind = self._attribute_type(name)
+            if kind is not None:
+                batch.kept.append(set_attribute(batch.handle, name.encode(), kind, values, f"metadata[{name!r}]"))
+        for label, name, value in self._by_field("dense", vectors, "vectors"):
+            self._set_vectors(batch, name, value, label)
+        for label, name, value in self._by_field("text", text, "text"):
+            self._set_texts(batch, name, value, label)
+        for label, name, value in self._by_field("sparse", sparse, "sparse"):
+            self._set_sparse(batch, name, value, label)
+
+    def _send(self, function, batch, transaction, progress):
+        if batch.keys.n < SLOW_RECORDS and progress is None:
+            call(function, batch.handle, transaction)
+        else:
+            run_slow(self._db, progress, function, batch.handle, transaction)
+
+    def _keys(self, values, name):
+        """Keys of the collection's type. Before it says that they are of another it looks whether the collection is still the same."""
+        keys = Keys(values, name, self._schema.text_keys)
+        if keys.n and keys.is_text != self._schema.text_keys:
+            self.refresh()
+            keys.check(name, self._schema.text_keys)
+        return keys
 
     def _by_field(self, kind, value, argument):
         """(what to call it, field, values) of an argument that is one field's, or {field: values}."""
         if value is None:
             return
-        if isinstance(value, dict) and (not value or isinstance(next(iter(value)), str)):
+        if isinstance(value, dict) and not is_sparse_matrix(value) and (not value or isinstance(next(iter(value)), str)):
             for name, values in value.items():
                 yield f"{argument}[{name!r}]", self._field(kind, name, argument)[0].decode(), values
         else:
@@ -224,7 +245,7 @@ class Collection:
             api.quern_batch_dense(batch.handle, name.encode(), matrix.address, matrix.dim, matrix.valid)
 
     def _set_texts(self, batch, name, value, label):
-        values = list_of(value, label)
+        values = list_of(with_gaps(value), label)
         self._check_rows(batch, len(values), label)
         texts = texts_of(values, label)
         batch.kept.append(texts)
@@ -251,21 +272,48 @@ class Collection:
             raise ValueError(f"metadata names {name!r}, which is a field: give it as vectors, text or sparse")
         return None  # all its values are None, and nothing has been made of it
 
-    def _grow_for(self, columns, text, sparse, txn):
-        """Adds the attributes and fields that are written and not there."""
+    def _missing(self, columns, text, sparse):
+        """([(attribute, type)], [(name, field)]) of what is written and not there."""
         known = {name.lower() for name in (*self._schema.attributes, *self._schema.fields, self._schema.key_name)}
         wanted = [(name, infer_type(values, f"metadata[{name!r}]")) for name, values in columns.items() if name.lower() not in known]
         wanted = [(name, kind) for name, kind in wanted if kind is not None]
         needs = [("text", text_field())] if text is not None and not isinstance(text, dict) and not self._schema.names_of("text") else []
         if sparse is not None and not self._schema.names_of("sparse") and not is_by_field(sparse):
             needs.append(("sparse", Field("sparse")))
-        if not wanted and not needs:
-            return
+        return wanted, needs
+
+    def _check_growth(self, wanted, needs, txn):
         first = wanted[0][0] if wanted else needs[0][0]
         if not self._grow:
             raise NotFoundError(f"{'metadata' if wanted else first}: {self._name!r} has no {first!r}, and may not grow", -104)
         if txn is not None:
             raise UsageError(f"{self._name!r} has no {first!r}: add it before the transaction, which a change of the schema would wait for", -100)
+
+    def _try(self, function, keys, content, wanted, needs, progress):
+        """A change of the schema is a transaction of its own. So that a write that fails leaves none behind, it is tried first: what is new in a
+        database in memory, the rest in a transaction that is rolled back."""
+        from ._database import open_database
+        columns, vectors, text, sparse = content
+        new, kinds = {name for name, _ in wanted}, {field.kind for _, field in needs}
+        with open_database(":memory:", maintenance="off") as db:
+            schema = Schema({**self._schema.fields, **dict(needs)}, {**self._schema.attributes, **dict(wanted)}, self._schema.key, self._schema.key_name)
+            copy = db.create(self._name, schema)
+            with Batch(copy, keys) as batch:
+                copy._fill(batch, {name: values for name, values in columns.items() if name in new}, None, text if "text" in kinds else None,
+                           sparse if "sparse" in kinds else None)
+                call(api.quern_upsert, batch.handle, None)
+        with Batch(self, keys) as batch:
+            self._fill(batch, {name: values for name, values in columns.items() if name not in new}, vectors, None if "text" in kinds else text,
+                       None if "sparse" in kinds else sparse)
+            txn = Transaction(self._db)
+            try:
+                with borrow(txn, self._db) as transaction:
+                    self._send(function, batch, transaction, progress)
+            finally:
+                txn.rollback()
+
+    def _grow_by(self, wanted, needs):
+        """Adds attributes and fields."""
         with self._db._using as handle:
             for name, kind in wanted:
                 try:
@@ -281,12 +329,13 @@ class Collection:
         self.refresh()
 
     def delete(self, ids: Ids | None = None, *, where: Where | None = None, params: Any = None, txn: Transaction | None = None) -> int:
-        """Deletes records by their ids (those that are not there are passed over), or those that match a filter. Returns how many."""
+        """Deletes records by their ids (those that are not there are passed over), or those that match a filter. Returns how many. A dict without
+        any condition is refused: where="1" deletes all."""
         if (ids is None) == (where is None):
             raise ValueError("delete() takes ids, or where")
         if ids is None:
             return self._change(api.quern_query_delete, where, params, None, txn)
-        keys = Keys(ids, "ids", self._schema.text_keys)
+        keys = self._keys(ids, "ids")
         if not keys.n:
             return 0
         with Batch(self, keys) as batch, borrow(txn, self._db, Transaction, "txn") as transaction:
@@ -301,6 +350,8 @@ class Collection:
     def _change(self, function, where, params, assignments, txn):
         if where is None:
             raise ValueError("where is None; the filter '1' matches all records")
+        if isinstance(where, dict) and says_nothing(where):
+            raise ValueError("where has no condition; the filter '1' matches all records")
         built = build(self, None, None, {"where": where, "params": params} if assignments is None else {})
         if assignments is not None:
             set_assignments(built, assignments, where, params, self._schema)
@@ -314,8 +365,9 @@ class Collection:
     def get(self, ids: Any, columns: Columns = None, *, snapshot: Snapshot | None = None) -> Any:
         """Records by their ids: a list with a Hit for each, None where there is no such record. Of a single id: that Hit, or None.
         columns: names of attributes and fields, "*" for all; default: all attributes."""
+        ids = plain(ids)
         single = isinstance(ids, (str, int))
-        keys = Keys(ids, "ids", self._schema.text_keys)
+        keys = self._keys(ids, "ids")
         if not keys.n:
             return []
         out = ctypes.c_void_p()
@@ -326,7 +378,7 @@ class Collection:
         return hits[0] if single else hits
 
     def _rows(self, out):
-        table = Table(out.value, self._schema.text_keys)
+        table = Table(out.value, True)
         return Rows(table, 0, api.quern_result_rows(out.value), self._text_fields)
 
     def _column_list(self, columns):
@@ -376,17 +428,20 @@ class Collection:
         cursor = out.value
         try:
             if after is not None:
-                key = Keys([after], "after", self._schema.text_keys)
+                after = plain(after)
+                key = self._keys([after], "after")
                 move = api.quern_cursor_after_text if key.is_text else api.quern_cursor_after_int
                 call(move, cursor, after.encode() if key.is_text else after)
             while True:
+                self._db._check_process()
                 call(api.quern_cursor_next, cursor, page, ctypes.byref(out))
                 rows = self._rows(out)
                 yield rows
                 if not len(rows):
                     return
         finally:
-            api.quern_cursor_free(cursor)
+            if self._db._forks == Process.forks:
+                api.quern_cursor_free(cursor)
 
     def list(self, where: Where | None = None, params: Any = None, *, order: str | None = None, k: int = 10, after: str | None = None,
              columns: Columns = None, snapshot: Snapshot | None = None) -> Rows:
@@ -402,10 +457,10 @@ class Collection:
         built = build(self, None, None, {"where": where, "params": params, "snapshot": snapshot})
         out = ctypes.c_void_p()
         call(api.quern_query_facet, built.handle, encode(attribute, "attribute"), whole(n, "n"), ctypes.byref(out))
-        table = Table(out.value, None)
+        table = Table(out.value, False)
         rows = Rows(table, 0, api.quern_result_rows(out.value))
-        names = rows.columns
-        made = Facet(zip(rows.column(names[0]), rows.column(names[1])))
+        kinds = [kind for _, kind in table.columns()]
+        made = Facet(zip(*(values_of(table, i, kinds[i], 0, len(rows)) for i in (0, 1))))
         stats = rows.stats()
         made.matches, made.nulls, made.values_there = stats["matches"], stats["nulls"], stats["values"]
         return made
@@ -425,7 +480,8 @@ class Collection:
         """The k nearest records: Hits for one vector, HitsOfQueries for a matrix.
 
         What to look for: vectors; or text="..." (BM25; a list for several), sparse={dim: weight} or (offsets, dims, weights), keys=ids (records
-            like these), legs=[quern.Leg(...), ...]. Vectors, text and sparse at once are legs with the same weight, scores from 0 to 1.
+            like these), compose=[(1, "king"), (-1, "man"), (1, vector)] (a sum of records and vectors; compose_options: see quern_query_compose),
+            legs=[quern.Leg(...), ...]. Vectors, text and sparse at once are legs with the same weight, scores from 0 to 1.
         field          which one, where there are several of the kind
         where, params  a filter: a dict with Chroma's operators, or SQL with parameters: "year >= ?1", [2020] or "year >= :y", {"y": 2020}
         only, exclude  ids, or a KeySet;  params_of: a list with the parameters of each query
@@ -435,18 +491,18 @@ class Collection:
         order          the hits by attributes ("year desc, title");  after: the bookmark of the hits before, to go on behind them
         fusion, formula and formula_params   how legs become one score;  candidates: a Leg;  feedback: True or options
         snapshot       search in this one"""
-        key = k if not settings else pool_key(k, settings)
+        key = pool_key(k, settings) if settings or type(k) is not int else k
         pool = self._pool.get(key)
-        if pool is None:
-            return self._search(vectors, k, settings, key)
         try:
-            query = pool.pop()
-        except IndexError:
+            query = pool.pop() if pool else None
+        except IndexError:  # another thread was quicker
+            query = None
+        if pool is None or query is None:
             return self._search(vectors, k, settings, key)
         try:
             hits = self._search_with(query, vectors, settings)
         except NotFoundError:  # others have changed the schema
-            return self._search(vectors, k, settings, None)
+            hits = None
         if hits is None:
             hits = self._search(vectors, k, settings, None)
         pool.append(query)
@@ -459,8 +515,10 @@ class Collection:
         try:
             query._view[:] = vectors
         except NOT_THAT_VECTOR:
-            return None if vectors is None else query._search_matrix(vectors)
-        return query._search_buffer()
+            pass
+        else:
+            return query._search_buffer()
+        return None if vectors is None else query._search_matrix(vectors)
 
     def _search(self, vectors, k, settings, key):
         columns = self._column_list(settings.get("columns"))
@@ -471,6 +529,8 @@ class Collection:
             # An attribute that others have dropped since.
             if error.status != -104 or settings.get("columns") is not None:
                 raise
+            hits = None
+        if hits is None:
             self.refresh()
             hits = run(build(self, vectors, k, rest, self._columns), self._text_fields)
         if key is not None and vectors is not None:
@@ -496,6 +556,18 @@ class Collection:
         call(api.quern_query_explain, built.handle, ctypes.byref(out))
         return json.loads(take_text(out))
 
+    def explain_hits(self, hits: Hits | HitsOfQueries, vectors: Any = None, k: int = 10, **settings: Any) -> dict[str, Any]:
+        """What the scores of hits are made of, as a dict: terms, dimensions, distances; see quern_explain_hits. hits: what the same search (these
+        arguments) has found. Of the hits of one of several queries it is told about all."""
+        table = getattr(hits, "_table", None)
+        if not isinstance(table, Table) or not isinstance(hits, (Hits, HitsOfQueries)):
+            raise TypeError(f"hits is {describe(hits)}, not what a search has returned in this process")
+        settings.pop("columns", None)
+        built = build(self, vectors, k, settings)
+        out = ctypes.c_void_p()
+        call(api.quern_explain_hits, built.handle, table.handle, ctypes.byref(out))
+        return json.loads(take_text(out))
+
     def recall_audit(self, vectors: Any = None, k: int = 10, *, sample: int | None = None, keep: str | None = None, progress: Progress = None,
                      **settings: Any) -> dict[str, Any]:
         """Measures what recall these searches have, as a dict; keep="yes": from now on searches that ask for a recall get it."""
@@ -519,17 +591,20 @@ class Collection:
         {token: (dimension, weight)}; or a list of tokens, whose weights are counted. Without a dimension it is the token's place. None takes
         them away. options: tokenizer, porter=True, stop, synonyms, wordpiece=True."""
         name, _ = self._field("sparse", field, "field")
+        if isinstance(tokens, (str, bytes)):
+            raise TypeError(f"tokens is {describe(tokens)}, not a dict or a list of tokens")
         words, weights = list(tokens or ()), None
         dims = list(range(len(words)))
         if isinstance(tokens, dict):
             weights = [value[1] if isinstance(value, tuple) else value for value in tokens.values()]
             dims = [value[0] if isinstance(value, tuple) else i for i, value in enumerate(tokens.values())]
+            weights = pack_list([plain(weight) for weight in weights], "f", "tokens: weights")
+        dims = pack_dims(dims, "tokens: dims")
         flags = " ".join(key for key in ("porter", "wordpiece") if options.pop(key, False))
         told = " ".join(part for part in (option_text(options, "options"), flags) if part)
         with self._db._using as handle:
             run_slow(self._db, progress, api.quern_set_token_weights, handle, self._encoded, name, texts_of(words, "tokens"),
-                     (ctypes.c_uint32 * len(words))(*dims), None if weights is None else (ctypes.c_float * len(words))(*weights), len(words),
-                     encode(told, "options"))
+                     dims.buffer_info()[0], None if weights is None else weights.buffer_info()[0], len(words), encode(told, "options"))
 
     def sparse_stats(self, queries: Any = None, *, field: str | None = None) -> dict[str, Any]:
         """How long the lists of a sparse field are, and what queries (else the records) touch, as a dict; see quern_sparse_stats."""
@@ -544,7 +619,9 @@ class Collection:
     def measure_hubs(self, attribute: str, vectors: Any = None, *, field: str | None = None, progress: Progress = None, **options: Any) -> None:
         """Writes to a real attribute how near each record is to what is asked; see quern_measure_hubs."""
         name, found = self._field("dense", field, "field")
-        matrix = None if vectors is None else matrix_of(vectors, "vectors", F32, found.dim)
+        matrix = None if vectors is None else matrix_of(vectors, "vectors", BF16 if found.type == "bf16" else F32, found.dim, False)
+        if matrix is not None and matrix.valid is not None:
+            raise ValueError("vectors holds None: a query has a vector")
         with self._db._using as handle:
             run_slow(self._db, progress, api.quern_measure_hubs, handle, self._encoded, name, encode(attribute, "attribute"),
                      matrix and matrix.address, matrix.rows if matrix else 0, found.dim, option_text(options, "options") or None)
@@ -553,7 +630,7 @@ class Collection:
         """Learns from judged examples: (options for `fusion`, quality before, quality after). Example i says that ids[i] was judged for query
         queries[i] of the legs, with gains[i]; see quern_fit_fusion."""
         built = build(self, None, None, {"legs": legs})
-        keys, numbers = Keys(ids, "ids", self._schema.text_keys), numbers_of(queries, "Q", "queries")
+        keys, numbers = self._keys(ids, "ids"), numbers_of(queries, "Q", "queries")
         weights = None if gains is None else numbers_of(gains, "f", "gains")
         for name, block in (("queries", numbers), ("gains", weights)):
             if block is not None and block.shape[0] != keys.n:
@@ -564,8 +641,19 @@ class Collection:
                  option_text(options, "options") or None, ctypes.byref(out), quality)
         return take_text(out), quality[0], quality[1]
 
+    def store_fusion(self, name: str, legs: Any, fusion: Any = None) -> None:
+        """Keeps how these legs are fused in the file: fusion="stored=NAME" in later searches. Legs are kept by their names, or fields; see
+        quern_store_fusion."""
+        built = build(self, None, None, {"legs": legs, "fusion": fusion})
+        call(api.quern_store_fusion, built.handle, encode(name, "name"))
 
-class ArrowScan:
+    def drop_fusion(self, name: str) -> None:
+        """Forgets a fusion that was stored."""
+        with self._db._using as handle:
+            call(api.quern_drop_fusion, handle, self._encoded, encode(name, "name"))
+
+
+class ArrowScan(Owner):
     """A scan that Arrow's consumers read; see Collection.arrow."""
 
     __slots__ = ("_begin",)
@@ -580,19 +668,39 @@ class ArrowScan:
 
 def pool_key(k, settings):
     """What tells apart searches that are kept; None for one that is not."""
-    for name, value in settings.items():
-        if name not in POOLED or not isinstance(value, (str, int, float, tuple)):
-            return None
+    if type(k) is not int:
+        return None
     try:
-        key = (k, *settings.items())
-        hash(key)
-        return key
+        return (k, *((name, frozen(value)) for name, value in settings.items())) if POOLED.issuperset(settings) else None
     except TypeError:
         return None
 
 
+def frozen(value):
+    """A setting as part of a key. 1, 1.0 and True are equal to Python, and not to a filter: each goes with its type."""
+    kind = type(value)
+    if kind is str or value is None:
+        return value
+    if kind is tuple:
+        return tuple(map(frozen, value))
+    if kind in (int, bool, float):
+        return kind, repr(value)
+    raise TypeError
+
+
+def settled(value):
+    """What can be read twice: iterators, also those in dicts and lists, as lists."""
+    if isinstance(value, dict):
+        return value if is_sparse_matrix(value) else {name: settled(part) for name, part in value.items()}
+    if hasattr(value, "__next__"):
+        value = list(value)
+    if isinstance(value, list) and any(hasattr(part, "__next__") for part in value):
+        return [list(part) if hasattr(part, "__next__") else part for part in value]
+    return value
+
+
 def is_by_field(value):
-    return isinstance(value, dict) and bool(value) and isinstance(next(iter(value)), str)
+    return isinstance(value, dict) and not is_sparse_matrix(value) and bool(value) and isinstance(next(iter(value)), str)
 
 
 def set_assignments(built, assignments, where, params, schema):

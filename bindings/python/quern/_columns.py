@@ -2,8 +2,9 @@
 import array
 import ctypes
 import json
+import sys
 
-from ._arrays import Block, block_of, describe, numbers_of
+from ._arrays import Block, block_of, describe, is_masked, numbers_of
 from ._library import api
 
 INT, REAL, TEXT, BOOL, BLOB, JSON, TAGS, DENSE, SPARSE = range(1, 10)
@@ -46,6 +47,21 @@ def plain(value):
     return item() if item is not None and getattr(value, "shape", None) == () else value
 
 
+def absent_values():
+    """What stands for a missing value in arrays and tables: None, and those of numpy and pandas where a program uses them."""
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    return (None, *((numpy.ma.masked,) if hasattr(numpy, "ma") else ()), *((pandas.NA, pandas.NaT) if hasattr(pandas, "NaT") else ()))
+
+
+def with_gaps(values):
+    """Values in which nothing but None stands for a missing one: masked arrays, and arrays of pandas' that know missing values, as lists."""
+    if is_masked(values):
+        return values.tolist()
+    if hasattr(values, "isna") and hasattr(getattr(values, "dtype", None), "na_value"):
+        return [None if missing else value for value, missing in zip(values.tolist(), values.isna())]
+    return values
+
+
 def list_of(values, name):
     """Values as a list; arrays give plain Python values."""
     if isinstance(values, list):
@@ -65,9 +81,13 @@ class Keys:
     __slots__ = ("n", "is_text", "array", "address")
 
     def __init__(self, values, name="ids", is_text=None):
+        """is_text: of which type keys are if there are none."""
+        values = plain(values)  # numpy.int64(7) is 7
         if isinstance(values, (str, int)) and not isinstance(values, bool):
             values = [values]
         block = block_of(values, name) if not is_texts_array(values) else None
+        if block is not None and block.shape == (0,):
+            block, values = None, []
         if block is not None:
             if block.kind == "b1":
                 raise TypeError(f"{name} holds bools, not keys")
@@ -76,7 +96,10 @@ class Keys:
             self.n, self.address = self.array.shape[0], self.array.address
         else:
             self.take_list([plain(value) for value in list_of(values, name)], name, is_text)
-        if is_text is not None and self.n and is_text != self.is_text:
+
+    def check(self, name, is_text):
+        """TypeError if there are keys, of another type than the collection's."""
+        if self.n and is_text != self.is_text:
             wanted, got = ("texts", "numbers") if is_text else ("whole numbers", "texts")
             hint = '; make it with key="int" for numbers' if is_text else ""
             raise TypeError(f"{name} are {got}, the keys of this collection are {wanted}{hint}")
@@ -142,7 +165,7 @@ def columns_of(metadata, n, name="metadata", ragged=True):
                 raise TypeError(f"{label} is {describe(values)}, not a list with a value for each record")
             if len(values) != n:
                 raise ValueError(f"{label} has {len(values)} values for {n} records")
-        return metadata
+        return {attribute: with_gaps(values) for attribute, values in metadata.items()}
     rows = list_of(metadata, name)
     if len(rows) != n:
         raise ValueError(f"{name} has {len(rows)} entries for {n} records")
@@ -158,7 +181,9 @@ def columns_of(metadata, n, name="metadata", ragged=True):
             lacking = names.keys() - (row or {}).keys()
             if lacking:
                 raise ValueError(f"{name}[{i}] has no {sorted(lacking)[0]!r}, which others have: give each record all that is to change")
-    return {attribute: [None if row is None else row.get(attribute) for row in rows] for attribute in names}
+    made = {attribute: [None if row is None else row.get(attribute) for row in rows] for attribute in names}
+    absent = {id(value) for value in absent_values()}
+    return made if len(absent) == 1 else {attribute: [None if id(value) in absent else value for value in values] for attribute, values in made.items()}
 
 
 def check_name(attribute, name):
@@ -175,6 +200,10 @@ def set_attribute(batch, attribute, kind, values, name):
     return setter(batch, attribute, values, name)
 
 
+# An attribute gets its type by the first values that are seen.
+FRACTION_HINT = ": the attribute is of type int; declare it before its first value, with attributes={name: float} or add_attribute(name, float)"
+
+
 def valid_of(values):
     """(bytes of 0 and 1, or None when nothing is missing)."""
     return bytes(value is not None for value in values) if any(value is None for value in values) else None
@@ -183,6 +212,8 @@ def valid_of(values):
 def set_numbers(batch, attribute, values, name, letter, setter):
     block = block_of(values, name) if not is_texts_array(values) else None
     if block is not None:
+        if letter == "q" and block.kind[0] == "f":
+            raise TypeError(f"{name} holds fractions, not whole numbers{FRACTION_HINT}")
         block, valid = numbers_of(values, letter, name), None
     else:
         values = list_of(values, name)
@@ -190,7 +221,8 @@ def set_numbers(batch, attribute, values, name, letter, setter):
         filled = [0 if value is None else plain(value) for value in values] if valid else [plain(value) for value in values]
         for i, value in enumerate(filled):
             if isinstance(value, bool) or not isinstance(value, (int, float) if letter == "d" else int):
-                raise TypeError(f"{name}[{i}] is {describe(value)}, not {'a number' if letter == 'd' else 'a whole number'}")
+                wanted = "a number" if letter == "d" else "a whole number" + (FRACTION_HINT if isinstance(value, float) else "")
+                raise TypeError(f"{name}[{i}] is {describe(value)}, not {wanted}")
             if letter == "q" and not INT_MIN <= value <= INT_MAX:
                 raise ValueError(f"{name}[{i}] is {value}: out of range of 64 bits")
         block = numbers_of(filled, letter, name)
@@ -270,7 +302,7 @@ class SparseRows:
     """Sparse vectors as offsets, dimensions and weights. Taken from
 
         (offsets, dims, weights)     three arrays of numpy's, not copied if they are u64, u32 and f32; weights may be None
-        a matrix with indptr, indices and data     as scipy's csr_matrix
+        a sparse matrix of scipy's                  a csr_matrix is not copied, others become one
         {dim: weight} or (dims, weights)            one vector
         a list of such vectors, None among them
     """
@@ -279,9 +311,9 @@ class SparseRows:
 
     def __init__(self, value, name="sparse"):
         self.valid = None
+        if is_sparse_matrix(value):
+            value = triple_of(value, name)
         self.single = isinstance(value, dict) or is_pair(value)
-        if hasattr(value, "indptr") and hasattr(value, "indices"):
-            value = (value.indptr, value.indices, value.data)
         if isinstance(value, tuple) and len(value) == 3 and block_like(value[0]):
             self.take_triple(*value, name)
             return
@@ -331,6 +363,24 @@ class SparseRows:
 
     def addresses(self):
         return self.offsets.address, self.dims.address or None, None if self.weights is None else self.weights.address or None
+
+
+def is_sparse_matrix(value):
+    """One of scipy's, or with the same names. (A dok_matrix is a dict, too.)"""
+    return hasattr(value, "tocsr") or hasattr(value, "indptr") and hasattr(value, "indices")
+
+
+def triple_of(matrix, name):
+    """Offsets, dims and weights of a sparse matrix, row by row. That of columns has the same names, and means something else."""
+    if hasattr(matrix, "tocsr"):
+        if getattr(matrix, "format", "csr") != "csr" or not hasattr(matrix, "indptr"):
+            matrix = matrix.tocsr()
+    elif getattr(matrix, "format", "csr") != "csr":
+        raise TypeError(f"{name} is a sparse matrix of the format {matrix.format!r}, not csr")
+    shape = getattr(matrix, "shape", None)
+    if isinstance(shape, tuple) and len(shape) == 2 and shape[0] + 1 != len(matrix.indptr):
+        raise ValueError(f"{name} has {len(matrix.indptr)} offsets for {shape[0]} rows")
+    return matrix.indptr, matrix.indices, matrix.data
 
 
 def falls(offsets):

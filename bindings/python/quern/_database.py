@@ -18,7 +18,7 @@ from ._arrays import describe
 from ._columns import TYPE_NAMES, encode
 from ._errors import ClosedError, ForkError, NotFoundError, UsageError, call, local
 from ._library import api
-from ._process import Process
+from ._process import Owner, Process
 from ._result import Rows, Table
 from ._schema import Schema, dense, describe_collection, option_text, sparse, text, whole
 from ._work import run_slow
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 open_databases: weakref.WeakSet = weakref.WeakSet()
 
 
-class InUse:
-    """Lends the handle of a database for one call."""
+class InUse(Owner):
+    """Lends the handle of a database for one call. Who uses it is counted by threads: see Database.close."""
 
     __slots__ = ("db",)
 
@@ -40,27 +40,42 @@ class InUse:
     def __enter__(self):
         db = self.db
         db._check_process()
+        thread = threading.get_ident()
         with db._lock:
-            if db._handle is None or db._closing:
-                raise ClosedError("the database was closed", -102)
-            db._users += 1
-            return db._handle
+            # Counted first: a signal handler that closes the database may run between any two of these lines.
+            db._users[thread] = db._users.get(thread, 0) + 1
+            handle = db._handle
+            if handle is not None and (not db._closing or db._users[thread] > 1):
+                return handle
+        self.__exit__()
+        raise ClosedError("the database was closed", -102)
 
     def __exit__(self, *_):
-        db = self.db
+        db, thread = self.db, threading.get_ident()
         with db._lock:
-            db._users -= 1
-            if not db._users:
-                db._lock.notify_all()
+            left = db._users.get(thread, 0) - 1
+            if left > 0:
+                db._users[thread] = left
+                return
+            db._users.pop(thread, None)
+            if db._users:
+                return
+            db._lock.notify_all()
+            handle = None
+            if db._closing_later:
+                handle, db._handle = db._handle, None
+        if handle is not None:
+            api.quern_close(handle)
 
 
-class Database:
+class Database(Owner):
     """An open database file; see quern.open. Any number of threads may use it. A with block closes it."""
 
     def __init__(self, handle, path):
         self._handle = handle
         self._closing = False
-        self._users = 0
+        self._closing_later = False  # by the last call that is under way
+        self._users: dict[int, int] = {}  # thread: how many calls it is in
         self._jobs = 0
         self._lock = threading.Condition()
         self._forks = Process.forks
@@ -74,7 +89,10 @@ class Database:
 
     def close(self) -> None:
         """Closes the file; more than once is allowed. Calls that other threads are in raise Interrupted, or end; open transactions are
-        rolled back, snapshots and cursors end. Results can still be read."""
+        rolled back, snapshots and cursors end. Results can still be read.
+
+        Inside a call of the same thread (in a signal handler) it cannot wait for that: it interrupts it and returns, and the file is closed when
+        the call has returned."""
         if self._forks != Process.forks:
             return
         if id(self) in local.inside:
@@ -83,6 +101,9 @@ class Database:
             self._closing = True
             if self._users and self._handle is not None:
                 api.quern_interrupt(self._handle)  # as quern_close does with what holds no handle of the database's
+            if threading.get_ident() in self._users:
+                self._closing_later = True
+                return
             while self._users:
                 self._lock.wait()
             handle, self._handle = self._handle, None
@@ -193,11 +214,12 @@ class Database:
         return Snapshot(self)
 
     def sql(self, statement: str, snapshot: Snapshot | None = None) -> Rows:
-        """The rows of a read-only SQL statement; each collection is a view of its name."""
+        """The rows of a read-only SQL statement; each collection is a view of its name. It has no parameters: values that come from outside
+        belong into a filter (docs.list(where, params)). Of columns with one name the second is called NAME_2."""
         out = ctypes.c_void_p()
         with self._using as handle, borrow(snapshot, self) as view:
             call(api.quern_sql, handle, view, encode(statement, "statement"), ctypes.byref(out))
-        table = Table(out.value, None)
+        table = Table(out.value, False)
         return Rows(table, 0, api.quern_result_rows(out.value))
 
     def attach(self, name: str, path: Any) -> None:
@@ -263,7 +285,7 @@ def take_text(out):
         api.quern_text_free(out)
 
 
-class Borrowed:
+class Borrowed(Owner):
     """A handle (or None) lent for one call, to one thread at a time."""
 
     __slots__ = ("owner", "db")
@@ -297,7 +319,7 @@ def borrow(owner, db, kind=None, name=""):
     return Borrowed(owner, db)
 
 
-class Transaction:
+class Transaction(Owner):
     """See Database.transaction. It belongs to one thread at a time."""
 
     what, shared = "txn", False
@@ -345,7 +367,7 @@ class Transaction:
             api.quern_rollback(handle)
 
 
-class Snapshot:
+class Snapshot(Owner):
     """See Database.snapshot. Any number of threads may search in it."""
 
     what, shared = "snapshot", True

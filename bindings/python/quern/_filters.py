@@ -5,15 +5,21 @@
 
 $eq $ne $gt $gte $lt $lte $in $nin $contains $not_contains, $and $or $not, and $exists. A record without a value is different from
 every value: $ne, $nin and $not_contains match it, nothing else does. None stands for such a record: {"lang": None}.
+
+A value is of the attribute's type, or the filter is a TypeError: numbers (no bools) for int and real, texts for text, bools (or 0 and 1) for bool,
+bytes for blob. Of tags and json there are $contains, $not_contains, $exists and None. NaN is equal to nothing, and refused.
 Names are quoted and values are bound, so nothing in a dict is read as SQL.
 """
 from ._arrays import describe, numbers_of
-from ._columns import INT_MAX, INT_MIN, JSON, TAGS, encode, list_of, plain, texts_of
+from ._columns import (BLOB, BOOL, INT, INT_MAX, INT_MIN, JSON, REAL, TAGS, TEXT, TYPE_NAMES, encode, list_of, plain, texts_of)
 from ._library import api
 
+# What values of an attribute can be compared with.
+COMPARABLE = {INT: (int, float), REAL: (int, float), TEXT: (str,), BOOL: (bool, int), BLOB: (bytes, bytearray)}
+WORDS = {INT: "a number", REAL: "a number", TEXT: "a text", BOOL: "a bool", BLOB: "bytes"}
 COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 OPERATORS = ("$eq", "$ne", *COMPARISONS, "$in", "$nin", "$contains", "$not_contains", "$exists")
-DEPTH_MAX = 100  # of conditions in each other: far beyond any need, and before Python's own limit
+DEPTH_MAX = 16  # of conditions in each other: before the library's own limit, whose message would tell places in an SQL text nobody has written
 
 
 def quote(name):
@@ -33,7 +39,7 @@ class Condition:
 
     def of_dict(self, where, name, depth=0):
         if depth > DEPTH_MAX:
-            raise ValueError(f"{name}: conditions are more than {DEPTH_MAX} deep in each other")
+            raise ValueError(f"{name.partition('[')[0]}: conditions are more than {DEPTH_MAX} deep in each other")
         if not isinstance(where, dict):
             raise TypeError(f"{name} is {describe(where)}, not a dict of conditions")
         parts = [self.of_entry(key, value, name, depth) for key, value in where.items()]
@@ -50,7 +56,7 @@ class Condition:
             return "(" + word.join("(" + self.of_dict(part, label, depth + 1) + ")" for part in value) + ")"
         if key == "$not":
             # A condition on a missing value is NULL, and is not fulfilled: its opposite is.
-            return "not coalesce((" + self.of_dict(value, label, depth + 1) + "), 0)"
+            return "not coalesce(" + self.of_dict(value, label, depth + 1) + ", 0)"
         if key.startswith("$"):
             raise ValueError(f"{name}: there is no operator {key}; there are $and, $or and $not here")
         if key not in self.types:
@@ -65,26 +71,29 @@ class Condition:
         column, kind = quote(attribute), self.types[attribute]
         label = f"{label}[{operator!r}]"
         if operator == "$exists":
+            if plain(value) not in (True, False):
+                raise TypeError(f"{label} is {describe(value)}, not a bool")
             return f"{column} is {'not ' if value else ''}null"
         if operator in ("$contains", "$not_contains"):
-            if kind in (TAGS, JSON):
-                found = f"{column} has {self.bind(scalar(value, label))}"
-            else:
-                if not isinstance(value, str):
-                    raise TypeError(f"{label} is {describe(value)}, not a text")
-                found = f"instr({column}, {self.bind(scalar(value, label))}) > 0"
+            if kind not in (TAGS, JSON, TEXT):
+                raise TypeError(f"{label}: the attribute is of type {TYPE_NAMES[kind]}; {operator} is for text, tags and json")
+            value = plain(value)
+            if not isinstance(value, (str, int, float) if kind == JSON else str):
+                raise TypeError(f"{label} is {describe(value)}, not a text{' or a number' if kind == JSON else ''}")
+            value = self.bind(checked(value, label))
+            found = f"{column} has {value}" if kind in (TAGS, JSON) else f"instr({column}, {value}) > 0"
             return found if operator == "$contains" else f"not coalesce({found}, 0)"
         if operator in ("$in", "$nin"):
-            values = [scalar(part, f"{label}[{i}]") for i, part in enumerate(list_of(value, label))]
+            values = [typed(part, kind, f"{label}[{i}]") for i, part in enumerate(list_of(value, label))]
             return self.of_list(column, values, operator == "$nin")
         if operator in COMPARISONS:
             if value is None:
                 raise ValueError(f"{label} is None, which is neither more nor less than anything")
-            return f"{column} {COMPARISONS[operator]} {self.bind(scalar(value, label))}"
+            return f"{column} {COMPARISONS[operator]} {self.bind(typed(value, kind, label))}"
         if operator in ("$eq", "$ne"):
             if value is None:
                 return f"{column} is {'not ' if operator == '$ne' else ''}null"
-            equal = f"{column} = {self.bind(scalar(value, label))}"
+            equal = f"{column} = {self.bind(typed(value, kind, label))}"
             return equal if operator == "$eq" else f"({column} is null or {column} <> ?{len(self.values)})"
         raise ValueError(f"{label}: there is no such operator; there are {', '.join(OPERATORS)}")
 
@@ -101,12 +110,35 @@ class Condition:
         return f"not coalesce({found}, 0)" if negative else found
 
 
-def scalar(value, name):
-    """A value that can be bound."""
+def typed(value, kind, name):
+    """A value that an attribute of this type can be compared with; None is one."""
     value = plain(value)
-    if value is None or isinstance(value, (int, float, str, bytes)):
-        return value
-    raise TypeError(f"{name} is {describe(value)}, not a number, a text, bytes or None")
+    if kind not in COMPARABLE:
+        raise TypeError(f"{name}: the attribute is of type {TYPE_NAMES[kind]}; it has $contains, $not_contains and $exists")
+    if value is None:
+        return None
+    fits = isinstance(value, COMPARABLE[kind]) and (kind == BOOL or not isinstance(value, bool)) and (kind != BOOL or value in (0, 1))
+    if not fits:
+        raise TypeError(f"{name} is {describe(value)}, not {WORDS[kind]} as the attribute")
+    return checked(value, name)
+
+
+def checked(value, name):
+    """A value that can be bound, as the messages here name it."""
+    if isinstance(value, str):
+        encode(value, name)
+    elif isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
+        raise ValueError(f"{name} is {value:.6g}: out of range of 64 bits" if abs(value) < 1 << 1000 else f"{name} is out of range of 64 bits")
+    elif isinstance(value, float) and value != value:
+        raise ValueError(f"{name} is NaN, which nothing is equal to; None stands for a missing value")
+    return value
+
+
+def says_nothing(where):
+    """Is no attribute named anywhere in it?"""
+    if isinstance(where, (list, tuple)):
+        return all(map(says_nothing, where))
+    return isinstance(where, dict) and all(key in ("$and", "$or", "$not") and says_nothing(value) for key, value in where.items())
 
 
 def sql_of(where, types):

@@ -14,3 +14,12 @@ def count_fork():
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=count_fork)
+
+
+class Owner:
+    """What holds a handle of the library, or what lies in this process. A copy would free it a second time: there is none."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError(f"a {type(self).__name__} of quern cannot be copied or pickled: it belongs to an open file of this process")

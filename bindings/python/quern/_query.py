@@ -8,21 +8,21 @@ import threading
 from typing import Any
 
 from . import _errors
-from ._arrays import BIT, ELEMENTS, F32, describe, matrix_of
-from ._columns import Keys, SparseRows, encode, list_of, texts_of
-from ._errors import OutOfMemoryError, call, local
+from ._arrays import BF16, BIT, ELEMENTS, F32, describe, matrix_of
+from ._columns import Keys, SparseRows, encode, list_of, plain, texts_of
+from ._errors import OutOfMemoryError, UsageError, call, local
 from ._filters import bind, sql_of
 from ._library import api
-from ._process import Process
+from ._process import Owner, Process
 from ._result import Hits, HitsOfQueries, Table
 from ._schema import option_text, whole
 
 # Settings that are keys of quern_query_options.
 OPTIONS = ("recall", "ef", "nprobe", "refine", "timeout_ms", "max_scored", "max_bytes", "threads", "filter_ms", "bound", "superblocks", "terms", "bucket_weights")
-TARGETS = ("text", "sparse", "keys", "legs")
+TARGETS = ("text", "sparse", "keys", "compose", "legs")
 SETTINGS = ("field", *TARGETS, *OPTIONS, "where", "params", "params_of", "only", "exclude", "columns", "snapshot", "fusion", "formula", "formula_params",
             "candidates", "feedback", "max_distance", "min_score", "offset", "group_by", "per_group", "diversify", "order", "after",
-            "include_self", "options")
+            "include_self", "options", "compose_options")
 SEARCH = api.quern_search
 # What assigning anything but a vector of f32 to a memoryview of one raises.
 NOT_THAT_VECTOR = (TypeError, ValueError, NotImplementedError, BufferError)
@@ -32,13 +32,13 @@ class Leg:
     """A search that is part of another one: a leg of it (legs=[...]), or the search for its candidates (candidates=...).
 
     What it looks for and how are those of Collection.search: vectors, text, sparse, keys, field, k, recall, max_distance, ...; filters and
-    columns are the whole search's. weight, name, absent and against are the leg's part in the fusion; see quern_query_leg.
+    columns are the whole search's. weight, name, absent, against and guide are the leg's part in the fusion; see quern_query_leg.
     """
 
-    __slots__ = ("vectors", "k", "weight", "name", "absent", "against", "settings")
+    __slots__ = ("vectors", "k", "weight", "name", "absent", "against", "guide", "settings")
 
     def __init__(self, vectors: Any = None, *, weight: float = 1.0, k: int | None = None, name: str | None = None, absent: Any = None,
-                 against: bool = False, **settings: Any):
+                 against: bool = False, guide: str | None = None, **settings: Any):
         for setting in settings:
             if setting not in SETTINGS or setting in ("where", "params", "columns", "snapshot", "only", "exclude", "params_of"):
                 raise TypeError(f"a leg has no {setting!r}")
@@ -48,10 +48,11 @@ class Leg:
         self.name = name
         self.absent = absent
         self.against = against
+        self.guide = guide
         self.settings = settings
 
     def options(self):
-        told = {"absent": self.absent, "against": 1 if self.against else None, "name": self.name}
+        told = {"absent": self.absent, "against": 1 if self.against else None, "name": self.name, "guide": self.guide}
         return option_text(told, "a leg's options") or None
 
 
@@ -72,7 +73,7 @@ def number(value, name):
     return made
 
 
-class KeySet:
+class KeySet(Owner):
     """A set of ids for many searches: `only=` and `exclude=`. From ids, or from bytes: a roaring bitmap of 32- or 64-bit numbers."""
 
     __slots__ = ("handle", "__weakref__")
@@ -85,7 +86,7 @@ class KeySet:
                 raise TypeError(f"ids is {describe(ids)}, not the bytes of a roaring bitmap")
             call(api.quern_keys_roaring, bytes(ids), len(ids), whole(bits, "bits", 0, 2 ** 31 - 1), ctypes.byref(out))
         else:
-            keys = Keys(ids)
+            keys = ids if isinstance(ids, Keys) else Keys(ids)
             call(api.quern_keys_text if keys.is_text else api.quern_keys_int, keys.address or None, keys.n, ctypes.byref(out))
         self.handle = out.value
 
@@ -96,7 +97,7 @@ class KeySet:
         free(getattr(self, "handle", None))
 
 
-class Built:
+class Built(Owner):
     """A quern_query, what its buffers need to stay alive, and whether it asks one thing or several."""
 
     __slots__ = ("collection", "handle", "kept", "single", "queries", "__weakref__")
@@ -144,7 +145,7 @@ def set_target(built, vectors, settings):
     if vectors is not None:
         given.insert(0, "vectors")
     if len(given) > 1:
-        if "legs" in given or "keys" in given or "field" in settings:
+        if "legs" in given or "keys" in given or "compose" in given or "field" in settings:
             raise ValueError(f"{given[0]} and {given[1]} at once: say with legs=[...] how they go together")
         parts = [Leg(vectors)] if vectors is not None else []
         parts += [Leg(**{name: settings[name]}) for name in ("text", "sparse") if name in settings]
@@ -157,15 +158,23 @@ def set_target(built, vectors, settings):
                 raise ValueError(f"{name} is for a search with legs")
         if "formula" in settings:
             shared = {"field": settings["field"]} if "field" in settings else {}
+            if "compose_options" in settings:
+                shared["compose_options"] = settings["compose_options"]
             part = Leg(vectors, **shared) if vectors is not None else Leg(**{given[0]: settings[given[0]]}, **shared)
             set_legs(built, [part], settings)
+        elif given == ["compose"]:
+            set_sums(built, settings["compose"], settings.get("field"), settings.get("compose_options"))
         else:
             set_one(built, given[0], vectors if given[0] == "vectors" else settings[given[0]], settings.get("field"))
     if "feedback" in settings:
         told = settings["feedback"]
         api.quern_query_feedback(built.handle, None if told is True else option_text(told, "feedback"))
+    if "compose_options" in settings and given != ["compose"]:
+        raise ValueError("compose_options without compose")
     if "candidates" in settings:
         inner = built_leg(built, settings["candidates"], "candidates")
+        if not given:
+            built.single, built.queries = inner.single, inner.queries
         api.quern_query_candidates(built.handle, inner.handle)
 
 
@@ -173,7 +182,7 @@ def set_one(built, kind, value, field):
     collection, handle = built.collection, built.handle
     if kind == "vectors":
         name, field = collection._field("dense", field, "vectors")
-        matrix = matrix_of(value, "vectors", query_element(field), field.dim)
+        matrix = matrix_of(value, "vectors", query_element(field), field.dim, False)
         check_queries(matrix)
         built.kept.append(matrix.owner)
         built.single, built.queries = matrix.single, matrix.rows
@@ -182,8 +191,8 @@ def set_one(built, kind, value, field):
         of_sparse = field in collection._schema.names_of("sparse")
         name, _ = collection._field("sparse" if of_sparse else "text", field, "text")
         built.single = isinstance(value, str)
-        texts = texts_of([value] if built.single else list_of(value, "text"), "text")
-        count = 1 if built.single else len(value)
+        value = [value] if built.single else list_of(value, "text")
+        texts, count = texts_of(value, "text"), len(value)
         if any(text is None for text in texts[:count]):
             raise TypeError("text holds None: a query has a text")
         built.queries = count
@@ -198,10 +207,41 @@ def set_one(built, kind, value, field):
         api.quern_query_sparse(handle, name, *rows.addresses(), rows.n)
     else:
         name, _ = collection._field("dense", field, "keys")
-        keys = Keys(value, "keys", collection._schema.text_keys)
+        value = plain(value)
+        keys = collection._keys(value, "keys")
         built.single, built.queries = isinstance(value, (str, int)), keys.n
         set_keys = api.quern_query_key_text if keys.is_text else api.quern_query_key_int
         set_keys(handle, name, keys.address or None, keys.n)
+
+
+def set_sums(built, sums, field, options):
+    """Queries that are sums of vectors and of stored records: a list of pairs (weight, vector or id), or a list of such lists."""
+    name, found = built.collection._field("dense", field, "compose")
+    sums = list_of(sums, "compose") if not isinstance(sums, tuple) else list(sums)
+    built.single = not sums or is_term(sums[0])
+    queries = [sums] if built.single else sums
+    built.queries = len(queries)
+    api.quern_query_compose(built.handle, name, len(queries), option_text(options, "compose_options"))
+    for i, terms in enumerate(queries):
+        label = "compose" if built.single else f"compose[{i}]"
+        for j, term in enumerate(list_of(terms, label) if not isinstance(terms, tuple) else terms):
+            if not is_term(term):
+                raise TypeError(f"{label}[{j}] is {describe(term)}, not a pair (weight, vector or id)")
+            weight, value = number(term[0], f"{label}[{j}]: the weight"), plain(term[1])
+            if isinstance(value, (str, int)) and not isinstance(value, bool):
+                key = built.collection._keys(value, f"{label}[{j}]")
+                add = api.quern_query_term_key_text if key.is_text else api.quern_query_term_key_int
+                add(built.handle, i, weight, value.encode() if key.is_text else value)
+                continue
+            matrix = matrix_of(value, f"{label}[{j}]", BF16 if found.type == "bf16" else F32, found.dim, False)
+            if not matrix.single:
+                raise ValueError(f"{label}[{j}] has {matrix.rows} vectors, not one")
+            api.quern_query_term_dense(built.handle, i, weight, matrix.address, matrix.dim)
+
+
+def is_term(value):
+    """(weight, vector or id)"""
+    return isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], (str, tuple, list)) and hasattr(value[0], "__float__")
 
 
 def check_queries(matrix):
@@ -212,16 +252,16 @@ def check_queries(matrix):
 
 
 def set_matrix(handle, name, matrix):
-    if matrix.raw:
+    if matrix.element == BIT:
         api.quern_query_dense_raw(handle, name, matrix.address, matrix.element, matrix.rows, matrix.dim)
     else:
         api.quern_query_dense(handle, name, matrix.address, matrix.rows, matrix.dim)
 
 
 def query_element(field):
-    """Bits may come packed; queries of other fields are f32."""
+    """Bits may come packed, and bf16 as u2, which becomes f32; queries of other fields are f32."""
     element = ELEMENTS.get(field.type, F32)
-    return BIT if element == BIT else F32
+    return element if element in (BIT, BF16) else F32
 
 
 def built_leg(built, leg, name):
@@ -229,13 +269,13 @@ def built_leg(built, leg, name):
         raise TypeError(f"{name} is {describe(leg)}, not a quern.Leg")
     inner = build(built.collection, leg.vectors, leg.k, leg.settings)
     built.kept.append(inner.kept)
-    built.single, built.queries = inner.single, inner.queries
     return inner
 
 
 def set_legs(built, legs, settings):
     for i, leg in enumerate(list_of(legs, "legs") if not isinstance(legs, tuple) else legs):
         inner = built_leg(built, leg, f"legs[{i}]")
+        built.single, built.queries = inner.single and (built.single or not i), inner.queries
         api.quern_query_leg(built.handle, inner.handle, leg.weight, leg.options())
     if "fusion" in settings:
         api.quern_query_fusion(built.handle, option_text(settings["fusion"], "fusion"))
@@ -265,7 +305,11 @@ def set_filter(built, settings):
         bind(built.handle, values, f"params_of[{i}]")
     for name, function in (("only", api.quern_query_only_keys), ("exclude", api.quern_query_except_keys)):
         if name in settings:
-            keys = settings[name] if isinstance(settings[name], KeySet) else KeySet(settings[name])
+            keys = settings[name]
+            if not isinstance(keys, KeySet):
+                keys = KeySet(built.collection._keys(keys, name))
+            elif not len(keys):  # which has no type
+                keys = KeySet(Keys([], name, built.collection._schema.text_keys))
             built.kept.append(keys)
             function(built.handle, keys.handle)
 
@@ -307,7 +351,7 @@ def run(built, text_fields=()):
     status = SEARCH(built.handle, ctypes.byref(out), local.reference)
     if status:
         raised(built, status)
-    table = Table(out.value, built.collection._schema.text_keys)
+    table = Table(out.value, True)
     if built.single:
         return Hits(table, 0, api.quern_result_rows(out.value), text_fields)
     return HitsOfQueries(table, built.queries, text_fields)
@@ -318,15 +362,17 @@ def raised(built, status):
     _errors.throw(status)
 
 
-class Query:
-    """A search with everything said but what to look for: made once by Collection.query, run often. A thread that finds it in use waits.
+class Query(Owner):
+    """A search with everything said but what to look for: made once by Collection.query, run often. A thread that finds it in use waits;
+    one that is in it already (a signal handler) gets a UsageError.
 
     A vector is copied into a buffer that the library knows already, so its search is a single call.
     """
 
     def __init__(self, collection, k, settings, columns):
         self.collection = collection
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._busy = False
         self._name, field = collection._field("dense", settings.get("field"), "vectors")
         self._element = query_element(field)
         self._built = build(collection, None, k, {key: value for key, value in settings.items() if key != "field"}, columns)
@@ -337,7 +383,6 @@ class Query:
         self._out = ctypes.c_void_p()
         self._reference = ctypes.byref(self._out)
         self._text_fields = collection._text_fields
-        self._text_keys = collection._schema.text_keys
         self._use_buffer()
 
     def search(self, vectors: Any) -> Any:
@@ -345,11 +390,28 @@ class Query:
         if self.collection._db._forks != Process.forks:
             self.collection._db._check_process()
         with self._lock:
+            if self._busy:
+                raise UsageError("this query is in use: by a call of the same thread", -100)
+            self._busy = True
             try:
-                self._view[:] = vectors
-            except NOT_THAT_VECTOR:
-                return self._search_matrix(vectors)
-            return self._search_buffer()
+                try:
+                    self._view[:] = vectors
+                except NOT_THAT_VECTOR:
+                    pass
+                else:
+                    return self._search_buffer()
+            finally:
+                self._busy = False
+        # What a caller's own objects do while they become a matrix is not done under the lock.
+        matrix = self._matrix(vectors)
+        with self._lock:
+            if self._busy:
+                raise UsageError("this query is in use: by a call of the same thread", -100)
+            self._busy = True
+            try:
+                return self._search_with_matrix(matrix)
+            finally:
+                self._busy = False
 
     def _use_buffer(self):
         api.quern_query_dense(self._handle, self._name, self._buffer, 1, self._dim)
@@ -359,12 +421,18 @@ class Query:
         if status:
             raised(self._built, status)
         handle = self._out.value
-        return Hits(Table(handle, self._text_keys), 0, rows(handle), self._text_fields)
+        return Hits(Table(handle, True), 0, rows(handle), self._text_fields)
 
     def _search_matrix(self, vectors):
         """Whatever is no vector of f32: other numbers, lists, matrices."""
-        matrix = matrix_of(vectors, "vectors", self._element, self._dim)
+        return self._search_with_matrix(self._matrix(vectors))
+
+    def _matrix(self, vectors):
+        matrix = matrix_of(vectors, "vectors", self._element, self._dim, False)
         check_queries(matrix)
+        return matrix
+
+    def _search_with_matrix(self, matrix):
         if matrix.single and not matrix.raw:
             ctypes.memmove(self._buffer, matrix.address, 4 * self._dim)
             return self._search_buffer()
@@ -375,7 +443,7 @@ class Query:
             self._use_buffer()
         if status:
             raised(self._built, status)
-        table = Table(self._out.value, self._text_keys)
+        table = Table(self._out.value, True)
         if matrix.single:
             return Hits(table, 0, api.quern_result_rows(table.handle), self._text_fields)
         return HitsOfQueries(table, matrix.rows, self._text_fields)

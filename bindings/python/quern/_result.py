@@ -5,9 +5,11 @@ come from here keep the table alive.
 """
 from __future__ import annotations
 
+import array
 import ctypes
 import json
 import operator
+import struct
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +19,7 @@ from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8
 from ._columns import BLOB, BOOL, DENSE, INT, JSON, REAL, SPARSE, TAGS, TEXT, TYPE_NAMES
 from ._errors import call
 from ._library import api
+from ._process import Owner
 
 EXACT, DEGRADED, UNREFINED, MEMORY, PARTIAL = 1, 2, 4, 8, 16
 STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_read": 4, "memory_needed": 5, "recall": 6, "matches": 7,
@@ -35,27 +38,91 @@ else:
     string_at = ctypes.string_at
 
 
-class Table:
-    """A quern_result, freed with the last that looks at it. text_keys: are its keys texts? None: it has none (facets, SQL)."""
+class Table(Owner):
+    """A quern_result, freed with the last that looks at it. keyed: has it keys? (Facets and SQL have none.)"""
 
-    __slots__ = ("handle", "text_keys", "columns_", "wholes", "__weakref__")
+    __slots__ = ("handle", "keyed", "text_keys_", "columns_", "wholes", "__weakref__")
 
-    def __init__(self, handle, text_keys):
+    def __init__(self, handle, keyed):
         self.handle = handle
-        self.text_keys = text_keys
-        self.columns_ = None
+        self.keyed = keyed
+        self.text_keys_ = self.columns_ = None
         self.wholes = {}  # columns that have been read, for the next query of the same search
 
     def __del__(self, free=FREE_RESULT):
         free(self.handle)
 
+    @property
+    def text_keys(self):
+        """Are its keys texts? None: it has none. The result is asked: its collection may have been made anew since it was opened."""
+        if self.text_keys_ is None and self.keyed:
+            self.text_keys_ = api.quern_result_key_type(self.handle) == TEXT
+        return self.text_keys_
+
     def columns(self):
-        """[(name, type)]"""
+        """[(name, type)]; of columns with one name (SQL) the second is called NAME_2."""
         if self.columns_ is None:
             handle = self.handle
-            self.columns_ = [(api.quern_result_column_name(handle, i).decode(), api.quern_result_column_type(handle, i))
-                             for i in range(api.quern_result_columns(handle))]
+            names = [api.quern_result_column_name(handle, i).decode() for i in range(api.quern_result_columns(handle))]
+            self.columns_ = [(name, api.quern_result_column_type(handle, i)) for i, name in enumerate(distinct(names))]
         return self.columns_
+
+    # ---- Of a row: these and those below are what CopiedTable has, too.
+
+    def key(self, row):
+        handle, texts = self.handle, self.text_keys
+        return None if texts is None else api.quern_result_key_text(handle, row).decode() if texts else api.quern_result_key_int(handle, row)
+
+    def distance(self, row):
+        return api.quern_result_distance(self.handle, row)
+
+    def score(self, row):
+        return api.quern_result_score(self.handle, row)
+
+    def group(self, row):
+        return api.quern_result_group(self.handle, row)
+
+    def leg_scores(self, row):
+        return [api.quern_result_leg_score(self.handle, row, leg) for leg in range(api.quern_result_legs(self.handle))]
+
+    def leg_parts(self, row):
+        return [api.quern_result_leg_part(self.handle, row, leg) for leg in range(api.quern_result_legs(self.handle))]
+
+    # ---- Of a span of rows, as columns
+
+    def keys(self, start, stop):
+        count = stop - start
+        if not self.text_keys:
+            return self.numbers(api.quern_result_keys_int(self.handle) + 8 * start if count else 0, count, "i8", ctypes.c_int64)
+        if not count:
+            return []
+        texts: Any = (ctypes.c_char_p * count).from_address(api.quern_result_keys_text(self.handle) + start * ctypes.sizeof(ctypes.c_void_p))
+        return [key.decode() for key in texts]
+
+    def distances(self, start, stop):
+        return self.numbers(api.quern_result_distances(self.handle) + 4 * start if stop > start else 0, stop - start, "f4", ctypes.c_float)
+
+    def scores(self, start, stop):
+        return self.numbers(api.quern_result_scores(self.handle) + 4 * start if stop > start else 0, stop - start, "f4", ctypes.c_float)
+
+    # ---- Of the whole
+
+    def offsets(self, queries):
+        return (ctypes.c_size_t * (queries + 1)).from_address(api.quern_result_offsets(self.handle))[:]
+
+    def flags(self):
+        return api.quern_result_flags(self.handle)
+
+    def bookmark(self):
+        text = api.quern_result_bookmark(self.handle)
+        return None if text is None else text.decode()
+
+    def stats(self):
+        return {name: api.quern_result_stat(self.handle, number) for name, number in STATS.items()}
+
+    def leg_stats(self):
+        return [{name: api.quern_result_leg_stat(self.handle, leg, number) for name, number in STATS.items()}
+                for leg in range(api.quern_result_legs(self.handle))]
 
     def value(self, row, column, kind):
         """The value of a cell, or None."""
@@ -109,9 +176,9 @@ class Table:
 
     def whole_matrix(self, column):
         """(bytes of all rows of a dense column, element type, bytes of a row, a byte for each that tells whether it is there)"""
-        if column not in self.wholes:
-            self.wholes[column] = self.read_matrix(column)
-        return self.wholes[column]
+        if ("matrix", column) not in self.wholes:
+            self.wholes["matrix", column] = self.read_matrix(column)
+        return self.wholes["matrix", column]
 
     def read_matrix(self, column):
         handle = self.handle
@@ -125,6 +192,19 @@ class Table:
         if present:
             api.quern_result_column_dense(handle, column, data, None)
         return data.raw[:rows * width], element, width, valid.raw[:rows]
+
+
+def distinct(names, taken=()):
+    """The names, each once: one that is there, or taken, gets _2, _3, ..."""
+    made, there = [], set(taken)
+    for name in names:
+        number, found = 2, name
+        while found in there:
+            found = f"{name}_{number}"
+            number += 1
+        there.add(found)
+        made.append(found)
+    return made
 
 
 def read_text(handle, row, column):
@@ -146,19 +226,28 @@ def read_bool(handle, row, column):
 
 
 def read_dense(handle, row, column):
-    """A vector: an array of numpy's (bf16 as u2, bits packed), else an array.array or bytes; a copy."""
+    """A vector, a copy."""
     dim = ctypes.c_size_t()
     pointer = api.quern_result_dense(handle, row, column, ctypes.byref(dim))
     if not pointer:
         return None
     element = api.quern_result_dense_type(handle, column)
     count = (dim.value + 7) // 8 if element == BIT else dim.value
-    data = ctypes.string_at(pointer, count * ELEMENT_BYTES[element])
+    return vector_of(ctypes.string_at(pointer, count * ELEMENT_BYTES[element]), element)
+
+
+def vector_of(data, element):
+    """A vector of these bytes: an array of numpy's (bf16 as f32, bits packed), else an array.array (f16, too, as f32; bits as bytes)."""
+    if element == BF16:
+        data, element = _arrays.widened_bytes(data).tobytes(), F32
     numpy = _arrays.numpy_of()
     if numpy is not None:
         return numpy.frombuffer(data, NUMPY_TYPES[element]).copy()
-    letter = {F32: "f", I8: "b", BF16: "H"}.get(element)
-    return _arrays.array.array(letter, data) if letter else data
+    if element == BIT:
+        return data
+    if element == F16:
+        return array.array("f", struct.unpack(f"{len(data) // 2}e", data))
+    return array.array("f" if element == F32 else "b", data)
 
 
 def read_sparse(handle, row, column):
@@ -174,7 +263,7 @@ def read_sparse(handle, row, column):
 
 def values_of(table, column, kind, start, stop):
     """The values of a column as a list."""
-    whole = table.whole_column(column, kind) if stop - start > 1 else None
+    whole = table.whole_column(column, kind) if stop - start > 1 and kind not in FIELD_TYPES else None
     if whole is None:
         return [table.value(row, column, kind) for row in range(start, stop)]
     values, valid = whole
@@ -208,35 +297,30 @@ class Hit:
 
     @property
     def id(self) -> Any:
-        table = self._rows._table
-        if table.text_keys is None:
-            return None
-        return api.quern_result_key_text(table.handle, self._row).decode() if table.text_keys else api.quern_result_key_int(table.handle, self._row)
+        return self._rows._table.key(self._row)
 
     @property
     def distance(self) -> float:
-        return api.quern_result_distance(self._rows._table.handle, self._row)
+        return self._rows._table.distance(self._row)
 
     @property
     def score(self) -> float:
-        return api.quern_result_score(self._rows._table.handle, self._row)
+        return self._rows._table.score(self._row)
 
     @property
     def group(self) -> int:
         """The number of its group, from 0; -1 without groups."""
-        return api.quern_result_group(self._rows._table.handle, self._row)
+        return self._rows._table.group(self._row)
 
     @property
     def leg_scores(self) -> list[float]:
         """Its score in each leg of the search, NaN where the leg does not match it."""
-        handle = self._rows._table.handle
-        return [api.quern_result_leg_score(handle, self._row, leg) for leg in range(api.quern_result_legs(handle))]
+        return self._rows._table.leg_scores(self._row)
 
     @property
     def leg_parts(self) -> list[float]:
         """What each leg adds to the score."""
-        handle = self._rows._table.handle
-        return [api.quern_result_leg_part(handle, self._row, leg) for leg in range(api.quern_result_legs(handle))]
+        return self._rows._table.leg_parts(self._row)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -254,12 +338,24 @@ class Hit:
         raise KeyError(f"there is no column {name!r} here: ask for it with columns=[...]")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything in one dict."""
-        made = {} if self._rows._table.text_keys is None else {"id": self.id}
-        if self._rows._scored:
+        """Everything in one dict: id, distance and score first. An attribute that is called so has the name score_2 there."""
+        rows = self._rows
+        made = {} if rows._table.text_keys is None else {"id": self.id}
+        if rows._scored:
             made.update(distance=self.distance, score=self.score)
-        made.update((name, self[name]) for name, _ in self._rows._table.columns())
+        columns = rows._table.columns()
+        made.update((name, rows._table.value(self._row, i, columns[i][1])) for i, name in enumerate(rows._names()))
         return made
+
+    def __reduce__(self):
+        """As plain data, that of this row."""
+        return hit_of_copy, (Rows.copied(self._rows, self._row, self._row + 1),)
+
+    def __copy__(self):
+        return self  # it cannot be changed
+
+    def __deepcopy__(self, memo):
+        return self
 
     def __repr__(self):
         scored = f", score={self.score:.6g}, distance={self.distance:.6g}" if self._rows._scored else ""
@@ -299,20 +395,19 @@ class Rows(Sequence[Hit]):
     @property
     def ids(self) -> Any:
         """The keys: an array of numpy's if they are numbers and numpy is there, else a list."""
-        table, count = self._table, self._stop - self._start
-        if table.text_keys is None:
+        if self._table.text_keys is None:
             raise TypeError("these rows have no ids")
-        if not count:
-            return [] if table.text_keys else table.numbers(0, 0, "i8", ctypes.c_int64)
-        if table.text_keys:
-            pointer = api.quern_result_keys_text(table.handle)
-            return [key.decode() for key in (ctypes.c_char_p * count).from_address(pointer + self._start * ctypes.sizeof(ctypes.c_void_p))]  # type: ignore[union-attr]
-        return table.numbers(api.quern_result_keys_int(table.handle) + 8 * self._start, count, "i8", ctypes.c_int64)
+        return self._table.keys(self._start, self._stop)
 
     @property
     def columns(self) -> list[str]:
-        """The names of the columns."""
+        """The names of the columns. Where SQL gives one name twice, the second is NAME_2."""
         return [name for name, _ in self._table.columns()]
+
+    def _names(self):
+        """The names of the columns beside id, distance and score."""
+        taken = () if self._table.text_keys is None else ("id", "distance", "score") if self._scored else ("id",)
+        return distinct([name for name, _ in self._table.columns()], taken)
 
     def types(self) -> dict[str, str]:
         """{column: name of its type}"""
@@ -332,7 +427,7 @@ class Rows(Sequence[Hit]):
 
     def array(self, name: str) -> Any:
         """The values of a column as an array of numpy's: numbers (of ints and bools, with values missing, a masked array; of reals NaN), vectors
-        as the rows of a matrix (zeros where there are none; bf16 as u2, bits packed), anything else as objects."""
+        as the rows of a matrix (zeros where there are none; bf16 as f32, bits packed), anything else as objects."""
         numpy = _arrays.numpy_of()
         if numpy is None:
             raise ImportError("array() needs the package numpy; column() does not")
@@ -340,6 +435,8 @@ class Rows(Sequence[Hit]):
         span = slice(self._start, self._stop)
         if kind == DENSE:
             data, element, width, _ = self._table.whole_matrix(i)
+            if element == BF16:
+                data, element, width = _arrays.widened_bytes(data).tobytes(), F32, 2 * width
             size = ELEMENT_BYTES[element]
             return numpy.frombuffer(data, NUMPY_TYPES[element]).reshape(-1, width // size if width else 0)[span] if width else numpy.zeros((len(self), 0))
         if kind not in (INT, BOOL, REAL):
@@ -361,7 +458,7 @@ class Rows(Sequence[Hit]):
 
     @property
     def flags(self) -> int:
-        return api.quern_result_flags(self._table.handle)
+        return self._table.flags()
 
     @property
     def exact(self) -> bool:
@@ -384,25 +481,27 @@ class Rows(Sequence[Hit]):
     @property
     def bookmark(self) -> str | None:
         """Of a list, or a search for one vector: what `after` takes to go on behind it; None at the end of an empty list."""
-        text = api.quern_result_bookmark(self._table.handle)
-        return None if text is None else text.decode()
+        return self._table.bookmark()
 
     def stats(self) -> dict[str, Any]:
         """What it has cost, {name: number}, over all queries of the search; see QUERN_RESULT_* in quern.h. recall: from 0 to 1."""
-        made = {name: api.quern_result_stat(self._table.handle, number) for name, number in STATS.items()}
-        made["recall"] /= 1e6
-        return made
+        return with_share(self._table.stats())
+
+    def leg_stats(self) -> list[dict[str, Any]]:
+        """The same of each leg of a search: what it has cost, over all queries."""
+        return [with_share(stats) for stats in self._table.leg_stats()]
 
     def to_list(self) -> list[dict[str, Any]]:
         """A dict for each row."""
         return [hit.to_dict() for hit in self]
 
     def to_columns(self) -> dict[str, Any]:
-        """{name: values}, "id" first."""
+        """{name: values}: id, distance and score first. An attribute that is called so has the name score_2 there."""
         made = {} if self._table.text_keys is None else {"id": self.ids}
         if self._scored:
             made.update(distance=self.distances, score=self.scores)  # type: ignore[attr-defined]
-        made.update((name, self.column(name)) for name in self.columns)
+        columns = self._table.columns()
+        made.update((name, values_of(self._table, i, columns[i][1], self._start, self._stop)) for i, name in enumerate(self._names()))
         return made
 
     def to_pandas(self):
@@ -429,6 +528,20 @@ class Rows(Sequence[Hit]):
         from ._arrow import array_of
         return array_of(self)
 
+    def copied(self, start, stop):
+        """These rows in plain data."""
+        return type(self), copy_of(self._table, start, stop), stop - start, self._text_fields
+
+    def __reduce__(self):
+        """As plain data, those of these rows."""
+        return rows_of_copy, Rows.copied(self, self._start, self._stop)
+
+    def __copy__(self):
+        return self  # they cannot be changed
+
+    def __deepcopy__(self, memo):
+        return self
+
     def __repr__(self):
         shown = ", ".join(repr(hit) for hit in self[:10])
         return f"{type(self).__name__}([{shown}{', ...' if len(self) > 10 else ''}])"
@@ -443,16 +556,12 @@ class Hits(Rows):
     @property
     def distances(self) -> Any:
         """Smaller is nearer; an array of numpy's, or a list."""
-        table, count = self._table, self._stop - self._start
-        pointer = api.quern_result_distances(table.handle) + 4 * self._start if count else 0
-        return table.numbers(pointer, count, "f4", ctypes.c_float)
+        return self._table.distances(self._start, self._stop)
 
     @property
     def scores(self) -> Any:
         """Larger is better."""
-        table, count = self._table, self._stop - self._start
-        pointer = api.quern_result_scores(table.handle) + 4 * self._start if count else 0
-        return table.numbers(pointer, count, "f4", ctypes.c_float)
+        return self._table.scores(self._start, self._stop)
 
 
 class HitsOfQueries(Sequence[Hits]):
@@ -463,7 +572,7 @@ class HitsOfQueries(Sequence[Hits]):
 
     def __init__(self, table, queries, text_fields=()):
         self._table = table
-        self._offsets = (ctypes.c_size_t * (queries + 1)).from_address(api.quern_result_offsets(table.handle))[:]
+        self._offsets = table.offsets(queries)
         self._text_fields = text_fields
 
     def __len__(self):
@@ -512,6 +621,17 @@ class HitsOfQueries(Sequence[Hits]):
     exact = Rows.exact
     partial = Rows.partial
     stats = Rows.stats
+    leg_stats = Rows.leg_stats
+
+    def __reduce__(self):
+        """As plain data."""
+        return hits_of_copy, (copy_of(self._table, 0, self._offsets[-1], self._offsets), len(self), self._text_fields)
+
+    def __copy__(self):
+        return self  # they cannot be changed
+
+    def __deepcopy__(self, memo):
+        return self
 
     def to_list(self):
         """A list of dicts for each query."""
@@ -519,3 +639,125 @@ class HitsOfQueries(Sequence[Hits]):
 
     def __repr__(self):
         return f"HitsOfQueries({len(self)} queries, {self._offsets[-1]} hits)"
+
+
+def with_share(stats):
+    stats["recall"] /= 1e6
+    return stats
+
+
+# ---- Copies of rows that go to other processes, and into files
+
+def copy_of(table, start, stop, offsets=None):
+    """Some rows of a table in plain data, that CopiedTable reads."""
+    rows, columns = range(start, stop), table.columns()
+    cells = []
+    for i, (_, kind) in enumerate(columns):
+        if kind == DENSE:
+            data, element, width, valid = table.whole_matrix(i)
+            cells.append((data[start * width:stop * width], element, width, valid[start:stop]))
+        else:
+            cells.append(values_of(table, i, kind, start, stop))
+    scored = [(table.distance(row), table.score(row), table.group(row), table.leg_scores(row), table.leg_parts(row)) for row in rows]
+    return {"keys": [table.key(row) for row in rows], "text_keys": table.text_keys, "columns": columns, "cells": cells, "scored": scored,
+            "offsets": offsets, "flags": table.flags(), "bookmark": table.bookmark(), "stats": table.stats(), "leg_stats": table.leg_stats()}
+
+
+def rows_of_copy(kind, copy, count, text_fields):
+    return kind(CopiedTable(copy), 0, count, text_fields)
+
+
+def hit_of_copy(copied):
+    return Hit(rows_of_copy(*copied), 0)
+
+
+def hits_of_copy(copy, queries, text_fields):
+    return HitsOfQueries(CopiedTable(copy), queries, text_fields)
+
+
+class CopiedTable:
+    """What copy_of has taken from a Table, with the same methods."""
+
+    __slots__ = ("copy",)
+
+    def __init__(self, copy):
+        self.copy = copy
+
+    @property
+    def text_keys(self):
+        return self.copy["text_keys"]
+
+    def columns(self):
+        return self.copy["columns"]
+
+    def key(self, row):
+        return self.copy["keys"][row]
+
+    def distance(self, row):
+        return self.copy["scored"][row][0]
+
+    def score(self, row):
+        return self.copy["scored"][row][1]
+
+    def group(self, row):
+        return self.copy["scored"][row][2]
+
+    def leg_scores(self, row):
+        return list(self.copy["scored"][row][3])
+
+    def leg_parts(self, row):
+        return list(self.copy["scored"][row][4])
+
+    def keys(self, start, stop):
+        found = self.copy["keys"][start:stop]
+        return found if self.text_keys else as_numbers(found, "i8")
+
+    def distances(self, start, stop):
+        return as_numbers([row[0] for row in self.copy["scored"][start:stop]], "f4")
+
+    def scores(self, start, stop):
+        return as_numbers([row[1] for row in self.copy["scored"][start:stop]], "f4")
+
+    def offsets(self, queries):
+        return self.copy["offsets"]
+
+    def flags(self):
+        return self.copy["flags"]
+
+    def bookmark(self):
+        return self.copy["bookmark"]
+
+    def stats(self):
+        return dict(self.copy["stats"])
+
+    def leg_stats(self):
+        return [dict(stats) for stats in self.copy["leg_stats"]]
+
+    def value(self, row, column, kind):
+        cells = self.copy["cells"][column]
+        if kind != DENSE:
+            return cells[row]
+        data, element, width, valid = cells
+        return vector_of(data[row * width:(row + 1) * width], element) if valid[row] else None
+
+    def whole_matrix(self, column):
+        return self.copy["cells"][column]
+
+    def whole_column(self, column, kind):
+        cells = self.copy["cells"][column]
+        valid = bytes(value is not None for value in cells)
+        if kind in (INT, BOOL, REAL):
+            return ((ctypes.c_double if kind == REAL else ctypes.c_int64) * max(len(cells), 1))(*(value or 0 for value in cells)), valid
+        if kind not in (TEXT, JSON, TAGS, BLOB):
+            return None
+        texts = cells if kind in (TEXT, BLOB) else [None if value is None else json.dumps(value, ensure_ascii=False) for value in cells]
+        parts = [b"" if value is None else value if kind == BLOB else value.encode() for value in texts]
+        offsets = [0]
+        for part in parts:
+            offsets.append(offsets[-1] + len(part))
+        return (offsets, b"".join(parts)), valid
+
+
+def as_numbers(values, kind):
+    numpy = _arrays.numpy_of()
+    return values if numpy is None else numpy.array(values, kind)

@@ -16,11 +16,12 @@ from ._signatures import PROGRESS
 class Job:
     """A slow call under way: whom to tell, and whether it is to stop."""
 
-    def __init__(self, progress):
+    def __init__(self, db, progress):
         if progress is True:
             progress = print_progress
         if progress is not None and progress is not False and not callable(progress):
             raise TypeError(f"progress is {describe(progress)}, not a function or True")
+        self.db = db
         self.progress = progress or None
         self.stop = False
         self.error = None
@@ -34,7 +35,7 @@ def report_progress(user, task, done, total):
         job = local.job
         if job is None:
             return 0
-        if job.stop:
+        if job.stop or job.db._closing:
             return 1
         return 1 if job.progress is not None and job.progress(task.decode(), done, total) is False else 0
     except BaseException as error:
@@ -55,7 +56,7 @@ def print_progress(task, done, total):
 def run_slow(db, progress, function, *arguments):
     """Calls a function of the library that may take long; db: the Database, whose handle is in use meanwhile. progress: None, True (tell
     the terminal), or a function (task, done, total) that may return False, or raise, to stop the work."""
-    job = Job(progress)
+    job = Job(db, progress)
     with db._using as handle:
         watch(db, handle, 1)
         try:

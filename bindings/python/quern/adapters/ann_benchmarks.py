@@ -28,6 +28,8 @@ try:
 except ImportError:
     BaseANN = object
 
+# Parts of "memory" of Database.info: sqlite_bytes is left out, whose cache holds pages of the file.
+HELD = ("vector_bytes", "index_bytes", "cache_bytes", "row_id_bytes", "log_bytes")
 METRICS = {"angular": "cosine", "euclidean": "l2", "hamming": "hamming", "ip": "ip"}
 
 
@@ -71,11 +73,11 @@ class Quern(BaseANN):  # type: ignore[misc]
         return self.answers.ids
 
     def get_memory_usage(self) -> float:
-        """Kilobytes: what the database holds in memory, this being its file, too."""
-        if self.db is None:
+        """Kilobytes: what the database holds in memory, its file and log being there, too. Limits are nothing that is held."""
+        if self.db is None or self.db.closed:
             return 0.0
         info = self.db.info()
-        return (info.get("file_bytes", 0) + sum(part for part in info.get("memory", {}).values() if isinstance(part, int))) / 1024
+        return (info["file_bytes"] + info["wal_bytes"] + sum(size for name, size in info["memory"].items() if name in HELD)) / 1024
 
     def get_additional(self) -> dict[str, Any]:
         return {}

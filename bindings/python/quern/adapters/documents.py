@@ -1,8 +1,8 @@
 """Documents as LangChain and LlamaIndex have them, an id, a text, a vector and any metadata, in a collection of quern's.
 
-Metadata are kept whole in the json attribute "metadata", which is what comes back. What filters can use stands beside it, in attributes
+Metadata are kept whole in the json attribute "metadata", which is what comes back. What filters find quickly stands beside it, in attributes
 called "meta." and the name: numbers (as real), texts, bools and lists of texts. A value of another type than its attribute has, or of none
-of these types, is only in the json.
+of these types, is only in the json, as are names beyond the number of attributes that a collection can have; metadata.py knows when to look there.
 """
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from typing import Any
 from .._arrays import describe
 from .._columns import BOOL, JSON, REAL, TAGS, TEXT
 from .._database import Database, open_database
-from .._errors import NotFoundError
+from .._errors import LimitError, NotFoundError
 from .._query import Leg, words
 from .._schema import Schema, dense
 from .._schema import text as text_field
+from .metadata import PREFIX, Condition, attribute_of, names_nothing, real_of, spelled, tree_of
 
-PREFIX = "meta."
 NAME_BYTES_MAX = 255  # of an attribute
+KEY_BYTES_MAX = 1024
+COLUMNS_MAX = 1000  # attributes and fields of a collection
+POOL_MAX = 65536  # of what diversity is chosen from
 
 
 def kind_of(value: Any):
@@ -33,17 +36,10 @@ def kind_of(value: Any):
     return None
 
 
-def filter_of(where: Any):
-    """A filter over metadata as one over attributes. SQL stays as it is."""
-    if not isinstance(where, dict):
-        return where
-    made = {}
-    for key, value in where.items():
-        if isinstance(key, str) and key.startswith("$"):
-            made[key] = [filter_of(part) for part in value] if isinstance(value, (list, tuple)) else filter_of(value)
-        else:
-            made[PREFIX + str(key)] = value
-    return made
+def possible(ids: Any) -> list[str]:
+    """Of these ids those that a document can have: the others are not there."""
+    return [key for key in ids if isinstance(key, str) and key and "\0" not in key and 0 < len(key.encode("utf-8", "surrogatepass")) <= KEY_BYTES_MAX
+            and not any("\ud800" <= letter <= "\udfff" for letter in key)]
 
 
 class Documents:
@@ -74,53 +70,89 @@ class Documents:
             self.collection = self.db.collection(self.name, schema)
         last = {key: i for i, key in enumerate(ids)}
         order = list(last.values())
-        columns = {"metadata": [dict(metadata[i] or {}) for i in order], "source": [sources[i] if sources else None for i in order]}
+        columns = {"metadata": [whole(metadata[i], i) for i in order], "source": [sources[i] if sources else None for i in order]}
         columns.update(self.filterable(columns["metadata"]))
         self.collection.upsert([ids[i] for i in order], [vectors[i] for i in order], columns, [clean(texts[i]) for i in order])
 
     def filterable(self, metadata):
-        """{attribute: values} of what filters can use."""
+        """{attribute: values} of what filters find quickly."""
         known, made = self.collection.schema.attributes, {}
         for i, entry in enumerate(metadata):
             for key, value in entry.items():
-                name, kind = PREFIX + str(key), kind_of(value)
-                if kind is None or len(name.encode("utf-8", "replace")) > NAME_BYTES_MAX or not name.isprintable():
-                    continue
-                if name not in known:
-                    self.collection.add_attribute(name, kind)
-                    known = self.collection.schema.attributes
-                if known[name] == kind and not (kind == TEXT and "\0" in value) and not (kind == REAL and value - value != 0):
-                    made.setdefault(name, [None] * len(metadata))[i] = float(value) if kind == REAL else value
+                kind = kind_of(value)
+                name = None if kind is None or kind == TEXT and "\0" in value else self.attribute(str(key), kind)
+                known = self.collection.schema.attributes
+                if name is not None and known[name] == kind and (kind != TAGS or not any("\0" in tag for tag in value)):
+                    made.setdefault(name, [None] * len(metadata))[i] = real_of(value) if kind == REAL else value
         return made
+
+    def attribute(self, key, kind):
+        """The attribute of a name in the metadata, made if there is none; None if there can be none."""
+        known = self.collection.schema.attributes
+        name = attribute_of(key, known)
+        if name is not None:
+            return name
+        name = PREFIX + key
+        if not name.isprintable():
+            return None
+        if name.lower() in {other.lower() for other in known}:
+            name = spelled(key)
+        if len(name.encode("utf-8", "replace")) > NAME_BYTES_MAX or len(known) + len(self.collection.schema.fields) >= COLUMNS_MAX:
+            return None
+        try:
+            self.collection.add_attribute(name, kind)
+        except LimitError:
+            return None
+        return name
+
+    def condition(self, where=None, sources=None):
+        """A filter of the collection's: of a dict over metadata, a tree of metadata.py, or SQL, which stays as it is; and the sources."""
+        if where is None and sources is None:
+            return None
+        if is_sql(where):
+            return where
+        tree = ("and", []) if where is None else tree_of(where) if isinstance(where, dict) else where
+        made = Condition(tree, self.collection.schema.attributes)
+        if sources is not None:
+            made.text = f"({made.text}) and source in {made.bind(list(sources))}" if sources else "0"
+            made.values = made.values if sources else []
+        return made.text, made.values
 
     def get(self, ids):
         """The hits of these ids, without those that are not there."""
         if self.collection is None or not ids:
             return []
-        return [hit for hit in self.collection.get(list(ids), ["content", "metadata"]) if hit is not None]
+        return [hit for hit in self.collection.get(possible(ids), ["content", "metadata"]) if hit is not None]
 
-    def delete(self, ids=None, where=None):
+    def matching(self, where=None):
+        """The hits of all that match."""
+        return [] if self.collection is None else self.collection.list(self.condition(where), k=0, columns=["content", "metadata"])
+
+    def delete(self, ids=None, where=None, sources=None):
+        if ids is None and sources is None and (not where or not is_sql(where) and names_nothing(tree_of(where) if isinstance(where, dict) else where)):
+            raise ValueError("filter has no condition: it would delete all")
         if self.collection is None:
             return
         if ids is not None:
-            self.collection.delete(list(ids))
+            self.collection.delete(possible(ids))
         else:
-            self.collection.delete(where=where)
+            self.collection.delete(where=self.condition(where, sources))
 
     def clear(self):
         if self.collection is not None:
             self.db.drop(self.name)
             self.collection = None
 
-    def search(self, k, vector=None, query=None, alpha=None, where=None, only=None, diversity=None, pool=None):
+    def search(self, k, vector=None, query=None, alpha=None, where=None, only=None, diversity=None, pool=None, sources=None):
         """The hits for a vector, a text, or both: alpha is the vector's share, from 0 to 1. diversity: lambda of maximal marginal
         relevance over the `pool` best."""
         if self.collection is None or k < 1:
             return []
-        known = {name: value for name, value in {"where": where, "only": only}.items() if value is not None}
+        only = None if only is None else possible(only)
+        known = {name: value for name, value in {"where": self.condition(where, sources), "only": only}.items() if value is not None}
         columns = ["content", "metadata"]
         if diversity is not None:
-            known["diversify"] = {"lambda": diversity, "pool": max(pool or 0, k), "scale": "none"}
+            known["diversify"] = {"lambda": diversity, "pool": min(max(pool or 0, k), POOL_MAX), "scale": "none"}
         if query is None:
             return self.collection.search(vector, k, columns=columns, **known)
         found = words(query)
@@ -128,6 +160,20 @@ class Documents:
             return self.collection.search(text=found, k=k, columns=columns, **known) if found else []
         legs = [Leg(vector, weight=alpha if alpha is not None else 0.5), Leg(text=found, weight=1 - alpha if alpha is not None else 0.5)]
         return self.collection.search(legs=legs if found else legs[:1], k=k, fusion="normalize=minmax", columns=columns, **known)
+
+
+def whole(metadata, i):
+    """Metadata as they are kept; of what JSON cannot hold the message tells where it is."""
+    made = dict(metadata or {})
+    for name, value in made.items():
+        if isinstance(value, float) and value - value != 0:
+            raise ValueError(f"metadatas[{i}][{name!r}] is {value}, which JSON cannot hold: leave it out, or give None")
+    return made
+
+
+def is_sql(where):
+    """A text, or a pair of such a text and its parameters; and no tree of metadata.py."""
+    return isinstance(where, str) or isinstance(where, tuple) and where[:1] not in (("and",), ("or",), ("not",), ("is",))
 
 
 def clean(text):

@@ -5,7 +5,7 @@
     store.similarity_search("what is a quern?", k=4, filter={"year": {"$gte": 2020}})
     store.similarity_search("what is a quern?", k=4, hybrid=0.7)      # 0.7 for the vector, 0.3 for the words
 
-Filters are Chroma's dicts over metadata. Scores are distances: smaller is nearer; relevance scores go from 0 to 1.
+Filters are Chroma's dicts over metadata; a name that no document has is a missing value of all. Scores are distances: smaller is nearer; relevance scores go from 0 to 1.
 """
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ try:
 except ImportError:
     raise ImportError("quern.adapters.langchain needs the package langchain-core") from None
 
-from .documents import Documents, filter_of
+from .documents import Documents
 
 
 class QuernVectorStore(VectorStore):
@@ -46,7 +46,8 @@ class QuernVectorStore(VectorStore):
         for name, given in (("metadatas", metadatas), ("ids", ids)):
             if given is not None and len(given) != len(texts):
                 raise ValueError(f"{name} has {len(given)} entries for {len(texts)} texts")
-        keys = [key if key is not None else str(uuid.uuid4()) for key in (ids if ids is not None else [None] * len(texts))]
+        given_ids: list[Any] = list(ids) if ids is not None else [None] * len(texts)
+        keys = [key if key is not None else str(uuid.uuid4()) for key in given_ids]
         if texts:
             self._documents.add(keys, self._embedding.embed_documents(texts), texts, metadatas or [{}] * len(texts))
         return keys
@@ -59,11 +60,11 @@ class QuernVectorStore(VectorStore):
         """Deletes by ids, or by filter={...}; ids that are not there are passed over."""
         if ids is None and kwargs.get("filter") is None:
             raise ValueError("delete() takes ids, or filter")
-        self._documents.delete(ids, filter_of(kwargs.get("filter")))
+        self._documents.delete(ids, kwargs.get("filter"))
         return True
 
     def get_by_ids(self, ids: Any, /) -> list[Document]:
-        return [document_of(hit) for hit in self._documents.get(ids)]
+        return [document_of(hit) for hit in self._documents.get([ids] if isinstance(ids, str) else list(ids))]
 
     # ---- Searching
 
@@ -71,10 +72,21 @@ class QuernVectorStore(VectorStore):
         return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
 
     def similarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
-        """With distances: smaller is nearer. hybrid=X: the share of the vector beside the words of the query."""
+        """With distances: smaller is nearer. hybrid=X: the share of the vector beside the words of the query; then they go from 0, for a document
+        that is the best in both, to 1."""
         hybrid = kwargs.pop("hybrid", None)
         vector = self._embedding.embed_query(query)
-        return self._search(k, vector, query=query if hybrid is not None else None, alpha=hybrid, **kwargs)
+        if hybrid is None:
+            return self._search(k, vector, **kwargs)
+        found = self._search(k, vector, query=query, alpha=hybrid, of=lambda hit: 1 - share(hit.score), **kwargs)
+        return found
+
+    def similarity_search_with_relevance_scores(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
+        """With relevances from 0 to 1, larger is better. score_threshold: none below."""
+        threshold = kwargs.pop("score_threshold", None)
+        relevance = self._select_relevance_score_fn() if kwargs.get("hybrid") is None else lambda distance: 1 - distance
+        scored = [(document, relevance(distance)) for document, distance in self.similarity_search_with_score(query, k, **kwargs)]
+        return scored if threshold is None else [(document, score) for document, score in scored if score >= threshold]
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
         return [document for document, _ in self._search(k, embedding, **kwargs)]
@@ -86,13 +98,13 @@ class QuernVectorStore(VectorStore):
                                                 **kwargs: Any) -> list[Document]:
         return [document for document, _ in self._search(k, embedding, diversity=lambda_mult, pool=fetch_k, **kwargs)]
 
-    def _search(self, k, vector, *, filter=None, **named):
-        hits = self._documents.search(k, vector, where=filter_of(filter), **named)
-        return [(document_of(hit), hit.distance) for hit in hits]
+    def _search(self, k, vector, *, filter=None, of=lambda hit: hit.distance, **named):
+        hits = self._documents.search(k, vector, where=filter or None, **named)
+        return [(document_of(hit), of(hit)) for hit in hits]
 
     def _select_relevance_score_fn(self) -> Any:
         """From distances to relevances, 1 for the same vector."""
-        return {"cosine": lambda distance: 1 - distance / 2, "l2": lambda distance: 1 / (1 + distance),
+        return {"cosine": lambda distance: share(1 - distance / 2), "l2": lambda distance: 1 / (1 + max(distance, 0)),
                 "ip": lambda distance: 1 / (1 + math.exp(min(max(distance, -700), 700)))}[self._metric]
 
     # ---- Making one
@@ -103,6 +115,11 @@ class QuernVectorStore(VectorStore):
         store = cls(embedding, **kwargs)
         store.add_texts(texts, metadatas, ids=ids)
         return store
+
+
+def share(number: float) -> float:
+    """From 0 to 1, whatever rounding has made of it."""
+    return min(max(float(number), 0.0), 1.0)
 
 
 def document_of(hit) -> Document:

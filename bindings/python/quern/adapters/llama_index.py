@@ -18,37 +18,37 @@ try:
 except ImportError:
     raise ImportError("quern.adapters.llama_index needs the package llama-index-core") from None
 
-from .documents import PREFIX, Documents
+from .documents import Documents
+from .metadata import NOTHING
 
+DEPTH_MAX = 10
 COMPARISONS = {"==": "$eq", "!=": "$ne", ">": "$gt", "<": "$lt", ">=": "$gte", "<=": "$lte", "in": "$in", "nin": "$nin", "contains": "$contains",
-               "text_match": "$contains"}
+               "text_match": "$contains", "is_empty": "$empty"}
 
 
-def condition_of(filters: Any, known: Any) -> Any:
-    """LlamaIndex's filters as a dict over attributes. A name that no record has is a missing value of all."""
+def condition_of(filters: Any, depth: int = 0) -> Any:
+    """LlamaIndex's filters as a tree of metadata.py; None if there is none in them."""
     if filters is None:
         return None
-    parts = [condition_of(part, known) if hasattr(part, "filters") else condition_of_one(part, known) for part in filters.filters]
+    if depth > DEPTH_MAX:
+        raise ValueError(f"filters are more than {DEPTH_MAX} deep in each other")
+    parts = [condition_of(part, depth + 1) if hasattr(part, "filters") else condition_of_one(part) for part in filters.filters]
+    parts = [part for part in parts if part is not None]
     if not parts:
         return None
-    word = "$or" if value_of(filters.condition) == "or" else "$and"
-    joined = {word: [part for part in parts if part is not None]}
-    return {"$not": joined} if value_of(filters.condition) == "not" else joined
+    word = value_of(filters.condition)
+    joined = ("or" if word == "or" else "and", parts)
+    return ("not", joined) if word == "not" else joined
 
 
-def condition_of_one(part, known):
-    name, operator = PREFIX + part.key, value_of(part.operator)
-    if name not in known:
-        missing = operator in ("!=", "nin", "is_empty")
-        return {"$and": [{}]} if missing else {"$not": {"$and": [{}]}}
-    if operator == "is_empty":
-        return {name: None}
+def condition_of_one(part):
+    operator = value_of(part.operator)
     if operator in ("any", "all"):
-        word = "$or" if operator == "any" else "$and"
-        return {word: [{name: {"$contains": value}} for value in part.value]} if part.value else {"$not": {"$and": [{}]}}
+        values = [part.value] if isinstance(part.value, (str, int, float)) else list(part.value or ())
+        return ("or" if operator == "any" else "and", [("is", part.key, "$contains", value) for value in values]) if values else NOTHING
     if operator not in COMPARISONS:
         raise ValueError(f"filter {part.key!r}: there is no operator {operator!r}")
-    return {name: {COMPARISONS[operator]: part.value}}
+    return ("is", part.key, COMPARISONS[operator], part.value)
 
 
 def value_of(word: Any) -> str:
@@ -83,17 +83,17 @@ class QuernVectorStore(BasePydanticVectorStore):
         return ids
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
-        self._documents.delete(where={"source": ref_doc_id})
+        self._documents.delete(sources=[ref_doc_id])
 
     def delete_nodes(self, node_ids: list[str] | None = None, filters: Any = None, **delete_kwargs: Any) -> None:
-        where = condition_of(filters, self._known())
+        where = condition_of(filters)
         if node_ids is not None and where is not None:
             node_ids = [hit.id for hit in self._chosen(node_ids, where)]
         if node_ids is not None or where is not None:
             self._documents.delete(node_ids, where)
 
     def get_nodes(self, node_ids: list[str] | None = None, filters: Any = None) -> list[BaseNode]:
-        where = condition_of(filters, self._known())
+        where = condition_of(filters)
         if where is None and node_ids is not None:
             return [node_of(hit) for hit in self._documents.get(node_ids)]
         return [node_of(hit) for hit in self._chosen(node_ids, where)]
@@ -115,26 +115,17 @@ class QuernVectorStore(BasePydanticVectorStore):
             named.update(diversity=0.5 if query.mmr_threshold is None else query.mmr_threshold, pool=kwargs.get("mmr_prefetch_k") or 4 * k)
         elif mode != "default":
             raise ValueError(f"quern has no query mode {mode!r}")
-        where = condition_of(query.filters, self._known())
-        if query.doc_ids:
-            sources = {"source": {"$in": list(query.doc_ids)}}
-            where = sources if where is None else {"$and": [where, sources]}
-        hits = self._documents.search(k, where=where, only=query.node_ids or None, **named)
+        where = condition_of(query.filters)
+        sources = None if query.doc_ids is None else list(query.doc_ids)  # an empty list: among none
+        hits = self._documents.search(k, where=where, only=query.node_ids, sources=sources, **named)
         return VectorStoreQueryResult(nodes=[node_of(hit) for hit in hits], similarities=[hit.score for hit in hits], ids=[hit.id for hit in hits])
 
     def persist(self, persist_path: str, fs: Any = None) -> None:
         """What was written is in the file already."""
 
-    def _known(self):
-        collection = self._documents.collection
-        return {} if collection is None else collection.schema.attributes
-
     def _chosen(self, node_ids, where):
-        collection = self._documents.collection
-        if collection is None:
-            return []
         wanted = None if node_ids is None else set(node_ids)
-        return [hit for hit in collection.list(where, k=0, columns=["content", "metadata"]) if wanted is None or hit.id in wanted]
+        return [hit for hit in self._documents.matching(where) if wanted is None or hit.id in wanted]
 
 
 def node_of(hit) -> BaseNode:
