@@ -762,7 +762,7 @@ QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, 
 **               often worse than with sums: never a default
 **   normalize=none|minmax|zscore|distribution   what is done to a leg's scores before: nothing (default); 0 for its last
 **               and 1 for its first hit; mean 0 and standard deviation 1; 0 and 1 for mean -+ 3 standard deviations. By the
-**               hits that the leg gives at first
+**               hits that the leg gives at first: its limit, of equals at the end those of the lowest keys (ranks likewise)
 **   rrf_k=X     default 60
 **   penalty=X   default 0.5
 **   weights=X,X,...   in place of the weights that the legs were given (quern_fit_fusion tells which)

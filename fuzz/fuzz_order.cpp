@@ -54,6 +54,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             }
         }
     }
+    // The same of a search, whose mark is 0 here.
+    if (auto spot = ReadHitBookmark(bookmark, 0, schema); spot.ok()) {
+        const std::string again = WriteHitBookmark(*spot);
+        auto back = ReadHitBookmark(again, 0, schema);
+        if (!back.ok() || WriteHitBookmark(*back) != again) {
+            std::abort();
+        }
+    }
     if (auto tokens = ReadTokens(text, kSetSubject); tokens.ok()) {
         std::vector<Argument> arguments(tokens->parameters.size());
         for (size_t i = 0; i < arguments.size(); i++) {

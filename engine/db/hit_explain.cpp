@@ -98,8 +98,15 @@ private:
         ResultTable own;
         for (SearchRequest& request : requests) {
             request.budget = nullptr;
-            request.limit = request.has_limit ? std::max<size_t>(request.limit, 1)
-                                              : std::max(kListDepth, searched.limit);
+            if (searched.legs.empty()) {
+                // All within a bound, or all that the result has passed over and told.
+                request.limit = request.limit == 0
+                                    ? 0
+                                    : std::max(kListDepth, request.limit + request.shape.offset);
+            } else {
+                request.limit = request.has_limit ? std::max<size_t>(request.limit, 1)
+                                                  : std::max(kListDepth, searched.limit);
+            }
             if (!searched.legs.empty() && searched.candidates != nullptr) {
                 if (request.candidates != nullptr) {
                     return {};  // among what two searches have found: nobody ranks by that

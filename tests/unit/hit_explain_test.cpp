@@ -76,6 +76,37 @@ quern_result* Search(quern_db* db, quern_query* query) {
 
 }  // namespace
 
+TEST_CASE("hits of one search are explained by their ranks", "[explain]") {
+    Articles articles;
+    for (int64_t key = 0; key < 200; key++) {
+        articles.Put(key);
+    }
+    const float vector[kDim] = {1, -1, 2};
+    for (const bool bounded : {false, true}) {
+        quern_query* query = quern_query_new(articles.db, "articles");
+        quern_query_dense(query, "emb", vector, 1, kDim);
+        if (bounded) {
+            quern_query_limit(query, 0);
+            quern_query_min_score(query, -1);
+        } else {
+            quern_query_limit(query, 10);
+            quern_query_offset(query, 120);
+        }
+        quern_result* result = Search(articles.db, query);
+        const Json json = Explain(articles.db, query, result);
+        REQUIRE(json["hits"].size() > 5);
+        int64_t before = bounded ? 0 : 100;
+        for (const Json& hit : json["hits"]) {
+            const int64_t rank = hit["legs"][0]["rank"].get<int64_t>();
+            CHECK(rank >= before);
+            before = rank;
+        }
+        CHECK((!bounded || before > 100));
+        quern_result_free(result);
+        quern_query_free(query);
+    }
+}
+
 TEST_CASE("the parts of scores are those of the records and add up", "[explain]") {
     Articles articles;
     for (int64_t key = 0; key < 500; key++) {
