@@ -1,6 +1,7 @@
 #include "engine/db/hit_shaper.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "engine/db/attr_values.h"
@@ -15,6 +16,9 @@ namespace quern {
 namespace {
 
 constexpr size_t kPoolFactor = 5;
+// A cosine that is so near to 1 is 1: the spacing of f32 there. Two vectors of one direction, each
+// of them rounded to f32, are nearer than 1e-13.
+constexpr double kOneWithin = 0x1p-24;
 
 // What tells one value of an attribute from all others; empty: null.
 std::string NameOf(const Cell& cell) {
@@ -73,13 +77,30 @@ public:
                 bits ? 2.0 * static_cast<double>(distances[j]) / static_cast<double>(def_.dim)
                      : static_cast<double>(distances[j]);
             similarities[j] = known_[i] != 0 && known_[j] != 0 ? 1 - far : 0;
+            if (!bits && similarities[j] >= 1 - doubtful_) {
+                similarities[j] = CosineInDouble(vector, j);
+            }
         }
     }
 
 private:
+    // Of a vector and a hit's; neither is zero. Sums in f32 do not tell whether it is 1.
+    double CosineInDouble(const std::vector<float>& a, size_t j) const {
+        std::vector<float> b(def_.dim);
+        kernels::ToF32(def_.element, rows_.data() + j * row_bytes_, 1, def_.dim, b.data());
+        const double squares = kernels::ProductInDouble(a.data(), a.data(), def_.dim) *
+                               kernels::ProductInDouble(b.data(), b.data(), def_.dim);
+        const double cosine =
+            kernels::ProductInDouble(a.data(), b.data(), def_.dim) / std::sqrt(squares);
+        return cosine >= 1 - kOneWithin ? 1 : cosine;
+    }
+
     const DenseDef& def_;
     size_t row_bytes_;
     Bytes rows_;
+    // More than sums in f32 may be wrong by: of a product, of two norms, and of what makes a
+    // distance of them.
+    double doubtful_ = 2 * static_cast<double>(kernels::InnerProductError(def_.dim)) + 1e-6;
     std::vector<uint8_t> known_;
     std::vector<float> norms_;
 };

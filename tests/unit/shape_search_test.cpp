@@ -208,6 +208,56 @@ TEST_CASE("near-duplicates of better hits are dropped") {
     }
 }
 
+TEST_CASE("copies of a vector are duplicates of it, whatever sums are rounded to") {
+    Articles articles;
+    std::mt19937 random(5);
+    std::normal_distribution<float> normal;
+    // A vector, it once more, its double, a third of it, and one that is nearly it.
+    constexpr int64_t kEach = 5;
+    constexpr int64_t kVectors = 300;
+    const auto put = [&](int64_t key, std::vector<float> vector, float times) {
+        for (float& x : vector) {
+            x *= times;
+        }
+        quern_batch* batch = quern_batch_new(articles.db, "articles", 1);
+        quern_batch_key_int(batch, &key);
+        quern_batch_dense(batch, "emb", vector.data(), kDim, nullptr);
+        const int64_t year = key / kEach;
+        quern_batch_int(batch, "year", &year, nullptr);
+        articles.Ok(quern_upsert(batch, nullptr, &articles.err));
+        quern_batch_free(batch);
+    };
+    std::vector<std::vector<float>> vectors;
+    for (int64_t i = 0; i < kVectors; i++) {
+        std::vector<float> vector(kDim);
+        for (float& x : vector) {
+            x = normal(random);
+        }
+        vectors.push_back(vector);
+        put(i * kEach, vector, 1);
+        put(i * kEach + 1, vector, 1);
+        put(i * kEach + 2, vector, 2);
+        put(i * kEach + 3, vector, 1.0f / 3);
+        vector[0] += 2e-3f * std::abs(vector[1]) + 2e-3f;
+        put(i * kEach + 4, vector, 1);
+        if (i == kVectors / 2) {
+            articles.Ok(quern_optimize(articles.db, nullptr, 0, &articles.err));
+        }
+    }
+    for (int64_t i = 0; i < kVectors; i++) {
+        CAPTURE(i);
+        quern_query* query = quern_query_new(articles.db, "articles");
+        quern_query_dense(query, "emb", vectors[static_cast<size_t>(i)].data(), 1, kDim);
+        quern_query_filter(query, ("year = " + std::to_string(i)).c_str());
+        quern_query_limit(query, kEach);
+        quern_query_diversify(query, "emb", "duplicates=1");
+        const std::vector<Hit> hits = Search(&articles, query);
+        quern_query_free(query);
+        REQUIRE(hits.size() == 2);
+        REQUIRE(hits[1].key == i * kEach + 4);
+    }
+}
+
 TEST_CASE("diverse hits are those of marginal relevance") {
     Articles articles;
     Fill(&articles);
