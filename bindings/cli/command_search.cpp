@@ -1,6 +1,7 @@
 // quern search: its options.
 #include <CLI/CLI.hpp>
 
+#include "file_format.h"
 #include "search_run.h"
 #include "shell.h"
 
