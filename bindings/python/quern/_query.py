@@ -32,13 +32,13 @@ class Leg:
     """A search that is part of another one: a leg of it (legs=[...]), or the search for its candidates (candidates=...).
 
     What it looks for and how are those of Collection.search: vectors, text, sparse, keys, field, k, recall, max_distance, ...; filters and
-    columns are the whole search's. weight, name, absent and against are the leg's part in the fusion; see quern_query_leg.
+    columns are the whole search's. weight, name, absent, against and guide are the leg's part in the fusion; see quern_query_leg.
     """
 
-    __slots__ = ("vectors", "k", "weight", "name", "absent", "against", "settings")
+    __slots__ = ("vectors", "k", "weight", "name", "absent", "against", "guide", "settings")
 
     def __init__(self, vectors: Any = None, *, weight: float = 1.0, k: int | None = None, name: str | None = None, absent: Any = None,
-                 against: bool = False, **settings: Any):
+                 against: bool = False, guide: str | None = None, **settings: Any):
         for setting in settings:
             if setting not in SETTINGS or setting in ("where", "params", "columns", "snapshot", "only", "exclude", "params_of"):
                 raise TypeError(f"a leg has no {setting!r}")
@@ -48,10 +48,11 @@ class Leg:
         self.name = name
         self.absent = absent
         self.against = against
+        self.guide = guide
         self.settings = settings
 
     def options(self):
-        told = {"absent": self.absent, "against": 1 if self.against else None, "name": self.name}
+        told = {"absent": self.absent, "against": 1 if self.against else None, "name": self.name, "guide": self.guide}
         return option_text(told, "a leg's options") or None
 
 
