@@ -298,6 +298,9 @@ class SearchingTest(PythonCase):
         self.assertLessEqual(told["segments"][0]["estimate"]["selectivity"], 1)
         both = docs.search(legs=[quern.Leg([0, 0]), quern.Leg(text="whale")]).explain()
         self.assertEqual([leg["kind"] for leg in both["legs"]], ["dense", "text"])
+        guided = docs.search(legs=[quern.Leg([0, 0], guide="text"), quern.Leg(text="whale")])
+        self.assertEqual(guided.ids[0], "a")
+        self.raises(quern.UsageError, "names no leg", docs.search, legs=[quern.Leg([0, 0], guide="nobody"), quern.Leg(text="whale")])
         self.raises(quern.UsageError, "no result of a search", docs.list().explain)
 
     def test_searches_go_on_behind_a_bookmark_and_have_an_order(self):
