@@ -14,6 +14,18 @@ def model_filter(docs, test):
 
 
 class SearchingTest(PythonCase):
+    def test_ranges_of_dimensions_have_weights(self):
+        with quern.open(":memory:") as db:
+            docs = db.collection("docs", quern.Schema({"v": quern.sparse(dims=100, buckets=4)}, key="int"))
+            docs.upsert([1, 2], sparse=[{3: 1.0}, {60: 1.0}])
+
+            def ids(**settings):
+                return list(docs.search(sparse={3: 1.0, 60: 2.0}, **settings).ids)
+            self.assertEqual(ids(), [2, 1])
+            self.assertEqual(ids(bucket_weights=[1, 1, 0.1, 0]), [1, 2])
+            self.assertEqual(ids(bucket_weights="0,0,1,0", terms=2), [2])
+            self.raises(quern.UsageError, "'v'", ids, bucket_weights=[1])
+
     def test_one_vector(self):
         docs = self.letters()
         for _ in range(3):  # the second and third run through what the first has kept

@@ -355,7 +355,7 @@ TEST_CASE("a pruned sparse field tells that it may miss records, and can be aske
 TEST_CASE("a sparse field with approx=graph is asked for a recall", "[sparse][approximate]") {
     // Long lists, so that walks are cheaper than exact searches.
     Shape shape = Ties();
-    shape.dimensions = 400;
+    shape.dimensions = 200;
     shape.entries_max = 80;
     shape.weights = 2;
     TwiceFile file(shape, "approx=graph");
