@@ -32,7 +32,9 @@ public:
     }
     // Time or bytes alone: how much of a source each query may look at is known before.
     bool EndsPiece() {
-        const uint32_t spent = budget_ == nullptr ? 0 : budget_->Spent() & ~kSpentScored;
+        const uint32_t spent = budget_ == nullptr ? 0
+                                                  : (budget_->Late() ? kSpentTime : 0) |
+                                                        (budget_->BytesSpent() ? kSpentBytes : 0);
         if (spent != 0) {
             budget_->LeftOut(spent);
         }

@@ -64,6 +64,7 @@ public:
                          OpenFormula(database_, snapshot_, views_, request_, &table_->tally));
         }
         table_->tally.expected_recall = 1;
+        const SearchBudget::Clock::time_point ends = EndOfFusing();
         QUERN_TRY(StartLegs());
         std::vector<std::vector<Winner>>& winners = *found;
         winners.resize(queries_);
@@ -71,6 +72,10 @@ public:
         bool exact = candidates_exact_;
         table_->legs.resize(legs_.size());
         for (size_t q = 0; q < queries_; q++) {
+            if (q > 0 && SearchBudget::Clock::now() >= ends) {
+                request_.budget->LeftOut(kSpentTime, q);
+                continue;
+            }
             QUERN_ASSIGN(query::FusedList list, SearchOne(q));
             exact = exact && list.exact;
             const StageClock of_fuse(&fuse_ns_);
@@ -160,6 +165,15 @@ private:
             .TellPlaces(places)
             .ShapeBy(shape)
             .Fill(snapshot_, winners);
+    }
+
+    // Legs may take all the time there is, and what they have found is made into results all the
+    // same; but no longer than half as long again.
+    SearchBudget::Clock::time_point EndOfFusing() const {
+        const auto again = std::chrono::microseconds(uint64_t{500} * request_.limits.timeout_ms);
+        return request_.budget != nullptr && request_.budget->has_deadline()
+                   ? SearchBudget::Clock::now() + request_.budget->TimeLeft() + again
+                   : SearchBudget::Clock::time_point::max();
     }
 
     uint64_t LegsNs() const {

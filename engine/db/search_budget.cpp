@@ -91,6 +91,9 @@ uint64_t SearchBudget::ScoredLeft(size_t query) const {
 }
 
 uint64_t SearchBudget::MostScoredLeft() const {
+    if (!has_scored_max() && own_max_.empty()) {
+        return kNoBound;
+    }
     uint64_t most = scored_.empty() ? scored_max_ : 0;
     for (size_t q = 0; q < scored_.size(); q++) {
         most = std::max(most, ScoredLeft(q));

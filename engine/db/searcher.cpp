@@ -28,6 +28,13 @@ constexpr uint64_t kBytesPerThread = uint64_t{4} << 20;
 constexpr size_t kStreamBytes = size_t{4} << 20;
 // Walks of an index are shared out among threads when there are enough of them.
 constexpr size_t kQueriesPerThread = 8;
+// So many go through a block of the log between two looks at the time.
+constexpr size_t kQueriesPerLook = 16;
+// And so many scan a segment together where there is a deadline: others have their turn later.
+constexpr size_t kQueriesPerTurn = 128;
+// Products of elements between two looks at it, and rows at the least.
+constexpr size_t kStepsPerLook = size_t{4} << 20;
+constexpr size_t kRowsPerLook = 1008;
 
 class Searcher : public FieldSearch {
 public:
@@ -238,11 +245,6 @@ private:
         rows.count = field->count();
         rows.records = field->records.empty() ? nullptr : field->records.data();
         if (!watch_.has_scored_max()) {
-            // With a filter: what it lets through, if every record has the field.
-            table_->tally.scored +=
-                (field->count() -
-                 std::min(field->count(), view_->matches != nullptr ? dead.count : size_t{0})) *
-                query_count_;
             return ScanRows(rows, *field, static_cast<uint32_t>(number), {0, query_count_});
         }
         return ScanCounted(rows, *field, static_cast<uint32_t>(number));
@@ -254,8 +256,51 @@ private:
     };
     Status ScanRows(const dense::FlatRows& rows, const SegmentField& field, uint32_t source,
                     QueryRange queries) {
-        return field.resident ? ScanResident(rows, source, queries)
-                              : ScanStream(rows, field, source, queries);
+        // What is not in memory is read once for all of them.
+        const size_t turn = has_deadline() && field.resident ? kQueriesPerTurn : queries.count;
+        for (size_t done = 0; done < queries.count; done += turn) {
+            const QueryRange some{queries.first + done, std::min(turn, queries.count - done)};
+            if (done > 0 && watch_.EndsPiece()) {
+                break;
+            }
+            Work timed = database_->NewWork();
+            watch_.TimeQuery(done, queries.count, some.count, &timed);
+            QUERN_TRY(field.resident ? ScanResident(rows, source, some, &timed)
+                                     : ScanStream(rows, field, source, some, &timed));
+        }
+        return {};
+    }
+
+    bool has_deadline() const {
+        return watch_.budget() != nullptr && watch_.budget()->has_deadline();
+    }
+
+    // Adds the vectors that it has measured, each for every query.
+    Status RunScan(const dense::FlatRows& rows, size_t queries, dense::FlatScan* scan, Work* work,
+                   uint64_t* scored) const {
+        const size_t step = has_deadline()
+                                ? std::max(kRowsPerLook, kStepsPerLook / (field_.dim * queries))
+                                : std::max<size_t>(1, rows.count);
+        for (size_t first = 0; first < rows.count; first += step) {
+            const size_t count = std::min(step, rows.count - first);
+            Work unending;
+            QUERN_TRY(scan->Run(Slice(rows, field_.row_bytes(), first, count),
+                                count < rows.count ? &unending : work));
+            *scored += CountAlive(rows, first, count) * queries;
+            if (first + count < rows.count) {
+                QUERN_TRY(work->Check("search", first + count, rows.count));
+            }
+        }
+        return {};
+    }
+
+    static uint64_t CountAlive(const dense::FlatRows& rows, size_t first, size_t count) {
+        uint64_t alive = rows.dead == nullptr ? count : 0;
+        for (size_t i = first; rows.dead != nullptr && i < first + count; i++) {
+            const size_t position = rows.records ? rows.records[i] : rows.first + i;
+            alive += (rows.dead[position / 64] >> (position % 64) & 1) ^ 1;
+        }
+        return alive;
     }
 
     // Queries that may look at as many rows go through these together.
@@ -268,7 +313,6 @@ private:
             }
             dense::FlatRows rows = all;
             const uint64_t alive = CutRows(left, &rows);
-            table_->tally.scored += alive * (end - first);
             QUERN_TRY(ScanRows(rows, field, source, {first, end - first}));
             for (; first < end; first++) {
                 watch_.AddScored(first, alive);
@@ -404,7 +448,8 @@ private:
         return slice;
     }
 
-    Status ScanResident(const dense::FlatRows& rows, uint32_t source, QueryRange queries) {
+    Status ScanResident(const dense::FlatRows& rows, uint32_t source, QueryRange queries,
+                        Work* timed) {
         const uint64_t bytes =
             static_cast<uint64_t>(rows.count) * field_.row_bytes() * queries.count;
         const int threads = Threads(bytes);
@@ -426,10 +471,13 @@ private:
                                                           ? Fresh(queries.first + first, count)
                                                           : Fresh(queries.first, queries.count);
                 dense::FlatScan scan(field_, fresh.data(), fresh.size());
-                QUERN_TRY(watch_.Timed(
-                    scan.Run(by_query ? rows : Slice(rows, field_.row_bytes(), first, count),
-                             watch_.timed())));
+                uint64_t scored = 0;
+                const Status done =
+                    RunScan(by_query ? rows : Slice(rows, field_.row_bytes(), first, count),
+                            fresh.size(), &scan, timed, &scored);
+                QUERN_TRY(watch_.Timed(done, *timed, SearchBudget::kAllQueries));
                 std::lock_guard<std::mutex> lock(mutex);
+                table_->tally.scored += scored;
                 Harvest(queries.first + (by_query ? first : 0), source, &fresh);
             }
         });
@@ -451,7 +499,7 @@ private:
     }
 
     Status ScanStream(dense::FlatRows rows, const SegmentField& field, uint32_t source,
-                      QueryRange queries) {
+                      QueryRange queries, Work* timed) {
         const storage::PartInfo& part = *field.vectors;
         std::vector<dense::FlatQuery> fresh = Fresh(queries.first, queries.count);
         const size_t end = rows.count;
@@ -479,7 +527,8 @@ private:
                 field.inverse_norms.empty() ? nullptr : field.inverse_norms.data() + first;
             piece.records = field.records.empty() ? nullptr : field.records.data() + first;
             piece.first = static_cast<uint32_t>(first);
-            QUERN_TRY(watch_.Timed(scan.Run(piece, watch_.timed())));
+            const Status done = RunScan(piece, queries.count, &scan, timed, &table_->tally.scored);
+            QUERN_TRY(watch_.Timed(done, *timed, SearchBudget::kAllQueries));
             QUERN_TRY(work_.Check("search", first + count, part.items));
             first += count;
             if (first < end && watch_.EndsPiece()) {
@@ -499,23 +548,31 @@ private:
         Tighten();
         const auto source = static_cast<uint32_t>(view_->segments.size());
         std::vector<float> distances(log.block_items);
+        std::vector<uint8_t> wanted(log.block_items);
         for (size_t b = 0; b < log.blocks.size(); b++) {
             const LogBlock::Field& field = log.blocks[b]->fields[field_index_];
             const size_t first = b * log.block_items;
             const size_t count = std::min(log.block_items, log.count - first);
             const float* norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
-            for (size_t q = 0; q < query_count_; q++) {
+            size_t alive = 0;
+            for (size_t i = 0; i < count; i++) {
+                wanted[i] = field.present[i] && log.visible(first + i) ? 1 : 0;
+                alive += wanted[i];
+            }
+            for (size_t q = 0; q < query_count_ && alive > 0; q++) {
+                if (q > 0 && q % kQueriesPerLook == 0 && watch_.EndsPiece()) {
+                    return {};
+                }
                 if (watch_.ScoredLeft(q) == 0) {
                     watch_.LeftOut(kSpentScored, q);
                     continue;
                 }
-                table_->tally.scored += count;
-                watch_.AddScored(q, count);
+                table_->tally.scored += alive;
+                watch_.AddScored(q, alive);
                 kernels::Distances(def_->element, def_->metric, queries_[q].query,
                                    field.rows.data(), count, norms, distances.data());
                 for (size_t i = 0; i < count; i++) {
-                    if (distances[i] <= queries_[q].max_distance && field.present[i] &&
-                        log.visible(first + i)) {
+                    if (distances[i] <= queries_[q].max_distance && wanted[i] != 0) {
                         candidates_[q].push_back(
                             {distances[i], source, static_cast<uint32_t>(first + i)});
                     }

@@ -27,7 +27,8 @@ namespace {
 constexpr uint64_t kEntriesPerThread = uint64_t{1} << 20;
 // Vectors that do not fit the memory budget are read in pieces of so many entries.
 constexpr uint64_t kPieceEntries = uint64_t{1} << 17;
-constexpr size_t kRowsPerCheck = 4096;
+// Rows times queries between two looks at whether to go on.
+constexpr size_t kScoresPerCheck = 4096;
 
 struct SparseCandidate {
     double distance = 0;
@@ -366,6 +367,10 @@ private:
         return {};
     }
 
+    size_t RowsPerCheck() const {
+        return std::max<size_t>(1, kScoresPerCheck / std::max<size_t>(1, queries_.size()));
+    }
+
     int Threads(uint64_t entries) const {
         const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
         return static_cast<int>(
@@ -422,7 +427,7 @@ private:
                 uint32_t source, Finds* finds) {
         uint64_t scored = 0;
         for (size_t i = 0; i < piece.count; i++) {
-            if (i % kRowsPerCheck == 0) {
+            if (i % RowsPerCheck() == 0) {
                 QUERN_TRY(work_.Check("search", piece.first + i, column.count()));
                 if (i > 0 && watch_.Ends()) {
                     break;
@@ -515,7 +520,7 @@ private:
         const size_t first =
             scan_from.empty() ? log.count : *std::min_element(scan_from.begin(), scan_from.end());
         for (size_t i = first; i < log.count; i++) {
-            if (i % kRowsPerCheck == 0) {
+            if (i % RowsPerCheck() == 0) {
                 QUERN_TRY(work_.Check("search", i, log.count));
                 if (i > first && watch_.Ends()) {
                     break;

@@ -281,8 +281,11 @@ Status PreparedText::Search(uint32_t source, const uint64_t* allowed, TopHits* h
         double threshold = hits->Threshold();
         uint64_t scored = 0;
         for (uint32_t i = 0; i < count; i++) {
-            scored += sums[i] > 0 ? 1 : 0;
-            if (sums[i] > 0 && sums[i] >= threshold && HasBit(admitted.data(), first + i)) {
+            if (!(sums[i] > 0) || !HasBit(admitted.data(), first + i)) {
+                continue;
+            }
+            scored++;
+            if (sums[i] >= threshold) {
                 hits->Push({sums[i], source, first + i});
                 threshold = hits->Threshold();
             }

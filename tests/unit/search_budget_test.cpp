@@ -1,6 +1,7 @@
 // Searches that end when their budget is spent: whatever they return are true hits with true
 // scores, a query finds the same alone and among others, and nothing is told to be exact that is
 // not. Time is given by budgets whose deadline is over before they begin.
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <set>
@@ -338,4 +339,48 @@ TEST_CASE("a filter that the time does not suffice for leaves nothing", "[budget
     REQUIRE(hits.of_queries[0].empty());
     REQUIRE(hits.of_queries[1].empty());
     quern_query_free(query);
+}
+
+TEST_CASE("queries of a batch that time leaves nothing for have no rows", "[budget]") {
+    const bool sealed = GENERATE(true, false);
+    Articles articles;
+    Fill(&articles, 700, sealed);
+    constexpr size_t kQueries = 3000;
+    std::vector<float> vectors;
+    for (size_t i = 0; i < kQueries * kDim; i++) {
+        vectors.push_back(static_cast<float>(articles.Pick(0, 9)) - 4.75f);
+    }
+    const std::vector<const char*> texts(kQueries, "stone baker mill");
+    const auto with_rows = [&](quern_query* query) {
+        quern_query_limit(query, 10);
+        SetLate(query);
+        const Hits hits = Run(query);
+        REQUIRE(hits.of_queries.size() == kQueries);
+        REQUIRE(hits.partial());
+        REQUIRE(hits.left_out == quern::kSpentTime);
+        quern_query_free(query);
+        return static_cast<size_t>(std::count_if(hits.of_queries.begin(), hits.of_queries.end(),
+                                                 [](const auto& of) { return !of.empty(); }));
+    };
+    const auto dense = [&] {
+        quern_query* query = quern_query_new(articles.db, "articles");
+        quern_query_dense(query, "emb", vectors.data(), kQueries, kDim);
+        return query;
+    };
+    // The first piece of work of a scan, and no more.
+    const size_t scanned = with_rows(dense());
+    REQUIRE(scanned > 0);
+    REQUIRE(scanned <= 128);
+    quern_query* text = quern_query_new(articles.db, "articles");
+    quern_query_text(text, "body", texts.data(), kQueries);
+    REQUIRE(with_rows(text) <= 1);
+    quern_query* fused = quern_query_new(articles.db, "articles");
+    quern_query* leg = dense();
+    quern_query_leg(fused, leg, 1, nullptr);
+    quern_query_free(leg);
+    leg = quern_query_new(articles.db, "articles");
+    quern_query_text(leg, "body", texts.data(), kQueries);
+    quern_query_leg(fused, leg, 1, nullptr);
+    quern_query_free(leg);
+    REQUIRE(with_rows(fused) == 1);
 }
