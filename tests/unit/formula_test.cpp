@@ -275,6 +275,8 @@ TEST_CASE("mistakes in formulas are told with their byte") {
         {"log(a)", Code::kMalformed, "byte 0: which logarithm"},
         {"1 + sin(a)", Code::kMalformed, "byte 4: there is no function 'sin'"},
         {"pow(a)", Code::kMalformed, "byte 0: pow has 2 arguments"},
+        {"a + min( )", Code::kMalformed, "byte 4: min has 1 or more arguments"},
+        {"pow()", Code::kMalformed, "byte 0: pow has 2 arguments"},
         {"abs(a, b)", Code::kMalformed, "abs has 1"},
         {"min()", Code::kMalformed, "byte 4"},
         {"if(a, 1)", Code::kMalformed, "if has 3"},
