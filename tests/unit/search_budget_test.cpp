@@ -358,7 +358,6 @@ TEST_CASE("queries of a batch that time leaves nothing for have no rows", "[budg
         REQUIRE(hits.of_queries.size() == kQueries);
         REQUIRE(hits.partial());
         REQUIRE(hits.left_out == quern::kSpentTime);
-        REQUIRE_FALSE(hits.of_queries[0].empty());
         quern_query_free(query);
         return static_cast<size_t>(std::count_if(hits.of_queries.begin(), hits.of_queries.end(),
                                                  [](const auto& of) { return !of.empty(); }));
@@ -369,10 +368,12 @@ TEST_CASE("queries of a batch that time leaves nothing for have no rows", "[budg
         return query;
     };
     // The first piece of work of a scan, and no more.
-    REQUIRE(with_rows(dense()) <= 1024);
+    const size_t scanned = with_rows(dense());
+    REQUIRE(scanned > 0);
+    REQUIRE(scanned <= 128);
     quern_query* text = quern_query_new(articles.db, "articles");
     quern_query_text(text, "body", texts.data(), kQueries);
-    REQUIRE(with_rows(text) == 1);
+    REQUIRE(with_rows(text) <= 1);
     quern_query* fused = quern_query_new(articles.db, "articles");
     quern_query* leg = dense();
     quern_query_leg(fused, leg, 1, nullptr);
