@@ -592,13 +592,14 @@ class Collection(Owner):
         name, _ = self._field("sparse", field, "field")
         if isinstance(tokens, (str, bytes)):
             raise TypeError(f"tokens is {describe(tokens)}, not a dict or a list of tokens")
-        words, weights = list(tokens or ()), None
-        dims = list(range(len(words)))
+        words, weights, places = list(tokens or ()), None, list(range(len(tokens or ())))
         if isinstance(tokens, dict):
-            weights = [value[1] if isinstance(value, tuple) else value for value in tokens.values()]
-            dims = [value[0] if isinstance(value, tuple) else i for i, value in enumerate(tokens.values())]
-            weights = pack_list([plain(weight) for weight in weights], "f", "tokens: weights")
-        dims = pack_dims(dims, "tokens: dims")
+            pairs = [value if isinstance(value, tuple) else (i, value) for i, value in enumerate(tokens.values())]
+            if any(len(pair) != 2 for pair in pairs):
+                raise ValueError("tokens: a tuple is a dimension and a weight")
+            places = [pair[0] for pair in pairs]
+            weights = pack_list([plain(weight) for _, weight in pairs], "f", "tokens: weights")
+        dims = pack_dims(places, "tokens: dims")
         flags = " ".join(key for key in ("porter", "wordpiece") if options.pop(key, False))
         told = " ".join(part for part in (option_text(options, "options"), flags) if part)
         with self._db._using as handle:
