@@ -7,20 +7,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Callable, Dict, Tuple, Union, overload
 
 from ._arrays import BF16, ELEMENTS, F32, describe, matrix_of, numbers_of, pack_list
-from ._columns import (TAGS, Keys, SparseRows, columns_of, encode, infer_type, is_sparse_matrix, list_of, pack_dims, plain, set_attribute, texts_of,
-                       with_gaps)
+from ._columns import (TAGS, Keys, SparseRows, columns_of, encode, infer_type, is_sparse_matrix, list_of, pack_dims, plain, set_attribute, settled,
+                       texts_of, with_gaps)
 from ._database import Snapshot, Transaction, borrow, take_text
 from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, call
 from ._filters import bind, quote, says_nothing, sql_of
 from ._library import api
 from ._process import Owner, Process
-from ._query import NOT_THAT_VECTOR, Query, build, run
+from ._query import NOT_THAT_VECTOR, Query, build, pool_key, run
 from ._result import Hit, Hits, HitsOfQueries, Rows, Table, values_of
 from ._schema import METRICS, Field, Schema, describe_collection, option_text, type_number, whole
 from ._schema import text as text_field
 from ._work import run_slow
 
-POOLED = frozenset(("recall", "columns", "where", "field", "ef", "nprobe", "threads"))  # settings whose searches are kept for the next one
 POOL_MAX = 64
 # From here on a write is lent to a thread so that Ctrl-C can stop it (see _work), as it is with a progress function. Not below: what another
 # thread allocates comes from fresh pages, which costs a write of 100,000 vectors some tenths of its time.
@@ -593,13 +592,14 @@ class Collection(Owner):
         name, _ = self._field("sparse", field, "field")
         if isinstance(tokens, (str, bytes)):
             raise TypeError(f"tokens is {describe(tokens)}, not a dict or a list of tokens")
-        words, weights = list(tokens or ()), None
-        dims = list(range(len(words)))
+        words, weights, places = list(tokens or ()), None, list(range(len(tokens or ())))
         if isinstance(tokens, dict):
-            weights = [value[1] if isinstance(value, tuple) else value for value in tokens.values()]
-            dims = [value[0] if isinstance(value, tuple) else i for i, value in enumerate(tokens.values())]
-            weights = pack_list([plain(weight) for weight in weights], "f", "tokens: weights")
-        dims = pack_dims(dims, "tokens: dims")
+            pairs = [value if isinstance(value, tuple) else (i, value) for i, value in enumerate(tokens.values())]
+            if any(len(pair) != 2 for pair in pairs):
+                raise ValueError("tokens: a tuple is a dimension and a weight")
+            places = [pair[0] for pair in pairs]
+            weights = pack_list([plain(weight) for _, weight in pairs], "f", "tokens: weights")
+        dims = pack_dims(places, "tokens: dims")
         flags = " ".join(key for key in ("porter", "wordpiece") if options.pop(key, False))
         told = " ".join(part for part in (option_text(options, "options"), flags) if part)
         with self._db._using as handle:
@@ -664,39 +664,6 @@ class ArrowScan(Owner):
     def __arrow_c_stream__(self, requested_schema=None):
         from ._arrow import stream_of_pages
         return stream_of_pages(self._begin())
-
-
-def pool_key(k, settings):
-    """What tells apart searches that are kept; None for one that is not."""
-    if type(k) is not int:
-        return None
-    try:
-        return (k, *((name, frozen(value)) for name, value in settings.items())) if POOLED.issuperset(settings) else None
-    except TypeError:
-        return None
-
-
-def frozen(value):
-    """A setting as part of a key. 1, 1.0 and True are equal to Python, and not to a filter: each goes with its type."""
-    kind = type(value)
-    if kind is str or value is None:
-        return value
-    if kind is tuple:
-        return tuple(map(frozen, value))
-    if kind in (int, bool, float):
-        return kind, repr(value)
-    raise TypeError
-
-
-def settled(value):
-    """What can be read twice: iterators, also those in dicts and lists, as lists."""
-    if isinstance(value, dict):
-        return value if is_sparse_matrix(value) else {name: settled(part) for name, part in value.items()}
-    if hasattr(value, "__next__"):
-        value = list(value)
-    if isinstance(value, list) and any(hasattr(part, "__next__") for part in value):
-        return [list(part) if hasattr(part, "__next__") else part for part in value]
-    return value
 
 
 def is_by_field(value):

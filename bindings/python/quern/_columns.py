@@ -370,6 +370,17 @@ def is_sparse_matrix(value):
     return hasattr(value, "tocsr") or hasattr(value, "indptr") and hasattr(value, "indices")
 
 
+def settled(value):
+    """What can be read twice: iterators, also those in dicts and lists, as lists."""
+    if isinstance(value, dict):
+        return value if is_sparse_matrix(value) else {name: settled(part) for name, part in value.items()}
+    if hasattr(value, "__next__"):
+        value = list(value)
+    if isinstance(value, list) and any(hasattr(part, "__next__") for part in value):
+        return [list(part) if hasattr(part, "__next__") else part for part in value]
+    return value
+
+
 def triple_of(matrix, name):
     """Offsets, dims and weights of a sparse matrix, row by row. That of columns has the same names, and means something else."""
     if hasattr(matrix, "tocsr"):

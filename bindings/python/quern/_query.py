@@ -23,6 +23,7 @@ TARGETS = ("text", "sparse", "keys", "compose", "legs")
 SETTINGS = ("field", *TARGETS, *OPTIONS, "where", "params", "params_of", "only", "exclude", "columns", "snapshot", "fusion", "formula", "formula_params",
             "candidates", "feedback", "max_distance", "min_score", "offset", "group_by", "per_group", "diversify", "order", "after",
             "include_self", "options", "compose_options")
+POOLED = frozenset(("recall", "columns", "where", "field", "ef", "nprobe", "threads"))  # settings whose searches are kept for the next one
 SEARCH = api.quern_search
 # What assigning anything but a vector of f32 to a memoryview of one raises.
 NOT_THAT_VECTOR = (TypeError, ValueError, NotImplementedError, BufferError)
@@ -447,3 +448,25 @@ class Query(Owner):
         if matrix.single:
             return Hits(table, 0, api.quern_result_rows(table.handle), self._text_fields)
         return HitsOfQueries(table, matrix.rows, self._text_fields)
+
+
+def pool_key(k, settings):
+    """What tells apart searches that are kept; None for one that is not."""
+    if type(k) is not int:
+        return None
+    try:
+        return (k, *((name, frozen(value)) for name, value in settings.items())) if POOLED.issuperset(settings) else None
+    except TypeError:
+        return None
+
+
+def frozen(value):
+    """A setting as part of a key. 1, 1.0 and True are equal to Python, and not to a filter: each goes with its type."""
+    kind = type(value)
+    if kind is str or value is None:
+        return value
+    if kind is tuple:
+        return tuple(map(frozen, value))
+    if kind in (int, bool, float):
+        return kind, repr(value)
+    raise TypeError

@@ -3,6 +3,7 @@ import math
 import os
 import sqlite3
 import tempfile
+import pickle
 import unittest
 
 from python_case import PythonCase, needs_numpy, numpy, quern
@@ -336,6 +337,61 @@ class SearchingTest(PythonCase):
             except ImportError:
                 self.raises(ImportError, module, getattr(hits, name))
         self.assertEqual(list(hits.to_columns()), ["id", "distance", "score", "year", "lang", "tags", "price", "open"])
+
+    def test_sums_of_vectors_and_records(self):
+        docs = self.letters()
+        self.assertEqual(docs.search(compose=[(1, "b"), (1, [3, 0])], k=1, compose_options="scale=mean").ids, ["c"])
+        self.assertEqual(docs.search(compose=[(1, "e"), (-1, "b"), (1, "a")], k=1).ids, ["d"])
+        self.assertEqual(docs.search(compose=[(1.0, "b")], k=1).ids, ["a"])  # a term does not find itself
+        self.assertEqual(docs.search(compose=[(1, "b")], k=1, include_self=True).ids, ["b"])
+        many = docs.search(compose=[[(1, [0, 0])], [(1, "e"), (1, "b"), (-1, "a")]], k=1, compose_options={"terms": "raw"}, include_self=True)
+        self.assertEqual([hits.ids for hits in many], [["a"], ["e"]])
+        self.assertEqual(docs.search(legs=[quern.Leg(compose=[(1, [4, 0])]), quern.Leg(text="ship", weight=0)], k=1).ids, ["e"])
+        for bad in ([(1, "a"), 5], [[(1, "a"), (1, None)]], [(1, [1, 2, 3])], [(1, [[1, 2]])], [("x", "a")], 5, "a", [(1, 7)], [(float("nan"), "a")]):
+            self.assertRaises((TypeError, ValueError), docs.search, compose=bad)
+        self.raises(quern.NotFoundError, "zz", docs.search, compose=[(1, "zz")])
+        self.raises(ValueError, "compose_options", docs.search, [0, 0], compose_options="terms=raw")
+        self.raises(ValueError, "compose", docs.search, [0, 0], compose=[(1, "a")])
+
+    def test_what_scores_are_made_of(self):
+        docs = self.letters()
+        hits = docs.search(text="white ship")
+        told = docs.explain_hits(hits, text="white ship")
+        self.assertEqual([hit["key"] for hit in told["hits"]], hits.ids)
+        for hit, score in zip(told["hits"], hits.scores):
+            parts = hit["legs"][0]["parts"]
+            self.assertLessEqual({part["term"] for part in parts}, {"white", "ship"})
+            self.assertTrue(parts)
+            self.assertAlmostEqual(sum(part["adds"] for part in parts), score, 5)
+        many = docs.search([[0, 0], [4, 0]], k=1)
+        self.assertEqual([hit["key"] for hit in docs.explain_hits(many, [[0, 0], [4, 0]])["hits"]], ["a", "e"])
+        for bad in (None, 5, docs.list(), pickle.loads(pickle.dumps(hits))):
+            self.raises(TypeError, "hits", docs.explain_hits, bad, text="white ship")
+        self.raises(quern.UsageError, "", docs.explain_hits, many, text="ship")
+
+    def test_what_legs_have_cost(self):
+        docs = self.letters()
+        hits = docs.search(legs=[quern.Leg([0, 0], name="near", guide="body"), quern.Leg(text="white", name="body")], fusion="kind=sum", k=3)
+        stats = hits.leg_stats()
+        self.assertEqual(len(stats), 2)
+        self.assertEqual(stats[0]["vectors_scored"] + stats[1]["vectors_scored"], hits.stats()["vectors_scored"])
+        self.assertEqual((stats[0]["recall"], docs.search([0, 0]).leg_stats()), (1.0, []))
+        told = docs.explain(legs=[quern.Leg([0, 0], guide="body"), quern.Leg(text="white", name="body")])
+        self.assertEqual(told["legs"][0]["guide"], 1)
+        self.raises(quern.UsageError, "nope", docs.search, legs=[quern.Leg([0, 0], guide="nope"), quern.Leg(text="white")])
+
+    def test_fusions_are_kept(self):
+        docs = self.letters()
+        legs = [quern.Leg([0, 0], name="near", weight=0.2), quern.Leg(text="ship", name="body", weight=0.8)]
+        before = docs.search(legs=legs, fusion="normalize=minmax")
+        docs.store_fusion("mine", legs, "normalize=minmax")
+        plain = [quern.Leg([0, 0], name="near"), quern.Leg(text="ship", name="body")]
+        after = docs.search(legs=plain, fusion="stored=mine")
+        self.assertEqual((after.ids, list(after.scores)), (before.ids, list(before.scores)))
+        docs.drop_fusion("mine")
+        self.raises(quern.Error, "mine", docs.search, legs=plain, fusion="stored=mine")
+        self.raises(quern.NotFoundError, "mine", docs.drop_fusion, "mine")
+        self.raises(quern.UsageError, "", docs.store_fusion, "a b", legs)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ EXACT = 2 ** 53  # below it a whole number is a real one, too
 DEPTH_MAX = 10
 NUMBERS = "('integer', 'real')"  # as json_each calls them
 LARGEST = 1.7976931348623157e308
-NOTHING = ("or", [])  # a condition that no document fulfils
+NOTHING: Any = ("or", [])  # a condition that no document fulfils
 
 
 def tree_of(where: Any, depth: int = 0) -> Any:
@@ -27,7 +27,7 @@ def tree_of(where: Any, depth: int = 0) -> Any:
         raise ValueError(f"filter: conditions are more than {DEPTH_MAX} deep in each other")
     if not isinstance(where, dict):
         raise TypeError(f"filter is {describe(where)}, not a dict of conditions")
-    parts = []
+    parts: list[Any] = []
     for key, value in where.items():
         if key in ("$and", "$or"):
             if not isinstance(value, (list, tuple)) or not value:
