@@ -27,7 +27,7 @@ struct Attachment {
     std::string name;
     std::string path;     // absolute
     uint64_t number = 0;  // of all that were ever attached
-    FileStamp stamp;      // of what a connection has opened
+    FileStamp stamp{};    // of what a connection has opened
 };
 
 class Attachments {

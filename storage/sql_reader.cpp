@@ -47,7 +47,7 @@ struct Sight {
     const std::string* table = nullptr;  // of a condition, which may read it
     const AttachedFiles* attached = nullptr;
     mutable bool reads_attached = false;
-    mutable std::string refused;  // the last that was, where SQLite's message does not tell
+    mutable std::string refused{};  // the last that was, where SQLite's message does not tell
     int Refuse(const std::string& what) const {
         refused = what;
         return SQLITE_DENY;
@@ -202,10 +202,17 @@ Cell ReadCell(sqlite3_stmt* statement, int column) {
     return cell;
 }
 
+// Which of the user's texts has the mistake that a message is about, and where.
+using Place = std::function<std::string(const std::string& message)>;
+
+std::string InSql(const std::string&) {
+    return "SQL";
+}
+
 // What a statement stopped with. attached: it may be another file that is held or damaged. what: of
-// the user's has the mistake. place: that, and where, if the user made the mistake.
+// the user's was run.
 Status Stopped(Connection* connection, const Sight& sight, bool attached, int code,
-               const char* what, const std::string& place) {
+               const char* what, const Place& place) {
     sqlite3* db = connection->handle();
     const int base = code & 0xff;
     if (base == SQLITE_TOOBIG) {
@@ -213,7 +220,7 @@ Status Stopped(Connection* connection, const Sight& sight, bool attached, int co
                    Code::kLimit,
                    "%s: a text or blob is larger than %d bytes, the limit of a value in a "
                    "statement",
-                   place.c_str(), sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
+                   place("").c_str(), sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
             .WithDetail(sqlite3_extended_errcode(db), 0);
     }
     // The pages of our own file are checked before SQLite sees them.
@@ -230,13 +237,14 @@ Status Stopped(Connection* connection, const Sight& sight, bool attached, int co
     if (!IsUsers(code)) {
         return connection->ErrorStatus(code, what);
     }
-    return Status::Error(Code::kSql, "%s: %s", place.c_str(), MessageOf(db, sight).c_str())
+    const std::string message = MessageOf(db, sight);
+    return Status::Error(Code::kSql, "%s: %s", place(message).c_str(), message.c_str())
         .WithDetail(sqlite3_extended_errcode(db), 0);
 }
 
 // Steps through the rows of a statement.
 Status TakeRows(Connection* connection, const Sight& sight, sqlite3_stmt* raw, const char* what,
-                const std::string& place, Work* work,
+                const Place& place, Work* work,
                 const std::function<Status(const std::vector<Cell>& row)>& take) {
     const int count = sqlite3_column_count(raw);
     std::vector<Cell> row(static_cast<size_t>(count));
@@ -264,7 +272,7 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
     const int made = sqlite3_prepare_v2(db, statement.c_str(),
                                         static_cast<int>(statement.size() + 1), &raw, &tail);
     if (made != SQLITE_OK) {
-        return Stopped(connection, sight, sight.attached != nullptr, made, "SQL", "SQL");
+        return Stopped(connection, sight, sight.attached != nullptr, made, "SQL", InSql);
     }
     const StatementPtr prepared(raw);
     if (prepared == nullptr) {
@@ -292,7 +300,7 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
         names.emplace_back(name == nullptr ? "" : name);
     }
     QUERN_TRY(sink.columns(names));
-    return TakeRows(connection, sight, raw, "SQL", "SQL", work, sink.row);
+    return TakeRows(connection, sight, raw, "SQL", InSql, work, sink.row);
 }
 
 void Bind(sqlite3_stmt* statement, int index, const Cell& cell) {
@@ -341,12 +349,15 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
     sqlite3_stmt* raw = nullptr;
     const int made = sqlite3_prepare_v2(db, statement.c_str(),
                                         static_cast<int>(statement.size() + 1), &raw, nullptr);
-    const auto place = [&](size_t byte) {
-        return "filter, byte " + std::to_string(condition.origin ? condition.origin(byte) : byte);
+    const auto at = [&](size_t byte) {
+        return std::string("filter, byte ")
+            .append(std::to_string(condition.origin ? condition.origin(byte) : byte));
+    };
+    const Place place = [&](const std::string& message) {
+        return at(PlaceOfMessage(condition.text, message));
     };
     if (made != SQLITE_OK && !IsUsers(made)) {
-        return Stopped(connection, sight, sight.attached != nullptr, made, "filter",
-                       place(PlaceOfMessage(condition.text, "")));
+        return Stopped(connection, sight, sight.attached != nullptr, made, "filter", place);
     }
     if (made != SQLITE_OK) {
         const int offset = sqlite3_error_offset(db) - static_cast<int>(before.size());
@@ -359,8 +370,8 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
         if (offset >= 0 && byte == condition.text.size() && problem == kEndsEarly) {
             problem = "it ends where more is expected, a value or a word";
         }
-        return Status::Error(unknown ? Code::kUnknownField : Code::kSql, "%s: %s",
-                             place(byte).c_str(), problem.c_str())
+        return Status::Error(unknown ? Code::kUnknownField : Code::kSql, "%s: %s", at(byte).c_str(),
+                             problem.c_str())
             .WithDetail(sqlite3_extended_errcode(db), 0);
     }
     const StatementPtr prepared(raw);
@@ -380,8 +391,7 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
         Bind(raw, sqlite3_bind_parameter_index(raw, kLookedUpName), list);
     }
     connection->SetWanted(condition.rows);
-    const Status status = TakeRows(connection, sight, raw, "filter",
-                                   place(PlaceOfMessage(condition.text, "")), work, take);
+    const Status status = TakeRows(connection, sight, raw, "filter", place, work, take);
     connection->SetWanted(nullptr);
     return status;
 }

@@ -345,11 +345,14 @@ double IndexSearch::MatchScanNs(size_t queries) const {
     const auto alive = static_cast<double>(leg_->alive);
     const double share = alive / static_cast<double>(std::max<size_t>(1, count));
     if (!leg_->field->resident) {
-        // All of each chunk in which anything matches, once for all queries.
+        // Where there is room for all they are read once, and stay; else each chunk in which
+        // anything matches is read whole, for all of the queries.
         const double of_chunk = std::max(
             1.0, static_cast<double>(storage::kChunkBytesMax) / static_cast<double>(bytes));
-        return static_cast<double>(count) * AnyOf(of_chunk, share) * ScanPrices::FileNs(bytes) /
-               static_cast<double>(std::max<size_t>(1, queries));
+        const double read = leg_->field->KeepsVectors()
+                                ? std::min(static_cast<double>(count), alive * kChunkFactor)
+                                : static_cast<double>(count) * AnyOf(of_chunk, share);
+        return read * ScanPrices::FileNs(bytes) / static_cast<double>(std::max<size_t>(1, queries));
     }
     const bool products = queries >= kProductQueries && def_->element != Element::kBit;
     const double all = static_cast<double>(count) * ScanPrices::AllNs(bytes, count) *

@@ -256,9 +256,10 @@ private:
         if (!any && !all) {
             const Token& wanted = tokens_[*at];
             if (IsList(*at)) {
-                return Mistake(Code::kType, wanted.begin,
-                               "a list is bound to " + wanted.text + ": has any " + wanted.text +
-                                   ", or has all " + wanted.text);
+                std::string what("a list is bound to ");
+                what.append(wanted.text).append(": has any ").append(wanted.text);
+                what.append(", or has all ").append(wanted.text);
+                return Mistake(Code::kType, wanted.begin, what);
             }
             std::string operand;
             if (!TakeOperand(at, &operand)) {
@@ -294,7 +295,7 @@ private:
                 "a list in brackets is needed here, or a parameter to which one is bound");
         }
         if (tokens_[*at + 1].Is(")")) {
-            *list = all ? "1" : "";  // SQLite has IN () as well
+            list->append(all ? "1" : "");  // SQLite has IN () as well
             *at += 2;
             return {};
         }
