@@ -581,7 +581,8 @@ QUERN_API void quern_query_only_keys(quern_query *q, const quern_keys *k);
 QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
 
 /* How the query would be answered, as JSON; its filter is run, its vectors are not looked at: {"collection","records","matches","filter":{"text","log","conditions":
-** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","codes_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists, codes (of the index, of all that may match), scan; costs: in rows; 0: no such way.
+** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","codes_cost","lists_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists, codes (of the index, of all that may match), scan. Costs, of dense
+** fields: in rows that a walk scores; 0: no such way; all 0: nothing to choose from, without an index or with recall=1.
 ** way of sparse and text fields: index, scan, or made (an index of the segment's texts, in memory, by the first search).
 ** With sets of keys also "keys":[{"count","except"}]; with a budget also "budget":{"timeout_ms","max_scored","max_bytes"}.
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",

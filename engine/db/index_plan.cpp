@@ -14,6 +14,7 @@
 #include "engine/dense/recall_correction.h"
 #include "engine/dense/scan_depth.h"
 #include "engine/dense/scan_prices.h"
+#include "storage/codec.h"
 
 namespace quern {
 
@@ -54,8 +55,17 @@ constexpr double kWalkOverMost = 0.5;
 constexpr double kGapsShare = 0.75;
 // Vectors that come with each in the chunks of the file, where matches are spread.
 constexpr double kChunkFactor = 4;
-// For each centre that a query is compared with, by its codes.
-constexpr double kCellNs = 15;
+// Lists go on beyond the cells that were planned as long as they find anything nearer: by half as
+// many, in any case.
+constexpr double kListsGoOn = 1.5;
+// Lists that save less than a tenth are not worth the doubt: a scan costs what it costs.
+constexpr double kListsPay = 0.9;
+
+// How likely one at least of so many is among those of which there is this share, wherever they
+// are.
+double AnyOf(double count, double share) {
+    return 1 - std::pow(1 - share, count);
+}
 
 }  // namespace
 
@@ -66,6 +76,8 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
     scans_ = false;
     walk_cost_ = 0;
     codes_cost_ = 0;
+    lists_cost_ = 0;
+    scan_cost_ = 0;
     if (leg_->lists != nullptr) {
         return PlanLists(k, request, queries);
     }
@@ -254,6 +266,10 @@ void IndexSearch::BoundWalk(double other_cost) {
 
 bool IndexSearch::PlanLists(size_t k, const SearchRequest& request, size_t queries) {
     const dense::ListIndex& index = *leg_->lists->index;
+    // The unit is a row of codes like these that a walk would score.
+    const double row_ns =
+        dense::CodePrices(index.codes(), index.row_bytes(), leg_->field->count()).row_ns;
+    scan_cost_ = MatchScanNs(queries) / row_ns;
     if (leg_->lists->damaged) {
         return false;
     }
@@ -291,32 +307,64 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request, size_t queri
                            : index.curve().Expect(k, {planned, probes_.refine});
     to_find_ =
         leg_->dead.bits && leg_->wanted.empty() ? NodesToFind(*leg_) : std::vector<uint64_t>();
+    lists_cost_ = ListNs() / row_ns;
     if (request.nprobe > 0) {
         return true;
     }
     // Vectors themselves are as dear in a cell as in a scan.
-    return leg_->dead.bits ? ListCost() < VectorScanNs(queries)
+    return leg_->dead.bits ? lists_cost_ < kListsPay * scan_cost_
                            : probes_.nprobe * (index.with_codes() ? 1 : 2) < index.cell_count();
 }
 
-// Nanoseconds for a query.
-double IndexSearch::ListCost() const {
+// A scan of the matches beside lists, for each of the queries.
+double IndexSearch::MatchScanNs(size_t queries) const {
+    using dense::ScanPrices;
+    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    const size_t count = leg_->field->count();
+    const auto alive = static_cast<double>(leg_->alive);
+    const double share = alive / static_cast<double>(std::max<size_t>(1, count));
+    if (!leg_->field->resident) {
+        // Where there is room for all they are read once, and stay; else each chunk in which
+        // anything matches is read whole, for all of the queries.
+        const double of_chunk = std::max(
+            1.0, static_cast<double>(storage::kChunkBytesMax) / static_cast<double>(bytes));
+        const double read = leg_->field->KeepsVectors()
+                                ? std::min(static_cast<double>(count), alive * kChunkFactor)
+                                : static_cast<double>(count) * AnyOf(of_chunk, share);
+        return read * ScanPrices::FileNs(bytes) / static_cast<double>(std::max<size_t>(1, queries));
+    }
+    const bool products = queries >= kProductQueries && def_->element != Element::kBit;
+    const double all = static_cast<double>(count) * ScanPrices::AllNs(bytes, count) *
+                       (products ? kProductShare : 1);
+    return share < kPickedShare ? std::min(all, alive * ScanPrices::MatchNs(bytes, count, share))
+                                : all;
+}
+
+// Of one query.
+double IndexSearch::ListNs() const {
     using dense::ScanPrices;
     const dense::ListIndex& index = *leg_->lists->index;
     const size_t bytes = VectorBytes(def_->element, def_->dim);
+    const auto all_cells = static_cast<double>(index.cell_count());
+    const bool filtered = static_cast<bool>(leg_->dead.bits);
     const double share =
         static_cast<double>(leg_->alive) / static_cast<double>(leg_->field->count());
-    const double rows = static_cast<double>(probes_.nprobe) * index.rows_per_cell();
+    const double cells =
+        std::min(all_cells, static_cast<double>(probes_.nprobe) * (filtered ? kListsGoOn : 1));
+    const double rows = cells * index.rows_per_cell();
     const bool gaps = share < kPickedShare;
     const double row_ns = !index.has_rows()    ? ScanPrices::FileNs(index.row_bytes())
                           : index.with_codes() ? (gaps ? ScanPrices::PickedCodeNs(index.row_bytes())
                                                        : ScanPrices::CodeNs(index.row_bytes()))
-                          : gaps               ? ScanPrices::PickedNs(bytes)
+                          : gaps               ? ScanPrices::PickedInCellNs(bytes)
                                                : ScanPrices::RowNs(bytes);
-    const double look_ns = leg_->dead.bits ? ScanPrices::kLookNs : 0;
-    // From the file a cell is read whole.
-    const double scored = index.has_rows() && gaps ? rows * share : rows;
-    return kCellNs * static_cast<double>(index.cell_count()) + rows * look_ns + scored * row_ns +
+    const double look_ns = filtered ? ScanPrices::kCellLookNs : 0;
+    // From the file a cell is read whole, if anything of it is wanted.
+    const double scored = !index.has_rows() ? rows * AnyOf(index.rows_per_cell(), share)
+                          : gaps            ? rows * share
+                                            : rows;
+    return ScanPrices::kListsNs + ScanPrices::kCentreNs * all_cells + ScanPrices::kCellNs * cells +
+           rows * look_ns + scored * row_ns +
            (index.with_codes() ? static_cast<double>(probes_.refine) * RefineNs() : 0);
 }
 

@@ -77,11 +77,12 @@ public:
     dense::CodeChoice codes() const;
     // The vector of a record; nothing: it has none in the index's segment.
     std::optional<size_t> VectorOf(uint32_t record) const { return leg_->field->VectorOf(record); }
-    // Of the last plan for a graph: its first way, and what each would cost, in rows that a walk
-    // scores; 0: it is none.
+    // Of the last plan: for a graph its first way; and what each way would cost, in rows that a
+    // walk scores; 0: it is none.
     bool walks() const { return walks_; }
     double walk_cost() const { return walk_cost_; }
     double codes_cost() const { return codes_cost_; }
+    double lists_cost() const { return lists_cost_; }
     double scan_cost() const { return scan_cost_; }
     // Decides how to find the k records nearest to each of so many queries. False: a scan of the
     // vectors is cheaper, or the only way to the recall.
@@ -107,7 +108,8 @@ private:
     Status TakeZeros(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                      std::vector<Candidate>* found) const;
     bool PlanLists(size_t k, const SearchRequest& request, size_t queries);
-    double ListCost() const;
+    double ListNs() const;
+    double MatchScanNs(size_t queries) const;
     bool PlanWalk(double asked, const SearchRequest& request);
     bool WalksOverAll() const;
     bool PlanCodes(double asked, const SearchRequest& request);
@@ -174,6 +176,7 @@ private:
     double expected_recall_ = 0;
     double walk_cost_ = 0;
     double codes_cost_ = 0;
+    double lists_cost_ = 0;
     double scan_cost_ = 0;
 };
 

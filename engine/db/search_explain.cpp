@@ -217,11 +217,10 @@ private:
                         : search.over_lists() ? "lists"
                         : search.walks()      ? "graph"
                                               : "codes";
-        if (search.usable() && !search.over_lists()) {
-            (*one)["walk_cost"] = search.walk_cost();
-            (*one)["codes_cost"] = search.codes_cost();
-            (*one)["scan_cost"] = search.scan_cost();
-        }
+        (*one)["walk_cost"] = search.walk_cost();
+        (*one)["codes_cost"] = search.codes_cost();
+        (*one)["lists_cost"] = search.lists_cost();
+        (*one)["scan_cost"] = search.scan_cost();
         return {};
     }
 

@@ -244,7 +244,7 @@ Status ListIndex::ScanPiece(const ListQuery& query, size_t place, const CellPiec
 }
 
 Status ListIndex::TightenBound(const ListQuery& query, const uint32_t* cells, size_t count,
-                               ListSpace* space) const {
+                               ListSpace* space, bool* in_reach) const {
     if (query.k == 0 || space->pool.size() < query.k) {
         return {};
     }
@@ -266,6 +266,7 @@ Status ListIndex::TightenBound(const ListQuery& query, const uint32_t* cells, si
     const bool within_reach = std::isinf(bound) ? metric_ == Metric::kIp || farthest > 0
                                                 : farthest > bound - kReach * std::abs(bound);
     if (count == 0 || !within_reach) {
+        *in_reach = false;
         return {};
     }
     space->next_measure = space->opened * 2;
@@ -285,6 +286,9 @@ Status ListIndex::TightenBound(const ListQuery& query, const uint32_t* cells, si
 Status ListIndex::Scan(const ListQuery& query, const uint32_t* cells, size_t count, CellRows* rows,
                        ListSpace* space, Work* work) const {
     MeasureCentres(cells, count, space);
+    // Once the bound cannot spare the farthest of the cells that are left it never will: there are
+    // fewer of them with each, and only what is measured moves the bound.
+    bool in_reach = true;
     for (size_t i = 0; i < count; i++) {
         const auto [begin, end] = Cell(cells[i]);
         if (begin == end || !AnyWanted(query, begin, end)) {
@@ -310,7 +314,9 @@ Status ListIndex::Scan(const ListQuery& query, const uint32_t* cells, size_t cou
             space->stopped = true;
             break;
         }
-        QUERN_TRY(TightenBound(query, cells + i + 1, count - i - 1, space));
+        if (in_reach) {
+            QUERN_TRY(TightenBound(query, cells + i + 1, count - i - 1, space, &in_reach));
+        }
         if (space->opened % kCheckEvery == 0 && work != nullptr) {
             QUERN_TRY(work->Check("search", 0, 0));
         }

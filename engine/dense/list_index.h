@@ -243,8 +243,9 @@ private:
     bool AnyWanted(const ListQuery& query, size_t begin, size_t end) const;
     // Chooses the wanted ones of the rows in these places. False: so many that all are scored.
     bool ChooseWanted(const ListQuery& query, size_t place, size_t count, ListSpace* space) const;
+    // *in_reach: set to false where no bound spares any of these cells.
     Status TightenBound(const ListQuery& query, const uint32_t* cells, size_t count,
-                        ListSpace* space) const;
+                        ListSpace* space, bool* in_reach) const;
     float LeastOf(uint32_t cell, const ListSpace& space) const {
         return space_.LeastDistance(space.ranks[cell], radii_[cell], space.length);
     }

@@ -155,21 +155,35 @@ TEST_CASE("an exact filtered search is the right one", "[filter]") {
     }
 }
 
+namespace {
+
+std::string Explain(IndexedFile* file, const std::string& filter, const std::vector<float>& query,
+                    const char* options = "") {
+    quern_query* q = quern_query_new(file->db, "docs");
+    quern_query_dense(q, "emb", query.data(), 1, kDim);
+    quern_query_filter(q, filter.c_str());
+    quern_query_options(q, options);
+    quern_text* json = nullptr;
+    file->Ok(quern_query_explain(q, &json, &file->err));
+    std::string text = quern_text_data(json);
+    quern_text_free(json);
+    quern_query_free(q);
+    return text;
+}
+
+double NumberIn(const std::string& json, const std::string& key) {
+    const size_t at = json.find("\"" + key + "\":");
+    REQUIRE(at != std::string::npos);
+    return std::stod(json.substr(at + key.size() + 3));
+}
+
+}  // namespace
+
 TEST_CASE("explain tells the way of each condition and each segment", "[filter][index]") {
     IndexedFile file("_explain");
     Fill(&file, "index=graph codes=i8", MakeRows(kRows, 3));
     const std::vector<float> query = MakeRows(1, 4);
-    const auto explain = [&](const std::string& filter) {
-        quern_query* q = quern_query_new(file.db, "docs");
-        quern_query_dense(q, "emb", query.data(), 1, kDim);
-        quern_query_filter(q, filter.c_str());
-        quern_text* json = nullptr;
-        file.Ok(quern_query_explain(q, &json, &file.err));
-        std::string text = quern_text_data(json);
-        quern_text_free(json);
-        quern_query_free(q);
-        return text;
-    };
+    const auto explain = [&](const std::string& filter) { return Explain(&file, filter, query); };
     const auto says = [](const std::string& text, const char* piece) {
         INFO(text);
         CHECK(text.find(piece) != std::string::npos);
@@ -181,6 +195,33 @@ TEST_CASE("explain tells the way of each condition and each segment", "[filter][
     says(explain("share < 5000"), R"("way":"graph")");
     says(explain("share < 5000"),
          ("\"matches\":" + std::to_string(Matches(&file, "share < 5000").size())).c_str());
+}
+
+TEST_CASE("lists are opened where they cost less than a scan of the matches", "[filter][index]") {
+    const std::vector<float> query = MakeRows(1, 4);
+    for (const char* options : {"index=lists codes=i8", "index=lists codes=f32"}) {
+        CAPTURE(options);
+        IndexedFile file("_lists_cost");
+        Fill(&file, options, MakeRows(kRows, 3));
+        // Vectors are in memory after it.
+        static_cast<void>(Ask(&file, "1", query, 10, "recall=exact"));
+        for (const char* few : {"share < 30", "share < 100", "share < 300", "share < 1000"}) {
+            const std::string text = Explain(&file, few, query);
+            INFO(text);
+            CHECK(text.find(R"("way":"scan")") != std::string::npos);
+            CHECK(NumberIn(text, "lists_cost") > NumberIn(text, "scan_cost") * 0.9);
+        }
+        const std::string all = Explain(&file, "share < 9000", query);
+        INFO(all);
+        CHECK(all.find(R"("way":"lists")") != std::string::npos);
+        CHECK(NumberIn(all, "lists_cost") < NumberIn(all, "scan_cost"));
+        // Every segment has every cost, those of ways that there are not are 0.
+        CHECK(NumberIn(all, "walk_cost") == 0);
+        CHECK(NumberIn(all, "codes_cost") == 0);
+        const std::string exact = Explain(&file, "share < 9000", query, "recall=exact");
+        CHECK(NumberIn(exact, "lists_cost") == 0);
+        CHECK(NumberIn(exact, "scan_cost") == 0);
+    }
 }
 
 TEST_CASE("a filter that is true for every record costs what none does", "[filter][index]") {

@@ -369,7 +369,8 @@ TEST_CASE("lists with a filter score what matches, in the cells that have any",
              {"side >= 8000", "side < 2000", "side % 6 = 0", "side >= 5000"}) {
             CAPTURE(filter);
             const auto truth = scan.Ask(filter, queries, 10, "recall=exact");
-            const auto found = scan.Ask(filter, queries, 10, "threads=1");
+            // Of so few and short vectors a scan of a part costs less: lists are asked for.
+            const auto found = scan.Ask(filter, queries, 10, "threads=1 nprobe=40");
             CHECK(Recall(found.answer, truth.answer) >= 0.93);
             CHECK((found.flags & QUERN_FLAG_EXACT) == 0);
             // Of a batch, a scan of vectors would measure all that matches for each query.
@@ -380,7 +381,8 @@ TEST_CASE("lists with a filter score what matches, in the cells that have any",
                 REQUIRE(keys.size() == 10);
             }
         }
-        CHECK(Says(scan.Explain("side >= 8000", 10, ""), "\"way\":\"lists\""));
+        CHECK(Says(scan.Explain("side >= 5000", 10, ""), "\"way\":\"lists\""));
+        CHECK(Says(scan.Explain("side >= 8000", 10, ""), "\"way\":\"scan\""));
         // Most of them dead: no filter, but the same look.
         std::vector<int64_t> gone;
         for (int64_t key = 0; key < 12000; key++) {
@@ -390,7 +392,7 @@ TEST_CASE("lists with a filter score what matches, in the cells that have any",
         }
         scan.file.Delete(gone);
         const auto truth = scan.Ask("", queries, 10, "recall=exact");
-        const auto found = scan.Ask("", queries, 10, "threads=1");
+        const auto found = scan.Ask("", queries, 10, "threads=1 nprobe=40");
         CHECK(Recall(found.answer, truth.answer) >= 0.93);
         for (const auto& keys : found.answer.keys) {
             REQUIRE(keys.size() == 10);
