@@ -545,7 +545,7 @@ QUERN_API void quern_query_min_score(quern_query *q, double s);
 ** `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection under its name, and attached files (quern_attach). Names that begin with "_" are refused, so are
 ** filters that would write, or read anything else. NULL: no filter. Cost: conditions that compare one column with constants, and has, are decided on columns in
 ** memory if memory_mb has room; the first to name a column loads it, from the file if optimize has put it there (quern_schema_attr), else in a few times that of a SELECT. All others, and the log, are SQLite's. What columns have
-** decided guards the rest: `kind = 'json' and json_extract(body, '$.a') = 1` asks SQLite about records of that kind only. Mistakes are told by quern_search with the byte of the filter where they are: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
+** decided guards the rest: `kind = 'json' and json_extract(body, '$.a') = 1` asks SQLite about records of that kind only. Mistakes are told by quern_search with the byte of the filter where they are, or where the condition begins that cannot be answered: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
 QUERN_API void quern_query_filter(quern_query *q, const char *filter);
 /* The values of the filter's parameters, after quern_query_filter, which forgets those of before; copied. ?1 is parameter 1; a ? and
 ** a :name, @name or $name that comes for the first time have the next number, which this tells for a name; 0: there is none. */
@@ -679,7 +679,8 @@ QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 /* Search in this snapshot; it must outlive the query's use. */
 QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 /* threads=N (default: the database's), self=include|exclude, filter_ms=N (how long SQLite may take for the filter; then LIMIT. Default
-** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound), and how an index is used:
+** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound. By the clock on the wall: where a busy
+** machine leaves this process no time, a small N refuses filters that would take none), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used
 **   ef=N           instead of recall: how many candidates a walk over a graph keeps (of a sparse field: with approx=graph); without a limit on k: how many beyond

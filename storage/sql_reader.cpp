@@ -6,6 +6,8 @@
 #include <cstring>
 #include <iterator>
 
+#include "storage/sql_place.h"
+
 namespace quern::storage {
 
 namespace {
@@ -13,6 +15,9 @@ namespace {
 // The virtual tables that a statement may use: they make rows of the text they are given, and see
 // nothing of the file.
 constexpr const char* kTableFunctions[] = {"json_each", "json_tree"};
+
+// Where a condition ends too early SQLite meets the bracket behind it.
+constexpr char kEndsEarly[] = "near \")\": syntax error";
 
 bool IsTableFunction(const char* name) {
     return std::any_of(std::begin(kTableFunctions), std::end(kTableFunctions),
@@ -42,6 +47,11 @@ struct Sight {
     const std::string* table = nullptr;  // of a condition, which may read it
     const AttachedFiles* attached = nullptr;
     mutable bool reads_attached = false;
+    mutable std::string refused{};  // the last that was, where SQLite's message does not tell
+    int Refuse(const std::string& what) const {
+        refused = what;
+        return SQLITE_DENY;
+    }
     bool IsAttached(const char* database) const {
         return attached != nullptr && attached->Has(database);
     }
@@ -65,6 +75,28 @@ struct Sight {
     }
 };
 
+const char* NameOfAction(int action) {
+    switch (action) {
+        case SQLITE_INSERT: return "INSERT into ";
+        case SQLITE_UPDATE: return "UPDATE of ";
+        case SQLITE_DELETE: return "DELETE from ";
+        case SQLITE_PRAGMA: return "PRAGMA ";
+        case SQLITE_ATTACH: return "ATTACH of ";
+        case SQLITE_DETACH: return "DETACH of ";
+        case SQLITE_TRANSACTION:
+        case SQLITE_SAVEPOINT: return "transactions of one's own: ";
+        default: return "a statement that does not only read: ";
+    }
+}
+
+std::string Refusal(int action, const char* first) {
+    const std::string name(first == nullptr ? "" : first);
+    if (sqlite3_strnicmp(name.c_str(), "sqlite_", 7) == 0) {
+        return "changes of the schema, and virtual tables but json_each and json_tree";
+    }
+    return NameOfAction(action) + name;
+}
+
 // What a user's statement may do. `inner` is the view whose body asks, or a common table expression
 // of the user's, NULL for the statement itself.
 int Authorize(void* user, int action, const char* first, const char* second, const char* database,
@@ -84,9 +116,9 @@ int Authorize(void* user, int action, const char* first, const char* second, con
             return first != nullptr && sqlite3_stricmp(first, "data_version") == 0 &&
                            second == nullptr && sight.IsAttached(database)
                        ? SQLITE_OK
-                       : SQLITE_DENY;
+                       : sight.Refuse(Refusal(action, first));
         case SQLITE_READ: break;
-        default: return SQLITE_DENY;
+        default: return sight.Refuse(Refusal(action, first));
     }
     if (first != nullptr && sight.IsAttached(database)) {
         sight.reads_attached = true;
@@ -125,10 +157,13 @@ int Authorize(void* user, int action, const char* first, const char* second, con
     return SQLITE_OK;
 }
 
-// what: of the user's has the mistake.
-Status SqlError(sqlite3* db, const char* what = "SQL") {
-    return Status::Error(Code::kSql, "%s: %s", what, sqlite3_errmsg(db))
-        .WithDetail(sqlite3_extended_errcode(db), 0);
+// SQLite's message, and what of the statement it tells nothing of.
+std::string MessageOf(sqlite3* db, const Sight& sight) {
+    std::string message = sqlite3_errmsg(db);
+    if (message == "not authorized" && !sight.refused.empty()) {
+        message.append(": ").append(sight.refused);
+    }
+    return message;
 }
 
 // The statement itself is to blame.
@@ -167,8 +202,17 @@ Cell ReadCell(sqlite3_stmt* statement, int column) {
     return cell;
 }
 
-// What a statement stopped with. attached: it may be another file that is held or damaged.
-Status Stopped(Connection* connection, bool attached, int code, const char* what) {
+// Which of the user's texts has the mistake that a message is about, and where.
+using Place = std::function<std::string(const std::string& message)>;
+
+std::string InSql(const std::string&) {
+    return "SQL";
+}
+
+// What a statement stopped with. attached: it may be another file that is held or damaged. what: of
+// the user's was run.
+Status Stopped(Connection* connection, const Sight& sight, bool attached, int code,
+               const char* what, const Place& place) {
     sqlite3* db = connection->handle();
     const int base = code & 0xff;
     if (base == SQLITE_TOOBIG) {
@@ -176,7 +220,7 @@ Status Stopped(Connection* connection, bool attached, int code, const char* what
                    Code::kLimit,
                    "%s: a text or blob is larger than %d bytes, the limit of a value in a "
                    "statement",
-                   what, sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
+                   place("").c_str(), sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1))
             .WithDetail(sqlite3_extended_errcode(db), 0);
     }
     // The pages of our own file are checked before SQLite sees them.
@@ -190,12 +234,18 @@ Status Stopped(Connection* connection, bool attached, int code, const char* what
                              "%s: an attached file is held by another process or thread", what)
             .WithDetail(sqlite3_extended_errcode(db), 0);
     }
-    return IsUsers(code) ? SqlError(db, what) : connection->ErrorStatus(code, what);
+    if (!IsUsers(code)) {
+        return connection->ErrorStatus(code, what);
+    }
+    const std::string message = MessageOf(db, sight);
+    return Status::Error(Code::kSql, "%s: %s", place(message).c_str(), message.c_str())
+        .WithDetail(sqlite3_extended_errcode(db), 0);
 }
 
 // Steps through the rows of a statement.
 Status TakeRows(Connection* connection, const Sight& sight, sqlite3_stmt* raw, const char* what,
-                Work* work, const std::function<Status(const std::vector<Cell>& row)>& take) {
+                const Place& place, Work* work,
+                const std::function<Status(const std::vector<Cell>& row)>& take) {
     const int count = sqlite3_column_count(raw);
     std::vector<Cell> row(static_cast<size_t>(count));
     for (uint64_t rows = 0;; rows++) {
@@ -204,7 +254,7 @@ Status TakeRows(Connection* connection, const Sight& sight, sqlite3_stmt* raw, c
             return {};
         }
         if (code != SQLITE_ROW) {
-            return Stopped(connection, sight.reads_attached, code, what);
+            return Stopped(connection, sight, sight.reads_attached, code, what, place);
         }
         for (int i = 0; i < count; i++) {
             row[static_cast<size_t>(i)] = ReadCell(raw, i);
@@ -222,7 +272,7 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
     const int made = sqlite3_prepare_v2(db, statement.c_str(),
                                         static_cast<int>(statement.size() + 1), &raw, &tail);
     if (made != SQLITE_OK) {
-        return Stopped(connection, sight.attached != nullptr, made, "SQL");
+        return Stopped(connection, sight, sight.attached != nullptr, made, "SQL", InSql);
     }
     const StatementPtr prepared(raw);
     if (prepared == nullptr) {
@@ -250,7 +300,7 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
         names.emplace_back(name == nullptr ? "" : name);
     }
     QUERN_TRY(sink.columns(names));
-    return TakeRows(connection, sight, raw, "SQL", work, sink.row);
+    return TakeRows(connection, sight, raw, "SQL", InSql, work, sink.row);
 }
 
 void Bind(sqlite3_stmt* statement, int index, const Cell& cell) {
@@ -299,21 +349,30 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
     sqlite3_stmt* raw = nullptr;
     const int made = sqlite3_prepare_v2(db, statement.c_str(),
                                         static_cast<int>(statement.size() + 1), &raw, nullptr);
+    const auto at = [&](size_t byte) {
+        return std::string("filter, byte ")
+            .append(std::to_string(condition.origin ? condition.origin(byte) : byte));
+    };
+    const Place place = [&](const std::string& message) {
+        return at(PlaceOfMessage(condition.text, message));
+    };
     if (made != SQLITE_OK && !IsUsers(made)) {
-        return Stopped(connection, sight.attached != nullptr, made, "filter");
+        return Stopped(connection, sight, sight.attached != nullptr, made, "filter", place);
     }
     if (made != SQLITE_OK) {
         const int offset = sqlite3_error_offset(db) - static_cast<int>(before.size());
-        const char* problem = sqlite3_errmsg(db);
-        const bool unknown = std::strncmp(problem, "no such column", 14) == 0;
-        Status status = Status::Error(unknown ? Code::kUnknownField : Code::kSql, "%s", problem)
-                            .WithDetail(sqlite3_extended_errcode(db), 0);
-        if (offset < 0) {
-            return status.WithContext("filter");
+        std::string problem = MessageOf(db, sight);
+        const bool unknown = problem.compare(0, 14, "no such column") == 0;
+        const size_t byte = offset < 0
+                                ? PlaceOfMessage(condition.text, problem)
+                                : std::min(static_cast<size_t>(offset), condition.text.size());
+        // The bracket that the user never wrote.
+        if (offset >= 0 && byte == condition.text.size() && problem == kEndsEarly) {
+            problem = "it ends where more is expected, a value or a word";
         }
-        const size_t byte = std::min(static_cast<size_t>(offset), condition.text.size());
-        return status.WithContext("filter, byte " +
-                                  std::to_string(condition.origin ? condition.origin(byte) : byte));
+        return Status::Error(unknown ? Code::kUnknownField : Code::kSql, "%s: %s", at(byte).c_str(),
+                             problem.c_str())
+            .WithDetail(sqlite3_extended_errcode(db), 0);
     }
     const StatementPtr prepared(raw);
     if (raw == nullptr || sqlite3_stmt_readonly(raw) == 0) {
@@ -332,7 +391,7 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
         Bind(raw, sqlite3_bind_parameter_index(raw, kLookedUpName), list);
     }
     connection->SetWanted(condition.rows);
-    const Status status = TakeRows(connection, sight, raw, "filter", work, take);
+    const Status status = TakeRows(connection, sight, raw, "filter", place, work, take);
     connection->SetWanted(nullptr);
     return status;
 }

@@ -55,8 +55,9 @@ struct SqlCondition {
     std::function<size_t(size_t byte)> origin;
 };
 
-// The rows for which it is true. Errors as RunSql; the messages of those that SQLite can place
-// begin with "filter, byte N: ", N being what `origin` says.
+// The rows for which it is true. Errors as RunSql; the messages of what the user has done wrong
+// begin with "filter, byte N: ", N being what `origin` says of the place (sql_place.h), or of the
+// first word of the condition.
 Status RunCondition(Connection* connection, const std::vector<SqlView>& views,
                     const SqlCondition& condition, Work* work,
                     const std::function<Status(const std::vector<Cell>& row)>& take);

@@ -255,6 +255,12 @@ private:
         const bool all = tokens_[*at].IsWord("all");
         if (!any && !all) {
             const Token& wanted = tokens_[*at];
+            if (IsList(*at)) {
+                std::string what("a list is bound to ");
+                what.append(wanted.text).append(": has any ").append(wanted.text);
+                what.append(", or has all ").append(wanted.text);
+                return Mistake(Code::kType, wanted.begin, what);
+            }
             std::string operand;
             if (!TakeOperand(at, &operand)) {
                 return Mistake(Code::kSql, wanted.begin,
@@ -289,7 +295,7 @@ private:
                 "a list in brackets is needed here, or a parameter to which one is bound");
         }
         if (tokens_[*at + 1].Is(")")) {
-            *list = all ? "1" : "";  // SQLite has IN () as well
+            list->append(all ? "1" : "");  // SQLite has IN () as well
             *at += 2;
             return {};
         }

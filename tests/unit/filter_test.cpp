@@ -105,6 +105,12 @@ TEST_CASE("has, has any and has all look into tags", "[filter]") {
     query = file.Query("tags has any $list");
     quern_query_bind_texts(query, 1, list, 2);
     CHECK(file.Found(query) == Both(all, file.Truth(poetry + " or " + maths)));
+    query = file.Query("good and tags has ?1");
+    quern_query_bind_texts(query, 1, list, 2);
+    uint64_t count = 0;
+    CHECK(quern_query_count(query, &count, &file.err) == QUERN_ERR_TYPE);
+    CHECK(file.Says("byte 18: a list is bound to ?1: has any ?1, or has all ?1"));
+    quern_query_free(query);
     CHECK(file.Fails("title has 'x'") == QUERN_ERR_TYPE);
     CHECK(file.Says("byte 0: has is for tags"));
     CHECK(file.Fails("tags has") == QUERN_ERR_SQL);
@@ -137,7 +143,26 @@ TEST_CASE("mistakes in filters are told with their places", "[filter]") {
         {"good and tags not has 'x'", QUERN_ERR_SQL,
          "byte 14: not stands before the name: not tags"},
         {"tags has any 'x'", QUERN_ERR_SQL, "byte 13: a list in brackets is needed here, or"},
-        {"json_extract(title, '$') = 1", QUERN_ERR_SQL, "filter: malformed JSON"},
+        {"json_extract(title, '$') = 1", QUERN_ERR_SQL, "byte 0: malformed JSON"},
+        {"id >= 0 and json_extract(title, '$') = 1", QUERN_ERR_SQL, "byte 12: malformed JSON"},
+        {"id >= 0 and abs(-9223372036854775807 - 1) = 1", QUERN_ERR_SQL, "byte 12: integer over"},
+        // Where SQLite says what is wrong, and not where.
+        {"'nope' = title and id in nope", QUERN_ERR_SQL, "byte 25: no such table: nope"},
+        {"id in (select 1 from xnope, nope)", QUERN_ERR_SQL, "byte 21: no such table: xnope"},
+        {"good and title collate nope = 'a'", QUERN_ERR_SQL, "byte 23: no such collation"},
+        {"good and title match 'a'", QUERN_ERR_SQL, "byte 15: unable to use function MATCH"},
+        {"good and id in (select id, year from docs)", QUERN_ERR_SQL, "byte 16: sub-select"},
+        {"good and title like 'a' escape 'ab'", QUERN_ERR_SQL, "byte 24: ESCAPE"},
+        {"good and raise(abort, 'x')", QUERN_ERR_SQL, "byte 9: RAISE()"},
+        {"id >= 0 and (1, 2) = id", QUERN_ERR_SQL, "byte 12: row value misused"},
+        {"1 in (select 1 from pragma_table_info('docs'))", QUERN_ERR_SQL,
+         "not authorized: changes of the schema, and virtual tables but json_each"},
+        // The bracket behind a condition is none of the user's.
+        {"year =", QUERN_ERR_SQL, "byte 6: it ends where more is expected"},
+        {"id = 1 or ", QUERN_ERR_SQL, "it ends where more is expected"},
+        {"not", QUERN_ERR_SQL, "byte 3: it ends where more is expected"},
+        {"year between 1", QUERN_ERR_SQL, "byte 14: it ends where more is expected"},
+        {"(year =) or 1", QUERN_ERR_SQL, "byte 7: near \")\": syntax error"},
         {"year > 3)", QUERN_ERR_SQL, "byte 8: this bracket closes nothing"},
         {"(year > 3", QUERN_ERR_SQL, "byte 0: this bracket is not closed"},
         {"1) or (1", QUERN_ERR_SQL, "byte 1"},
