@@ -1100,10 +1100,11 @@ QUERN_API int32_t quern_sql(quern_db *db, quern_snapshot *snap, const char *stat
 /* Lets quern_sql, and filters in sub-queries, read the tables of another SQLite file as name.table, full-text ones with MATCH too:
 **   id in (select doc from app.marks where stars > 3)        id in (select rowid from app.notes where notes match 'quantum')
 ** For this handle, until it is closed; at most 8 files. Nothing of the file is run or changed: it is opened for reading, its views and triggers are off,
-** of virtual tables those of fts3 to fts5 and rtree work. The app and other processes may go on writing it; what they have committed is seen by the
-** next call, or within a snapshot by those after the first that has read it. name: a letter, then letters, digits and _; not main, temp,
-** quern_..., sqlite_.... Errors: INVALID (name; the database itself; another text encoding), EXISTS, LIMIT, CANT_OPEN, NOT_A_DATABASE (no SQLite
-** file); later SQL where the file is damaged, CANT_OPEN where it is gone. A program that also uses SQLite by itself should load the same
+** of virtual tables those of fts3 to fts5 and rtree work. The app and other processes may go on writing it, or put another file in its place; what they have
+** committed is seen by the next call, or within a snapshot that has not read it yet. name: a letter, then letters, digits and _; not main, temp,
+** quern_..., sqlite_.... Errors: INVALID (name; the database itself; another text encoding; a file that SQLite reads by itself only, as
+** its definitions, of views as well, name the schema main or use functions that a foreign file may not call), EXISTS, LIMIT, CANT_OPEN (a directory, too), NOT_A_DATABASE
+** (no SQLite file); later SQL where the file is damaged, CANT_OPEN where it is gone, NOT_A_DATABASE where something else has come in its place. A program that also uses SQLite by itself should load the same
 ** library for both: two copies in one process drop each other's locks. */
 QUERN_API int32_t quern_attach(quern_db *db, const char *name, const char *path, quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_detach(quern_db *db, const char *name, quern_error *err) QUERN_MUST_USE; /* NOT_FOUND */

@@ -48,6 +48,35 @@ std::string Quoted(const std::string& text) {
     return out + '\'';
 }
 
+// What a file has in it that only works in a database that is opened by itself: names of the schema
+// main in views and triggers, and functions that a foreign schema may not call. SQLite then reads
+// none of its tables.
+bool StandsAlone(const std::string& problem) {
+    return Mentions(problem, "cannot reference objects in database") ||
+           Mentions(problem, "unsafe use of") || Mentions(problem, "non-deterministic");
+}
+
+// Before it is opened: who is put in its place meanwhile is found to be another with the next
+// statement.
+Status Look(Attachment* one) {
+    const std::optional<FileStamp> stamp = StampOf(one->path);
+    if (!stamp) {
+        return Status::Error(Code::kCantOpen, "attached file '%s': %s is gone", one->name.c_str(),
+                             one->path.c_str());
+    }
+    if (IsDirectory(one->path)) {
+        return Status::Error(Code::kCantOpen, "attached file '%s': %s is a directory",
+                             one->name.c_str(), one->path.c_str());
+    }
+    one->stamp = *stamp;
+    return {};
+}
+
+bool IsAnother(const Attachment& one) {
+    const std::optional<FileStamp> now = StampOf(one.path);
+    return !now || now->device != one.stamp.device || now->inode != one.stamp.inode;
+}
+
 Status Open(sqlite3* db, const Attachment& one) {
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, static_cast<int>(2 * kAttachedMax));
     const std::string uri = FileUri(one.path) + "?mode=ro&vfs=unix";
@@ -56,6 +85,13 @@ Status Open(sqlite3* db, const Attachment& one) {
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
     if (code == SQLITE_OK) {
         return {};
+    }
+    if (StandsAlone(problem)) {
+        return Status::Error(Code::kInvalid,
+                             "attached file '%s': %s: SQLite does not read its tables from "
+                             "another database: %s",
+                             one.name.c_str(), one.path.c_str(), problem.c_str())
+            .WithDetail(sqlite3_extended_errcode(db), 0);
     }
     Code as = Code::kInvalid;
     switch (code & 0xff) {
@@ -118,9 +154,16 @@ std::vector<Attachment> Attachments::List() const {
     return list_;
 }
 
+bool AttachedFiles::CloseMoved(sqlite3* db) {
+    return std::erase_if(open_, [&](const Attachment& one) {
+               // Not while a transaction reads it.
+               return IsAnother(one) && Run(db, "DETACH " + QuoteName(one.name)) == SQLITE_OK;
+           }) > 0;
+}
+
 void AttachedFiles::Follow(sqlite3* db, const Attachments& list) {
     const uint64_t version = list.version();
-    if (version == version_ && complete_) {
+    if (!CloseMoved(db) && version == version_ && complete_) {
         return;
     }
     const std::vector<Attachment> wanted = list.List();
@@ -137,13 +180,14 @@ void AttachedFiles::Follow(sqlite3* db, const Attachments& list) {
         return !stays;
     });
     problems_.clear();
-    for (const Attachment& one : wanted) {
+    for (Attachment one : wanted) {
         if (Has(one.name.c_str())) {
             continue;
         }
-        const Status status = Open(db, one);
+        Status status = Look(&one);
+        status = status.ok() ? Open(db, one) : status;
         if (status.ok()) {
-            open_.push_back(one);
+            open_.push_back(std::move(one));
         } else {
             problems_.push_back({one.name, status});
         }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "storage/base/status.h"
+#include "storage/file_place.h"
 
 struct sqlite3;
 
@@ -26,6 +27,7 @@ struct Attachment {
     std::string name;
     std::string path;     // absolute
     uint64_t number = 0;  // of all that were ever attached
+    FileStamp stamp{};    // of what a connection has opened
 };
 
 class Attachments {
@@ -48,7 +50,8 @@ private:
 class AttachedFiles {
 public:
     // Attaches and detaches until the connection has what the list has, in a transaction or not.
-    // What cannot be opened is left out; Problem tells why.
+    // What cannot be opened is left out; ProblemOf tells why. A path at which another file lies by
+    // now is opened anew, unless the transaction has read the former one. Costs a stat() for each.
     void Follow(sqlite3* db, const Attachments& list);
     // Virtual tables are connected at their first use, which an authorizer would have to take for a
     // write; so those that the text mentions are used before it is asked. Before every statement:
@@ -63,6 +66,9 @@ public:
     Status ProblemOf(const std::string& text) const;
 
 private:
+    // Closes those of which the path leads elsewhere. False: all is as it was.
+    bool CloseMoved(sqlite3* db);
+
     struct Problem {
         std::string name;
         Status status;

@@ -20,6 +20,7 @@ namespace quern::storage {
 std::string FullName(const std::string& path);
 
 bool FileExists(const std::string& path);
+bool IsDirectory(const std::string& path);
 // A file with content that this process may read. Not so for directories.
 bool IsReadableFile(const std::string& path);
 // The file is there and this process has no right to write it (or nobody has: read-only media).

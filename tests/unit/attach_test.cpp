@@ -142,6 +142,83 @@ TEST_CASE("attached files are read as they are at the time", "[filter][attach]")
     CHECK(file.Says("app"));
 }
 
+TEST_CASE("an attached file is the one that lies at its path", "[filter][attach]") {
+    FilteredFile file("_attached_path");
+    file.Fill(100);
+    AppFile app("path");
+    app.Fill();
+    file.Ok(quern_attach(file.db, "app", app.path.c_str(), &file.err));
+    const std::string filter = "id in (select doc from app.marks where stars > 3)";
+    CHECK(Find(&file, filter) == Keys{1, 8, 70});
+    quern_snapshot* snapshot = nullptr;
+    file.Ok(quern_snapshot_new(file.db, &snapshot, &file.err));
+    const auto count = [&] {
+        quern_result* result = nullptr;
+        file.Ok(quern_sql(file.db, snapshot, "select count(*) from app.marks", &result, &file.err));
+        const int64_t rows = quern_result_int(result, 0, 0);
+        quern_result_free(result);
+        return rows;
+    };
+    CHECK(count() == 5);
+    {
+        AppFile other("other");
+        other.Run("CREATE TABLE marks(doc, stars); INSERT INTO marks VALUES(2, 5), (5, 5), (5, 1)");
+        std::filesystem::rename(other.path, app.path);
+    }
+    CHECK(Find(&file, filter) == Keys{2, 5});
+    CHECK(Sql(&file, "select stars from app.marks") == QUERN_OK);
+    // Who has read the former one goes on with it.
+    CHECK(count() == 5);
+    std::filesystem::remove(app.path);
+    CHECK(Sql(&file, "select * from app.marks") == QUERN_ERR_CANT_OPEN);
+    CHECK(file.Says(app.path));
+    CHECK(file.Fails(filter) == QUERN_ERR_CANT_OPEN);
+    CHECK(Find(&file, "id < 3") == file.Truth("id < 3"));
+    std::ofstream(app.path) << std::string(5000, 'x');
+    CHECK(file.Fails(filter) == QUERN_ERR_NOT_A_DATABASE);
+    CHECK(file.Says(app.path));
+    CHECK(count() == 5);
+    quern_snapshot_free(snapshot);
+    std::filesystem::remove(app.path);
+    std::filesystem::create_directory(app.path);
+    CHECK(Sql(&file, "select * from app.marks") == QUERN_ERR_CANT_OPEN);
+    CHECK(file.Says("is a directory"));
+    std::filesystem::remove(app.path);
+    {
+        AppFile other("back");
+        other.Run("CREATE TABLE marks(doc, stars); INSERT INTO marks VALUES(9, 5)");
+        std::filesystem::rename(other.path, app.path);
+    }
+    CHECK(Find(&file, filter) == Keys{9});
+}
+
+TEST_CASE("what cannot be attached is told with the reason", "[filter][attach]") {
+    FilteredFile file("_attached_reason");
+    const auto directory = std::filesystem::temp_directory_path().string();
+    CHECK(quern_attach(file.db, "app", directory.c_str(), &file.err) == QUERN_ERR_CANT_OPEN);
+    CHECK(file.Says("is a directory"));
+    AppFile app("reason");
+    app.Run("CREATE TABLE t(x); CREATE VIEW inner AS SELECT x FROM main.t");
+    CHECK(quern_attach(file.db, "app", app.path.c_str(), &file.err) == QUERN_ERR_INVALID);
+    CHECK(file.Says("SQLite does not read its tables from another database"));
+    CHECK(file.Says("view inner cannot reference objects in database main"));
+}
+
+TEST_CASE("a refusal of SQLite's names what is refused", "[filter][sql]") {
+    FilteredFile file("_refusal");
+    for (const auto& [statement, refused] :
+         {std::pair{"pragma user_version=3", "not authorized: PRAGMA user_version"},
+          {"attach 'x' as y", "not authorized: ATTACH of x"},
+          {"detach main", "not authorized: DETACH of main"},
+          {"begin", "not authorized: transactions"},
+          {"select * from dbstat", "no such table: dbstat"}}) {
+        CAPTURE(statement);
+        CHECK(Sql(&file, statement) == QUERN_ERR_SQL);
+        INFO(file.err.message);
+        CHECK(file.Says(refused));
+    }
+}
+
 TEST_CASE("records are deleted by what an attached file says", "[filter][attach]") {
     FilteredFile file("_attached_delete");
     file.Fill(100);
