@@ -31,8 +31,9 @@ public:
                     parsed.steps.begin(), parsed.steps.end(), [&](const query::FormulaStep& of) {
                         return of.op == query::FormulaOp::kParameter && of.index == i;
                     });
+                std::string what = "no value is bound to ";
                 return query::FormulaMistake(Code::kInvalid, step->byte,
-                                             "no value is bound to " + parsed.parameters[i]);
+                                             what.append(parsed.parameters[i]));
             }
             parameters.push_back(*request_.formula.arguments[i]);
         }

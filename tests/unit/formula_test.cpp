@@ -278,7 +278,7 @@ TEST_CASE("mistakes in formulas are told with their byte") {
         {"a + min( )", Code::kMalformed, "byte 4: min has 1 or more arguments"},
         {"pow()", Code::kMalformed, "byte 0: pow has 2 arguments"},
         {"abs(a, b)", Code::kMalformed, "abs has 1"},
-        {"min()", Code::kMalformed, "byte 4"},
+        {"min()", Code::kMalformed, "byte 0: min has 1"},
         {"if(a, 1)", Code::kMalformed, "if has 3"},
         {"gauss_decay(a, 1)", Code::kMalformed, "3 to 5"},
         {"gauss_decay(a, 1, b)", Code::kInvalid, "byte 0: a decay"},
