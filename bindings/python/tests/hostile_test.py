@@ -50,7 +50,7 @@ def values(db, docs):
             array.array("f", [1, 2]), array.array("q", [1]), array.array("d"), over, db.snapshot(), docs, db, quern.Leg([0, 0]),
             quern.Leg(text="white", k=3), [quern.Leg([0, 0]), quern.Leg(text="ship")], quern.Leg(legs=[quern.Leg([1, 1])]), quern.KeySet(["a"]), quern.KeySet([1]),
             quern.dense(3), quern.text("porter"), quern.sparse(dims=9), quern.Schema({"v": quern.dense(2)}), ([0, 1], [1], [1.0]), ([0, 9], [1], [1.0]),
-            ([1, 2], [1, 2]), lambda *told: None, lambda *told: False]
+            ([1, 2], [1, 2]), [(1, "a"), (0.5, [1, 2])], [[(1, "a")], [(-1, "b")]], [(1, None)], docs.search([0, 0]), docs.search([[0, 0]]), lambda *told: None, lambda *told: False]
     if numpy is not None:
         base = numpy.arange(24)
         made += [base[:2].astype(kind) for kind in ("f4", "f8", "f2", "i1", "u1", "u8", "?", ">f4", "c8", "O", "U3", "S3", "M8[s]", "f4,i4")]
@@ -68,10 +68,10 @@ def fresh():
     return db, docs
 
 
-SETTINGS = ("field", "text", "sparse", "keys", "legs", "recall", "ef", "where", "params", "params_of", "only", "exclude", "columns", "snapshot", "fusion",
+SETTINGS = ("field", "text", "sparse", "keys", "compose", "compose_options", "legs", "recall", "ef", "where", "params", "params_of", "only", "exclude", "columns", "snapshot", "fusion",
             "formula", "formula_params", "candidates", "feedback", "max_distance", "min_score", "offset", "group_by", "per_group", "diversify",
             "include_self", "options", "timeout_ms", "max_scored", "order", "after")
-KEYWORDS = {"search": SETTINGS, "query": SETTINGS, "explain": SETTINGS, "recall_audit": SETTINGS, "Leg": SETTINGS, "upsert": ("txn", "progress"),
+KEYWORDS = {"search": SETTINGS, "query": SETTINGS, "explain": SETTINGS, "recall_audit": SETTINGS, "explain_hits": SETTINGS, "Leg": SETTINGS, "upsert": ("txn", "progress"),
             "insert": ("txn",), "update": ("txn",), "delete": ("where", "params", "txn"), "list": ("order", "after", "columns", "k", "snapshot"),
             "scan": ("after", "snapshot", "page"), "collection": ("dim", "metric", "key", "attributes", "text", "sparse", "grow", "type"),
             "optimize": ("progress",), "get": ("snapshot",), "facet": ("n",), "open": ("mode", "memory_mb")}
