@@ -81,6 +81,13 @@ Status ParseFeedback(const char* options, Feedback* feedback) {
             }
         }
     }
+    if (feedback->kind == Feedback::Kind::kAverage && (feedback->alpha || feedback->beta)) {
+        return Status::Error(Code::kInvalid, "%s goes with kind=rocchio, not with kind=average",
+                             feedback->alpha ? "alpha" : "beta");
+    }
+    if (feedback->alpha && feedback->beta && *feedback->alpha <= 0 && *feedback->beta <= 0) {
+        return Status::Error(Code::kInvalid, "alpha=0 and beta=0 leave nothing to look for");
+    }
     return {};
 }
 

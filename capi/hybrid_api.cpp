@@ -66,6 +66,9 @@ Status ParseLegOptions(const char* options, SearchLeg* leg) {
 // One a leg, as "0.7,0.3"; nothing: those of the legs.
 Status ParseWeights(const Option& option, std::vector<double>* weights) {
     weights->clear();
+    if (option.value.empty()) {
+        return BadValue(option, "numbers from 0 on, as in 0.7,0.3");
+    }
     for (size_t at = 0; at < option.value.size();) {
         const size_t end = std::min(option.value.find(',', at), option.value.size());
         const Option one{option.key, option.value.substr(at, end - at)};
@@ -79,6 +82,28 @@ Status ParseWeights(const Option& option, std::vector<double>* weights) {
         }
         weights->push_back(weight);
         at = end + 1;
+    }
+    return {};
+}
+
+// list: the options that were given now.
+Status CheckKind(const query::FusionOptions& fusion, const std::vector<Option>& list) {
+    if (fusion.kind == query::FusionKind::kReciprocalRank &&
+        fusion.normalization != query::Normalization::kNone) {
+        return Status::Error(Code::kInvalid,
+                             "normalize=%s goes not with kind=rrf: ranks are made of scores as "
+                             "they are",
+                             query::NormalizationName(fusion.normalization));
+    }
+    for (const Option& option : list) {
+        const bool of_ranks = option.key == "rrf_k";
+        const query::FusionKind goes_with =
+            of_ranks ? query::FusionKind::kReciprocalRank : query::FusionKind::kBest;
+        if ((of_ranks || option.key == "penalty") && fusion.kind != goes_with) {
+            return Status::Error(Code::kInvalid, "%s=%s goes with kind=%s, the kind is %s",
+                                 option.key.c_str(), option.value.c_str(),
+                                 query::KindName(goes_with), query::KindName(fusion.kind));
+        }
     }
     return {};
 }
@@ -126,7 +151,7 @@ Status ParseFusion(const char* options, SearchRequest* request) {
             }
         }
     }
-    return {};
+    return CheckKind(*fusion, list);
 }
 
 // Candidates of candidates, and searches of a query in all: each runs on its own, and a query of a
@@ -226,6 +251,10 @@ Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* optio
     if (!leg->has_target) {
         return Status::Error(Code::kInvalid, "%s has nothing to look for: set vectors or keys",
                              name.c_str());
+    }
+    const Status complete = CheckComplete(*leg);
+    if (!complete.ok()) {
+        return Status(complete).WithContext(name);
     }
     if (!std::isfinite(weight) || weight < 0) {
         return Status::Error(Code::kInvalid, "%s: the weight is %g, not a number from 0 on",

@@ -1,4 +1,5 @@
 // Snapshots, get, scan, count, search.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -521,6 +522,16 @@ void quern_query_options(quern_query* q, const char* options) {
                 } else {
                     return BadValue(option, "include or exclude");
                 }
+            }
+            const auto given = [&](const char* key) {
+                return std::any_of(list.begin(), list.end(),
+                                   [&](const Option& option) { return option.key == key; });
+            };
+            if (given("refine") && q->request.refine_how == Refine::kNone && given("recall") &&
+                q->request.recall >= 1) {
+                return Status::Error(Code::kInvalid,
+                                     "refine=none goes not with recall=exact: distances of codes "
+                                     "are not exact");
             }
             return {};
         });

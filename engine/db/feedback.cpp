@@ -37,7 +37,11 @@ SearchRequest FirstSearch(const SearchRequest& request, const Feedback& feedback
 Result<size_t> LegToMove(const Schema& schema, const SearchRequest& request) {
     const std::vector<SearchLeg>& legs = request.legs;
     if (request.feedback->leg) {
-        if (!legs.empty() && *request.feedback->leg >= legs.size()) {
+        if (legs.empty()) {
+            return Status::Error(Code::kInvalid, "feedback has leg=%zu, the query has no legs",
+                                 *request.feedback->leg);
+        }
+        if (*request.feedback->leg >= legs.size()) {
             return Status::Error(Code::kInvalid, "feedback moves leg %zu, there are %zu legs",
                                  *request.feedback->leg, legs.size());
         }
@@ -162,6 +166,11 @@ Status MovedRequest::Make(Database* database, Snapshot* snapshot, const Searched
         return Status::Error(Code::kType,
                              "feedback moves vectors of numbers and texts, field '%s' has none",
                              leg.field.c_str());
+    }
+    if (dense && feedback.terms != Feedback().terms) {
+        return Status::Error(Code::kInvalid,
+                             "feedback has terms=%zu, field '%s' is dense: its queries have none",
+                             feedback.terms, leg.field.c_str());
     }
     if (dense) {
         QUERN_TRY(MoveVectors(database, snapshot, views, request, number, field, table));

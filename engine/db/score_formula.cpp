@@ -27,8 +27,13 @@ public:
         std::vector<double> parameters;
         for (size_t i = 0; i < parsed.parameters.size(); i++) {
             if (!request_.formula.arguments[i]) {
-                return Status::Error(Code::kInvalid, "formula: no value is bound to %s",
-                                     parsed.parameters[i].c_str());
+                const auto step = std::find_if(
+                    parsed.steps.begin(), parsed.steps.end(), [&](const query::FormulaStep& of) {
+                        return of.op == query::FormulaOp::kParameter && of.index == i;
+                    });
+                std::string what = "no value is bound to ";
+                return query::FormulaMistake(Code::kInvalid, step->byte,
+                                             what.append(parsed.parameters[i]));
             }
             parameters.push_back(*request_.formula.arguments[i]);
         }

@@ -381,6 +381,9 @@ private:
                                       : "there is no function '" + std::string(word) + "'");
         }
         const size_t open = at_++;
+        if (Next() == ')') {
+            return WrongCount(*function, byte);
+        }
         size_t count = 0;
         do {
             QUERN_TRY(Or());

@@ -130,6 +130,11 @@ static void feedback(void) {
     feedback_of(db, "alpha=-1", QUERN_ERR_OPTION, "alpha");
     feedback_of(db, "beta=nan", QUERN_ERR_OPTION, "beta");
     feedback_of(db, "before=x", QUERN_ERR_OPTION, "before");
+    feedback_of(db, "kind=average alpha=1", QUERN_ERR_INVALID, "alpha goes with kind=rocchio");
+    feedback_of(db, "beta=1", QUERN_ERR_INVALID, "beta goes with kind=rocchio");
+    feedback_of(db, "kind=rocchio alpha=0 beta=0", QUERN_ERR_INVALID, "alpha=0 and beta=0");
+    feedback_of(db, "terms=10", QUERN_ERR_INVALID, "terms=10, field 'v' is dense");
+    feedback_of(db, "leg=5", QUERN_ERR_INVALID, "leg=5, the query has no legs");
     feedback_of(db, "weight=1", QUERN_ERR_OPTION, "weight");
     quern_query_dense(leg, "v", one, 1, 3);
     quern_query_leg(q, leg, 1, NULL);

@@ -61,8 +61,10 @@ static void wrong_legs(void) {
     quern_query* filtered = leg_of(db, origin, 1);
     quern_query* q = quern_query_new(db, "docs");
     quern_query* unknown = quern_query_new(db, "docs");
+    quern_query* endless = leg_of(db, origin, 1);
     quern_result* r = NULL;
     int i;
+    quern_query_limit(endless, 0);
     quern_query_leg(nested, leg, 1, NULL);
     quern_query_filter(filtered, "n = 1");
     quern_query_dense(unknown, "none", origin, 1, 3);
@@ -76,6 +78,17 @@ static void wrong_legs(void) {
     refused(db, leg, 1, NULL, "kind=mean", QUERN_ERR_OPTION, "kind");
     refused(db, leg, 1, NULL, "normalize=l2", QUERN_ERR_OPTION, "normalize");
     refused(db, leg, 1, NULL, "rrf_k=-1", QUERN_ERR_OPTION, "rrf_k");
+    refused(db, leg, 1, NULL, "weights=", QUERN_ERR_OPTION, "weights");
+    /* Options that contradict each other. */
+    refused(db, leg, 1, NULL, "kind=rrf normalize=minmax", QUERN_ERR_INVALID,
+            "normalize=minmax goes not with kind=rrf");
+    refused(db, leg, 1, NULL, "normalize=zscore kind=rrf", QUERN_ERR_INVALID,
+            "normalize=zscore goes not with kind=rrf");
+    refused(db, leg, 1, NULL, "kind=sum rrf_k=5", QUERN_ERR_INVALID,
+            "rrf_k=5 goes with kind=rrf, the kind is sum");
+    refused(db, leg, 1, NULL, "penalty=1", QUERN_ERR_INVALID,
+            "penalty=1 goes with kind=best, the kind is sum");
+    refused(db, endless, 1, NULL, NULL, QUERN_ERR_INVALID, "leg 0: limit 0");
     refused(db, nested, 1, NULL, NULL, QUERN_ERR_INVALID, "legs itself");
     refused(db, empty, 1, NULL, NULL, QUERN_ERR_INVALID, "nothing to look for");
     refused(db, foreign, 1, NULL, NULL, QUERN_ERR_MISUSE, "another");
@@ -84,6 +97,11 @@ static void wrong_legs(void) {
     quern_query_leg(q, leg, 1, NULL);
     quern_query_dense(q, "v", origin, 1, 3);
     WANT_NAMED(QUERN_ERR_INVALID, "legs", quern_search(q, &r, E));
+    quern_query_free(q);
+    quern_query_free(endless);
+    q = leg_of(db, origin, 1);
+    quern_query_options(q, "refine=none recall=exact");
+    WANT_NAMED(QUERN_ERR_INVALID, "refine=none goes not with recall=exact", quern_search(q, &r, E));
     quern_query_free(q);
     q = quern_query_new(db, "docs");
     quern_query_leg(q, q, 1, NULL);
@@ -167,7 +185,7 @@ static void searching(void) {
     CHECK(quern_result_rows(r) > 0);
     quern_result_free(r);
     quern_query_limit(q, 10);
-    quern_query_fusion(q, "kind=rrf rrf_k=0 normalize=minmax");
+    quern_query_fusion(q, "kind=rrf rrf_k=0");
     WANT(QUERN_OK, quern_search(q, &r, E));
     quern_result_free(r);
     quern_close(db);
@@ -313,6 +331,7 @@ static void formulas(void) {
     quern_query_formula(q, "v");
     WANT_NAMED(QUERN_ERR_INVALID, "several legs", quern_search(q, &r, E));
     quern_query_formula(q, "l0 + L1 + ?1");
+    WANT_NAMED(QUERN_ERR_INVALID, "byte 10: no value is bound to ?1", quern_search(q, &r, E));
     quern_query_free(q);
     q = quern_query_new(db, "docs");
     quern_query_formula(q, "l0 + ?1");

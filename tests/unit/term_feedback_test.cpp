@@ -190,6 +190,7 @@ std::pair<std::string, Setting> Settings(Collection* of) {
     if (!setting.average && of->Pick(1) == 0) {
         setting.alpha = of->Pick(4);
         setting.beta = static_cast<double>(of->Pick(4)) / 2;
+        setting.alpha = setting.alpha == 0 && setting.beta == 0 ? 1 : setting.alpha;
         options +=
             " alpha=" + std::to_string(setting.alpha) + " beta=" + std::to_string(setting.beta);
     }
