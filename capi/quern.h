@@ -665,10 +665,12 @@ QUERN_API void quern_query_group(quern_query *q, const char *attribute, size_t p
 QUERN_API int64_t quern_result_group(const quern_result *r, size_t row);
 /* Diverse hits, by the cosines of their stored vectors in a dense field, whatever its metric (bits: of vectors of +1 and -1). A
 ** record without a vector is similar to none: 0. NULL: no diversity. Options:
-**   duplicates=X   hits with a cosine of X or more (-1 to 1) to a better hit that stays are dropped
+**   duplicates=X   hits with a cosine of X or more (-1 to 1) to a better hit that stays are dropped. A cosine that is 1 but for
+**                  the rounding of f32 (by less than 2^-24) counts as 1: 1 drops copies and multiples
 **   lambda=X       maximal marginal relevance, 0 to 1: after the best hit each next one is the best by
 **                  X * score - (1 - X) * its cosine to the most similar one before. Rows come in that order, with their scores
-**   pool=N         hits that lambda chooses from, up to 65536 (default: five times limit + offset; set it to read pages)
+**   pool=N         hits that lambda chooses from, up to 65536 (default: five times limit + offset; set it to read pages); never fewer
+**                  than limit + offset
 **   scale=minmax|none   what lambda takes for a score: 1 for the best and 0 for the last of the pool (default), or the score */
 QUERN_API void quern_query_diversify(quern_query *q, const char *field, const char *options);
 /* Attributes and fields to return; as in quern_get. */
@@ -679,14 +681,15 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 ** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used
-**   ef=N           instead of recall: how many candidates a walk over a graph keeps (of a sparse field: with approx=graph); without a limit on k: how many beyond
+**   ef=N           instead of recall (of a number: with both, ef counts; recall=exact stays exact): how many candidates a walk over a graph keeps (of a sparse field: with approx=graph); without a limit on k: how many beyond
 **                  the bound
-**   nprobe=N       instead of recall: how many cells of a list index are opened; more if these hold less than k records,
+**   nprobe=N       instead of recall, as ef: how many cells of a list index are opened; more if these hold less than k records,
 **                  fewer where bounds prove that the others hold nothing nearer. Without a limit on k: how many cells in a
 **                  row may give nothing within the bound. Each kind of index has its own knob and passes over the other
 **   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
 **                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
-**                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give. Lists take exact for 100 * k, none for auto
+**                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give: not beside recall=exact
+**                  (INVALID). Lists take exact for 100 * k, none for auto
 **   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
 **   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975
 **   terms=N        of a sparse field, 0 to 65535 (default 0: all): approximate; an index orders records by the N heaviest terms of the query,
@@ -695,10 +698,11 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* A budget. A search that has spent one of the three ends with what it has, and its result is QUERN_FLAG_PARTIAL: true hits with true
 ** scores, in order, but others may have been better, and there may be fewer than k. QUERN_RESULT_LEFT_OUT tells which it was.
 **   timeout_ms=N   from the call of quern_search on, all of it. Of several queries each has an equal share of the time that is left
-**                  when it begins; queries that time leaves nothing for have no rows. A filter that SQLite has not decided by then
+**                  when it begins (scans without an index take turns of up to 128 queries); queries that time leaves nothing for have no rows. With
+**                  legs, what these have found by then is fused query by query for half of timeout_ms more; queries after that have no rows. A filter that SQLite has not decided by then
 **                  leaves nothing; what must be loaded is loaded whole (and is there the next time), and so are keys and columns
 **                  of the hits: a search may end somewhat later
-**   max_scored=N   records that are measured (QUERN_RESULT_VECTORS_SCORED) for each query, in all fields and legs together: a query
+**   max_scored=N   records that are measured (as QUERN_RESULT_VECTORS_SCORED counts) for each query, in all fields and legs together: a query
 **                  finds the same alone and among others, by however many threads. Of a scan they are the first that match, by key
 **   max_bytes=N    read from the file (QUERN_RESULT_BYTES_READ), for all queries together
 ** Spending is looked at between pieces of work, of which the first is always done: blocks of a scan, steps of a walk over a graph,
@@ -710,8 +714,8 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* Makes the search of another query a leg of q, which then has legs instead of vectors or keys of its own: each record's
 ** scores in all legs become one (quern_query_fusion). leg is another query of the same collection, without legs; it is
 ** copied, may be freed, and its buffers are borrowed until q is freed. It has no filter: that of q is that of all legs. Of its
-** settings columns and snapshot count for nothing; its limit is how many hits it gives at first (default 100, or q's limit if that is more), and a bound of its own
-** is what it matches at all. All legs have as many queries: query i of one goes with query i of the others. weight is at
+** settings columns and snapshot count for nothing; its limit is how many hits its list has at first (default 100, or q's limit if that is more): no more, of
+** equal ones at the end those with the lowest keys, wherever they lie. A bound of its own is what it matches at all; limit 0 needs one (INVALID). All legs have as many queries: query i of one goes with query i of the others. weight is at
 ** least 0 and finite; with 0 the leg finds nothing, but its scores are told. Up to 64 legs. Options (NULL: none):
 **   absent=X    what a record counts as that the leg does not match: because it has no value in the field, or has no term in
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
@@ -724,21 +728,23 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **               with nprobe=N every other of the N. In a sum (normalize=none) of these two alone, cells that hold nothing which could
 **               get past the guide's hits are passed over. A graph without a filter is entered at them as well. Scans
 **               and the log are as without
-** A record that a leg looks for by its own key is in no leg's hits, unless that leg has self=include. */
+** A record that a leg looks for by its own key is in no leg's hits, and takes no place there, unless that leg has self=include. */
 QUERN_API void quern_query_leg(quern_query *q, quern_query *leg, double weight, const char *options);
 /* How legs are fused:
 **   kind=sum    (default) the sum of weight * score. A score that a leg did not give is looked up, not guessed, and while
-**               the legs are exact their lists are made longer until the result is proved to be that of all records
+**               the legs are exact their lists are made longer until the result is proved to be that of all records. A record whose
+**               sum is no number (inf - inf) or -inf is not in the result
 **   kind=max    the highest weight * score, likewise; legs of weight 0 count for nothing
 **   kind=best   examples for and against: the highest weight * score over the legs for it, less penalty * what the highest of
 **               the legs with against=1 has more than that. Scores are taken as they are
-**   kind=rrf    the sum of weight / (rrf_k + rank) over the legs that gave the record; scores count for nothing. Quality is
+**   kind=rrf    the sum of weight / (rrf_k + rank) over the legs that gave the record in their first lists; scores count for nothing. A
+**               rank is 1 + the number of hits in the list with a higher score, so that equal hits have equal ranks. Quality is
 **               often worse than with sums: never a default
 **   normalize=none|minmax|zscore|distribution   what is done to a leg's scores before: nothing (default); 0 for its last
 **               and 1 for its first hit; mean 0 and standard deviation 1; 0 and 1 for mean -+ 3 standard deviations. By the
-**               hits that the leg gives at first
-**   rrf_k=X     default 60
-**   penalty=X   default 0.5
+**               hits that the leg gives at first. Not with kind=rrf or best
+**   rrf_k=X     default 60; with kind=rrf only
+**   penalty=X   default 0.5; with kind=best only
 **   weights=X,X,...   in place of the weights that the legs were given (quern_fit_fusion tells which)
 **   stored=NAME  all of it as the collection keeps it under that name (quern_store_fusion, quern_fit_fusion), looked up when q is
 **               searched; alone. Each leg gets the weight that is kept for its name, or its field if it has none, in whatever order
@@ -770,7 +776,7 @@ QUERN_API void quern_query_candidates(quern_query *q, quern_query *from);
 **   a label out of shares of labels       the shares, scale=mean (ConSE)
 ** Options:
 **   terms=unit|raw         each term counts as one of length 1 (default under QUERN_COSINE), or as it is (default else)
-**   scale=none|mean|unit   the sum as it is (default), divided by the sum of the weights, or brought to length 1
+**   scale=none|mean|unit   the sum as it is (default), divided by the sum of the weights (INVALID where that is not above 0), or brought to length 1
 ** Sums are made in double precision, in the order of the terms. A record that is a term does not find itself, unless
 ** self=include is set. Errors: NOT_FOUND (no such key, or its field is absent), TYPE (of keys; bit fields have no sums),
 ** DIMENSION, NOT_FINITE, INVALID, LIMIT, MISUSE (a term without quern_query_compose). */
@@ -784,7 +790,7 @@ QUERN_API void quern_query_term_key_text(quern_query *q, size_t query, double we
 **   kind=average       (default) the mean of the query and the vectors of the first 3 records
 **   kind=rocchio       alpha * the query + beta * the mean of the first 5 records (of terms: 10)
 **   docs=N             so many records instead, 1 to 1000; records without a vector there count for nothing
-**   alpha=X beta=X     default 0.4 and 0.6 (of terms: 1 and 0.75)
+**   alpha=X beta=X     of kind=rocchio; default 0.4 and 0.6 (of terms: 1 and 0.75); not both 0
 **   terms=N            of a sparse or text query: so many dimensions or words of the records, 1 to 1000 (default 50)
 **   leg=N              of a query with legs: the one that is moved (default: the only one in a dense field, or the only one)
 **   before=X after=X   what the weights of its other legs are multiplied with in the first search, and in the second (default
@@ -879,6 +885,8 @@ QUERN_API int32_t quern_recall_audit(quern_query *q, const char *options, quern_
 **   kind=softmax  temperature * ln(the sum of exp(score / temperature))          emb - hub
 **   kind=scaling  its distance to the k-th nearest (Euclid's, of vectors of      QUERN_L2: emb / (hub * hub); QUERN_COSINE: (emb - 1) / hub
 **   kind=nicdm    length 1 under QUERN_COSINE), or its mean distance to k        the same
+**                 These two are for metrics with a distance: under QUERN_IP
+**                 its negative products stand for it, and no formula is known
 **   kind=zscore   the mean of all scores; their standard deviation goes to       (emb - hub) / spread
 **                 the attribute that deviation=NAME names. by=ATTRIBUTE: of
 **                 all records together that have the same value there
@@ -923,7 +931,9 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
 ** pages of 16 KiB that were read for it from the file or its log, loading included; whether the system had them in
 ** memory is not seen. */
 #define QUERN_RESULT_BYTES_READ 1
-#define QUERN_RESULT_VECTORS_SCORED 2   /* vectors or codes that walks and scans have measured */
+#define QUERN_RESULT_VECTORS_SCORED 2   /* vectors or codes that walks and scans have measured, once for each query. Scans: of records that
+                                           may be found (alive, let through by the filter) and have a value; text: of these, records that
+                                           have a word of the query, in the blocks that were opened */
 #define QUERN_RESULT_VECTORS_REFINED 3  /* candidates that were measured again with their stored vectors */
 #define QUERN_RESULT_VECTORS_READ 4     /* of these, how many were not in memory */
 #define QUERN_RESULT_MEMORY_NEEDED 5    /* bytes that memory_mb must allow for all indexes of the search to be used, beside all that the handle holds, also of other collections: nothing is given up for them; 0: it does */
@@ -931,7 +941,9 @@ QUERN_API uint32_t quern_result_flags(const quern_result *r);
                                            scanned, else the least that the plans for the segments stand for: the recall that
                                            was asked for, or what the measured curve says of the ef, nprobe or refine given;
                                            0: not known (refine=none, or beyond the curve). Curves are measured with records
-                                           of the segment: queries unlike them may get less (quern_recall_audit) */
+                                           of the segment, for 1, 10 and 100 results: other k are told what the next of these
+                                           would get, which is far too little for an ef or nprobe below it. Queries unlike the
+                                           records may get less (quern_recall_audit) */
 #define QUERN_RESULT_MATCHES 7          /* of a list or facet: records that the filter is true for */
 #define QUERN_RESULT_NULLS 8            /* of a facet: of these, how many have no value */
 #define QUERN_RESULT_VALUES 9           /* of a facet: how many values they have */
@@ -974,7 +986,7 @@ QUERN_API double quern_result_leg_score(const quern_result *r, size_t row, size_
 ** such), 0 for the others; with kind=best also what the first leg that is most against it takes away. With a formula: what its name for the leg stood for (NaN: null). */
 QUERN_API double quern_result_leg_part(const quern_result *r, size_t row, size_t leg);
 /* What one leg has cost, over all queries: the QUERN_RESULT_* of quern_result_stat, which tells their sums (of MEMORY_NEEDED what
-** all legs need together, of RECALL the least). 0 if there is no such leg. */
+** all legs need together, of RECALL the least; BYTES_READ and the times have also what is no leg's: the filter, fusing, keys and columns). 0 if there is no such leg. */
 QUERN_API int64_t quern_result_leg_stat(const quern_result *r, size_t leg, int32_t stat);
 /* The same as arrays of quern_result_rows entries; NULL when the result has none. */
 QUERN_API const int64_t *quern_result_keys_int(const quern_result *r);
