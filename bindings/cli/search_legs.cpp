@@ -110,9 +110,26 @@ void SearchLeg::ReadHead(const std::string& head) {
         } else if (name == "absent" || name == "against" || name == "name" || name == "guide") {
             leg_options_ += (leg_options_.empty() ? "" : " ") + piece;
         } else {
+            CheckOption(name);
             options_ += (options_.empty() ? "" : " ") + piece;
         }
     }
+}
+
+// Of those that the library knows of a whole query, a leg has its own.
+void SearchLeg::CheckOption(const std::string& name) const {
+    static const char* const kNames[] = {"absent",       "against",     "bound",  "ef",
+                                         "guide",        "limit",       "name",   "nprobe",
+                                         "max_distance", "min_score",   "recall", "refine",
+                                         "self",         "superblocks", "terms",  "threads"};
+    std::string names;
+    for (const char* const one : kNames) {
+        if (name == one) {
+            return;
+        }
+        names.append(names.empty() ? "" : ", ").append(one);
+    }
+    FailLeg("unknown option '" + name + "'; there are: " + names);
 }
 
 void SearchLeg::ReadWhat(const std::string& what, const CollectionColumns& columns,

@@ -36,6 +36,7 @@ private:
     enum class What { kDense, kSparse, kSparseText, kText, kIntKey, kTextKey };
 
     [[noreturn]] void FailLeg(const std::string& what) const;
+    void CheckOption(const std::string& name) const;
     void ReadHead(const std::string& head);
     double ReadNumber(const std::string& name, const std::string& text) const;
     void ReadWhat(const std::string& what, const CollectionColumns& columns, const QueryFile& file);

@@ -55,6 +55,17 @@ public:
         if (options_.snippets && options_.texts.empty()) {
             FailUsage("--snippets goes with --text");
         }
+        const std::string& fusion = options_.fusion;
+        if (!fusion.empty() && options.legs.empty()) {
+            FailUsage("--fusion '" + fusion + "' says how legs are fused: it goes with --leg");
+        }
+        // A formula may be over normalized scores.
+        const bool scales =
+            fusion.rfind("normalize=", 0) == 0 && fusion.find(' ') == std::string::npos;
+        if (!fusion.empty() && !scales && !options_.formula.empty()) {
+            FailUsage("--formula goes with a --fusion of normalize=... alone: '" + fusion +
+                      "' says otherwise how legs are fused");
+        }
         if (options.legs.empty()) {
             ChooseField();
         }

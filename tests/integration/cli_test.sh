@@ -235,6 +235,10 @@ expect 0 '"key":"a"' "$quern" search a.quern docs --vector '[1,2,3,4]' --diversi
 expect 1 "nope" "$quern" search a.quern docs --vector '[1,2,3,4]' --group nope
 expect 0 '"key":"a"' "$quern" search a.quern docs --leg 'emb:[1,2,3,4]' --formula 'emb + year / 1000' --json
 expect 1 "byte 6" "$quern" search a.quern docs --leg 'emb:[1,2,3,4]' --formula 'emb + nope'
+expect 0 '"key":"a"' "$quern" search a.quern docs --leg 'emb:[1,2,3,4]' --fusion normalize=minmax --formula 'emb' --json
+expect 2 "'kind=max' says otherwise" "$quern" search a.quern docs --leg 'emb:[1,2,3,4]' --fusion kind=max --formula 'emb'
+expect 2 "it goes with --leg" "$quern" search a.quern docs --vector '[1,2,3,4]' --fusion 'kind=rrf weights=1,2,3'
+expect 2 "unknown option 'foo'; there are: absent, against, bound" "$quern" search a.quern docs --leg 'emb foo=1:[1,2,3,4]'
 expect 1 "nope" "$quern" search a.quern docs --field nope --vector '[1,2]'
 expect 1 "zz" "$quern" search a.quern docs --key zz
 expect 1 "nothere" "$quern" search a.quern nothere --key a
