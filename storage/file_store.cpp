@@ -401,48 +401,30 @@ Status FileStore::LockWriter() {
     if (options_.read_only) {
         return Status::Error(Code::kReadOnly, "%s: opened read-only", options_.path.c_str());
     }
-    std::unique_lock<std::mutex> lock(mutex_);
-    // Who interrupts may be a signal handler, which can wake nobody: waiters look for it.
-    constexpr auto kLook = std::chrono::milliseconds(20);
-    const auto interrupts = [&] {
-        return options_.interrupts != nullptr ? options_.interrupts->load() : 0;
-    };
-    const uint64_t before = interrupts();
-    const auto until =
-        std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.busy_ms);
-    bool free = !writer_busy_;
-    writers_waiting_++;
-    for (auto now = std::chrono::steady_clock::now();
-         !free && now < until && interrupts() == before; now = std::chrono::steady_clock::now()) {
-        free = writer_free_.wait_until(lock, std::min(until, now + kLook),
-                                       [&] { return !writer_busy_; });
+    switch (turn_.Take(options_.busy_ms, options_.interrupts)) {
+        case WriterTurn::Wait::kMine: break;
+        case WriterTurn::Wait::kInterrupted:
+            return Status::Error(
+                Code::kInterrupted,
+                "%s: interrupted while another thread had a write transaction open",
+                options_.path.c_str());
+        case WriterTurn::Wait::kTooLong:
+            return Status::Error(Code::kBusy, "%s: another thread has a write transaction open",
+                                 options_.path.c_str());
     }
-    writers_waiting_--;
-    if (!free && interrupts() != before) {
-        return Status::Error(Code::kInterrupted,
-                             "%s: interrupted while another thread had a write transaction open",
-                             options_.path.c_str());
-    }
-    if (!free) {
-        return Status::Error(Code::kBusy, "%s: another thread has a write transaction open",
-                             options_.path.c_str());
-    }
+    std::lock_guard<std::mutex> lock(mutex_);
     if (poisoned_) {
+        turn_.Leave();
         return Status::Error(
             Code::kPoisoned,
             "%s: an earlier commit failed with unknown outcome; close and reopen the file",
             options_.path.c_str());
     }
-    writer_busy_ = true;
     return {};
 }
 
 void FileStore::UnlockWriter() {
-    {
-        std::lock_guard<std::mutex> lock(mutex_);
-        writer_busy_ = false;
-    }
-    writer_free_.notify_one();
+    turn_.Leave();
 }
 
 void FileStore::LetOthersWrite() {
@@ -451,8 +433,7 @@ void FileStore::LetOthersWrite() {
     constexpr int kGapsMax = 10;
     for (int i = 0; i < kGapsMax; i++) {
         std::this_thread::sleep_for(kGap);
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (writers_waiting_ == 0) {
+        if (!turn_.IsAwaited()) {
             return;
         }
     }

@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +18,7 @@
 #include "storage/catalog.h"
 #include "storage/connection.h"
 #include "storage/page_vfs.h"
+#include "storage/writer_turn.h"
 
 namespace quern::storage {
 
@@ -143,14 +143,12 @@ private:
 
     const std::shared_ptr<Attachments> attachments_ = std::make_shared<Attachments>();
 
+    WriterTurn turn_;
     mutable std::mutex mutex_;  // protects what follows
-    std::condition_variable writer_free_;
-    bool writer_busy_ = false;
-    int writers_waiting_ = 0;
     bool poisoned_ = false;
     std::vector<std::unique_ptr<Connection>> idle_readers_;
 
-    // Used by the holder of writer_busy_ only.
+    // Used by the holder of the turn only.
     std::unique_ptr<Connection> writer_;
     std::chrono::steady_clock::time_point keep_short_after_;
     int64_t pages_since_look_ = 0;  // that commits wrote since the log's length was last asked for

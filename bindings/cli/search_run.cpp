@@ -15,9 +15,9 @@
 #include "float_codes.h"
 #include "progress_bar.h"
 #include "result_cells.h"
+#include "run_figures.h"
 #include "run_file.h"
 #include "schema_text.h"
-#include "search_cost.h"
 #include "search_figures.h"
 #include "search_legs.h"
 #include "shell.h"
@@ -33,17 +33,6 @@ using Clock = std::chrono::steady_clock;
 double SecondsSince(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-// What quern_result_stat says, added up.
-struct Figures {
-    double first_seconds = 0;
-    double total_seconds = 0;
-    std::vector<double> latencies;  // one by one only
-    size_t hits = 0;
-    size_t wanted = 0;
-    size_t partial = 0;  // searches
-    SearchCost cost;
-};
 
 class SearchRun {
 public:
@@ -125,11 +114,13 @@ public:
         if (options_.json) {
             Print(with_hits ? "]" : HeadJson());
             Print(bookmark_.empty() ? "" : ",\"bookmark\":\"" + bookmark_ + "\"");
-            Print((with_figures ? FiguresJson() : std::string()) +
+            Print((with_figures ? figures_.Json(count_, !truth_.empty(), options_.batch)
+                                : std::string()) +
                   (options_.stats ? figures_.cost.Json() : std::string()) + "}\n");
         } else {
             if (with_figures) {
-                PrintFigures();
+                figures_.Print(count_, truth_.empty() ? 0 : options_.k, options_.batch,
+                               options_.hits);
             }
             if (options_.stats) {
                 figures_.cost.Print(count_);
@@ -626,59 +617,6 @@ private:
         Print(json + "]}");
     }
 
-    double Recall() const {
-        return figures_.wanted == 0
-                   ? 0
-                   : static_cast<double>(figures_.hits) / static_cast<double>(figures_.wanted);
-    }
-    double QueriesPerSecond() const {
-        return figures_.total_seconds > 0 ? static_cast<double>(count_) / figures_.total_seconds
-                                          : 0;
-    }
-
-    std::string FiguresJson() const {
-        nlohmann::ordered_json figures{{"queries", count_}};
-        if (!truth_.empty()) {
-            figures["recall"] = Recall();
-            figures["true_ids_found"] = figures_.hits;
-            figures["true_ids"] = figures_.wanted;
-        }
-        figures["mode"] = options_.batch ? "batch" : "single";
-        figures["queries_per_second"] = QueriesPerSecond();
-        figures["first_query_ms"] = figures_.first_seconds * 1e3;
-        if (!options_.batch) {
-            figures["latency_ms"] = {{"p50", Percentile(figures_.latencies, 0.50) * 1e3},
-                                     {"p95", Percentile(figures_.latencies, 0.95) * 1e3},
-                                     {"p99", Percentile(figures_.latencies, 0.99) * 1e3}};
-        }
-        const std::string text = figures.dump();
-        return "," + text.substr(1, text.size() - 2);  // members of the outer object
-    }
-
-    void PrintFigures() const {
-        std::string text = options_.hits ? "\n" : "";
-        text += "queries      " + WithCommas(count_) + "\n";
-        if (!truth_.empty()) {
-            char recall[32];
-            std::snprintf(recall, sizeof(recall), "%.4f", Recall());
-            const std::string name = "recall@" + std::to_string(options_.k);
-            text +=
-                name + std::string(name.size() < 12 ? 13 - name.size() : 1, ' ') + recall + "  (" +
-                WithCommas(figures_.hits) + " of " + WithCommas(figures_.wanted) +
-                " true ids found; ids decide, so a tie at the last place may count as a miss)\n";
-        }
-        text += "queries/s    " + WithCommas(static_cast<uint64_t>(QueriesPerSecond() + 0.5)) +
-                (options_.batch ? "  (all in one call)\n" : "  (one by one)\n");
-        if (!options_.batch) {
-            text += "latency      p50 " + DurationText(Percentile(figures_.latencies, 0.50)) +
-                    "  p95 " + DurationText(Percentile(figures_.latencies, 0.95)) + "  p99 " +
-                    DurationText(Percentile(figures_.latencies, 0.99)) + "\n";
-        }
-        text += "first query  " + DurationText(figures_.first_seconds) +
-                "  (loads the vectors; not counted above)\n";
-        Print(text);
-    }
-
     const SearchOptions& options_;
     Database database_;
     CollectionColumns columns_;
@@ -697,7 +635,7 @@ private:
     size_t count_ = 0;
     std::optional<KeySets> keys_;
     QueryPtr query_;
-    Figures figures_;
+    RunFigures figures_;
     bool told_degraded_ = false;
     std::string bookmark_;
 };

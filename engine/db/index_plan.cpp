@@ -432,9 +432,8 @@ PlanEstimate IndexSearch::Estimate(bool planned) const {
         estimate.scored = std::min(count, rows * (filtered && index.has_rows() ? Share() : 1));
         estimate.refined = index.with_codes() ? static_cast<double>(probes_.refine) : 0;
         estimate.cell_ns = ListRowNs();
-        estimate.query_ns =
-            dense::ScanPrices::kListsNs +
-            dense::ScanPrices::kCentreNs * static_cast<double>(index.cell_count());
+        estimate.query_ns = dense::ScanPrices::kListsNs +
+                            dense::ScanPrices::kCentreNs * static_cast<double>(index.cell_count());
     } else if (walks_) {
         estimate.way = SearchWay::kGraph;
         if (effort_.scored > 0) {

@@ -8,6 +8,7 @@
 #include "engine/db/budget_watch.h"
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
+#include "engine/db/sparse_candidates.h"
 #include "engine/db/sparse_log.h"
 #include "engine/db/sparse_queries.h"
 #include "engine/db/stage_clock.h"
@@ -29,17 +30,6 @@ constexpr uint64_t kEntriesPerThread = uint64_t{1} << 20;
 constexpr uint64_t kPieceEntries = uint64_t{1} << 17;
 // Rows times queries between two looks at whether to go on.
 constexpr size_t kScoresPerCheck = 4096;
-
-struct SparseCandidate {
-    double distance = 0;
-    uint32_t source = 0;
-    uint32_t position = 0;
-};
-
-struct SparseQuery {
-    sparse::SparseVector vector;
-    double least = -std::numeric_limits<double>::infinity();  // no lower score is wanted
-};
 
 class SparseSearcher : public FieldSearch {
 public:
@@ -201,16 +191,10 @@ private:
 
     // Keeps what can still be in the result, ties at the end included.
     void Tighten(size_t q) {
-        std::vector<SparseCandidate>& found = found_[q];
-        if (limit_ == 0 || found.size() <= limit_) {
+        if (limit_ == 0 || found_[q].size() <= limit_) {
             return;
         }
-        std::nth_element(found.begin(), found.begin() + static_cast<ptrdiff_t>(limit_ - 1),
-                         found.end(), [](const SparseCandidate& a, const SparseCandidate& b) {
-                             return a.distance < b.distance;
-                         });
-        const double worst = found[limit_ - 1].distance;
-        std::erase_if(found, [&](const SparseCandidate& c) { return c.distance > worst; });
+        const double worst = KeepNearest(limit_, &found_[q]);
         queries_[q].least = std::max(queries_[q].least, -worst);
     }
     void TightenAll() {
