@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "progress_bar.h"
 #include "result_cells.h"
 #include "search_figures.h"
-#include "shell.h"
 
 namespace quern::shell {
 

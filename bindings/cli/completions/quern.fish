@@ -26,7 +26,7 @@ complete -c quern -n '__fish_seen_subcommand_from create' -s h -l help -d 'Print
 complete -c quern -n '__fish_seen_subcommand_from create' -s k -l key -r -d 'Name and type of the key: int or text (default id:int)'
 complete -c quern -n '__fish_seen_subcommand_from create' -s a -l attr -r -d 'An attribute: int, real, text, bool, blob, json, tags; index=none: filters read it from the records (repeatable)'
 complete -c quern -n '__fish_seen_subcommand_from create' -s d -l dense -r -d 'A vector field; METRIC l2, ip, cosine, hamming; TYPE f32, f16, bf16, i8, bit (repeatable)'
-complete -c quern -n '__fish_seen_subcommand_from create' -l sparse -r -d 'A field of sparse vectors with dimensions below DIMS; binary: without weights; OPTION index=none: always scanned, approx=graph: also searched with --ef (repeatable)'
+complete -c quern -n '__fish_seen_subcommand_from create' -l sparse -r -d 'A field of sparse vectors with dimensions below DIMS; binary: without weights; OPTION index=none: always scanned, approx=graph: also searched with --recall or --ef, buckets=N: ranges with weights of their own (repeatable)'
 complete -c quern -n '__fish_seen_subcommand_from create' -l text -r -d 'A text field, searched by its words: \'body:porter stop=english\' (repeatable)'
 complete -c quern -n '__fish_seen_subcommand_from create' -l index -r -d 'How the vector fields are indexed: \'index=auto|none|graph|lists codes=auto|f32|f16|bf16|i8|lvq8|4bit|lvq4|pq|1bit|packed fine=auto|memory|disk m=16 ef_build=200 lists=N\''
 complete -c quern -n '__fish_seen_subcommand_from create' -l open -r -d 'Options for opening the file, as in the manual of quern_open: "memory_mb=500 threads=2 busy_ms=60000"'
