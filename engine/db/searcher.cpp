@@ -600,7 +600,7 @@ private:
         estimate.matches = static_cast<double>(view_->record_count() - sealed_matches_);
         estimate.selectivity =
             estimate.matches / static_cast<double>(std::max<size_t>(1, log.count));
-        estimate.scored = static_cast<double>(log.count);
+        estimate.scored = estimate.matches;
         estimate.scan_ns = dense::ScanPrices::RowNs(field_.row_bytes());
         estimate.way_ns[static_cast<size_t>(SearchWay::kScan)] = estimate.scored * estimate.scan_ns;
         seen.Plan(estimate, query_count_);

@@ -543,7 +543,7 @@ expect 2 "WEIGHT" "$quern" search legs.quern docs --leg emb
 expect 2 "the weight is 'x'" "$quern" search legs.quern docs --leg 'x*emb:[1,0]'
 expect 2 "dimension 3" "$quern" search legs.quern docs --leg 'emb:[1,0,0]'
 expect 2 "wanted a vector" "$quern" search legs.quern docs --leg 'emb:white'
-expect 1 "unknown option 'depth'" "$quern" search legs.quern docs --leg 'emb depth=3:[1,0]'
+expect 2 "unknown option 'depth'" "$quern" search legs.quern docs --leg 'emb depth=3:[1,0]'
 expect 1 "kind=mean" "$quern" search legs.quern docs --leg 'emb:[1,0]' --fusion kind=mean
 expect 1 "weight is -1" "$quern" search legs.quern docs --leg '-1*emb:[1,0]'
 expect 2 "one of" "$quern" search legs.quern docs --leg 'emb:[1,0]' --key a
