@@ -192,7 +192,7 @@ TEST_CASE("guides open the cells that have most of them", "[guide]") {
     }
 }
 
-TEST_CASE("a guided search over lists finds what the guide leads to", "[guide]") {
+TEST_CASE("a guided search over lists finds what the guide leads to", "[guide][index]") {
     for (const char* options :
          {"index=lists lists=90 codes=i8", "index=lists lists=90 codes=f32"}) {
         CAPTURE(options);
@@ -290,7 +290,7 @@ TEST_CASE("a guide's hits are a threshold for the cells of the other leg", "[gui
     CHECK(opened >= 40);
 }
 
-TEST_CASE("a graph is entered where a guide points", "[guide]") {
+TEST_CASE("a graph is entered where a guide points", "[guide][index]") {
     // Two groups that no link leads between: what is entered in one does not get to the other.
     std::vector<float> values(2000 * kDim);
     std::mt19937 random(4);
@@ -335,7 +335,7 @@ TEST_CASE("a graph is entered where a guide points", "[guide]") {
     CHECK(std::set<uint32_t>(nodes.begin(), nodes.end()).size() == 3);
 }
 
-TEST_CASE("walks over any codes begin at their seeds, too", "[guide]") {
+TEST_CASE("walks over any codes begin at their seeds, too", "[guide][index]") {
     constexpr size_t kCount = 3000;
     const std::vector<float> values = Grouped(kCount, 11);
     const VectorRows rows{Element::kF32, Metric::kL2,
@@ -371,7 +371,7 @@ TEST_CASE("walks over any codes begin at their seeds, too", "[guide]") {
     }
 }
 
-TEST_CASE("guides lead under filters, over lists and graphs of all kinds", "[guide]") {
+TEST_CASE("guides lead under filters, over lists and graphs of all kinds", "[guide][index]") {
     for (const char* options : {"index=lists lists=90 codes=i8", "index=graph codes=i8 m=8",
                                 "index=graph codes=f32 m=8", "index=graph codes=packed m=8"}) {
         Guided guided(options);
