@@ -391,10 +391,29 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
         Bind(raw, sqlite3_bind_parameter_index(raw, kLookedUpName), list);
     }
     connection->SetWanted(condition.rows);
-    const Status status = TakeRows(connection, sight, raw, "filter", place, work, take);
-    connection->SetWanted(nullptr);
-    return status;
+    return TakeRows(connection, sight, raw, "filter", place, work, take);
 }
+
+// What a statement of a user sets on a connection goes with it, also when a sink throws for want of
+// memory: the authorizer looks at the caller's frame.
+class UsersRules {
+public:
+    explicit UsersRules(Connection* connection)
+        : connection_(connection),
+          // No single call of a function takes long, so that deadlines are met.
+          length_(sqlite3_limit(connection->handle(), SQLITE_LIMIT_LENGTH, kLengthMax)) {}
+    UsersRules(const UsersRules&) = delete;
+    UsersRules& operator=(const UsersRules&) = delete;
+    ~UsersRules() {
+        sqlite3_set_authorizer(connection_->handle(), nullptr, nullptr);
+        sqlite3_limit(connection_->handle(), SQLITE_LIMIT_LENGTH, length_);
+        connection_->SetWanted(nullptr);
+    }
+
+private:
+    Connection* connection_;
+    int length_;
+};
 
 // Runs body with the views made and the authorizer on, and leaves the connection as it was.
 template <typename Body>
@@ -412,8 +431,7 @@ Status WithViews(Connection* connection, Sight sight, Work* work, Body body) {
     }
     if (status.ok()) {
         ScopedWork scope(connection, work, "sql");
-        // No single call of a function takes long, so that deadlines are met.
-        const int length = sqlite3_limit(connection->handle(), SQLITE_LIMIT_LENGTH, kLengthMax);
+        const UsersRules rules(connection);
         MakeTableFunctionsKnown(connection->handle());
         if (sight.attached != nullptr) {
             status =
@@ -425,9 +443,7 @@ Status WithViews(Connection* connection, Sight sight, Work* work, Body body) {
         if (status.ok()) {
             sqlite3_set_authorizer(connection->handle(), Authorize, &sight);
             status = body(sight);
-            sqlite3_set_authorizer(connection->handle(), nullptr, nullptr);
         }
-        sqlite3_limit(connection->handle(), SQLITE_LIMIT_LENGTH, length);
         if (!status.ok() && sight.attached != nullptr) {
             const Status problem = sight.attached->ProblemOf(*sight.text);
             status = problem.ok() ? status : problem;

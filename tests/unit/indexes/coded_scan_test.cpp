@@ -383,6 +383,10 @@ TEST_CASE("lists with a filter score what matches, in the cells that have any",
         }
         CHECK(Says(scan.Explain("side >= 5000", 10, ""), "\"way\":\"lists\""));
         CHECK(Says(scan.Explain("side >= 8000", 10, ""), "\"way\":\"scan\""));
+        const auto by_default = scan.Ask("side >= 5000", queries, 10, "threads=1");
+        CHECK((by_default.flags & QUERN_FLAG_EXACT) == 0);
+        CHECK(Recall(by_default.answer,
+                     scan.Ask("side >= 5000", queries, 10, "recall=exact").answer) >= 0.93);
         // Most of them dead: no filter, but the same look.
         std::vector<int64_t> gone;
         for (int64_t key = 0; key < 12000; key++) {
