@@ -61,8 +61,9 @@ int32_t quern_snippet(quern_db* db, const char* collection, const char* field, c
         QUERN_TRY(ReadOptions(options, &wanted));
         QUERN_ASSIGN(const TextDef def, FindField(db->database.get(), collection, field));
         Work work = db->database->NewWork();
-        Result<std::string> shown = QuerySnippet(
-            def, query, BytesView(text == nullptr ? "" : text, text_bytes), wanted, &work);
+        Result<std::string> shown =
+            QuerySnippet(def, query, BytesView(text == nullptr ? "" : text, text_bytes), wanted,
+                         db->database->analyzers(), &work);
         if (!shown.ok()) {
             return Status(shown.status()).WithContext("field '" + def.name + "'");
         }

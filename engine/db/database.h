@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/db/analyzer_pool.h"
 #include "engine/db/collection_view.h"
 #include "engine/db/composed_queries.h"
 #include "engine/db/fork_mark.h"
@@ -169,6 +170,7 @@ public:
     void ForgetRecent();
     SearchSpaces* search_spaces() { return &search_spaces_; }
     sparse::SpacePool* sparse_spaces() { return &sparse_spaces_; }
+    AnalyzerPool* analyzers() { return &analyzers_; }
     Result<std::unique_ptr<Transaction>> Begin();
 
     Status CreateCollection(const std::string& name, const Schema& schema);
@@ -256,6 +258,7 @@ private:
     std::unique_ptr<storage::FileStore> store_;
     SearchSpaces search_spaces_;
     sparse::SpacePool sparse_spaces_;
+    AnalyzerPool analyzers_;
     std::shared_ptr<MemoryBudget> budget_ = std::make_shared<MemoryBudget>();
     std::atomic<bool> closed_{false};
     std::atomic<bool> sweep_due_{false};

@@ -20,55 +20,76 @@ size_t QueryCount(const SearchRequest& request) {
 
 namespace {
 
-constexpr size_t kMarkedBytes = 256;  // of a vector
+// All that was added, in one number.
+class Mark {
+public:
+    void Add(const void* data, size_t size) { hash_ = Hash64(data, size, MixSeed(hash_, size)); }
+    void Add(std::string_view text) { Add(text.data(), text.size()); }
+    void Add(uint64_t number) { Add(&number, sizeof(number)); }
+    void Add(double number) { Add(&number, sizeof(number)); }
+    uint64_t hash() const { return hash_; }
 
-void AddMark(const SearchRequest& request, Bytes* bytes) {
-    ByteWriter out(bytes);
-    const auto add = [&](const void* data, size_t size) {
-        out.Varint(size);
-        out.Raw(data, size);
-    };
-    add(request.field.data(), request.field.size());
-    if (request.candidates != nullptr) {
-        AddMark(*request.candidates, bytes);
+private:
+    uint64_t hash_ = 0;
+};
+
+void AddTo(Mark* mark, const ComposedQueries& composed) {
+    for (const QueryTerm& term : composed.terms) {
+        if (term.query == 0) {
+            mark->Add(term.weight);
+            mark->Add(term.stored ? term.key.ToString() : std::string());
+            mark->Add(term.vector.data(), term.vector.size() * sizeof(float));
+        }
     }
-    out.U8(static_cast<uint8_t>(request.legs.size()));
+}
+
+void AddTo(Mark* mark, const SparseInput& sparse) {
+    const size_t first = sparse.offsets[0];
+    if (sparse.offsets[1] <= first || sparse.dimensions == nullptr) {
+        return;  // nobody has looked yet whether it is right
+    }
+    const size_t entries = sparse.offsets[1] - first;
+    mark->Add(sparse.dimensions + first, entries * sizeof(uint32_t));
+    if (sparse.weights != nullptr) {
+        mark->Add(sparse.weights + first, entries * sizeof(float));
+    }
+}
+
+void AddTo(Mark* mark, const SearchRequest& request) {
+    mark->Add(request.field);
+    if (request.candidates != nullptr) {
+        AddTo(mark, *request.candidates);
+    }
+    mark->Add(uint64_t{request.legs.size()});
     for (size_t l = 0; l < request.legs.size(); l++) {
-        const double weight = WeightOf(request, l);
-        add(&weight, sizeof(weight));
-        AddMark(request.legs[l].request, bytes);
+        mark->Add(WeightOf(request, l));
+        AddTo(mark, request.legs[l].request);
     }
     if (!request.legs.empty()) {
-        out.U8(static_cast<uint8_t>(request.fusion.kind));
-        out.U8(static_cast<uint8_t>(request.fusion.normalization));
-        add(request.formula.text.data(), request.formula.text.size());
+        mark->Add(static_cast<uint64_t>(request.fusion.kind));
+        mark->Add(static_cast<uint64_t>(request.fusion.normalization));
+        mark->Add(request.formula.text);
     } else if (request.is_composed) {
-        for (const QueryTerm& term : request.composed.terms) {
-            add(&term.weight, sizeof(term.weight));
-        }
+        AddTo(mark, request.composed);
     } else if (request.by_key && !request.keys.empty()) {
-        const std::string key = request.keys[0].ToString();
-        add(key.data(), key.size());
+        mark->Add(request.keys[0].ToString());
     } else if (!request.texts.empty()) {
-        add(request.texts[0].data(), request.texts[0].size());
+        mark->Add(request.texts[0]);
     } else if (request.is_sparse && request.sparse.count > 0) {
-        const size_t first = request.sparse.offsets[0];
-        const size_t entries = std::min(request.sparse.offsets[1] - first, kMarkedBytes / 4);
-        add(request.sparse.dimensions + first, entries * 4);
+        AddTo(mark, request.sparse);
     } else if (request.vectors != nullptr && request.count > 0) {
-        add(request.vectors,
-            std::min(kMarkedBytes,
-                     VectorBytes(request.is_f32 ? Element::kF32 : request.element, request.dim)));
+        mark->Add(request.vectors, request.is_f32 ? request.dim * sizeof(float)
+                                                  : VectorBytes(request.element, request.dim));
     }
 }
 
 }  // namespace
 
 uint64_t MarkOf(const SearchRequest& request) {
-    Bytes bytes;
-    bytes.append(request.collection);
-    AddMark(request, &bytes);
-    return Hash64(bytes, 0);
+    Mark mark;
+    mark.Add(request.collection);
+    AddTo(&mark, request);
+    return mark.hash();
 }
 
 template <typename T>

@@ -10,8 +10,9 @@ namespace quern {
 
 size_t QueryCount(const SearchRequest& request);
 
-// What tells a search from most others, for bookmarks: the collection, the fields, what is looked
-// for (the beginnings of vectors), how legs are fused. Of the first query.
+// What tells a search from others, for bookmarks, which applications keep: the collection, the
+// fields, what is looked for, how legs are fused. Of the first query. Not by how much effort, nor
+// among which records: who changes the filter goes on behind the same spot.
 uint64_t MarkOf(const SearchRequest& request);
 
 class QueryChoice {

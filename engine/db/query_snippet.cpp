@@ -1,5 +1,6 @@
 #include "engine/db/query_snippet.h"
 
+#include "engine/db/analyzer_pool.h"
 #include "engine/db/text_column.h"
 #include "engine/sparse/text_snippet.h"
 
@@ -23,12 +24,13 @@ Result<bool> HoldsWords(BytesView bytes, sparse::TextAnalyzer* analyzer) {
 }  // namespace
 
 Result<std::string> QuerySnippet(const TextDef& def, const std::string& query, BytesView text,
-                                 const SnippetOptions& options, Work* work) {
+                                 const SnippetOptions& options, AnalyzerPool* analyzers,
+                                 Work* work) {
     if (const char* const problem = TextProblem(text)) {
         return Status::Error(text.size() > kTextBytesMax ? Code::kLimit : Code::kMalformed, "%s",
                              problem);
     }
-    QUERN_ASSIGN(const auto analyzer, OpenAnalyzer(def));
+    QUERN_ASSIGN(const AnalyzerPool::Lease analyzer, analyzers->Take(def));
     QUERN_ASSIGN(const sparse::TextQuery parsed, sparse::ParseTextQuery(query, analyzer.get()));
     sparse::TextSnippet snippet;
     snippet.piece.end = static_cast<uint32_t>(text.size());

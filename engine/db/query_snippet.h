@@ -16,8 +16,11 @@ struct SnippetOptions {
     std::string more = "...";  // where the text goes on
 };
 
+class AnalyzerPool;
+
 // kMalformed, kLimit: what is wrong with query or text.
 Result<std::string> QuerySnippet(const TextDef& def, const std::string& query, BytesView text,
-                                 const SnippetOptions& options, Work* work);
+                                 const SnippetOptions& options, AnalyzerPool* analyzers,
+                                 Work* work);
 
 }  // namespace quern

@@ -1,6 +1,7 @@
 // Search of a dense field of one collection under a snapshot: every segment and the log give their
 // candidates, and these are merged by distance (search_result.h).
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -329,11 +330,16 @@ private:
         return {};
     }
 
+    // A few rows of many may match: where rows are records in a row, by words.
     static uint64_t CountAlive(const dense::FlatRows& rows, size_t first, size_t count) {
-        uint64_t alive = rows.dead == nullptr ? count : 0;
-        for (size_t i = first; rows.dead != nullptr && i < first + count; i++) {
+        uint64_t alive = count;
+        for (size_t i = first; rows.dead != nullptr && i < first + count;) {
             const size_t position = rows.records ? rows.records[i] : rows.first + i;
-            alive += (rows.dead[position / 64] >> (position % 64) & 1) ^ 1;
+            const size_t bits =
+                rows.records ? 1 : std::min<size_t>(64 - position % 64, first + count - i);
+            const uint64_t word = rows.dead[position / 64] >> (position % 64);
+            alive -= static_cast<size_t>(std::popcount(word << (64 - bits)));
+            i += bits;
         }
         return alive;
     }

@@ -70,7 +70,7 @@ public:
     Status MoveTexts(const std::vector<std::vector<RecordPlace>>& records,
                      std::vector<sparse::TextQuery>* moved) {
         const TextDef& def = views_.whole->info->schema.text_field(field_);
-        QUERN_ASSIGN(const auto analyzer, OpenAnalyzer(def));
+        QUERN_ASSIGN(const AnalyzerPool::Lease analyzer, database_->analyzers()->Take(def));
         for (size_t q = 0; q < request_.texts.size(); q++) {
             QUERN_ASSIGN(sparse::TextQuery query,
                          sparse::ParseTextQuery(request_.texts[q], analyzer.get()));

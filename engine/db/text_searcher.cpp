@@ -158,7 +158,7 @@ private:
                                  static_cast<long long>(database_->limits().queries.load()));
         }
         QUERN_ASSIGN(options_, sparse::ParseTextOptions(def_.options));
-        QUERN_ASSIGN(const auto analyzer, OpenAnalyzer(def_));
+        QUERN_ASSIGN(const AnalyzerPool::Lease analyzer, database_->analyzers()->Take(def_));
         for (size_t q = 0; q < count; q++) {
             auto query = sparse::ParseTextQuery(request_.texts[q], analyzer.get());
             if (!query.ok()) {

@@ -281,3 +281,50 @@ TEST_CASE("bookmarks and orders of searches are checked", "[pages]") {
     quern_query_free(whole);
     quern_query_free(query);
 }
+
+TEST_CASE("a bookmark tells searches apart by the last byte of what they look for", "[pages]") {
+    constexpr size_t kLong = 200;
+    Articles articles;
+    articles.Ok(quern_add_dense(articles.db, "articles", "long", kLong, QUERN_L2, "index=none",
+                                &articles.err));
+    std::vector<float> row(kLong, 1.0f);
+    for (int64_t key = 0; key < 30; key++) {
+        articles.Put(key);
+        row[kLong - 1] = static_cast<float>(key);
+        quern_batch* batch = quern_batch_new(articles.db, "articles", 1);
+        quern_batch_key_int(batch, &key);
+        quern_batch_dense(batch, "long", row.data(), kLong, nullptr);
+        articles.Ok(quern_update(batch, nullptr, &articles.err));
+        quern_batch_free(batch);
+    }
+    quern_query* query = quern_query_new(articles.db, "articles");
+    const auto look = [&](float last) {
+        row[kLong - 1] = last;
+        quern_query_dense(query, "long", row.data(), 1, kLong);
+    };
+    look(7);
+    const Page first = Search(&articles, query);
+    quern_query_after(query, first.bookmark.c_str());
+    look(7.5f);
+    CHECK(Refused(query, QUERN_ERR_INVALID).find("another search") != std::string::npos);
+    look(7);
+    // Other records may match by now: it is the spot that counts.
+    quern_query_filter(query, "id >= 0");
+    CHECK(Search(&articles, query).hits.size() == 10);
+
+    const size_t offsets[2] = {0, 2};
+    const uint32_t dims[2] = {1, 7};
+    const float weights[2] = {1, 0.5f};
+    const float others[2] = {1, 0.25f};
+    quern_query_filter(query, nullptr);
+    quern_query_after(query, nullptr);
+    quern_query_sparse(query, "terms", offsets, dims, weights, 1);
+    quern_query_limit(query, 2);
+    const std::string of_terms = Search(&articles, query).bookmark;
+    REQUIRE(!of_terms.empty());
+    quern_query_after(query, of_terms.c_str());
+    Search(&articles, query);
+    quern_query_sparse(query, "terms", offsets, dims, others, 1);
+    Refused(query, QUERN_ERR_INVALID);
+    quern_query_free(query);
+}
