@@ -8,6 +8,7 @@
 #include "storage/base/test_fault.h"
 #include "storage/catalog.h"
 #include "storage/page_vfs.h"
+#include "storage/sql_functions.h"
 
 namespace quern::storage {
 
@@ -217,6 +218,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, nullptr);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0, nullptr);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
@@ -228,6 +230,13 @@ Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& op
     if (sqlite3_create_function_v2(db, "quern_wanted", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
                                    connection.get(), wanted, nullptr, nullptr,
                                    nullptr) != SQLITE_OK) {
+        return connection->ErrorStatus(SQLITE_NOMEM, "open");
+    }
+    const auto ends = [](void* of) {
+        auto* const self = static_cast<Connection*>(of);
+        return self->work_ != nullptr && !self->work_->Check(self->task_, 0, 0).ok();
+    };
+    if (!ReplaceSlowFunctions(db, ends, connection.get())) {
         return connection->ErrorStatus(SQLITE_NOMEM, "open");
     }
     QUERN_TRY(connection->Execute("PRAGMA mmap_size=0"));

@@ -102,12 +102,20 @@ Result<bool> RecordTable::ReadByKey(const Key& key, const std::vector<size_t>& a
 }
 
 Result<std::optional<Key>> RecordTable::KeyOf(int64_t rid) {
+    if (!key_of_) {
+        QUERN_ASSIGN(Statement select,
+                     connection_->Prepare("SELECT " + QuoteName(info_.schema.key_name) + " FROM " +
+                                          table_ + " WHERE \"_rid\"=?1"));
+        key_of_.emplace(std::move(select));
+    }
+    key_of_->Again();
+    QUERN_ASSIGN(const bool there, key_of_->Int(1, rid).Step());
     std::optional<Key> key;
-    QUERN_ASSIGN(const bool there, ReadByRid(rid, {}, [&](const RecordRow& row) -> Result<bool> {
-                     key = row.key;
-                     return true;
-                 }));
-    static_cast<void>(there);
+    if (there) {
+        key = info_.schema.key_type == KeyType::kInt ? Key::Int(key_of_->ColumnInt(0))
+                                                     : Key::Text(key_of_->ColumnBytes(0));
+        key_of_->Again();  // a row that is held keeps its page
+    }
     return key;
 }
 

@@ -60,7 +60,9 @@ private:
     Connection* connection_;
     const CollectionInfo& info_;
     const std::string& table_;
-    std::optional<Statement> insert_;  // kept between rows: looking it up costs as much as a row
+    // Kept between rows: looking them up costs as much as a row.
+    std::optional<Statement> insert_;
+    std::optional<Statement> key_of_;
 };
 
 }  // namespace quern::storage

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "storage/sql_functions.h"
 #include "storage/sql_place.h"
 
 namespace quern::storage {
@@ -37,8 +38,10 @@ void MakeTableFunctionsKnown(sqlite3* db) {
     }
 }
 
-// Bytes of a text or blob that a statement of a user makes.
-constexpr int kLengthMax = 1 << 28;
+// Bytes of a text or blob that a statement of a user makes or reads; of one that it is given, half
+// of it.
+constexpr int kLengthMax = 1 << 24;
+constexpr int kGivenLengthMax = 1 << 28;
 
 // What an authorizer looks at.
 struct Sight {
@@ -108,8 +111,8 @@ int Authorize(void* user, int action, const char* first, const char* second, con
         case SQLITE_FUNCTION: {
             // Our own are called by what stands before a condition, whose text names none.
             const bool own = second != nullptr && sqlite3_strnicmp(second, "quern_", 6) == 0;
-            const bool load = second != nullptr && sqlite3_stricmp(second, "load_extension") == 0;
-            return load || (own && sight.table == nullptr) ? SQLITE_DENY : SQLITE_OK;
+            const bool reading = second != nullptr && IsReadingFunction(second);
+            return reading || (own && sight.table != nullptr) ? SQLITE_OK : SQLITE_DENY;
         }
         // Full-text tables ask by themselves.
         case SQLITE_PRAGMA:
@@ -306,6 +309,13 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
 void Bind(sqlite3_stmt* statement, int index, const Cell& cell) {
     const auto size = static_cast<sqlite3_uint64>(cell.text.size());
     const char* text = cell.text.data() == nullptr ? "" : cell.text.data();
+    // What is given may be a list of a million values.
+    sqlite3* const db = sqlite3_db_handle(statement);
+    if (cell.text.size() > static_cast<size_t>(sqlite3_limit(db, SQLITE_LIMIT_LENGTH, -1)) / 2) {
+        sqlite3_limit(
+            db, SQLITE_LIMIT_LENGTH,
+            static_cast<int>(std::min<size_t>(cell.text.size(), kGivenLengthMax / 2) * 2));
+    }
     switch (cell.kind) {
         case Cell::Kind::kNull: sqlite3_bind_null(statement, index); break;
         case Cell::Kind::kInt: sqlite3_bind_int64(statement, index, cell.number); break;

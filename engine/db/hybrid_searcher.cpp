@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
-#include <unordered_map>
 
 #include "engine/db/candidate_search.h"
 #include "engine/db/kept_fusions.h"
@@ -68,7 +67,7 @@ public:
         QUERN_TRY(StartLegs());
         std::vector<std::vector<Winner>>& winners = *found;
         winners.resize(queries_);
-        parts_.resize(queries_);
+        told_.resize(queries_);
         bool exact = candidates_exact_;
         table_->legs.resize(legs_.size());
         for (size_t q = 0; q < queries_; q++) {
@@ -79,7 +78,7 @@ public:
             QUERN_ASSIGN(query::FusedList list, SearchOne(q));
             exact = exact && list.exact;
             const StageClock of_fuse(&fuse_ns_);
-            for (query::FusedRecord& record : list.records) {
+            for (const query::FusedRecord& record : list.records) {
                 if (request_.has_min_score &&
                     static_cast<double>(static_cast<float>(record.score)) < request_.min_score) {
                     break;
@@ -88,9 +87,11 @@ public:
                 winner.distance = -record.score;
                 winner.place = PlaceOf(record.record);
                 winners[q].push_back(winner);
-                record.parts.insert(record.parts.end(), record.shares.begin(), record.shares.end());
-                parts_[q].emplace(record.record, std::move(record.parts));
+                told_[q].rows.emplace_back(record.record, told_[q].rows.size());
             }
+            std::sort(told_[q].rows.begin(), told_[q].rows.end());
+            told_[q].parts = std::move(list.parts);
+            told_[q].shares = std::move(list.shares);
             for (size_t l = 0; l < legs_.size(); l++) {
                 table_->legs[l].lists += list.legs[l].lists;
                 table_->legs[l].hits += list.legs[l].hits;
@@ -403,10 +404,16 @@ private:
         table_->leg_count = legs_.size();
         for (size_t q = 0; q < queries_; q++) {
             for (size_t row = table_->offsets[q]; row < table_->offsets[q + 1]; row++) {
-                const std::vector<double>& of_row = parts_[q].at(NumberOf(places[row]));
-                const auto middle = of_row.begin() + static_cast<ptrdiff_t>(legs_.size());
-                table_->leg_scores.insert(table_->leg_scores.end(), of_row.begin(), middle);
-                table_->leg_shares.insert(table_->leg_shares.end(), middle, of_row.end());
+                const std::pair<uint64_t, size_t> wanted{NumberOf(places[row]), 0};
+                const size_t of_row =
+                    std::lower_bound(told_[q].rows.begin(), told_[q].rows.end(), wanted)->second;
+                const auto part =
+                    told_[q].parts.begin() + static_cast<ptrdiff_t>(of_row * legs_.size());
+                const auto share =
+                    told_[q].shares.begin() + static_cast<ptrdiff_t>(of_row * legs_.size());
+                const auto count = static_cast<ptrdiff_t>(legs_.size());
+                table_->leg_scores.insert(table_->leg_scores.end(), part, part + count);
+                table_->leg_shares.insert(table_->leg_shares.end(), share, share + count);
             }
         }
     }
@@ -427,7 +434,13 @@ private:
     bool candidates_exact_ = true;
     bool fits_ = false;
     uint64_t fuse_ns_ = 0;
-    std::vector<std::unordered_map<uint64_t, std::vector<double>>> parts_;  // scores, then shares
+    // What the legs say of the records of one query.
+    struct Told {
+        std::vector<std::pair<uint64_t, size_t>> rows;  // record, and where it stands below
+        std::vector<double> parts;                      // rows x legs
+        std::vector<double> shares;
+    };
+    std::vector<Told> told_;
 };
 
 }  // namespace

@@ -302,14 +302,18 @@ private:
         }
     }
 
-    // What each leg adds to the score of a record.
-    std::vector<double> SharesOf(size_t place) {
-        const size_t first = place * legs_.size();
+    // What each leg says of a record, and adds to its score.
+    void Tell(size_t place) {
+        const double* const parts = &parts_[place * legs_.size()];
+        result_.records.push_back({records_[place], fused_[place]});
+        result_.parts.insert(result_.parts.end(), parts, parts + legs_.size());
+        result_.shares.resize(result_.parts.size());
+        double* const shares = result_.shares.data() + result_.shares.size() - legs_.size();
         if (options_.kind != FusionKind::kReciprocalRank) {
-            return lists_.Shares(&parts_[first]);
+            lists_.Shares(parts, shares);
+        } else {
+            std::copy_n(&rank_shares_[place * legs_.size()], legs_.size(), shares);
         }
-        const auto begin = rank_shares_.begin() + static_cast<ptrdiff_t>(first);
-        return {begin, begin + static_cast<ptrdiff_t>(legs_.size())};
     }
 
     bool Proved() {
@@ -400,12 +404,10 @@ private:
         const std::vector<size_t> best = BestPlaces();
         QUERN_TRY(LookUpReported(best));
         result_.records.reserve(best.size());
+        result_.parts.reserve(best.size() * legs_.size());
+        result_.shares.reserve(best.size() * legs_.size());
         for (const size_t place : best) {
-            const auto first = parts_.begin() + static_cast<ptrdiff_t>(place * legs_.size());
-            result_.records.push_back({records_[place],
-                                       fused_[place],
-                                       {first, first + static_cast<ptrdiff_t>(legs_.size())},
-                                       SharesOf(place)});
+            Tell(place);
         }
         result_.complete = lists_.Complete() && result_.records.size() == records_.size();
         result_.exact =

@@ -66,10 +66,6 @@ struct FormulaFusion {
 struct FusedRecord {
     uint64_t record = 0;
     double score = 0;
-    std::vector<double> parts;  // of each leg: the score before scaling, or kNoScore
-    // Of each leg: what it adds to the score; summed in order they are the score. Of a maximum all
-    // but that of the first leg that has it are 0. Of a formula: what it was told of the leg.
-    std::vector<double> shares;
 };
 
 // What a leg had to do.
@@ -81,9 +77,13 @@ struct LegCounts {
 
 struct FusedList {
     std::vector<FusedRecord> records;  // best first; of equals at the end all are there
-    bool complete = false;             // all that any leg matches
-    bool exact = false;                // no other record could have been here, by exact legs
-    size_t looked_up = 0;              // scores, in all legs
+    std::vector<double> parts;         // records x legs: the score before scaling, or kNoScore
+    // The same: what a leg adds to the score; summed in order they are the score. Of a maximum all
+    // but that of the first leg that has it are 0. Of a formula: what it was told of the leg.
+    std::vector<double> shares;
+    bool complete = false;  // all that any leg matches
+    bool exact = false;     // no other record could have been here, by exact legs
+    size_t looked_up = 0;   // scores, in all legs
     std::vector<LegCounts> legs;
     size_t rounds = 0;     // how often lists were made, the first time included
     bool partial = false;  // the search was to end before it was done

@@ -86,8 +86,7 @@ double LegLists::Fused(const double* scores) {
     return std::isnan(fused) ? kLeastScore : fused;
 }
 
-std::vector<double> LegLists::Shares(const double* scores) {
-    std::vector<double> shares(legs_.size(), 0);
+void LegLists::Shares(const double* scores, double* shares) {
     for (size_t l = 0; l < legs_.size(); l++) {
         weighed_[l] = legs_[l].weight > 0 ? Part(l, scores[l]) : 0;
         shares[l] = options_.kind == FusionKind::kFormula ? Scaled(l, scores[l])
@@ -95,24 +94,23 @@ std::vector<double> LegLists::Shares(const double* scores) {
                                                           : 0;
     }
     if (options_.kind == FusionKind::kMax || options_.kind == FusionKind::kBest) {
-        ShareOut(&shares);
+        ShareOut(shares);
     }
-    return shares;
 }
 
 // The first leg that says the most has all of it, the first that is most against it takes from
 // that.
-void LegLists::ShareOut(std::vector<double>* shares) const {
+void LegLists::ShareOut(double* shares) const {
     const double most = CombinedFor(weighed_);
     const double against = CombinedAgainst(weighed_);
     bool given = false;
     bool taken = !(against > most);
     for (size_t l = 0; l < legs_.size(); l++) {
         if (Finds(l) && weighed_[l] == most && !given) {
-            (*shares)[l] = most;
+            shares[l] = most;
             given = true;
         } else if (legs_[l].weight > 0 && legs_[l].against && weighed_[l] == against && !taken) {
-            (*shares)[l] = -(options_.penalty * (against - most));
+            shares[l] = -(options_.penalty * (against - most));
             taken = true;
         }
     }

@@ -46,7 +46,7 @@ public:
     // signs.
     double Fused(const double* scores);
     // What each leg adds to a sum, a maximum, or kBest.
-    std::vector<double> Shares(const double* scores);
+    void Shares(const double* scores, double* shares);
 
     // The most that a leg may say of a record that its list does not hold but that it matches.
     double Matched(size_t l) const;
@@ -66,7 +66,7 @@ private:
     std::vector<ScoredRecord> FirstHits(size_t l, size_t k) const;
     double CombinedFor(const std::vector<double>& parts) const;
     double CombinedAgainst(const std::vector<double>& parts) const;
-    void ShareOut(std::vector<double>* shares) const;
+    void ShareOut(double* shares) const;
     std::vector<double> AllAhead() const;
     double FormulaBound(size_t matching, const FormulaFusion& formula) const;
     bool MayMatchMore(size_t l) const { return Finds(l) && !lists_[l].complete; }

@@ -134,3 +134,59 @@ TEST_CASE("a filter of few slow steps meets its deadline", "[filter][guard]") {
     // No single step takes long.
     CHECK(file.Fails("randomblob(1000000000) is null") == QUERN_ERR_LIMIT);
 }
+
+TEST_CASE("one long call of a function meets its deadline, too", "[filter][guard]") {
+    FilteredFile file("_long");
+    file.Fill(20);
+    for (const char* const filter :
+         {"instr(replace(hex(zeroblob(4000000)), '0', 'a'), replace(hex(zeroblob(2000000)), '0', "
+          "'a') || 'b') > 0",
+          "hex(zeroblob(4000000)) like '%' || substr(hex(zeroblob(20000)), 2) || '1%'",
+          "trim(hex(zeroblob(8000000)), '0') = 'a'",
+          "replace(hex(zeroblob(8000000)), '0', 'a') = 'a'"}) {
+        CAPTURE(filter);
+        quern_query* query = file.Query(filter);
+        quern_query_options(query, "filter_ms=30");
+        uint64_t count = 0;
+        const auto begin = std::chrono::steady_clock::now();
+        CHECK(quern_query_count(query, &count, &file.err) == QUERN_ERR_LIMIT);
+        CHECK(file.Says("filter_ms=30"));
+        // Hours, where a call is not watched.
+        CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
+        quern_query_free(query);
+    }
+    CHECK(file.Fails("printf('%.*c', 1000000000, 'x') = 'a'") == QUERN_ERR_LIMIT);
+    CHECK(file.Fails("zeroblob(20000000) is null") == QUERN_ERR_LIMIT);
+    // What is given is read, however long it is.
+    quern_query* query = file.Query("length(?1) = 20000000 and id > 0");
+    const std::string given(20000000, 'x');
+    quern_query_bind_text(query, 1, given.c_str());
+    uint64_t count = 0;
+    file.Ok(quern_query_count(query, &count, &file.err));
+    CHECK(count > 0);
+    quern_query_free(query);
+}
+
+TEST_CASE("functions that write, or tell addresses, are not called", "[filter][guard]") {
+    FilteredFile file("_pointers");
+    file.Fill(20);
+    for (const char* const filter :
+         {"fts3_tokenizer('simple') is not null",
+          "fts3_tokenizer('simple', x'4141414141410000') is not null", "fts5(1) is null",
+          "load_extension('x') is null", "rtreecheck('a', 'b') is null",
+          "id in (select fts3_tokenizer('porter'))"}) {
+        CAPTURE(filter);
+        CHECK(file.Fails(filter) == QUERN_ERR_SQL);
+        CHECK(file.Says("not authorized"));
+    }
+    // Nor by a bound value, nor in SQL.
+    quern_query* query = file.Query("fts3_tokenizer(?1, ?2) is not null");
+    quern_query_bind_text(query, 1, "simple");
+    quern_query_bind_blob(query, 2, "AAAAAAAA", 8);
+    uint64_t count = 0;
+    CHECK(quern_query_count(query, &count, &file.err) == QUERN_ERR_SQL);
+    quern_query_free(query);
+    quern_result* result = nullptr;
+    CHECK(quern_sql(file.db, nullptr, "select hex(fts3_tokenizer('simple'))", &result, &file.err) ==
+          QUERN_ERR_SQL);
+}

@@ -192,16 +192,16 @@ TEST_CASE("fused search finds what enumeration finds") {
         bool same = true;
         for (size_t i = 0; i < end; i++) {
             double sum = 0;
-            for (const double share : list.records[i].shares) {
-                sum += share;
+            for (size_t l = 0; l < c.legs.size(); l++) {
+                sum += list.shares[i * c.legs.size() + l];
             }
-            CAPTURE(i, static_cast<int>(c.options.kind), list.records[i].shares, c.k);
+            CAPTURE(i, static_cast<int>(c.options.kind), list.records[i].score, c.k);
             REQUIRE(sum == list.records[i].score);
             same = same && list.records[i].record == want[i].record &&
                    list.records[i].score == want[i].score;
             for (size_t l = 0; l < c.legs.size(); l++) {
                 const auto found = c.lists[l]->scores().find(want[i].record);
-                const double part = list.records[i].parts[l];
+                const double part = list.parts[i * c.legs.size() + l];
                 if (c.options.kind != FusionKind::kReciprocalRank) {
                     same = same && (found == c.lists[l]->scores().end() ? std::isnan(part)
                                                                         : part == found->second);
