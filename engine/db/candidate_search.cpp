@@ -164,11 +164,9 @@ Status PlacesOf(Database* database, Snapshot* snapshot, const CollectionView& vi
 
 }  // namespace
 
-Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, Snapshot* snapshot,
-                                                            const SearchedViews& views,
-                                                            const SearchRequest& given,
-                                                            size_t limit, SearchBudget* budget,
-                                                            ResultTable* table) {
+Result<std::shared_ptr<const CandidateSets>> FindCandidates(
+    Database* database, Snapshot* snapshot, const SearchedViews& views, const SearchRequest& given,
+    size_t limit, const CandidateSets& selves, SearchBudget* budget, ResultTable* table) {
     SearchRequest request = given;
     request.budget = budget == nullptr ? nullptr : budget->Share(2);
     ResultTable own;
@@ -187,6 +185,10 @@ Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, 
         }
     }
     request.columns.clear();
+    const size_t wanted = request.limit;
+    for (size_t q = 0; wanted > 0 && q < selves.size(); q++) {
+        request.limit = std::max(request.limit, wanted + selves[q].size());
+    }
     std::vector<std::vector<Winner>> winners;
     if (request.legs.empty()) {
         QUERN_ASSIGN(const auto search, OpenFieldSearch(database, snapshot, views, request, &own));
@@ -195,6 +197,12 @@ Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, 
         QUERN_TRY(FindHybrid(database, snapshot, views, request, &own, &winners));
     }
     moved.Finish(&own);
+    request.limit = wanted;
+    for (size_t q = 0; q < std::min(winners.size(), selves.size()); q++) {
+        std::erase_if(winners[q], [&](const Winner& winner) {
+            return std::find(selves[q].begin(), selves[q].end(), winner.place) != selves[q].end();
+        });
+    }
     auto places = std::make_shared<CandidateSets>();
     QUERN_TRY(
         PlacesOf(database, snapshot, *views.whole, request, &winners, places.get(), &own.tally));

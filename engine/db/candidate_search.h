@@ -12,13 +12,13 @@ using CandidateSets = std::vector<std::vector<RecordPlace>>;
 
 // What a request for candidates finds, of one field or of legs, its own candidates included.
 // limit: how many where the request does not say. budget: NULL, or what it may take half of; and
-// there are at most half as many candidates as may be scored. Adds what it has cost to the table;
-// sets QUERN_FLAG_EXACT there if it was exact, and its expected recall.
-Result<std::shared_ptr<const CandidateSets>> FindCandidates(Database* database, Snapshot* snapshot,
-                                                            const SearchedViews& views,
-                                                            const SearchRequest& request,
-                                                            size_t limit, SearchBudget* budget,
-                                                            ResultTable* table);
+// there are at most half as many candidates as may be scored. selves: of each query, which records
+// look for themselves, and take no place among the candidates; empty: none. Adds what it has cost
+// to the table; sets QUERN_FLAG_EXACT there if it was exact, and its expected recall.
+Result<std::shared_ptr<const CandidateSets>> FindCandidates(
+    Database* database, Snapshot* snapshot, const SearchedViews& views,
+    const SearchRequest& request, size_t limit, const CandidateSets& selves, SearchBudget* budget,
+    ResultTable* table);
 
 // The search that finds nothing but candidates. `scored` is prepared already; limit: how many it
 // gives, 0: all. budget: NULL, or what ends it by time or by bytes; all of them are scored else.

@@ -91,7 +91,7 @@ Result<std::shared_ptr<const CandidateSets>> MovedRequest::FindRecords(
     ResultTable own;
     QUERN_ASSIGN(auto records, FindCandidates(database, snapshot, views,
                                               FirstSearch(request, *request.feedback, number, docs),
-                                              docs, request.budget.get(), &own));
+                                              docs, {}, request.budget.get(), &own));
     table->tally.Add(own.tally);
     table->trace.Feedback()->Add(*own.trace.Candidates());
     table->flags |= own.flags & ~1u;

@@ -288,9 +288,15 @@ private:
     // One search for the candidates of all legs.
     Status KeepToCandidates() {
         ResultTable own;
-        auto candidates =
-            FindCandidates(database_, snapshot_, views_, *request_.candidates,
-                           std::max(kListDepth, request_.limit), request_.budget.get(), &own);
+        CandidateSets selves(queries_);
+        for (size_t q = 0; q < queries_; q++) {
+            for (const uint64_t self : left_out_[q]) {
+                selves[q].push_back(PlaceOf(self));
+            }
+        }
+        auto candidates = FindCandidates(database_, snapshot_, views_, *request_.candidates,
+                                         std::max(kListDepth, request_.limit), selves,
+                                         request_.budget.get(), &own);
         if (!candidates.ok()) {
             return candidates.status().WithContext("the query for candidates");
         }

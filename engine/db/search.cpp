@@ -184,9 +184,14 @@ Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapsho
     if (request.candidates == nullptr) {
         return search;
     }
+    CandidateSets selves;
+    for (size_t q = 0; q < search->query_count(); q++) {
+        const std::span<const RecordPlace> of_query = search->SelvesOf(q);
+        selves.emplace_back(of_query.begin(), of_query.end());
+    }
     auto candidates =
         FindCandidates(database, snapshot, views, *request.candidates,
-                       std::max(kListDepth, request.limit), request.budget.get(), table);
+                       std::max(kListDepth, request.limit), selves, request.budget.get(), table);
     if (!candidates.ok()) {
         return candidates.status().WithContext("the query for candidates");
     }

@@ -314,3 +314,47 @@ TEST_CASE("candidates by codes are measured with the stored vectors") {
     CHECK(found >= 100);  // of 200: what 200 candidates by codes of one bit hold
     quern_close(db);
 }
+
+TEST_CASE("a record that looks for itself takes no place among the candidates") {
+    Articles articles;
+    Fill(&articles, 300);
+    size_t tried = 0;
+    for (int64_t key = 1; key < 300; key += 7) {
+        quern_query* first = quern_query_new(articles.db, "articles");
+        quern_query_key_int(first, "emb", &key, 1);
+        quern_query_options(first, "self=include");
+        quern_query_limit(first, 8);
+        quern_result* found = nullptr;
+        quern_error err = QUERN_ERROR_INIT;
+        if (quern_search(first, &found, &err) != QUERN_OK) {
+            quern_query_free(first);
+            continue;  // it has no vector, or is gone
+        }
+        const Ranking with_self = Rows(found);
+        quern_result_free(found);
+        REQUIRE(KeysOf(with_self).count(key) == 1);
+        // The same, scored anew: of its eight candidates none is the record itself.
+        for (const bool as_leg : {false, true}) {
+            quern_query* scored = quern_query_new(articles.db, "articles");
+            quern_query_key_int(scored, "emb", &key, 1);
+            quern_query* whole = scored;
+            if (as_leg) {
+                whole = quern_query_new(articles.db, "articles");
+                quern_query_leg(whole, scored, 1, nullptr);
+            }
+            quern_query_limit(whole, 20);
+            quern_query_candidates(whole, first);
+            const Ranking rows = Search(&articles, whole);
+            CAPTURE(key, as_leg);
+            CHECK(rows.size() == 8);
+            CHECK(KeysOf(rows).count(key) == 0);
+            if (as_leg) {
+                quern_query_free(scored);
+            }
+            quern_query_free(whole);
+        }
+        quern_query_free(first);
+        tried++;
+    }
+    CHECK(tried > 20);
+}
