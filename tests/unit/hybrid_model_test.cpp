@@ -72,7 +72,7 @@ const char* const kFormulas[] = {"0.75 * l0 + 0.25 * l1", "max(l0, l1 - 1)",
 
 class Model : public RecordModel {
 public:
-    Model() : RecordModel("threads=1", 29, true) {}
+    explicit Model(unsigned seed) : RecordModel("threads=1", seed, true) {}
 
     // Everything in one segment, which formulas over attributes need for their proofs.
     void Seal() { Ok(quern_optimize(db_, nullptr, 0, &err_)); }
@@ -431,8 +431,9 @@ size_t Model::Check() {
     return rows;
 }
 
-void Run(size_t cases) {
-    Model model;
+void Run(size_t cases, unsigned seed) {
+    CAPTURE(seed);
+    Model model(seed);
     model.Fill(260);
     size_t hits = 0;
     for (size_t i = 0; i < cases; i++) {
@@ -451,10 +452,12 @@ void Run(size_t cases) {
 }  // namespace
 
 TEST_CASE("random hybrid queries find what plain loops find", "[hybrid]") {
-    Run(1000);
+    Run(1000, 29);
 }
 
 TEST_CASE("ten thousand random hybrid queries find what plain loops find", "[.][hybrid_long]") {
     const char* const cases = std::getenv("QUERN_CASES");
-    Run(cases != nullptr ? static_cast<size_t>(std::atoll(cases)) : 10000);
+    const char* const seed = std::getenv("QUERN_SEED");
+    Run(cases != nullptr ? static_cast<size_t>(std::atoll(cases)) : 10000,
+        seed != nullptr ? static_cast<unsigned>(std::atoll(seed)) : 29);
 }

@@ -304,4 +304,5 @@ TEST_CASE("codes: a level with byte products stands above AVX3 where the process
     ForceLowestLevel(false);
     CHECK(VnniInUse());
     CHECK(SimdLevel() == levels.front());
+    UseTestLevel();
 }
