@@ -14,7 +14,7 @@ from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, c
 from ._filters import bind, quote, says_nothing, sql_of
 from ._library import api
 from ._process import Owner, Process
-from ._query import NOT_THAT_VECTOR, Query, build, pool_key, run
+from ._query import ALL, NOT_THAT_VECTOR, Query, build, pool_key, run
 from ._result import Hit, Hits, HitsOfQueries, Rows, Table, values_of
 from ._schema import METRICS, Field, Schema, describe_collection, option_text, type_number, whole
 from ._schema import text as text_field
@@ -512,7 +512,7 @@ class Collection(Owner):
         if self._db._forks != Process.forks:
             self._db._check_process()
         try:
-            query._view[:] = vectors
+            query._view[ALL] = vectors
         except NOT_THAT_VECTOR:
             pass
         else:

@@ -40,6 +40,7 @@ class CopiedTable:
     """What copy_of has taken from a Table, with the same methods."""
 
     __slots__ = ("copy",)
+    keyed = True  # of others no copies are made by rows
 
     def __init__(self, copy):
         self.copy = copy

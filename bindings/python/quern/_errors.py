@@ -92,11 +92,15 @@ class CError(ctypes.Structure):
                 ("message", ctypes.c_char * 480)]
 
 
+def new_error():
+    return CError(ctypes.sizeof(CError), 0, 0, 0, b"")
+
+
 class Local(threading.local):
     """What a thread needs for its calls: its error struct, and what its progress function has raised."""
 
     def __init__(self):
-        self.error = CError(ctypes.sizeof(CError), 0, 0, 0, b"")
+        self.error = new_error()
         self.reference = ctypes.byref(self.error)
         self.job = None  # the slow call that it is in
         self.raised = None
@@ -111,9 +115,9 @@ def failure(status, message, detail=0, os_errno=0):
     return SPECIAL.get(status, FAMILIES.get(-status // 100, Error))(message, status, detail, os_errno)
 
 
-def throw(status):
-    """Raises the exception for the call that has just failed in this thread."""
-    error = local.error
+def throw(status, error=None):
+    """Raises the exception for the call that has just failed in this thread. error: where it has told why, if not in the thread's own."""
+    error = local.error if error is None else error
     raised, local.raised = local.raised, None
     if raised is not None and status == INTERRUPTED:
         raise raised

@@ -4,14 +4,15 @@
     2. beside this package, where a wheel puts it
     3. where the system's loader looks
 
-Calls go through ctypes.CDLL, which lets other Python threads run meanwhile.
+Calls go through ctypes.CDLL, which lets other Python threads run meanwhile; those that only look at a result go by ctypes.PYFUNCTYPE, which does not:
+they are over sooner than the interpreter's lock is given away and taken back.
 """
 import ctypes
 import ctypes.util
 import os
 import sys
 
-from ._signatures import SIGNATURES, TYPES
+from ._signatures import SIGNATURES, TYPES, is_quick
 
 if sys.platform == "darwin":
     NAMES = ("libquern.0.dylib", "libquern.dylib")
@@ -58,6 +59,8 @@ def set_types(library):
             return name
         function.restype = TYPES[returned]
         function.argtypes = [TYPES[letter] for letter in taken]
+        if is_quick(name) and hasattr(ctypes, "PYFUNCTYPE"):
+            setattr(library, name, ctypes.PYFUNCTYPE(TYPES[returned], *function.argtypes)((name, library)))
     return None
 
 

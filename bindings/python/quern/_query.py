@@ -10,7 +10,7 @@ from typing import Any
 from . import _errors
 from ._arrays import BF16, BIT, ELEMENTS, F32, describe, matrix_of
 from ._columns import Keys, SparseRows, encode, list_of, plain, texts_of
-from ._errors import OutOfMemoryError, UsageError, call, local
+from ._errors import OutOfMemoryError, UsageError, call, local, new_error
 from ._filters import bind, sql_of
 from ._library import api
 from ._process import Owner, Process
@@ -25,6 +25,7 @@ SETTINGS = ("field", *TARGETS, *OPTIONS, "where", "params", "params_of", "only",
             "include_self", "options", "compose_options")
 POOLED = frozenset(("recall", "columns", "where", "field", "ef", "nprobe", "threads"))  # settings whose searches are kept for the next one
 SEARCH = api.quern_search
+ALL = slice(None)
 # What assigning anything but a vector of f32 to a memoryview of one raises.
 NOT_THAT_VECTOR = (TypeError, ValueError, NotImplementedError, BufferError)
 
@@ -358,9 +359,9 @@ def run(built, text_fields=()):
     return HitsOfQueries(table, built.queries, text_fields)
 
 
-def raised(built, status):
+def raised(built, status, error=None):
     built.collection._db._check_process()
-    _errors.throw(status)
+    _errors.throw(status, error)
 
 
 class Query(Owner):
@@ -372,6 +373,7 @@ class Query(Owner):
 
     def __init__(self, collection, k, settings, columns):
         self.collection = collection
+        self._forks = Process.forks
         self._lock = threading.RLock()
         self._busy = False
         self._name, field = collection._field("dense", settings.get("field"), "vectors")
@@ -383,12 +385,14 @@ class Query(Owner):
         self._handle = ctypes.c_void_p(self._built.handle)
         self._out = ctypes.c_void_p()
         self._reference = ctypes.byref(self._out)
+        self._error = new_error()  # quicker to find than that of the thread
+        self._error_reference = ctypes.byref(self._error)
         self._text_fields = collection._text_fields
         self._use_buffer()
 
     def search(self, vectors: Any) -> Any:
         """The Hits of one vector, or the HitsOfQueries of a matrix."""
-        if self.collection._db._forks != Process.forks:
+        if self._forks != Process.forks:
             self.collection._db._check_process()
         with self._lock:
             if self._busy:
@@ -396,7 +400,7 @@ class Query(Owner):
             self._busy = True
             try:
                 try:
-                    self._view[:] = vectors
+                    self._view[ALL] = vectors
                 except NOT_THAT_VECTOR:
                     pass
                 else:
@@ -418,9 +422,9 @@ class Query(Owner):
         api.quern_query_dense(self._handle, self._name, self._buffer, 1, self._dim)
 
     def _search_buffer(self, search=SEARCH, rows=api.quern_result_rows):
-        status = search(self._handle, self._reference, local.reference)
+        status = search(self._handle, self._reference, self._error_reference)
         if status:
-            raised(self._built, status)
+            raised(self._built, status, self._error)
         handle = self._out.value
         return Hits(Table(handle, True), 0, rows(handle), self._text_fields)
 

@@ -28,43 +28,60 @@ STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_re
          "search_ns": 22, "refine_ns": 23, "lookup_ns": 24, "fuse_ns": 25, "fetch_ns": 26,
          "chunks_read": 27, "pages_cached": 28, "vectors_cached": 29, "scored_by_walks": 30, "scored_by_codes": 31, "scored_in_cells": 32}
 NUMPY_TYPES = {F32: "f4", F16: "f2", BF16: "u2", I8: "i1", BIT: "u1"}
-FREE_RESULT = api.quern_result_free
+FREE_RESULT, KEYS_INT, DISTANCES, SCORES = api.quern_result_free, api.quern_result_keys_int, api.quern_result_distances, api.quern_result_scores
 FEW = 1024
-SIZES = {"i8": 8, "f4": 4}
-string_at: Any
-if hasattr(ctypes, "pythonapi"):  # half the time of ctypes.string_at
-    string_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
-else:
-    string_at = ctypes.string_at
+
+
+class Numpy:
+    """What the quick ways want of numpy, from the first array on."""
+
+    frombuffer: Any = None
+    i8: Any = None
+    f4: Any = None
+
+
+class Memory:
+    """BYTES_AT[start:stop] is a copy of these bytes of the process."""
+
+    def __getitem__(self, span):
+        return ctypes.string_at(span.start, span.stop - span.start)
+
+
+BYTES_AT: Any = Memory()
+if hasattr(ctypes, "pythonapi") and sys.maxsize > 2 ** 32:  # a quarter of the time of ctypes.string_at
+    BYTES_AT = (ctypes.c_char * sys.maxsize).from_address(0)
 
 
 class Table(Owner):
     """A quern_result, freed with the last that looks at it. keyed: has it keys? (Facets and SQL have none.)"""
 
-    __slots__ = ("handle", "keyed", "text_keys_", "columns_", "wholes", "__weakref__")
+    __slots__ = ("handle", "keyed", "text_keys", "columns_", "wholes", "__weakref__")
 
     def __init__(self, handle, keyed):
         self.handle = handle
         self.keyed = keyed
-        self.text_keys_ = self.columns_ = None
-        self.wholes = {}  # columns that have been read, for the next query of the same search
 
     def __del__(self, free=FREE_RESULT):
         free(self.handle)
 
-    @property
-    def text_keys(self):
-        """Are its keys texts? None: it has none. The result is asked: its collection may have been made anew since it was opened."""
-        if self.text_keys_ is None and self.keyed:
-            self.text_keys_ = api.quern_result_key_type(self.handle) == TEXT
-        return self.text_keys_
+    def __getattr__(self, name):
+        """What is only known when somebody asks for the first time: most results are read by ids and distances alone.
+
+        text_keys: are its keys texts? None: it has none. The result is asked: its collection may have been made anew since it was opened.
+        columns_: [(name, type)]
+        wholes: columns that have been read, for the next query of the same search"""
+        handle = self.handle
+        if name == "text_keys":
+            self.text_keys = api.quern_result_key_type(handle) == TEXT if self.keyed else None
+        elif name == "columns_":
+            names = [api.quern_result_column_name(handle, i).decode() for i in range(api.quern_result_columns(handle))]
+            self.columns_ = [(name, api.quern_result_column_type(handle, i)) for i, name in enumerate(distinct(names))]
+        elif name == "wholes":
+            self.wholes = {}
+        return object.__getattribute__(self, name)
 
     def columns(self):
         """[(name, type)]; of columns with one name (SQL) the second is called NAME_2."""
-        if self.columns_ is None:
-            handle = self.handle
-            names = [api.quern_result_column_name(handle, i).decode() for i in range(api.quern_result_columns(handle))]
-            self.columns_ = [(name, api.quern_result_column_type(handle, i)) for i, name in enumerate(distinct(names))]
         return self.columns_
 
     # ---- Of a row: these and those below are what _copies.CopiedTable has, too.
@@ -91,19 +108,27 @@ class Table(Owner):
     # ---- Of a span of rows, as columns
 
     def keys(self, start, stop):
-        count = stop - start
-        if not self.text_keys:
-            return self.numbers(api.quern_result_keys_int(self.handle) + 8 * start if count else 0, count, "i8", ctypes.c_int64)
+        first, count = KEYS_INT(self.handle), stop - start
+        if first and Numpy.frombuffer is not None and 0 < count <= FEW:
+            return Numpy.frombuffer(BYTES_AT[first + 8 * start:first + 8 * stop], Numpy.i8)
+        if first or not self.text_keys:
+            return self.numbers((first or 0) + 8 * start, count, "i8", ctypes.c_int64)
         if not count:
             return []
         texts: Any = (ctypes.c_char_p * count).from_address(api.quern_result_keys_text(self.handle) + start * ctypes.sizeof(ctypes.c_void_p))
         return [key.decode() for key in texts]
 
     def distances(self, start, stop):
-        return self.numbers(api.quern_result_distances(self.handle) + 4 * start if stop > start else 0, stop - start, "f4", ctypes.c_float)
+        first = DISTANCES(self.handle)
+        if Numpy.frombuffer is not None and 0 < stop - start <= FEW:
+            return Numpy.frombuffer(BYTES_AT[first + 4 * start:first + 4 * stop], Numpy.f4)
+        return self.numbers((first or 0) + 4 * start, stop - start, "f4", ctypes.c_float)
 
     def scores(self, start, stop):
-        return self.numbers(api.quern_result_scores(self.handle) + 4 * start if stop > start else 0, stop - start, "f4", ctypes.c_float)
+        first = SCORES(self.handle)
+        if Numpy.frombuffer is not None and 0 < stop - start <= FEW:
+            return Numpy.frombuffer(BYTES_AT[first + 4 * start:first + 4 * stop], Numpy.f4)
+        return self.numbers((first or 0) + 4 * start, stop - start, "f4", ctypes.c_float)
 
     # ---- Of the whole
 
@@ -136,12 +161,14 @@ class Table(Owner):
 
     def numbers(self, pointer, count, kind, c_type):
         """Numbers that lie in the table as an array of numpy's that cannot be written, or as a list. Few are copied, which is quicker than a
-        tie to the table."""
-        numpy = sys.modules.get("numpy") or _arrays.numpy_of()
+        tie to the table (keys, distances and scores do that themselves, in one step: most searches end there)."""
+        numpy = _arrays.numpy_of()
         if numpy is None:
             return (c_type * count).from_address(pointer)[:] if count else []
+        if Numpy.frombuffer is None:
+            Numpy.i8, Numpy.f4, Numpy.frombuffer = numpy.dtype("i8"), numpy.dtype("f4"), numpy.frombuffer
         if 0 < count <= FEW:
-            return numpy.frombuffer(string_at(pointer, count * SIZES[kind]), kind)
+            return numpy.frombuffer(BYTES_AT[pointer:pointer + count * ctypes.sizeof(c_type)], kind)
         if not count:
             return numpy.empty(0, kind)
         owner = (c_type * count).from_address(pointer)
@@ -396,9 +423,10 @@ class Rows(Sequence[Hit]):
     @property
     def ids(self) -> Any:
         """The keys: an array of numpy's if they are numbers and numpy is there, else a list."""
-        if self._table.text_keys is None:
+        table = self._table
+        if not table.keyed:
             raise TypeError("these rows have no ids")
-        return self._table.keys(self._start, self._stop)
+        return table.keys(self._start, self._stop)
 
     @property
     def columns(self) -> list[str]:

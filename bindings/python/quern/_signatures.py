@@ -20,6 +20,16 @@ TYPES = {
 # These give texts that may hold NUL bytes: an address, to be read together with a size.
 SIZED = ("quern_result_text", "quern_text_data")
 
+# These work for longer the more rows there are, and other threads run meanwhile; the rest of quern_result_* looks something up.
+LONG = ("quern_result_free", "quern_result_explain", "quern_result_bookmark", "quern_result_column_int", "quern_result_column_real",
+        "quern_result_column_text", "quern_result_column_dense")
+
+
+def is_quick(name):
+    """Is a function over in less time than it takes to let other threads run?"""
+    return name.startswith("quern_result_") and name not in LONG
+
+
 SIGNATURES = {
     "quern_version": "s:",
     "quern_version_number": "i:",
