@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 source cmake/packages.sh
 quern_install_packages "${QUERN_BUILD_PACKAGES[@]}" "${QUERN_TEST_PACKAGES[@]}"
+quern_install_packages "${QUERN_MORE_TEST_PACKAGES[@]}" || echo "without them: their tests skip"
 preset="${1:-release}"
 [ $# -gt 0 ] && shift
 cmake --preset "$preset" >/dev/null

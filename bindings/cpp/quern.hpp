@@ -30,139 +30,14 @@
 #ifndef QUERN_HPP
 #define QUERN_HPP
 
+#include <functional>
+
 #include "quern_batch.hpp"
+#include "quern_collection.hpp"
 #include "quern_query.hpp"
 #include "quern_result.hpp"
 
 namespace quern {
-
-// What a collection holds.
-class Schema {
-public:
-    Schema() : schema_(quern_schema_new()) {}
-    explicit Schema(detail::Owner<quern_schema> schema) : schema_(std::move(schema)) {}
-    quern_schema* handle() const { return schema_.get(); }
-    Schema key_int(const char* name = "id") && {
-        return quern_schema_key_int(handle(), name), std::move(*this);
-    }
-    Schema key_text(const char* name = "id") && {
-        return quern_schema_key_text(handle(), name), std::move(*this);
-    }
-    Schema attr(const char* name, int32_t type, const char* options = nullptr) && {
-        return quern_schema_attr(handle(), name, type, options), std::move(*this);
-    }
-    Schema dense(const char* name, size_t dim, int32_t metric, const char* options = nullptr) && {
-        return quern_schema_dense(handle(), name, dim, metric, options), std::move(*this);
-    }
-    Schema sparse(const char* name, const char* options = nullptr) && {
-        return quern_schema_sparse(handle(), name, options), std::move(*this);
-    }
-    Schema text(const char* name, const char* options = nullptr) && {
-        return quern_schema_text(handle(), name, options), std::move(*this);
-    }
-
-private:
-    detail::Owner<quern_schema> schema_;
-};
-
-namespace detail {
-
-// The handle of a database, known to it and to its collections: these see when it is closed.
-using SharedDatabase = std::shared_ptr<Owner<quern_db>>;
-
-}  // namespace detail
-
-// A scan in the order of keys, of one state of the database.
-class Cursor {
-public:
-    explicit Cursor(detail::Owner<quern_cursor> cursor) : cursor_(std::move(cursor)) {}
-    quern_cursor* handle() const { return cursor_.get(); }
-    // The next n records at most; none at the end.
-    Outcome<Rows> try_next(size_t n = 1000) {
-        return detail::Make<Rows, quern_result>(quern_cursor_next, handle(), n);
-    }
-    // Goes on behind this key, which need not be there.
-    Outcome<Nothing> try_after(int64_t id) {
-        return detail::Run(quern_cursor_after_int, handle(), id);
-    }
-    Outcome<Nothing> try_after(const std::string& id) {
-        if (detail::HasNul(id)) {
-            return detail::Refusal("id: a text with a NUL in it");
-        }
-        return detail::Run(quern_cursor_after_text, handle(), id.c_str());
-    }
-#if QUERN_HPP_EXCEPTIONS
-    Rows next(size_t n = 1000) {
-        return try_next(n).value();
-    }
-    void after(int64_t id) {
-        try_after(id).value();
-    }
-    void after(const std::string& id) {
-        try_after(id).value();
-    }
-#endif
-
-private:
-    detail::Owner<quern_cursor> cursor_;
-};
-
-// A collection of a database. Once that is closed or destroyed, all calls tell MISUSE.
-class Collection {
-public:
-    Collection(detail::SharedDatabase db, std::string name)
-        : db_(std::move(db)), name_(std::move(name)) {}
-    const std::string& name() const { return name_; }
-    Batch batch(size_t n) const { return Batch(db_->get(), name_, n); }
-    Query query() const { return Query(db_->get(), name_); }
-    Outcome<Rows> try_search(const char* field, Span<float> vector, size_t k = 10) const {
-        return query().dense(field, vector).limit(k).try_search();
-    }
-    Outcome<uint64_t> try_size() const { return query().try_count(); }
-    // All records in the order of their keys.
-    Outcome<Cursor> try_scan(const char* columns = "*", const Snapshot* snapshot = nullptr) const {
-        return detail::Make<Cursor, quern_cursor>(
-            quern_scan, db_->get(), name_.c_str(),
-            snapshot != nullptr ? snapshot->handle() : nullptr, columns);
-    }
-    // Writes to a real attribute how near each record is to what is asked, for formulas: queries
-    // are n rows of a matrix, or none: then a sample of the records stands for them.
-    Outcome<Nothing> try_measure_hubs(const char* field, const char* attribute,
-                                      Span<float> queries = {}, size_t n = 0,
-                                      const char* options = nullptr) const {
-        if (n > 0 ? queries.size() % n != 0 : !queries.empty()) {
-            return detail::Refusal("queries: " + std::to_string(queries.size()) + " numbers in " +
-                                   std::to_string(n) + " rows");
-        }
-        return detail::Run(quern_measure_hubs, db_->get(), name_.c_str(), field, attribute,
-                           queries.data(), n, n > 0 ? queries.size() / n : 0, options);
-    }
-    Outcome<Nothing> try_drop_fusion(const char* name) const {
-        return detail::Run(quern_drop_fusion, db_->get(), name_.c_str(), name);
-    }
-#if QUERN_HPP_EXCEPTIONS
-    Rows search(const char* field, Span<float> vector, size_t k = 10) const {
-        return try_search(field, vector, k).value();
-    }
-    uint64_t size() const {
-        return try_size().value();
-    }
-    Cursor scan(const char* columns = "*", const Snapshot* snapshot = nullptr) const {
-        return try_scan(columns, snapshot).value();
-    }
-    void measure_hubs(const char* field, const char* attribute, Span<float> queries = {},
-                      size_t n = 0, const char* options = nullptr) const {
-        try_measure_hubs(field, attribute, queries, n, options).value();
-    }
-    void drop_fusion(const char* name) const {
-        try_drop_fusion(name).value();
-    }
-#endif
-
-private:
-    detail::SharedDatabase db_;
-    std::string name_;
-};
 
 // An open database; closed when it is destroyed.
 class Database {
@@ -173,6 +48,7 @@ public:
     Database& operator=(Database&& other) noexcept {
         close();
         db_ = std::move(other.db_);
+        progress_ = std::move(other.progress_);
         return *this;
     }
     ~Database() { close(); }
@@ -206,6 +82,42 @@ public:
     Outcome<Nothing> try_drop(const std::string& name) const {
         return detail::Run(quern_drop, handle(), name.c_str());
     }
+    Outcome<Nothing> try_rename(const std::string& from, const std::string& to) const {
+        return detail::Run(quern_rename, handle(), from.c_str(), to.c_str());
+    }
+    // The names of all collections, sorted: a JSON array.
+    Outcome<std::string> try_collections() const { return Report(quern_collections); }
+    // Told by slow calls about ten times a second; false stops them: they tell INTERRUPTED. So does
+    // one that throws. An empty function: none is told any more. Not while a call is under way.
+    using Progress = std::function<bool(const char* task, uint64_t done, uint64_t total)>;
+    Outcome<Nothing> try_progress(Progress progress) {
+        auto kept = std::make_unique<Progress>(std::move(progress));
+        const bool wanted = static_cast<bool>(*kept);
+        Outcome<Nothing> done =
+            detail::Run(quern_progress, handle(), wanted ? &Database::Tell : nullptr,
+                        wanted ? static_cast<void*>(kept.get()) : nullptr);
+        if (done) {
+            progress_ = std::move(kept);
+        }
+        return done;
+    }
+    // One of QUERN_LIMIT_*; the value before.
+    Outcome<int64_t> try_limit(int32_t limit, int64_t value = -1) const {
+        int64_t old = 0;
+        Outcome<Nothing> done = detail::Run(quern_limit, handle(), limit, value, &old);
+        return done ? Outcome<int64_t>(old) : Outcome<int64_t>(done.failure());
+    }
+    // One of QUERN_STAT_*.
+    Outcome<int64_t> try_stat(int32_t stat) const {
+        int64_t value = 0;
+        Outcome<Nothing> done = detail::Run(quern_stat, handle(), stat, &value);
+        return done ? Outcome<int64_t>(value) : Outcome<int64_t>(done.failure());
+    }
+    Outcome<Nothing> try_vacuum() const { return detail::Run(quern_vacuum, handle()); }
+    // Makes damaged or missing indexes anew. name NULL: of all collections.
+    Outcome<Nothing> try_rebuild(const char* name = nullptr) const {
+        return detail::Run(quern_rebuild, handle(), name);
+    }
     Outcome<Transaction> try_begin() const {
         return detail::Make<Transaction, quern_txn>(quern_begin, handle());
     }
@@ -234,13 +146,7 @@ public:
     Outcome<Nothing> try_verify() const {
         return detail::Run(quern_verify, handle(), static_cast<quern_text**>(nullptr));
     }
-    Outcome<std::string> try_info() const {
-        quern_error err = QUERN_ERROR_INIT;
-        quern_text* json = nullptr;
-        const int32_t status = quern_info(handle(), &json, &err);
-        return status == QUERN_OK ? Outcome<std::string>(detail::TakeText(json))
-                                  : Outcome<std::string>(detail::FailureOf(err));
-    }
+    Outcome<std::string> try_info() const { return Report(quern_info); }
 #if QUERN_HPP_EXCEPTIONS
     Collection collection(const std::string& name, const Schema& schema) const {
         return try_collection(name, schema).value();
@@ -253,6 +159,27 @@ public:
     }
     void drop(const std::string& name) const {
         try_drop(name).value();
+    }
+    void rename(const std::string& from, const std::string& to) const {
+        try_rename(from, to).value();
+    }
+    std::string collections() const {
+        return try_collections().value();
+    }
+    void progress(Progress progress) {
+        try_progress(std::move(progress)).value();
+    }
+    int64_t limit(int32_t limit, int64_t value = -1) const {
+        return try_limit(limit, value).value();
+    }
+    int64_t stat(int32_t stat) const {
+        return try_stat(stat).value();
+    }
+    void vacuum() const {
+        try_vacuum().value();
+    }
+    void rebuild(const char* name = nullptr) const {
+        try_rebuild(name).value();
     }
     Transaction begin() const {
         return try_begin().value();
@@ -284,9 +211,33 @@ public:
 #endif
 
 private:
-    detail::SharedDatabase db_;  // NULL when it was moved from
+    static int Tell(void* user, const char* task, uint64_t done, uint64_t total) {
+#if QUERN_HPP_EXCEPTIONS
+        try {
+            return (*static_cast<Progress*>(user))(task, done, total) ? 0 : 1;
+        } catch (...) {
+            return 1;
+        }
+#else
+        return (*static_cast<Progress*>(user))(task, done, total) ? 0 : 1;
+#endif
+    }
+    template <typename Function>
+    Outcome<std::string> Report(Function function) const {
+        quern_error err = QUERN_ERROR_INIT;
+        quern_text* json = nullptr;
+        return function(handle(), &json, &err) == QUERN_OK
+                   ? Outcome<std::string>(detail::TakeText(json))
+                   : Outcome<std::string>(detail::FailureOf(err));
+    }
+
+    std::unique_ptr<Progress> progress_;  // after the file is closed nobody calls it
+    detail::SharedDatabase db_;           // NULL when it was moved from
 };
 
+inline const char* version() {
+    return quern_version();
+}
 inline Outcome<Database> try_open(const std::string& path, const char* options = nullptr) {
     return Database::try_open(path, options);
 }

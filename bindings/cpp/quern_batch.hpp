@@ -52,6 +52,11 @@ public:
         }
         return detail::Make<KeySet, quern_keys>(quern_keys_text, texts.data(), ids.size());
     }
+    // A roaring bitmap of numbers of 32 or 64 bits.
+    static Outcome<KeySet> try_of_roaring(std::string_view bitmap, int32_t bits) {
+        return detail::Make<KeySet, quern_keys>(quern_keys_roaring, bitmap.data(), bitmap.size(),
+                                                bits);
+    }
     const quern_keys* handle() const { return keys_.get(); }
     uint64_t size() const { return quern_keys_count(handle()); }
 
@@ -112,6 +117,22 @@ public:
     Batch texts(const char* attr, std::initializer_list<std::string_view> values) && {
         return std::move(*this).SetTexts(attr,
                                          Span<std::string_view>(values.begin(), values.size()), {});
+    }
+    // Bytes of any kind, copied.
+    Batch blobs(const char* attr, Span<std::string> values, Span<uint8_t> valid = {}) && {
+        if (Fits(attr, values.size(), n_) && FitsValid(attr, valid)) {
+            auto kept = std::make_shared<std::vector<std::string>>(values.begin(), values.end());
+            std::vector<const void*> pointers;
+            std::vector<size_t> sizes;
+            for (const std::string& value : *kept) {
+                pointers.push_back(value.data());
+                sizes.push_back(value.size());
+            }
+            kept_.push_back(kept);
+            const void* const* data = Keep(std::move(pointers)).data();
+            quern_batch_blob(handle(), attr, data, Keep(std::move(sizes)).data(), valid.data());
+        }
+        return std::move(*this);
     }
     // The sets of texts of all records.
     Batch tags(const char* attr, Span<std::vector<std::string>> sets, Span<uint8_t> valid = {}) && {

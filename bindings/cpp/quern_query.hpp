@@ -179,6 +179,10 @@ public:
         return quern_query_bind_texts(handle(), parameter, texts.data(), list.size()),
                std::move(*this);
     }
+    // For update(): "lang = 'en', year = ?2", as SQL has it behind SET.
+    Query set(const char* assignments) && {
+        return quern_query_set(handle(), assignments), std::move(*this);
+    }
     Query only(const KeySet& keys) && {
         return quern_query_only_keys(handle(), keys.handle()), std::move(*this);
     }
@@ -253,13 +257,11 @@ public:
     }
     // Deletes what matches the filter.
     Outcome<uint64_t> try_erase(const Transaction* txn = nullptr) const {
-        if (!failure_.message.empty()) {
-            return failure_;
-        }
-        uint64_t count = 0;
-        Outcome<Nothing> done = detail::Run(quern_query_delete, handle(),
-                                            txn != nullptr ? txn->handle() : nullptr, &count);
-        return done ? Outcome<uint64_t>(count) : Outcome<uint64_t>(done.failure());
+        return Change(quern_query_delete, txn);
+    }
+    // Sets attributes of what matches the filter, as set() says. How many records.
+    Outcome<uint64_t> try_update(const Transaction* txn = nullptr) const {
+        return Change(quern_query_update, txn);
     }
     Outcome<std::string> try_explain() const { return Report(quern_query_explain); }
     // What the scores of its hits are made of, as JSON.
@@ -316,6 +318,9 @@ public:
     uint64_t erase(const Transaction* txn = nullptr) const {
         return try_erase(txn).value();
     }
+    uint64_t update(const Transaction* txn = nullptr) const {
+        return try_update(txn).value();
+    }
     std::string explain() const {
         return try_explain().value();
     }
@@ -344,6 +349,16 @@ private:
             failure_ = detail::Refusal(std::move(message));
         }
         return std::move(*this);
+    }
+    template <typename Function>
+    Outcome<uint64_t> Change(Function function, const Transaction* txn) const {
+        if (!failure_.message.empty()) {
+            return failure_;
+        }
+        uint64_t count = 0;
+        Outcome<Nothing> done =
+            detail::Run(function, handle(), txn != nullptr ? txn->handle() : nullptr, &count);
+        return done ? Outcome<uint64_t>(count) : Outcome<uint64_t>(done.failure());
     }
     // A call that makes a text of the query.
     template <typename Function, typename... Arguments>

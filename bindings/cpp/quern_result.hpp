@@ -301,6 +301,24 @@ public:
         const float* distances = quern_result_distances(handle());
         return Span<float>(distances, distances != nullptr ? size() : 0);
     }
+    Span<float> scores() const {
+        const float* scores = quern_result_scores(handle());
+        return Span<float>(scores, scores != nullptr ? size() : 0);
+    }
+    bool has_text_ids() const { return quern_result_key_type(handle()) == QUERN_TEXT; }
+    size_t legs() const { return quern_result_legs(handle()); }
+    // Whole columns, copied, with a place for each row: 0 where a row has no value of that kind.
+    // present: gets a byte for each row.
+    std::vector<int64_t> integers(size_t column, std::vector<uint8_t>* present = nullptr) const {
+        std::vector<int64_t> values(size());
+        quern_result_column_int(handle(), column, values.data(), Places(present));
+        return values;
+    }
+    std::vector<double> reals(size_t column, std::vector<uint8_t>* present = nullptr) const {
+        std::vector<double> values(size());
+        quern_result_column_real(handle(), column, values.data(), Places(present));
+        return values;
+    }
     size_t columns() const { return quern_result_columns(handle()); }
     const char* column_name(size_t column) const {
         return quern_result_column_name(handle(), column);
@@ -310,6 +328,9 @@ public:
     bool exact() const { return (flags() & QUERN_FLAG_EXACT) != 0; }
     bool partial() const { return (flags() & QUERN_FLAG_PARTIAL) != 0; }
     int64_t stat(int32_t stat) const { return quern_result_stat(handle(), stat); }
+    int64_t leg_stat(size_t leg, int32_t stat) const {
+        return quern_result_leg_stat(handle(), leg, stat);
+    }
     // Of a search: how it was done, the plan beside what was counted, as JSON; "" for others.
     std::string explain() const {
         quern_text* text = nullptr;
@@ -323,6 +344,10 @@ public:
     }
 
 private:
+    uint8_t* Places(std::vector<uint8_t>* present) const {
+        return present != nullptr ? (present->resize(size()), present->data()) : nullptr;
+    }
+
     detail::Owner<quern_result> result_;
 };
 

@@ -317,6 +317,87 @@ void TestCursors() {
     CHECK(none.try_next()->empty());
 }
 
+// What changes a collection and a file.
+void TestChanges() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    quern::Collection letters = *db->try_collection("letters", Letters());
+    CHECK(Fill(letters).ok());
+    CHECK(letters.try_add_attr("raw", QUERN_BLOB).ok());
+    CHECK(letters.try_add_attr("lang", QUERN_TEXT).ok() &&
+          letters.try_add_dense("w", 3, QUERN_COSINE).ok() && letters.try_add_sparse("more").ok() &&
+          letters.try_add_text("title").ok());
+    CHECK(letters.try_add_text("title").failure().status == QUERN_ERR_EXISTS);
+    CHECK(letters.try_drop_column("lang").ok() && letters.try_add_attr("lang", QUERN_TEXT).ok());
+    quern::Outcome<quern::Schema> schema = db->try_describe("letters");
+    CHECK(schema->has_text_keys() && schema->key_name() == "id");
+    CHECK(schema->dense_fields() == (Names{"v", "w"}) &&
+          schema->text_fields() == (Names{"body", "title"}) &&
+          schema->sparse_fields() == (Names{"terms", "more"}) &&
+          schema->attrs() == (Names{"year", "price", "tags", "raw", "lang"}));
+
+    const Names raw = {std::string("a\0b", 3), ""};
+    CHECK(letters.batch(2).ids({"a", "b"}).blobs("raw", raw).try_update().ok());
+    CHECK(letters.batch(2)
+              .ids({"a", "b"})
+              .blobs("raw", Names{"one"})
+              .try_update()
+              .failure()
+              .message == "raw: 1 values for 2 records");
+    CHECK((*letters.batch(1).ids({"a"}).try_get("raw"))[0].text(0) == raw[0]);
+    CHECK(*letters.query().where("year > ?1", 2000).set("lang = ?2").bind(2, "en").try_update() ==
+          2);
+    CHECK(*letters.query().where("lang = 'en'").try_count() == 2);
+    CHECK(letters.query().where("1").set("nope = 1").try_update().failure().status ==
+          QUERN_ERR_UNKNOWN_FIELD);
+
+    quern::Outcome<quern::Rows> all =
+        letters.query().order("year").columns("year,price,lang").try_list();
+    std::vector<uint8_t> present;
+    CHECK(all->integers(0) == (std::vector<int64_t>{2000, 2001, 2002}));
+    CHECK(all->reals(1, &present) == (std::vector<double>{0.5, 1.5, 2.5}) && present.size() == 3);
+    CHECK(all->has_text_ids() && all->integers(2, &present)[0] == 0 && present[0] == 0);
+    quern::Outcome<quern::Rows> hits = letters.query()
+                                           .leg(letters.query().dense("v", {0, 0}))
+                                           .leg(letters.query().text("body", "ship"))
+                                           .try_search();
+    CHECK(hits->legs() == 2 && hits->scores().size() == hits->size());
+    CHECK(hits->leg_stat(0, QUERN_RESULT_VECTORS_SCORED) > 0);
+
+    CHECK(letters.try_snippet("body", "whale", "the white whale")->find("whale") !=
+          std::string::npos);
+    const std::vector<uint32_t> dims = {5, 7};
+    const std::vector<float> weights = {2, 1};
+    CHECK(letters.try_set_token_weights("terms", Names{"mill", "stone"}, dims, weights, "porter")
+              .ok());
+    CHECK(Ids(*letters.query().sparse_text("terms", "stones").try_search()) == (Names{"c"}));
+    CHECK(letters.try_set_token_weights("terms", Names{"mill"}, dims).failure().status ==
+          QUERN_ERR_INVALID);
+    CHECK(letters.try_sparse_stats("terms")->find("\"entries\":3") != std::string::npos);
+    CHECK(letters.try_sparse_stats("terms", std::vector<size_t>{0, 3}, dims).failure().status ==
+          QUERN_ERR_INVALID);
+
+    quern::Outcome<quern::Snapshot> before = db->try_snapshot();
+    CHECK(letters.batch(1).ids({"a"}).try_erase().ok());
+    CHECK(*letters.try_size() == 2 && *letters.try_size(&*before) == 3);
+    const std::string empty_bitmap("\x3a\x30\0\0\0\0\0\0", 8);
+    CHECK(quern::KeySet::try_of_roaring(empty_bitmap, 32)->size() == 0);
+    CHECK(!quern::KeySet::try_of_roaring("no", 32).ok());
+
+    CHECK(db->try_rename("letters", "signs").ok() && *db->try_collections() == "[\"signs\"]");
+    const int64_t limit = *db->try_limit(QUERN_LIMIT_RESULT_ROWS, 2);
+    CHECK(*db->try_limit(QUERN_LIMIT_RESULT_ROWS) == 2 && limit > 2);
+    size_t told = 0;
+    CHECK(db->try_progress([&](const char*, uint64_t, uint64_t) { return ++told > 0; }).ok());
+    before = quern::Failure();
+    quern::Database moved = std::move(*db);
+    CHECK(moved.try_optimize().ok() && moved.try_vacuum().ok() && moved.try_rebuild().ok());
+    CHECK(moved.try_progress([](const char*, uint64_t, uint64_t) { return false; }).ok());
+    const quern::Outcome<quern::Nothing> stopped = moved.try_verify();
+    CHECK(stopped.ok() || stopped.failure().status == QUERN_ERR_INTERRUPTED);
+    CHECK(moved.try_progress(nullptr).ok() && moved.try_verify().ok());
+    CHECK(std::string(quern::version()) == QUERN_VERSION);
+}
+
 #if QUERN_HPP_EXCEPTIONS
 void TestExceptions() {
     quern::Database db = quern::open(":memory:");
@@ -343,6 +424,16 @@ void TestExceptions() {
         CHECK(error.status() == QUERN_ERR_KEY_EXISTS);
     }
     CHECK(letters.size() == 3);
+    letters.add_attr("lang", QUERN_TEXT);
+    CHECK(letters.query().where("year = 2000").set("lang = 'de'").update() == 1);
+    db.progress([](const char*, uint64_t, uint64_t) -> bool { throw std::string("stop"); });
+    try {
+        db.optimize();
+    } catch (const quern::Error& error) {
+        CHECK(error.status() == QUERN_ERR_INTERRUPTED);
+    }
+    db.progress(nullptr);
+    CHECK(db.collections() == "[\"letters\"]");
     quern::Cursor cursor = letters.scan();
     CHECK(cursor.next().size() == 3);
     quern::Pages pages = letters.query().where("year > ?1", 2000).limit(1).pages();
@@ -368,6 +459,7 @@ int main() {
     TestSearches();
     TestFusions();
     TestCursors();
+    TestChanges();
 #if QUERN_HPP_EXCEPTIONS
     TestExceptions();
 #endif

@@ -4,10 +4,13 @@ What already lies in memory as the library wants it (numpy arrays, array.array, 
 not copied. Arrays of other numbers, or with gaps between their elements, are copied once; lists are packed. numpy is used where the
 caller's array is one, and imported nowhere else.
 """
+from __future__ import annotations
+
 import array
 import ctypes
 import struct
 import sys
+from typing import Any
 
 F32, F16, BF16, I8, BIT = 1, 2, 3, 4, 5
 ELEMENTS = {"f32": F32, "f16": F16, "bf16": BF16, "i8": I8, "bit": BIT}
@@ -21,7 +24,7 @@ FORMATS = {"f": "f4", "d": "f8", "e": "f2", "b": "i1", "B": "u1", "h": "i2", "H"
            "l": f"i{ctypes.sizeof(ctypes.c_long)}", "L": f"u{ctypes.sizeof(ctypes.c_long)}", "q": "i8", "Q": "u8"}
 
 
-def numpy_of():
+def numpy_of() -> Any:
     """numpy where the program uses it (or has it), else None."""
     module = sys.modules.get("numpy")
     if module is None:
@@ -37,14 +40,14 @@ class Block:
 
     __slots__ = ("address", "shape", "kind", "owner")
 
-    def __init__(self, address, shape, kind, owner):
+    def __init__(self, address: Any, shape: Any, kind: Any, owner: Any) -> None:
         self.address = address
         self.shape = shape
         self.kind = kind
         self.owner = owner
 
 
-def block_of(value, name):
+def block_of(value: Any, name: str) -> Block | None:
     """The numbers of an array, contiguous and in the machine's byte order; None if it is no array."""
     if isinstance(value, (str, bytes, list, tuple, dict, set)):
         return None
@@ -61,14 +64,14 @@ def block_of(value, name):
     return block_of_view(view, name)
 
 
-def has_address(interface):
+def has_address(interface: Any) -> bool:
     """Does an __array_interface__ say where its numbers lie? "data" may also be bytes, or None for the buffer protocol."""
     data, shape = (interface.get("data"), interface.get("shape")) if isinstance(interface, dict) else (None, None)
     return (isinstance(data, tuple) and len(data) == 2 and type(data[0]) is int and isinstance(shape, tuple) and isinstance(interface.get("typestr"), str)
             and len(interface["typestr"]) > 2 and (data[0] > 0 or 0 in shape))
 
 
-def array_of(value, name):
+def array_of(value: Any, name: str) -> Any:
     """What numpy makes of it. Without numpy it is left to the buffer protocol, and must be no array of another kind."""
     numpy = numpy_of()
     if numpy is None:
@@ -81,13 +84,13 @@ def array_of(value, name):
         raise TypeError(f"{name} cannot be made an array: {error}") from None
 
 
-def is_masked(value):
+def is_masked(value: Any) -> bool:
     """Is it an array of numpy's with values that are masked?"""
     numpy = sys.modules.get("numpy") if hasattr(value, "mask") else None
     return numpy is not None and numpy.ma.isMaskedArray(value) and bool(numpy.ma.is_masked(value))
 
 
-def block_of_interface(value, interface, name):
+def block_of_interface(value: Any, interface: Any, name: str) -> Block:
     if is_masked(value):
         raise ValueError(f"{name} has masked values")
     kind = interface["typestr"]
@@ -106,7 +109,7 @@ def block_of_interface(value, interface, name):
     return Block(interface["data"][0], tuple(interface["shape"]), kind[1:], value)
 
 
-def block_of_view(view, name):
+def block_of_view(view: Any, name: str) -> Block:
     # ctypes writes its byte order before the letter; "l" has then its standard size.
     letter, ordered = view.format.lstrip("@"), view.format[:1] in (NATIVE, "=")
     kind = FORMATS.get(letter[1:] if ordered else letter)
@@ -123,12 +126,12 @@ def block_of_view(view, name):
     return Block(ctypes.addressof(owner), view.shape, kind, owner)
 
 
-def address_of_bytes(data):
+def address_of_bytes(data: bytes) -> tuple[int, Any]:
     owner = ctypes.create_string_buffer(data, max(len(data), 1))
     return ctypes.addressof(owner), owner
 
 
-def pack(block, letter, name):
+def pack(block: Block, letter: str, name: str) -> Block:
     """The same numbers in an array.array of another type."""
     letters = {kind: letter for letter, kind in FORMATS.items()}
     source = letters.get(block.kind)
@@ -148,7 +151,7 @@ def pack(block, letter, name):
     return Block(made.buffer_info()[0], block.shape, FORMATS[letter], made)
 
 
-def pack_list(values, letter, name):
+def pack_list(values: Any, letter: str, name: str) -> array.array[Any]:
     """A list of numbers as an array.array; TypeError names the first that is none."""
     try:
         return array.array(letter, values)
@@ -163,7 +166,7 @@ def pack_list(values, letter, name):
         raise TypeError(f"{name}: {error}") from None
 
 
-def describe(value):
+def describe(value: Any) -> str:
     """A value's type for a message, with its article."""
     if value is None:
         return "None"
@@ -176,7 +179,7 @@ class Matrix:
 
     __slots__ = ("address", "rows", "dim", "element", "raw", "valid", "single", "owner")
 
-    def __init__(self, address, rows, dim, element, owner, single=False, valid=None):
+    def __init__(self, address: Any, rows: Any, dim: int, element: int, owner: Any, single: bool = False, valid: Any = None) -> None:
         self.address = address
         self.rows = rows
         self.dim = dim
@@ -187,7 +190,7 @@ class Matrix:
         self.owner = owner
 
 
-def widened(block):
+def widened(block: Block) -> Block:
     """Numbers of bf16, which are the upper halves of those of f32, as these."""
     if hasattr(block.owner, "astype"):
         made = (block.owner.astype("u4") << 16).view("f4")
@@ -199,19 +202,19 @@ def widened(block):
     return Block(made.buffer_info()[0], block.shape, "f4", made)
 
 
-def widened_bytes(data):
+def widened_bytes(data: bytes) -> array.array[float]:
     """The same of bytes, as an array.array."""
     made = array.array("f")
     made.frombytes(array.array("I", (half << 16 for half in array.array("H", data))).tobytes())
     return made
 
 
-def unpacked(data, dim):
+def unpacked(data: bytes, dim: int) -> array.array[float]:
     """Bits, the lowest of a byte first, as numbers 0 and 1."""
     return array.array("f", (data[i >> 3] >> (i & 7) & 1 for i in range(dim)))
 
 
-def matrix_of(value, name, element=F32, dim=None, keep=True):
+def matrix_of(value: Any, name: str, element: int = F32, dim: int | None = None, keep: bool = True) -> Matrix:
     """Vectors as a Matrix. One vector is a matrix of one row that says it is single. element, dim: those of the field.
 
     Arrays of the field's own element type are taken as they are (bf16 as u2; bits as u1, eight to a byte); others become f32. keep=False:
@@ -242,7 +245,7 @@ def matrix_of(value, name, element=F32, dim=None, keep=True):
     return Matrix(block.address, rows, width, element if raw else F32, block.owner, single, valid)
 
 
-def unmasked(value, name):
+def unmasked(value: Any, name: str) -> tuple[Any, bytes]:
     """(array, a byte for each row: is it there?) of a masked array of two dimensions."""
     numpy = numpy_of()
     mask = numpy.ma.getmaskarray(value)
@@ -251,7 +254,7 @@ def unmasked(value, name):
     return numpy.ascontiguousarray(value.filled(0)), (~mask.any(axis=1)).astype("u1").tobytes()
 
 
-def matrix_of_lists(value, name, dim, element=F32):
+def matrix_of_lists(value: Any, name: str, dim: int | None, element: int = F32) -> Matrix:
     try:
         rows = list(value) if not isinstance(value, (str, bytes, dict)) else None
     except TypeError:
@@ -279,7 +282,7 @@ def matrix_of_lists(value, name, dim, element=F32):
     return Matrix(numbers.buffer_info()[0], len(packed), width, F32, numbers, False, None if all(valid) else bytes(valid))
 
 
-def row_numbers(row, name, element=F32, dim=None):
+def row_numbers(row: int, name: str, element: int = F32, dim: int | None = None) -> array.array[float]:
     """The numbers of one vector of a list. What is in the field's own elements (bf16 as u2, packed bits) is understood as that."""
     if element == BIT and isinstance(row, (bytes, bytearray)) and dim is not None:
         row = memoryview(row)
@@ -301,7 +304,7 @@ def row_numbers(row, name, element=F32, dim=None):
     return numbers
 
 
-def numbers_of(value, letter, name):
+def numbers_of(value: Any, letter: str, name: str) -> Block:
     """A list or array of numbers, one dimension, as a Block of exactly this array.array type."""
     block = block_of(value, name)
     if block is None:
@@ -320,8 +323,8 @@ def numbers_of(value, letter, name):
         low, high = (0, 2 ** (8 * int(target[1:])) - 1) if target[0] == "u" else (-(2 ** 63), 2 ** 63 - 1)
         if block.shape[0] and (int(block.owner.min()) < low or int(block.owner.max()) > high):
             raise ValueError(f"{name} holds numbers out of range: they are from {low} to {high}")
-        made = block.owner.astype(target)
-        return Block(made.__array_interface__["data"][0], block.shape, target, made)
+        other = block.owner.astype(target)
+        return Block(other.__array_interface__["data"][0], block.shape, target, other)
     if letter in "fd":
         return pack(block, letter, name)
     source = {kind: letter for letter, kind in FORMATS.items()}[block.kind]

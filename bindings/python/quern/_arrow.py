@@ -6,17 +6,20 @@ it, JSON texts; vectors fixed-size lists of their elements (bf16 as float, bits 
 Each struct that is handed out has an entry in ALIVE with what it points to; its release function takes that entry away. A consumer may
 move a struct, or one of its children, and release it from any thread: so every child has an entry of its own.
 """
+from __future__ import annotations
+
 import array
 import ctypes
 import errno
 import itertools
+from typing import Any
 
 from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8, widened_bytes
 from ._columns import BLOB, BOOL, DENSE, INT, JSON, REAL, SPARSE, TAGS, TEXT
 from ._result import values_of
 
 NULLABLE = 2
-ALIVE: dict = {}
+ALIVE: dict[int, Any] = {}
 numbers = itertools.count(1)
 ELEMENT_FORMATS = {F32: "f", F16: "e", I8: "c"}
 
@@ -49,9 +52,9 @@ ArrowArrayStream._fields_ = [("get_schema", GET), ("get_next", GET), ("get_last_
                              ("private_data", ctypes.c_void_p)]
 
 
-def release(kind):
+def release(kind: Any) -> Any:
     """The release function of a schema or an array: that of its children, then its own entry."""
-    def run(address):
+    def run(address: Any) -> None:
         node = kind.from_address(address)
         for i in range(node.n_children):
             child = node.children[i].contents
@@ -62,7 +65,7 @@ def release(kind):
     return RELEASE(run)
 
 
-def release_stream(address):
+def release_stream(address: Any) -> None:
     stream = ArrowArrayStream.from_address(address)
     ALIVE.pop(stream.private_data, None)
     stream.release = None
@@ -71,11 +74,11 @@ def release_stream(address):
 RELEASE_SCHEMA, RELEASE_ARRAY, RELEASE_STREAM = release(ArrowSchema), release(ArrowArray), RELEASE(release_stream)
 
 
-def address_of(function):
+def address_of(function: Any) -> Any:
     return ctypes.cast(function, ctypes.c_void_p).value
 
 
-def register(node, *kept):
+def register(node: Any, *kept: Any) -> None:
     number = next(numbers)
     ALIVE[number] = (node, *kept)
     node.private_data = number
@@ -84,7 +87,7 @@ def register(node, *kept):
 class Column:
     """A column in the making: its format, buffers (bytes-like, or None) and children, and which rows have a value."""
 
-    def __init__(self, name, form, length, buffers, children=(), nulls=0):
+    def __init__(self, name: str, form: str, length: Any, buffers: Any, children: Any = (), nulls: int = 0) -> None:
         self.name = name
         self.form = form
         self.length = length
@@ -92,22 +95,22 @@ class Column:
         self.children = list(children)
         self.nulls = nulls
 
-    def schema(self, node=None):
+    def schema(self, node: Any = None) -> Any:
         node = node or ArrowSchema()
         node.format, node.name, node.flags = self.form.encode(), self.name.encode(), NULLABLE
         children = [child.schema() for child in self.children]
-        pointers = (ctypes.POINTER(ArrowSchema) * max(len(children), 1))(*map(ctypes.pointer, children))
+        pointers = (ctypes.POINTER(ArrowSchema) * max(len(children), 1))(*[ctypes.pointer(child) for child in children])
         node.n_children, node.children = len(children), pointers
         node.release = address_of(RELEASE_SCHEMA)
         register(node, pointers, children)
         return node
 
-    def array(self, node=None):
+    def array(self, node: Any = None) -> Any:
         node = node or ArrowArray()
         kept = [None if data is None else as_buffer(data) for data in self.buffers]
         pointers = (ctypes.c_void_p * max(len(kept), 1))(*(None if data is None else ctypes.addressof(data) for data in kept))
         children = [child.array() for child in self.children]
-        child_pointers = (ctypes.POINTER(ArrowArray) * max(len(children), 1))(*map(ctypes.pointer, children))
+        child_pointers = (ctypes.POINTER(ArrowArray) * max(len(children), 1))(*[ctypes.pointer(child) for child in children])
         node.length, node.null_count, node.offset, node.n_buffers = self.length, self.nulls, 0, len(kept)
         node.buffers, node.n_children, node.children = pointers, len(children), child_pointers
         node.release = address_of(RELEASE_ARRAY)
@@ -115,12 +118,12 @@ class Column:
         return node
 
 
-def as_buffer(data):
+def as_buffer(data: Any) -> Any:
     data = bytes(data) if not isinstance(data, array.array) else data.tobytes()
     return ctypes.create_string_buffer(data, max(len(data), 8))
 
 
-def bits(flags):
+def bits(flags: Any) -> Any:
     """A bitmap, the lowest bit first."""
     made = bytearray((len(flags) + 7) // 8)
     for i, flag in enumerate(flags):
@@ -129,25 +132,25 @@ def bits(flags):
     return made
 
 
-def validity(values):
+def validity(values: Any) -> Any:
     """(bitmap or None, how many are missing)"""
     missing = sum(value is None for value in values)
     return (bits([value is not None for value in values]) if missing else None), missing
 
 
-def texts(name, values, form="U"):
+def texts(name: str, values: Any, form: str = "U") -> Any:
     valid, nulls = validity(values)
     encoded = [b"" if value is None else value.encode() if isinstance(value, str) else bytes(value) for value in values]
     offsets = array.array("q", itertools.accumulate(map(len, encoded), initial=0))
     return Column(name, form, len(values), [valid, offsets, b"".join(encoded)], nulls=nulls)
 
 
-def plain_numbers(name, values, form, letter):
+def plain_numbers(name: str, values: Any, form: str, letter: str) -> Any:
     valid, nulls = validity(values)
     return Column(name, form, len(values), [valid, array.array(letter, (0 if value is None else value for value in values))], nulls=nulls)
 
 
-def lists(name, values, child):
+def lists(name: str, values: Any, child: Any) -> Any:
     """child: makes the column of all the lists' items from their list."""
     valid, nulls = validity(values)
     offsets = array.array("q", itertools.accumulate((len(value or ()) for value in values), initial=0))
@@ -155,7 +158,7 @@ def lists(name, values, child):
     return Column(name, "+L", len(values), [valid, offsets], [child(items)], nulls)
 
 
-def vectors(name, rows, column):
+def vectors(name: str, rows: Any, column: int) -> Any:
     """A dense column."""
     data, element, width, valid = rows._table.whole_matrix(column)
     valid, data = valid[rows._start:rows._stop], data[rows._start * width:rows._stop * width]
@@ -170,7 +173,7 @@ def vectors(name, rows, column):
     return Column(name, f"+w:{dim}", len(valid), [there], [items], nulls)
 
 
-def whole(rows, column, name, kind):
+def whole(rows: Any, column: int, name: str, kind: Any) -> Any:
     """A column of numbers, bools or texts, as the library lays it out."""
     values, valid = rows._table.whole_column(column, kind)
     start, stop = rows._start, rows._stop
@@ -186,14 +189,14 @@ def whole(rows, column, name, kind):
     return Column(name, "Z" if kind == BLOB else "U", len(valid), [there, moved, data[offsets[start]:offsets[stop]]], nulls=nulls)
 
 
-def sparse_vectors(name, values):
+def sparse_vectors(name: str, values: Any) -> Any:
     valid, nulls = validity(values)
     parts = [lists("dims", [list(value or ()) for value in values], lambda items: plain_numbers("item", items, "I", "I")),
              lists("weights", [list((value or {}).values()) for value in values], lambda items: plain_numbers("item", items, "f", "f"))]
     return Column(name, "+s", len(values), [valid], parts, nulls)
 
 
-def column_of(rows, column, name, kind):
+def column_of(rows: Any, column: int, name: str, kind: Any) -> Any:
     if kind == DENSE:
         return vectors(name, rows, column)
     if kind in (INT, REAL, BOOL, TEXT, JSON, BLOB):
@@ -214,7 +217,7 @@ def column_of(rows, column, name, kind):
     return texts(name, values, "Z" if kind == BLOB else "U")
 
 
-def record_batch(rows):
+def record_batch(rows: Any) -> Any:
     """All columns of rows as one struct."""
     columns = []
     if rows._table.text_keys is not None:
@@ -227,22 +230,22 @@ def record_batch(rows):
     return Column("", "+s", len(rows), [None], columns)
 
 
-def stream_of(rows):
+def stream_of(rows: Any) -> Any:
     """A capsule with a stream of one batch."""
     return stream_of_pages(iter([rows]))
 
 
-def stream_of_pages(pages):
+def stream_of_pages(pages: Any) -> Any:
     """A capsule with a stream of a batch for each of the Rows that an iterator gives: one at the least, which has the schema. They are read
     as the consumer asks for them; releasing the stream closes the iterator."""
     first = record_batch(next(pages))
     state = {"next": first}
 
-    def get_schema(_, out):
+    def get_schema(_: Any, out: Any) -> int:
         first.schema(ArrowSchema.from_address(out))
         return 0
 
-    def get_next(_, out):
+    def get_next(_: Any, out: Any) -> Any:
         node = ArrowArray.from_address(out)
         node.release = None  # the end, unless there is more
         try:
@@ -257,7 +260,7 @@ def stream_of_pages(pages):
             return errno.EIO
         return 0
 
-    def get_last_error(_):
+    def get_last_error(_: Any) -> Any:
         return ctypes.addressof(state["problem"]) if "problem" in state else None
 
     stream = ArrowArrayStream(GET(get_schema), GET(get_next), LAST_ERROR(get_last_error), address_of(RELEASE_STREAM))
@@ -265,7 +268,7 @@ def stream_of_pages(pages):
     return capsule(stream, b"arrow_array_stream")
 
 
-def array_of(rows):
+def array_of(rows: Any) -> Any:
     """(schema capsule, array capsule)"""
     batch = record_batch(rows)
     return capsule(batch.schema(), b"arrow_schema"), capsule(batch.array(), b"arrow_array")
@@ -276,11 +279,11 @@ new_capsule = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char
 # By address: the capsule is being destroyed, and no reference to it may come back to life.
 capsule_name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.c_void_p)(("PyCapsule_GetName", ctypes.pythonapi))
 capsule_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
-HELD: dict = {}  # the structs that lie in capsules, and their names
+HELD: dict[int, Any] = {}  # the structs that lie in capsules, and their names
 KINDS = {b"arrow_schema": ArrowSchema, b"arrow_array": ArrowArray, b"arrow_array_stream": ArrowArrayStream}
 
 
-def destroy(address):
+def destroy(address: Any) -> None:
     """Releases what nobody has taken out of a capsule."""
     name = capsule_name(address)
     pointer = capsule_pointer(address, name)
@@ -293,7 +296,7 @@ def destroy(address):
 DESTROY = DESTRUCTOR(destroy)
 
 
-def capsule(node, name):
+def capsule(node: Any, name: bytes) -> Any:
     address = ctypes.addressof(node)
     held = ctypes.create_string_buffer(name)
     HELD[address] = (node, held)

@@ -14,7 +14,7 @@ from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, c
 from ._filters import bind, quote, says_nothing, sql_of
 from ._library import api
 from ._process import Owner, Process
-from ._query import NOT_THAT_VECTOR, Query, build, pool_key, run
+from ._query import ALL, NOT_THAT_VECTOR, Query, build, pool_key, run
 from ._result import Hit, Hits, HitsOfQueries, Rows, Table, values_of
 from ._schema import METRICS, Field, Schema, describe_collection, option_text, type_number, whole
 from ._schema import text as text_field
@@ -38,12 +38,12 @@ class Batch(Owner):
 
     __slots__ = ("collection", "keys", "handle", "kept")
 
-    def __init__(self, collection, keys):
+    def __init__(self, collection: Any, keys: Any) -> None:
         self.collection = collection
         self.keys = keys
-        self.kept = []
+        self.kept: list[Any] = []
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         with self.collection._db._using as db:
             self.handle = api.quern_batch_new(db, self.collection._encoded, self.keys.n)
         if not self.handle:
@@ -51,11 +51,11 @@ class Batch(Owner):
         self.keys.set(self.handle)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         api.quern_batch_free(self.handle)
 
 
-class Facet(dict):
+class Facet(Dict[Any, Any]):
     """{value: how many records have it}, most frequent first. matches: how many records match; nulls: how many of them have no value;
     values_there: how many values there are, also beyond these."""
 
@@ -65,18 +65,18 @@ class Facet(dict):
 class Collection(Owner):
     """See Database.collection. Any number of threads may use it."""
 
-    def __init__(self, db, name, schema, grow):
+    def __init__(self, db: Any, name: str, schema: Schema, grow: Any) -> None:
         self._db = db
         self._name = name
         self._encoded = encode(name, "name")
         self._grow = grow
         self._take(schema)
 
-    def _take(self, schema):
+    def _take(self, schema: Schema) -> None:
         self._schema = schema
         self._columns = encode(",".join(quote(attribute) for attribute in schema.attributes), "a name") or None
         self._text_fields = tuple(schema.names_of("text"))
-        self._pool = {}
+        self._pool: dict[Any, list[Query]] = {}
 
     @property
     def name(self) -> str:
@@ -92,7 +92,7 @@ class Collection(Owner):
         with self._db._using as handle:
             self._take(describe_collection(handle, self._encoded))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<quern.Collection {self._name!r} {self._schema!r}>"
 
     def __len__(self) -> int:
@@ -118,7 +118,7 @@ class Collection(Owner):
                 call(api.quern_add_sparse if field.kind == "sparse" else api.quern_add_text, handle, self._encoded, encoded, options)
         self.refresh()
 
-    def _add_missing(self, asked):
+    def _add_missing(self, asked: Any) -> None:
         """Adds what another schema has and this collection lacks."""
         fields = {name: field for name, field in asked.fields.items() if name not in self._schema.fields}
         attributes = {name: kind for name, kind in asked.attributes.items() if name not in self._schema.attributes}
@@ -135,7 +135,7 @@ class Collection(Owner):
             call(api.quern_drop_column, handle, self._encoded, encode(name, "name"))
         self.refresh()
 
-    def _field(self, kind, name, argument):
+    def _field(self, kind: str, name: str | None, argument: str) -> tuple[bytes, Field]:
         """(encoded name, Field): the one that is named, or the only one of its kind."""
         names = self._schema.names_of(kind)
         if name is None:
@@ -174,7 +174,7 @@ class Collection(Owner):
         """Changes records that are there (else NotFoundError): what is given, and nothing else of them. Arguments are those of upsert."""
         return self._write(api.quern_update, ids, vectors, metadata, text, sparse, txn, progress)
 
-    def _write(self, function, ids, vectors, metadata, text, sparse, txn, progress):
+    def _write(self, function: Any, ids: Any, vectors: Any, metadata: Any, text: Any, sparse: Any, txn: Any, progress: Any) -> int:
         ids = plain(ids)
         one = isinstance(ids, (str, int))
         keys = self._keys(ids, "ids")
@@ -194,9 +194,10 @@ class Collection(Owner):
         with Batch(self, keys) as batch, borrow(txn, self._db, Transaction, "txn") as transaction:
             self._fill(batch, columns, vectors, text, sparse)
             self._send(function, batch, transaction, progress)
-            return api.quern_batch_affected(batch.handle)
+            count: int = api.quern_batch_affected(batch.handle)
+            return count
 
-    def _fill(self, batch, columns, vectors, text, sparse):
+    def _fill(self, batch: Batch, columns: Any, vectors: Any, text: Any, sparse: Any) -> None:
         """What a batch writes, beside its keys."""
         for name, values in columns.items():
             kind = self._attribute_type(name)
@@ -209,13 +210,13 @@ class Collection(Owner):
         for label, name, value in self._by_field("sparse", sparse, "sparse"):
             self._set_sparse(batch, name, value, label)
 
-    def _send(self, function, batch, transaction, progress):
+    def _send(self, function: Any, batch: Batch, transaction: Any, progress: Any) -> None:
         if batch.keys.n < SLOW_RECORDS and progress is None:
             call(function, batch.handle, transaction)
         else:
             run_slow(self._db, progress, function, batch.handle, transaction)
 
-    def _keys(self, values, name):
+    def _keys(self, values: Any, name: str) -> Keys:
         """Keys of the collection's type. Before it says that they are of another it looks whether the collection is still the same."""
         keys = Keys(values, name, self._schema.text_keys)
         if keys.n and keys.is_text != self._schema.text_keys:
@@ -223,7 +224,7 @@ class Collection(Owner):
             keys.check(name, self._schema.text_keys)
         return keys
 
-    def _by_field(self, kind, value, argument):
+    def _by_field(self, kind: str, value: Any, argument: str) -> Iterator[tuple[str, str, Any]]:
         """(what to call it, field, values) of an argument that is one field's, or {field: values}."""
         if value is None:
             return
@@ -233,9 +234,9 @@ class Collection(Owner):
         else:
             yield argument, self._field(kind, None, argument)[0].decode(), value
 
-    def _set_vectors(self, batch, name, value, label):
+    def _set_vectors(self, batch: Batch, name: str, value: Any, label: str) -> None:
         field = self._schema.fields[name]
-        matrix = matrix_of(value, label, ELEMENTS.get(field.type, F32), field.dim)
+        matrix = matrix_of(value, label, ELEMENTS.get(field.type or "", F32), field.dim)
         self._check_rows(batch, matrix.rows, label)
         batch.kept.append((matrix.owner, matrix.valid))
         if matrix.raw:
@@ -243,25 +244,25 @@ class Collection(Owner):
         else:
             api.quern_batch_dense(batch.handle, name.encode(), matrix.address, matrix.dim, matrix.valid)
 
-    def _set_texts(self, batch, name, value, label):
+    def _set_texts(self, batch: Batch, name: str, value: Any, label: str) -> None:
         values = list_of(with_gaps(value), label)
         self._check_rows(batch, len(values), label)
         texts = texts_of(values, label)
         batch.kept.append(texts)
         api.quern_batch_text(batch.handle, name.encode(), texts, None)
 
-    def _set_sparse(self, batch, name, value, label):
+    def _set_sparse(self, batch: Batch, name: str, value: Any, label: str) -> None:
         rows = SparseRows(value, label)
         self._check_rows(batch, rows.n, label)
         batch.kept.append(rows)
         api.quern_batch_sparse(batch.handle, name.encode(), *rows.addresses(), rows.valid)
 
     @staticmethod
-    def _check_rows(batch, count, label):
+    def _check_rows(batch: Batch, count: int, label: str) -> None:
         if count != batch.keys.n:
             raise ValueError(f"{label} has {count} rows for {batch.keys.n} ids")
 
-    def _attribute_type(self, name):
+    def _attribute_type(self, name: str) -> int | None:
         if name == self._schema.key_name:
             raise ValueError(f"metadata names {name!r}, which is the key: give it as ids")
         for attribute, kind in self._schema.attributes.items():
@@ -271,7 +272,7 @@ class Collection(Owner):
             raise ValueError(f"metadata names {name!r}, which is a field: give it as vectors, text or sparse")
         return None  # all its values are None, and nothing has been made of it
 
-    def _missing(self, columns, text, sparse):
+    def _missing(self, columns: Any, text: Any, sparse: Any) -> tuple[list[Any], list[Any]]:
         """([(attribute, type)], [(name, field)]) of what is written and not there."""
         known = {name.lower() for name in (*self._schema.attributes, *self._schema.fields, self._schema.key_name)}
         wanted = [(name, infer_type(values, f"metadata[{name!r}]")) for name, values in columns.items() if name.lower() not in known]
@@ -281,14 +282,14 @@ class Collection(Owner):
             needs.append(("sparse", Field("sparse")))
         return wanted, needs
 
-    def _check_growth(self, wanted, needs, txn):
+    def _check_growth(self, wanted: Any, needs: Any, txn: Any) -> None:
         first = wanted[0][0] if wanted else needs[0][0]
         if not self._grow:
             raise NotFoundError(f"{'metadata' if wanted else first}: {self._name!r} has no {first!r}, and may not grow", -104)
         if txn is not None:
             raise UsageError(f"{self._name!r} has no {first!r}: add it before the transaction, which a change of the schema would wait for", -100)
 
-    def _try(self, function, keys, content, wanted, needs, progress):
+    def _try(self, function: Any, keys: Any, content: Any, wanted: Any, needs: Any, progress: Any) -> None:
         """A change of the schema is a transaction of its own. So that a write that fails leaves none behind, it is tried first: what is new in a
         database in memory, the rest in a transaction that is rolled back."""
         from ._database import open_database
@@ -311,7 +312,7 @@ class Collection(Owner):
             finally:
                 txn.rollback()
 
-    def _grow_by(self, wanted, needs):
+    def _grow_by(self, wanted: Any, needs: Any) -> None:
         """Adds attributes and fields."""
         with self._db._using as handle:
             for name, kind in wanted:
@@ -339,14 +340,15 @@ class Collection(Owner):
             return 0
         with Batch(self, keys) as batch, borrow(txn, self._db, Transaction, "txn") as transaction:
             call(api.quern_delete, batch.handle, transaction)
-            return api.quern_batch_affected(batch.handle)
+            count: int = api.quern_batch_affected(batch.handle)
+            return count
 
     def update_where(self, assignments: str | dict[str, Any], where: Where, params: Any = None, *, txn: Transaction | None = None) -> int:
         """Sets attributes of all records that match, as SQL has it behind SET: update_where("lang = 'en', year = ?2", "lang = ?1", ["eng",
         2000]). A dict {attribute: value} does, too. Returns how many."""
         return self._change(api.quern_query_update, where, params, assignments, txn)
 
-    def _change(self, function, where, params, assignments, txn):
+    def _change(self, function: Any, where: Any, params: Any, assignments: Any, txn: Any) -> int:
         if where is None:
             raise ValueError("where is None; the filter '1' matches all records")
         if isinstance(where, dict) and says_nothing(where):
@@ -376,11 +378,11 @@ class Collection(Owner):
         hits = [Hit(rows, i) if api.quern_result_found(out.value, i) else None for i in range(len(rows))]
         return hits[0] if single else hits
 
-    def _rows(self, out):
+    def _rows(self, out: Any) -> Rows:
         table = Table(out.value, True)
         return Rows(table, 0, api.quern_result_rows(out.value), self._text_fields)
 
-    def _column_list(self, columns):
+    def _column_list(self, columns: Any) -> bytes | None:
         if columns is None:
             return self._columns
         if isinstance(columns, str):
@@ -418,7 +420,7 @@ class Collection(Owner):
         whole(page, "page", 1, 1048576)
         return ArrowScan(lambda: self._pages(columns, after, snapshot, page))
 
-    def _pages(self, columns, after, snapshot, page):
+    def _pages(self, columns: Any, after: Any, snapshot: Any, page: int) -> Iterator[Rows]:
         """Rows until the first without any, which comes, too."""
         whole(page, "page", 1, 1048576)
         out = ctypes.c_void_p()
@@ -475,7 +477,7 @@ class Collection(Owner):
     @overload
     def search(self, vectors: Any, k: int = 10, **settings: Any) -> Any: ...
 
-    def search(self, vectors=None, k=10, **settings):
+    def search(self, vectors: Any = None, k: int = 10, **settings: Any) -> Any:
         """The k nearest records: Hits for one vector, HitsOfQueries for a matrix.
 
         What to look for: vectors; or text="..." (BM25; a list for several), sparse={dim: weight} or (offsets, dims, weights), keys=ids (records
@@ -507,19 +509,19 @@ class Collection(Owner):
         pool.append(query)
         return hits
 
-    def _search_with(self, query, vectors, settings):
+    def _search_with(self, query: Any, vectors: Any, settings: Any) -> Any:
         """The same with a kept Query; None: it is not for what is looked for."""
         if self._db._forks != Process.forks:
             self._db._check_process()
         try:
-            query._view[:] = vectors
+            query._view[ALL] = vectors
         except NOT_THAT_VECTOR:
             pass
         else:
             return query._search_buffer()
         return None if vectors is None else query._search_matrix(vectors)
 
-    def _search(self, vectors, k, settings, key):
+    def _search(self, vectors: Any, k: int, settings: Any, key: Any) -> Any:
         columns = self._column_list(settings.get("columns"))
         rest = {name: value for name, value in settings.items() if name != "columns"}
         try:
@@ -536,7 +538,7 @@ class Collection(Owner):
             self._keep(key, k, rest, columns)
         return hits
 
-    def _keep(self, key, k, settings, columns):
+    def _keep(self, key: Any, k: int, settings: Any, columns: Any) -> None:
         """Makes a Query that the next search of the same kind finds ready."""
         if len(self._pool) >= POOL_MAX:
             self._pool.clear()
@@ -553,7 +555,8 @@ class Collection(Owner):
         built = build(self, vectors, k, settings)
         out = ctypes.c_void_p()
         call(api.quern_query_explain, built.handle, ctypes.byref(out))
-        return json.loads(take_text(out))
+        told: dict[str, Any] = json.loads(take_text(out))
+        return told
 
     def explain_hits(self, hits: Hits | HitsOfQueries, vectors: Any = None, k: int = 10, **settings: Any) -> dict[str, Any]:
         """What the scores of hits are made of, as a dict: terms, dimensions, distances; see quern_explain_hits. hits: what the same search (these
@@ -565,7 +568,8 @@ class Collection(Owner):
         built = build(self, vectors, k, settings)
         out = ctypes.c_void_p()
         call(api.quern_explain_hits, built.handle, table.handle, ctypes.byref(out))
-        return json.loads(take_text(out))
+        told: dict[str, Any] = json.loads(take_text(out))
+        return told
 
     def recall_audit(self, vectors: Any = None, k: int = 10, *, sample: int | None = None, keep: str | None = None, progress: Progress = None,
                      **settings: Any) -> dict[str, Any]:
@@ -574,7 +578,8 @@ class Collection(Owner):
         out = ctypes.c_void_p()
         run_slow(self._db, progress, api.quern_recall_audit, built.handle, option_text({"sample": sample, "keep": keep}, "options") or None,
                  ctypes.byref(out))
-        return json.loads(take_text(out))
+        told: dict[str, Any] = json.loads(take_text(out))
+        return told
 
     def snippet(self, query: str, content: str, *, field: str | None = None, **options: Any) -> str:
         """The piece of a text that shows best what a text query finds in it, with that marked; see quern_snippet."""
@@ -601,10 +606,10 @@ class Collection(Owner):
             weights = pack_list([plain(weight) for _, weight in pairs], "f", "tokens: weights")
         dims = pack_dims(places, "tokens: dims")
         flags = " ".join(key for key in ("porter", "wordpiece") if options.pop(key, False))
-        told = " ".join(part for part in (option_text(options, "options"), flags) if part)
+        told = b" ".join(part for part in (option_text(options, "options"), flags.encode()) if part)
         with self._db._using as handle:
             run_slow(self._db, progress, api.quern_set_token_weights, handle, self._encoded, name, texts_of(words, "tokens"),
-                     dims.buffer_info()[0], None if weights is None else weights.buffer_info()[0], len(words), encode(told, "options"))
+                     dims.buffer_info()[0], None if weights is None else weights.buffer_info()[0], len(words), told)
 
     def sparse_stats(self, queries: Any = None, *, field: str | None = None) -> dict[str, Any]:
         """How long the lists of a sparse field are, and what queries (else the records) touch, as a dict; see quern_sparse_stats."""
@@ -614,7 +619,8 @@ class Collection(Owner):
         out = ctypes.c_void_p()
         with self._db._using as handle:
             call(api.quern_sparse_stats, handle, self._encoded, name, None, offsets, dims, rows.n, ctypes.byref(out))
-        return json.loads(take_text(out))
+        told: dict[str, Any] = json.loads(take_text(out))
+        return told
 
     def measure_hubs(self, attribute: str, vectors: Any = None, *, field: str | None = None, progress: Progress = None, **options: Any) -> None:
         """Writes to a real attribute how near each record is to what is asked; see quern_measure_hubs."""
@@ -658,19 +664,19 @@ class ArrowScan(Owner):
 
     __slots__ = ("_begin",)
 
-    def __init__(self, begin):
+    def __init__(self, begin: Any) -> None:
         self._begin = begin
 
-    def __arrow_c_stream__(self, requested_schema=None):
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         from ._arrow import stream_of_pages
         return stream_of_pages(self._begin())
 
 
-def is_by_field(value):
+def is_by_field(value: Any) -> bool:
     return isinstance(value, dict) and not is_sparse_matrix(value) and bool(value) and isinstance(next(iter(value)), str)
 
 
-def set_assignments(built, assignments, where, params, schema):
+def set_assignments(built: Any, assignments: Any, where: Any, params: Any, schema: Any) -> None:
     """The filter, what is set, and the parameters of both, for quern_query_update."""
     text, values = sql_of(where, schema.types())
     if values and params is not None:

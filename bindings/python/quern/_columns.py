@@ -1,8 +1,11 @@
 """Keys, attributes, texts and sparse vectors by columns, as quern_batch_* wants them, each checked with the name of its argument."""
+from __future__ import annotations
+
 import array
 import ctypes
 import json
 import sys
+from typing import Any
 
 from ._arrays import Block, block_of, describe, is_masked, numbers_of
 from ._library import api
@@ -15,10 +18,10 @@ PYTHON_TYPES = {int: INT, float: REAL, str: TEXT, bool: BOOL, bytes: BLOB, dict:
 INT_MIN, INT_MAX = -(2 ** 63), 2 ** 63 - 1
 
 
-def encode(text, name):
+def encode(text: Any, name: str) -> bytes:
     """UTF-8 of a text that C can end with a NUL."""
     try:
-        data = text.encode()
+        data: bytes = text.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{name} holds half a character (a surrogate), which UTF-8 has not") from None
     except AttributeError:
@@ -28,7 +31,7 @@ def encode(text, name):
     return data
 
 
-def texts_of(values, name):
+def texts_of(values: Any, name: str) -> Any:
     """A list of texts, None among them, as a C array."""
     try:
         encoded = [None if value is None else value.encode() for value in values]
@@ -41,19 +44,20 @@ def texts_of(values, name):
     return (ctypes.c_char_p * max(len(encoded), 1))(*encoded)
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """A number or text of numpy's as one of Python's."""
     item = getattr(value, "item", None)
     return item() if item is not None and getattr(value, "shape", None) == () else value
 
 
-def absent_values():
+def absent_values() -> tuple[Any, ...]:
     """What stands for a missing value in arrays and tables: None, and those of numpy and pandas where a program uses them."""
-    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    numpy: Any = sys.modules.get("numpy")
+    pandas: Any = sys.modules.get("pandas")
     return (None, *((numpy.ma.masked,) if hasattr(numpy, "ma") else ()), *((pandas.NA, pandas.NaT) if hasattr(pandas, "NaT") else ()))
 
 
-def with_gaps(values):
+def with_gaps(values: Any) -> Any:
     """Values in which nothing but None stands for a missing one: masked arrays, and arrays of pandas' that know missing values, as lists."""
     if is_masked(values):
         return values.tolist()
@@ -62,7 +66,7 @@ def with_gaps(values):
     return values
 
 
-def list_of(values, name):
+def list_of(values: Any, name: str) -> list[Any]:
     """Values as a list; arrays give plain Python values."""
     if isinstance(values, list):
         return values
@@ -80,7 +84,7 @@ class Keys:
 
     __slots__ = ("n", "is_text", "array", "address")
 
-    def __init__(self, values, name="ids", is_text=None):
+    def __init__(self, values: Any, name: str = "ids", is_text: Any = None) -> None:
         """is_text: of which type keys are if there are none."""
         values = plain(values)  # numpy.int64(7) is 7
         if isinstance(values, (str, int)) and not isinstance(values, bool):
@@ -92,19 +96,19 @@ class Keys:
             if block.kind == "b1":
                 raise TypeError(f"{name} holds bools, not keys")
             self.is_text = False
-            self.array = numbers_of(values, "q", name)
+            self.array: Any = numbers_of(values, "q", name)
             self.n, self.address = self.array.shape[0], self.array.address
         else:
             self.take_list([plain(value) for value in list_of(values, name)], name, is_text)
 
-    def check(self, name, is_text):
+    def check(self, name: str, is_text: Any) -> None:
         """TypeError if there are keys, of another type than the collection's."""
         if self.n and is_text != self.is_text:
             wanted, got = ("texts", "numbers") if is_text else ("whole numbers", "texts")
             hint = '; make it with key="int" for numbers' if is_text else ""
             raise TypeError(f"{name} are {got}, the keys of this collection are {wanted}{hint}")
 
-    def take_list(self, values, name, is_text):
+    def take_list(self, values: Any, name: str, is_text: Any) -> None:
         self.n = len(values)
         self.is_text = isinstance(values[0], str) if values else bool(is_text)
         for i, value in enumerate(values):
@@ -119,16 +123,16 @@ class Keys:
             self.array = numbers_of(values, "q", name)
             self.address = self.array.address
 
-    def set(self, batch):
+    def set(self, batch: Any) -> None:
         (api.quern_batch_key_text if self.is_text else api.quern_batch_key_int)(batch, self.address)
 
 
-def is_texts_array(values):
+def is_texts_array(values: Any) -> bool:
     """numpy's arrays of texts or of objects, which are lists to us."""
     return getattr(getattr(values, "dtype", None), "kind", "") in ("U", "O", "S")
 
 
-def infer_type(values, name):
+def infer_type(values: Any, name: str) -> int | None:
     """The type of an attribute that holds these values; None if all of them are None."""
     dtype = getattr(values, "dtype", None)
     if dtype is not None and getattr(dtype, "kind", "") in "iufb":
@@ -153,7 +157,7 @@ def infer_type(values, name):
     return found.pop() if found else None
 
 
-def columns_of(metadata, n, name="metadata", ragged=True):
+def columns_of(metadata: Any, n: int, name: str = "metadata", ragged: bool = True) -> dict[str, Any]:
     """Metadata as {attribute: values of all n records}: a dict of columns, or a list with a dict (or None) for each record."""
     if metadata is None:
         return {}
@@ -186,13 +190,13 @@ def columns_of(metadata, n, name="metadata", ragged=True):
     return made if len(absent) == 1 else {attribute: [None if id(value) in absent else value for value in values] for attribute, values in made.items()}
 
 
-def check_name(attribute, name):
+def check_name(attribute: str, name: str) -> None:
     if not isinstance(attribute, str):
         raise TypeError(f"{name} has the name {attribute!r}, which is no text")
     encode(attribute, f"a name in {name}")
 
 
-def set_attribute(batch, attribute, kind, values, name):
+def set_attribute(batch: Any, attribute: bytes, kind: int, values: Any, name: str) -> Any:
     """Sets an attribute column; returns what has to stay alive until the batch is used."""
     setter = SETTERS.get(kind)
     if setter is None:
@@ -204,12 +208,12 @@ def set_attribute(batch, attribute, kind, values, name):
 FRACTION_HINT = ": the attribute is of type int; declare it before its first value, with attributes={name: float} or add_attribute(name, float)"
 
 
-def valid_of(values):
+def valid_of(values: Any) -> bytes | None:
     """(bytes of 0 and 1, or None when nothing is missing)."""
     return bytes(value is not None for value in values) if any(value is None for value in values) else None
 
 
-def set_numbers(batch, attribute, values, name, letter, setter):
+def set_numbers(batch: Any, attribute: bytes, values: Any, name: str, letter: str, setter: Any) -> Any:
     block = block_of(values, name) if not is_texts_array(values) else None
     if block is not None:
         if letter == "q" and block.kind[0] == "f":
@@ -230,15 +234,15 @@ def set_numbers(batch, attribute, values, name, letter, setter):
     return block, valid
 
 
-def set_int(batch, attribute, values, name):
+def set_int(batch: Any, attribute: bytes, values: Any, name: str) -> Any:
     return set_numbers(batch, attribute, values, name, "q", api.quern_batch_int)
 
 
-def set_real(batch, attribute, values, name):
+def set_real(batch: Any, attribute: bytes, values: Any, name: str) -> Any:
     return set_numbers(batch, attribute, values, name, "d", api.quern_batch_real)
 
 
-def set_bool(batch, attribute, values, name):
+def set_bool(batch: Any, attribute: bytes, values: Any, name: str) -> Any:
     values = [plain(value) for value in list_of(values, name)]
     for i, value in enumerate(values):
         if value is not None and not (isinstance(value, bool) or value in (0, 1) and isinstance(value, int)):
@@ -249,13 +253,13 @@ def set_bool(batch, attribute, values, name):
     return kept, valid
 
 
-def set_text(batch, attribute, values, name):
+def set_text(batch: Any, attribute: bytes, values: Any, name: str) -> Any:
     kept = texts_of(list_of(values, name), name)
     api.quern_batch_text(batch, attribute, kept, None)
     return kept
 
 
-def set_json(batch, attribute, values, name):
+def set_json(batch: Any, attribute: bytes, values: Any, name: str) -> Any:
     made = []
     for i, value in enumerate(list_of(values, name)):
         if isinstance(value, (set, frozenset)):
@@ -267,7 +271,7 @@ def set_json(batch, attribute, values, name):
     return set_text(batch, attribute, made, name)
 
 
-def set_blob(batch, attribute, values, name):
+def set_blob(batch: Any, attribute: bytes, values: Any, name: str) -> Any:
     values = list_of(values, name)
     for i, value in enumerate(values):
         if value is not None and not isinstance(value, (bytes, bytearray, memoryview)):
@@ -280,7 +284,7 @@ def set_blob(batch, attribute, values, name):
     return kept, pointers, sizes, valid
 
 
-def set_tags(batch, attribute, values, name):
+def set_tags(batch: Any, attribute: bytes, values: Any, name: str) -> Any:
     values = list_of(values, name)
     offsets, flat = array.array("Q", (0,)), []
     for i, value in enumerate(values):
@@ -309,20 +313,20 @@ class SparseRows:
 
     __slots__ = ("n", "offsets", "dims", "weights", "valid", "single")
 
-    def __init__(self, value, name="sparse"):
-        self.valid = None
+    def __init__(self, value: Any, name: str = "sparse") -> None:
+        self.valid: bytes | None = None
         if is_sparse_matrix(value):
             value = triple_of(value, name)
         self.single = isinstance(value, dict) or is_pair(value)
         if isinstance(value, tuple) and len(value) == 3 and block_like(value[0]):
-            self.take_triple(*value, name)
+            self.take_triple(value[0], value[1], value[2], name)
             return
         rows = [value] if self.single else value
         if isinstance(rows, (str, bytes)) or not hasattr(rows, "__iter__"):
             raise TypeError(f"{name} is {describe(value)}, not sparse vectors")
         self.take_rows(list(rows), name, self.single)
 
-    def take_triple(self, offsets, dims, weights, name):
+    def take_triple(self, offsets: Any, dims: Any, weights: Any, name: str) -> None:
         self.offsets = numbers_of(offsets, "Q", f"{name}: offsets")
         self.dims = numbers_of(dims, "I", f"{name}: dims")
         self.weights = None if weights is None else numbers_of(weights, "f", f"{name}: weights")
@@ -339,7 +343,7 @@ class SparseRows:
         if falls(self.offsets):
             raise ValueError(f"{name}: offsets go down")
 
-    def take_rows(self, rows, name, single):
+    def take_rows(self, rows: Any, name: str, single: Any) -> None:
         offsets, dims, weights, valid = array.array("Q", (0,)), array.array("I"), array.array("f"), bytearray(len(rows))
         for i, row in enumerate(rows):
             label = name if single else f"{name}[{i}]"
@@ -358,19 +362,20 @@ class SparseRows:
                     weights.frombytes(ctypes.string_at(row_weights.address, 4 * len(row_dims)))
             offsets.append(len(dims))
         self.n = len(rows)
-        self.offsets, self.dims, self.weights = (Block(made.buffer_info()[0], (len(made),), "", made) for made in (offsets, dims, weights))
+        packed: tuple[array.array[Any], ...] = (offsets, dims, weights)
+        self.offsets, self.dims, self.weights = (Block(made.buffer_info()[0], (len(made),), "", made) for made in packed)
         self.valid = None if all(valid) else bytes(valid)
 
-    def addresses(self):
+    def addresses(self) -> Any:
         return self.offsets.address, self.dims.address or None, None if self.weights is None else self.weights.address or None
 
 
-def is_sparse_matrix(value):
+def is_sparse_matrix(value: Any) -> bool:
     """One of scipy's, or with the same names. (A dok_matrix is a dict, too.)"""
     return hasattr(value, "tocsr") or hasattr(value, "indptr") and hasattr(value, "indices")
 
 
-def settled(value):
+def settled(value: Any) -> Any:
     """What can be read twice: iterators, also those in dicts and lists, as lists."""
     if isinstance(value, dict):
         return value if is_sparse_matrix(value) else {name: settled(part) for name, part in value.items()}
@@ -381,7 +386,7 @@ def settled(value):
     return value
 
 
-def triple_of(matrix, name):
+def triple_of(matrix: Any, name: str) -> Any:
     """Offsets, dims and weights of a sparse matrix, row by row. That of columns has the same names, and means something else."""
     if hasattr(matrix, "tocsr"):
         if getattr(matrix, "format", "csr") != "csr" or not hasattr(matrix, "indptr"):
@@ -394,7 +399,7 @@ def triple_of(matrix, name):
     return matrix.indptr, matrix.indices, matrix.data
 
 
-def falls(offsets):
+def falls(offsets: Any) -> bool:
     """Is any number of a Block of u64 less than the one before?"""
     values = offsets.owner
     if not hasattr(values, "dtype"):
@@ -403,7 +408,7 @@ def falls(offsets):
     return bool((values[1:] < values[:-1]).any())
 
 
-def pack_dims(values, name):
+def pack_dims(values: Any, name: str) -> array.array[int]:
     if isinstance(values, (list, tuple)):
         for i, value in enumerate(values):
             value = plain(value)
@@ -415,11 +420,11 @@ def pack_dims(values, name):
     return made
 
 
-def is_pair(value):
+def is_pair(value: Any) -> bool:
     """(dims, weights), and not two vectors in a tuple."""
     return isinstance(value, tuple) and len(value) == 2 and all(block_like(part) for part in value)
 
 
-def block_like(value):
+def block_like(value: Any) -> bool:
     return isinstance(value, (list, tuple, array.array)) and not (len(value) and isinstance(value[0], (dict, list, tuple))) \
         or hasattr(value, "__array_interface__")

@@ -11,7 +11,7 @@ import json
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any, TYPE_CHECKING
 
 from . import _errors
 from ._arrays import describe
@@ -26,7 +26,7 @@ from ._work import run_slow
 if TYPE_CHECKING:
     from ._collection import Collection
 
-open_databases: weakref.WeakSet = weakref.WeakSet()
+open_databases: weakref.WeakSet[Database] = weakref.WeakSet()
 
 
 class InUse(Owner):
@@ -34,10 +34,10 @@ class InUse(Owner):
 
     __slots__ = ("db",)
 
-    def __init__(self, db):
+    def __init__(self, db: Any) -> None:
         self.db = db
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         db = self.db
         db._check_process()
         thread = threading.get_ident()
@@ -50,7 +50,7 @@ class InUse(Owner):
         self.__exit__()
         raise ClosedError("the database was closed", -102)
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         db, thread = self.db, threading.get_ident()
         with db._lock:
             left = db._users.get(thread, 0) - 1
@@ -71,7 +71,7 @@ class InUse(Owner):
 class Database(Owner):
     """An open database file; see quern.open. Any number of threads may use it. A with block closes it."""
 
-    def __init__(self, handle, path):
+    def __init__(self, handle: Any, path: Any) -> None:
         self._handle = handle
         self._closing = False
         self._closing_later = False  # by the last call that is under way
@@ -83,7 +83,7 @@ class Database(Owner):
         self._using = InUse(self)
         open_databases.add(self)
 
-    def _check_process(self):
+    def _check_process(self) -> None:
         if self._forks != Process.forks:
             raise ForkError("the database was opened before fork(): open it again in the child", -100)
 
@@ -121,15 +121,15 @@ class Database(Owner):
     def __enter__(self) -> Database:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def __del__(self):
+    def __del__(self) -> None:
         handle, self._handle = getattr(self, "_handle", None), None
         if handle is not None and self._forks == Process.forks:
             api.quern_close(handle)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<quern.Database {self._path!r}{', closed' if self.closed else ''}>"
 
     def interrupt(self) -> None:
@@ -167,7 +167,7 @@ class Database(Owner):
             made._add_missing(asked)
         return made
 
-    def _create(self, handle, name, schema):
+    def _create(self, handle: Any, name: bytes, schema: Schema) -> Schema:
         made = schema.to_c()
         try:
             call(api.quern_create, handle, name, made)
@@ -192,7 +192,8 @@ class Database(Owner):
 
     def collections(self) -> list[str]:
         """The names of all collections, sorted."""
-        return json.loads(self._text(api.quern_collections))
+        names: list[str] = json.loads(self._text(api.quern_collections))
+        return names
 
     def drop(self, name: str) -> None:
         with self._using as handle:
@@ -260,24 +261,26 @@ class Database(Owner):
             except _errors.CorruptError:
                 if not out:
                     raise
-        return json.loads(take_text(out))
+        report: dict[str, Any] = json.loads(take_text(out))
+        return report
 
     def info(self) -> dict[str, Any]:
         """Sizes, schema, segments and indexes, as a dict; see quern_info."""
-        return json.loads(self._text(api.quern_info))
+        told: dict[str, Any] = json.loads(self._text(api.quern_info))
+        return told
 
-    def _work(self, progress, function, *arguments):
+    def _work(self, progress: Any, function: Any, *arguments: Any) -> None:
         with self._using as handle:
             run_slow(self, progress, function, handle, *arguments)
 
-    def _text(self, function, *arguments):
+    def _text(self, function: Any, *arguments: Any) -> str:
         out = ctypes.c_void_p()
         with self._using as handle:
             call(function, handle, *arguments, ctypes.byref(out))
         return take_text(out)
 
 
-def take_text(out):
+def take_text(out: Any) -> str:
     """The content of a quern_text, which is freed."""
     try:
         return ctypes.string_at(api.quern_text_data(out), api.quern_text_size(out)).decode("utf-8", "replace")
@@ -290,11 +293,11 @@ class Borrowed(Owner):
 
     __slots__ = ("owner", "db")
 
-    def __init__(self, owner, db):
+    def __init__(self, owner: Any, db: Any) -> None:
         self.owner = owner
         self.db = db
 
-    def __enter__(self):
+    def __enter__(self) -> Any:
         owner = self.owner
         if owner is None:
             return None
@@ -308,12 +311,12 @@ class Borrowed(Owner):
             raise UsageError(f"{owner.what} is over", -112)
         return owner.handle
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         if self.owner is not None:
             self.owner.lock.release()
 
 
-def borrow(owner, db, kind=None, name=""):
+def borrow(owner: Any, db: Any, kind: Any = None, name: str = "") -> Borrowed:
     if owner is not None and not isinstance(owner, kind or (Snapshot, Transaction)):
         raise TypeError(f"{name or 'snapshot'} is {describe(owner)}, not what Database.{'transaction' if kind is Transaction else 'snapshot'}() gives")
     return Borrowed(owner, db)
@@ -324,7 +327,7 @@ class Transaction(Owner):
 
     what, shared = "txn", False
 
-    def __init__(self, db):
+    def __init__(self, db: Any) -> None:
         self.db = db
         self.handle = None
         self.lock = threading.Lock()
@@ -355,13 +358,13 @@ class Transaction(Owner):
     def __enter__(self) -> Transaction:
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind: Any, *_: Any) -> None:
         if kind is not None:
             self.rollback()
         elif self.handle is not None:
             self.commit()
 
-    def __del__(self):
+    def __del__(self) -> None:
         handle, self.handle = getattr(self, "handle", None), None
         if handle is not None and self.db._forks == Process.forks:
             api.quern_rollback(handle)
@@ -372,7 +375,7 @@ class Snapshot(Owner):
 
     what, shared = "snapshot", True
 
-    def __init__(self, db):
+    def __init__(self, db: Any) -> None:
         self.db = db
         self.handle = None
         self.lock = threading.RLock()
@@ -385,9 +388,10 @@ class Snapshot(Owner):
     def generation(self) -> int:
         """The number of changes of the database up to it."""
         with Borrowed(self, self.db) as handle:
-            return api.quern_snapshot_generation(handle)
+            generation: int = api.quern_snapshot_generation(handle)
+            return generation
 
-    def close(self):
+    def close(self) -> None:
         if self.db._forks != Process.forks:
             return
         with self.lock:
@@ -398,16 +402,16 @@ class Snapshot(Owner):
     def __enter__(self) -> Snapshot:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def __del__(self):
+    def __del__(self) -> None:
         handle, self.handle = getattr(self, "handle", None), None
         if handle is not None and self.db._forks == Process.forks:
             api.quern_snapshot_free(handle)
 
 
-def short_schema(dim, metric, key, attributes, text_options, sparse_options, options):
+def short_schema(dim: int | None, metric: Any, key: Any, attributes: Any, text_options: Any, sparse_options: Any, options: Any) -> Schema | None:
     """The Schema of the short form of Database.collection; None if it names no field."""
     fields = {}
     if dim is not None:
@@ -423,7 +427,7 @@ def short_schema(dim, metric, key, attributes, text_options, sparse_options, opt
     return Schema(fields, attributes, key)
 
 
-def check_same(name, there, asked):
+def check_same(name: str, there: Any, asked: Any) -> None:
     """ValueError if the collection there cannot be used as the one that was asked for. What it lacks is no difference: it is added."""
     if there.key != asked.key:
         raise ValueError(f"the keys of {name!r} are {there.key}, not {asked.key}")
@@ -454,7 +458,7 @@ def open_database(path: Any, options: Any = None, **settings: Any) -> Database:
 
 
 @atexit.register
-def close_all():
+def close_all() -> None:
     """At the end of the program, so that files are left without companions. Other threads may still be inside."""
     for db in list(open_databases):
         if not db.closed and db._forks == Process.forks:

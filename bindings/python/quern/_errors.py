@@ -3,8 +3,11 @@
 What is wrong with an argument before the library sees it (its shape, its type) is a TypeError or ValueError of Python's. UsageError
 is a ValueError, too, so that `except ValueError` catches both.
 """
+from __future__ import annotations
+
 import ctypes
 import threading
+from typing import Any, NoReturn
 
 from ._library import api
 
@@ -12,15 +15,16 @@ from ._library import api
 class Error(Exception):
     """What quern says went wrong. status: the code of quern.h; name: its name; detail: SQLite's code, or 0; os_errno: errno, or 0."""
 
-    def __init__(self, message, status=0, detail=0, os_errno=0):
+    def __init__(self, message: str, status: int = 0, detail: int = 0, os_errno: int = 0) -> None:
         super().__init__(message)
         self.status = status
         self.detail = detail
         self.os_errno = os_errno
 
     @property
-    def name(self):
-        return api.quern_status_name(self.status).decode() if self.status else ""
+    def name(self) -> str:
+        found: str = api.quern_status_name(self.status).decode() if self.status else ""
+        return found
 
 
 class UsageError(Error, ValueError):
@@ -92,28 +96,32 @@ class CError(ctypes.Structure):
                 ("message", ctypes.c_char * 480)]
 
 
+def new_error() -> CError:
+    return CError(ctypes.sizeof(CError), 0, 0, 0, b"")
+
+
 class Local(threading.local):
     """What a thread needs for its calls: its error struct, and what its progress function has raised."""
 
-    def __init__(self):
-        self.error = CError(ctypes.sizeof(CError), 0, 0, 0, b"")
+    def __init__(self) -> None:
+        self.error = new_error()
         self.reference = ctypes.byref(self.error)
-        self.job = None  # the slow call that it is in
-        self.raised = None
-        self.inside = []  # the databases whose progress functions are running
+        self.job: Any = None  # the slow call that it is in
+        self.raised: BaseException | None = None
+        self.inside: list[Any] = []  # the databases whose progress functions are running
 
 
 local = Local()
 
 
-def failure(status, message, detail=0, os_errno=0):
+def failure(status: int, message: str, detail: int = 0, os_errno: int = 0) -> Error:
     """The exception for a status code."""
     return SPECIAL.get(status, FAMILIES.get(-status // 100, Error))(message, status, detail, os_errno)
 
 
-def throw(status):
-    """Raises the exception for the call that has just failed in this thread."""
-    error = local.error
+def throw(status: int, error: CError | None = None) -> NoReturn:
+    """Raises the exception for the call that has just failed in this thread. error: where it has told why, if not in the thread's own."""
+    error = local.error if error is None else error
     raised, local.raised = local.raised, None
     if raised is not None and status == INTERRUPTED:
         raise raised
@@ -121,7 +129,7 @@ def throw(status):
     raise failure(status, text or api.quern_status_name(status).decode(), error.detail, error.os_errno)
 
 
-def call(function, *arguments):
+def call(function: Any, *arguments: Any) -> None:
     """Calls a function whose last argument is the error, and raises what it reports."""
     status = function(*arguments, local.reference)
     if status:

@@ -10,6 +10,10 @@ A value is of the attribute's type, or the filter is a TypeError: numbers (no bo
 bytes for blob. Of tags and json there are $contains, $not_contains, $exists and None. NaN is equal to nothing, and refused.
 Names are quoted and values are bound, so nothing in a dict is read as SQL.
 """
+from __future__ import annotations
+
+from typing import Any
+
 from ._arrays import describe, numbers_of
 from ._columns import (BLOB, BOOL, INT, INT_MAX, INT_MIN, JSON, REAL, TAGS, TEXT, TYPE_NAMES, encode, list_of, plain, texts_of)
 from ._library import api
@@ -22,22 +26,22 @@ OPERATORS = ("$eq", "$ne", *COMPARISONS, "$in", "$nin", "$contains", "$not_conta
 DEPTH_MAX = 16  # of conditions in each other: before the library's own limit, whose message would tell places in an SQL text nobody has written
 
 
-def quote(name):
+def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 class Condition:
     """An SQL condition in the making, and the values of its parameters."""
 
-    def __init__(self, types):
+    def __init__(self, types: dict[str, int]) -> None:
         self.types = types
-        self.values = []
+        self.values: list[Any] = []
 
-    def bind(self, value):
+    def bind(self, value: Any) -> str:
         self.values.append(value)
         return f"?{len(self.values)}"
 
-    def of_dict(self, where, name, depth=0):
+    def of_dict(self, where: Any, name: str, depth: int = 0) -> Any:
         if depth > DEPTH_MAX:
             raise ValueError(f"{name.partition('[')[0]}: conditions are more than {DEPTH_MAX} deep in each other")
         if not isinstance(where, dict):
@@ -45,7 +49,7 @@ class Condition:
         parts = [self.of_entry(key, value, name, depth) for key, value in where.items()]
         return " and ".join(parts) if parts else "1"
 
-    def of_entry(self, key, value, name, depth):
+    def of_entry(self, key: Any, value: Any, name: str, depth: int) -> Any:
         if not isinstance(key, str):
             raise TypeError(f"{name} has the key {key!r}, which is no text")
         label = f"{name}[{key!r}]"
@@ -67,7 +71,7 @@ class Condition:
             raise ValueError(f"{label} is a dict without an operator")
         return self.of_operator(key, "$eq", value, label)
 
-    def of_operator(self, attribute, operator, value, label):
+    def of_operator(self, attribute: str, operator: str, value: Any, label: str) -> Any:
         column, kind = quote(attribute), self.types[attribute]
         label = f"{label}[{operator!r}]"
         if operator == "$exists":
@@ -97,7 +101,7 @@ class Condition:
             return equal if operator == "$eq" else f"({column} is null or {column} <> ?{len(self.values)})"
         raise ValueError(f"{label}: there is no such operator; there are {', '.join(OPERATORS)}")
 
-    def of_list(self, column, values, negative):
+    def of_list(self, column: str, values: Any, negative: Any) -> Any:
         present = [value for value in values if value is not None]
         if not present:
             found = "0"
@@ -110,7 +114,7 @@ class Condition:
         return f"not coalesce({found}, 0)" if negative else found
 
 
-def typed(value, kind, name):
+def typed(value: Any, kind: int, name: str) -> Any:
     """A value that an attribute of this type can be compared with; None is one."""
     value = plain(value)
     if kind not in COMPARABLE:
@@ -123,7 +127,7 @@ def typed(value, kind, name):
     return checked(value, name)
 
 
-def checked(value, name):
+def checked(value: Any, name: str) -> Any:
     """A value that can be bound, as the messages here name it."""
     if isinstance(value, str):
         encode(value, name)
@@ -134,14 +138,14 @@ def checked(value, name):
     return value
 
 
-def says_nothing(where):
+def says_nothing(where: Any) -> bool:
     """Is no attribute named anywhere in it?"""
     if isinstance(where, (list, tuple)):
         return all(map(says_nothing, where))
     return isinstance(where, dict) and all(key in ("$and", "$or", "$not") and says_nothing(value) for key, value in where.items())
 
 
-def sql_of(where, types):
+def sql_of(where: Any, types: dict[str, int]) -> tuple[str, Any]:
     """(condition, values) of a filter: a dict, a text of SQL, or a pair of such a text and its parameters."""
     if isinstance(where, dict):
         condition = Condition(types)
@@ -150,11 +154,11 @@ def sql_of(where, types):
     if isinstance(where, str):
         return where, ()
     if isinstance(where, tuple) and len(where) == 2 and isinstance(where[0], str):
-        return where
+        return where[0], where[1]
     raise TypeError(f"where is {describe(where)}, not a dict, a text of SQL, or a pair (SQL, parameters)")
 
 
-def bind(query, values, name):
+def bind(query: Any, values: Any, name: str) -> None:
     """Binds the parameters of a filter: a list for ?1, ?2, ...; a dict for :name."""
     if isinstance(values, dict):
         for parameter, value in values.items():
@@ -170,7 +174,7 @@ def bind(query, values, name):
         bind_value(query, i + 1, value, f"{name}[{i}]")
 
 
-def bind_value(query, number, value, name):
+def bind_value(query: Any, number: Any, value: Any, name: str) -> None:
     value = plain(value)
     if value is None:
         api.quern_query_bind_null(query, number)
@@ -188,7 +192,7 @@ def bind_value(query, number, value, name):
         bind_list(query, number, value, name)
 
 
-def bind_list(query, number, values, name):
+def bind_list(query: Any, number: Any, values: Any, name: str) -> None:
     values = list_of(sorted(values, key=repr) if isinstance(values, (set, frozenset)) else values, name)
     if values and isinstance(values[0], str):
         api.quern_query_bind_texts(query, number, texts_of(values, name), len(values))

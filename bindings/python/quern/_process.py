@@ -1,5 +1,8 @@
 """Which process this is. A database belongs to the process that opened it."""
+from __future__ import annotations
+
 import os
+from typing import Any
 
 
 class Process:
@@ -8,7 +11,7 @@ class Process:
     forks = 0
 
 
-def count_fork():
+def count_fork() -> None:
     Process.forks += 1
 
 
@@ -21,5 +24,5 @@ class Owner:
 
     __slots__ = ()
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError(f"a {type(self).__name__} of quern cannot be copied or pickled: it belongs to an open file of this process")

@@ -5,12 +5,12 @@ import ctypes
 import math
 import re
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 from . import _errors
-from ._arrays import BF16, BIT, ELEMENTS, F32, describe, matrix_of
+from ._arrays import BF16, BIT, ELEMENTS, F32, Matrix, describe, matrix_of
 from ._columns import Keys, SparseRows, encode, list_of, plain, texts_of
-from ._errors import OutOfMemoryError, UsageError, call, local
+from ._errors import CError, OutOfMemoryError, UsageError, call, local, new_error
 from ._filters import bind, sql_of
 from ._library import api
 from ._process import Owner, Process
@@ -25,6 +25,7 @@ SETTINGS = ("field", *TARGETS, *OPTIONS, "where", "params", "params_of", "only",
             "include_self", "options", "compose_options")
 POOLED = frozenset(("recall", "columns", "where", "field", "ef", "nprobe", "threads"))  # settings whose searches are kept for the next one
 SEARCH = api.quern_search
+ALL = slice(None)
 # What assigning anything but a vector of f32 to a memoryview of one raises.
 NOT_THAT_VECTOR = (TypeError, ValueError, NotImplementedError, BufferError)
 
@@ -39,7 +40,7 @@ class Leg:
     __slots__ = ("vectors", "k", "weight", "name", "absent", "against", "guide", "settings")
 
     def __init__(self, vectors: Any = None, *, weight: float = 1.0, k: int | None = None, name: str | None = None, absent: Any = None,
-                 against: bool = False, guide: str | None = None, **settings: Any):
+                 against: bool = False, guide: str | None = None, **settings: Any) -> None:
         for setting in settings:
             if setting not in SETTINGS or setting in ("where", "params", "columns", "snapshot", "only", "exclude", "params_of"):
                 raise TypeError(f"a leg has no {setting!r}")
@@ -52,7 +53,7 @@ class Leg:
         self.guide = guide
         self.settings = settings
 
-    def options(self):
+    def options(self) -> bytes | None:
         told = {"absent": self.absent, "against": 1 if self.against else None, "name": self.name, "guide": self.guide}
         return option_text(told, "a leg's options") or None
 
@@ -64,7 +65,7 @@ def words(query: str) -> str:
     return re.sub(r"\bOR\b", "or", re.sub(r"[^\w]+", " ", query)).strip()
 
 
-def number(value, name):
+def number(value: Any, name: str) -> float:
     try:
         made = float(value)
     except (TypeError, ValueError):
@@ -79,7 +80,7 @@ class KeySet(Owner):
 
     __slots__ = ("handle", "__weakref__")
 
-    def __init__(self, ids: Any, bits: int | None = None):
+    def __init__(self, ids: Any, bits: int | None = None) -> None:
         self.handle = None
         out = ctypes.c_void_p()
         if bits is not None:
@@ -92,9 +93,10 @@ class KeySet(Owner):
         self.handle = out.value
 
     def __len__(self) -> int:
-        return api.quern_keys_count(self.handle)
+        count: int = api.quern_keys_count(self.handle)
+        return count
 
-    def __del__(self, free=api.quern_keys_free):
+    def __del__(self, free: Any = api.quern_keys_free) -> None:
         free(getattr(self, "handle", None))
 
 
@@ -103,9 +105,9 @@ class Built(Owner):
 
     __slots__ = ("collection", "handle", "kept", "single", "queries", "__weakref__")
 
-    def __init__(self, collection):
+    def __init__(self, collection: Any) -> None:
         self.collection = collection
-        self.kept = []
+        self.kept: list[Any] = []
         self.single = True
         self.queries = 1
         with collection._db._using as db:
@@ -113,11 +115,11 @@ class Built(Owner):
         if not self.handle:
             raise OutOfMemoryError("out of memory")
 
-    def __del__(self, free=api.quern_query_free):
+    def __del__(self, free: Any = api.quern_query_free) -> None:
         free(getattr(self, "handle", None))
 
 
-def build(collection, vectors, k, settings, columns=None):
+def build(collection: Any, vectors: Any, k: Any, settings: dict[str, Any], columns: bytes | None = None) -> Built:
     """The query of a search. settings: those of SETTINGS that are not None."""
     built = Built(collection)
     for name in settings:
@@ -138,7 +140,7 @@ def build(collection, vectors, k, settings, columns=None):
     return built
 
 
-def set_target(built, vectors, settings):
+def set_target(built: Built, vectors: Any, settings: dict[str, Any]) -> None:
     """What is looked for. Vectors, text and sparse together are legs, whose scores are brought to one scale."""
     if "field" in settings and not isinstance(settings["field"], str):
         raise TypeError(f"field is {describe(settings['field'])}, not a text")
@@ -179,7 +181,7 @@ def set_target(built, vectors, settings):
         api.quern_query_candidates(built.handle, inner.handle)
 
 
-def set_one(built, kind, value, field):
+def set_one(built: Built, kind: str, value: Any, field: Any) -> None:
     collection, handle = built.collection, built.handle
     if kind == "vectors":
         name, field = collection._field("dense", field, "vectors")
@@ -215,7 +217,7 @@ def set_one(built, kind, value, field):
         set_keys(handle, name, keys.address or None, keys.n)
 
 
-def set_sums(built, sums, field, options):
+def set_sums(built: Built, sums: Any, field: Any, options: Any) -> None:
     """Queries that are sums of vectors and of stored records: a list of pairs (weight, vector or id), or a list of such lists."""
     name, found = built.collection._field("dense", field, "compose")
     sums = list_of(sums, "compose") if not isinstance(sums, tuple) else list(sums)
@@ -232,7 +234,7 @@ def set_sums(built, sums, field, options):
             if isinstance(value, (str, int)) and not isinstance(value, bool):
                 key = built.collection._keys(value, f"{label}[{j}]")
                 add = api.quern_query_term_key_text if key.is_text else api.quern_query_term_key_int
-                add(built.handle, i, weight, value.encode() if key.is_text else value)
+                add(built.handle, i, weight, str(value).encode() if key.is_text else value)
                 continue
             matrix = matrix_of(value, f"{label}[{j}]", BF16 if found.type == "bf16" else F32, found.dim, False)
             if not matrix.single:
@@ -240,32 +242,32 @@ def set_sums(built, sums, field, options):
             api.quern_query_term_dense(built.handle, i, weight, matrix.address, matrix.dim)
 
 
-def is_term(value):
+def is_term(value: Any) -> bool:
     """(weight, vector or id)"""
     return isinstance(value, tuple) and len(value) == 2 and not isinstance(value[0], (str, tuple, list)) and hasattr(value[0], "__float__")
 
 
-def check_queries(matrix):
+def check_queries(matrix: Matrix) -> None:
     if matrix.valid is not None:
         raise ValueError("vectors holds None: a query has a vector")
     if not matrix.rows:
         raise ValueError("vectors has no rows")
 
 
-def set_matrix(handle, name, matrix):
+def set_matrix(handle: Any, name: bytes, matrix: Matrix) -> None:
     if matrix.element == BIT:
         api.quern_query_dense_raw(handle, name, matrix.address, matrix.element, matrix.rows, matrix.dim)
     else:
         api.quern_query_dense(handle, name, matrix.address, matrix.rows, matrix.dim)
 
 
-def query_element(field):
+def query_element(field: Any) -> int:
     """Bits may come packed, and bf16 as u2, which becomes f32; queries of other fields are f32."""
     element = ELEMENTS.get(field.type, F32)
     return element if element in (BIT, BF16) else F32
 
 
-def built_leg(built, leg, name):
+def built_leg(built: Built, leg: Any, name: str) -> Built:
     if not isinstance(leg, Leg):
         raise TypeError(f"{name} is {describe(leg)}, not a quern.Leg")
     inner = build(built.collection, leg.vectors, leg.k, leg.settings)
@@ -273,7 +275,7 @@ def built_leg(built, leg, name):
     return inner
 
 
-def set_legs(built, legs, settings):
+def set_legs(built: Built, legs: Any, settings: dict[str, Any]) -> None:
     for i, leg in enumerate(list_of(legs, "legs") if not isinstance(legs, tuple) else legs):
         inner = built_leg(built, leg, f"legs[{i}]")
         built.single, built.queries = inner.single and (built.single or not i), inner.queries
@@ -290,7 +292,7 @@ def set_legs(built, legs, settings):
             api.quern_query_formula_bind(built.handle, encode(prefixed, "formula_params"), value)
 
 
-def set_filter(built, settings):
+def set_filter(built: Built, settings: dict[str, Any]) -> None:
     if "where" in settings:
         text, values = sql_of(settings["where"], built.collection._schema.types())
         api.quern_query_filter(built.handle, encode(text, "where"))
@@ -315,7 +317,7 @@ def set_filter(built, settings):
             function(built.handle, keys.handle)
 
 
-def set_bounds(built, settings):
+def set_bounds(built: Built, settings: dict[str, Any]) -> None:
     handle = built.handle
     told = {name: settings[name] for name in OPTIONS if name in settings}
     if settings.get("include_self"):
@@ -346,7 +348,7 @@ def set_bounds(built, settings):
         api.quern_query_after(handle, encode(settings["after"], "after"))
 
 
-def run(built, text_fields=()):
+def run(built: Built, text_fields: tuple[str, ...] = ()) -> Any:
     """Searches; Hits of one query, or HitsOfQueries."""
     out = ctypes.c_void_p()
     status = SEARCH(built.handle, ctypes.byref(out), local.reference)
@@ -358,9 +360,9 @@ def run(built, text_fields=()):
     return HitsOfQueries(table, built.queries, text_fields)
 
 
-def raised(built, status):
+def raised(built: Built, status: int, error: CError | None = None) -> NoReturn:
     built.collection._db._check_process()
-    _errors.throw(status)
+    _errors.throw(status, error)
 
 
 class Query(Owner):
@@ -370,8 +372,9 @@ class Query(Owner):
     A vector is copied into a buffer that the library knows already, so its search is a single call.
     """
 
-    def __init__(self, collection, k, settings, columns):
+    def __init__(self, collection: Any, k: int, settings: dict[str, Any], columns: bytes | None) -> None:
         self.collection = collection
+        self._forks = Process.forks
         self._lock = threading.RLock()
         self._busy = False
         self._name, field = collection._field("dense", settings.get("field"), "vectors")
@@ -383,12 +386,14 @@ class Query(Owner):
         self._handle = ctypes.c_void_p(self._built.handle)
         self._out = ctypes.c_void_p()
         self._reference = ctypes.byref(self._out)
+        self._error = new_error()  # quicker to find than that of the thread
+        self._error_reference = ctypes.byref(self._error)
         self._text_fields = collection._text_fields
         self._use_buffer()
 
     def search(self, vectors: Any) -> Any:
         """The Hits of one vector, or the HitsOfQueries of a matrix."""
-        if self.collection._db._forks != Process.forks:
+        if self._forks != Process.forks:
             self.collection._db._check_process()
         with self._lock:
             if self._busy:
@@ -396,7 +401,7 @@ class Query(Owner):
             self._busy = True
             try:
                 try:
-                    self._view[:] = vectors
+                    self._view[ALL] = vectors
                 except NOT_THAT_VECTOR:
                     pass
                 else:
@@ -414,26 +419,26 @@ class Query(Owner):
             finally:
                 self._busy = False
 
-    def _use_buffer(self):
+    def _use_buffer(self) -> None:
         api.quern_query_dense(self._handle, self._name, self._buffer, 1, self._dim)
 
-    def _search_buffer(self, search=SEARCH, rows=api.quern_result_rows):
-        status = search(self._handle, self._reference, local.reference)
+    def _search_buffer(self, search: Any = SEARCH, rows: Any = api.quern_result_rows) -> Hits:
+        status = search(self._handle, self._reference, self._error_reference)
         if status:
-            raised(self._built, status)
+            raised(self._built, status, self._error)
         handle = self._out.value
         return Hits(Table(handle, True), 0, rows(handle), self._text_fields)
 
-    def _search_matrix(self, vectors):
+    def _search_matrix(self, vectors: Any) -> Any:
         """Whatever is no vector of f32: other numbers, lists, matrices."""
         return self._search_with_matrix(self._matrix(vectors))
 
-    def _matrix(self, vectors):
+    def _matrix(self, vectors: Any) -> Matrix:
         matrix = matrix_of(vectors, "vectors", self._element, self._dim, False)
         check_queries(matrix)
         return matrix
 
-    def _search_with_matrix(self, matrix):
+    def _search_with_matrix(self, matrix: Matrix) -> Any:
         if matrix.single and not matrix.raw:
             ctypes.memmove(self._buffer, matrix.address, 4 * self._dim)
             return self._search_buffer()
@@ -450,7 +455,7 @@ class Query(Owner):
         return HitsOfQueries(table, matrix.rows, self._text_fields)
 
 
-def pool_key(k, settings):
+def pool_key(k: int, settings: dict[str, Any]) -> Any:
     """What tells apart searches that are kept; None for one that is not."""
     if type(k) is not int:
         return None
@@ -460,7 +465,7 @@ def pool_key(k, settings):
         return None
 
 
-def frozen(value):
+def frozen(value: Any) -> Any:
     """A setting as part of a key. 1, 1.0 and True are equal to Python, and not to a filter: each goes with its type."""
     kind = type(value)
     if kind is str or value is None:

@@ -12,7 +12,7 @@ import operator
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 from . import _arrays
 from ._arrays import BF16, BIT, ELEMENT_BYTES, F16, F32, I8
@@ -28,103 +28,128 @@ STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_re
          "search_ns": 22, "refine_ns": 23, "lookup_ns": 24, "fuse_ns": 25, "fetch_ns": 26,
          "chunks_read": 27, "pages_cached": 28, "vectors_cached": 29, "scored_by_walks": 30, "scored_by_codes": 31, "scored_in_cells": 32}
 NUMPY_TYPES = {F32: "f4", F16: "f2", BF16: "u2", I8: "i1", BIT: "u1"}
-FREE_RESULT = api.quern_result_free
+FREE_RESULT, KEYS_INT, DISTANCES, SCORES = api.quern_result_free, api.quern_result_keys_int, api.quern_result_distances, api.quern_result_scores
 FEW = 1024
-SIZES = {"i8": 8, "f4": 4}
-string_at: Any
-if hasattr(ctypes, "pythonapi"):  # half the time of ctypes.string_at
-    string_at = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t)(("PyBytes_FromStringAndSize", ctypes.pythonapi))
-else:
-    string_at = ctypes.string_at
+
+
+class Numpy:
+    """What the quick ways want of numpy, from the first array on."""
+
+    frombuffer: Any = None
+    i8: Any = None
+    f4: Any = None
+
+
+class Memory:
+    """BYTES_AT[start:stop] is a copy of these bytes of the process."""
+
+    def __getitem__(self, span: Any) -> Any:
+        return ctypes.string_at(span.start, span.stop - span.start)
+
+
+BYTES_AT: Any = Memory()
+if hasattr(ctypes, "pythonapi") and sys.maxsize > 2 ** 32:  # a quarter of the time of ctypes.string_at
+    BYTES_AT = (ctypes.c_char * sys.maxsize).from_address(0)
 
 
 class Table(Owner):
     """A quern_result, freed with the last that looks at it. keyed: has it keys? (Facets and SQL have none.)"""
 
-    __slots__ = ("handle", "keyed", "text_keys_", "columns_", "wholes", "__weakref__")
+    __slots__ = ("handle", "keyed", "text_keys", "columns_", "wholes", "__weakref__")
 
-    def __init__(self, handle, keyed):
+    def __init__(self, handle: Any, keyed: Any) -> None:
         self.handle = handle
         self.keyed = keyed
-        self.text_keys_ = self.columns_ = None
-        self.wholes = {}  # columns that have been read, for the next query of the same search
 
-    def __del__(self, free=FREE_RESULT):
+    def __del__(self, free: Any = FREE_RESULT) -> None:
         free(self.handle)
 
-    @property
-    def text_keys(self):
-        """Are its keys texts? None: it has none. The result is asked: its collection may have been made anew since it was opened."""
-        if self.text_keys_ is None and self.keyed:
-            self.text_keys_ = api.quern_result_key_type(self.handle) == TEXT
-        return self.text_keys_
+    def __getattr__(self, name: str) -> Any:
+        """What is only known when somebody asks for the first time: most results are read by ids and distances alone.
 
-    def columns(self):
-        """[(name, type)]; of columns with one name (SQL) the second is called NAME_2."""
-        if self.columns_ is None:
-            handle = self.handle
+        text_keys: are its keys texts? None: it has none. The result is asked: its collection may have been made anew since it was opened.
+        columns_: [(name, type)]
+        wholes: columns that have been read, for the next query of the same search"""
+        handle = self.handle
+        if name == "text_keys":
+            self.text_keys = api.quern_result_key_type(handle) == TEXT if self.keyed else None
+        elif name == "columns_":
             names = [api.quern_result_column_name(handle, i).decode() for i in range(api.quern_result_columns(handle))]
             self.columns_ = [(name, api.quern_result_column_type(handle, i)) for i, name in enumerate(distinct(names))]
+        elif name == "wholes":
+            self.wholes: dict[Any, Any] = {}
+        return object.__getattribute__(self, name)
+
+    def columns(self) -> list[tuple[str, int]]:
+        """[(name, type)]; of columns with one name (SQL) the second is called NAME_2."""
         return self.columns_
 
     # ---- Of a row: these and those below are what _copies.CopiedTable has, too.
 
-    def key(self, row):
+    def key(self, row: int) -> Any:
         handle, texts = self.handle, self.text_keys
         return None if texts is None else api.quern_result_key_text(handle, row).decode() if texts else api.quern_result_key_int(handle, row)
 
-    def distance(self, row):
+    def distance(self, row: int) -> Any:
         return api.quern_result_distance(self.handle, row)
 
-    def score(self, row):
+    def score(self, row: int) -> Any:
         return api.quern_result_score(self.handle, row)
 
-    def group(self, row):
+    def group(self, row: int) -> Any:
         return api.quern_result_group(self.handle, row)
 
-    def leg_scores(self, row):
+    def leg_scores(self, row: int) -> Any:
         return [api.quern_result_leg_score(self.handle, row, leg) for leg in range(api.quern_result_legs(self.handle))]
 
-    def leg_parts(self, row):
+    def leg_parts(self, row: int) -> Any:
         return [api.quern_result_leg_part(self.handle, row, leg) for leg in range(api.quern_result_legs(self.handle))]
 
     # ---- Of a span of rows, as columns
 
-    def keys(self, start, stop):
-        count = stop - start
-        if not self.text_keys:
-            return self.numbers(api.quern_result_keys_int(self.handle) + 8 * start if count else 0, count, "i8", ctypes.c_int64)
+    def keys(self, start: int, stop: int) -> Any:
+        first, count = KEYS_INT(self.handle), stop - start
+        if first and Numpy.frombuffer is not None and 0 < count <= FEW:
+            return Numpy.frombuffer(BYTES_AT[first + 8 * start:first + 8 * stop], Numpy.i8)
+        if first or not self.text_keys:
+            return self.numbers((first or 0) + 8 * start, count, "i8", ctypes.c_int64)
         if not count:
             return []
         texts: Any = (ctypes.c_char_p * count).from_address(api.quern_result_keys_text(self.handle) + start * ctypes.sizeof(ctypes.c_void_p))
         return [key.decode() for key in texts]
 
-    def distances(self, start, stop):
-        return self.numbers(api.quern_result_distances(self.handle) + 4 * start if stop > start else 0, stop - start, "f4", ctypes.c_float)
+    def distances(self, start: int, stop: int) -> Any:
+        first = DISTANCES(self.handle)
+        if Numpy.frombuffer is not None and 0 < stop - start <= FEW:
+            return Numpy.frombuffer(BYTES_AT[first + 4 * start:first + 4 * stop], Numpy.f4)
+        return self.numbers((first or 0) + 4 * start, stop - start, "f4", ctypes.c_float)
 
-    def scores(self, start, stop):
-        return self.numbers(api.quern_result_scores(self.handle) + 4 * start if stop > start else 0, stop - start, "f4", ctypes.c_float)
+    def scores(self, start: int, stop: int) -> Any:
+        first = SCORES(self.handle)
+        if Numpy.frombuffer is not None and 0 < stop - start <= FEW:
+            return Numpy.frombuffer(BYTES_AT[first + 4 * start:first + 4 * stop], Numpy.f4)
+        return self.numbers((first or 0) + 4 * start, stop - start, "f4", ctypes.c_float)
 
     # ---- Of the whole
 
-    def offsets(self, queries):
+    def offsets(self, queries: int) -> Any:
         return (ctypes.c_size_t * (queries + 1)).from_address(api.quern_result_offsets(self.handle))[:]
 
-    def flags(self):
+    def flags(self) -> Any:
         return api.quern_result_flags(self.handle)
 
-    def bookmark(self):
+    def bookmark(self) -> Any:
         text = api.quern_result_bookmark(self.handle)
         return None if text is None else text.decode()
 
-    def stats(self):
+    def stats(self) -> Any:
         return {name: api.quern_result_stat(self.handle, number) for name, number in STATS.items()}
 
-    def leg_stats(self):
+    def leg_stats(self) -> Any:
         return [{name: api.quern_result_leg_stat(self.handle, leg, number) for name, number in STATS.items()}
                 for leg in range(api.quern_result_legs(self.handle))]
 
-    def value(self, row, column, kind):
+    def value(self, row: int, column: int, kind: int) -> Any:
         """The value of a cell, or None."""
         handle = self.handle
         kind = api.quern_result_type(handle, row, column) if kind != DENSE and kind != SPARSE else kind
@@ -134,14 +159,16 @@ class Table(Owner):
             return READERS[kind](handle, row, column)
         raise TypeError(f"a value of type {kind}, which this version does not know")
 
-    def numbers(self, pointer, count, kind, c_type):
+    def numbers(self, pointer: int, count: int, kind: str, c_type: Any) -> Any:
         """Numbers that lie in the table as an array of numpy's that cannot be written, or as a list. Few are copied, which is quicker than a
-        tie to the table."""
-        numpy = sys.modules.get("numpy") or _arrays.numpy_of()
+        tie to the table (keys, distances and scores do that themselves, in one step: most searches end there)."""
+        numpy = _arrays.numpy_of()
         if numpy is None:
             return (c_type * count).from_address(pointer)[:] if count else []
+        if Numpy.frombuffer is None:
+            Numpy.i8, Numpy.f4, Numpy.frombuffer = numpy.dtype("i8"), numpy.dtype("f4"), numpy.frombuffer
         if 0 < count <= FEW:
-            return numpy.frombuffer(string_at(pointer, count * SIZES[kind]), kind)
+            return numpy.frombuffer(BYTES_AT[pointer:pointer + count * ctypes.sizeof(c_type)], kind)
         if not count:
             return numpy.empty(0, kind)
         owner = (c_type * count).from_address(pointer)
@@ -150,15 +177,14 @@ class Table(Owner):
         made.flags.writeable = False
         return made
 
-
-    def whole_column(self, column, kind):
+    def whole_column(self, column: int, kind: int) -> Any:
         """The values of all rows of an int, bool, real or text column, and a byte for each that tells whether it is there; None for
         columns of other kinds."""
         if column not in self.wholes:
             self.wholes[column] = self.read_column(column, kind)
         return self.wholes[column]
 
-    def read_column(self, column, kind):
+    def read_column(self, column: int, kind: int) -> Any:
         handle = self.handle
         rows = api.quern_result_rows(handle)
         valid = ctypes.create_string_buffer(max(rows, 1))
@@ -174,13 +200,13 @@ class Table(Owner):
             return (offsets, data.raw[:offsets[rows]]), valid.raw[:rows]
         return None
 
-    def whole_matrix(self, column):
+    def whole_matrix(self, column: int) -> Any:
         """(bytes of all rows of a dense column, element type, bytes of a row, a byte for each that tells whether it is there)"""
         if ("matrix", column) not in self.wholes:
             self.wholes["matrix", column] = self.read_matrix(column)
         return self.wholes["matrix", column]
 
-    def read_matrix(self, column):
+    def read_matrix(self, column: int) -> Any:
         handle = self.handle
         rows, element, dim = api.quern_result_rows(handle), api.quern_result_dense_type(handle, column), ctypes.c_size_t()
         valid = ctypes.create_string_buffer(max(rows, 1))
@@ -194,7 +220,7 @@ class Table(Owner):
         return data.raw[:rows * width], element, width, valid.raw[:rows]
 
 
-def distinct(names, taken=()):
+def distinct(names: Any, taken: Any = ()) -> list[str]:
     """The names, each once: one that is there, or taken, gets _2, _3, ..."""
     made, there = [], set(taken)
     for name in names:
@@ -207,25 +233,25 @@ def distinct(names, taken=()):
     return made
 
 
-def read_text(handle, row, column):
+def read_text(handle: Any, row: int, column: int) -> Any:
     return read_bytes(handle, row, column).decode("utf-8", "replace")
 
 
-def read_bytes(handle, row, column):
+def read_bytes(handle: Any, row: int, column: int) -> Any:
     size = ctypes.c_size_t()
     pointer = api.quern_result_text(handle, row, column, ctypes.byref(size))
     return ctypes.string_at(pointer, size.value) if pointer else b""
 
 
-def read_json(handle, row, column):
+def read_json(handle: Any, row: int, column: int) -> Any:
     return json.loads(read_text(handle, row, column))
 
 
-def read_bool(handle, row, column):
+def read_bool(handle: Any, row: int, column: int) -> bool:
     return bool(api.quern_result_int(handle, row, column))
 
 
-def read_dense(handle, row, column):
+def read_dense(handle: Any, row: int, column: int) -> Any:
     """A vector, a copy."""
     dim = ctypes.c_size_t()
     pointer = api.quern_result_dense(handle, row, column, ctypes.byref(dim))
@@ -236,7 +262,7 @@ def read_dense(handle, row, column):
     return vector_of(ctypes.string_at(pointer, count * ELEMENT_BYTES[element]), element)
 
 
-def vector_of(data, element):
+def vector_of(data: bytes, element: int) -> Any:
     """A vector of these bytes: an array of numpy's (bf16 as f32, bits packed), else an array.array (f16, too, as f32; bits as bytes)."""
     if element == BF16:
         data, element = _arrays.widened_bytes(data).tobytes(), F32
@@ -250,9 +276,10 @@ def vector_of(data, element):
     return array.array("f" if element == F32 else "b", data)
 
 
-def read_sparse(handle, row, column):
+def read_sparse(handle: Any, row: int, column: int) -> Any:
     """A sparse vector as {dim: weight}."""
-    weights, count = ctypes.c_void_p(), ctypes.c_size_t()
+    weights: Any = ctypes.c_void_p()
+    count = ctypes.c_size_t()
     dims = api.quern_result_sparse(handle, row, column, ctypes.byref(weights), ctypes.byref(count))
     if not dims:
         return None
@@ -261,7 +288,7 @@ def read_sparse(handle, row, column):
     return dict(zip((ctypes.c_uint32 * count.value).from_address(dims), (ctypes.c_float * count.value).from_address(weights.value)))
 
 
-def values_of(table, column, kind, start, stop):
+def values_of(table: Any, column: int, kind: int, start: int, stop: int) -> list[Any]:
     """The values of a column as a list."""
     whole = table.whole_column(column, kind) if stop - start > 1 and kind not in FIELD_TYPES else None
     if whole is None:
@@ -291,7 +318,7 @@ class Hit:
 
     __slots__ = ("_rows", "_row")
 
-    def __init__(self, rows, row):
+    def __init__(self, rows: Any, row: int) -> None:
         self._rows = rows
         self._row = row
 
@@ -301,26 +328,31 @@ class Hit:
 
     @property
     def distance(self) -> float:
-        return self._rows._table.distance(self._row)
+        found: float = self._rows._table.distance(self._row)
+        return found
 
     @property
     def score(self) -> float:
-        return self._rows._table.score(self._row)
+        found: float = self._rows._table.score(self._row)
+        return found
 
     @property
     def group(self) -> int:
         """The number of its group, from 0; -1 without groups."""
-        return self._rows._table.group(self._row)
+        found: int = self._rows._table.group(self._row)
+        return found
 
     @property
     def leg_scores(self) -> list[float]:
         """Its score in each leg of the search, NaN where the leg does not match it."""
-        return self._rows._table.leg_scores(self._row)
+        found: list[float] = self._rows._table.leg_scores(self._row)
+        return found
 
     @property
     def leg_parts(self) -> list[float]:
         """What each leg adds to the score."""
-        return self._rows._table.leg_parts(self._row)
+        found: list[float] = self._rows._table.leg_parts(self._row)
+        return found
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -347,23 +379,23 @@ class Hit:
         made.update((name, rows._table.value(self._row, i, columns[i][1])) for i, name in enumerate(rows._names()))
         return made
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         """As plain data, that of this row."""
         from ._copies import hit_of_copy
         return hit_of_copy, (Rows.copied(self._rows, self._row, self._row + 1),)
 
-    def __copy__(self):
+    def __copy__(self) -> Any:
         return self  # it cannot be changed
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: Any) -> Any:
         return self
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         scored = f", score={self.score:.6g}, distance={self.distance:.6g}" if self._rows._scored else ""
         return f"Hit(id={self.id!r}{scored}, metadata={self.metadata!r})" if self.id is not None else f"Row({self.to_dict()!r})"
 
 
-def item_of(sequence, index, what, make):
+def item_of(sequence: Any, index: Any, what: Any, make: Any) -> Any:
     """sequence[index]: make(i) of a place from 0, or a list of a slice's."""
     if isinstance(index, slice):
         return [make(i) for i in range(*index.indices(len(sequence)))]
@@ -381,31 +413,38 @@ class Rows(Sequence[Hit]):
     __slots__ = ("_table", "_start", "_stop", "_text_fields")
     _scored = False
 
-    def __init__(self, table, start, stop, text_fields=()):
+    def __init__(self, table: Any, start: int, stop: int, text_fields: tuple[str, ...] = ()) -> None:
         self._table = table
         self._start = start
         self._stop = stop
         self._text_fields = text_fields
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._stop - self._start
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Hit]: ...
+
+    def __getitem__(self, index: Any) -> Any:
         return item_of(self, index, "row", lambda i: Hit(self, self._start + i))
 
     @property
     def ids(self) -> Any:
         """The keys: an array of numpy's if they are numbers and numpy is there, else a list."""
-        if self._table.text_keys is None:
+        table = self._table
+        if not table.keyed:
             raise TypeError("these rows have no ids")
-        return self._table.keys(self._start, self._stop)
+        return table.keys(self._start, self._stop)
 
     @property
     def columns(self) -> list[str]:
         """The names of the columns. Where SQL gives one name twice, the second is NAME_2."""
         return [name for name, _ in self._table.columns()]
 
-    def _names(self):
+    def _names(self) -> list[str]:
         """The names of the columns beside id, distance and score."""
         taken = () if self._table.text_keys is None else ("id", "distance", "score") if self._scored else ("id",)
         return distinct([name for name, _ in self._table.columns()], taken)
@@ -414,7 +453,7 @@ class Rows(Sequence[Hit]):
         """{column: name of its type}"""
         return {name: TYPE_NAMES.get(kind, "") for name, kind in self._table.columns()}
 
-    def _place(self, name):
+    def _place(self, name: str) -> tuple[int, int]:
         """(number, type) of a column."""
         for i, (column, kind) in enumerate(self._table.columns()):
             if column == name:
@@ -453,13 +492,14 @@ class Rows(Sequence[Hit]):
         return numpy.ma.masked_array(numbers, missing) if missing.any() else numbers
 
     @property
-    def metadata(self):
+    def metadata(self) -> list[dict[str, Any]]:
         """The metadata of each row."""
         return [hit.metadata for hit in self]
 
     @property
     def flags(self) -> int:
-        return self._table.flags()
+        found: int = self._table.flags()
+        return found
 
     @property
     def exact(self) -> bool:
@@ -477,12 +517,14 @@ class Rows(Sequence[Hit]):
 
         out = ctypes.c_void_p()
         call(api.quern_result_explain, self._table.handle, ctypes.byref(out))
-        return json.loads(take_text(out))
+        found: dict[str, Any] = json.loads(take_text(out))
+        return found
 
     @property
     def bookmark(self) -> str | None:
         """Of a list, or a search for one vector: what `after` takes to go on behind it; None at the end of an empty list."""
-        return self._table.bookmark()
+        found: str | None = self._table.bookmark()
+        return found
 
     def stats(self) -> dict[str, Any]:
         """What it has cost, {name: number}, over all queries of the search; see QUERN_RESULT_* in quern.h. recall: from 0 to 1."""
@@ -505,7 +547,7 @@ class Rows(Sequence[Hit]):
         made.update((name, values_of(self._table, i, columns[i][1], self._start, self._stop)) for i, name in enumerate(self._names()))
         return made
 
-    def to_pandas(self):
+    def to_pandas(self) -> Any:
         """A pandas.DataFrame."""
         try:
             import pandas  # type: ignore[import]
@@ -513,7 +555,7 @@ class Rows(Sequence[Hit]):
             raise ImportError("to_pandas() needs the package pandas") from None
         return pandas.DataFrame(self.to_columns())
 
-    def to_arrow(self):
+    def to_arrow(self) -> Any:
         """A pyarrow.Table. Other libraries take this object as it is: it has the Arrow PyCapsule interface."""
         try:
             import pyarrow  # type: ignore[import]
@@ -521,31 +563,31 @@ class Rows(Sequence[Hit]):
             raise ImportError("to_arrow() needs the package pyarrow; polars, duckdb and pandas read this object without it") from None
         return pyarrow.table(self)
 
-    def __arrow_c_stream__(self, requested_schema=None):
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         from ._arrow import stream_of
         return stream_of(self)
 
-    def __arrow_c_array__(self, requested_schema=None):
+    def __arrow_c_array__(self, requested_schema: Any = None) -> Any:
         from ._arrow import array_of
         return array_of(self)
 
-    def copied(self, start, stop):
+    def copied(self, start: int, stop: int) -> Any:
         """These rows in plain data."""
         from ._copies import copy_of
         return type(self), copy_of(self._table, start, stop), stop - start, self._text_fields
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         """As plain data, those of these rows."""
         from ._copies import rows_of_copy
         return rows_of_copy, Rows.copied(self, self._start, self._stop)
 
-    def __copy__(self):
+    def __copy__(self) -> Any:
         return self  # they cannot be changed
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: Any) -> Any:
         return self
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = ", ".join(repr(hit) for hit in self[:10])
         return f"{type(self).__name__}([{shown}{', ...' if len(self) > 10 else ''}])"
 
@@ -573,19 +615,25 @@ class HitsOfQueries(Sequence[Hits]):
 
     __slots__ = ("_table", "_offsets", "_text_fields")
 
-    def __init__(self, table, queries, text_fields=()):
+    def __init__(self, table: Any, queries: int, text_fields: tuple[str, ...] = ()) -> None:
         self._table = table
         self._offsets = table.offsets(queries)
         self._text_fields = text_fields
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._offsets) - 1
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Hits: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Hits]: ...
+
+    def __getitem__(self, index: Any) -> Any:
         return item_of(self, index, "query", lambda i: Hits(self._table, self._offsets[i], self._offsets[i + 1], self._text_fields))
 
     @property
-    def all(self):
+    def all(self) -> Hits:
         """The hits of all queries, one after the other."""
         return Hits(self._table, 0, self._offsets[-1], self._text_fields)
 
@@ -594,7 +642,7 @@ class HitsOfQueries(Sequence[Hits]):
         """How many hits each query has."""
         return [after - before for before, after in zip(self._offsets, self._offsets[1:])]
 
-    def _matrix(self, values, filler):
+    def _matrix(self, values: Any, filler: Any) -> Any:
         offsets, numpy = self._offsets, _arrays.numpy_of()
         width = offsets[1] if len(self) else 0
         if offsets == (list(range(0, offsets[-1] + 1, width)) if width else [0] * len(offsets)):
@@ -609,15 +657,15 @@ class HitsOfQueries(Sequence[Hits]):
         return numpy.array(rows, object if isinstance(values, list) else values.dtype)
 
     @property
-    def ids(self):
+    def ids(self) -> Any:
         return self._matrix(self.all.ids, None if self._table.text_keys else -1)
 
     @property
-    def distances(self):
+    def distances(self) -> Any:
         return self._matrix(self.all.distances, float("inf"))
 
     @property
-    def scores(self):
+    def scores(self) -> Any:
         return self._matrix(self.all.scores, float("-inf"))
 
     flags = Rows.flags
@@ -626,25 +674,25 @@ class HitsOfQueries(Sequence[Hits]):
     stats = Rows.stats
     leg_stats = Rows.leg_stats
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         """As plain data."""
         from ._copies import copy_of, hits_of_copy
         return hits_of_copy, (copy_of(self._table, 0, self._offsets[-1], self._offsets), len(self), self._text_fields)
 
-    def __copy__(self):
+    def __copy__(self) -> Any:
         return self  # they cannot be changed
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: Any) -> Any:
         return self
 
-    def to_list(self):
+    def to_list(self) -> list[list[dict[str, Any]]]:
         """A list of dicts for each query."""
         return [hits.to_list() for hits in self]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"HitsOfQueries({len(self)} queries, {self._offsets[-1]} hits)"
 
 
-def with_share(stats):
+def with_share(stats: dict[str, Any]) -> dict[str, Any]:
     stats["recall"] /= 1e6
     return stats

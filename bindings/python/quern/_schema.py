@@ -14,7 +14,7 @@ METRIC_NAMES = {number: name for name, number in METRICS.items()}
 KEYS = {"text": True, str: True, "int": False, int: False}
 
 
-def option_text(options, name):
+def option_text(options: Any, name: str) -> bytes | None:
     """Options of quern.h, "key=value key=value", from such a text or a dict."""
     if options is None:
         return None
@@ -25,7 +25,7 @@ def option_text(options, name):
     return encode(options, name)
 
 
-def option_value(value):
+def option_value(value: Any) -> Any:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, (list, tuple)):
@@ -33,7 +33,7 @@ def option_value(value):
     return value
 
 
-def whole(value, name, least=0, most=2 ** 63 - 1):
+def whole(value: Any, name: str, least: int = 0, most: Any = 2 ** 63 - 1) -> int:
     """A whole number in its bounds."""
     if isinstance(value, bool) or not isinstance(value, int):
         value = getattr(value, "item", lambda: value)()
@@ -49,20 +49,20 @@ class Field:
 
     __slots__ = ("kind", "dim", "metric", "type", "options")
 
-    def __init__(self, kind: str, dim: int = 0, metric: str | None = None, type: str | None = None, options: Any = None):
+    def __init__(self, kind: str, dim: int = 0, metric: str | None = None, type: str | None = None, options: Any = None) -> None:
         self.kind = kind
         self.dim = dim
         self.metric = metric
         self.type = type
         self.options = options
 
-    def __eq__(self, other):
+    def __eq__(self, other: Any) -> bool:
         return isinstance(other, Field) and (self.kind, self.dim, self.metric, self.type) == (other.kind, other.dim, other.metric, other.type)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((self.kind, self.dim, self.metric, self.type))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         told = {"dim": self.dim, "metric": self.metric, "type": self.type, "options": self.options}
         return f"{self.kind}({', '.join(f'{name}={value!r}' for name, value in told.items() if value)})"
 
@@ -90,7 +90,8 @@ class Schema:
     """key: "text" or "int", or str or int. fields: {name: dense(384), sparse(), text()}. attributes: {name: type}, types being "int", "real",
     "text", "bool", "blob", "json", "tags", or int, float, str, bool, bytes, dict, list."""
 
-    def __init__(self, fields: dict[str, Field] | None = None, attributes: dict[str, Any] | None = None, key: Any = "text", key_name: str = "id"):
+    def __init__(self, fields: dict[str, Field] | None = None, attributes: dict[str, Any] | None = None, key: Any = "text",
+                 key_name: str = "id") -> None:
         if key not in ("text", "int", str, int):
             raise ValueError(f'key is {key!r}, not "text" or "int"')
         self.key = "text" if KEYS[key] else "int"
@@ -102,17 +103,17 @@ class Schema:
         self.attributes = {name: type_number(kind, f"attributes[{name!r}]") for name, kind in dict(attributes or {}).items()}
 
     @property
-    def text_keys(self):
+    def text_keys(self) -> bool:
         return self.key == "text"
 
-    def names_of(self, kind):
+    def names_of(self, kind: Any) -> list[str]:
         return [name for name, field in self.fields.items() if field.kind == kind]
 
-    def types(self):
+    def types(self) -> dict[str, int]:
         """{name: type} of all that a filter may name."""
         return {self.key_name: TEXT if self.text_keys else INT, **self.attributes}
 
-    def to_c(self):
+    def to_c(self) -> Any:
         """A quern_schema, to be freed by the caller."""
         made = api.quern_schema_new()
         if not made:
@@ -125,7 +126,7 @@ class Schema:
                 label = f"fields[{name!r}]"
                 options = option_text(field.options, f"{label}: options")
                 if field.kind == "dense":
-                    api.quern_schema_dense(made, encode(name, label), field.dim, METRICS[field.metric], options)
+                    api.quern_schema_dense(made, encode(name, label), field.dim, METRICS[field.metric or ""], options)
                 else:
                     add = api.quern_schema_sparse if field.kind == "sparse" else api.quern_schema_text
                     add(made, encode(name, label), options)
@@ -135,7 +136,7 @@ class Schema:
         return made
 
     @classmethod
-    def of_c(cls, handle):
+    def of_c(cls, handle: Any) -> Schema:
         """What a quern_schema tells."""
         attributes = {api.quern_schema_attr_name(handle, i).decode(): api.quern_schema_attr_type(handle, i)
                       for i in range(api.quern_schema_attr_count(handle))}
@@ -152,19 +153,19 @@ class Schema:
         made.attributes = attributes
         return made
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         attributes = {name: TYPE_NAMES[kind] for name, kind in self.attributes.items()}
         return f"Schema(fields={self.fields!r}, attributes={attributes!r}, key={self.key!r}, key_name={self.key_name!r})"
 
 
-def type_number(kind, name):
+def type_number(kind: Any, name: str) -> int:
     number = TYPES.get(kind) if isinstance(kind, str) else PYTHON_TYPES.get(kind) if isinstance(kind, type) else kind if isinstance(kind, int) else None
     if number not in TYPE_NAMES or number > max(TYPES.values()):
         raise ValueError(f"{name} is {kind!r}, not one of {', '.join(TYPES)}")
     return number
 
 
-def describe_collection(db, name):
+def describe_collection(db: Any, name: bytes) -> Schema:
     """The Schema of a collection in an open database (its handle)."""
     out = ctypes.c_void_p()
     call(api.quern_describe, db, name, ctypes.byref(out))

@@ -6,7 +6,10 @@
 
 A test reads quern.h and compares, so that this table cannot drift.
 """
+from __future__ import annotations
+
 import ctypes
+from typing import Any
 
 PROGRESS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint64)
 
@@ -19,6 +22,16 @@ TYPES = {
 
 # These give texts that may hold NUL bytes: an address, to be read together with a size.
 SIZED = ("quern_result_text", "quern_text_data")
+
+# These work for longer the more rows there are, and other threads run meanwhile; the rest of quern_result_* looks something up.
+LONG = ("quern_result_free", "quern_result_explain", "quern_result_bookmark", "quern_result_column_int", "quern_result_column_real",
+        "quern_result_column_text", "quern_result_column_dense")
+
+
+def is_quick(name: str) -> Any:
+    """Is a function over in less time than it takes to let other threads run?"""
+    return name.startswith("quern_result_") and name not in LONG
+
 
 SIGNATURES = {
     "quern_version": "s:",

@@ -125,6 +125,8 @@ class SearchingTest(PythonCase):
         docs.set_token_weights({"mill": (1, 2.0), "stone": (2, 0.5)}, porter=True)
         self.assertEqual(docs.search(text="the mills", field=sparse).ids, ["s"])
         self.assertEqual([hits.ids for hits in docs.search(text=["stone", "none"], field=sparse)], [["t", "s"], []])
+        docs.set_token_weights({"mill": (1, 2.0), "the": (3, 1.0)}, porter=True, stop="english")
+        self.assertEqual(docs.search(text="the mills", field=sparse).ids, ["s"])
         docs.set_token_weights(["zero", "mill", "stone"])
         self.assertEqual(docs.search(text="stone", field=sparse).ids, ["t", "s"])
         stats = docs.sparse_stats([{2: 1}])

@@ -37,7 +37,7 @@ class Quern(BaseANN):  # type: ignore[misc]
     """metric: angular, euclidean, hamming or ip. options: those of quern.dense. One thread, as the rules of the benchmark want; batch queries
     take all of them."""
 
-    def __init__(self, metric: str, options: dict[str, Any] | None = None):
+    def __init__(self, metric: str, options: dict[str, Any] | None = None) -> None:
         if metric not in METRICS:
             raise ValueError(f"metric is {metric!r}, not one of {', '.join(METRICS)}")
         self.metric = METRICS[metric]
@@ -77,7 +77,8 @@ class Quern(BaseANN):  # type: ignore[misc]
         if self.db is None or self.db.closed:
             return 0.0
         info = self.db.info()
-        return (info["file_bytes"] + info["wal_bytes"] + sum(size for name, size in info["memory"].items() if name in HELD)) / 1024
+        kilobytes: float = (info["file_bytes"] + info["wal_bytes"] + sum(size for name, size in info["memory"].items() if name in HELD)) / 1024
+        return kilobytes
 
     def get_additional(self) -> dict[str, Any]:
         return {}

@@ -27,7 +27,7 @@ class QuernSearch(BaseSearch):  # type: ignore[misc]
     or "hybrid"; alpha: the vector's share of it. recall: as in Collection.search; anything but "exact" builds an index first."""
 
     def __init__(self, model: Any = None, mode: str = "dense", path: Any = ":memory:", alpha: float = 0.5, batch_size: int = 128, recall: Any = "exact",
-                 text_options: str = "porter stop=english", **options: Any):
+                 text_options: str = "porter stop=english", **options: Any) -> None:
         if mode not in ("dense", "text", "hybrid"):
             raise ValueError(f"mode is {mode!r}, not dense, text or hybrid")
         if model is None and mode != "text":
@@ -52,7 +52,7 @@ class QuernSearch(BaseSearch):  # type: ignore[misc]
             self.results = self._ask(docs, queries, top_k)
         return self.results
 
-    def _index(self, db, corpus, metric):
+    def _index(self, db: Any, corpus: Any, metric: Any) -> Any:
         docs, ids = None, list(corpus)
         for start in range(0, len(ids), BATCH):
             part = ids[start:start + BATCH]
@@ -71,7 +71,7 @@ class QuernSearch(BaseSearch):  # type: ignore[misc]
             db.optimize()
         return docs
 
-    def _ask(self, docs, queries, top_k):
+    def _ask(self, docs: Any, queries: dict[str, str], top_k: Any) -> Any:
         if docs is None or not queries:
             return {key: {} for key in queries}
         ids, texts = list(queries), list(queries.values())

@@ -23,7 +23,7 @@ COLUMNS_MAX = 1000  # attributes and fields of a collection
 POOL_MAX = 65536  # of what diversity is chosen from
 
 
-def kind_of(value: Any):
+def kind_of(value: Any) -> Any:
     """The type of the attribute that filters find a value by, or None."""
     if isinstance(value, bool):
         return BOOL
@@ -45,7 +45,7 @@ def possible(ids: Any) -> list[str]:
 class Documents:
     """A collection of documents, made when the first comes, since only then the dimension is known."""
 
-    def __init__(self, database: Any, name: str, metric: str = "cosine", options: dict[str, Any] | None = None):
+    def __init__(self, database: Any, name: str, metric: str = "cosine", options: dict[str, Any] | None = None) -> None:
         self.owns = not isinstance(database, Database)
         self.db = open_database(database) if self.owns else database
         self.name = name
@@ -56,11 +56,11 @@ class Documents:
         except NotFoundError:
             self.collection = None
 
-    def close(self):
+    def close(self) -> None:
         if self.owns:
             self.db.close()
 
-    def add(self, ids, vectors, texts, metadata, sources=None):
+    def add(self, ids: Any, vectors: Any, texts: Any, metadata: Any, sources: Any = None) -> None:
         """Writes documents, replacing those with the same ids; of an id that comes twice the last counts."""
         if not ids:
             return
@@ -74,9 +74,10 @@ class Documents:
         columns.update(self.filterable(columns["metadata"]))
         self.collection.upsert([ids[i] for i in order], [vectors[i] for i in order], columns, [clean(texts[i]) for i in order])
 
-    def filterable(self, metadata):
+    def filterable(self, metadata: Any) -> Any:
         """{attribute: values} of what filters find quickly."""
-        known, made = self.collection.schema.attributes, {}
+        known = self.collection.schema.attributes
+        made: dict[str, list[Any]] = {}
         for i, entry in enumerate(metadata):
             for key, value in entry.items():
                 kind = kind_of(value)
@@ -86,7 +87,7 @@ class Documents:
                     made.setdefault(name, [None] * len(metadata))[i] = real_of(value) if kind == REAL else value
         return made
 
-    def attribute(self, key, kind):
+    def attribute(self, key: Any, kind: Any) -> Any:
         """The attribute of a name in the metadata, made if there is none; None if there can be none."""
         known = self.collection.schema.attributes
         name = attribute_of(key, known)
@@ -105,7 +106,7 @@ class Documents:
             return None
         return name
 
-    def condition(self, where=None, sources=None):
+    def condition(self, where: Any = None, sources: Any = None) -> Any:
         """A filter of the collection's: of a dict over metadata, a tree of metadata.py, or SQL, which stays as it is; and the sources."""
         if where is None and sources is None:
             return None
@@ -118,17 +119,17 @@ class Documents:
             made.values = made.values if sources else []
         return made.text, made.values
 
-    def get(self, ids):
+    def get(self, ids: Any) -> Any:
         """The hits of these ids, without those that are not there."""
         if self.collection is None or not ids:
             return []
         return [hit for hit in self.collection.get(possible(ids), ["content", "metadata"]) if hit is not None]
 
-    def matching(self, where=None):
+    def matching(self, where: Any = None) -> Any:
         """The hits of all that match."""
         return [] if self.collection is None else self.collection.list(self.condition(where), k=0, columns=["content", "metadata"])
 
-    def delete(self, ids=None, where=None, sources=None):
+    def delete(self, ids: Any = None, where: Any = None, sources: Any = None) -> None:
         if ids is None and sources is None and (not where or not is_sql(where) and names_nothing(tree_of(where) if isinstance(where, dict) else where)):
             raise ValueError("filter has no condition: it would delete all")
         if self.collection is None:
@@ -138,12 +139,13 @@ class Documents:
         else:
             self.collection.delete(where=self.condition(where, sources))
 
-    def clear(self):
+    def clear(self) -> None:
         if self.collection is not None:
             self.db.drop(self.name)
             self.collection = None
 
-    def search(self, k, vector=None, query=None, alpha=None, where=None, only=None, diversity=None, pool=None, sources=None):
+    def search(self, k: int, vector: Any = None, query: Any = None, alpha: Any = None, where: Any = None, only: Any = None, diversity: Any = None,
+               pool: Any = None, sources: Any = None) -> Any:
         """The hits for a vector, a text, or both: alpha is the vector's share, from 0 to 1. diversity: lambda of maximal marginal
         relevance over the `pool` best."""
         if self.collection is None or k < 1:
@@ -162,7 +164,7 @@ class Documents:
         return self.collection.search(legs=legs if found else legs[:1], k=k, fusion="normalize=minmax", columns=columns, **known)
 
 
-def whole(metadata, i):
+def whole(metadata: Any, i: int) -> Any:
     """Metadata as they are kept; of what JSON cannot hold the message tells where it is."""
     made = dict(metadata or {})
     for name, value in made.items():
@@ -171,12 +173,12 @@ def whole(metadata, i):
     return made
 
 
-def is_sql(where):
+def is_sql(where: Any) -> Any:
     """A text, or a pair of such a text and its parameters; and no tree of metadata.py."""
     return isinstance(where, str) or isinstance(where, tuple) and where[:1] not in (("and",), ("or",), ("not",), ("is",))
 
 
-def clean(text):
+def clean(text: Any) -> Any:
     """A text as the library takes it."""
     if text is None:
         return None

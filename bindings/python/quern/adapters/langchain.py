@@ -14,18 +14,18 @@ import uuid
 from typing import Any
 
 try:
-    from langchain_core.documents import Document
-    from langchain_core.vectorstores import VectorStore
+    from langchain_core.documents import Document  # type: ignore[import]
+    from langchain_core.vectorstores import VectorStore  # type: ignore[import]
 except ImportError:
     raise ImportError("quern.adapters.langchain needs the package langchain-core") from None
 
 from .documents import Documents
 
 
-class QuernVectorStore(VectorStore):
+class QuernVectorStore(VectorStore):  # type: ignore[misc]
     """embedding: an Embeddings of LangChain's. path: a file, ":memory:", or an open quern.Database. Options are those of quern.dense."""
 
-    def __init__(self, embedding: Any, path: Any = ":memory:", collection: str = "langchain", metric: str = "cosine", **options: Any):
+    def __init__(self, embedding: Any, path: Any = ":memory:", collection: str = "langchain", metric: str = "cosine", **options: Any) -> None:
         self._embedding = embedding
         self._metric = metric
         self._documents = Documents(path, collection, metric, options)
@@ -40,7 +40,7 @@ class QuernVectorStore(VectorStore):
 
     # ---- Writing
 
-    def add_texts(self, texts: Any, metadatas: list[dict] | None = None, *, ids: list[str] | None = None, **kwargs: Any) -> list[str]:
+    def add_texts(self, texts: Any, metadatas: list[dict[str, Any]] | None = None, *, ids: list[str] | None = None, **kwargs: Any) -> list[str]:
         """Writes texts and returns their ids. An id that is there already is replaced; None among ids: one is made."""
         texts = list(texts)
         for name, given in (("metadatas", metadatas), ("ids", ids)):
@@ -98,7 +98,7 @@ class QuernVectorStore(VectorStore):
                                                 **kwargs: Any) -> list[Document]:
         return [document for document, _ in self._search(k, embedding, diversity=lambda_mult, pool=fetch_k, **kwargs)]
 
-    def _search(self, k, vector, *, filter=None, of=lambda hit: hit.distance, **named):
+    def _search(self, k: int, vector: Any, *, filter: Any = None, of: Any = lambda hit: hit.distance, **named: Any) -> list[tuple[Document, float]]:
         hits = self._documents.search(k, vector, where=filter or None, **named)
         return [(document_of(hit), of(hit)) for hit in hits]
 
@@ -110,7 +110,7 @@ class QuernVectorStore(VectorStore):
     # ---- Making one
 
     @classmethod
-    def from_texts(cls, texts: list[str], embedding: Any, metadatas: list[dict] | None = None, *, ids: list[str] | None = None,
+    def from_texts(cls, texts: list[str], embedding: Any, metadatas: list[dict[str, Any]] | None = None, *, ids: list[str] | None = None,
                    **kwargs: Any) -> QuernVectorStore:
         store = cls(embedding, **kwargs)
         store.add_texts(texts, metadatas, ids=ids)
@@ -122,5 +122,5 @@ def share(number: float) -> float:
     return min(max(float(number), 0.0), 1.0)
 
 
-def document_of(hit) -> Document:
+def document_of(hit: Any) -> Document:
     return Document(id=hit.id, page_content=hit["content"] or "", metadata=hit["metadata"] or {})

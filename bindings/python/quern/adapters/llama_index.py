@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 try:
-    from llama_index.core.bridge.pydantic import PrivateAttr
-    from llama_index.core.schema import BaseNode, MetadataMode
-    from llama_index.core.vector_stores.types import BasePydanticVectorStore, VectorStoreQueryResult
-    from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
+    from llama_index.core.bridge.pydantic import PrivateAttr  # type: ignore[import]
+    from llama_index.core.schema import BaseNode, MetadataMode  # type: ignore[import]
+    from llama_index.core.vector_stores.types import BasePydanticVectorStore, VectorStoreQueryResult  # type: ignore[import]
+    from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict  # type: ignore[import]
 except ImportError:
     raise ImportError("quern.adapters.llama_index needs the package llama-index-core") from None
 
@@ -41,7 +41,7 @@ def condition_of(filters: Any, depth: int = 0) -> Any:
     return ("not", joined) if word == "not" else joined
 
 
-def condition_of_one(part):
+def condition_of_one(part: Any) -> Any:
     operator = value_of(part.operator)
     if operator in ("any", "all"):
         values = [part.value] if isinstance(part.value, (str, int, float)) else list(part.value or ())
@@ -55,14 +55,14 @@ def value_of(word: Any) -> str:
     return str(getattr(word, "value", word) or "and")
 
 
-class QuernVectorStore(BasePydanticVectorStore):
+class QuernVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
     """path: a file, ":memory:", or an open quern.Database. Options are those of quern.dense."""
 
     stores_text: bool = True
     is_embedding_query: bool = True
     _documents: Any = PrivateAttr()
 
-    def __init__(self, path: Any = ":memory:", collection: str = "llama_index", metric: str = "cosine", **options: Any):
+    def __init__(self, path: Any = ":memory:", collection: str = "llama_index", metric: str = "cosine", **options: Any) -> None:
         super().__init__(stores_text=True)
         self._documents = Documents(path, collection, metric, options)
 
@@ -123,10 +123,10 @@ class QuernVectorStore(BasePydanticVectorStore):
     def persist(self, persist_path: str, fs: Any = None) -> None:
         """What was written is in the file already."""
 
-    def _chosen(self, node_ids, where):
+    def _chosen(self, node_ids: Any, where: Any) -> Any:
         wanted = None if node_ids is None else set(node_ids)
         return [hit for hit in self._documents.matching(where) if wanted is None or hit.id in wanted]
 
 
-def node_of(hit) -> BaseNode:
+def node_of(hit: Any) -> BaseNode:
     return metadata_dict_to_node(hit["metadata"] or {}, text=hit["content"] or "")

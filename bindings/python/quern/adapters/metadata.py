@@ -63,16 +63,16 @@ def spelled(name: str) -> str:
 class Condition:
     """A tree as SQL: text and values. known: {attribute: type}."""
 
-    def __init__(self, tree: Any, known: Any):
+    def __init__(self, tree: Any, known: Any) -> None:
         self.known = known
         self.values: list[Any] = []
         self.text = self.sql(tree)
 
-    def bind(self, value):
+    def bind(self, value: Any) -> str:
         self.values.append(value)
         return f"?{len(self.values)}"
 
-    def sql(self, tree):
+    def sql(self, tree: Any) -> Any:
         if tree[0] == "is":
             return self.one(*tree[1:])
         if tree[0] == "not":
@@ -81,7 +81,7 @@ class Condition:
             return "1" if tree[0] == "and" else "0"
         return f" {tree[0]} ".join("(" + self.sql(part) + ")" for part in tree[1])
 
-    def one(self, name, operator, value):
+    def one(self, name: str, operator: str, value: Any) -> Any:
         label = f"filter[{name!r}][{operator!r}]"
         value = plain(value)
         if operator in ("$exists", "$empty") or value is None and operator in ("$eq", "$ne"):
@@ -105,10 +105,10 @@ class Condition:
             raise ValueError(f"{label} is {value}, which is neither more nor less than anything")
         return self.compared(name, COMPARISONS[operator], checked(value, label))
 
-    def among(self, name, values):
+    def among(self, name: str, values: Any) -> Any:
         """Is it one of these?"""
-        attribute = attribute_of(name, self.known)
-        kind = None if attribute is None else self.known[attribute]
+        attribute = attribute_of(name, self.known) or ""
+        kind = None if not attribute else self.known[attribute]
         texts = [value for value in values if isinstance(value, str)]
         numbers = [value for value in values if isinstance(value, (int, float)) and not isinstance(value, bool)]
         parts = [self.compared(name, "=", value) for value in {value for value in values if isinstance(value, bool)}]
@@ -121,31 +121,31 @@ class Condition:
             parts.append(f"{quote(attribute)} in {self.listed(numbers)}" if quick else self.json(name, f"entry.type in {NUMBERS} and entry.atom in {self.listed(numbers)}"))
         return " or ".join(parts) or "0"
 
-    def listed(self, values):
+    def listed(self, values: Any) -> str:
         return f"({', '.join(map(self.bind, values))})"
 
-    def compared(self, name, sign, value):
-        attribute = attribute_of(name, self.known)
-        if attribute is not None and self.known[attribute] == quick_kind(value):
+    def compared(self, name: str, sign: str, value: Any) -> Any:
+        attribute = attribute_of(name, self.known) or ""
+        if attribute and self.known[attribute] == quick_kind(value):
             return f"{quote(attribute)} {sign} {self.bind(value)}"
         if isinstance(value, bool):
             return self.json(name, f"entry.type = {self.bind('true' if value else 'false')}")
         kinds = "entry.type = 'text'" if isinstance(value, str) else f"entry.type in {NUMBERS}"
         return self.json(name, f"{kinds} and entry.atom {sign} {self.bind(value)}")
 
-    def contains(self, name, value, label):
+    def contains(self, name: str, value: Any, label: str) -> Any:
         """A text that is in a text, or a value in a list."""
         if not isinstance(value, (str, int, float)):
             raise TypeError(f"{label} is {describe(value)}, not a text, a number or a bool")
-        attribute = attribute_of(name, self.known)
-        kind = None if attribute is None or not isinstance(value, str) else self.known[attribute]
+        attribute = attribute_of(name, self.known) or ""
+        kind = None if not attribute or not isinstance(value, str) else self.known[attribute]
         if kind in (TAGS, TEXT):
             column, bound = quote(attribute), self.bind(value)
             found = f"{column} has {bound}" if kind == TAGS else f"instr({column}, {bound}) > 0"
             return f"({found} or {column} is null and {self.contained(name, value)})"  # texts under some documents' name, lists under others'
         return self.contained(name, value)
 
-    def contained(self, name, value):
+    def contained(self, name: str, value: Any) -> Any:
         """The same, by the json."""
         bound = self.bind(value if not isinstance(value, bool) else "true" if value else "false")
         if isinstance(value, bool):
@@ -157,12 +157,12 @@ class Condition:
             inside = f"(entry.type = 'text' and instr(entry.atom, {bound}) > 0 or {inside})"
         return self.json(name, inside)
 
-    def json(self, name, condition):
+    def json(self, name: str, condition: Any) -> str:
         """The value of that name in the json fulfils a condition over its key, type, value and atom."""
         return f"exists (select 1 from json_each(metadata) as entry where entry.key = {self.bind(name)} and {condition})"
 
 
-def quick_kind(value):
+def quick_kind(value: Any) -> Any:
     """The type of the attribute that tells the truth about this value; None: none does."""
     if isinstance(value, bool):
         return BOOL
@@ -171,7 +171,7 @@ def quick_kind(value):
     return REAL if abs(value) < EXACT else None
 
 
-def checked(value, label):
+def checked(value: Any, label: str) -> Any:
     """A value as it can be bound."""
     if value is None or isinstance(value, (bool, str)):
         if isinstance(value, str) and "\0" in value:
@@ -184,7 +184,7 @@ def checked(value, label):
     return value if isinstance(value, float) or INT_MIN <= value <= INT_MAX else real_of(value)
 
 
-def real_of(value):
+def real_of(value: Any) -> Any:
     """The real number that is nearest to a whole one, however large."""
     try:
         return float(value)

@@ -29,7 +29,7 @@ class QuernSearchIndex:
     """model: its similarity is asked for (mteb_model_meta.similarity_fn_name; default cosine). recall: as in Collection.search. Options are
     those of quern.dense."""
 
-    def __init__(self, model: Any = None, path: Any = ":memory:", recall: Any = "exact", **options: Any):
+    def __init__(self, model: Any = None, path: Any = ":memory:", recall: Any = "exact", **options: Any) -> None:
         meta = getattr(model, "mteb_model_meta", None)
         name = getattr(meta, "similarity_fn_name", None) or "cosine"
         name = str(getattr(name, "value", name))
@@ -71,9 +71,11 @@ class QuernSearchIndex:
         answers = self.documents.search(matrix, top_k, recall=self.recall, columns=())
         return [self._scores(hits) for hits in answers], [list(map(int, hits.ids)) for hits in answers]
 
-    def _rerank(self, matrix, top_k, top_ranked, query_idx_to_id):
+    def _rerank(self, matrix: Any, top_k: Any, top_ranked: dict[str, list[str]],
+                query_idx_to_id: dict[int, str]) -> tuple[list[list[float]], list[list[int]]]:
         places = {key: i for i, key in enumerate(self.idxs)}
-        scores, indices = [], []
+        scores: list[list[float]] = []
+        indices: list[list[int]] = []
         for i, vector in enumerate(matrix):
             ranked = top_ranked.get(query_idx_to_id[i]) or []
             local = {places[key]: at for at, key in enumerate(ranked)}
@@ -82,7 +84,7 @@ class QuernSearchIndex:
             indices.append([local[int(key)] for key in hits.ids] if ranked else [])
         return scores, indices
 
-    def _scores(self, hits):
+    def _scores(self, hits: Any) -> list[float]:
         if self.metric == "l2":
             return [-math.sqrt(max(float(distance), 0)) for distance in hits.distances]
         return [float(score) for score in hits.scores]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Iterator
 
 from .._database import open_database
 from .._errors import Error
@@ -29,8 +29,8 @@ class QuernClient(VectorDB):  # type: ignore[misc]
     thread_safe = True
     supported_filter_types: list[Any] = FILTERS
 
-    def __init__(self, dim: int, db_config: dict, db_case_config: Any = None, collection_name: str = "vectors", drop_old: bool = False,
-                 with_scalar_labels: bool = False, **kwargs: Any):
+    def __init__(self, dim: int, db_config: dict[str, Any], db_case_config: Any = None, collection_name: str = "vectors", drop_old: bool = False,
+                 with_scalar_labels: bool = False, **kwargs: Any) -> None:
         self.dim = dim
         self.config = dict(db_config)
         self.path = self.config.pop("path")
@@ -50,11 +50,11 @@ class QuernClient(VectorDB):  # type: ignore[misc]
                 db.drop(collection_name)
             db.collection(collection_name, self._schema())
 
-    def _schema(self):
+    def _schema(self) -> Any:
         return Schema({"vector": dense(self.dim, self.metric, **self.options)}, {"labels": str}, "int")
 
     @contextmanager
-    def init(self):
+    def init(self) -> Iterator[Any]:
         """Opens the file, for this process and the block."""
         self.db = open_database(self.path, **self.config)
         self.docs = self.db.collection(self.collection_name)
@@ -95,6 +95,6 @@ class QuernClient(VectorDB):  # type: ignore[misc]
     def optimize(self, data_size: int | None = None) -> None:
         self.db.optimize()
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         """Without the open file: it belongs to its process."""
         return {**self.__dict__, "db": None, "docs": None}
