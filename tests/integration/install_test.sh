@@ -33,7 +33,7 @@ cmake -G Ninja -S "$here/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$pre
   cmake --build "$work/consumer" >>"$work/log" 2>&1 || { cat "$work/log"; fail "the consumer does not build"; }
 "$work/consumer/consumer_quern"
 "$work/consumer/consumer_static"
-(cd "$work" && LD_LIBRARY_PATH="$libdir" "$work/consumer/consumer_cpp")
+(cd "$work" && LD_LIBRARY_PATH="$libdir" "$work/consumer/consumer_cpp_quern" && "$work/consumer/consumer_cpp_static")
 
 echo "find_package, a project without C++:"
 cmake -G Ninja -S "$here/consumer_c" -B "$work/consumer_c" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 &&

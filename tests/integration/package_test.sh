@@ -69,7 +69,7 @@ cc -std=c99 -Wall -Wextra -pedantic -Werror "$here/consumer/consumer.c" -o "$wor
 echo "C and C++, find_package:"
 cmake -G Ninja -S "$here/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$root/usr" -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 &&
   cmake --build "$work/consumer" >>"$work/log" 2>&1 || { cat "$work/log"; fail "the consumer does not build"; }
-for program in consumer_cpp consumer_quern consumer_static; do
+for program in consumer_cpp_quern consumer_cpp_static consumer_quern consumer_static; do
   "$work/consumer/$program"
 done
 
