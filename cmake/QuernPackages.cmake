@@ -1,5 +1,13 @@
 # Debian packages by CPack: cpack -G DEB in a build directory makes libquern0 (the shared library), libquern-dev (headers, static
 # library, CMake package, pkg-config) and quern (the shell). The components are those of the install rules.
+# The licence; in a package of Debian's under the name that it has there.
+include(GNUInstallDirs)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT license)
+foreach(package libquern0 libquern-dev quern)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} RENAME copyright
+          COMPONENT ${package} EXCLUDE_FROM_ALL)
+endforeach()
+
 set(CPACK_PACKAGE_NAME quern)
 set(CPACK_PACKAGE_VENDOR quern)
 set(CPACK_PACKAGE_CONTACT "the quern authors <quern@localhost>")

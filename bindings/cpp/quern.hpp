@@ -25,6 +25,10 @@
 // Collection) MISUSE; but while another thread is inside a call on a Collection, the Database must
 // not be closed.
 //
+// NAMES. quern::Database is quern::cpp::Database to the linker, by an inline namespace: the library
+// has classes of its own in the namespace quern, and a program that links the static one holds
+// both.
+//
 // The manual of every function is quern.h; names are those of the C functions. handle() gives what
 // is underneath.
 #ifndef QUERN_HPP
@@ -38,6 +42,7 @@
 #include "quern_result.hpp"
 
 namespace quern {
+inline namespace cpp {
 
 // An open database; closed when it is destroyed.
 class Database {
@@ -247,6 +252,7 @@ inline Database open(const std::string& path, const char* options = nullptr) {
 }
 #endif
 
+}  // namespace cpp
 }  // namespace quern
 
 #endif  // QUERN_HPP

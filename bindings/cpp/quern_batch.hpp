@@ -8,6 +8,7 @@
 #include "quern_result.hpp"
 
 namespace quern {
+inline namespace cpp {
 
 // A stable view of the whole database.
 class Snapshot {
@@ -288,6 +289,7 @@ private:
     Failure failure_;
 };
 
+}  // namespace cpp
 }  // namespace quern
 
 #endif  // QUERN_BATCH_HPP

@@ -7,6 +7,7 @@
 #include "quern_batch.hpp"
 
 namespace quern {
+inline namespace cpp {
 
 class Pages;
 
@@ -408,6 +409,7 @@ inline Pages Query::pages() && {
     return Pages(std::move(*this));
 }
 
+}  // namespace cpp
 }  // namespace quern
 
 #endif  // QUERN_QUERY_HPP

@@ -22,6 +22,7 @@
 #endif
 
 namespace quern {
+inline namespace cpp {
 
 // Elements that lie one after the other: of a vector, an array, a list in braces. C++20's
 // std::span, for C++17.
@@ -191,6 +192,21 @@ private:
     bool has_nul_ = false;
 };
 
+// Throws std::out_of_range, where there are exceptions.
+inline void CheckIndex(size_t index, size_t size, const char* what) {
+#if QUERN_HPP_EXCEPTIONS
+    if (index >= size) {
+        throw std::out_of_range(std::string(what)
+                                    .append(" ")
+                                    .append(std::to_string(index))
+                                    .append(" of ")
+                                    .append(std::to_string(size)));
+    }
+#else
+    (void)index, (void)size, (void)what;
+#endif
+}
+
 inline std::string TakeText(quern_text* text) {
     const Owner<quern_text> owner(text);
     return std::string(quern_text_data(text), quern_text_size(text));
@@ -284,11 +300,17 @@ public:
     const quern_result* handle() const { return result_.get(); }
     size_t size() const { return quern_result_rows(handle()); }
     bool empty() const { return size() == 0; }
-    Hit operator[](size_t row) const { return Hit(handle(), row); }
+    // Throws std::out_of_range from size() on; without exceptions its getters give 0 and "" there.
+    Hit operator[](size_t row) const {
+        detail::CheckIndex(row, size(), "row");
+        return Hit(handle(), row);
+    }
     Iterator begin() const { return Iterator(handle(), 0); }
     Iterator end() const { return Iterator(handle(), size()); }
     size_t queries() const { return quern_result_queries(handle()); }
+    // Throws std::out_of_range from queries() on; without exceptions the range is empty there.
     Range query(size_t i) const {
+        detail::CheckIndex(i, queries(), "query");
         const size_t first = quern_result_offset(handle(), i),
                      last = quern_result_offset(handle(), i + 1);
         return Range{Iterator(handle(), first), Iterator(handle(), last), last - first};
@@ -351,6 +373,7 @@ private:
     detail::Owner<quern_result> result_;
 };
 
+}  // namespace cpp
 }  // namespace quern
 
 #endif  // QUERN_RESULT_HPP

@@ -4,7 +4,7 @@ import re
 
 from conan import ConanFile
 from conan.tools.cmake import CMake, CMakeDeps, CMakeToolchain, cmake_layout
-from conan.tools.files import copy, rmdir
+from conan.tools.files import copy, rm, rmdir
 from conan.tools.gnu import PkgConfigDeps
 
 ROOT = os.path.join("..", "..")
@@ -56,6 +56,8 @@ class QuernConan(ConanFile):
     def package(self):
         CMake(self).install()
         copy(self, "LICENSE", self.source_folder, os.path.join(self.package_folder, "licenses"))
+        # Both libraries are built; a package has one kind.
+        rm(self, "libquern.a" if self.options.shared else "libquern.so*", os.path.join(self.package_folder, "lib"))
         # Conan writes its own.
         rmdir(self, os.path.join(self.package_folder, "lib", "cmake"))
         rmdir(self, os.path.join(self.package_folder, "lib", "pkgconfig"))

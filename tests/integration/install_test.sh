@@ -16,7 +16,7 @@ fail() {
 
 cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log"; fail "cmake --install"; }
 libdir="$(dirname "$(find "$prefix" -name 'libquern.so' -print -quit)")"
-for file in include/quern.h include/quern.hpp include/quern_result.hpp bin/quern share/man/man1/quern.1 share/bash-completion/completions/quern \
+for file in include/quern.h include/quern.hpp include/quern_result.hpp bin/quern share/man/man1/quern.1.gz share/doc/quern/LICENSE share/bash-completion/completions/quern \
             share/zsh/site-functions/_quern share/fish/vendor_completions.d/quern.fish; do
   [ -s "$prefix/$file" ] || fail "$file is not installed"
 done
@@ -33,7 +33,7 @@ cmake -G Ninja -S "$here/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$pre
   cmake --build "$work/consumer" >>"$work/log" 2>&1 || { cat "$work/log"; fail "the consumer does not build"; }
 "$work/consumer/consumer_quern"
 "$work/consumer/consumer_static"
-(cd "$work" && LD_LIBRARY_PATH="$libdir" "$work/consumer/consumer_cpp")
+(cd "$work" && LD_LIBRARY_PATH="$libdir" "$work/consumer/consumer_cpp_quern" && "$work/consumer/consumer_cpp_static")
 
 echo "find_package, a project without C++:"
 cmake -G Ninja -S "$here/consumer_c" -B "$work/consumer_c" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 &&
@@ -42,6 +42,35 @@ cmake -G Ninja -S "$here/consumer_c" -B "$work/consumer_c" -DCMAKE_PREFIX_PATH="
 if grep -n 'LINK_ONLY:>' "$libdir"/cmake/quern/*.cmake; then
   fail "an empty link library is exported"
 fi
+
+if grep -nE '"?/usr/lib|libfaiss|libgomp' "$libdir/cmake/quern/quern-static-targets.cmake"; then
+  fail "the static library is told where the libraries of this machine are"
+fi
+
+echo "find_package, one library alone:"
+for gone in so a; do
+  rm -rf "$work/one" "$work/one_build"
+  cp -a "$prefix" "$work/one"
+  find "$work/one" -name "libquern.$gone*" -delete
+  mkdir "$work/one_source"
+  cat >"$work/one_source/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.25)
+project(one LANGUAGES C CXX)
+find_package(quern 0.1 REQUIRED)
+message("static: \${quern_static_FOUND}")
+add_executable(one $here/consumer/consumer.c)
+target_link_libraries(one PRIVATE quern::quern)
+END
+  cmake -G Ninja -S "$work/one_source" -B "$work/one_build" -DCMAKE_PREFIX_PATH="$work/one" >"$work/log" 2>&1 &&
+    cmake --build "$work/one_build" >>"$work/log" 2>&1 || { cat "$work/log"; fail "nothing is found without libquern.$gone"; }
+  "$work/one_build/one"
+  rm -rf "$work/one_source"
+done
+if cmake -G Ninja -S "$here/consumer" -B "$work/lacking" -DCMAKE_PREFIX_PATH="$prefix" -DQUERN_FAISS_LIBRARY=QUERN_FAISS_LIBRARY-NOTFOUND \
+  -DCMAKE_IGNORE_PATH="$(dirname "$(find /usr/lib /usr/local/lib -name 'libfaiss.*' -print -quit 2>/dev/null)")" >"$work/log" 2>&1; then
+  fail "the static library is offered without FAISS"
+fi
+grep -q 'needs what is not there:.*faiss' "$work/log" || { cat "$work/log"; fail "what the static library lacks is not named"; }
 
 echo "pkg-config:"
 export PKG_CONFIG_PATH="$libdir/pkgconfig"

@@ -32,8 +32,11 @@ contents libquern0 | grep -E '\.so$|\.h$|\.a$|/bin/' && fail "libquern0 holds wh
 for file in 'include/quern\.h' 'include/quern\.hpp' 'libquern\.so' 'libquern\.a' 'pkgconfig/quern\.pc' 'quern-config\.cmake'; do
   contents libquern-dev | grep -q "$file" || fail "libquern-dev lacks $file"
 done
-for file in bin/quern man1/quern.1 bash-completion/completions/quern; do
+for file in bin/quern man1/quern.1.gz bash-completion/completions/quern; do
   contents quern | grep -q "$file" || fail "quern lacks $file"
+done
+for package in libquern0 libquern-dev quern; do
+  contents "$package" | grep -q "/usr/share/doc/$package/copyright$" || fail "$package lacks its copyright"
 done
 if (contents libquern0; contents libquern-dev; contents quern) | grep -v '/$' | sort | uniq -d | grep .; then
   fail "these files are in two packages"
@@ -69,7 +72,7 @@ cc -std=c99 -Wall -Wextra -pedantic -Werror "$here/consumer/consumer.c" -o "$wor
 echo "C and C++, find_package:"
 cmake -G Ninja -S "$here/consumer" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$root/usr" -DCMAKE_BUILD_TYPE=Release >"$work/log" 2>&1 &&
   cmake --build "$work/consumer" >>"$work/log" 2>&1 || { cat "$work/log"; fail "the consumer does not build"; }
-for program in consumer_cpp consumer_quern consumer_static; do
+for program in consumer_cpp_quern consumer_cpp_static consumer_quern consumer_static; do
   "$work/consumer/$program"
 done
 

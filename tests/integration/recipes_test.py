@@ -31,26 +31,33 @@ def options_of_tree(root):
         return set(re.findall(r"^option\((\w+)", file.read(), re.MULTILINE))
 
 
-def test_vcpkg(root, cmake):
-    port = os.path.join(root, "cmake", "vcpkg", "quern")
-    with open(os.path.join(port, "vcpkg.json"), encoding="utf-8") as file:
-        manifest = json.load(file)
-    check(manifest["version"] == project_version(root), "vcpkg.json has another version than the tree")
+def run_portfile(port, cmake, linkage, kept):
+    """What the port asks vcpkg for. kept: the libraries that it leaves."""
     with tempfile.TemporaryDirectory() as place:
         script = os.path.join(place, "run.cmake")
         with open(script, "w", encoding="utf-8") as file:
             file.write("cmake_policy(VERSION 3.25)\n")
             for name in FUNCTIONS:
                 file.write(f'function({name})\n  list(JOIN ARGN " " words)\n  message("{name} ${{words}}")\nendfunction()\n')
-            file.write(f'set(CURRENT_PACKAGES_DIR "{place}")\nset(VCPKG_LIBRARY_LINKAGE static)\nset(FEATURES core tools)\n'
+            file.write(f'set(CURRENT_PACKAGES_DIR "{place}")\nset(VCPKG_LIBRARY_LINKAGE {linkage})\nset(FEATURES core tools)\n'
                        f'set(PKGCONFIG pkgconf)\ninclude("{port}/portfile.cmake")\n')
         os.makedirs(os.path.join(place, "lib"))
         for name in ("libquern.so", "libquern.so.0", "libquern.a"):
             open(os.path.join(place, "lib", name), "w", encoding="utf-8").close()
         ran = subprocess.run([cmake, "-P", script], capture_output=True, text=True, timeout=60)
         check(ran.returncode == 0, f"portfile.cmake fails: {ran.stderr}")
-        asked = ran.stderr
-        check(os.listdir(os.path.join(place, "lib")) == ["libquern.a"], "a static triplet keeps shared libraries")
+        left = sorted(os.listdir(os.path.join(place, "lib")))
+        check(left == kept, f"a {linkage} triplet keeps {left}")
+        return ran.stderr
+
+
+def test_vcpkg(root, cmake):
+    port = os.path.join(root, "cmake", "vcpkg", "quern")
+    with open(os.path.join(port, "vcpkg.json"), encoding="utf-8") as file:
+        manifest = json.load(file)
+    check(manifest["version"] == project_version(root), "vcpkg.json has another version than the tree")
+    asked = run_portfile(port, cmake, "static", ["libquern.a"])
+    run_portfile(port, cmake, "dynamic", ["libquern.so", "libquern.so.0"])
     check(f"SOURCE_PATH {os.path.realpath(root)} " in asked, "portfile.cmake builds another tree")
     options = set(re.findall(r"-D(QUERN_\w+)=|(QUERN_BUILD_CLI)", asked))
     check({a or b for a, b in options} <= options_of_tree(root), "portfile.cmake sets an option that the tree has not")
@@ -83,7 +90,7 @@ class Recipe:
 
 def test_conan(root):
     calls = []
-    modules = {"conan": {"ConanFile": Recipe}, "conan.tools": {}, "conan.tools.files": ("copy", "rmdir"),
+    modules = {"conan": {"ConanFile": Recipe}, "conan.tools": {}, "conan.tools.files": ("copy", "rm", "rmdir"),
                "conan.tools.cmake": ("CMake", "CMakeDeps", "CMakeToolchain", "cmake_layout"), "conan.tools.gnu": ("PkgConfigDeps",)}
     for name, what in modules.items():
         module = types.ModuleType(name)
@@ -104,6 +111,8 @@ def test_conan(root):
         for step in ("set_version", "export_sources", "requirements", "layout", "generate", "build", "package", "package_info"):
             getattr(recipe, step)()
         check(recipe.version == project_version(root), "conanfile.py has another version than the tree")
+        removed = [arguments[0] for name, arguments in calls if name == "rm"]
+        check(removed == ["libquern.a" if shared else "libquern.so*"], "conanfile.py leaves the other kind of library")
         required = {arguments[0].split("/")[0] for name, arguments in calls if name == "requires"}
         check({"sqlite3", "faiss", "zstd", "xxhash", "highway", "openblas"} <= required, "conanfile.py lacks a requirement")
         check(("cli11" in required) == recipe.options.tools, "conanfile.py does not follow the option tools")

@@ -423,6 +423,19 @@ void TestExceptions() {
     } catch (const quern::Error& error) {
         CHECK(error.status() == QUERN_ERR_KEY_EXISTS);
     }
+    const quern::Rows three = letters.query().list();
+    CHECK(three[2].text_id() == "c");
+    try {
+        (void)three[3].text_id();
+        CHECK(false);
+    } catch (const std::out_of_range& error) {
+        CHECK(std::string(error.what()) == "row 3 of 3");
+    }
+    try {
+        (void)three.query(7);
+        CHECK(false);
+    } catch (const std::out_of_range&) {
+    }
     CHECK(letters.size() == 3);
     letters.add_attr("lang", QUERN_TEXT);
     CHECK(letters.query().where("year = 2000").set("lang = 'de'").update() == 1);

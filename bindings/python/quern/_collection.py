@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Callable, Dict, Tuple, Union, overload
 
 from ._arrays import BF16, ELEMENTS, F32, describe, matrix_of, numbers_of, pack_list
-from ._columns import (TAGS, Keys, SparseRows, columns_of, encode, infer_type, is_sparse_matrix, list_of, pack_dims, plain, set_attribute, settled,
-                       texts_of, with_gaps)
+from ._columns import (TAGS, Keys, SparseRows, columns_of, encode, in_order, infer_type, is_sparse_matrix, list_of, pack_dims, plain, set_attribute,
+                       settled, texts_of, with_gaps)
 from ._database import Snapshot, Transaction, borrow, take_text
 from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, call
 from ._filters import bind, quote, says_nothing, sql_of
@@ -175,7 +175,7 @@ class Collection(Owner):
         return self._write(api.quern_update, ids, vectors, metadata, text, sparse, txn, progress)
 
     def _write(self, function: Any, ids: Any, vectors: Any, metadata: Any, text: Any, sparse: Any, txn: Any, progress: Any) -> int:
-        ids = plain(ids)
+        ids = in_order(plain(ids), "ids")
         one = isinstance(ids, (str, int))
         keys = self._keys(ids, "ids")
         if one and isinstance(metadata, dict):
@@ -245,7 +245,7 @@ class Collection(Owner):
             api.quern_batch_dense(batch.handle, name.encode(), matrix.address, matrix.dim, matrix.valid)
 
     def _set_texts(self, batch: Batch, name: str, value: Any, label: str) -> None:
-        values = list_of(with_gaps(value), label)
+        values = list_of(with_gaps(in_order(value, label)), label)
         self._check_rows(batch, len(values), label)
         texts = texts_of(values, label)
         batch.kept.append(texts)

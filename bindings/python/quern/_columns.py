@@ -5,6 +5,7 @@ import array
 import ctypes
 import json
 import sys
+from collections.abc import KeysView, Set
 from typing import Any
 
 from ._arrays import Block, block_of, describe, is_masked, numbers_of
@@ -76,6 +77,26 @@ def list_of(values: Any, name: str) -> list[Any]:
     made = tolist() if tolist is not None else list(values)
     if not isinstance(made, list):
         raise TypeError(f"{name} is a single value, not a list")
+    return made
+
+
+def in_order(values: Any, name: str) -> Any:
+    """The values; TypeError if they are a set, whose order is nobody's. (The keys of a dict have one.)"""
+    if isinstance(values, Set) and not isinstance(values, KeysView):
+        raise TypeError(f"{name} is {describe(values)}, which has no order to match records by; give a list")
+    return values
+
+
+def columns_of_frame(frame: Any, name: str) -> dict[str, Any]:
+    """The columns of a DataFrame of pandas', as a dict."""
+    names = list(frame.columns)
+    if len(set(names)) < len(names):
+        raise ValueError(f"{name} has two columns of one name")
+    made = {}
+    for attribute in names:
+        column = frame[attribute]
+        missing = column.isna()
+        made[attribute] = [None if gone else value for value, gone in zip(column.tolist(), missing)] if missing.any() else column
     return made
 
 
@@ -158,19 +179,22 @@ def infer_type(values: Any, name: str) -> int | None:
 
 
 def columns_of(metadata: Any, n: int, name: str = "metadata", ragged: bool = True) -> dict[str, Any]:
-    """Metadata as {attribute: values of all n records}: a dict of columns, or a list with a dict (or None) for each record."""
+    """Metadata as {attribute: values of all n records}: a dict of columns, a DataFrame, or a list with a dict (or None) for each record."""
     if metadata is None:
         return {}
+    if hasattr(metadata, "columns") and hasattr(metadata, "iloc"):
+        metadata = columns_of_frame(metadata, name)
     if isinstance(metadata, dict):
         for attribute, values in metadata.items():
             check_name(attribute, name)
             label = f"{name}[{attribute!r}]"
+            in_order(values, label)
             if isinstance(values, (str, bytes, dict)) or not hasattr(values, "__len__"):
                 raise TypeError(f"{label} is {describe(values)}, not a list with a value for each record")
             if len(values) != n:
                 raise ValueError(f"{label} has {len(values)} values for {n} records")
         return {attribute: with_gaps(values) for attribute, values in metadata.items()}
-    rows = list_of(metadata, name)
+    rows = list_of(in_order(metadata, name), name)
     if len(rows) != n:
         raise ValueError(f"{name} has {len(rows)} entries for {n} records")
     names = {}

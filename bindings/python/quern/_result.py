@@ -548,12 +548,16 @@ class Rows(Sequence[Hit]):
         return made
 
     def to_pandas(self) -> Any:
-        """A pandas.DataFrame."""
+        """A pandas.DataFrame. Whole numbers with nulls among them are of its type Int64: float64 would round those beyond 2^53."""
         try:
             import pandas  # type: ignore[import]
         except ImportError:
             raise ImportError("to_pandas() needs the package pandas") from None
-        return pandas.DataFrame(self.to_columns())
+        columns = self.to_columns()
+        for name, values in columns.items():
+            if isinstance(values, list) and None in values and {type(value) for value in values} == {int, type(None)}:
+                columns[name] = pandas.array(values, dtype="Int64")
+        return pandas.DataFrame(columns)
 
     def to_arrow(self) -> Any:
         """A pyarrow.Table. Other libraries take this object as it is: it has the Arrow PyCapsule interface."""

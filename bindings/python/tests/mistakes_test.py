@@ -197,6 +197,45 @@ class MissingTest(PythonCase):
         self.raises(TypeError, "only", docs.search, [0, 0], only=[1])
 
 
+class OrderTest(PythonCase):
+    def test_a_set_has_no_order(self):
+        docs = self.db.collection("d", dim=1, metric="l2", attributes={"x": int}, text=True)
+        ids = {"b", "a"}
+        self.raises(TypeError, "ids is a set, which has no order", docs.upsert, ids, [[1], [2]])
+        self.raises(TypeError, "ids is a frozenset", docs.upsert, frozenset(ids), [[1], [2]])
+        self.raises(TypeError, "ids", docs.upsert, {"a": 1, "b": 2}.items(), [[1], [2]])
+        self.raises(TypeError, "ids", docs.upsert, {"a": 1}.keys() | {"b"}, [[1], [2]])
+        self.raises(TypeError, "metadata['x'] is a set", docs.upsert, ["a", "b"], [[1], [2]], {"x": {1, 2}})
+        self.raises(TypeError, "text is a set", docs.upsert, ["a", "b"], [[1], [2]], text={"x", "y"})
+        self.assertEqual(len(docs), 0)
+        vectors = {"b": [1], "a": [2]}
+        docs.upsert(vectors.keys(), list(vectors.values()))  # in the order of the dict
+        self.assertEqual(docs.search([1], k=1).ids, ["b"])
+        docs.delete(ids)
+        self.assertEqual(len(docs), 0)
+
+
+@unittest.skipIf(pandas is None, "pandas is not installed")
+class TablesTest(PythonCase):
+    def test_metadata_of_a_table(self):
+        docs = self.db.collection("d", attributes={"year": int}, key="int")
+        table = pandas.DataFrame({"year": [2001, 2002, 2003], "price": [1.5, None, 3.5], "name": ["a", None, "c"]})
+        docs.upsert([1, 2, 3], metadata=table)
+        self.assertEqual([hit.metadata for hit in docs.get([1, 2, 3])],
+                         [{"year": 2001, "price": 1.5, "name": "a"}, {"year": 2002}, {"year": 2003, "price": 3.5, "name": "c"}])
+        self.raises(ValueError, "metadata['year'] has 3 values for 2 records", docs.upsert, [1, 2], metadata=table)
+        twice = pandas.DataFrame([[1, 2]], columns=["x", "x"])
+        self.raises(ValueError, "two columns of one name", docs.upsert, [1], metadata=twice)
+
+    def test_whole_numbers_with_nulls(self):
+        docs = self.db.collection("d", attributes={"n": int, "flag": bool}, key="int")
+        docs.upsert([1, 2, 3], metadata={"n": [2 ** 53 + 1, None, -7], "flag": [True, None, False]})
+        table = docs.list().to_pandas()
+        self.assertEqual(str(table["n"].dtype), "Int64")
+        self.assertEqual([None if value is pandas.NA else value for value in table["n"]], [2 ** 53 + 1, None, -7])
+        self.assertEqual(str(docs.list(where="n > 0").to_pandas()["n"].dtype), "int64")
+
+
 class SameTest(PythonCase):
     def test_kept_searches_tell_types_apart(self):
         docs = self.db.collection("d", quern.Schema({"v": quern.dense(1, "l2")}, {"t": str}, "int"))
