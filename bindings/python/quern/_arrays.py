@@ -323,6 +323,8 @@ def numbers_of(value: Any, letter: str, name: str) -> Block:
         low, high = (0, 2 ** (8 * int(target[1:])) - 1) if target[0] == "u" else (-(2 ** 63), 2 ** 63 - 1)
         if block.shape[0] and (int(block.owner.min()) < low or int(block.owner.max()) > high):
             raise ValueError(f"{name} holds numbers out of range: they are from {low} to {high}")
+        if block.kind[1:] == target[1:]:  # with a sign or without it is the same number
+            return Block(block.address, block.shape, target, block.owner)
         other = block.owner.astype(target)
         return Block(other.__array_interface__["data"][0], block.shape, target, other)
     if letter in "fd":

@@ -329,8 +329,8 @@ SETTERS = {INT: set_int, REAL: set_real, TEXT: set_text, BOOL: set_bool, BLOB: s
 class SparseRows:
     """Sparse vectors as offsets, dimensions and weights. Taken from
 
-        (offsets, dims, weights)     three arrays of numpy's, not copied if they are u64, u32 and f32; weights may be None
-        a sparse matrix of scipy's                  a csr_matrix is not copied, others become one
+        (offsets, dims, weights)     three arrays of numpy's, not copied if they are of 64, 32 and (f32) 32 bits; weights may be None
+        a sparse matrix of scipy's                  a csr_matrix lends its dims and weights, others become one
         {dim: weight} or (dims, weights)            one vector
         a list of such vectors, None among them
     """

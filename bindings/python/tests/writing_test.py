@@ -3,6 +3,7 @@ import array
 import unittest
 
 from python_case import PythonCase, needs_numpy, numpy, quern
+from quern import _arrays, _columns
 
 
 class WritingTest(PythonCase):
@@ -170,6 +171,26 @@ class WritingTest(PythonCase):
         docs.upsert(numpy.arange(3), sparse=(offsets, dims, weights))
         self.assertEqual(docs.get(2, ["terms"])["terms"], {7: 3.0})
         self.assertEqual(docs.get(1, ["terms"])["terms"], {})
+
+    @needs_numpy
+    def test_arrays_are_handed_over_where_they_lie(self):
+        def place(values):
+            return values.__array_interface__["data"][0]
+
+        for letter, element in (("f4", _arrays.F32), ("f2", _arrays.F16), ("i1", _arrays.I8), ("u2", _arrays.BF16)):
+            matrix = numpy.ones((4, 3), letter)
+            self.assertEqual(_arrays.matrix_of(matrix, "vectors", element, 3).address, place(matrix), letter)
+            self.assertEqual(_arrays.matrix_of(matrix[1:], "vectors", element, 3).address, place(matrix) + matrix.strides[0], letter)
+        self.assertNotEqual(_arrays.matrix_of(matrix[:, ::2], "vectors", element, 2).address, place(matrix))  # gaps are closed in a copy
+        ids = numpy.arange(4)
+        self.assertEqual(_columns.Keys(ids).address, place(ids))
+        for offset, dim in (("u8", "u4"), ("i8", "i4")):  # the second are those of a csr_matrix with many entries
+            triple = numpy.array([0, 1, 3], offset), numpy.array([5, 5, 7], dim), numpy.ones(3, "f4")
+            self.assertEqual(_columns.SparseRows(triple).addresses(), tuple(map(place, triple)))
+        self.raises(ValueError, "dims holds numbers out of range", _columns.SparseRows, (triple[0], -triple[1], triple[2]))
+        docs = self.db.collection("sparse", sparse=True, key="int")
+        docs.upsert([1, 2], sparse=triple)
+        self.assertEqual(docs.get(2, "*")["sparse"], {5: 1.0, 7: 1.0})
 
     def test_buffers_without_numpy(self):
         docs = self.db.collection("d", dim=2, metric="l2", key="int")
