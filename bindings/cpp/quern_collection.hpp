@@ -8,6 +8,7 @@
 #include "quern_result.hpp"
 
 namespace quern {
+inline namespace cpp {
 
 // What a collection holds.
 class Schema {
@@ -192,6 +193,10 @@ public:
         return detail::Run(quern_measure_hubs, db_->get(), name_.c_str(), field, attribute,
                            queries.data(), n, n > 0 ? queries.size() / n : 0, options);
     }
+    // Whether the file keeps the values of an attribute for filters: "index=auto", "index=none".
+    Outcome<Nothing> try_set_attr(const char* name, const char* options) const {
+        return detail::Run(quern_set_attr, db_->get(), name_.c_str(), name, options);
+    }
     Outcome<Nothing> try_drop_fusion(const char* name) const {
         return detail::Run(quern_drop_fusion, db_->get(), name_.c_str(), name);
     }
@@ -237,6 +242,9 @@ public:
                       size_t n = 0, const char* options = nullptr) const {
         try_measure_hubs(field, attribute, queries, n, options).value();
     }
+    void set_attr(const char* name, const char* options) const {
+        try_set_attr(name, options).value();
+    }
     void drop_fusion(const char* name) const {
         try_drop_fusion(name).value();
     }
@@ -260,6 +268,7 @@ private:
     std::string name_;
 };
 
+}  // namespace cpp
 }  // namespace quern
 
 #endif  // QUERN_COLLECTION_HPP
