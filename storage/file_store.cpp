@@ -46,14 +46,6 @@ int64_t FileBytes(sqlite3* db, int which) {
     return 0;
 }
 
-}  // namespace
-
-Reader::~Reader() {
-    store_->Return(std::move(connection_));
-}
-
-namespace {
-
 // By a statement that BeginWrite has prepared, for there may be no memory for it now. What cannot
 // be rolled back at all is ended by the next BeginWrite.
 void RollBack(Connection* connection) {
@@ -64,6 +56,10 @@ void RollBack(Connection* connection) {
 }
 
 }  // namespace
+
+Reader::~Reader() {
+    store_->Return(std::move(connection_));
+}
 
 Writer::~Writer() {
     if (open_) {
