@@ -399,7 +399,7 @@ Result<bool> SweepStep(Connection* connection,
     uint64_t removed = 0;
     while (true) {
         QUERN_ASSIGN(const int64_t segment, FindGarbage(connection, owner_is_dead, last_segment));
-        if (segment == 0) {
+        if (segment == 0 || TestFault(Fault::kGarbageKept)) {
             return true;
         }
         // A builder that died left parts whose directory is still empty: go by id ranges, not by
@@ -451,6 +451,9 @@ Status NextEpoch(Connection* connection, int64_t collection, CollectionState* st
         connection->Prepare("UPDATE quern_part SET generation=?3 WHERE kind=?4 AND generation=?2 "
                             "AND segment IN (SELECT id FROM quern_segment WHERE collection=?1)"));
     const int64_t before = state->epoch++;
+    if (TestFault(Fault::kColumnsLost)) {
+        return {};
+    }
     return update.Int(1, collection)
         .Int(2, before)
         .Int(3, state->epoch)
@@ -619,8 +622,10 @@ Result<bool> StepTo(Statement* rows, const PartInfo& part, size_t chunk) {
 
 Status DecodeChunk(const PartInfo& part, size_t chunk, BytesView stored, char* out) {
     const ChunkInfo& info = part.chunks[chunk];
-    if (stored.size() != info.stored_bytes ||
-        Hash64(stored, static_cast<uint64_t>(ChunkId(part.id, chunk))) != info.hash) {
+    const bool sound =
+        Hash64(stored, static_cast<uint64_t>(ChunkId(part.id, chunk))) == info.hash ||
+        TestFault(Fault::kChunkUnchecked);
+    if (stored.size() != info.stored_bytes || !sound) {
         return ChunkError(part, chunk, "checksum is wrong");
     }
     Status status = Decode(info.codec, stored, out, info.raw_bytes);

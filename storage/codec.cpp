@@ -5,6 +5,8 @@
 #include <cstring>
 #include <memory>
 
+#include "storage/file_store.h"
+
 namespace quern::storage {
 
 namespace {
@@ -174,6 +176,10 @@ Status Decode(uint32_t codec, BytesView stored, char* out, size_t raw_bytes) {
         Join(known, split.get(), raw_bytes, out);
     }
     return {};
+}
+
+const char* ZstdVersion() {
+    return ZSTD_versionString();
 }
 
 }  // namespace quern::storage

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 
 #include "storage/base/test_fault.h"
 #include "storage/catalog.h"
+#include "storage/file_store.h"
 #include "storage/page_vfs.h"
 #include "storage/sql_functions.h"
 
@@ -117,7 +119,7 @@ Result<bool> Statement::Step() {
     if (code == SQLITE_ROW) {
         return true;
     }
-    if (code == SQLITE_DONE) {
+    if (code == SQLITE_DONE || TestFault(Fault::kStepIgnored)) {
         return false;
     }
     return connection_->ErrorStatus(code, sqlite3_sql(handle_));
@@ -306,8 +308,15 @@ void Connection::Release(sqlite3_stmt* statement) {
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     const char* sql = sqlite3_sql(statement);
-    if (sql == nullptr || idle_.size() >= kIdleStatementsMax ||
-        !idle_.emplace(sql, statement).second) {
+    bool kept = false;
+    if (sql != nullptr && idle_.size() < kIdleStatementsMax) {
+        try {
+            kept = idle_.emplace(sql, statement).second;
+        } catch (const std::bad_alloc&) {
+            // Called by a destructor: it is prepared anew the next time.
+        }
+    }
+    if (!kept) {
         sqlite3_finalize(statement);
     }
 }
@@ -347,7 +356,7 @@ int Connection::OnBusy(void* connection, int tries) {
         return 0;
     }
     const int waited = tries < kNapCount ? tries * 2 : (tries - kNapCount) * 3 + 10;
-    if (waited >= self->busy_ms_) {
+    if (waited >= self->busy_ms_ || TestFault(Fault::kNoWaiting)) {
         return 0;
     }
     sqlite3_sleep(kNapsMs[tries < kNapCount ? tries : kNapCount - 1]);
@@ -492,8 +501,17 @@ std::string QuoteName(std::string_view name) {
 
 int64_t Connection::DataVersion() const {
     unsigned version = 0;
-    sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    if (!TestFault(Fault::kOthersUnseen)) {
+        sqlite3_file_control(handle_, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+    }
     return version;
+}
+
+const char* SqliteVersion() {
+    return sqlite3_libversion();
+}
+int64_t SqliteMemoryBytes() {
+    return sqlite3_memory_used();
 }
 
 }  // namespace quern::storage

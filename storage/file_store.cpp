@@ -1,7 +1,6 @@
 #include "storage/file_store.h"
 
 #include <sqlite3.h>
-#include <zstd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -9,6 +8,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "storage/base/at_end.h"
 #include "storage/file_place.h"
 #include "storage/memory_vfs.h"
 #include "storage/page_vfs.h"
@@ -46,6 +46,15 @@ int64_t FileBytes(sqlite3* db, int which) {
     return 0;
 }
 
+// By a statement that BeginWrite has prepared, for there may be no memory for it now. What cannot
+// be rolled back at all is ended by the next BeginWrite.
+void RollBack(Connection* connection) {
+    Try([&] {
+        Result<Statement> statement = connection->Prepare("ROLLBACK");
+        static_cast<void>(statement.ok() && statement->Run().ok());
+    });
+}
+
 }  // namespace
 
 Reader::~Reader() {
@@ -54,40 +63,44 @@ Reader::~Reader() {
 
 Writer::~Writer() {
     if (open_) {
-        sqlite3_exec(connection_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
-        connection_->DetachOthers();
+        RollBack(connection_);
+        Try([this] { connection_->DetachOthers(); });
         store_->UnlockWriter();
     }
 }
 
 Status Writer::Commit(const std::function<void(bool committed)>& before_unlock) {
     Status status;
-    {
+    bool begun = false;
+    try {
         Result<Statement> commit = connection_->Prepare("COMMIT");
+        begun = commit.ok();
         status = commit.ok() ? commit->Run() : commit.status();
+    } catch (const std::bad_alloc&) {
+        status = Status::Error(Code::kNoMem, "out of memory");
     }
     if (!status.ok()) {
-        const std::string message = status.message();
-        sqlite3_exec(connection_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+        RollBack(connection_);
         // A full disk cuts the commit's own frame short, which recovery ignores: that outcome is
         // known. After any other failure, also when it is the log's index that found no room, the
         // frame may be whole on the disk.
         const bool cut_short = (status.detail() & 0xff) == SQLITE_FULL;
-        if (!cut_short && status.code() != Code::kInterrupted) {
+        if (begun && !cut_short && status.code() != Code::kInterrupted) {
             status = Status::Error(Code::kOutcomeUnknown,
                                    "commit failed and its outcome is unknown; close and reopen the "
                                    "file to learn it (%s)",
-                                   message.c_str())
+                                   status.message().c_str())
                          .WithDetail(status.detail(), status.os_errno());
             std::lock_guard<std::mutex> lock(store_->mutex_);
             store_->poisoned_ = true;
         }
     }
+    // What is done is done: nothing that fails from here on may look as if the commit had.
     if (before_unlock) {
-        before_unlock(status.ok());
+        Try([&] { before_unlock(status.ok()); });
     }
     open_ = false;
-    connection_->DetachOthers();
+    Try([this] { connection_->DetachOthers(); });
     if (status.ok()) {
         store_->KeepLogShort();
     }
@@ -386,15 +399,18 @@ void FileStore::Return(std::unique_ptr<Connection> connection) {
         return;
     }
     connection->SetWork(nullptr, nullptr);
-    bool good = true;
-    if (connection->in_transaction()) {
-        Result<Statement> end = connection->Prepare("COMMIT");
-        good = end.ok() && end->Run().ok();
-    }
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (good && !connection->in_transaction() && idle_readers_.size() < kIdleReadersMax) {
-        idle_readers_.push_back(std::move(connection));
-    }
+    // Called by a destructor: what cannot be kept is closed.
+    Try([&] {
+        bool good = true;
+        if (connection->in_transaction()) {
+            Result<Statement> end = connection->Prepare("COMMIT");
+            good = end.ok() && end->Run().ok();
+        }
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (good && !connection->in_transaction() && idle_readers_.size() < kIdleReadersMax) {
+            idle_readers_.push_back(std::move(connection));
+        }
+    });
 }
 
 Status FileStore::LockWriter() {
@@ -441,24 +457,29 @@ void FileStore::LetOthersWrite() {
 
 Result<std::unique_ptr<Writer>> FileStore::BeginWrite() {
     QUERN_TRY(LockWriter());
-    if (writer_ == nullptr) {
-        Result<std::unique_ptr<Connection>> opened = OpenConnection(true);
-        if (!opened.ok()) {
-            UnlockWriter();
-            return opened.status();
+    AtEnd leave([this] { UnlockWriter(); });
+    if (writer_ != nullptr && writer_->in_transaction()) {
+        RollBack(writer_.get());
+        if (writer_->in_transaction()) {
+            writer_.reset();
         }
-        writer_ = std::move(*opened);
     }
-    Status status;
+    if (writer_ == nullptr) {
+        QUERN_ASSIGN(writer_, OpenConnection(true));
+    }
+    QUERN_TRY(writer_->Prepare("ROLLBACK").status());  // ready for when there is no memory
+    // Memory first: a transaction that nobody holds would never end.
+    std::unique_ptr<Writer> writer(new Writer(this, writer_.get()));
     {
         Result<Statement> begin = writer_->Prepare("BEGIN IMMEDIATE");
-        status = begin.ok() ? begin->Run() : begin.status();
+        const Status status = begin.ok() ? begin->Run() : begin.status();
+        if (!status.ok()) {
+            writer->open_ = false;
+            return status;
+        }
     }
-    if (!status.ok()) {
-        UnlockWriter();
-        return status;
-    }
-    return std::unique_ptr<Writer>(new Writer(this, writer_.get()));
+    leave.Disarm();
+    return writer;
 }
 
 Status FileStore::Attach(const std::string& name, const std::string& path) {
@@ -503,18 +524,16 @@ Result<bool> FileStore::ReturnFreePages(int max_pages) {
 
 Status FileStore::Checkpoint() {
     QUERN_TRY(LockWriter());
-    Status status;
+    const AtEnd leave([this] { UnlockWriter(); });
     // Without waiting: readers that come and go all the time would keep every writer out for the
     // whole busy time.
     const ScopedWait no_wait(writer_.get(), 0);
     const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr,
                                                SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
     // Busy: a reader is still in the log; the next commit will try again.
-    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
-        status = writer_->ErrorStatus(code, "checkpoint");
-    }
-    UnlockWriter();
-    return status;
+    return code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY
+               ? Status()
+               : writer_->ErrorStatus(code, "checkpoint");
 }
 
 Status FileStore::MendFreePages() {
@@ -572,24 +591,18 @@ void FileStore::KeepLogShort() {
 
 Status FileStore::Vacuum(Work* work) {
     QUERN_TRY(LockWriter());
-    Status status;
+    const AtEnd leave([this] { UnlockWriter(); });
     {
-        ScopedWork scope(writer_.get(), work, "vacuum");
+        const ScopedWork scope(writer_.get(), work, "vacuum");
         writer_->ForgetStatements();
         // VACUUM attaches its temporary file.
         sqlite3_limit(writer_->handle(), SQLITE_LIMIT_ATTACHED, 1);
-        status = writer_->Execute("VACUUM");
-        sqlite3_limit(writer_->handle(), SQLITE_LIMIT_ATTACHED, 0);
+        const AtEnd refuse([this] { sqlite3_limit(writer_->handle(), SQLITE_LIMIT_ATTACHED, 0); });
+        QUERN_TRY(writer_->Execute("VACUUM"));
     }
-    if (status.ok()) {
-        const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr,
-                                                   SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
-        if (code != SQLITE_OK) {
-            status = writer_->ErrorStatus(code, "checkpoint after vacuum");
-        }
-    }
-    UnlockWriter();
-    return status;
+    const int code = sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr,
+                                               SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+    return code == SQLITE_OK ? Status() : writer_->ErrorStatus(code, "checkpoint after vacuum");
 }
 
 Status FileStore::Backup(const std::string& path, Work* work) {
@@ -679,16 +692,6 @@ Result<FileFigures> FileStore::Figures() {
     figures.file_bytes = FileBytes(reader->connection()->handle(), SQLITE_FCNTL_FILE_POINTER);
     figures.wal_bytes = FileBytes(reader->connection()->handle(), SQLITE_FCNTL_JOURNAL_POINTER);
     return figures;
-}
-
-const char* SqliteVersion() {
-    return sqlite3_libversion();
-}
-const char* ZstdVersion() {
-    return ZSTD_versionString();
-}
-int64_t SqliteMemoryBytes() {
-    return sqlite3_memory_used();
 }
 
 }  // namespace quern::storage

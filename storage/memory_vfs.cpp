@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <string_view>
 #include <vector>
 
 #include "storage/page_vfs.h"
@@ -48,7 +50,8 @@ struct MemoryHandle {
 
 struct Files {
     std::mutex mutex;
-    std::map<std::string, std::shared_ptr<MemoryFile>> by_name;
+    // Found by names that need no copy: SQLite calls, which knows no exceptions.
+    std::map<std::string, std::shared_ptr<MemoryFile>, std::less<>> by_name;
     const char* page_vfs = nullptr;
 };
 Files& TheFiles() {
@@ -352,7 +355,7 @@ int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
         std::lock_guard<std::mutex> lock(files.mutex);
         std::shared_ptr<MemoryFile> found;
         if (name != nullptr) {
-            auto place = files.by_name.find(name);
+            auto place = files.by_name.find(std::string_view(name));
             if (place == files.by_name.end()) {
                 if ((flags & SQLITE_OPEN_CREATE) == 0) {
                     return SQLITE_CANTOPEN;
@@ -369,6 +372,7 @@ int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
         handle->file = new std::shared_ptr<MemoryFile>(std::move(found));
     } catch (const std::bad_alloc&) {
         delete handle->delete_name;
+        handle->delete_name = nullptr;
         return SQLITE_NOMEM;
     }
     if (out_flags != nullptr) {
@@ -381,7 +385,12 @@ int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
 int Delete(sqlite3_vfs*, const char* name, int) {
     Files& files = TheFiles();
     std::lock_guard<std::mutex> lock(files.mutex);
-    return files.by_name.erase(name) == 1 ? SQLITE_OK : SQLITE_IOERR_DELETE_NOENT;
+    const auto found = files.by_name.find(std::string_view(name));
+    if (found == files.by_name.end()) {
+        return SQLITE_IOERR_DELETE_NOENT;
+    }
+    files.by_name.erase(found);
+    return SQLITE_OK;
 }
 
 int Access(sqlite3_vfs*, const char* name, int, int* out) {
@@ -389,7 +398,7 @@ int Access(sqlite3_vfs*, const char* name, int, int* out) {
     std::shared_ptr<MemoryFile> file;
     {
         std::lock_guard<std::mutex> lock(files.mutex);
-        const auto found = files.by_name.find(name);
+        const auto found = files.by_name.find(std::string_view(name));
         file = found == files.by_name.end() ? nullptr : found->second;
     }
     *out = file != nullptr ? 1 : 0;

@@ -178,7 +178,9 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
     if (main != nullptr && HasChanged(*main)) {
         return SQLITE_IOERR_VNODE;
     }
-    if (code != SQLITE_OK || main == nullptr || !IsPage(bytes, offset)) {
+    // A page of which only a part could be read is no page either, unless nothing was there.
+    const bool read = code == SQLITE_OK || code == SQLITE_IOERR_SHORT_READ;
+    if (!read || main == nullptr || !IsPage(bytes, offset)) {
         return code;
     }
     Decide(Of(file));
@@ -186,7 +188,7 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
         return code;
     }
     char* const page = static_cast<char*>(out);
-    const bool sound = IsSound(page, PageNumber(offset));
+    const bool sound = IsSound(page, PageNumber(offset)) || TestFault(Fault::kPageUnchecked);
     if (ShowInstead(main->mending, sound, PageNumber(offset), page) || sound) {
         return code;
     }
@@ -550,6 +552,9 @@ std::optional<LogMark> ReadLogMark(sqlite3* db) {
     }
     if (first != second || first.words[kInitialized] == 0) {
         return std::nullopt;
+    }
+    if (TestFault(Fault::kMarkFrozen)) {
+        return LogMark();
     }
     return first;
 }

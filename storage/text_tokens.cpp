@@ -84,11 +84,18 @@ Result<fts5_api*> Fts5Tokens::FindApi() {
     }
     fts5_api* api = nullptr;
     sqlite3_stmt* statement = nullptr;
-    if (sqlite3_prepare_v2(connection_, "SELECT fts5(?1)", -1, &statement, nullptr) == SQLITE_OK) {
-        sqlite3_bind_pointer(statement, 1, static_cast<void*>(&api), "fts5_api_ptr", nullptr);
-        sqlite3_step(statement);
+    int code = sqlite3_prepare_v2(connection_, "SELECT fts5(?1)", -1, &statement, nullptr);
+    if (code == SQLITE_OK) {
+        code =
+            sqlite3_bind_pointer(statement, 1, static_cast<void*>(&api), "fts5_api_ptr", nullptr);
+    }
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(statement);
     }
     sqlite3_finalize(statement);
+    if ((code & 0xff) == SQLITE_NOMEM) {
+        return Status::Error(Code::kNoMem, "tokenizer: out of memory");
+    }
     if (api == nullptr || api->iVersion < 2) {
         return Status::Error(Code::kOption, "tokenizer: this SQLite was built without FTS5");
     }

@@ -48,6 +48,9 @@ void AddRecords(Segment* segment, const std::vector<int64_t>& rids, std::vector<
     }
     std::sort(list->begin(), list->end());
     list->erase(std::unique(list->begin(), list->end()), list->end());
+    if (TestFault(Fault::kLastChangeLost) && !list->empty()) {
+        list->pop_back();
+    }
 }
 
 // Values of changed records in some columns, of one segment. Texts are kept.
@@ -241,7 +244,7 @@ Result<std::map<int, std::unique_ptr<filter::AttrColumn>>> ReadColumns(
             continue;
         }
         QUERN_TRY(column.status());
-        if (!values.of(c).empty()) {
+        if (!values.of(c).empty() && !TestFault(Fault::kPatchForgotten)) {
             *column = filter::ColumnPatch::Apply(std::move(*column), values.of(c));
         }
         if (*column != nullptr) {

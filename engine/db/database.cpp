@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
+#include <system_error>
 
 #include "engine/db/builder_mark.h"
 
@@ -40,7 +42,13 @@ Result<std::shared_ptr<Database>> Database::Open(const DatabaseOptions& options)
         database->sweep_due_ = sweep;
     }
     if (options.maintenance == MaintenanceMode::kBackground && !options.store.read_only) {
-        database->background_ = std::thread([raw = database.get()] { raw->BackgroundLoop(); });
+        try {
+            database->background_ = std::thread([raw = database.get()] { raw->BackgroundLoop(); });
+        } catch (const std::system_error& error) {
+            return Status::Error(Code::kNoMem,
+                                 "maintenance=background: its thread cannot be started (%s)",
+                                 error.what());
+        }
     }
     return database;
 }
@@ -212,26 +220,31 @@ void Database::AfterCommit(const std::vector<std::string>& collections) {
     if (options_.maintenance == MaintenanceMode::kOff) {
         return;
     }
-    if (sweep_due_.exchange(false)) {
-        std::vector<std::string> more = collections;
-        more.emplace_back();  // no collection: only the sweep
-        return AfterCommit(more);
-    }
-    if (collections.empty()) {
-        return;
-    }
-    if (options_.maintenance == MaintenanceMode::kBackground) {
-        {
-            std::lock_guard<std::mutex> lock(background_mutex_);
-            background_due_.insert(collections.begin(), collections.end());
+    const bool sweep = sweep_due_.exchange(false);
+    // The commit stands, whatever becomes of this.
+    try {
+        std::vector<std::string> due = collections;
+        if (sweep) {
+            due.emplace_back();  // no collection: only the sweep
         }
-        background_wake_.notify_one();
-        return;
-    }
-    for (const std::string& collection : collections) {
-        const Status status = Maintain(collection, true);
-        std::lock_guard<std::mutex> lock(mutex_);
-        maintenance_error_ = status.message();
+        if (due.empty()) {
+            return;
+        }
+        if (options_.maintenance == MaintenanceMode::kBackground) {
+            {
+                std::lock_guard<std::mutex> lock(background_mutex_);
+                background_due_.insert(due.begin(), due.end());
+            }
+            background_wake_.notify_one();
+            return;
+        }
+        for (const std::string& collection : due) {
+            const Status status = Maintain(collection, true);
+            std::lock_guard<std::mutex> lock(mutex_);
+            maintenance_error_ = status.message();
+        }
+    } catch (const std::bad_alloc&) {
+        sweep_due_.store(sweep_due_.load() || sweep);
     }
 }
 
@@ -246,14 +259,14 @@ void Database::BackgroundLoop() {
         background_due_.clear();
         lock.unlock();
         for (const std::string& collection : due) {
-            Status status;
             try {
-                status = Maintain(collection, false);
+                const Status status = Maintain(collection, false);
+                std::lock_guard<std::mutex> own(mutex_);
+                maintenance_error_ = status.message();
             } catch (const std::bad_alloc&) {
-                status = Status::Error(Code::kNoMem, "out of memory");
+                std::lock_guard<std::mutex> own(mutex_);
+                maintenance_error_ = "out of memory";  // short enough to need none
             }
-            std::lock_guard<std::mutex> own(mutex_);
-            maintenance_error_ = status.message();
         }
         lock.lock();
     }

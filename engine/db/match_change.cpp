@@ -101,44 +101,62 @@ Status Transaction::WriteMatches(WriteKind kind, const std::string& collection,
     *affected = 0;
     std::vector<Key> keys;
     std::shared_ptr<const storage::CollectionInfo> info;
-    Status status;
-    {
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (writer_ == nullptr) {
-            return Status::Error(Code::kTxn, "the transaction is over: %s",
-                                 over_.empty() ? "it has ended" : over_.c_str());
-        }
+    const auto find = [&]() -> Status {
         info = catalog_->Find(collection);
-        status = info == nullptr
-                     ? Status::Error(Code::kNotFound, "no collection '%s'", collection.c_str())
-                     : InCollection(*info, KeysOfMatches(database_.get(), writer_->connection(),
-                                                         *catalog_, *info, filter, &keys));
-    }
-    std::vector<int64_t> numbers;
-    std::vector<const char*> texts;
-    for (const Key& key : keys) {
-        numbers.push_back(key.number);
-        texts.push_back(key.text.c_str());
-    }
-    for (size_t first = 0; status.ok() && (first < keys.size() || first == 0);) {
-        RecordBatch batch;
-        batch.collection = collection;
-        batch.count = keys.size() - first;
-        // What is to be written is looked at even when it is for nobody.
-        status = InCollection(*info, fill(*info, keys.size() - first, &batch));
-        if (!status.ok() || keys.empty()) {
-            break;
+        return info == nullptr
+                   ? Status::Error(Code::kNotFound, "no collection '%s'", collection.c_str())
+                   : InCollection(*info, KeysOfMatches(database_.get(), writer_->connection(),
+                                                       *catalog_, *info, filter, &keys));
+    };
+    const auto write = [&]() -> Status {
+        std::vector<int64_t> numbers;
+        std::vector<const char*> texts;
+        for (const Key& key : keys) {
+            numbers.push_back(key.number);
+            texts.push_back(key.text.c_str());
         }
-        (keys[0].type == KeyType::kInt) ? static_cast<void>(batch.int_keys = numbers.data() + first)
-                                        : static_cast<void>(batch.text_keys = texts.data() + first);
-        size_t written = 0;
-        QUERN_TRY(Write(kind, batch, &written));  // rolls back by itself
-        *affected += written;
-        first += batch.count;
+        for (size_t first = 0; first < keys.size() || first == 0;) {
+            RecordBatch batch;
+            batch.collection = collection;
+            batch.count = keys.size() - first;
+            // What is to be written is looked at even when it is for nobody.
+            QUERN_TRY(InCollection(*info, fill(*info, keys.size() - first, &batch)));
+            if (keys.empty()) {
+                break;
+            }
+            (keys[0].type == KeyType::kInt)
+                ? static_cast<void>(batch.int_keys = numbers.data() + first)
+                : static_cast<void>(batch.text_keys = texts.data() + first);
+            size_t written = 0;
+            QUERN_TRY(Write(kind, batch, &written));
+            *affected += written;
+            first += batch.count;
+        }
+        return {};
+    };
+    Status status;
+    try {
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            if (writer_ == nullptr) {
+                return Status::Error(Code::kTxn, "the transaction is over: %s",
+                                     over_.empty() ? "it has ended" : over_.c_str());
+            }
+            status = find();
+        }
+        if (status.ok()) {
+            status = write();
+        }
+    } catch (const std::bad_alloc&) {
+        status = Status::Error(Code::kNoMem, "out of memory");
     }
     if (!status.ok()) {
         Rollback();
-        over_ = "an error rolled it back (" + status.message() + ")";
+        try {
+            over_ = "an error rolled it back (" + status.message() + ")";
+        } catch (const std::bad_alloc&) {
+            // What Rollback has said will do.
+        }
     }
     return status;
 }

@@ -178,7 +178,9 @@ private:
                         vectors[f] = kept[f];
                     }
                 }
-                QUERN_TRY(builder_->Add(rid, vectors));
+                if (!TestFault(Fault::kMergeRowLost) || done_ % 16 != 7) {
+                    QUERN_TRY(builder_->Add(rid, vectors));
+                }
                 done_++;
             } else {
                 dropped_.push_back(rid);
@@ -236,7 +238,9 @@ private:
             // Tombstones of records that are in no segment any more.
             QUERN_ASSIGN(
                 storage::Statement remove,
-                connection->Prepare("DELETE FROM quern_dead WHERE collection=?1 AND rid=?2"));
+                connection->Prepare(TestFault(Fault::kBurialForgotten)
+                                        ? "DELETE FROM quern_dead WHERE collection=?1 AND ?2=?2"
+                                        : "DELETE FROM quern_dead WHERE collection=?1 AND rid=?2"));
             for (const int64_t rid : dropped_) {
                 QUERN_TRY(remove.Int(1, info_->id).Int(2, rid).Run());
                 remove.Again();

@@ -28,6 +28,15 @@ constexpr uint64_t kBufferBytesMax = uint64_t{16} << 20;
 // mirror.
 constexpr uint64_t kRememberedBytes = uint64_t{1} << 20;
 
+// Why a transaction is over. Destructors come by here, so it may not fail.
+void Say(const char* why, const Status& error, std::string* over) {
+    try {
+        *over = error.ok() ? std::string(why) : why + (" (" + error.message() + ")");
+    } catch (const std::bad_alloc&) {
+        *over = "it has ended";  // short enough to need no memory
+    }
+}
+
 }  // namespace
 
 // What a transaction knows of one collection it writes to.
@@ -150,10 +159,10 @@ void Transaction::Rollback() {
     std::lock_guard<std::mutex> lock(mutex_);
     if (writer_ != nullptr) {
         writer_.reset();
-        over_ = "it was rolled back";
         if (database_) {
             database_->transaction_.store(nullptr);
         }
+        Say("it was rolled back", Status(), &over_);
     }
 }
 
@@ -196,12 +205,21 @@ Status Transaction::Write(WriteKind kind, const RecordBatch& batch, size_t* affe
         status = Status::Error(Code::kNoMem, "out of memory");
     }
     if (!status.ok()) {
-        if (const auto info = catalog_->Find(batch.collection)) {
-            status = InCollection(*info, status);
+        // First of all: without memory for the rest, half a batch must not stay.
+        if (TestFault(Fault::kRollbackMissing)) {
+            return status;
         }
         lock.unlock();
         Rollback();
-        over_ = "an error rolled it back (" + status.message() + ")";
+        lock.lock();
+        try {
+            if (const auto info = catalog_->Find(batch.collection)) {
+                status = InCollection(*info, status);
+            }
+        } catch (const std::bad_alloc&) {
+            // Without the collection's name, then.
+        }
+        Say("an error rolled it back", status, &over_);
     }
     return status;
 }
@@ -290,7 +308,7 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
         } else {
             QUERN_ASSIGN(present, touched->Find(&records, key));
         }
-        if (kind == WriteKind::kInsert && present) {
+        if (kind == WriteKind::kInsert && present && !TestFault(Fault::kKeyTwice)) {
             return Status::Error(Code::kKeyExists,
                                  "record %zu: key %s is in collection '%s' already", i,
                                  key.ToString().c_str(), touched->info->name.c_str());
@@ -339,7 +357,7 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
                                          key.ToString().c_str());
                 }
                 QUERN_TRY(records.Update(present->rid, hash, set_attrs, new_cells));
-                state.digest += hash - present->hash;
+                state.digest += TestFault(Fault::kDigestStale) ? 0 : hash - present->hash;
                 storage::LogEntry entry;
                 entry.kind = storage::LogKind::kAmend;
                 entry.rid = state.next_rid++;
@@ -432,7 +450,7 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
             }
         }
         if (!direct) {
-            if (present) {
+            if (present && !(present->in_log && TestFault(Fault::kDoubleVersion))) {
                 QUERN_TRY(retire(*present));
             }
             storage::LogEntry entry;
@@ -575,8 +593,8 @@ Status Transaction::Commit() {
         }
         touched_.clear();
         writer_.reset();
-        over_ = "it has ended";
         database_->transaction_.store(nullptr);
+        over_ = "it has ended";
         if (!status.ok()) {
             return status;
         }

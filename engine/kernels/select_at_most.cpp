@@ -1,8 +1,11 @@
 // Positions of the values within a threshold. A search calls this after every block of distances,
 // and nearly all blocks hold none: the common case is four comparisons and one test. A vector's
 // compress instruction would not help the rare case: storing with it is slow on several processors.
+#include <cmath>
+
 #include "engine/kernels/distance.h"
 #include "engine/kernels/simd_targets.h"
+#include "storage/base/test_fault.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/select_at_most.cpp"
@@ -60,6 +63,12 @@ HWY_EXPORT(Select);
 }  // namespace
 
 size_t SelectAtMost(const float* values, size_t count, float threshold, uint32_t* out) {
+    if (TestFault(Fault::kTieLost)) {
+        threshold = std::nextafter(threshold, -INFINITY);
+    }
+    if (TestFault(Fault::kTailUnseen) && count > 0) {
+        count--;
+    }
     return HWY_DYNAMIC_DISPATCH(Select)(values, count, threshold, out);
 }
 

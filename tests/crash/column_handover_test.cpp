@@ -19,10 +19,10 @@
 #include <string>
 #include <vector>
 
-#include "storage/base/test_fault.h"
 #include "storage/memory_vfs.h"
 #include "storage/page_vfs.h"
 #include "tests/crash/crash_points.h"
+#include "tests/crash/planted.h"
 
 namespace {
 
@@ -266,9 +266,7 @@ int main(int argc, char** argv) {
     if (!quern::storage::RegisterMemoryVfs().ok()) {
         return 1;
     }
-#ifdef QUERN_TEST_FAULTS
-    quern::planted_fault = static_cast<quern::Fault>(fault);
-#endif
+    quern::crash::Plant(fault);
     quern::testing::SetBaseVfs(quern::crash::RegisterRecorder());
     std::vector<Commit> commits;
     size_t begin = 0;

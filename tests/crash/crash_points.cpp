@@ -32,7 +32,7 @@ Files CrashPoints::At(size_t point, Loss loss, std::mt19937* random) {
             }
             pending_.swap(others);
             safe_.erase(operation.file);
-        } else {
+        } else if (operation.kind != Operation::Kind::kFolderSync) {
             pending_.push_back(next_);
         }
     }

@@ -17,11 +17,11 @@
 #include <string>
 #include <vector>
 
-#include "storage/base/test_fault.h"
 #include "storage/memory_vfs.h"
 #include "storage/page_vfs.h"
 #include "tests/crash/crash_points.h"
 #include "tests/crash/crash_workload.h"
+#include "tests/crash/planted.h"
 #include "tests/crash/recording_vfs.h"
 
 namespace {
@@ -193,16 +193,12 @@ int main(int argc, char** argv) {
     if (!quern::storage::RegisterMemoryVfs().ok()) {
         return 1;
     }
-#ifdef QUERN_TEST_FAULTS
+    quern::crash::Plant(fault);
     if (fault != 0) {
-        quern::planted_fault = static_cast<quern::Fault>(fault);
         const Outcome outcome = Replay(states, seed, steps, true, true);
         std::printf("fault %ld: %s\n", fault, outcome.failures > 0 ? "found" : "NOT FOUND");
         return outcome.failures > 0 ? 0 : 1;
     }
-#else
-    static_cast<void>(fault);
-#endif
     // Most states with the promise that matters most.
     const Outcome full = Replay(states * 4 / 5, seed, steps, true, false);
     const Outcome relaxed = Replay(states / 5, seed + 1, steps, false, false);

@@ -17,9 +17,11 @@ struct RecordedFile {
     sqlite3_file base;
     sqlite3_file* below;
     const char* name;  // NULL: a temporary file, which no crash leaves behind
+    bool sync_folder;  // with the next sync, as SQLite's VFS for Unix does for a new log or journal
 };
 
 std::mutex record_mutex;
+bool powersafe_device = true;
 
 sqlite3_vfs* Base() {
     return sqlite3_vfs_find(storage::MemoryVfs());
@@ -58,6 +60,10 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
 int Sync(sqlite3_file* file, int flags) {
     if (Of(file)->name != nullptr) {
         Note({Operation::Kind::kSync, Of(file)->name, 0, {}});
+        if (Of(file)->sync_folder) {
+            Of(file)->sync_folder = false;
+            Note({Operation::Kind::kFolderSync, Of(file)->name, 0, {}});
+        }
     }
     return Below(file)->pMethods->xSync(Below(file), flags);
 }
@@ -77,12 +83,12 @@ int FileControl(sqlite3_file*, int, void*) {
     return SQLITE_NOTFOUND;
 }
 int SectorSize(sqlite3_file*) {
-    return 512;
+    return powersafe_device ? 512 : 4096;
 }
 // Only what is true of a plain disk: no promise about the order of writes, nor about their being
 // whole.
 int DeviceCharacteristics(sqlite3_file*) {
-    return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+    return powersafe_device ? SQLITE_IOCAP_POWERSAFE_OVERWRITE : 0;
 }
 int ShmMap(sqlite3_file* file, int region, int bytes, int extend, void volatile** to) {
     return Below(file)->pMethods->xShmMap(Below(file), region, bytes, extend, to);
@@ -122,7 +128,15 @@ int Open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out
     std::memset(static_cast<void*>(own), 0, sizeof(RecordedFile));
     own->below = reinterpret_cast<sqlite3_file*>(own + 1);
     own->name = name;  // SQLite keeps names alive as long as the file is open
+    int there = 1;
+    if (name != nullptr && (flags & SQLITE_OPEN_CREATE) != 0) {
+        Base()->xAccess(Base(), name, SQLITE_ACCESS_EXISTS, &there);
+    }
     const int code = Base()->xOpen(Base(), name, own->below, flags, out);
+    if (code == SQLITE_OK && there == 0) {
+        own->sync_folder = (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0;
+        Note({Operation::Kind::kCreate, name, 0, {}});
+    }
     file->pMethods = code == SQLITE_OK ? &kMethods : nullptr;
     return code;
 }
@@ -144,6 +158,35 @@ void Put(const std::string& name, const std::string& bytes) {
 }
 
 }  // namespace
+
+void SetPowersafe(bool powersafe) {
+    powersafe_device = powersafe;
+}
+
+Files ReadFolder(const std::string& folder) {
+    Files files;
+    for (const char* suffix : {"/db", "/db-wal", "/db-journal"}) {
+        const std::string name = folder + suffix;
+        int there = 0;
+        Base()->xAccess(Base(), name.c_str(), SQLITE_ACCESS_EXISTS, &there);
+        if (there == 0) {
+            continue;
+        }
+        const std::unique_ptr<char[]> space(new char[static_cast<size_t>(Base()->szOsFile)]());
+        auto* file = reinterpret_cast<sqlite3_file*>(space.get());
+        sqlite3_int64 size = 0;
+        if (Base()->xOpen(Base(), name.c_str(), file, SQLITE_OPEN_READWRITE, nullptr) !=
+                SQLITE_OK ||
+            file->pMethods->xFileSize(file, &size) != SQLITE_OK) {
+            std::abort();
+        }
+        std::string& bytes = files[name];
+        bytes.resize(static_cast<size_t>(size));
+        file->pMethods->xRead(file, bytes.data(), static_cast<int>(size), 0);
+        file->pMethods->xClose(file);
+    }
+    return files;
+}
 
 std::vector<Operation>& Record() {
     static std::vector<Operation> record;
@@ -181,7 +224,9 @@ void Apply(const Operation& operation, Files* files) {
             (*files)[operation.file].resize(static_cast<size_t>(operation.offset));
             break;
         case Operation::Kind::kDelete: files->erase(operation.file); break;
-        case Operation::Kind::kSync: break;
+        case Operation::Kind::kCreate: (*files)[operation.file]; break;
+        case Operation::Kind::kSync:
+        case Operation::Kind::kFolderSync: break;
     }
 }
 
