@@ -11,6 +11,7 @@
 #include "storage/base/at_end.h"
 #include "storage/file_place.h"
 #include "storage/memory_vfs.h"
+#include "storage/page_mending.h"
 #include "storage/page_vfs.h"
 
 namespace quern::storage {
@@ -124,13 +125,16 @@ ConnectionOptions FileStore::ConnectionFor(bool writer) const {
 }
 
 Result<std::unique_ptr<Connection>> FileStore::OpenConnection(bool writer) {
-    return Connection::Open(ConnectionFor(writer));
+    QUERN_ASSIGN(std::unique_ptr<Connection> connection, Connection::Open(ConnectionFor(writer)));
+    LetReadEmptyPages(connection->handle(), writer);
+    return connection;
 }
 
 Result<std::unique_ptr<Connection>> FileStore::OpenFrozen() {
     ConnectionOptions options = ConnectionFor(false);
     options.frozen = true;
     QUERN_ASSIGN(std::unique_ptr<Connection> connection, Connection::Open(options));
+    LetReadEmptyPages(connection->handle(), false);
     // A writer that began meanwhile has a log by now, and what it does from now on changes the
     // stamp.
     const std::string pending = PendingFile(file_name_);
@@ -626,6 +630,7 @@ Status FileStore::Backup(const std::string& path, Work* work) {
         sqlite3_file_control(target->handle(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
         QUERN_TRY(target->Execute("PRAGMA page_size=" + std::to_string(kPageBytes)));
         QUERN_TRY(target->Execute("PRAGMA synchronous=EXTRA"));  // as in Initialize
+        LetReadEmptyPages(reader->connection()->handle(), true);
         sqlite3_backup* backup =
             sqlite3_backup_init(target->handle(), "main", reader->connection()->handle(), "main");
         if (backup == nullptr) {
@@ -645,6 +650,7 @@ Status FileStore::Backup(const std::string& path, Work* work) {
             status = work->Check("backup", total - left, total);
         }
         sqlite3_backup_finish(backup);
+        LetReadEmptyPages(reader->connection()->handle(), false);
     }
     if (!status.ok()) {
         std::remove(path.c_str());

@@ -1,6 +1,6 @@
 // What mends a file beneath SQLite: pages as they are, proved or not, and what one connection is
-// shown in place of pages that SQLite cannot read, so that it can write them anew. Implemented by
-// page_vfs.cpp.
+// shown in place of pages that SQLite cannot read, so that it can write them anew; and what other
+// connections are not shown. Implemented by page_vfs.cpp.
 #pragma once
 
 #include <cstdint>
@@ -28,5 +28,10 @@ struct MendingView {
 // From now on, for pages that this connection reads from the main file. Pages that it remembers and
 // has not changed are forgotten. Its own thread only.
 void ShowForMending(sqlite3* db, const MendingView& view);
+
+// Whether this connection may read pages that were never written, or were lost (it may at first).
+// One that only reads has no use for them, unless it copies all pages: where it meets one, content
+// has been lost. SQLite itself would take one for the rest of a long value, all zero.
+void LetReadEmptyPages(sqlite3* db, bool may);
 
 }  // namespace quern::storage

@@ -35,6 +35,7 @@ struct MainFile {
     std::unique_ptr<char[]> page{new char[kPageSize]};  // a page with its checksum, on its way down
     bool frozen = false;                                // opened with immutable=1
     std::optional<FileStamp> stamp;                     // of a frozen file, when it was opened
+    bool refuse_empty = false;                          // see LetReadEmptyPages
     MendingView mending;
 };
 
@@ -178,9 +179,10 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
     if (main != nullptr && HasChanged(*main)) {
         return SQLITE_IOERR_VNODE;
     }
-    // A page of which only a part could be read is no page either, unless nothing was there.
-    const bool read = code == SQLITE_OK || code == SQLITE_IOERR_SHORT_READ;
-    if (!read || main == nullptr || !IsPage(bytes, offset)) {
+    // SQLite takes a page behind the end of the file for zeros, and one that the end has cut for
+    // what is left of it: with a log that tells of a longer file, it reads both.
+    const bool cut_off = code == SQLITE_IOERR_SHORT_READ;
+    if ((code != SQLITE_OK && !cut_off) || main == nullptr || !IsPage(bytes, offset)) {
         return code;
     }
     Decide(Of(file));
@@ -188,7 +190,9 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
         return code;
     }
     char* const page = static_cast<char*>(out);
-    const bool sound = IsSound(page, PageNumber(offset)) || TestFault(Fault::kPageUnchecked);
+    const bool sound = IsZero(page) ? !main->refuse_empty
+                                    : !cut_off && (IsSound(page, PageNumber(offset)) ||
+                                                   TestFault(Fault::kPageUnchecked));
     if (ShowInstead(main->mending, sound, PageNumber(offset), page) || sound) {
         return code;
     }
@@ -654,6 +658,13 @@ void ShowForMending(sqlite3* db, const MendingView& view) {
     if (file != nullptr && Of(file)->main != nullptr) {
         Of(file)->main->mending = view;
         sqlite3_db_release_memory(db);
+    }
+}
+
+void LetReadEmptyPages(sqlite3* db, bool may) {
+    sqlite3_file* file = MainFileOf(db);
+    if (file != nullptr && Of(file)->main != nullptr) {
+        Of(file)->main->refuse_empty = !may;
     }
 }
 

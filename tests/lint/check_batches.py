@@ -9,7 +9,7 @@ import sys
 
 # Folder: the sources that are compiled alone there. The kernels all are, and the tests.
 FOLDERS = {"storage": {"memory_vfs.cpp", "page_vfs.cpp"}, "engine/curves": (), "engine/dense": (), "engine/dense/codes": (), "engine/sparse": (),
-           "engine/filter": (), "engine/query": (), "engine/db": (), "capi": (), "bindings/cli": ()}
+           "engine/filter": (), "engine/query": (), "engine/db": (), "capi": (), "bindings/cli": (), "tests/corruption": {"corruption_test.cpp"}}
 
 TYPE = re.compile(r"(?:template <.*> )?(?:struct|class|enum class|enum|union) (\w+)")
 ALIAS = re.compile(r"(?:template <.*> )?using (\w+) = (.*)")
