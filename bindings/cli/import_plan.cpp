@@ -117,7 +117,8 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample,
     int32_t natural_type = QUERN_KEY_INT;
     if (has_columns && !record_keys) {
         const std::string default_name = existing_ ? schema_.key.name : "id";
-        if (!choices_.key.empty()) {
+        bool found = !choices_.key.empty();
+        if (found) {
             key_column_ = key_choice_.name;
             if (FindInferred(inferred, key_column_) == nullptr) {
                 CheckKeyType(key_choice_);
@@ -127,10 +128,13 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample,
             }
         } else {
             for (const InferredColumn& column : inferred) {
-                key_column_ = TargetName(column.name) == default_name ? column.name : key_column_;
+                if (TargetName(column.name) == default_name) {
+                    key_column_ = column.name;  // perhaps of no name in the file
+                    found = true;
+                }
             }
         }
-        if (!key_column_.empty()) {
+        if (found) {
             key_source_ = KeySource::kColumn;
             const InferredColumn* column = FindInferred(inferred, key_column_);
             natural_type = column != nullptr && column->type == ColumnType::kInt ? QUERN_KEY_INT
@@ -144,9 +148,7 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample,
         FailUsage("this format has no columns: --key can only name the key, as in --key " +
                   key_choice_.name + ":int");
     }
-    if (!key_column_.empty() || record_keys) {
-        plain_key_ = key_choice_.type == 0;
-    }
+    plain_key_ = key_choice_.type == 0;
     if (existing_) {
         if (key_choice_.type != 0 && key_choice_.type != schema_.key.type) {
             Fail(std::string("the collection's key is ") +

@@ -257,6 +257,8 @@ expect 1 "a column of the file has no name" "$quern" import q.quern left pandas.
 expect 1 "no collection" "$quern" count q.quern left
 expect 0 "imported 2" "$quern" import q.quern named pandas.csv --rename =idx
 expect 0 '{"id":0,"idx":0,"a":1}' "$quern" list q.quern named --json
+expect 0 "imported 2" "$quern" import q.quern keyed pandas.csv --rename =id
+expect 0 '{"id":1,"a":2}' "$quern" list q.quern keyed --json
 expect 2 "wanted OLD=NEW" "$quern" import q.quern named pandas.csv --rename =
 
 section "what is said wrong is named"
