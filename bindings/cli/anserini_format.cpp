@@ -1,6 +1,5 @@
 #include "anserini_format.h"
 
-#include "float_codes.h"
 #include "format_error.h"
 
 namespace quern::shell {
@@ -25,12 +24,15 @@ public:
             line_ += ",\"vector\":";
             AppendJsonNumbers(record.vector, &line_);
         } else {
-            line_ += ",\"contents\":\"\",\"vector\":{";
+            line_ += ",\"contents\":";
+            AppendJsonText(record.value_count() > 1 ? record.value(1).value.text : std::string(),
+                           &line_);
+            line_ += ",\"vector\":{";
             for (size_t i = 0; i < sparse->dims.size(); i++) {
                 line_ += i > 0 ? "," : "";
                 AppendJsonText(Name(record, sparse->dims[i]), &line_);
                 line_ += ":";
-                AppendFloat(sparse->numbers[i], &line_);
+                AppendJsonFloat(sparse->numbers[i], &line_);
             }
             line_ += "}";
         }

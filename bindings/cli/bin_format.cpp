@@ -47,7 +47,7 @@ public:
     bool Next(Record* record) override {
         StartRow(record);
         if (record->row >= head_.rows) {
-            CheckEnd();
+            CheckBehind();
             return false;
         }
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
@@ -79,17 +79,25 @@ private:
         return value;
     }
 
-    // Once: a file that holds more than it says is not what it seems.
-    void CheckEnd() {
-        unsigned char next = 0;
-        if (std::exchange(at_end_, true) || element_ == BinElement::kI32 ||
-            source_->Read(&next, 1) == 0) {
+    // Once: a file that holds more than it says is not what it seems. Ground truth has a distance
+    // for each of its ids, behind all of these.
+    void CheckBehind() {
+        if (std::exchange(at_end_, true)) {
             return;
         }
-        throw FormatError(source_->name() + ": offset " +
-                          std::to_string(kHeadBytes + head_.rows * bytes_.size()) +
-                          ": bytes behind the " + std::to_string(head_.rows) +
-                          " rows that the head tells of");
+        uint64_t rows = 0;
+        size_t got = 0;
+        while (element_ == BinElement::kI32 && rows < head_.rows &&
+               (got = source_->Read(bytes_.data(), bytes_.size())) == bytes_.size()) {
+            rows++;
+        }
+        if (rows < head_.rows && rows + got > 0) {
+            throw FormatError(source_->name() + ": behind the " + std::to_string(head_.rows) +
+                              " rows that the head tells of is something, but not their distances");
+        }
+        CheckEnd(
+            head_.rows,
+            "offset " + std::to_string(kHeadBytes + (head_.rows + rows) * bytes_.size()) + ": ");
     }
 
     BinElement element_;

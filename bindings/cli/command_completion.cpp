@@ -25,6 +25,7 @@ std::vector<CompletionCommand> ListCommands(const CLI::App& app) {
             }
             words.description = option->get_description();
             words.takes_value = option->get_items_expected_max() > 0;
+            words.value = option->get_type_name();
             entry.options.push_back(words);
         }
         commands.push_back(entry);
@@ -40,14 +41,17 @@ void AddCompletionCommand(CLI::App* app) {
         app->add_subcommand("completion", "Print a completion script for bash, zsh or fish");
     command->add_option("SHELL", *shell, "bash, zsh or fish")
         ->required()
-        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+        ->check(CLI::IsMember({"bash", "zsh", "fish", "man"}));
     command->footer(
+        "man prints the options of all commands for the man page.\n"
+        "\n"
         "Example:\n"
         "  quern completion bash > ~/.local/share/bash-completion/completions/quern");
     command->callback([app, shell] {
         const std::vector<CompletionCommand> commands = ListCommands(*app);
         Print(*shell == "bash"  ? BashCompletion(commands)
               : *shell == "zsh" ? ZshCompletion(commands)
+              : *shell == "man" ? ManOptions(commands)
                                 : FishCompletion(commands));
     });
 }

@@ -17,6 +17,7 @@ void RunCreate(const CreateOptions& options) {
     CollectionColumns columns;
     if (!options.key.empty()) {
         columns.key = ParseKeyColumn(options.key);
+        CheckKeyType(columns.key);
     }
     if (columns.key.type == 0) {
         columns.key.type = QUERN_KEY_INT;

@@ -62,6 +62,9 @@ public:
         }
         if (matrix_ && ChooseSparse()) {
             wanted_ = '"' + field_.name + '"';
+            if (format_ == FileFormat::kAnserini) {
+                ChooseContents();
+            }
         } else if (matrix_) {
             field_ = ChooseDense(columns_, options.field);
             wanted_ = '"' + field_.name + '"';
@@ -152,7 +155,7 @@ private:
             case FileFormat::kNpy: {
                 // Where the header cannot be corrected afterwards, the vectors are counted first.
                 const uint64_t rows = sink->CanPatch() ? total_ : TakeSurvey(false).rows;
-                return NewNpyWriter(std::move(sink), NpyType(), rows, ElementsWritten());
+                return NewNpyWriter(std::move(sink), NpyType(), rows, field_.dim);
             }
             case FileFormat::kFbin: return NewBin(std::move(sink), BinElement::kF32);
             case FileFormat::kU8bin: return NewBin(std::move(sink), BinElement::kU8);
@@ -163,7 +166,7 @@ private:
                 shape.field = field_.name;
                 shape.element = NpyType();
                 shape.rows = TakeSurvey(false).rows;
-                shape.dim = ElementsWritten();
+                shape.dim = field_.dim;
                 shape.key_name = columns_.key.name;
                 shape.int_keys = columns_.key.type == QUERN_KEY_INT;
                 return NewNpzWriter(std::move(sink), shape);
@@ -172,6 +175,9 @@ private:
             case FileFormat::kAnserini:
                 if (!options_.vocabulary.empty()) {
                     terms_ = std::make_unique<TermDimensions>(options_.vocabulary);
+                    if (terms_->size() == 0) {
+                        Fail(options_.vocabulary + ": no terms; is it there?");
+                    }
                 }
                 return NewAnseriniWriter(std::move(sink), terms_.get());
             case FileFormat::kIdx: {
@@ -199,11 +205,6 @@ private:
         return NewBinWriter(std::move(sink), element, rows, field_.dim);
     }
 
-    // Bits are packed where the format has bytes.
-    size_t ElementsWritten() const {
-        return field_.type == QUERN_BIT ? (field_.dim + 7) / 8 : field_.dim;
-    }
-
     // Whether the format takes a sparse field and that is what is meant: field_ has its name.
     bool ChooseSparse() {
         if (format_ != FileFormat::kSpmat && format_ != FileFormat::kAnserini) {
@@ -224,6 +225,20 @@ private:
         sparse_dims_ = field->dims > uint64_t{1} << 31 ? 0 : field->dims;
         sparse_ = true;
         return true;
+    }
+
+    // The "contents" of Anserini's lines: what has this name, else the only text field.
+    void ChooseContents() {
+        const AttrColumn* text = columns_.FindText("");
+        for (const AttrColumn& attr : columns_.attrs) {
+            if (attr.name == "contents" && attr.type == ColumnType::kText) {
+                text = &attr;
+            }
+        }
+        if (text != nullptr) {
+            wanted_ += ",\"" + text->name + '"';
+            contents_ = true;
+        }
     }
 
     // What some headers say of the vectors behind them.
@@ -284,14 +299,7 @@ private:
         record->key = KeyText(result, row);
         record->has_key = true;
         record->has_vector = true;
-        if (field_.type == QUERN_BIT &&
-            (format_ == FileFormat::kNpy || format_ == FileFormat::kNpz)) {
-            const auto* bytes = static_cast<const unsigned char*>(elements);
-            record->vector.assign(
-                bytes, bytes + (dim + 7) / 8);  // packed, as numpy.packbits with bitorder='little'
-        } else {
-            ReadVector(elements, field_.type, dim, &record->vector);
-        }
+        ReadVector(elements, field_.type, dim, &record->vector);
         return true;
     }
 
@@ -312,6 +320,9 @@ private:
             value.numbers.assign(weights, weights + size);
         } else {
             value.numbers.assign(size, 1);  // a binary field
+        }
+        if (contents_) {
+            ReadCell(result, row, 1, &record->Add("contents"));
         }
         return true;
     }
@@ -347,6 +358,7 @@ private:
     FileFormat format_ = FileFormat::kUnknown;
     bool matrix_ = false;
     bool sparse_ = false;       // of matrix_
+    bool contents_ = false;     // of sparse_: a text stands beside the vector
     uint64_t sparse_dims_ = 0;  // what a head can tell of; 0: not
     std::unique_ptr<TermDimensions> terms_;
     DenseColumn field_;
@@ -389,15 +401,15 @@ void AddExportCommand(CLI::App* app) {
         "Records come in the order of their keys. jsonl, csv and tsv hold whole records; the other "
         "formats hold one\n"
         "field, and records without a vector there are left out.\n"
-        "  npy    keeps f32, f16 and i8; bf16 becomes f32; bits are packed bytes, lowest bit "
-        "first\n"
+        "  npy    keeps f32, f16 and i8; bf16 becomes f32; bits are bytes of 0 and 1 "
+        "(numpy.packbits packs them)\n"
         "  bvecs  takes whole numbers from 0 to 255 only, ivecs those of 32 bits\n"
         "  npz    has the vectors under the field's name, as npy, and the keys under theirs\n"
         "  fbin   f32; u8bin, i8bin and ibin take whole numbers that fit only\n"
         "  spmat  a sparse field (.csr)\n"
-        "  anserini  JSON lines {id, contents, vector} of a sparse field, {docid, vector} of a "
-        "dense "
-        "one\n"
+        "  anserini  JSON lines {id, contents, vector} of a sparse field (contents: the text "
+        "called so, or the only\n"
+        "         text field), {docid, vector} of a dense one\n"
         "  idx    has bytes when all elements are whole numbers from 0 to 255, else f32\n"
         "  words  has the key as the word; import reads it with text keys unless told "
         "--key id:int\n"

@@ -245,9 +245,9 @@ void PrintReport(const ImportOptions& options, bool created, uint64_t records, d
 }
 
 // Makes what is missing and copies the records; the number of those that are in the collection now.
-// *created: whether the collection is new.
+// *created: whether the collection is new. *copying: whether the first record was come to.
 uint64_t Import(const ImportOptions& options, const Database& database, RecordStream* stream,
-                const std::deque<Record>& sample, ImportUndo* undo, bool* created) {
+                const std::deque<Record>& sample, ImportUndo* undo, bool* created, bool* copying) {
     *created = !database.HasCollection(options.collection);
     CollectionColumns existing;
     if (!*created) {
@@ -268,6 +268,7 @@ uint64_t Import(const ImportOptions& options, const Database& database, RecordSt
     }
     AddColumns(database, options.collection, plan.additions(), undo);
     BatchWriter writer(options, database.get(), &plan);
+    *copying = true;
     CopyRecords(options, &plan, stream, &writer);
     return writer.committed();
 }
@@ -296,12 +297,16 @@ void RunImport(const ImportOptions& given) {
     ImportUndo undo(options.db, options.collection);
     auto database = std::make_unique<Database>(options.db, "rwc", options.open);
     bool created = false;
+    bool copying = false;
     uint64_t records = 0;
     try {
-        records = Import(options, *database, &stream, sample, &undo, &created);
-    } catch (const ShellError& error) {
+        records = Import(options, *database, &stream, sample, &undo, &created, &copying);
+    } catch (const std::exception& error) {
         // With an unknown outcome the records may be there.
-        if (options.atomic && error.status() != QUERN_ERR_OUTCOME_UNKNOWN) {
+        const auto* shell_error = dynamic_cast<const ShellError*>(&error);
+        const bool known =
+            shell_error != nullptr && shell_error->status() != QUERN_ERR_OUTCOME_UNKNOWN;
+        if (!copying || (options.atomic && known)) {
             undo.Run(std::move(database));
         }
         throw;
@@ -381,7 +386,8 @@ void AddImportCommand(CLI::App* app) {
         ->allow_extra_args(false);
     command
         ->add_option("--rename", choices.renames,
-                     "Import column OLD under the name NEW (repeatable)")
+                     "Import column OLD under the name NEW; =NEW names one without a name "
+                     "(repeatable)")
         ->type_name("OLD=NEW")
         ->allow_extra_args(false);
     command->add_option("--rest", choices.rest, "Keep all other columns in this one json attribute")
@@ -430,6 +436,10 @@ void AddImportCommand(CLI::App* app) {
         "--skip-bad names the first 20 bad lines and counts all; --json lists the first 100 as "
         "{line, message}. A file\n"
         "that is cut short or cannot be read on keeps the records before.\n"
+        "A number in CSV is written as one: 001, +5, and cells in quotes (unless all are) are "
+        "texts; --attr "
+        "zip:int and\n"
+        "--key id:int take them for numbers.\n"
         "An npz has a column for each of its arrays, an spmat (.csr) one that is called vector. Of "
         "a "
         "folder with a\n"

@@ -1,10 +1,12 @@
 // Reader and writer of CSV.
 #include "csv_format.h"
 
+#include <algorithm>
 #include <map>
 
 #include "float_codes.h"
 #include "format_error.h"
+#include "type_inference.h"
 
 namespace quern::shell {
 namespace {
@@ -47,6 +49,12 @@ public:
         if (unclosed_quote_) {
             Fail(*record, "the quote opened here is never closed", true);
         }
+        if (cell_behind_quote_ > 0) {
+            Fail(*record,
+                 "text behind the closing quote of cell " + std::to_string(cell_behind_quote_) +
+                     " (a quote inside of quotes is doubled)",
+                 true);
+        }
         if (cell_count_ != columns_.size()) {
             Fail(*record,
                  std::to_string(cell_count_) + " cells, the header has " +
@@ -82,6 +90,9 @@ private:
         if (dims_[column.name] == 0) {
             value.kind = Value::Kind::kCell;
             value.text = cell.text;
+            value.quotes = !cell.quoted     ? Value::Quotes::kNone
+                           : header_quoted_ ? Value::Quotes::kHeaderToo
+                                            : Value::Quotes::kCell;
             return;
         }
         value.kind = Value::Kind::kNumbers;
@@ -100,9 +111,11 @@ private:
         if (!ReadCells(&line_number)) {
             throw FormatError(source_->name() + ": no header line");
         }
-        if (unclosed_quote_ || cell_count_ > kColumnsMax) {
+        if (unclosed_quote_ || cell_behind_quote_ > 0 || cell_count_ > kColumnsMax) {
             throw FormatError(source_->name() + ":1: not a CSV header");
         }
+        header_quoted_ =
+            std::all_of(cells_.begin(), cells_.end(), [](const Cell& cell) { return cell.quoted; });
         std::map<std::string, size_t> index_of;
         std::vector<size_t>
             seen;  // how many elements of each vector: the next must have this position
@@ -153,6 +166,7 @@ private:
         *line_number = source_->line_number();
         cell_count_ = 0;
         unclosed_quote_ = false;
+        cell_behind_quote_ = 0;
         size_t taken_bytes = line_.size();
         size_t i = 0;
         for (;;) {
@@ -168,6 +182,9 @@ private:
                 if (!ReadQuoted(&cell.text, &i, &taken_bytes)) {
                     unclosed_quote_ = true;
                     return true;
+                }
+                if (i < line_.size() && line_[i] != delimiter_ && cell_behind_quote_ == 0) {
+                    cell_behind_quote_ = cell_count_;
                 }
             }
             const size_t end = std::min(line_.find(delimiter_, i), line_.size());
@@ -212,6 +229,8 @@ private:
     std::vector<Cell> cells_;
     size_t cell_count_ = 0;
     bool unclosed_quote_ = false;
+    bool header_quoted_ = false;    // all names of the header stand in quotes
+    size_t cell_behind_quote_ = 0;  // the first with more behind its closing quote, from 1
 };
 
 class CsvWriter : public RecordWriter {
@@ -234,7 +253,9 @@ public:
                 line_.push_back(delimiter_);
             }
             const Value& value = record.value(i).value;
-            if (value.kind == Value::Kind::kText) {
+            if (value.kind == Value::Kind::kText && LooksLikeNoText(value.text)) {
+                line_.append("\"").append(value.text).append("\"");
+            } else if (value.kind == Value::Kind::kText) {
                 AppendCsvCell(value.text, &line_);
             } else if (value.kind != Value::Kind::kNull) {
                 json_.clear();

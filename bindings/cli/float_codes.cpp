@@ -1,6 +1,7 @@
 // Element conversions and number texts; no state.
 #include "float_codes.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -21,6 +22,10 @@ uint32_t ToBits(float value) {
     uint32_t bits;
     std::memcpy(&bits, &value, sizeof(bits));
     return bits;
+}
+
+size_t CountDigits(std::string_view text) {
+    return std::min(text.find_first_not_of("0123456789"), text.size());
 }
 
 template <typename T>
@@ -117,6 +122,94 @@ bool ParseDouble(std::string_view text, double* value) {
 }
 bool ParseInt(std::string_view text, int64_t* value) {
     return ParseNumber(text, value);
+}
+
+bool IsPlainWhole(std::string_view text) {
+    const bool minus = !text.empty() && text.front() == '-';
+    text.remove_prefix(minus ? 1 : 0);
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos &&
+           (text.front() != '0' || (text.size() == 1 && !minus));
+}
+
+bool IsPlainNumber(std::string_view text) {
+    text.remove_prefix(!text.empty() && text.front() == '-' ? 1 : 0);
+    const size_t whole = CountDigits(text);
+    if (whole > 1 && text.front() == '0') {
+        return false;
+    }
+    text.remove_prefix(whole);
+    size_t digits = whole;
+    if (!text.empty() && text.front() == '.') {
+        text.remove_prefix(1);
+        const size_t fraction = CountDigits(text);
+        text.remove_prefix(fraction);
+        digits += fraction;
+    }
+    if (!text.empty() && (text.front() == 'e' || text.front() == 'E')) {
+        text.remove_prefix(1);
+        text.remove_prefix(!text.empty() && (text.front() == '-' || text.front() == '+') ? 1 : 0);
+        return digits > 0 && !text.empty() && CountDigits(text) == text.size();
+    }
+    return digits > 0 && text.empty();
+}
+
+bool RealKeepsWhole(std::string_view text) {
+    double value = 0;
+    if (!ParseDouble(text, &value) || !std::isfinite(value)) {
+        return false;
+    }
+    if (std::fabs(value) < 0x1p53) {
+        return true;
+    }
+    char digits[400];
+    auto [end, error] =
+        std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::fixed, 0);
+    if (error == std::errc() &&
+        text == std::string_view(digits, static_cast<size_t>(end - digits))) {
+        return true;
+    }
+    // 12345678901234567000, as JavaScript writes 1.2345678901234567e19.
+    std::string shortest;
+    AppendDouble(value, &shortest);
+    shortest.resize(std::min(shortest.find('e'), shortest.size()));
+    int64_t wanted = 0;
+    int64_t got = 0;
+    const std::string_view stem = text.substr(0, text.find_last_not_of('0') + 1);
+    shortest.erase(std::remove(shortest.begin(), shortest.end(), '.'), shortest.end());
+    shortest.resize(shortest.find_last_not_of('0') + 1);
+    return ParseInt(stem, &wanted) && ParseInt(shortest, &got) && wanted == got;
+}
+
+bool ParseWholeDecimal(std::string_view text, int64_t* value) {
+    const size_t mark = std::min(text.find_first_of("eE"), text.size());
+    int64_t scale = 0;
+    if (mark < text.size() && !ParseInt(text.substr(mark + 1), &scale)) {
+        return false;
+    }
+    std::string digits;
+    bool fraction = false;
+    const bool minus = !text.empty() && text.front() == '-';
+    for (char c : text.substr(minus ? 1 : 0, mark - (minus ? 1 : 0))) {
+        if (c == '.') {
+            fraction = true;
+            continue;
+        }
+        digits.push_back(c);
+        scale -= fraction ? 1 : 0;
+    }
+    for (; !digits.empty() && digits.back() == '0'; scale++) {
+        digits.pop_back();
+    }
+    digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));
+    if (digits.empty()) {
+        *value = 0;
+        return true;
+    }
+    if (scale < 0 || scale > 18) {  // a whole number of 64 bits has 19 digits at most
+        return false;
+    }
+    digits.append(static_cast<size_t>(scale), '0');
+    return ParseInt((minus ? "-" : "") + digits, value);
 }
 
 bool IsCleanUtf8(std::string_view text) {

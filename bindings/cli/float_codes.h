@@ -26,6 +26,15 @@ bool ParseFloat(std::string_view text, float* value);
 bool ParseDouble(std::string_view text, double* value);
 bool ParseInt(std::string_view text, int64_t* value);
 
+// How numbers are written that are nothing but numbers: no "+", no zeros before the first digit
+// (001 is a name or a code), no blanks. IsPlainNumber takes a point and an exponent, too.
+bool IsPlainWhole(std::string_view text);
+bool IsPlainNumber(std::string_view text);
+// Whether a double holds this plain whole number: it is the double, or the shortest text of one.
+bool RealKeepsWhole(std::string_view text);
+// A decimal with a point or an exponent that is a whole number of 64 bits, exactly: 3.0, 1.5e3.
+bool ParseWholeDecimal(std::string_view text, int64_t* value);
+
 // True for UTF-8 without NUL, surrogates and overlong forms.
 bool IsCleanUtf8(std::string_view text);
 

@@ -30,6 +30,7 @@ public:
     bool Next(Record* record) override {
         StartRow(record);
         if (record->row >= rows_total_) {
+            CheckEnd(rows_total_);
             return false;
         }
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {

@@ -63,7 +63,7 @@ ImportPlan::ImportPlan(const ImportChoices& choices, const std::deque<Record>& s
     }
     for (const std::string& text : choices_.renames) {
         const size_t equals = text.find('=');
-        if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+        if (equals == std::string::npos || equals + 1 == text.size()) {
             FailUsage("--rename '" + text + "': wanted OLD=NEW");
         }
         renames_[text.substr(0, equals)] = text.substr(equals + 1);
@@ -102,6 +102,10 @@ std::string ImportPlan::TargetName(const std::string& file_name) const {
     return at == renames_.end() ? file_name : at->second;
 }
 
+bool ImportPlan::IsKeyColumn(const std::string& file_name) const {
+    return key_source_ == KeySource::kColumn && file_name == key_column_;
+}
+
 bool ImportPlan::IsChosen(const std::string& file_name) const {
     return choices_.columns.empty() || std::find(choices_.columns.begin(), choices_.columns.end(),
                                                  file_name) != choices_.columns.end();
@@ -113,17 +117,24 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample,
     int32_t natural_type = QUERN_KEY_INT;
     if (has_columns && !record_keys) {
         const std::string default_name = existing_ ? schema_.key.name : "id";
-        if (!choices_.key.empty()) {
+        bool found = !choices_.key.empty();
+        if (found) {
             key_column_ = key_choice_.name;
+            if (FindInferred(inferred, key_column_) == nullptr) {
+                CheckKeyType(key_choice_);
+            }
             if (!sample.empty() && FindInferred(inferred, key_column_) == nullptr) {
                 Fail("the file has no column '" + key_column_ + "' for the key");
             }
         } else {
             for (const InferredColumn& column : inferred) {
-                key_column_ = TargetName(column.name) == default_name ? column.name : key_column_;
+                if (TargetName(column.name) == default_name) {
+                    key_column_ = column.name;  // perhaps of no name in the file
+                    found = true;
+                }
             }
         }
-        if (!key_column_.empty()) {
+        if (found) {
             key_source_ = KeySource::kColumn;
             const InferredColumn* column = FindInferred(inferred, key_column_);
             natural_type = column != nullptr && column->type == ColumnType::kInt ? QUERN_KEY_INT
@@ -133,9 +144,11 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample,
         key_source_ = KeySource::kRecordKey;
         natural_type = QUERN_KEY_TEXT;
     } else if (!choices_.key.empty() && key_choice_.type == 0) {
+        CheckKeyType(key_choice_);
         FailUsage("this format has no columns: --key can only name the key, as in --key " +
                   key_choice_.name + ":int");
     }
+    plain_key_ = key_choice_.type == 0;
     if (existing_) {
         if (key_choice_.type != 0 && key_choice_.type != schema_.key.type) {
             Fail(std::string("the collection's key is ") +
@@ -147,10 +160,28 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample,
     schema_.key.type = key_choice_.type != 0 ? key_choice_.type : natural_type;
 }
 
-AttrColumn ImportPlan::NewAttr(const InferredColumn& column) const {
+AttrColumn ImportPlan::NewAttr(const InferredColumn& column) {
     const std::string name = TargetName(column.name);
     const size_t chosen = IndexOf(attr_choices_, name);
-    return chosen < attr_choices_.size() ? attr_choices_[chosen] : AttrColumn{name, column.type};
+    if (name.empty()) {
+        Fail(
+            "a column of the file has no name, as the index that pandas writes: --rename =NAME "
+            "gives it one, --columns a,b takes others only");
+    }
+    if (chosen < attr_choices_.size()) {
+        return attr_choices_[chosen];
+    }
+    if (!column.rounded.empty()) {
+        notes_.push_back("column '" + column.name + "' becomes a " + NameOfColumnType(column.type) +
+                         " attribute: as a real, " + column.rounded + " (" + column.rounded_at +
+                         ") would be rounded");
+    }
+    if (column.sparse) {
+        notes_.push_back("column '" + column.name +
+                         "' holds sparse vectors and becomes a json attribute; give --sparse " +
+                         name + " to make it a field");
+    }
+    return {name, column.type};
 }
 
 DenseColumn ImportPlan::NewField(const std::deque<Record>& sample,
@@ -203,7 +234,7 @@ void ImportPlan::PlanNew(const std::deque<Record>& sample,
     }
     for (const InferredColumn& column : inferred) {
         const std::string name = TargetName(column.name);
-        if (column.name == key_column_ || Has(schema_.dense, name) || Has(schema_.sparse, name) ||
+        if (IsKeyColumn(column.name) || Has(schema_.dense, name) || Has(schema_.sparse, name) ||
             !IsChosen(column.name) || name == choices_.rest) {
             continue;
         }
@@ -269,7 +300,7 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample,
         }
         for (const InferredColumn& column : inferred) {
             const std::string name = TargetName(column.name);
-            if (column.name != key_column_ && IsChosen(column.name) && !Has(schema_.attrs, name) &&
+            if (!IsKeyColumn(column.name) && IsChosen(column.name) && !Has(schema_.attrs, name) &&
                 schema_.FindDense(name) == nullptr && !Has(additions_.dense, name) &&
                 !Has(schema_.sparse, name) && !Has(additions_.sparse, name) &&
                 name != choices_.rest) {
@@ -327,7 +358,7 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample,
 }
 
 ImportPlan::Route ImportPlan::FindRoute(const std::string& file_name) const {
-    if (key_source_ == KeySource::kColumn && file_name == key_column_) {
+    if (IsKeyColumn(file_name)) {
         return {RouteKind::kKey, 0};
     }
     if (!IsChosen(file_name)) {
@@ -353,17 +384,32 @@ void ImportPlan::CheckKeyText(const Record& record, const std::string& key) cons
     }
 }
 
+// 001 is 1 only if the user says that these are numbers: codes and numbers of books begin so, too.
+void ImportPlan::CheckPlain(const Record& record, const std::string& column, ColumnType type,
+                            const Value& value, const std::string& option) const {
+    Value number;
+    std::string problem;
+    if (ConvertValue(type, value, &number, &problem)) {
+        BadRow(record, "column '" + column + "': " + Quoted(value.text) +
+                           " is not how that number is written, and may be none; " + option + ":" +
+                           NameOfColumnType(type) + " takes it for one");
+    }
+}
+
 void ImportPlan::StageKeyValue(const Record& record, const Value& value, StagedRow* row) const {
     Value key;
     std::string problem;
     const bool is_int = active_.key.type == QUERN_KEY_INT;
+    if (is_int && plain_key_ && !IsPlainFor(ColumnType::kInt, value)) {
+        CheckPlain(record, key_column_, ColumnType::kInt, value, "--key " + key_column_);
+    }
     if (value.kind == Value::Kind::kNull) {
         BadRow(record, "no key in column '" + key_column_ + "'");
     }
     bool fits = ConvertValue(is_int ? ColumnType::kInt : ColumnType::kText, value, &key, &problem);
     if (!fits && is_int && value.kind == Value::Kind::kText) {
-        fits =
-            ParseInt(value.text, &key.integer);  // many JSONL files have numbers as texts for keys
+        // Many JSONL files have numbers as texts for keys.
+        fits = ParseInt(value.text, &key.integer) && (!plain_key_ || IsPlainWhole(value.text));
     }
     if (!fits) {
         BadRow(record, "key column '" + key_column_ + "': " + problem);
@@ -394,7 +440,8 @@ void ImportPlan::StageKey(const Record& record, StagedRow* row) const {
             if (!is_int) {
                 CheckKeyText(record, record.key);
                 row->key_text = record.key;
-            } else if (!ParseInt(record.key, &row->key_int)) {
+            } else if (!ParseInt(record.key, &row->key_int) ||
+                       (plain_key_ && !IsPlainWhole(record.key))) {
                 BadRow(record, "the key '" + record.key.substr(0, 40) + "' is not a whole number");
             }
             return;
@@ -410,6 +457,10 @@ void ImportPlan::StageKey(const Record& record, StagedRow* row) const {
 void ImportPlan::StageAttr(const Record& record, const NamedValue& entry, size_t index,
                            StagedRow* row) {
     Value& value = row->attrs[index];
+    if (const AttrColumn& attr = active_.attrs[index];
+        !IsPlainFor(attr.type, entry.value) && !Has(attr_choices_, attr.name)) {
+        CheckPlain(record, entry.name, attr.type, entry.value, "--attr " + attr.name);
+    }
     if (!ConvertValue(active_.attrs[index].type, entry.value, &value, &problem_)) {
         BadRow(record, "column '" + entry.name + "': " + problem_);
     }
@@ -437,8 +488,10 @@ void ImportPlan::StageVector(const Record& record, const std::string& name, size
         return;
     }
     if (vector.size() != field.dim) {
+        const bool packed = field.type == QUERN_BIT && vector.size() == (field.dim + 7) / 8;
         BadRow(record, "'" + name + "' has dimension " + std::to_string(vector.size()) +
-                           ", the field has " + std::to_string(field.dim));
+                           ", the field has " + std::to_string(field.dim) +
+                           (packed ? "; packed bits are unpacked by numpy.unpackbits" : ""));
     }
     for (size_t i = 0; i < vector.size(); i++) {
         const float x = vector[i];

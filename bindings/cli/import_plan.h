@@ -83,11 +83,14 @@ private:
                          const std::vector<InferredColumn>& inferred, bool has_columns);
     void ChooseIndex();
     void CheckField(const DenseColumn& field) const;
-    AttrColumn NewAttr(const InferredColumn& column) const;
+    AttrColumn NewAttr(const InferredColumn& column);
+    bool IsKeyColumn(const std::string& file_name) const;
     bool IsChosen(const std::string& file_name) const;
     Route FindRoute(const std::string& file_name) const;
     void StageKey(const Record& record, StagedRow* row) const;
     void StageKeyValue(const Record& record, const Value& value, StagedRow* row) const;
+    void CheckPlain(const Record& record, const std::string& column, ColumnType type,
+                    const Value& value, const std::string& option) const;
     void CheckKeyText(const Record& record, const std::string& key) const;
     void StageAttr(const Record& record, const NamedValue& entry, size_t index, StagedRow* row);
     bool TakeSparse(const Value& value, size_t index, StagedRow* row);
@@ -107,6 +110,7 @@ private:
     bool existing_ = false;
     KeySource key_source_ = KeySource::kRowNumber;
     std::string key_column_;   // the file's column with the key
+    bool plain_key_ = false;   // nobody has said that it is an int
     size_t vector_index_ = 0;  // in active_.dense, for matrix formats
     size_t rest_index_ = 0;    // in active_.attrs, when choices_.rest is given
     size_t attr_bytes_max_ = size_t{16} << 20;

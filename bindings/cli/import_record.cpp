@@ -12,6 +12,7 @@ namespace quern::shell {
 
 void Value::Clear() {
     kind = Kind::kNull;
+    quotes = Quotes::kNone;
     integer = 0;
     real = 0;
     text.clear();
@@ -78,6 +79,14 @@ void RecordReader::Fail(const Record& record, const std::string& what, bool reco
     throw FormatError(record.where + ": " + what, recoverable, record.line);
 }
 
+void RecordReader::CheckEnd(uint64_t rows, const std::string& place) {
+    unsigned char next = 0;
+    if (source_->Read(&next, 1) > 0) {
+        throw FormatError(source_->name() + ": " + place + "bytes behind the " +
+                          std::to_string(rows) + " rows that the head tells of");
+    }
+}
+
 void RecordWriter::CheckWhole(const Record& record, size_t index, double least, double most,
                               const char* format) {
     const double value = record.vector[index];
@@ -110,13 +119,20 @@ void AppendJsonNumbers(const std::vector<float>& numbers, std::string* json) {
         if (i > 0) {
             json->push_back(',');
         }
-        if (std::isfinite(numbers[i])) {
-            AppendFloat(numbers[i], json);
-        } else {
-            json->append("null");  // JSON has no infinity
-        }
+        AppendJsonFloat(numbers[i], json);
     }
     json->push_back(']');
+}
+
+void AppendJsonFloat(float number, std::string* json) {
+    if (!std::isfinite(number)) {
+        json->append("null");  // JSON has no infinity
+        return;
+    }
+    AppendFloat(number, json);
+    if (number == 0 && std::signbit(number)) {
+        json->append(".0");  // most readers take -0 for a whole number, which has no sign
+    }
 }
 
 void AppendJsonValue(const Value& value, std::string* json) {
@@ -124,7 +140,9 @@ void AppendJsonValue(const Value& value, std::string* json) {
         case Value::Kind::kNull: json->append("null"); break;
         case Value::Kind::kInt: json->append(std::to_string(value.integer)); break;
         case Value::Kind::kReal:
-            if (std::isfinite(value.real)) {
+            if (!value.text.empty()) {
+                json->append(value.text);  // as it stood in the file
+            } else if (std::isfinite(value.real)) {
                 AppendDouble(value.real, json);
             } else {
                 json->append("null");  // JSON has no infinity

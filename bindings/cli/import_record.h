@@ -38,10 +38,13 @@ struct Value {
         kCell,     // a CSV cell, not null: text; what it is depends on the column
         kSparse,   // a sparse vector: dims, and numbers, which are their weights
     };
+    // Of a cell: whether it stood in quotes, and whether the header of its file does as well.
+    enum class Quotes : uint8_t { kNone, kCell, kHeaderToo };
     Kind kind = Kind::kNull;
+    Quotes quotes = Quotes::kNone;
     int64_t integer = 0;  // also bool
     double real = 0;
-    std::string text;
+    std::string text;  // of a real out of JSON: its digits as they stand there, else empty
     std::vector<float> numbers;
     std::vector<uint32_t> dims;
     std::vector<std::string> texts;
@@ -103,6 +106,9 @@ protected:
     // Throws a FormatError for the given place.
     [[noreturn]] static void Fail(const Record& record, const std::string& what, bool recoverable);
 
+    // At the end of a matrix: throws when something is behind its rows.
+    void CheckEnd(uint64_t rows, const std::string& place = {});
+
     std::unique_ptr<ByteSource> source_;
     uint64_t rows_ = 0;
 };
@@ -130,6 +136,7 @@ std::string Quoted(std::string_view text);
 void AppendJsonText(std::string_view text, std::string* json);
 // Any value as JSON; null for the infinities, which a statement of SQL can give.
 void AppendJsonValue(const Value& value, std::string* json);
+void AppendJsonFloat(float number, std::string* json);
 void AppendJsonNumbers(const std::vector<float>& numbers, std::string* json);
 
 }  // namespace quern::shell

@@ -1,8 +1,8 @@
-// ImportUndo: takes back what a failed --atomic import made besides records.
+// ImportUndo: takes back what an import made besides records when it fails with --atomic, or before
+// its first record.
 //
-// Records of such an import are one transaction, but the file, the collection and added columns are
-// made before it. A collection or a file that holds records is not removed: another process may
-// have put them there since.
+// The file, the collection and added columns are made before records are written. A collection or a
+// file that holds records is not removed: another process may have put them there since.
 #pragma once
 
 #include <memory>

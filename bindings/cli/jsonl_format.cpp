@@ -46,21 +46,12 @@ public:
         return Done(Value::Kind::kBool);
     }
     bool number_integer(number_integer_t number) {
-        if (!AtTop()) {
-            char digits[32];
-            auto [end, error] = std::to_chars(digits, digits + sizeof(digits), number);
-            (void)error;
-            return NestedNumber(static_cast<float>(number),
-                                std::string_view(digits, static_cast<size_t>(end - digits)));
-        }
-        if (value_ != nullptr) {
-            value_->integer = number;
-        }
-        return Done(Value::Kind::kInt);
+        // The parser calls this with what has a minus sign, so that 0 is -0 here.
+        return number == 0 && !AtTop() ? NestedNumber(-0.0f, "-0") : Integer(number);
     }
     bool number_unsigned(number_unsigned_t number) {
         if (number <= static_cast<number_unsigned_t>(std::numeric_limits<int64_t>::max())) {
-            return number_integer(static_cast<number_integer_t>(number));
+            return Integer(static_cast<number_integer_t>(number));
         }
         return number_float(static_cast<number_float_t>(number), std::to_string(number));
     }
@@ -70,6 +61,7 @@ public:
         }
         if (value_ != nullptr) {
             value_->real = number;
+            value_->text = digits;
         }
         return Done(Value::Kind::kReal);
     }
@@ -132,6 +124,20 @@ public:
 
 private:
     bool AtTop() const { return depth_ == top_; }
+
+    bool Integer(number_integer_t number) {
+        if (!AtTop()) {
+            char digits[32];
+            auto [end, error] = std::to_chars(digits, digits + sizeof(digits), number);
+            (void)error;
+            return NestedNumber(static_cast<float>(number),
+                                std::string_view(digits, static_cast<size_t>(end - digits)));
+        }
+        if (value_ != nullptr) {
+            value_->integer = number;
+        }
+        return Done(Value::Kind::kInt);
+    }
 
     bool Stop(const std::string& problem) {
         if (problem_.empty()) {

@@ -1,8 +1,10 @@
 // Reader and writer of npy.
 #include "npy_format.h"
 
+#include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "float_codes.h"
@@ -13,28 +15,59 @@
 namespace quern::shell {
 namespace {
 
+constexpr const char* kDescrs[] = {"<f2", "<f4", "|i1", "|u1"};
+
 size_t ElementBytes(NpyElement element) {
-    switch (element) {
-        case NpyElement::kF2: return 2;
-        case NpyElement::kF4: return 4;
-        case NpyElement::kF8: return 8;
-        case NpyElement::kI1:
-        case NpyElement::kU1: break;
-    }
-    return 1;
+    return element == NpyElement::kF4 ? 4 : element == NpyElement::kF2 ? 2 : 1;
 }
 
-constexpr const char* kDescrs[] = {"<f2", "<f4", "<f8", "|i1", "|u1"};
+// "<f4": byte order, kind and size; false for what is no number of at most eight bytes.
+struct NpyNumber {
+    bool big = false;
+    char kind = 'f';
+    size_t bytes = 4;
+};
 
-bool ElementOfDescr(const std::string& descr, NpyElement* element) {
-    const std::string code = descr == "<i1" ? "|i1" : descr == "<u1" ? "|u1" : descr;
-    for (size_t i = 0; i < std::size(kDescrs); i++) {
-        if (code == kDescrs[i]) {
-            *element = static_cast<NpyElement>(i);
-            return true;
-        }
+bool NumberOfDescr(const std::string& descr, NpyNumber* number) {
+    static const std::string_view kKinds[] = {"f2", "f4", "f8", "i1", "i2", "i4",
+                                              "i8", "u1", "u2", "u4", "u8", "b1"};
+    if (descr.size() != 3 || std::string_view("<>|=").find(descr[0]) == std::string_view::npos ||
+        std::find(std::begin(kKinds), std::end(kKinds), std::string_view(descr).substr(1)) ==
+            std::end(kKinds)) {
+        return false;
     }
-    return false;
+    number->big = descr[0] == '>';
+    number->kind = descr[1];
+    number->bytes = static_cast<size_t>(descr[2] - '0');
+    return true;
+}
+
+float FloatOfNumber(const NpyNumber& number, const unsigned char* at) {
+    unsigned char turned[8];
+    if (number.big) {
+        std::reverse_copy(at, at + number.bytes, turned);
+        at = turned;
+    }
+    const uint64_t bits = LittleInteger(at, number.bytes);
+    const size_t unused = 64 - 8 * number.bytes;
+    if (number.kind == 'i') {
+        return static_cast<float>(static_cast<int64_t>(bits << unused) >> unused);
+    }
+    if (number.kind != 'f') {
+        return static_cast<float>(bits);
+    }
+    if (number.bytes == 2) {
+        return HalfToFloat(static_cast<uint16_t>(bits));
+    }
+    if (number.bytes == 8) {
+        double value;
+        std::memcpy(&value, &bits, sizeof(value));
+        return static_cast<float>(value);
+    }
+    const auto word = static_cast<uint32_t>(bits);
+    float value;
+    std::memcpy(&value, &word, sizeof(value));
+    return value;
 }
 
 class NpyReader : public RecordReader {
@@ -48,6 +81,7 @@ public:
     bool Next(Record* record) override {
         StartRow(record);
         if (record->row >= rows_total_) {
+            CheckEnd(rows_total_);
             return false;
         }
         if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
@@ -56,29 +90,9 @@ public:
             Fail(*record,
                  "the file ends here, its header says " + std::to_string(claimed) + " rows", true);
         }
-        const size_t element_bytes = ElementBytes(element_);
         record->vector.resize(dim_);
         for (size_t i = 0; i < dim_; i++) {
-            const unsigned char* at = bytes_.data() + i * element_bytes;
-            const uint64_t bits = LittleInteger(at, element_bytes);
-            switch (element_) {
-                case NpyElement::kF2:
-                    record->vector[i] = HalfToFloat(static_cast<uint16_t>(bits));
-                    break;
-                case NpyElement::kF4: {
-                    const auto word = static_cast<uint32_t>(bits);
-                    std::memcpy(&record->vector[i], &word, sizeof(word));
-                    break;
-                }
-                case NpyElement::kF8: {
-                    double value;
-                    std::memcpy(&value, &bits, sizeof(value));
-                    record->vector[i] = static_cast<float>(value);
-                    break;
-                }
-                case NpyElement::kI1: record->vector[i] = static_cast<int8_t>(bits); break;
-                case NpyElement::kU1: record->vector[i] = static_cast<uint8_t>(bits); break;
-            }
+            record->vector[i] = FloatOfNumber(number_, bytes_.data() + i * number_.bytes);
         }
         record->has_vector = true;
         return true;
@@ -87,9 +101,9 @@ public:
 private:
     void ReadHeader() {
         const NpyHeader header = ReadNpyHeader(source_.get());
-        if (!ElementOfDescr(header.descr, &element_)) {
+        if (!NumberOfDescr(header.descr, &number_)) {
             FailNpyHeader(*source_, "element type '" + header.descr.substr(0, 40) +
-                                        "'; wanted one of '<f2', '<f4', '<f8', '|i1', '|u1'");
+                                        "'; wanted numbers: f2 to f8, i1 to i8, u1 to u8, b1");
         }
         if (!header.c_order) {
             FailNpyHeader(*source_, "Fortran order; save it with numpy.ascontiguousarray");
@@ -104,10 +118,10 @@ private:
         }
         rows_total_ = header.shape[0];
         dim_ = static_cast<size_t>(header.shape[1]);
-        bytes_.resize(dim_ * ElementBytes(element_));
+        bytes_.resize(dim_ * number_.bytes);
     }
 
-    NpyElement element_ = NpyElement::kF4;
+    NpyNumber number_;
     uint64_t rows_total_ = 0;
     size_t dim_ = 0;
     std::vector<unsigned char> bytes_;
@@ -171,11 +185,6 @@ void AppendNpyElement(NpyElement element, float value, std::string* bytes) {
             uint32_t word;
             std::memcpy(&word, &value, sizeof(word));
             bits = word;
-            break;
-        }
-        case NpyElement::kF8: {
-            const double wide = value;
-            std::memcpy(&bits, &wide, sizeof(bits));
             break;
         }
         case NpyElement::kI1: bits = static_cast<uint8_t>(static_cast<int8_t>(value)); break;

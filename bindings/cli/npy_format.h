@@ -2,8 +2,8 @@
 //
 //   header (npy_header.h) | rows * dim elements
 //
-// Read: f2, f4, f8, i1, u1, two dimensions, C order, little-endian. f8 is rounded to f32.
-// Written: f2, f4, i1, u1.
+// Read: f2, f4, f8, i1 to i8, u1 to u8, bool, of either byte order, two dimensions, C order. What
+// f32 does not hold is rounded. Written: f2, f4, i1, u1.
 #pragma once
 
 #include "byte_sink.h"
@@ -11,7 +11,7 @@
 
 namespace quern::shell {
 
-enum class NpyElement { kF2, kF4, kF8, kI1, kU1 };
+enum class NpyElement { kF2, kF4, kI1, kU1 };
 
 // "<f4"
 const char* DescrOfElement(NpyElement element);

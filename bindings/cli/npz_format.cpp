@@ -45,7 +45,7 @@ public:
     NpyColumn(ByteSource* source, const NpyHeader& header) : source_(source) {
         const std::string& descr = header.descr;
         int64_t size = 0;
-        if (descr.size() < 3 || (descr[0] != '<' && descr[0] != '|') ||
+        if (descr.size() < 3 || (descr[0] != '<' && descr[0] != '|' && descr[0] != '>') ||
             !ParseInt(std::string_view(descr).substr(2), &size) || size < 0) {
             FailType(descr);
         }
@@ -54,7 +54,8 @@ public:
                             ((kind_ == 'i' || kind_ == 'u') &&
                              (size == 1 || size == 2 || size == 4 || size == 8)) ||
                             (kind_ == 'b' && size == 1);
-        if (!number && kind_ != 'U' && kind_ != 'S') {
+        big_ = descr[0] == '>';
+        if (!number && ((kind_ != 'U' || big_) && kind_ != 'S')) {
             FailType(descr);
         }
         const uint64_t bytes = static_cast<uint64_t>(size) * (kind_ == 'U' ? 4 : 1);
@@ -68,7 +69,15 @@ public:
     }
 
     // False when the array ends.
-    bool Read() { return source_->Read(bytes_.data(), bytes_.size()) == bytes_.size(); }
+    bool Read() {
+        if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
+            return false;
+        }
+        if (big_ && kind_ != 'S') {
+            std::reverse(bytes_.begin(), bytes_.end());
+        }
+        return true;
+    }
     // The value that was read; a problem with it, or empty.
     std::string Take(Value* value) const {
         switch (kind_) {
@@ -99,7 +108,7 @@ private:
     [[noreturn]] void FailType(const std::string& descr) const {
         FailNpyHeader(*source_, "element type '" + descr.substr(0, 40) +
                                     "'; wanted one dimension of numbers, bools, '<U..' or '|S..', "
-                                    "or two of '<f2', '<f4', '<f8', '|i1', '|u1'");
+                                    "or two of numbers");
     }
 
     std::string TakeReal(Value* value) const {
@@ -137,6 +146,7 @@ private:
 
     ByteSource* source_;
     char kind_ = 0;
+    bool big_ = false;  // the highest byte first
     std::vector<unsigned char> bytes_;
 };
 
@@ -146,7 +156,17 @@ public:
         : RecordReader(std::move(source)),
           bytes_(source_.get()),
           archive_(&bytes_, source_->name()) {
-        for (const ZipMember& member : archive_.members()) {
+        const auto& members = archive_.members();
+        const auto has = [&](const char* name) {
+            return std::any_of(members.begin(), members.end(),
+                               [&](const ZipMember& member) { return member.name == name; });
+        };
+        if (has("indptr.npy") && has("indices.npy") && has("data.npy")) {
+            throw FormatError(source_->name() +
+                              ": a sparse matrix of scipy.sparse.save_npz, which is not read; "
+                              "spmat (.csr) and JSON lines are");
+        }
+        for (const ZipMember& member : members) {
             OpenArray(member);
         }
         if (arrays_.empty()) {

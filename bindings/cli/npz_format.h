@@ -1,7 +1,7 @@
 // npz: named arrays as numpy.savez and numpy.savez_compressed write them, a zip of npy files.
 //
 // Read: each array is a column of the name it has in the archive, its first dimension the rows,
-// which all arrays must have alike. Two dimensions of f2, f4, f8, i1 or u1 are vectors; one
+// which all arrays must have alike. Two dimensions of what npy takes are vectors; one
 // dimension is whole numbers (i1 to i8, u1 to u8), reals (f2 to f8; NaN is null), bools, or texts
 // (U, and S in UTF-8). Memory is one row and a buffer for each array, whatever the size of the
 // file; a file that is compressed again, or standard input, is unpacked into a temporary file

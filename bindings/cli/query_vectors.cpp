@@ -16,13 +16,13 @@ constexpr uint64_t kQueriesMax = 1048576;
 }  // namespace
 
 QueryVectors LoadQueries(const QueryFile& file) {
+    std::unique_ptr<ByteSource> source = ByteSource::Open(file.path, StopFlag());
     const FileFormat format =
         file.format.empty() ? FormatOfPath(file.path) : FormatOfName(file.format);
     if (format == FileFormat::kUnknown) {
         FailUsage(file.path + ": format not known; give --format, one of " + FormatNames());
     }
-    const std::unique_ptr<RecordReader> reader =
-        NewRecordReader(ByteSource::Open(file.path, StopFlag()), format);
+    const std::unique_ptr<RecordReader> reader = NewRecordReader(std::move(source), format);
     QueryVectors queries;
     Record record;
     std::vector<float> numbers;

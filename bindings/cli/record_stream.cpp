@@ -17,6 +17,7 @@ constexpr size_t kSampleMemory = size_t{64} << 20;
 }  // namespace
 
 RecordStream::RecordStream(const RecordStreamOptions& options) : options_(options) {
+    std::unique_ptr<ByteSource> source = ByteSource::Open(options.file, StopFlag());
     const FileFormat format =
         options.format.empty() ? FormatOfPath(options.file) : FormatOfName(options.format);
     if (format == FileFormat::kUnknown) {
@@ -26,7 +27,7 @@ RecordStream::RecordStream(const RecordStreamOptions& options) : options_(option
                             FormatNames()
                       : "unknown format '" + options.format + "'; wanted one of " + FormatNames());
     }
-    reader_ = NewRecordReader(ByteSource::Open(options.file, StopFlag()), format,
+    reader_ = NewRecordReader(std::move(source), format,
                               options.delimiter.empty()    ? '\0'
                               : options.delimiter == "\\t" ? '\t'
                                                            : options.delimiter[0]);

@@ -77,6 +77,15 @@ KeyColumn ParseKeyColumn(const std::string& text) {
     return key;
 }
 
+void CheckKeyType(const KeyColumn& key) {
+    const size_t colon = key.name.rfind(':');
+    if (key.type == 0 && colon != std::string::npos) {
+        FailUsage("key '" + key.name + "': '" + key.name.substr(colon + 1) +
+                  "' is no type of keys; wanted NAME, NAME:int or NAME:text (a name with a colon "
+                  "needs its type)");
+    }
+}
+
 AttrColumn ParseAttrColumn(const std::string& text) {
     AttrColumn attr;
     attr.name = text;

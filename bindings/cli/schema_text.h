@@ -38,7 +38,9 @@ struct SparseColumn {
 };
 
 // These throw a usage error that says what was wanted.
-KeyColumn ParseKeyColumn(const std::string& text);        // NAME[:int|text]
+KeyColumn ParseKeyColumn(const std::string& text);  // NAME[:int|text]
+// Throws a usage error when the name ends in a word that could be meant for a type: id:real.
+void CheckKeyType(const KeyColumn& key);
 AttrColumn ParseAttrColumn(const std::string& text);      // NAME:TYPE[:index=auto|none]
 DenseColumn ParseDenseColumn(const std::string& text);    // NAME:DIM[:METRIC[:TYPE]]
 SparseColumn ParseSparseColumn(const std::string& text);  // NAME[:DIMS][:binary][:OPTION=VALUE]...

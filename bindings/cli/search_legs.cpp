@@ -213,6 +213,9 @@ void SearchLeg::ReadSparse(const std::string& what, const SparseColumn& column,
     QueryFile named = file;
     named.path = what.substr(1);
     const FileFormat format = FormatOf(named);
+    if (format == FileFormat::kUnknown) {
+        ByteSource::Open(named.path, StopFlag());  // throws if it is not there
+    }
     if (format != FileFormat::kJsonl && format != FileFormat::kSpmat) {
         FailLeg("sparse queries are read from JSON lines and spmat");
     }

@@ -284,10 +284,9 @@ private:
                          (options_.texts.empty() ? 0 : 1) + (options_.legs.empty() ? 0 : 1) +
                          (options_.plus.empty() && options_.minus.empty() ? 0 : 1);
         if (ways != 1) {
-            FailUsage(
-                "say what to search for with one of --queries, --vector, --dimension, --text, "
-                "--key, "
-                "--plus and --leg");
+            FailUsage(std::string("say what to search for with one of --queries, --vector, "
+                                  "--dimension, --text, --key, --plus and --leg") +
+                      (ways > 1 ? ", not with several" : ""));
         }
         if (!options_.legs.empty()) {
             LoadLegs();
@@ -306,6 +305,9 @@ private:
                 FailUsage("a sparse field is searched with --vector, --dimension, --text or --key");
             }
             ReadSparseQuery();
+        } else if (options_.dimension >= 0) {
+            FailUsage("--dimension is of sparse fields, the field '" + field_.name +
+                      "' has dense vectors");
         } else if (!options_.vector.empty()) {
             queries_ = ParseQueryVector(options_.vector);
         } else {

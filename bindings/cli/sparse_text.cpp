@@ -190,11 +190,7 @@ std::string SparseJson(const uint32_t* dims, const float* weights, size_t count)
     json += "],\"weights\":[";
     for (size_t i = 0; i < count; i++) {
         json += i > 0 ? "," : "";
-        if (std::isfinite(weights[i])) {
-            AppendFloat(weights[i], &json);
-        } else {
-            json += "null";  // JSON has no infinity
-        }
+        AppendJsonFloat(weights[i], &json);
     }
     return json + "]}";
 }

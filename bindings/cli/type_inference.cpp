@@ -49,6 +49,9 @@ bool ConvertInt(const Value& from, Value* to) {
     if (from.kind == Value::Kind::kCell) {
         return ParseInt(from.text, &to->integer);
     }
+    if (from.kind == Value::Kind::kReal && !from.text.empty()) {
+        return ParseWholeDecimal(from.text, &to->integer);
+    }
     // 3.0 is the whole number 3 as far as doubles are exact.
     if (from.kind == Value::Kind::kReal && std::floor(from.real) == from.real &&
         std::fabs(from.real) <= 0x1p53) {
@@ -56,6 +59,20 @@ bool ConvertInt(const Value& from, Value* to) {
         return true;
     }
     return false;
+}
+
+// A whole number that a real would round, as text; else empty.
+std::string RoundedWhole(const Value& value) {
+    if (value.kind == Value::Kind::kInt) {
+        const bool small = value.integer > -(int64_t{1} << 53) && value.integer < int64_t{1} << 53;
+        std::string digits = small ? std::string() : std::to_string(value.integer);
+        return small || RealKeepsWhole(digits) ? std::string() : digits;
+    }
+    const bool number = value.kind == Value::Kind::kReal || value.kind == Value::Kind::kCell;
+    return number && value.text.size() > 15 && IsPlainWhole(value.text) &&
+                   !RealKeepsWhole(value.text)
+               ? value.text
+               : std::string();
 }
 
 bool ConvertReal(const Value& from, Value* to) {
@@ -66,7 +83,7 @@ bool ConvertReal(const Value& from, Value* to) {
     } else if (from.kind != Value::Kind::kCell || !ParseDouble(from.text, &to->real)) {
         return false;
     }
-    return std::isfinite(to->real);
+    return std::isfinite(to->real) && RoundedWhole(from).empty();
 }
 
 bool ConvertText(const Value& from, Value* to) {
@@ -152,8 +169,8 @@ void TypeInference::Count(Seen* seen, const Value& value) {
         case Value::Kind::kBool: seen->bools++; return;
         case Value::Kind::kText: seen->texts++; return;
         case Value::Kind::kTexts: seen->tags++; return;
-        case Value::Kind::kJson:
-        case Value::Kind::kSparse: seen->json++; return;
+        case Value::Kind::kSparse: seen->sparse = true; [[fallthrough]];
+        case Value::Kind::kJson: seen->json++; return;
         case Value::Kind::kNumbers: {
             const size_t dim = value.numbers.size();
             auto at = std::find_if(seen->dims.begin(), seen->dims.end(),
@@ -165,16 +182,22 @@ void TypeInference::Count(Seen* seen, const Value& value) {
             seen->numbers++;
             return;
         }
-        case Value::Kind::kCell: break;
+        case Value::Kind::kCell: CountCell(seen, value); return;
     }
+}
+
+void TypeInference::CountCell(Seen* seen, const Value& value) {
+    const bool quoted = value.quotes != Value::Quotes::kNone;
     int64_t integer = 0;
     double real = 0;
-    if (ParseInt(value.text, &integer)) {
-        seen->ints++;
-    } else if (ParseDouble(value.text, &real) && std::isfinite(real)) {
-        seen->reals++;
+    seen->cells = true;
+    quotes_tell_ = quotes_tell_ || value.quotes != Value::Quotes::kHeaderToo;
+    if (IsPlainNumber(value.text) && ParseInt(value.text, &integer)) {
+        (quoted ? seen->quoted_ints : seen->ints)++;
+    } else if (IsPlainNumber(value.text) && ParseDouble(value.text, &real) && std::isfinite(real)) {
+        (quoted ? seen->quoted_reals : seen->reals)++;
     } else if (ParseBool(value.text, &integer)) {
-        seen->bools++;
+        (quoted ? seen->quoted_bools : seen->bools)++;
     } else if (!value.text.empty() && (value.text[0] == '[' || value.text[0] == '{')) {
         Value parsed;
         std::string problem;
@@ -201,13 +224,24 @@ void TypeInference::Add(const Record& record) {
             at = columns_.end() - 1;
         }
         Count(&*at, entry.value);
+        if (at->rounded.empty()) {
+            at->rounded = RoundedWhole(entry.value);
+            at->rounded_at = at->rounded.empty() ? std::string() : record.where;
+        }
     }
 }
 
 std::vector<InferredColumn> TypeInference::Columns() const {
     std::vector<InferredColumn> columns;
-    for (const Seen& seen : columns_) {
+    for (Seen seen : columns_) {
         InferredColumn column;
+        if (quotes_tell_) {
+            seen.texts += seen.quoted_ints + seen.quoted_reals + seen.quoted_bools;
+        } else {
+            seen.ints += seen.quoted_ints;
+            seen.reals += seen.quoted_reals;
+            seen.bools += seen.quoted_bools;
+        }
         column.name = seen.name;
         const uint64_t all =
             seen.ints + seen.reals + seen.bools + seen.texts + seen.tags + seen.numbers + seen.json;
@@ -216,6 +250,10 @@ std::vector<InferredColumn> TypeInference::Columns() const {
             column.type = ColumnType::kText;
         } else if (seen.ints == all) {
             column.type = ColumnType::kInt;
+        } else if (seen.ints + seen.reals == all && !seen.rounded.empty()) {
+            column.type = seen.cells ? ColumnType::kText : ColumnType::kJson;
+            column.rounded = seen.rounded;
+            column.rounded_at = seen.rounded_at;
         } else if (seen.ints + seen.reals == all) {
             column.type = ColumnType::kReal;
         } else if (seen.bools == all) {
@@ -227,6 +265,7 @@ std::vector<InferredColumn> TypeInference::Columns() const {
         } else {
             column.type = ColumnType::kJson;
         }
+        column.sparse = seen.sparse;
         if (seen.numbers == all && seen.dims.size() == 1) {
             column.dim = seen.dims.front().first;
         }
@@ -240,6 +279,20 @@ std::vector<InferredColumn> TypeInference::Columns() const {
         columns.push_back(column);
     }
     return columns;
+}
+
+bool IsPlainFor(ColumnType type, const Value& from) {
+    if (from.kind != Value::Kind::kCell && from.kind != Value::Kind::kText) {
+        return true;
+    }
+    return type == ColumnType::kInt    ? IsPlainWhole(from.text)
+           : type == ColumnType::kReal ? IsPlainNumber(from.text)
+                                       : true;
+}
+
+bool LooksLikeNoText(const std::string& cell) {
+    int64_t truth = 0;
+    return IsPlainNumber(cell) || ParseBool(cell, &truth);
 }
 
 bool ConvertValue(ColumnType type, const Value& from, Value* to, std::string* problem) {
@@ -286,10 +339,15 @@ bool ConvertValue(ColumnType type, const Value& from, Value* to, std::string* pr
             break;
     }
     if (!fits) {
-        std::string shown = from.kind == Value::Kind::kCell || from.kind == Value::Kind::kText
+        const bool real = from.kind == Value::Kind::kReal;
+        const std::string rounded = type == ColumnType::kReal ? RoundedWhole(from) : std::string();
+        std::string shown = from.kind == Value::Kind::kCell || from.kind == Value::Kind::kText ||
+                                    (real && !from.text.empty())
                                 ? Quoted(from.text)
-                                : NameOfKind(from.kind);
-        *problem = shown + " does not fit the type " + NameOfColumnType(type);
+                            : rounded.empty() ? NameOfKind(from.kind)
+                                              : Quoted(rounded);
+        *problem = shown + " does not fit the type " + NameOfColumnType(type) +
+                   (rounded.empty() ? "" : ", which would round it");
     }
     return fits;
 }

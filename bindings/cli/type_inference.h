@@ -6,6 +6,10 @@
 // anything mixed is json for JSONL and text for CSV. A column with nulls only is text. Later values
 // must fit; a value that does not is an error that names line, column and type, never a silent
 // change.
+//
+// What is written as no number would be is none: a cell 001, +5, or one in quotes (unless all of a
+// file is in quotes). Neither is a column whose whole numbers are beyond int, or would be rounded
+// by real: it keeps their digits, as json or text.
 #pragma once
 
 #include <string>
@@ -37,6 +41,8 @@ struct InferredColumn {
                      // numbers; else 0
     size_t vector_dim = 0;  // the most frequent number of numbers, the first among equals; 0: none
     bool only_nulls = true;
+    bool sparse = false;              // holds sparse vectors
+    std::string rounded, rounded_at;  // a whole number that makes it json or text, and its place
 };
 
 class TypeInference {
@@ -49,11 +55,22 @@ private:
     struct Seen {
         std::string name;
         uint64_t ints = 0, reals = 0, bools = 0, texts = 0, tags = 0, numbers = 0, json = 0;
+        uint64_t quoted_ints = 0, quoted_reals = 0, quoted_bools = 0;  // texts, or not
+        bool cells = false, sparse = false;
+        std::string rounded, rounded_at;  // the first whole number that a real does not keep
         std::vector<std::pair<size_t, uint64_t>> dims;  // in order of appearance, with their counts
     };
     void Count(Seen* seen, const Value& value);
+    void CountCell(Seen* seen, const Value& value);
     std::vector<Seen> columns_;
+    bool quotes_tell_ = false;  // not everything is in quotes
 };
+
+// Whether a cell, or a text that is to be a number, is written as a number or bool is (the type's).
+// ConvertValue is lenient: 001 is 1 where the user has said that the column is an int.
+bool IsPlainFor(ColumnType type, const Value& from);
+// As what a reader of CSV would take it without quotes.
+bool LooksLikeNoText(const std::string& cell);
 
 // Makes *value one of the kinds that the type takes: kNull, or kInt, kReal, kText, kBool, kTexts,
 // and for json text that is valid JSON (any kind with text set). Blobs are base64 text and become

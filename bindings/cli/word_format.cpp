@@ -1,6 +1,8 @@
 // Reader and writer of word vectors.
 #include "word_format.h"
 
+#include <utility>
+
 #include "float_codes.h"
 #include "format_error.h"
 
@@ -43,6 +45,7 @@ public:
     bool Next(Record* record) override {
         do {
             if (!source_->ReadLine(&line_)) {
+                CheckCount();
                 return false;
             }
             if (source_->line_number() == 1 && TakeHeader()) {
@@ -50,6 +53,11 @@ public:
             }
         } while (line_.find_first_not_of(" \t") == std::string::npos);
         StartLine(record);
+        if (has_header_ && record->row >= rows_total_) {
+            Fail(*record,
+                 "a row behind the " + std::to_string(rows_total_) + " that line 1 tells of",
+                 false);
+        }
         if (dim_ == 0) {
             const size_t fields = CountFields(line_);
             if (fields < 2 || fields - 1 > kDimensionMax) {
@@ -81,6 +89,15 @@ public:
     }
 
 private:
+    // Once: --skip-bad keeps what is there.
+    void CheckCount() {
+        if (std::exchange(has_header_, false) && rows_ < rows_total_) {
+            throw FormatError(source_->name() + ": the file ends behind " + std::to_string(rows_) +
+                                  " rows, line 1 tells of " + std::to_string(rows_total_),
+                              true);
+        }
+    }
+
     bool TakeHeader() {
         std::string_view rest = line_;
         std::string_view dim_field;
@@ -99,12 +116,14 @@ private:
         }
         dim_ = static_cast<size_t>(dim);
         rows_total_ = static_cast<uint64_t>(count);
+        has_header_ = true;
         return true;
     }
 
     std::string line_;
     size_t dim_ = 0;
     uint64_t rows_total_ = 0;
+    bool has_header_ = false;
 };
 
 class WordWriter : public RecordWriter {

@@ -32,6 +32,30 @@ for shell in bash:quern.bash zsh:_quern fish:quern.fish; do
         fail "completions/${shell##*:} is not what 'quern completion ${shell%%:*}' prints"
 done
 
+{ "$quern" completion man; } >script
+sed -n '/made by `quern completion man`/,/^.SH FILE FORMATS/p' "$source_dir/bindings/cli/quern.1" | sed '$d' | cmp - script ||
+    fail "the options in quern.1 are not what 'quern completion man' prints"
+# complete WANTED WORD...: what bash offers for the last word.
+complete_as() {
+    local wanted=$1
+    shift
+    checks=$((checks + 1))
+    (
+        . "$source_dir/bindings/cli/completions/quern.bash"
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+        _quern
+        [ "${COMPREPLY[*]}" = "$wanted" ]
+    ) || fail "bash does not complete '$*' with '$wanted'"
+}
+complete_as "ndcg mrr" quern fit d c --metric ""
+complete_as "l2 ip cosine hamming" quern import d c f -m ""
+complete_as "f32 f16 bf16 i8 bit" quern import d c f --type ""
+complete_as "measure keep forget" quern search d c --audit ""
+complete_as "csls softmax scaling nicdm zscore" quern hubs d c --kind ""
+complete_as "bash zsh fish" quern completion ""
+complete_as "search" quern help se
+complete_as "help" quern hel
+
 section "create, and what is wrong with a schema"
 expect 0 "" "$quern" create a.quern docs --key id:text --attr year:int --attr tags:tags --attr raw:blob --attr more:json --dense emb:4:l2:f16
 expect 1 "already" "$quern" create a.quern docs
@@ -83,7 +107,7 @@ expect 0 "imported 2" "$quern" import s.quern ans ans.jsonl --key id --sparse ve
 printf 'whale\nwhite\nship\n' >wanted_terms
 same wanted_terms terms.txt
 expect 0 "exported 2" "$quern" export s.quern ans out.ans --format anserini --vocabulary terms.txt
-printf '%s\n' '{"id":"a","contents":"","vector":{"whale":1.5,"white":0.5}}' '{"id":"b","contents":"","vector":{"white":1,"ship":2}}' >wanted_ans
+printf '%s\n' '{"id":"a","contents":"x","vector":{"whale":1.5,"white":0.5}}' '{"id":"b","contents":"y","vector":{"white":1,"ship":2}}' >wanted_ans
 same wanted_ans out.ans
 expect 1 "vocabulary has more than 1 terms with 'white'" "$quern" import s.quern small ans.jsonl --key id --sparse vector:1 --vocabulary few.txt
 [ ! -e few.txt ] || fail "a vocabulary without committed records"
@@ -167,6 +191,83 @@ expect 0 "segment  field  index  codes" "$quern" info f.quern
 same whole.jsonl back.jsonl
 expect 2 "unknown format 'parquet'" "$quern" export f.quern c out --format parquet
 expect 2 "words only" "$quern" export f.quern c out.csv --no-header
+
+section "nothing is changed in silence"
+printf '%s\n' '{"id":18446744073709551615,"a":1}' '{"id":18446744073709551614,"a":2}' >u64.jsonl
+expect 0 "imported 2" "$quern" import q.quern u64 u64.jsonl
+expect 0 '{"id":"18446744073709551614","a":2}' "$quern" list q.quern u64 --json
+expect 0 "imported 2" "$quern" import q.quern u64text u64.jsonl --key id:text
+expect 0 '"id":"18446744073709551615"' "$quern" list q.quern u64text --json
+expect 1 "u64.jsonl:1: key column 'id': '18446744073709551615' does not fit the type int" "$quern" import q.quern u64int u64.jsonl --key id:int
+printf '%s\n' '{"id":"001","zip":"00123","e":"1e3","t":"true","n":7}' '{"id":"1","zip":"04567","e":"2","t":"false","n":8}' >codes.jsonl
+expect 0 "imported 2" "$quern" import q.quern codes codes.jsonl
+for ending in csv tsv; do
+    expect 0 "exported 2" "$quern" export q.quern codes codes.$ending
+    expect 0 "imported 2" "$quern" import q.quern codes_$ending codes.$ending
+    "$quern" export q.quern codes_$ending back.jsonl --force >/dev/null
+    same codes.jsonl back.jsonl
+done
+printf 'id,zip\n001,00123\n1,4567\n' >zip.csv
+expect 0 "imported 2" "$quern" import q.quern zip zip.csv
+expect 0 '{"id":"001","zip":"00123"}' "$quern" list q.quern zip --json
+{ echo id,zip && seq -f '%.0f,5' 1 1500 && echo 1501,007; } >late.csv
+expect 1 "late.csv:1502: column 'zip': '007' is not how that number is written, and may be none; --attr zip:int takes it for one" \
+    "$quern" import q.quern late late.csv
+expect 0 "imported 1,501" "$quern" import q.quern late late.csv --attr zip:int
+expect 1 "column 'id': '001' is not how that number is written, and may be none; --key id:int takes" "$quern" import q.quern late zip.csv
+expect 0 "imported 1 " "$quern" import q.quern late - --format csv --key id:int <<<$'id,zip\n001,5'
+printf 'id,x\n1,9007199254740993\n2,1.5\n' >wide.csv
+expect 0 "note: column 'x' becomes a text attribute: as a real, 9007199254740993 .wide.csv:2. would be rounded" "$quern" import q.quern wide wide.csv
+printf '%s\n' '{"id":1,"x":12345678901234567890}' '{"id":2,"x":1.5}' >wide.jsonl
+expect 0 "note: column 'x' becomes a json attribute" "$quern" import q.quern widejson wide.jsonl
+expect 0 '{"id":1,"x":12345678901234567890}' "$quern" list q.quern widejson --json
+expect 1 "wide.csv:2: column 'x': '9007199254740993' does not fit the type real, which would round it" \
+    "$quern" import q.quern widereal wide.csv --attr x:real
+for type in str real integer; do
+    expect 2 "key 'id:$type': '$type' is no type of keys" "$quern" import q.quern typed zip.csv --key id:$type
+    expect 2 "key 'id:$type': '$type' is no type of keys" "$quern" create q.quern typed --key id:$type
+done
+expect 0 "imported 1 " "$quern" import q.quern colon - --format csv --key dc:id <<<$'dc:id,x\na,1'
+printf '%s\n' '{"id":1,"v":[1,0,1,1,0,0,0,1,1,0]}' '{"id":2,"v":[0,0,1,1,0,0,0,1,1,1]}' >bits.jsonl
+expect 0 "imported 2" "$quern" import q.quern bits bits.jsonl --dense v:10:hamming:bit
+for ending in npy npz; do
+    expect 0 "exported 2" "$quern" export q.quern bits bits.$ending
+    expect 0 "imported 2" "$quern" import q.quern bits_$ending bits.$ending --field v --type bit --start-key 1
+    "$quern" export q.quern bits_$ending back.jsonl --force >/dev/null
+    same bits.jsonl back.jsonl
+done
+printf '{"id":1,"v":[-0.0,0,1]}\n' >zero.jsonl
+expect 0 "imported 1 " "$quern" import q.quern zero zero.jsonl --field v
+"$quern" export q.quern zero back.jsonl --force >/dev/null
+same zero.jsonl back.jsonl
+expect 0 "note: column 'vector' holds sparse vectors and becomes a json attribute; give --sparse vector" "$quern" import q.quern csr out.csr
+expect 0 "imported 2" "$quern" import q.quern contents ans.jsonl --key id --sparse vector --vocabulary terms.txt
+expect 0 '"contents":"x","vector":{"whale":1.5,"white":0.5}' "$quern" export q.quern contents --format anserini --vocabulary terms.txt
+expect 1 "nosuch: no terms; is it there?" "$quern" export q.quern contents --format anserini --vocabulary nosuch
+printf '3 2\na 0.5 1\nb 1 2\n' >short.words
+expect 1 "the file ends behind 2 rows, line 1 tells of 3" "$quern" import q.quern short short.words --field v
+expect 0 "imported 2 records.* 1 bad line skipped" "$quern" import q.quern short short.words --field v --skip-bad
+expect 1 "a row behind the 1 that line 1 tells of" "$quern" import q.quern long - --format words --field v <<<$'1 2\na 0.5 1\nb 1 2'
+
+section "an import that fails at its header leaves nothing"
+printf ',a\n0,1\n1,2\n' >pandas.csv
+expect 1 "a column of the file has no name.*--rename =NAME" "$quern" import left.quern c pandas.csv
+[ ! -e left.quern ] || fail "a file is left"
+expect 1 "a column of the file has no name" "$quern" import q.quern left pandas.csv
+expect 1 "no collection" "$quern" count q.quern left
+expect 0 "imported 2" "$quern" import q.quern named pandas.csv --rename =idx
+expect 0 '{"id":0,"idx":0,"a":1}' "$quern" list q.quern named --json
+expect 0 "imported 2" "$quern" import q.quern keyed pandas.csv --rename =id
+expect 0 '{"id":1,"a":2}' "$quern" list q.quern keyed --json
+expect 2 "wanted OLD=NEW" "$quern" import q.quern named pandas.csv --rename =
+
+section "what is said wrong is named"
+expect 2 "dimension is of sparse fields, the field 'v' has dense vectors" "$quern" search q.quern zero --dimension 3
+expect 2 "one of .*, not with several" "$quern" search q.quern zero --vector '[1,2,3]' --leg 'v:[1,2,3]'
+expect 2 "say what to search for with one of" "$quern" search q.quern zero
+expect 1 "nofile: cannot open" "$quern" search q.quern zero --leg v:@nofile
+expect 1 "nofile: cannot open" "$quern" search q.quern zero --queries nofile
+expect 1 "nofile: cannot open" "$quern" import q.quern zero nofile
 
 section "get, list, count, update, delete, drop, sql"
 expect 0 '{"id":"b","year":null}' "$quern" get a.quern docs b --columns year --json

@@ -63,6 +63,10 @@ TEST_CASE("fbin, u8bin, i8bin and ibin", "[cli]") {
                    "row 1: the file ends here, its head says 2 rows"));
     CHECK(Mentions(Problem(fbin + "x", FileFormat::kFbin),
                    "offset 24: bytes behind the 2 rows that the head tells of"));
+    // Distances, as many as ids, or nothing.
+    CHECK(Problem(head + ids + F32(1) + F32(2) + F32(3), FileFormat::kIbin).empty());
+    CHECK(Mentions(Problem(head + ids + F32(1), FileFormat::kIbin), "not their distances"));
+    CHECK(Mentions(Problem(head + ids + ids + "x", FileFormat::kIbin), "offset 32: bytes behind"));
     // Four thousand million rows that are not there cost nothing.
     CHECK(Mentions(Problem(Little(0xffffffff, 4) + Little(65536, 4), FileFormat::kFbin),
                    "row 0: the file ends here"));

@@ -138,6 +138,16 @@ TEST_CASE("npz that is not one", "[cli]") {
                    "18446744073709551615 is beyond 64 bits with a sign"));
     CHECK(Mentions(problem(Zip({{"a.npy", Array("<U1", "(1,)", Little(0xd800, 4))}})),
                    "character 0 of the text is no Unicode character"));
+    CHECK(Mentions(problem(Zip({{"indptr.npy", one}, {"indices.npy", one}, {"data.npy", one}})),
+                   "scipy.sparse.save_npz"));
+    CHECK(Mentions(problem(Zip({{"a.npy", Array(">U1", "(1,)", Little(0, 4))}})), "'>U1'"));
+    const auto big = Reader(Zip({{"a.npy", Array(">i2", "(2,)", std::string("\1\2\xff\xfe", 4))}}),
+                            FileFormat::kNpz);
+    Record record;
+    REQUIRE(big->Next(&record));
+    CHECK(record.Find("a")->integer == 258);
+    REQUIRE(big->Next(&record));
+    CHECK(record.Find("a")->integer == -2);
     std::string changed = Zip({{"a.npy", one}});
     changed[30 + 5 + one.size() - 1] ^= 1;
     CHECK(Mentions(problem(changed), "wrong CRC"));

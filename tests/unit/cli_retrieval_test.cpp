@@ -166,7 +166,18 @@ TEST_CASE("Anserini's JSON lines", "[cli]") {
     REQUIRE(reader->Next(&read));
     CHECK(read.Find("vector")->numbers == dense.vector);
 
-    value.dims[0] = 2;
+    Value& contents = record.Add("contents");
+    contents.kind = Value::Kind::kText;
+    contents.text = "the \"whale\"";
+    const TempFile with_text(".jsonl");
+    const auto text_writer = NewAnseriniWriter(ByteSink::Open(with_text.path(), false), nullptr);
+    text_writer->Write(record);
+    text_writer->Finish();
+    CHECK(with_text.Content() ==
+          "{\"id\":\"d\\\"1\",\"contents\":\"the \\\"whale\\\"\","
+          "\"vector\":{\"1\":0.5,\"0\":2}}\n");
+
+    record.At(0).dims[0] = 2;
     const TempFile other(".jsonl");
     CHECK_THROWS_WITH(NewAnseriniWriter(ByteSink::Open(other.path(), false), &terms)->Write(record),
                       Catch::Contains("dimension 2 has no term: the vocabulary has 2"));

@@ -59,6 +59,70 @@ TEST_CASE("types are inferred from values", "[cli]") {
     CHECK(found == "i:int:0 r:real:0 b:bool:0 t:text:0 v:json:2 g:tags:0 n:text:0 ");
 }
 
+TEST_CASE("what is written as no number is none", "[cli]") {
+    const auto types = [](const std::string& text, FileFormat format) {
+        TypeInference inference;
+        Record record;
+        const auto reader = Reader(text, format);
+        while (reader->Next(&record)) {
+            inference.Add(record);
+        }
+        std::string found;
+        for (const InferredColumn& column : inference.Columns()) {
+            found += column.name + ":" + NameOfColumnType(column.type) +
+                     (column.rounded.empty() ? "" : "!" + column.rounded_at) + " ";
+        }
+        return found;
+    };
+    CHECK(types("zip,tel,e,zero,frac,neg,pad\n00123,+5,1e3,0,0.50,-0.5,1.5\n1,6,2,7,.5,-3,01.5\n",
+                FileFormat::kCsv) ==
+          "zip:text tel:text e:real zero:int frac:real neg:real pad:text ");
+    // Quotes tell, unless everything is in them.
+    CHECK(types("id,n,b\n\"1\",2,\"true\"\n", FileFormat::kCsv) == "id:text n:int b:text ");
+    CHECK(types("\"id\",\"n\"\n\"1\",2\n", FileFormat::kCsv) == "id:text n:int ");
+    CHECK(types("\"id\",\"n\"\n\"1\",\"2.5\"\n", FileFormat::kCsv) == "id:int n:real ");
+    // Whole numbers that a real would round.
+    const std::string wide = "9007199254740993";
+    CHECK(types("a,b\n" + wide + "," + wide + "\n1.5,2\n", FileFormat::kCsv) ==
+          "a:text!test:2 b:int ");
+    CHECK(types("{\"a\":1.5,\"b\":1}\n{\"a\":" + wide + ",\"b\":12345678901234567890}\n",
+                FileFormat::kJsonl) == "a:json!test:2 b:json!test:2 ");
+    CHECK(types("{\"a\":1.5}\n{\"a\":9007199254740992}\n{\"a\":100000000000000000000000}\n",
+                FileFormat::kJsonl) == "a:real ");
+
+    for (const char* text : {"0", "-1", "10", "0.5", ".5", "5.", "-0", "1e5", "1.5E-3"}) {
+        INFO(text);
+        CHECK(IsPlainNumber(text));
+    }
+    for (const char* text : {"", "-", ".", "+1", "01", "-01", "00.5", "1e", "e5", "1e+", "1 ",
+                             "0x1", "nan", "1.5.2", ".e1"}) {
+        INFO(text);
+        CHECK_FALSE(IsPlainNumber(text));
+    }
+    CHECK(IsPlainWhole("0"));
+    CHECK(IsPlainWhole("-12"));
+    for (const char* text : {"", "-", "-0", "01", "1.0", "+1"}) {
+        CHECK_FALSE(IsPlainWhole(text));
+    }
+    CHECK(RealKeepsWhole("9007199254740992"));
+    CHECK(RealKeepsWhole("-9007199254740994"));
+    CHECK_FALSE(RealKeepsWhole("9007199254740993"));
+    CHECK(RealKeepsWhole("12345678901234567000"));  // of JavaScript
+    CHECK(RealKeepsWhole("12345678901234567168"));  // exactly
+    CHECK_FALSE(RealKeepsWhole("12345678901234567890"));
+    CHECK_FALSE(RealKeepsWhole("1" + std::string(400, '0')));
+    int64_t whole = 0;
+    CHECK((ParseWholeDecimal("3.0", &whole) && whole == 3));
+    CHECK((ParseWholeDecimal("-1.50e3", &whole) && whole == -1500));
+    CHECK((ParseWholeDecimal("9007199254740993.00", &whole) && whole == 9007199254740993));
+    CHECK((ParseWholeDecimal("0.0e9", &whole) && whole == 0));
+    for (const char* text : {"1.5", "1e-1", "1.0000000000000000001", "9223372036854775808", "1e19",
+                             "18446744073709551615", "1e99999999999999999999"}) {
+        INFO(text);
+        CHECK_FALSE(ParseWholeDecimal(text, &whole));
+    }
+}
+
 TEST_CASE("values are converted to their column's type or refused", "[cli]") {
     Value from;
     Value to;
@@ -78,6 +142,13 @@ TEST_CASE("values are converted to their column's type or refused", "[cli]") {
     CHECK(ConvertValue(ColumnType::kInt, from, &to, &problem));
     from.text = "inf";
     CHECK_FALSE(ConvertValue(ColumnType::kReal, from, &to, &problem));
+    from.text = "9007199254740993";
+    CHECK_FALSE(ConvertValue(ColumnType::kReal, from, &to, &problem));
+    CHECK(problem == "'9007199254740993' does not fit the type real, which would round it");
+    CHECK(IsPlainFor(ColumnType::kInt, from));
+    from.text = "007";
+    CHECK_FALSE(IsPlainFor(ColumnType::kInt, from));
+    CHECK((ConvertValue(ColumnType::kInt, from, &to, &problem) && to.integer == 7));
     from.text = "true";
     REQUIRE(ConvertValue(ColumnType::kBool, from, &to, &problem));
     CHECK(to.integer == 1);

@@ -3,13 +3,21 @@ _quern() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "create import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "create import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion help --help --version" -- "$current"))
         return
     fi
-    case $previous in
-        --format) words="fvecs bvecs ivecs fbin u8bin i8bin ibin npy npz idx words spmat jsonl anserini csv tsv" ;;
-        --metric) words="l2 ip cosine hamming" ;;
-        --type) words="f32 f16 bf16 i8 bit" ;;
+    case $command:$previous in
+        help:help) words="create import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion" ;;
+        completion:completion) words="bash zsh fish" ;;
+        import:-m | import:--metric) words="l2 ip cosine hamming" ;;
+        import:-t | import:--type) words="f32 f16 bf16 i8 bit" ;;
+        import:--format) words="fvecs bvecs ivecs fbin u8bin i8bin ibin npy npz idx words spmat jsonl anserini csv tsv" ;;
+        search:--format) words="fvecs bvecs ivecs fbin u8bin i8bin ibin npy npz idx words spmat jsonl anserini csv tsv" ;;
+        search:--audit) words="measure keep forget" ;;
+        fit:--metric) words="ndcg mrr" ;;
+        hubs:--kind) words="csls softmax scaling nicdm zscore" ;;
+        export:--format) words="fvecs bvecs ivecs fbin u8bin i8bin ibin npy npz idx words spmat jsonl anserini csv tsv" ;;
+        bench:--format) words="fvecs bvecs ivecs fbin u8bin i8bin ibin npy npz idx words spmat jsonl anserini csv tsv" ;;
     esac
     if [ -z "$words" ]; then
         [[ $current == -* ]] || return
