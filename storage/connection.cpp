@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <new>
 
+#include "storage/base/at_end.h"
 #include "storage/base/test_fault.h"
 #include "storage/catalog.h"
 #include "storage/file_store.h"
@@ -319,6 +320,13 @@ void Connection::Release(sqlite3_stmt* statement) {
     if (!kept) {
         sqlite3_finalize(statement);
     }
+}
+
+void Connection::RollBack() {
+    Try([&] {
+        Result<Statement> statement = Prepare("ROLLBACK");
+        static_cast<void>(statement.ok() && statement->Run().ok());
+    });
 }
 
 Status Connection::Execute(const std::string& sql) {

@@ -47,15 +47,6 @@ int64_t FileBytes(sqlite3* db, int which) {
     return 0;
 }
 
-// By a statement that BeginWrite has prepared, for there may be no memory for it now. What cannot
-// be rolled back at all is ended by the next BeginWrite.
-void RollBack(Connection* connection) {
-    Try([&] {
-        Result<Statement> statement = connection->Prepare("ROLLBACK");
-        static_cast<void>(statement.ok() && statement->Run().ok());
-    });
-}
-
 }  // namespace
 
 Reader::~Reader() {
@@ -64,7 +55,7 @@ Reader::~Reader() {
 
 Writer::~Writer() {
     if (open_) {
-        RollBack(connection_);
+        connection_->RollBack();
         Try([this] { connection_->DetachOthers(); });
         store_->UnlockWriter();
     }
@@ -81,7 +72,7 @@ Status Writer::Commit(const std::function<void(bool committed)>& before_unlock) 
         status = Status::Error(Code::kNoMem, "out of memory");
     }
     if (!status.ok()) {
-        RollBack(connection_);
+        connection_->RollBack();
         // A full disk cuts the commit's own frame short, which recovery ignores: that outcome is
         // known. After any other failure, also when it is the log's index that found no room, the
         // frame may be whole on the disk.
@@ -463,7 +454,7 @@ Result<std::unique_ptr<Writer>> FileStore::BeginWrite() {
     QUERN_TRY(LockWriter());
     AtEnd leave([this] { UnlockWriter(); });
     if (writer_ != nullptr && writer_->in_transaction()) {
-        RollBack(writer_.get());
+        writer_->RollBack();
         if (writer_->in_transaction()) {
             writer_.reset();
         }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "tests/sessions/model_record.h"
-#include "tests/sessions/world.h"
+#include "tests/sessions/session_world.h"
 
 namespace sessions {
 

@@ -1,4 +1,4 @@
-#include "tests/sessions/world.h"
+#include "tests/sessions/session_world.h"
 
 #include "engine/kernels/simd_level.h"
 #include "tests/sessions/violation.h"
