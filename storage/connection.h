@@ -103,8 +103,8 @@ public:
     Result<Statement> Prepare(const std::string& sql);
     // Runs statements without parameters; rows are ignored.
     Status Execute(const std::string& sql);
-    // By a statement that BeginWrite has prepared, for there may be no memory for it now. What cannot
-    // be rolled back at all is ended by the next BeginWrite.
+    // By a statement that BeginWrite has prepared, for there may be no memory for it now. What
+    // cannot be rolled back at all is ended by the next BeginWrite.
     void RollBack();
     // The single integer that a statement gives (0 if no row).
     Result<int64_t> QueryInt(const std::string& sql);
