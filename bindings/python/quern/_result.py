@@ -23,9 +23,9 @@ from ._process import Owner
 EXACT, DEGRADED, UNREFINED, MEMORY, PARTIAL = 1, 2, 4, 8, 16
 STATS = {"bytes_read": 1, "vectors_scored": 2, "vectors_refined": 3, "vectors_read": 4, "memory_needed": 5, "recall": 6, "matches": 7,
          "nulls": 8, "values": 9, "lists": 10, "hits": 11, "looked_up": 12, "left_out": 13, "postings": 14, "blocks": 15, "blocks_opened": 16,
-         "cells_opened": 17, "cells_passed": 18, "cells_guided": 19, "total_ns": 20, "filter_ns": 21,
-         "search_ns": 22, "refine_ns": 23, "lookup_ns": 24, "fuse_ns": 25, "fetch_ns": 26, "chunks_read": 27, "pages_cached": 28,
-         "vectors_cached": 29, "scored_by_walks": 30, "scored_by_codes": 31, "scored_in_cells": 32}
+         "cells_opened": 17, "cells_passed": 18, "cells_guided": 19, "total_ns": 20, "filter_ns": 21, "search_ns": 22, "refine_ns": 23,
+         "lookup_ns": 24, "fuse_ns": 25, "fetch_ns": 26, "chunks_read": 27, "pages_cached": 28, "vectors_cached": 29, "scored_by_walks": 30,
+         "scored_by_codes": 31, "scored_in_cells": 32}
 NUMPY_TYPES = {F32: "f4", F16: "f2", BF16: "u2", I8: "i1", BIT: "u1"}
 FREE_RESULT, KEYS_INT, DISTANCES, SCORES = api.quern_result_free, api.quern_result_keys_int, api.quern_result_distances, api.quern_result_scores
 FEW = 1024
