@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Callable, Dict, Tuple, Union, overload
 
 from ._arrays import BF16, ELEMENTS, F32, describe, matrix_of, numbers_of, pack_list
-from ._columns import (TAGS, Keys, SparseRows, columns_of, encode, infer_type, is_sparse_matrix, list_of, pack_dims, plain, set_attribute, settled,
+from ._columns import (Keys, SparseRows, columns_of, encode, infer_type, is_sparse_matrix, list_of, pack_dims, plain, set_attribute, settled,
                        texts_of, with_gaps)
 from ._database import Snapshot, Transaction, borrow, take_text
 from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, call
-from ._filters import bind, quote, says_nothing, sql_of
+from ._filters import quote, says_nothing, set_assignments
 from ._library import api
 from ._process import Owner, Process
-from ._query import NOT_THAT_VECTOR, Query, build, pool_key, run
+from ._query import NOT_THAT_VECTOR, KeySet, Query, build, pool_key, run
 from ._result import Hit, Hits, HitsOfQueries, Rows, Table, values_of
 from ._schema import METRICS, Field, Schema, describe_collection, option_text, type_number, whole
 from ._schema import text as text_field
@@ -327,13 +327,15 @@ class Collection(Owner):
                     pass
         self.refresh()
 
-    def delete(self, ids: Ids | None = None, *, where: Where | None = None, params: Any = None, txn: Transaction | None = None) -> int:
-        """Deletes records by their ids (those that are not there are passed over), or those that match a filter. Returns how many. A dict without
-        any condition is refused: where="1" deletes all."""
-        if (ids is None) == (where is None):
-            raise ValueError("delete() takes ids, or where")
+    def delete(self, ids: Ids | None = None, *, where: Where | None = None, params: Any = None, only: Ids | KeySet | None = None,
+               exclude: Ids | KeySet | None = None, txn: Transaction | None = None) -> int:
+        """Deletes records by their ids (those that are not there are passed over), or those that match a filter, or that are in a set of ids.
+        only, exclude: as those of search. Returns how many. A dict without any condition is refused: where="1" deletes all."""
+        chosen = where is not None or only is not None or exclude is not None
+        if (ids is None) != chosen:
+            raise ValueError("delete() takes ids, or where, only and exclude")
         if ids is None:
-            return self._change(api.quern_query_delete, where, params, None, txn)
+            return self._change(api.quern_query_delete, where, params, None, only, exclude, txn)
         keys = self._keys(ids, "ids")
         if not keys.n:
             return 0
@@ -341,17 +343,23 @@ class Collection(Owner):
             call(api.quern_delete, batch.handle, transaction)
             return api.quern_batch_affected(batch.handle)
 
-    def update_where(self, assignments: str | dict[str, Any], where: Where, params: Any = None, *, txn: Transaction | None = None) -> int:
+    def update_where(self, assignments: str | dict[str, Any], where: Where | None = None, params: Any = None, *, only: Ids | KeySet | None = None,
+                     exclude: Ids | KeySet | None = None, txn: Transaction | None = None) -> int:
         """Sets attributes of all records that match, as SQL has it behind SET: update_where("lang = 'en', year = ?2", "lang = ?1", ["eng",
-        2000]). A dict {attribute: value} does, too. Returns how many."""
-        return self._change(api.quern_query_update, where, params, assignments, txn)
+        2000]). A dict {attribute: value} does, too. where, or only or exclude as those of search, or several. Returns how many."""
+        return self._change(api.quern_query_update, where, params, assignments, only, exclude, txn)
 
-    def _change(self, function, where, params, assignments, txn):
-        if where is None:
+    def _change(self, function, where, params, assignments, only, exclude, txn):
+        if where is None and only is None and exclude is None:
             raise ValueError("where is None; the filter '1' matches all records")
         if isinstance(where, dict) and says_nothing(where):
             raise ValueError("where has no condition; the filter '1' matches all records")
-        built = build(self, None, None, {"where": where, "params": params} if assignments is None else {})
+        if where is None and only is None and not isinstance(exclude, KeySet):
+            exclude = KeySet(self._keys(exclude, "exclude"))
+        if where is None and only is None and not len(exclude):
+            raise ValueError("exclude is empty; the filter '1' matches all records")
+        settings = {"only": only, "exclude": exclude}
+        built = build(self, None, None, {"where": where, "params": params, **settings} if assignments is None else settings)
         if assignments is not None:
             set_assignments(built, assignments, where, params, self._schema)
         count = ctypes.c_uint64()
@@ -390,11 +398,12 @@ class Collection(Owner):
         names = list_of(columns, "columns")
         return b",".join(encode(quote(name) if isinstance(name, str) else name, f"columns[{i}]") for i, name in enumerate(names)) or None
 
-    def count(self, where: Where | None = None, params: Any = None, *, snapshot: Snapshot | None = None) -> int:
-        """How many records there are, or match a filter."""
+    def count(self, where: Where | None = None, params: Any = None, *, only: Ids | KeySet | None = None, exclude: Ids | KeySet | None = None,
+              snapshot: Snapshot | None = None) -> int:
+        """How many records there are, or match a filter, among those of a set of ids or without them (only, exclude: as those of search)."""
         count = ctypes.c_uint64()
-        if where is not None or params is not None:
-            built = build(self, None, None, {"where": where, "params": params, "snapshot": snapshot})
+        if any(told is not None for told in (where, params, only, exclude)):
+            built = build(self, None, None, {"where": where, "params": params, "only": only, "exclude": exclude, "snapshot": snapshot})
             call(api.quern_query_count, built.handle, ctypes.byref(count))
         else:
             with self._db._using as handle, borrow(snapshot, self._db, Snapshot) as view:
@@ -443,17 +452,20 @@ class Collection(Owner):
                 api.quern_cursor_free(cursor)
 
     def list(self, where: Where | None = None, params: Any = None, *, order: str | None = None, k: int = 10, after: str | None = None,
-             columns: Columns = None, snapshot: Snapshot | None = None) -> Rows:
-        """Records that match, in an order ("year desc, title"), at most k (0: all). after: the bookmark of the page before."""
-        settings = {"where": where, "params": params, "order": order, "after": after, "snapshot": snapshot}
+             only: Ids | KeySet | None = None, exclude: Ids | KeySet | None = None, columns: Columns = None,
+             snapshot: Snapshot | None = None) -> Rows:
+        """Records that match, in an order ("year desc, title"), at most k (0: all). after: the bookmark of the page before. only, exclude: as
+        those of search."""
+        settings = {"where": where, "params": params, "only": only, "exclude": exclude, "order": order, "after": after, "snapshot": snapshot}
         built = build(self, None, k, settings, self._column_list(columns))
         out = ctypes.c_void_p()
         call(api.quern_query_list, built.handle, ctypes.byref(out))
         return self._rows(out)
 
-    def facet(self, attribute: str, where: Where | None = None, params: Any = None, *, n: int = 100, snapshot: Snapshot | None = None) -> Facet:
-        """How many of the records that match have each value of an attribute; see Facet."""
-        built = build(self, None, None, {"where": where, "params": params, "snapshot": snapshot})
+    def facet(self, attribute: str, where: Where | None = None, params: Any = None, *, n: int = 100, only: Ids | KeySet | None = None,
+              exclude: Ids | KeySet | None = None, snapshot: Snapshot | None = None) -> Facet:
+        """How many of the records that match have each value of an attribute; see Facet. only, exclude: as those of search."""
+        built = build(self, None, None, {"where": where, "params": params, "only": only, "exclude": exclude, "snapshot": snapshot})
         out = ctypes.c_void_p()
         call(api.quern_query_facet, built.handle, encode(attribute, "attribute"), whole(n, "n"), ctypes.byref(out))
         table = Table(out.value, False)
@@ -668,25 +680,3 @@ class ArrowScan(Owner):
 
 def is_by_field(value):
     return isinstance(value, dict) and not is_sparse_matrix(value) and bool(value) and isinstance(next(iter(value)), str)
-
-
-def set_assignments(built, assignments, where, params, schema):
-    """The filter, what is set, and the parameters of both, for quern_query_update."""
-    text, values = sql_of(where, schema.types())
-    if values and params is not None:
-        raise ValueError("params and where both have values")
-    api.quern_query_filter(built.handle, encode(text, "where"))
-    values = params if params is not None else list(values)
-    if isinstance(assignments, dict):
-        if isinstance(values, dict):
-            raise TypeError("assignments is a dict: give params as a list")
-        values, parts = list(values), []
-        for name, value in assignments.items():
-            label = f"assignments[{name!r}]"
-            if schema.attributes.get(name) == TAGS and isinstance(value, (list, tuple, set)) and not value:
-                raise ValueError(f"{label} is empty")
-            values.append(value)
-            parts.append(f"{quote(encode(name, label).decode())} = ?{len(values)}")
-        assignments = ", ".join(parts)
-    api.quern_query_set(built.handle, encode(assignments, "assignments"))
-    bind(built.handle, values, "params")

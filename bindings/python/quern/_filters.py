@@ -198,3 +198,27 @@ def bind_list(query, number, values, name):
             raise TypeError(f"{name}[{i}] is {describe(value)}; a list holds whole numbers, or texts")
     block = numbers_of([plain(value) for value in values], "q", name)
     api.quern_query_bind_ints(query, number, block.address, len(values))
+
+
+def set_assignments(built, assignments, where, params, schema):
+    """The filter, what is set, and the parameters of both, for quern_query_update."""
+    values = []
+    if where is not None:
+        text, values = sql_of(where, schema.types())
+        if values and params is not None:
+            raise ValueError("params and where both have values")
+        api.quern_query_filter(built.handle, encode(text, "where"))
+    values = params if params is not None else list(values)
+    if isinstance(assignments, dict):
+        if isinstance(values, dict):
+            raise TypeError("assignments is a dict: give params as a list")
+        values, parts = list(values), []
+        for name, value in assignments.items():
+            label = f"assignments[{name!r}]"
+            if schema.attributes.get(name) == TAGS and isinstance(value, (list, tuple, set)) and not value:
+                raise ValueError(f"{label} is empty")
+            values.append(value)
+            parts.append(f"{quote(encode(name, label).decode())} = ?{len(values)}")
+        assignments = ", ".join(parts)
+    api.quern_query_set(built.handle, encode(assignments, "assignments"))
+    bind(built.handle, values, "params")

@@ -259,6 +259,38 @@ class SearchingTest(PythonCase):
         self.assertEqual(len(quern.KeySet(["a", "a"])), 1)
         self.assertRaises(quern.UsageError, quern.KeySet, b"xx", 32)
 
+    def test_only_and_exclude_without_a_search(self):
+        docs = self.letters()
+        some = quern.KeySet(["a", "b", "e", "zz"])
+        self.assertEqual(docs.list(only=some, order="id desc").ids, ["e", "b", "a"])
+        self.assertEqual(docs.list({"lang": "de"}, only=some).ids, [hit.id for hit in docs.list({"lang": "de"}, k=0) if hit.id in "abe"])
+        self.assertEqual(docs.list(exclude=["a", "c"], k=2).ids, ["b", "d"])
+        self.assertEqual(docs.list(only=some, exclude=["b"]).ids, ["a", "e"])
+        self.assertEqual(docs.list(only=[]).ids, [])
+        self.assertEqual((docs.count(only=some), docs.count(exclude=some), docs.count("1", only="a"), docs.count(only=[])), (3, 2, 1, 0))
+        whole = docs.facet("lang")
+        inside, outside = docs.facet("lang", only=some), docs.facet("lang", exclude=some)
+        self.assertEqual({value: inside.get(value, 0) + outside.get(value, 0) for value in whole}, whole)
+        self.assertEqual((inside.matches, outside.matches), (3, 2))
+        self.assertEqual(docs.update_where({"year": 77}, only=some), 3)
+        self.assertEqual(docs.update_where("year = ?1", only=["c"], params=[78]), 1)
+        self.assertEqual(docs.update_where("year = ?2", "year = ?1", [77, 79], exclude=["a"]), 2)
+        self.assertEqual([docs.get(i).metadata["year"] for i in "abce"], [77, 79, 78, 79])
+        with docs._db.transaction() as txn:
+            self.assertEqual(docs.delete(only=["a", "zz"], txn=txn), 1)
+        self.assertEqual(docs.delete(where="year = 79", exclude=["e"]), 1)
+        self.assertEqual(docs.list().ids, ["c", "d", "e"])
+        for call in (docs.delete, lambda **keys: docs.update_where({"year": 1}, **keys)):
+            self.raises(ValueError, "exclude is empty", call, exclude=[])
+            self.raises(ValueError, "exclude is empty", call, exclude=quern.KeySet([]))
+            self.raises(ValueError, "where", call)
+            self.raises(TypeError, "only", call, only=[1])
+            self.raises(ValueError, "where", call, where={}, only=["c"])
+            self.assertEqual(call(only=[]), 0)
+        self.raises(ValueError, "delete() takes", docs.delete, ["c"], only=["d"])
+        self.assertEqual(docs.delete(exclude=["d"]), 2)
+        self.assertEqual(docs.list().ids, ["d"])
+
     def test_explain_and_audit(self):
         docs = self.letters()
         self.assertEqual(docs.explain([0, 0], where={"lang": "de"})["matches"], 2)
