@@ -275,7 +275,7 @@ QUERN_API void quern_schema_key_int(quern_schema *s, const char *name);
 QUERN_API void quern_schema_key_text(quern_schema *s, const char *name); /* keys of 1 to 1024 bytes */
 /* Options: index=auto|none   auto (default): optimize and background maintenance keep the values of segments with 1024 records or more
 ** in the file as filters want them, so that the first filter of a handle does not read all records; long texts (more than 128 bytes a
-** record, all different) are left out. none: not so. Filters give the same answers either way. */
+** record, all different) are left out. none: not so. Filters give the same answers either way. quern_set_attr changes it later. */
 QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type, const char *options);
 /* dim: number of elements, 1 to 65536. Options:
 **   type=f32|f16|bf16|i8|bit   element type (default f32; bit under HAMMING)
@@ -385,6 +385,13 @@ QUERN_API int32_t quern_add_sparse(quern_db *db, const char *collection, const c
 QUERN_API int32_t quern_add_text(quern_db *db, const char *collection, const char *name, const char *options,
                                  quern_error *err) QUERN_MUST_USE;
 QUERN_API int32_t quern_drop_column(quern_db *db, const char *collection, const char *name, quern_error *err) QUERN_MUST_USE;
+
+/* Changes whether the file keeps the values of an attribute for filters. Options: index=auto|none, as for quern_schema_attr; name, type
+** and whatever else cannot be changed, and is refused by its name (OPTION). auto: the next quern_optimize, or background maintenance,
+** builds them, also of segments that there are. none: those of the file are removed, and no more are built; snapshots that are held
+** still have theirs. Filters give the same answers before, meanwhile and after; quern_info tells the option, and of each segment what is kept.
+** UNKNOWN_FIELD: no such attribute (the key's values are always kept). Saying again what is so changes nothing. Cost: that of a commit. */
+QUERN_API int32_t quern_set_attr(quern_db *db, const char *collection, const char *name, const char *options, quern_error *err) QUERN_MUST_USE;
 
 /* Gives a sparse field token weights, so that texts can be its queries without a model (quern_query_sparse_text), as with the
 ** "inference-free" encoders of learned sparse retrieval: token i stands for dimension dims[i] (NULL: i) and counts weights[i] in a query.
@@ -542,10 +549,10 @@ QUERN_API void quern_query_min_score(quern_query *q, double s);
 /* Only records for which the filter is true, a condition as SQL has it behind WHERE, over the key and the attributes:
 **   year between ?1 and ?2 and lang in ('en', 'de') and title like 'quantum%' and tags has 'physics'
 ** Values compare as in SQLite; a condition that is NULL is not true. Beyond SQL: `x in ?1` with a list bound to ?1; for tags and JSON arrays `tags has 'a'`,
-** `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). Sub-queries see every collection under its name, and attached files (quern_attach). Names that begin with "_" are refused, so are
+** `tags has any ('a', :b)`, `tags has all ?1` (NULL where tags is). has takes such values alone and binds as = does: `tags has 'a' || 'b'` is a mistake. Sub-queries see every collection under its name, and attached files (quern_attach). Names that begin with "_" are refused, so are
 ** filters that would write, or read anything else. NULL: no filter. Cost: conditions that compare one column with constants, and has, are decided on columns in
 ** memory if memory_mb has room; the first to name a column loads it, from the file if optimize has put it there (quern_schema_attr), else in a few times that of a SELECT. All others, and the log, are SQLite's. What columns have
-** decided guards the rest: `kind = 'json' and json_extract(body, '$.a') = 1` asks SQLite about records of that kind only. Mistakes are told by quern_search with the byte of the filter where they are, or where the condition begins that cannot be answered: SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
+** decided guards the rest: `kind = 'json' and json_extract(body, '$.a') = 1` asks SQLite about records of that kind only. Mistakes are told by quern_search with the byte of the filter where they are, or where the condition begins that cannot be answered (without a byte where one is too large for SQLite as a whole): SQL, UNKNOWN_FIELD, TYPE, INVALID (no value bound), LIMIT. */
 QUERN_API void quern_query_filter(quern_query *q, const char *filter);
 /* The values of the filter's parameters, after quern_query_filter, which forgets those of before; copied. ?1 is parameter 1; a ? and
 ** a :name, @name or $name that comes for the first time have the next number, which this tells for a name; 0: there is none. */

@@ -3,6 +3,7 @@
 
 #include "capi/handles.h"
 #include "engine/db/index_options.h"
+#include "engine/db/schema_change.h"
 #include "engine/db/text_column.h"
 
 using namespace quern;
@@ -380,6 +381,26 @@ int32_t quern_add_attr(quern_db* db, const char* collection, const char* name, i
                             QUERN_TRY(MakeAttr(name, type, options, &attr));
                             return database.AddAttr(where, attr);
                         });
+}
+
+int32_t quern_set_attr(quern_db* db, const char* collection, const char* name, const char* options,
+                       quern_error* err) {
+    return OnCollection(
+        db, collection, err, [&](Database& database, const std::string& where) -> Status {
+            QUERN_TRY(NotNull(name, "name"));
+            std::vector<Option> list;
+            const Status read = ParseOptions(options, {"index"}, &list);
+            if (!read.ok() || list.empty()) {
+                return Status::Error(Code::kOption,
+                                     "attribute '%s': %s; only index=auto or index=none can be set "
+                                     "later",
+                                     name,
+                                     read.ok() ? "no option is given" : read.message().c_str());
+            }
+            AttrIndexOptions index;
+            QUERN_TRY(AttrIndexOptions::Take(list[0].key, list[0].value, &index).status());
+            return SetAttrIndex(&database, where, name, index.index);
+        });
 }
 
 int32_t quern_add_dense(quern_db* db, const char* collection, const char* name, size_t dim,

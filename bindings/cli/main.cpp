@@ -56,6 +56,7 @@ int RunShell(int argc, char** argv) {
         "  quern import sift.quern sift base.fvecs --field emb --metric l2\n"
         "  quern search sift.quern sift --field emb --queries query.fvecs -k 10");
     AddCreateCommand(&app);
+    AddAlterCommand(&app);
     AddImportCommand(&app);
     AddSearchCommand(&app);
     AddFitCommand(&app);

@@ -116,6 +116,7 @@ void CheckStopped();
 
 // Each adds its subcommands with their options and what they do.
 void AddCreateCommand(CLI::App* app);
+void AddAlterCommand(CLI::App* app);
 void AddImportCommand(CLI::App* app);
 void AddSearchCommand(CLI::App* app);
 void AddFitCommand(CLI::App* app);

@@ -137,6 +137,10 @@ public:
         return detail::Run(quern_measure_hubs, db_->get(), name_.c_str(), field, attribute,
                            queries.data(), n, n > 0 ? queries.size() / n : 0, options);
     }
+    // Whether the file keeps the values of an attribute for filters: "index=auto", "index=none".
+    Outcome<Nothing> try_set_attr(const char* name, const char* options) const {
+        return detail::Run(quern_set_attr, db_->get(), name_.c_str(), name, options);
+    }
     Outcome<Nothing> try_drop_fusion(const char* name) const {
         return detail::Run(quern_drop_fusion, db_->get(), name_.c_str(), name);
     }
@@ -153,6 +157,9 @@ public:
     void measure_hubs(const char* field, const char* attribute, Span<float> queries = {},
                       size_t n = 0, const char* options = nullptr) const {
         try_measure_hubs(field, attribute, queries, n, options).value();
+    }
+    void set_attr(const char* name, const char* options) const {
+        try_set_attr(name, options).value();
     }
     void drop_fusion(const char* name) const {
         try_drop_fusion(name).value();

@@ -3,11 +3,13 @@
 //
 // Dropping a column takes its values out of the hash of every record (record_hash.h), and so out of
 // the digest.
+#include "engine/db/schema_change.h"
+
 #include <algorithm>
 #include <sstream>
 
 #include "engine/db/attr_parts.h"
-#include "engine/db/database.h"
+#include "engine/db/index_options.h"
 #include "engine/db/sealer.h"
 #include "engine/db/text_column.h"
 #include "storage/record_hash.h"
@@ -377,6 +379,43 @@ Status Database::DropColumn(const std::string& collection, const std::string& co
             state.generation = generation;
             return storage::WriteState(connection, info->id, state);
         });
+}
+
+Status SetAttrIndex(Database* database, const std::string& collection, const std::string& name,
+                    bool index) {
+    std::string changed;  // the collection, as it is called
+    {
+        QUERN_ASSIGN(Database::WriteStart start, database->BeginWrite());
+        const auto info = start.catalog->Find(collection);
+        if (info == nullptr) {
+            return Status::Error(Code::kNotFound, "no collection '%s'", collection.c_str());
+        }
+        const int number = info->schema.FindAttr(name);
+        if (number < 0) {
+            return Status::Error(Code::kUnknownField, "collection '%s' has no attribute '%s'",
+                                 info->name.c_str(), name.c_str());
+        }
+        const AttrDef& attr = info->schema.attrs[static_cast<size_t>(number)];
+        if (AttrIndexOptions::Of(attr).index == index) {
+            return {};
+        }
+        storage::Connection* connection = start.writer->connection();
+        if (!index) {
+            QUERN_TRY(InCollection(*info, EraseColumns(connection, *info, attr)));
+        }
+        const std::string options = WithOption(attr.options, "index", index ? "" : "none");
+        QUERN_TRY(storage::SetOptions(connection, *info, attr.id, options, start.generation));
+        // Views of this epoch know of columns that are gone.
+        QUERN_ASSIGN(storage::CollectionState state, storage::ReadState(connection, info->id));
+        QUERN_TRY(storage::NextEpoch(connection, info->id, &state));
+        QUERN_TRY(storage::WriteState(connection, info->id, state));
+        QUERN_TRY(database->CommitWrite(&start));
+        changed = info->name;
+    }
+    if (index && database->options().maintenance == MaintenanceMode::kBackground) {
+        database->AfterCommit({changed});
+    }
+    return {};
 }
 
 }  // namespace quern

@@ -200,6 +200,7 @@ static void read_only(void) {
     WANT(QUERN_ERR_READ_ONLY, quern_rename(db, "docs", "papers", E));
     WANT(QUERN_ERR_READ_ONLY, quern_add_attr(db, "docs", "more", QUERN_INT, NULL, E));
     WANT(QUERN_ERR_READ_ONLY, quern_add_dense(db, "docs", "more", 3, QUERN_L2, NULL, E));
+    WANT(QUERN_ERR_READ_ONLY, quern_set_attr(db, "docs", "n", "index=none", E));
     WANT(QUERN_ERR_READ_ONLY, quern_drop_column(db, "docs", "n", E));
     WANT(QUERN_ERR_READ_ONLY, quern_begin(db, &txn, E));
     CHECK(txn == NULL);

@@ -28,6 +28,7 @@ static void not_a_database(void) {
     WANT(QUERN_ERR_MISUSE, quern_collections(wrong, &text, E));
     WANT(QUERN_ERR_MISUSE, quern_add_attr(wrong, "docs", "x2", QUERN_INT, NULL, E));
     WANT(QUERN_ERR_MISUSE, quern_add_dense(wrong, "docs", "x2", 3, QUERN_L2, NULL, E));
+    WANT(QUERN_ERR_MISUSE, quern_set_attr(wrong, "docs", "x", "index=none", E));
     WANT(QUERN_ERR_MISUSE, quern_drop_column(wrong, "docs", "x", E));
     WANT(QUERN_ERR_MISUSE, quern_begin(wrong, &txn, E));
     WANT(QUERN_ERR_MISUSE, quern_snapshot_new(wrong, &snap, E));

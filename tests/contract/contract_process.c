@@ -198,6 +198,7 @@ static int use_after_fork(quern_db* db, quern_txn* txn, quern_batch* b, quern_qu
         quern_collections(db, &text, NULL),
         quern_add_attr(db, "docs", "x2", QUERN_INT, NULL, NULL),
         quern_add_dense(db, "docs", "x2", 2, QUERN_L2, NULL, NULL),
+        quern_set_attr(db, "docs", "n", "index=none", NULL),
         quern_drop_column(db, "docs", "n", NULL),
         quern_begin(db, &another, NULL),
         quern_insert(b, txn, NULL),

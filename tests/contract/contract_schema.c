@@ -328,6 +328,26 @@ static void later_changes(void) {
     WANT(QUERN_ERR_EXISTS, quern_add_attr(db, "docs", "id", QUERN_INT, NULL, E));
     WANT(QUERN_OK, quern_add_attr(db, "docs", "x2", QUERN_REAL, NULL, E));
 
+    WANT(QUERN_ERR_MISUSE, quern_set_attr(NULL, "docs", "x2", "index=none", E));
+    WANT(QUERN_ERR_MISUSE, quern_set_attr(db, NULL, "x2", "index=none", E));
+    WANT(QUERN_ERR_MISUSE, quern_set_attr(db, "docs", NULL, "index=none", E));
+    WANT(QUERN_ERR_NOT_FOUND, quern_set_attr(db, "absent", "x2", "index=none", E));
+    WANT_NAMED(QUERN_ERR_UNKNOWN_FIELD, "absent",
+               quern_set_attr(db, "docs", "absent", "index=none", E));
+    WANT(QUERN_ERR_UNKNOWN_FIELD, quern_set_attr(db, "docs", "id", "index=none", E));
+    WANT(QUERN_ERR_UNKNOWN_FIELD, quern_set_attr(db, "docs", "v", "index=none", E));
+    WANT_NAMED(QUERN_ERR_OPTION, "x2", quern_set_attr(db, "docs", "x2", NULL, E));
+    WANT_NAMED(QUERN_ERR_OPTION, "x2", quern_set_attr(db, "docs", "x2", " ", E));
+    WANT_NAMED(QUERN_ERR_OPTION, "type", quern_set_attr(db, "docs", "x2", "type=int", E));
+    WANT_NAMED(QUERN_ERR_OPTION, "type", quern_set_attr(db, "docs", "x2", "index=auto type=1", E));
+    WANT_NAMED(QUERN_ERR_OPTION, "index", quern_set_attr(db, "docs", "x2", "index", E));
+    WANT_NAMED(QUERN_ERR_OPTION, "graph", quern_set_attr(db, "docs", "x2", "index=graph", E));
+    WANT_NAMED(QUERN_ERR_OPTION, "twice",
+               quern_set_attr(db, "docs", "x2", "index=none index=auto", E));
+    WANT(QUERN_OK, quern_set_attr(db, "docs", "X2", "index=none", E));
+    WANT(QUERN_OK, quern_set_attr(db, "docs", "x2", "index=none", E));
+    WANT(QUERN_OK, quern_set_attr(db, "docs", "x2", "index=auto", E));
+
     WANT(QUERN_ERR_MISUSE, quern_add_dense(NULL, "docs", "w", 2, QUERN_L2, NULL, E));
     WANT(QUERN_ERR_MISUSE, quern_add_dense(db, NULL, "w", 2, QUERN_L2, NULL, E));
     WANT(QUERN_ERR_MISUSE, quern_add_dense(db, "docs", NULL, 2, QUERN_L2, NULL, E));

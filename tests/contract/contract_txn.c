@@ -82,6 +82,7 @@ static void one_at_a_time(void) {
     WANT(QUERN_ERR_BUSY, quern_drop(db, "docs", E));
     WANT(QUERN_ERR_BUSY, quern_rename(db, "docs", "more", E));
     WANT(QUERN_ERR_BUSY, quern_add_attr(db, "docs", "more", QUERN_INT, NULL, E));
+    WANT(QUERN_ERR_BUSY, quern_set_attr(db, "docs", "n", "index=none", E));
     WANT(QUERN_ERR_BUSY, quern_vacuum(db, E));
     /* Readers do not notice. */
     WANT(QUERN_OK, quern_get(a, NULL, "n", &r, E));

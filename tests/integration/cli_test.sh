@@ -17,7 +17,7 @@ cd "$work" || exit 1
 section "help and version"
 expect 0 "quern 0." "$quern" --version
 expect 0 "import" "$quern" --help
-for command in create import search fit hubs get list count update info verify optimize vacuum backup export sql bench rebuild drop delete completion; do
+for command in create alter import search fit hubs get list count update info verify optimize vacuum backup export sql bench rebuild drop delete completion; do
     expect 0 "Example" "$quern" $command --help
 done
 expect 2 "required" "$quern"
@@ -195,6 +195,15 @@ expect 0 "0" "$quern" count a.quern docs --only-keys some_keys.txt --except-keys
 expect 0 '"id":"a"' "$quern" list a.quern docs --only-keys some_keys.txt --json
 expect 1 "no_such_file" "$quern" count a.quern docs --only-keys no_such_file
 expect 2 "collection" "$quern" count a.quern --only-keys some_keys.txt
+expect 0 "" "$quern" alter a.quern docs --attr year:index=none
+expect 0 "index=none" "$quern" info a.quern
+expect 0 "1" "$quern" count a.quern docs --where "year = 2000"
+expect 0 "" "$quern" alter a.quern docs --attr year:index=auto
+"$quern" info a.quern | grep -q "index=none" && fail "index=none stays"
+expect 1 "only index=auto or index=none" "$quern" alter a.quern docs --attr year:type=int
+expect 1 "no attribute 'nope'" "$quern" alter a.quern docs --attr nope:index=auto
+expect 2 "wanted NAME:index=auto" "$quern" alter a.quern docs --attr year
+expect 2 "attr" "$quern" alter a.quern docs
 expect 0 "deleted 1 record" "$quern" delete a.quern again a nope
 expect 0 "2" "$quern" count a.quern again
 expect 2 "yes" "$quern" drop a.quern again </dev/null

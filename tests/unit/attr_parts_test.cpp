@@ -2,6 +2,9 @@
 // records were changed since, whoever has emptied the log, and whatever became of the file.
 #include <nlohmann/json.hpp>
 
+#include <chrono>
+#include <thread>
+
 #include "engine/db/attr_parts.h"
 #include "engine/filter/column_arrays.h"
 #include "storage/file_store.h"
@@ -41,6 +44,44 @@ size_t Parts(FilteredFile* file, const std::string& kind) {
 
 size_t Columns(FilteredFile* file) {
     return Parts(file, "column head");
+}
+
+// Of an attribute, as the file's report has them.
+std::string Options(FilteredFile* file, const std::string& attribute) {
+    for (const Json& collection : Json::parse(Info(file))) {
+        for (const Json& attr : collection["attributes"]) {
+            if (attr["name"] == attribute) {
+                return attr.value("options", "");
+            }
+        }
+    }
+    return "no such attribute";
+}
+
+// What becomes of an attribute's column in the segments.
+std::set<std::string> Kept(FilteredFile* file, const std::string& attribute) {
+    std::set<std::string> states;
+    for (const Json& collection : Json::parse(Info(file))) {
+        for (const Json& segment : collection["segments"]) {
+            for (const Json& column : segment["columns"]) {
+                if (column["attribute"] == attribute) {
+                    states.insert(column["state"]);
+                }
+            }
+        }
+    }
+    return states;
+}
+
+// Their numbers: another one was written anew.
+std::string Segments(FilteredFile* file) {
+    std::string numbers;
+    for (const Json& collection : Json::parse(Info(file))) {
+        for (const Json& segment : collection["segments"]) {
+            numbers += segment["id"].dump() + " ";
+        }
+    }
+    return numbers;
 }
 
 void Verify(FilteredFile* file, int32_t expected = QUERN_OK) {
@@ -238,6 +279,118 @@ TEST_CASE("optimize builds the columns of all attributes that want it", "[attr_p
     CHECK(Columns(&file) == 8);
     CHECK(quern_add_attr(file.db, "docs", "bad", QUERN_INT, "index=yes", &file.err) ==
           QUERN_ERR_OPTION);
+    Verify(&file);
+}
+
+TEST_CASE("whether the file keeps the column of an attribute can be changed later",
+          "[attr_parts]") {
+    FilteredFile file("later");
+    file.Put(0, 3000, 1);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    file.Put(3000, 1500, 2);
+    file.Open();
+    Compare(&file);
+    CHECK(Columns(&file) == 8);
+    CHECK(Options(&file, "year").empty());
+    const uint64_t in_2020 = file.Count("year = 2020");
+    const uint64_t english = file.Count("lang = 'en'");
+    // Another handle, and a snapshot of each, from before.
+    quern_db* other = nullptr;
+    file.Ok(quern_open(file.path.c_str(), nullptr, &other, &file.err));
+    const auto count = [&](quern_db* db, quern_snapshot* snapshot, const char* filter) {
+        quern_query* query = quern_query_new(db, "docs");
+        quern_query_filter(query, filter);
+        quern_query_snapshot(query, snapshot);
+        uint64_t matches = 0;
+        file.Ok(quern_query_count(query, &matches, &file.err));
+        quern_query_free(query);
+        return matches;
+    };
+    CHECK(count(other, nullptr, "year = 2020") == in_2020);
+    quern_snapshot* before = nullptr;
+    quern_snapshot* others_before = nullptr;
+    file.Ok(quern_snapshot_new(file.db, &before, &file.err));
+    file.Ok(quern_snapshot_new(other, &others_before, &file.err));
+
+    // What the file has of it goes at once, and is not built again.
+    file.Ok(quern_set_attr(file.db, "docs", "year", "index=none", &file.err));
+    CHECK(Columns(&file) == 7);
+    CHECK(Options(&file, "year") == "index=none");
+    CHECK(Kept(&file, "year") == std::set<std::string>{"none"});
+    Verify(&file);
+    Compare(&file);
+    CHECK(count(other, nullptr, "year = 2020") == in_2020);
+    CHECK(count(file.db, before, "year = 2020") == in_2020);
+    // Of the attribute whose column was never loaded, too.
+    CHECK(count(other, others_before, "lang = 'en'") == english);
+    CHECK(count(other, others_before, "year = 2020") == in_2020);
+    Update(&file, "id < 5", "year = 77");
+    CHECK(count(other, nullptr, "year = 77") == 5);
+    CHECK(count(file.db, before, "year = 77") == 0);
+    CHECK(count(other, others_before, "year = 77") == 0);
+    quern_snapshot_free(before);
+    quern_snapshot_free(others_before);
+    file.Ok(quern_optimize(other, nullptr, 0, &file.err));
+    CHECK(Columns(&file) == 7);
+    file.Open();
+    Compare(&file);
+    CHECK(Options(&file, "year") == "index=none");
+
+    // Said by one handle, built by the other, of the segment that is there.
+    const std::string segments = Segments(&file);
+    file.Ok(quern_set_attr(file.db, "docs", "YEAR", "index=auto", &file.err));
+    CHECK(Options(&file, "year").empty());
+    CHECK(Columns(&file) == 7);
+    CHECK(file.Count("year = 77") == 5);
+    file.Ok(quern_optimize(other, nullptr, 0, &file.err));
+    CHECK(Segments(&file) == segments);
+    CHECK(Columns(&file) == 8);
+    CHECK(Kept(&file, "year") == std::set<std::string>{"kept"});
+    CHECK(count(other, nullptr, "year = 77") == 5);
+    Compare(&file);
+    Verify(&file);
+    quern_close(other);
+    file.Open();
+    Compare(&file);
+    CHECK(file.Count("year = 77") == 5);
+    // What is so already is no change.
+    const std::string info = Info(&file);
+    file.Ok(quern_set_attr(file.db, "docs", "year", "index=auto", &file.err));
+    CHECK(Info(&file) == info);
+    // Background maintenance need not be asked.
+    file.Ok(quern_set_attr(file.db, "docs", "year", "index=none", &file.err));
+    file.Open("maintenance=background");
+    file.Ok(quern_set_attr(file.db, "docs", "year", "index=auto", &file.err));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (Columns(&file) < 8 && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    CHECK(Columns(&file) == 8);
+    CHECK(quern_set_attr(file.db, "docs", "year", "type=text", &file.err) == QUERN_ERR_OPTION);
+    CHECK(file.Says("attribute 'year': unknown option 'type'"));
+    CHECK(file.Says("only index=auto or index=none can be set later"));
+}
+
+TEST_CASE("an option of a newer version stays when an attribute's index is changed",
+          "[attr_parts]") {
+    FilteredFile file("newer");
+    file.Put(0, 1500, 1);
+    quern_close(file.db);
+    file.db = nullptr;
+    Write(file.path, [&](storage::Connection* connection, const storage::CollectionInfo& info,
+                         const std::vector<storage::SegmentInfo>&) {
+        const auto& attr = info.schema.attrs[static_cast<size_t>(info.schema.FindAttr("year"))];
+        REQUIRE(storage::SetOptions(connection, info, attr.id, "blocks=7 unit=a", 1000).ok());
+    });
+    file.Open();
+    file.Ok(quern_set_attr(file.db, "docs", "year", "index=none", &file.err));
+    CHECK(Options(&file, "year") == "blocks=7 index=none unit=a");
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    CHECK(Columns(&file) == 7);
+    file.Ok(quern_set_attr(file.db, "docs", "year", "index=auto", &file.err));
+    CHECK(Options(&file, "year") == "blocks=7 unit=a");
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    CHECK(Columns(&file) == 8);
     Verify(&file);
 }
 

@@ -295,6 +295,9 @@ void TestFusions() {
               .fusion("stored=mine")
               .try_search()
               .ok());
+    CHECK(letters.try_set_attr("year", "index=none").ok());
+    CHECK(letters.try_set_attr("year", "index=auto").ok());
+    CHECK(letters.try_set_attr("nope", "index=auto").failure().status == QUERN_ERR_UNKNOWN_FIELD);
     CHECK(letters.try_drop_fusion("mine").ok());
     CHECK(letters.try_drop_fusion("mine").failure().status == QUERN_ERR_NOT_FOUND);
 }

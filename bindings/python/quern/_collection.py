@@ -106,6 +106,14 @@ class Collection(Owner):
             call(api.quern_add_attr, handle, self._encoded, encode(name, "name"), type_number(type, "type"), option_text(options, "options"))
         self.refresh()
 
+    def index_attribute(self, name: str, wanted: bool = True) -> None:
+        """Whether the file keeps an attribute's values ready for filters: with True (as attributes are made, unless they are added with
+        index="none") the next optimize builds what is missing, with False what is there goes. Answers are the same either way."""
+        if not isinstance(wanted, bool):
+            raise TypeError(f"wanted is {describe(wanted)}, not True or False")
+        with self._db._using as handle:
+            call(api.quern_set_attr, handle, self._encoded, encode(name, "name"), b"index=auto" if wanted else b"index=none")
+
     def add_field(self, name: str, field: Field) -> None:
         """Adds a field: dense(384), sparse() or text()."""
         if not isinstance(field, Field):

@@ -60,6 +60,7 @@ SIGNATURES = {
     "quern_describe": "i:hsHe",
     "quern_collections": "i:hHe",
     "quern_add_attr": "i:hssise",
+    "quern_set_attr": "i:hssse",
     "quern_add_dense": "i:hsszise",
     "quern_add_sparse": "i:hssse",
     "quern_add_text": "i:hssse",

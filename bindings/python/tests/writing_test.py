@@ -187,6 +187,27 @@ class WritingTest(PythonCase):
         docs.drop_column("extra")
         self.assertNotIn("extra", docs.schema.fields)
 
+    def test_an_attribute_is_indexed_later(self):
+        docs = self.db.collection("many", quern.Schema(attributes={"year": int}, key="int"))
+        docs.upsert(range(2000), metadata={"year": [i % 100 for i in range(2000)]})
+
+        def kept():
+            return [column["state"] for column in self.db.info()["collections"][0]["segments"][0]["columns"]]
+
+        self.db.optimize(docs)
+        self.assertEqual(kept(), ["kept", "kept"])
+        docs.index_attribute("year", False)
+        self.assertEqual(kept(), ["kept", "none"])
+        self.assertEqual(docs.count({"year": 7}), 20)
+        self.db.optimize(docs)
+        self.assertEqual(kept(), ["kept", "none"])
+        docs.index_attribute("year")
+        self.db.optimize(docs)
+        self.assertEqual(kept(), ["kept", "kept"])
+        self.assertEqual(docs.count({"year": 7}), 20)
+        self.raises(quern.NotFoundError, "nope", docs.index_attribute, "nope")
+        self.raises(TypeError, "wanted", docs.index_attribute, "year", "none")
+
     def test_maintenance(self):
         docs = self.letters()
         self.db.optimize(docs)
