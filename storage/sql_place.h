@@ -13,7 +13,7 @@ namespace quern::storage {
 std::optional<size_t> FindWord(std::string_view sql, std::string_view word);
 
 // The byte that a message of SQLite is about; that of the first word when the message does not
-// tell.
-size_t PlaceOfMessage(std::string_view sql, std::string_view message);
+// tell. Nothing: it is about a long expression as a whole, of which no byte is worse than others.
+std::optional<size_t> PlaceOfMessage(std::string_view sql, std::string_view message);
 
 }  // namespace quern::storage

@@ -359,9 +359,11 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
     sqlite3_stmt* raw = nullptr;
     const int made = sqlite3_prepare_v2(db, statement.c_str(),
                                         static_cast<int>(statement.size() + 1), &raw, nullptr);
-    const auto at = [&](size_t byte) {
-        return std::string("filter, byte ")
-            .append(std::to_string(condition.origin ? condition.origin(byte) : byte));
+    const auto at = [&](std::optional<size_t> byte) {
+        return !byte ? std::string("filter")
+                     : std::string("filter, byte ")
+                           .append(
+                               std::to_string(condition.origin ? condition.origin(*byte) : *byte));
     };
     const Place place = [&](const std::string& message) {
         return at(PlaceOfMessage(condition.text, message));
@@ -373,9 +375,9 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
         const int offset = sqlite3_error_offset(db) - static_cast<int>(before.size());
         std::string problem = MessageOf(db, sight);
         const bool unknown = problem.compare(0, 14, "no such column") == 0;
-        const size_t byte = offset < 0
-                                ? PlaceOfMessage(condition.text, problem)
-                                : std::min(static_cast<size_t>(offset), condition.text.size());
+        const std::optional<size_t> byte =
+            offset < 0 ? PlaceOfMessage(condition.text, problem)
+                       : std::min(static_cast<size_t>(offset), condition.text.size());
         // The bracket that the user never wrote.
         if (offset >= 0 && byte == condition.text.size() && problem == kEndsEarly) {
             problem = "it ends where more is expected, a value or a word";

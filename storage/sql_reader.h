@@ -57,7 +57,7 @@ struct SqlCondition {
 
 // The rows for which it is true. Errors as RunSql; the messages of what the user has done wrong
 // begin with "filter, byte N: ", N being what `origin` says of the place (sql_place.h), or of the
-// first word of the condition.
+// first word of the condition; "filter: " where no byte is to blame.
 Status RunCondition(Connection* connection, const std::vector<SqlView>& views,
                     const SqlCondition& condition, Work* work,
                     const std::function<Status(const std::vector<Cell>& row)>& take);

@@ -186,6 +186,26 @@ private:
                                       next == TokenKind::kText);
     }
 
+    // Signs and words that take what stands beside them before a comparison does.
+    static bool BindsTighter(const Token& token) {
+        static constexpr const char* kSigns[] = {"||", "->", "->>", "+", "-",  "*",
+                                                 "/",  "%",  "&",   "|", "<<", ">>"};
+        return token.IsWord("collate") ||
+               std::any_of(std::begin(kSigns), std::end(kSigns),
+                           [&](const char* sign) { return token.Is(sign); });
+    }
+    // `has` is a comparison: tags has 'a' || 'b' must not be read as (tags has 'a') || 'b'.
+    Status CheckNeighbour(size_t i) const {
+        const Token& token = tokens_[i];
+        if (BindsTighter(token) || token.Is("~")) {
+            return Mistake(Code::kSql, token.begin,
+                           "has stands between a name and a value, and '" + token.text +
+                               "' makes an expression of one of them; (name has value) in brackets "
+                               "is one of its own");
+        }
+        return {};
+    }
+
     bool IsName(size_t i) const {
         return tokens_[i].kind == TokenKind::kName || tokens_[i].kind == TokenKind::kQuotedName;
     }
@@ -238,9 +258,13 @@ private:
             // A column of json_each might be called the same.
             set = Quoted(subject_.collection) + "." + set;
         }
+        if (*at > 0) {
+            QUERN_TRY(CheckNeighbour(*at - 1));
+        }
         *at += qualified ? 4 : 2;
         std::string condition;
         QUERN_TRY(WriteWanted(at, set, &condition));
+        QUERN_TRY(CheckNeighbour(*at));
         Put(begin, "(CASE WHEN " + set + " IS NOT NULL THEN " + condition + " END)");
         return {};
     }

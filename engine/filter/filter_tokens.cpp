@@ -59,7 +59,7 @@ public:
             tokens_.list.push_back(std::move(token));
         }
         if (!open_.empty()) {
-            return Wrong(Code::kSql, open_.back(), "this bracket is not closed");
+            return Wrong(Code::kSql, open_.back().begin, "this bracket is not closed");
         }
         if (tokens_.list.empty()) {
             return Wrong(Code::kSql, 0, "it is empty");
@@ -258,7 +258,7 @@ private:
 
     Status CheckBrackets(const Token& token) {
         if (token.Is("(")) {
-            open_.push_back(token.begin);
+            open_.push_back({token.begin, OpensList(), 1});
             if (open_.size() > kDepthMax) {
                 return Wrong(Code::kLimit, token.begin, "more than 64 brackets in each other");
             }
@@ -267,8 +267,22 @@ private:
                 return Wrong(Code::kSql, token.begin, "this bracket closes nothing");
             }
             open_.pop_back();
+        } else if (token.Is(",") && !open_.empty()) {
+            Bracket& bracket = open_.back();
+            if (++bracket.members > kMembersMax && !bracket.is_list) {
+                return Wrong(Code::kLimit, bracket.begin,
+                             "more than 16384 values in brackets, which only a list behind in, any "
+                             "or all may hold");
+            }
         }
         return {};
+    }
+    // A bracket at this place: what SQLite reads value by value.
+    bool OpensList() const {
+        static constexpr const char* kBefore[] = {"in", "any", "all", "values"};
+        return !tokens_.list.empty() &&
+               std::any_of(std::begin(kBefore), std::end(kBefore),
+                           [&](const char* word) { return tokens_.list.back().IsWord(word); });
     }
 
     static bool BeginsWith(std::string_view name, std::string_view with) {
@@ -300,7 +314,12 @@ private:
     std::string_view text_;
     const char* subject_;
     size_t at_ = 0;
-    std::vector<size_t> open_;
+    struct Bracket {
+        size_t begin;
+        bool is_list;
+        size_t members;
+    };
+    std::vector<Bracket> open_;
     Tokens tokens_;
 };
 

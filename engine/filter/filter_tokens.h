@@ -18,6 +18,9 @@ inline constexpr size_t kFilterBytesMax = size_t{16} << 20;
 // Brackets in brackets; SQLite's own limit for the depth of an expression is 1000.
 inline constexpr size_t kDepthMax = 64;
 inline constexpr size_t kParametersMax = 32766;  // SQLite's
+// Values in brackets that are no list behind in, any or all: SQLite plans for each member of a
+// row value, and gives up at some tens of thousands.
+inline constexpr size_t kMembersMax = 16384;
 
 enum class TokenKind : uint8_t {
     kName,

@@ -84,6 +84,31 @@ TEST_CASE("filters read attached files", "[filter][attach]") {
               .size() == 1);
     CHECK(Find(&file, "exists (select 1 from app.marks where doc = docs.id) and id < 5") ==
           Keys{1, 2});
+    // Mistakes in what full-text tables are asked are told where they are asked.
+    const struct {
+        std::string filter;
+        const char* says;
+    } wrong[] = {
+        {"id > 0 and id in (select rowid from app.notes where notes match 'a AND')",
+         "filter, byte 58: fts5: syntax error"},
+        {"id > 0 and id in (select rowid from app.notes where notes match 'a \"b')",
+         "filter, byte 58: unterminated string"},
+        {"id > 0 and id in (select rowid from app.notes where notes match 'nope: a')",
+         "filter, byte 58: no such column: nope"},
+        // The query's and, not the statement's.
+        {"id > 0 and id in (select rowid from app.notes where notes match 'a AND AND' and 1)",
+         "filter, byte 58: fts5: syntax error"},
+        // Whose it is of two nobody tells: that of the condition.
+        {"id > 0 and id in (select rowid from app.notes where notes match 'a' union select rowid "
+         "from app.notes where notes match 'AND')",
+         "filter, byte 11: fts5: syntax error"},
+    };
+    for (const auto& one : wrong) {
+        CAPTURE(one.filter);
+        CHECK(file.Fails(one.filter) == QUERN_ERR_SQL);
+        INFO(file.err.message);
+        CHECK(file.Says(one.says));
+    }
     // The row id of the records themselves stays out of sight.
     for (const char* own : {"rowid = 1", "(select 1) = 1 and rowid > 0", "(1) = oid"}) {
         CHECK(file.Fails(own) == QUERN_ERR_UNKNOWN_FIELD);

@@ -14,6 +14,14 @@ std::set<int64_t> Both(const std::set<int64_t>& a, const std::set<int64_t>& b) {
     return both;
 }
 
+std::string Times(const std::string& piece, size_t times) {
+    std::string text;
+    for (size_t i = 0; i < times; i++) {
+        text += piece;
+    }
+    return text;
+}
+
 }  // namespace
 
 TEST_CASE("a filter finds what SQLite finds, in segments and in the log", "[filter]") {
@@ -129,11 +137,22 @@ TEST_CASE("a single value where a list is wanted is told so", "[filter]") {
     quern_query_free(query);
 }
 
+TEST_CASE("what has says is a value where it stands in brackets", "[filter]") {
+    FilteredFile file("_bound");
+    file.Fill(200);
+    CHECK(file.Count("(tags has 'physics') + (tags has 'maths') = 2") ==
+          file.Count("tags has 'physics' and tags has 'maths'"));
+    CHECK(file.Count("tags has 'physics' = 0") == file.Count("not tags has 'physics'"));
+    CHECK(file.Count("tags has 'physics' is null") == file.Count("tags is null"));
+    CHECK(file.Count("case when tags has 'physics' then 1 else 0 end") ==
+          file.Count("tags has 'physics'"));
+}
+
 TEST_CASE("mistakes in filters are told with their places", "[filter]") {
     FilteredFile file("wrong");
     file.Fill(40);
     const struct {
-        const char* filter;
+        std::string filter;
         int32_t status;
         const char* says;
     } wrong[] = {
@@ -143,7 +162,24 @@ TEST_CASE("mistakes in filters are told with their places", "[filter]") {
         {"good and tags not has 'x'", QUERN_ERR_SQL,
          "byte 14: not stands before the name: not tags"},
         {"tags has any 'x'", QUERN_ERR_SQL, "byte 13: a list in brackets is needed here, or"},
+        {"tags has 'a' || 'b'", QUERN_ERR_SQL, "byte 13: has stands between a name and a value"},
+        {"tags has 'a' collate nocase", QUERN_ERR_SQL, "byte 13: has stands"},
+        {"good or tags has any ('a', 'b') || 'c'", QUERN_ERR_SQL, "byte 32: has stands"},
+        {"good and 1 + tags has 'a'", QUERN_ERR_SQL, "byte 11: has stands"},
+        {"not tags has 1 - 1 and good", QUERN_ERR_SQL, "byte 15: has stands"},
         {"json_extract(title, '$') = 1", QUERN_ERR_SQL, "byte 0: malformed JSON"},
+        {"good and max(1, 2, 3, 4" + Times(", 5", 1000) + ")", QUERN_ERR_SQL,
+         "byte 9: too many arguments"},
+        {"good and id in (select 1 order by 1" + Times(", 1", 3000) + ")", QUERN_ERR_SQL,
+         "byte 25: too many terms in ORDER BY"},
+        {"good and id in (select id from docs group by id" + Times(", id", 3000) + ")",
+         QUERN_ERR_SQL, "byte 36: too many terms in GROUP BY"},
+        {"good and id in (select 1" + Times(" union select 2", 600) + ")", QUERN_ERR_SQL,
+         "byte 25: too many terms in compound"},
+        {"good and exists (select 1" + Times(", 1", 3000) + ")", QUERN_ERR_SQL,
+         "byte 17: too many columns"},
+        {"good and (id" + Times(", id", 100000) + ") = (1" + Times(", 1", 100000) + ")",
+         QUERN_ERR_LIMIT, "byte 9: more than 16384 values in brackets"},
         {"id >= 0 and json_extract(title, '$') = 1", QUERN_ERR_SQL, "byte 12: malformed JSON"},
         {"id >= 0 and abs(-9223372036854775807 - 1) = 1", QUERN_ERR_SQL, "byte 12: integer over"},
         // Where SQLite says what is wrong, and not where.
@@ -228,7 +264,18 @@ TEST_CASE("deep, long and slow filters end", "[filter]") {
     for (int i = 0; i < 100000; i++) {
         nots += "not ";
     }
-    CHECK(file.Fails(nots + "1") != QUERN_OK);
+    // Where no byte is worse than another none is told.
+    CHECK(file.Fails(nots + "1") == QUERN_ERR_SQL);
+    CHECK(file.Says("filter: parser stack overflow"));
+    if (file.Fails("1 = 1" + Times(" + 1", 2000)) != QUERN_OK) {
+        CHECK(file.Says("filter: Expression tree is too large"));
+    }
+    // Of too many brackets it is that of the innermost.
+    if (file.Fails("good or " + Times("1+(", 60) + "1" + Times(")", 60)) != QUERN_OK) {
+        CHECK(file.Says("filter, byte 187: parser stack overflow"));
+    }
+    CHECK(file.Fails("(id" + Times(", id", 5000) + ") = (1" + Times(", 1", 5000) + ")") ==
+          QUERN_OK);
     std::string ors = "year = 0";
     for (int i = 0; i < 100000; i++) {
         ors += " or year = " + std::to_string(i);
