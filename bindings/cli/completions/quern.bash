@@ -3,7 +3,7 @@ _quern() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "create import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "create alter import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion --help --version" -- "$current"))
         return
     fi
     case $previous in
@@ -15,6 +15,7 @@ _quern() {
         [[ $current == -* ]] || return
         case $command in
             create) words="-h --help -k --key -a --attr -d --dense --sparse --text --index --open" ;;
+            alter) words="-h --help -a --attr --open" ;;
             import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --vocabulary --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
             search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --dimension --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score --attach -w --where --only-keys --except-keys --offset -o --order --after --bookmark --group --per-group --diversify -c --columns --truth --run --query-ids --run-tag --force --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --terms --bucket-weights --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
             fit) words="-h --help --leg --qrels --query-ids --metric -k --fusion --store --attach -w --where --json --open" ;;

@@ -1,5 +1,6 @@
 # fish completion for quern; made by `quern completion fish`
 complete -c quern -n __fish_use_subcommand -f -a create -d 'Create a collection (and the file, when there is none)'
+complete -c quern -n __fish_use_subcommand -f -a alter -d 'Change whether the file keeps attributes for filters'
 complete -c quern -n __fish_use_subcommand -f -a import -d 'Import vectors and records from a file'
 complete -c quern -n __fish_use_subcommand -f -a search -d 'Find the nearest records'
 complete -c quern -n __fish_use_subcommand -f -a fit -d 'Learn from judgments how legs are fused'
@@ -30,6 +31,9 @@ complete -c quern -n '__fish_seen_subcommand_from create' -l sparse -r -d 'A fie
 complete -c quern -n '__fish_seen_subcommand_from create' -l text -r -d 'A text field, searched by its words: \'body:porter stop=english\' (repeatable)'
 complete -c quern -n '__fish_seen_subcommand_from create' -l index -r -d 'How the vector fields are indexed: \'index=auto|none|graph|lists codes=auto|f32|f16|bf16|i8|lvq8|4bit|lvq4|pq|1bit|packed fine=auto|memory|disk m=16 ef_build=200 lists=N\''
 complete -c quern -n '__fish_seen_subcommand_from create' -l open -r -d 'Options for opening the file, as in the manual of quern_open: "memory_mb=500 threads=2 busy_ms=60000"'
+complete -c quern -n '__fish_seen_subcommand_from alter' -s h -l help -d 'Print this help message and exit'
+complete -c quern -n '__fish_seen_subcommand_from alter' -s a -l attr -r -d 'index=auto: optimize keeps its values as filters want them; index=none: what is kept of them goes, and filters read it from the records (repeatable)'
+complete -c quern -n '__fish_seen_subcommand_from alter' -l open -r -d 'Options for opening the file, as in the manual of quern_open: "memory_mb=500 threads=2 busy_ms=60000"'
 complete -c quern -n '__fish_seen_subcommand_from import' -s h -l help -d 'Print this help message and exit'
 complete -c quern -n '__fish_seen_subcommand_from import' -s f -l field -r -d 'The vector field (needed for formats that hold vectors only)'
 complete -c quern -n '__fish_seen_subcommand_from import' -s m -l metric -x -a 'l2 ip cosine hamming' -d 'Metric of a new field: l2 (default), ip, cosine, hamming'
