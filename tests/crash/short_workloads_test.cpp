@@ -354,8 +354,8 @@ private:
         if (!problem.empty()) {
             return Fail(where() + problem);
         }
-        if (settings_.again == 0 ||
-            tally_->opened++ % static_cast<uint64_t>(settings_.again) != 0) {
+        const uint64_t number = tally_->opened++;
+        if (settings_.again == 0 || number % static_cast<uint64_t>(settings_.again) != 0) {
             return;
         }
         problem = CrashAgain(files, allowed);
