@@ -1,5 +1,4 @@
 """What comes back: rows with an id, values, and after a search a distance and a score.
-
 The library's table is read where it lies, when somebody asks. Arrays of numpy's that come from here keep the table alive.
 """
 from __future__ import annotations
