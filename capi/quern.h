@@ -30,6 +30,24 @@
 **     dimension or word of the query. Distances: smaller is nearer, for every metric. Ties are broken by key (integers by value, texts by
 **     their bytes).
 **
+** PROMISES (README.md names the test that would break each; a break is a bug. SECURITY.md: what hostile files can do)
+**
+**  P1  A transaction is there whole or not at all (records, indexes, counters), after a crash at any moment.
+**  P2  durability=full: a commit that returned QUERN_OK survives a killed process, a crash of the system, and a power cut on storage that
+**      honours fsync.
+**  P3  durability=relaxed: the last commits may be lost then, never one in the middle, never the file's integrity.
+**  P4  A commit whose outcome cannot be known says so (QUERN_ERR_OUTCOME_UNKNOWN); the handle then refuses to write (QUERN_ERR_POISONED),
+**      and reopening tells the truth.
+**  P5  Damage gives an error or the right answer, never a wrong one. The exception: a damaged write-ahead log ends at the damage, and the
+**      database is that of an earlier commit.
+**  P6  No file makes quern crash, hang, read out of bounds, or allocate beyond the limits; anything else is a security bug.
+**  P7  No misuse does either, NULL, closed handles, absurd sizes and fork() included; pointers to freed or foreign memory are beyond help.
+**  P8  A reader sees one committed state, across collections and indexes, whatever others do, and never waits for them.
+**  P9  Every live record is returned by quern_get, scans and exact searches, with the same answer for any number of threads and on any
+**      processor (but for the rounding of f32 sums), and by searches through indexes as often after many updates as in a
+**      fresh file; a deleted one by none.
+**  P10 Every later 1.x reads the files of every earlier 1.x and runs programs built with it. An older one refuses a newer file.
+**
 ** DISTANCES AND SCORES
 **
 **   metric          distance                                   score (larger is better)
