@@ -169,8 +169,8 @@ bool RealKeepsWhole(std::string_view text) {
         return true;
     }
     // 12345678901234567000, as JavaScript writes 1.2345678901234567e19.
-    std::string shortest;
-    AppendDouble(value, &shortest);
+    end = std::to_chars(digits, digits + sizeof(digits), value, std::chars_format::scientific).ptr;
+    std::string shortest(digits, end);
     shortest.resize(std::min(shortest.find('e'), shortest.size()));
     int64_t wanted = 0;
     int64_t got = 0;
