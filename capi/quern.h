@@ -345,7 +345,7 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      together. Scores are of all entries still, but searches through an index may miss records (QUERN_FLAG_EXACT
 **                      is not set; how many depends on the vectors, quern_recall_audit measures it). recall=1 scores every record
 ** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
-** quern 0.1.0 (QUERN_ERR_NEWER). Searches are exact, with an index and without; an index
+** libraries from before there were any (QUERN_ERR_NEWER). Searches are exact, with an index and without; an index
 ** that is damaged, or that memory_mb has no room for, is told by the flags of the result, and the records are scored. */
 QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char *options);
 
@@ -359,8 +359,8 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 ** Segments with 512 texts of the field and more get an index, built as those of dense fields; others, and blocks of the log, are
 ** indexed in memory by the first search that meets them, and kept: those of the log beyond memory_mb, too, up to the bytes of the log.
 ** A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
-** quern_result_text: valid UTF-8 of at most 16 MiB and 1048576 words. A file that had a text field cannot be opened by quern
-** 0.1.0 (QUERN_ERR_NEWER). */
+** quern_result_text: valid UTF-8 of at most 16 MiB and 1048576 words. A file that had a text field cannot be opened by libraries
+** from before there were any (QUERN_ERR_NEWER). */
 QUERN_API void quern_schema_text(quern_schema *s, const char *name, const char *options);
 
 /* Reading a schema that quern_describe returned (or one being built). Names are valid until it changes or is freed.
@@ -662,8 +662,8 @@ QUERN_API void quern_query_order(quern_query *q, const char *order);
 ** A search with one query goes on with the hits that are farther than the last one of the page before, or as far with a higher key: in
 ** one snapshot an exact search gives each record once; through an index no record comes twice, and one that comes to light later than it should is passed
 ** over. In a newer state it goes on with what stands there now. Keep the limit: normalized scores and ranks of legs are by the first
-** lists, whose length may depend on it. Cost: that of one with the limit of all pages so far. Errors, of quern_search: MALFORMED; INVALID (a bookmark of another search or
-** of a list; several queries, an offset, groups, diversity, or limit 0 beside it). */
+** lists, whose length may depend on it. Cost: that of one with the limit of all pages so far. Errors, of quern_search: MALFORMED; INVALID (a bookmark of another search, by all that is looked for, or
+** of a list: with another filter it goes on behind the same hit; several queries, an offset, groups, diversity, or limit 0 beside it). */
 QUERN_API void quern_query_after(quern_query *q, const char *bookmark);
 /* The records that match (no filter: all), in the query's order, at most quern_query_limit of them (default 10; 0: all), with its
 ** columns. To go on behind them, set the bookmark of this result and list again: in the same snapshot, that gives each record once; in
@@ -729,7 +729,8 @@ QUERN_API void quern_query_columns(quern_query *q, const char *columns);
 QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 /* threads=N (default: the database's), self=include|exclude, filter_ms=N (how long SQLite may take for the filter; then LIMIT. Default
 ** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound. By the clock on the wall: where a busy
-** machine leaves this process no time, a small N refuses filters that would take none), and how an index is used:
+** machine leaves this process no time, a small N refuses filters that would take none; no text or blob that SQLite makes or reads for it may be
+** larger than 16 MiB, or than twice the largest that it is given), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1; less is of use with approx=graph, for k to 100, where walks cost less than exact searches
 **   ef=N           instead of recall (of a number: with both, ef counts; recall=exact stays exact): how many candidates a walk over a graph keeps (of a sparse field: with approx=graph); without a limit on k: how many beyond
@@ -906,7 +907,7 @@ QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size
 /* Keeps how q's legs are fused (kind, normalization, weights; not a formula) with q's collection, in one transaction: it is there
 ** after reopening, in backups, and gone with the collection. One that has the name is replaced; names count without ASCII case, and have
 ** no spaces, commas, quotes or "=". Legs are kept by their names, or fields: give names to legs that share a field. Up to 256 a
-** collection. quern_info lists them. A file in which fusions were stored is not opened by quern 0.1.0 (NEWER). Errors: INVALID, LIMIT,
+** collection. quern_info lists them. A file in which fusions were stored is not opened by libraries that know none (NEWER). Errors: INVALID, LIMIT,
 ** NOT_FOUND, and those of writing. */
 QUERN_API int32_t quern_store_fusion(quern_query *q, const char *name, quern_error *err) QUERN_MUST_USE;
 /* NOT_FOUND lists the names that there are. */
@@ -1160,8 +1161,8 @@ QUERN_API int32_t quern_stat(quern_db *db, int32_t stat, int64_t *value, quern_e
 QUERN_API int32_t quern_limit(quern_db *db, int32_t limit, int64_t value, int64_t *old, quern_error *err) QUERN_MUST_USE;
 
 /* Runs one read-only SQL statement. Each collection is a view under its name, with key and attributes as columns; json_each and json_tree open tags
-** and JSON; files that were attached (quern_attach) have their tables as name.table. Statements that would write, load extensions, or read anything
-** else are refused (QUERN_ERR_SQL). Results larger than the limits are cut with QUERN_ERR_LIMIT. */
+** and JSON; files that were attached (quern_attach) have their tables as name.table. Statements that would write, load extensions, call functions that do more than read (fts3_tokenizer, fts5, rtreecheck), or read anything
+** else are refused (QUERN_ERR_SQL); they take as long as they take (quern_progress, quern_interrupt), but no call of a function does, as no text or blob is longer than 16 MiB. Results larger than the limits are cut with QUERN_ERR_LIMIT. */
 QUERN_API int32_t quern_sql(quern_db *db, quern_snapshot *snap, const char *statement, quern_result **r,
                             quern_error *err) QUERN_MUST_USE;
 /* Lets quern_sql, and filters in sub-queries, read the tables of another SQLite file as name.table, full-text ones with MATCH too:
