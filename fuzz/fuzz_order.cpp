@@ -14,7 +14,7 @@ using namespace quern::filter;
 
 namespace {
 
-Schema MakeSchema() {
+Schema MakeOrderSchema() {
     Schema schema;
     const std::pair<const char*, AttrType> attrs[] = {
         {"i", AttrType::kInt},  {"r", AttrType::kReal}, {"t", AttrType::kText},
@@ -39,7 +39,7 @@ std::string_view TakeLine(std::string_view* text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static const Schema schema = MakeSchema();
+    static const Schema schema = MakeOrderSchema();
     const Subject subject{"docs", &schema};
     std::string_view text(reinterpret_cast<const char*>(data), size);
     const std::string_view order_text = TakeLine(&text);

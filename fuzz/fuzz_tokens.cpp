@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint64_t kDimensions = 1000;
 
-void Want(bool holds) {
+void WantOfTokens(bool holds) {
     if (!holds) {
         std::abort();
     }
@@ -32,8 +32,9 @@ void Ask(const TokenWeights& table, BytesView text) {
     const auto query = table.Query(text, analyzer->get());
     for (size_t i = 0; query.ok() && i < query->size(); i++) {
         const SparseEntry entry = (*query)[i];
-        Want(entry.dimension < kDimensions && std::isfinite(entry.weight) && entry.weight != 0);
-        Want(i == 0 || (*query)[i - 1].dimension < entry.dimension);
+        WantOfTokens(entry.dimension < kDimensions && std::isfinite(entry.weight) &&
+                     entry.weight != 0);
+        WantOfTokens(i == 0 || (*query)[i - 1].dimension < entry.dimension);
     }
 }
 
@@ -50,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!table.ok()) {
         return 0;
     }
-    Want((*table)->Encode() == bytes);
+    WantOfTokens((*table)->Encode() == bytes);
     Ask(**table, text);
     for (size_t i = 0; i < std::min<size_t>((*table)->size(), 4); i++) {
         Ask(**table, (*table)->at(i).token);
