@@ -106,6 +106,10 @@ bool ImportPlan::IsKeyColumn(const std::string& file_name) const {
     return key_source_ == KeySource::kColumn && file_name == key_column_;
 }
 
+bool ImportPlan::IsRest(const std::string& name) const {
+    return !choices_.rest.empty() && name == choices_.rest;
+}
+
 bool ImportPlan::IsChosen(const std::string& file_name) const {
     return choices_.columns.empty() || std::find(choices_.columns.begin(), choices_.columns.end(),
                                                  file_name) != choices_.columns.end();
@@ -235,7 +239,7 @@ void ImportPlan::PlanNew(const std::deque<Record>& sample,
     for (const InferredColumn& column : inferred) {
         const std::string name = TargetName(column.name);
         if (IsKeyColumn(column.name) || Has(schema_.dense, name) || Has(schema_.sparse, name) ||
-            !IsChosen(column.name) || name == choices_.rest) {
+            !IsChosen(column.name) || IsRest(name)) {
             continue;
         }
         schema_.attrs.push_back(NewAttr(column));
@@ -302,8 +306,7 @@ void ImportPlan::PlanExisting(const std::deque<Record>& sample,
             const std::string name = TargetName(column.name);
             if (!IsKeyColumn(column.name) && IsChosen(column.name) && !Has(schema_.attrs, name) &&
                 schema_.FindDense(name) == nullptr && !Has(additions_.dense, name) &&
-                !Has(schema_.sparse, name) && !Has(additions_.sparse, name) &&
-                name != choices_.rest) {
+                !Has(schema_.sparse, name) && !Has(additions_.sparse, name) && !IsRest(name)) {
                 additions_.attrs.push_back(NewAttr(column));
             }
         }

@@ -85,6 +85,7 @@ private:
     void CheckField(const DenseColumn& field) const;
     AttrColumn NewAttr(const InferredColumn& column);
     bool IsKeyColumn(const std::string& file_name) const;
+    bool IsRest(const std::string& name) const;
     bool IsChosen(const std::string& file_name) const;
     Route FindRoute(const std::string& file_name) const;
     void StageKey(const Record& record, StagedRow* row) const;
