@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -38,6 +39,8 @@ inline Status RunOnThreads(int threads, const std::function<Status(int)>& body) 
             others.emplace_back(run, worker);
         } catch (const std::system_error&) {
             break;
+        } catch (const std::bad_alloc&) {
+            break;  // those that run already must be waited for
         }
     }
     run(0);
