@@ -3,11 +3,11 @@ _quern() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "create import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion help --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "create alter import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion help --help --version" -- "$current"))
         return
     fi
     case $command:$previous in
-        help:help) words="create import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion" ;;
+        help:help) words="create alter import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion" ;;
         completion:completion) words="bash zsh fish" ;;
         import:-m | import:--metric) words="l2 ip cosine hamming" ;;
         import:-t | import:--type) words="f32 f16 bf16 i8 bit" ;;

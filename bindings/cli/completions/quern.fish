@@ -24,7 +24,7 @@ complete -c quern -n __fish_use_subcommand -f -a drop -d 'Drop a collection, one
 complete -c quern -n __fish_use_subcommand -f -a bench -d 'Measure search and inserts on a collection\'s vectors'
 complete -c quern -n __fish_use_subcommand -f -a completion -d 'Print a completion script for bash, zsh or fish'
 complete -c quern -n __fish_use_subcommand -f -a help -d 'Explain a command, as its --help'
-complete -c quern -n '__fish_seen_subcommand_from help' -f -a 'create import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion'
+complete -c quern -n '__fish_seen_subcommand_from help' -f -a 'create alter import search fit hubs get count delete list update export sql info tokens stats verify optimize vacuum backup rebuild drop bench completion'
 complete -c quern -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
 complete -c quern -n '__fish_seen_subcommand_from create' -s h -l help -d 'Print this help message and exit'
 complete -c quern -n '__fish_seen_subcommand_from create' -s k -l key -r -d 'Name and type of the key: int or text (default id:int)'
