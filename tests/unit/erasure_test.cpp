@@ -68,7 +68,8 @@ public:
         marks["tags"] = {Word("tag")};
         const int64_t number = kMarkedNumber;
         std::string big_endian(reinterpret_cast<const char*>(&number), sizeof number);
-        marks["column"] = {big_endian};  // columns are little-endian, rows are not
+        // As rows have it. Columns pack whole numbers into fewer bits: what they hold of texts is
+        // seen with those of the rows.
         std::reverse(big_endian.begin(), big_endian.end());
         marks["integer"] = {big_endian};
         marks["dense f32"] = Forms(vector, kDim, 4);
