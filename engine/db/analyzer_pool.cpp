@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/db/text_column.h"
+#include "storage/base/at_end.h"
 
 namespace quern {
 
@@ -31,7 +32,7 @@ Result<AnalyzerPool::Lease> AnalyzerPool::Take(const TextDef& def) {
 
 AnalyzerPool::Lease::~Lease() {
     if (analyzer_ != nullptr && options_.size() <= kPooledOptionsMax) {
-        pool_->Return(std::move(options_), std::move(analyzer_));
+        Try([this] { pool_->Return(std::move(options_), std::move(analyzer_)); });
     }
 }
 

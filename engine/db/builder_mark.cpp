@@ -32,8 +32,9 @@ std::string BootId() {
 // number. 0 when unknown.
 unsigned long long StartTime(long pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    const std::string text((std::istreambuf_iterator<char>(file)),
-                           std::istreambuf_iterator<char>());
+    // A process that ends meanwhile makes the read fail, which is no exception for getline.
+    std::string text;
+    std::getline(file, text, '\0');
     // The second field is the name in parentheses, which may hold anything; the start time is
     // field 22.
     const size_t name_end = text.rfind(')');

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "storage/base/at_end.h"
+
 namespace quern {
 
 void SegmentTrace::Plan(const PlanEstimate& estimate, uint64_t of_queries) {
@@ -99,7 +101,7 @@ SegmentWatch::~SegmentWatch() {
     told.priced_ns = estimate_.Price(told.counts, told.queries);
     told.passed_ns = static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin_).count());
-    trace_->Add(told);
+    Try([this] { trace_->Add(told); });
 }
 
 }  // namespace quern

@@ -37,9 +37,10 @@ Result<std::unique_ptr<SparseColumn>> SparseColumn::Open(storage::Connection* co
                           &column->records_, &column->offsets_));
     column->gaps_ = segment.Find(PartKind::kSparseGaps, def.id);
     column->weights_ = segment.Find(PartKind::kSparseWeights, def.id);
-    for (const PartInfo* part : {column->gaps_, column->weights_}) {
+    for (const bool of_weights : {false, true}) {
+        const PartInfo* const part = of_weights ? column->weights_ : column->gaps_;
         const uint64_t items = part == nullptr ? 0 : part->items;
-        const bool none = column->binary_ && part == column->weights_;
+        const bool none = column->binary_ && of_weights;
         if (items != (none ? 0 : column->entries()) || (part != nullptr && part->item_bytes != 4)) {
             return Status::Error(Code::kCorrupt, "%s: other entries than these are there",
                                  lengths->Name().c_str());
