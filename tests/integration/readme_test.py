@@ -134,6 +134,8 @@ def run_tree(tree, headers, library, compiler, shell):
         if "CMakeLists.txt" in names:
             lists = words_of(os.path.join(folder, "CMakeLists.txt"))
             targets |= set(re.findall(r"\b((?:quern|bench|fuzz)_\w+)", lists))
+            # Fuzz targets are named after their sources.
+            targets |= {name[:-4] for name in names if re.fullmatch(r"fuzz_\w+\.cpp", name)}
         readmes += [os.path.join(folder, name) for name in names if name == "README.md"]
     presets = {preset["name"] for preset in json.loads(words_of(os.path.join(tree, "CMakePresets.json")))["configurePresets"]}
     run_there = 0
