@@ -125,7 +125,8 @@ size_t Find(std::string_view in, std::string_view what, size_t from, Watch* watc
         return std::string_view::npos;
     }
     const void* const found =
-        ::memmem(in.data() + from, in.size() - from, what.data(), what.size());
+        what.size() == 1 ? std::memchr(in.data() + from, what[0], in.size() - from)
+                         : ::memmem(in.data() + from, in.size() - from, what.data(), what.size());
     const size_t at = found == nullptr
                           ? std::string_view::npos
                           : static_cast<size_t>(static_cast<const char*>(found) - in.data());
