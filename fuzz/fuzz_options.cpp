@@ -124,8 +124,8 @@ void ErrorOfAnySize(quern_db* db, uint8_t size_byte, const char* text) {
 void LegsWith(quern_db* db, uint8_t how, const char* leg_options, const char* fusion,
               const char* formula) {
     RunQuery(db, static_cast<uint8_t>(how | 3), [&](quern_query* query) {
-        const float vector[] = {0, 1, 0};
-        const char* const words[] = {"whale"};
+        static const float vector[] = {0, 1, 0};  // borrowed until the query is freed
+        static const char* const words[] = {"whale"};
         quern_query* dense = quern_query_new(db, "docs");
         quern_query* text = quern_query_new(db, "docs");
         quern_query_dense(dense, "emb", vector, 1, 3);
