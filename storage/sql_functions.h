@@ -7,7 +7,6 @@
 // bytes there are, but for patterns of LIKE and GLOB that are no UTF-8.
 #pragma once
 
-#include <functional>
 #include <string_view>
 
 struct sqlite3;
