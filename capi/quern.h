@@ -1070,8 +1070,9 @@ QUERN_API const void *quern_result_dense(const quern_result *r, size_t row, size
 /* The dimensions of a sparse vector, ascending; *weights (may be NULL) gets their weights, *n (may be NULL) their number. NULL when
 ** absent; an empty vector is not. */
 QUERN_API const uint32_t *quern_result_sparse(const quern_result *r, size_t row, size_t col, const float **weights, size_t *n);
-/* Element type of a dense column. */
+/* Element type, and dimension, of a dense column, whether or not a row has a vector there; 0 of any other. */
 QUERN_API int32_t quern_result_dense_type(const quern_result *r, size_t col);
+QUERN_API size_t quern_result_dense_dim(const quern_result *r, size_t col);
 
 /* Whole columns, copied into arrays of the caller with a place for each of quern_result_rows rows (Arrow's and numpy's form, but
 ** for valid, which has a byte a row: 1 or 0). Each returns how many rows have a value of that kind, 0 for another kind of column; rows without

@@ -197,6 +197,9 @@ int32_t quern_result_dense_type(const quern_result* r, size_t col) {
                ? static_cast<int32_t>(r->table.columns[col].element)
                : 0;
 }
+size_t quern_result_dense_dim(const quern_result* r, size_t col) {
+    return quern_result_column_type(r, col) == QUERN_DENSE ? r->table.columns[col].dim : 0;
+}
 
 const char* quern_text_data(const quern_text* t) {
     return CheckHandle(t, Magic::kText, "t").ok() ? t->text.c_str() : "";

@@ -31,6 +31,7 @@ static void nothing_from(const quern_result* r) {
     CHECK(quern_result_dense(r, 0, 0, &dim) == NULL);
     CHECK_INT(0, dim);
     CHECK_INT(0, quern_result_dense_type(r, 0));
+    CHECK_INT(0, quern_result_dense_dim(r, 0));
     CHECK(quern_result_scores(r) == NULL);
     CHECK(quern_result_offsets(r) == NULL);
     CHECK_INT(0, quern_result_key_type(r));
@@ -44,6 +45,7 @@ static void out_of_range(const quern_result* r, size_t row, size_t col) {
     CHECK(quern_result_column_name(r, col) == NULL);
     CHECK_INT(0, quern_result_column_type(r, col));
     CHECK_INT(0, quern_result_dense_type(r, col));
+    CHECK_INT(0, quern_result_dense_dim(r, col));
     CHECK_INT(0, quern_result_found(r, row));
     CHECK(quern_result_key_text(r, row) == NULL);
     CHECK_INT(0, quern_result_key_int(r, row));
@@ -92,6 +94,8 @@ static void search_result(quern_db* db) {
     CHECK_INT(QUERN_DENSE, quern_result_column_type(r, 1));
     CHECK_INT(QUERN_F32, quern_result_dense_type(r, 1));
     CHECK_INT(0, quern_result_dense_type(r, 0));
+    CHECK(quern_result_dense_dim(r, 1) > 0);
+    CHECK_INT(0, quern_result_dense_dim(r, 0));
     /* A getter of another type gives nothing; int serves real. */
     CHECK(quern_result_real(r, 1, 0) == 2.0);
     CHECK(quern_result_text(r, 0, 0, NULL) == NULL);

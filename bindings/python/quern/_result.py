@@ -206,15 +206,11 @@ class Table(Owner):
 
     def read_matrix(self, column: int) -> Any:
         handle = self.handle
-        rows, element, dim = api.quern_result_rows(handle), api.quern_result_dense_type(handle, column), ctypes.c_size_t()
+        rows, element, dim = api.quern_result_rows(handle), api.quern_result_dense_type(handle, column), api.quern_result_dense_dim(handle, column)
         valid = ctypes.create_string_buffer(max(rows, 1))
-        present = api.quern_result_column_dense(handle, column, None, valid)
-        if present:
-            api.quern_result_dense(handle, valid.raw.index(1), column, ctypes.byref(dim))
-        width = (dim.value + 7) // 8 if element == BIT else dim.value * ELEMENT_BYTES[element]
+        width = (dim + 7) // 8 if element == BIT else dim * ELEMENT_BYTES[element]
         data = ctypes.create_string_buffer(max(rows * width, 1))
-        if present:
-            api.quern_result_column_dense(handle, column, data, None)
+        api.quern_result_column_dense(handle, column, data, valid)
         return data.raw[:rows * width], element, width, valid.raw[:rows]
 
 
@@ -476,7 +472,7 @@ class Rows(Sequence[Hit]):
             if element == BF16:
                 data, element, width = _arrays.widened_bytes(data).tobytes(), F32, 2 * width
             size = ELEMENT_BYTES[element]
-            return numpy.frombuffer(data, NUMPY_TYPES[element]).reshape(-1, width // size if width else 0)[span] if width else numpy.zeros((len(self), 0))
+            return numpy.frombuffer(data, NUMPY_TYPES[element]).reshape(-1, width // size)[span]
         if kind not in (INT, BOOL, REAL):
             made = numpy.empty(len(self), object)
             made[:] = self.column(name)

@@ -205,6 +205,7 @@ SIGNATURES = {
     "quern_result_text": "p:hzzp",
     "quern_result_dense": "p:hzzp",
     "quern_result_sparse": "p:hzzpp",
+    "quern_result_dense_dim": "z:hz",
     "quern_result_dense_type": "i:hz",
     "quern_result_column_int": "z:hzpp",
     "quern_result_column_real": "z:hzpp",

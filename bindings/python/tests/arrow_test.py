@@ -1,5 +1,7 @@
 """The Arrow PyCapsule interface: what a consumer reads through the C data interface is what the rows hold, and all of it is released."""
 import gc
+import json
+import random
 import unittest
 
 from arrow_reader import get_pointer, read_stream
@@ -22,6 +24,52 @@ class ArrowTest(PythonCase):
             "id": [1, 3], "i": [None, 1], "r": [2.0, 1.5], "s": [None, "ä"], "f": [None, True], "bl": [None, b"a\0b"], "j": ["[1]", '{"a": 1}'],
             "tg": [None, ["x", "y"]], "v": [None, [1, 2, 3]], "b": [b"\xff\x01", b"\x00\x01"], "h": [None, [0.5, 2.0]],
             "t": [([], []), ([5], [1.5])], "x": [None, "hello"]})
+
+    def test_random_collections(self):
+        """Any values, of any types, in pages of any size: what a consumer reads is what was written. 60 collections, each from its own seed."""
+        letters = ["", "a", "ä", "\U0001f600", "x" * 300, "\n\t\"'", "\u202e", "漢字"]
+        pick = {
+            "i": lambda r: r.choice([0, -1, 2**63 - 1, -2**63, r.randrange(-9, 9)]),
+            "r": lambda r: r.choice([0.0, 5e-324, -1.7976931348623157e308, r.gauss(0, 1)]),
+            "s": lambda r: "".join(r.choices(letters, k=r.randrange(4))),
+            "f": lambda r: r.random() < .5,
+            "bl": lambda r: r.randbytes(r.choice([0, 1, 7, 300])),
+            "j": lambda r: r.choice([{}, [], {"k": ["ä", None, 1.5]}, [r.randrange(9)] * 3]),
+            "tg": lambda r: sorted(set(r.choices(["a", "ä", "漢字", "x" * 90], k=r.randrange(4))))}
+        kinds = {"i": int, "r": float, "s": str, "f": bool, "bl": bytes, "j": dict, "tg": list}
+        vectors = {"v": ("i8", lambda r: r.randrange(-127, 128)), "h": ("f16", lambda r: r.randrange(-64, 64) / 8),
+                   "e": ("f32", lambda r: float(r.randrange(-999, 999)) / 64)}
+        for seed in range(60):
+            r = random.Random(seed)
+            with self.subTest(seed=seed):
+                attributes = r.sample(sorted(kinds), r.randrange(len(kinds) + 1))
+                dense = {name: r.choice([1, 2, 7, 33]) for name in r.sample(sorted(vectors), r.randrange(1, 4))}
+                fields = {name: quern.dense(dim, "l2", type=vectors[name][0]) for name, dim in dense.items()}
+                docs = self.db.create(f"c{seed}", quern.Schema({**fields, "t": quern.sparse(), "x": quern.text()}, {a: kinds[a] for a in attributes}, key="int"))
+                ids = sorted({r.randrange(-2**63, 2**63) for _ in range(r.choice([0, 1, 2, 9, 64, 65]))}, key=lambda i: i % 97)
+                there = lambda value: None if r.random() < .25 else value
+                of = {name: [there([vectors[name][1](r) for _ in range(dim)]) for _ in ids] for name, dim in dense.items()}
+                rows = {a: [there(pick[a](r)) for _ in ids] for a in attributes}
+                texts = [there(pick["s"](r)) for _ in ids]
+                sparse = [{d: 1 + r.randrange(9) / 8 for d in r.sample(range(2**32), r.randrange(4))} for _ in ids]
+                if ids:
+                    docs.upsert(ids, of, rows, texts, sparse)
+                if r.random() < .5:
+                    self.db.optimize()
+                formats, columns = read_stream(docs.arrow("*", page=r.choice([1, 3, 8, 64, 1000])).__arrow_c_stream__())
+                self.assertEqual(set(formats), {"id", "t", "x", *dense, *attributes})
+                order = sorted(range(len(ids)), key=lambda i: ids[i])
+                self.assertEqual(columns["id"], [ids[i] for i in order])
+                expected = {**of, **rows, "x": texts, "t": [None if not row else tuple(map(list, zip(*sorted(row.items())))) for row in sparse]}
+                for name, values in expected.items():
+                    got = columns[name]
+                    if name == "j":
+                        got = [None if value is None else json.loads(value) for value in got]
+                    if name == "t":
+                        got = [None if value is None or not value[0] else value for value in got]
+                    self.assertEqual(repr(got), repr([values[i] for i in order]), name)
+        gc.collect()
+        self.assertEqual((_arrow.ALIVE, _arrow.HELD), ({}, {}))
 
     def test_hits_and_sql(self):
         docs = self.letters()
