@@ -73,6 +73,14 @@ struct Way {
     double sparse = 0;
 };
 
+// What searches took: CPU time, and of the whole, by the clock, each stage.
+struct Cost {
+    static constexpr int32_t kStages[] = {QUERN_RESULT_SEARCH_NS, QUERN_RESULT_LOOKUP_NS,
+                                          QUERN_RESULT_FUSE_NS, QUERN_RESULT_FETCH_NS};
+    double us = 0;
+    double stages_us[std::size(kStages)] = {};
+};
+
 class Collection {
 public:
     Collection(const TextSet& set, const std::map<std::string, Vector>& documents) {
@@ -158,7 +166,7 @@ public:
     }
 
     std::vector<std::string> Search(const Way& way, const std::string& text, const Vector& vector,
-                                    size_t k, double* us) {
+                                    size_t k, Cost* cost) {
         const char* const texts[] = {text.c_str()};
         const size_t offsets[] = {0, vector.dims.size()};
         quern_query* of_text = quern_query_new(db_, "docs");
@@ -177,7 +185,11 @@ public:
         quern_result* result = nullptr;
         const double start = CpuSeconds();
         Check(quern_search(query, &result, &error_), "search");
-        *us = (CpuSeconds() - start) * 1e6;
+        cost->us += (CpuSeconds() - start) * 1e6;
+        for (size_t i = 0; i < std::size(Cost::kStages); i++) {
+            cost->stages_us[i] +=
+                static_cast<double>(quern_result_stat(result, Cost::kStages[i])) * 1e-3;
+        }
         std::vector<std::string> found = bench::TakeTextKeys(result);
         quern_query_free(both);
         quern_query_free(of_text);
@@ -209,8 +221,8 @@ public:
         size_t count = 0;
         for (size_t i = 0; i < judged_.size(); i++) {
             if (rest == 2 || i % 2 == rest) {
-                double us = 0;
-                sum.Add(Measures::Of(set_.gains.at(judged_[i].first), Run(way, i, 100, &us)));
+                Cost cost;
+                sum.Add(Measures::Of(set_.gains.at(judged_[i].first), Run(way, i, 100, &cost)));
                 count++;
             }
         }
@@ -241,33 +253,42 @@ public:
     }
 
     // What a fused query takes beside its two legs one after the other, which give as many as a leg
-    // of it does.
-    double CostRatio(const Way& way, size_t k) {
+    // of it does; and what part of it each stage takes.
+    void PrintCost(const Way& way, size_t k) {
         const Way text{"", nullptr, 1, 0};
         const Way sparse{"", nullptr, 0, 1};
         std::vector<double> ratios;
+        std::vector<double> shares[std::size(Cost::kStages)];
         for (int round = 0; round < kRounds; round++) {
-            double legs = 0;
-            double fused = 0;
+            Cost legs;
+            Cost fused;
+            // Whole passes: a query that was just asked is answered from the processor's caches.
             for (size_t i = 0; i < judged_.size(); i++) {
-                double us = 0;
-                Run(text, i, 100, &us);
-                legs += us;
-                Run(sparse, i, 100, &us);
-                legs += us;
-                Run(way, i, k, &us);
-                fused += us;
+                Run(text, i, 100, &legs);
             }
-            ratios.push_back(fused / legs);
+            for (size_t i = 0; i < judged_.size(); i++) {
+                Run(sparse, i, 100, &legs);
+            }
+            for (size_t i = 0; i < judged_.size(); i++) {
+                Run(way, i, k, &fused);
+            }
+            ratios.push_back(fused.us / legs.us);
+            for (size_t stage = 0; stage < std::size(shares); stage++) {
+                shares[stage].push_back(100 * fused.stages_us[stage] / fused.us);
+            }
         }
-        return bench::Median(ratios);
+        std::printf("| %s | %zu | %.2f |", way.name, k, bench::Median(ratios));
+        for (const std::vector<double>& share : shares) {
+            std::printf(" %.0f %% |", bench::Median(share));
+        }
+        std::printf("\n");
     }
     size_t judged() const { return judged_.size(); }
 
 private:
-    std::vector<std::string> Run(const Way& way, size_t i, size_t k, double* us) {
+    std::vector<std::string> Run(const Way& way, size_t i, size_t k, Cost* cost) {
         return collection_.Search(way, Words(judged_[i].second), queries_.at(judged_[i].first), k,
-                                  us);
+                                  cost);
     }
 
     const TextSet& set_;
@@ -341,15 +362,17 @@ int main() {
             std::printf("\n");
         }
     }
-    std::printf("\n| way | k = 10 | k = 100 |\n|---|---|---|\n");
-    const Way costs[] = {ways[2], ways[6], raw};
+    std::printf(
+        "\n| way | k | to both legs | lists of legs | looked up | fused | keys fetched |\n"
+        "|---|---|---|---|---|---|---|\n");
+    const Way costs[] = {ways[0], ways[1], ways[6], raw, ways[2]};
     for (const Way& way : costs) {
-        std::printf("| %s | %.2f | %.2f |\n", way.name, bench.CostRatio(way, 10),
-                    bench.CostRatio(way, 100));
+        bench.PrintCost(way, 10);
+        bench.PrintCost(way, 100);
     }
     std::printf(
-        "\nCPU time of a fused query to that of both legs alone with k = 100, medians of "
-        "%d rounds.\n",
+        "\nCPU time of a query to that of both legs alone with k = 100, and of it what the stages "
+        "take; medians of %d rounds of passes over all queries.\n",
         kRounds);
     bench::MeasureJudgedFusion(data);
     bench::MeasureFeedback(data);
