@@ -18,7 +18,7 @@ namespace quern {
 class Database;
 class Snapshot;
 struct CollectionView;
-struct ResultTable;
+class ResultTable;
 struct SearchRequest;
 struct Winner;
 

@@ -178,8 +178,8 @@ private:
         }
         const double length = std::sqrt(static_cast<double>(count));
         for (const auto& [word, weight] : TermsOf(feedback_, length, docs)) {
-            const auto known =
-                std::find_if(query->clauses.begin(), query->clauses.end(), [&](const auto& clause) {
+            const auto known = std::find_if(
+                query->clauses.begin(), query->clauses.end(), [&word = word](const auto& clause) {
                     return !clause.is_prefix && clause.terms.size() == 1 &&
                            clause.terms[0] == word && clause.occur != sparse::TextOccur::kMustNot;
                 });

@@ -196,7 +196,7 @@ private:
         for (const auto& [field, table] : view.token_tables) {
             const Schema& schema = view.info->schema;
             const auto def = std::find_if(schema.sparse.begin(), schema.sparse.end(),
-                                          [&](const SparseDef& d) { return d.id == field; });
+                                          [id = field](const SparseDef& d) { return d.id == id; });
             const storage::PartInfo& part = table->part();
             if (def == schema.sparse.end()) {
                 Problem(name_, part.segment, "token weights", Json(), "they are of no field");
