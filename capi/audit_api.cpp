@@ -1,15 +1,13 @@
 // Measuring the recall that queries get.
-#include <nlohmann/json.hpp>
 
 #include "capi/handles.h"
 #include "engine/db/recall_audit.h"
+#include "storage/base/json.h"
 
 using namespace quern;
 using namespace quern::capi;
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Status ParseAudit(const char* options, AuditOptions* audit) {
     std::vector<Option> list;
@@ -51,8 +49,8 @@ Json JsonOf(const AuditedSearch& audited) {
 std::string AuditText(const RecallAudit& audit) {
     Json json = {{"queries", audit.queries}};
     if (audit.queries > 0) {
-        json.update(JsonOf(audit.whole));
-        json["parts"] = Json::array();
+        json.Merge(JsonOf(audit.whole));
+        json["parts"] = Json::Array();
         for (const AuditedSearch& part : audit.parts) {
             json["parts"].push_back(JsonOf(part));
         }
@@ -61,11 +59,11 @@ std::string AuditText(const RecallAudit& audit) {
             json["loses"] = audit.parts[audit.loses].part;
         }
     }
-    json["kept"] = Json::array();
+    json["kept"] = Json::Array();
     for (const KeptRecall& kept : audit.kept) {
         json["kept"].push_back({{"field", kept.field}, {"delivers", kept.delivers}});
     }
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return json.Text();
 }
 
 }  // namespace

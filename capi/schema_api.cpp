@@ -1,10 +1,10 @@
 // Schemas and collections.
-#include <nlohmann/json.hpp>
 
 #include "capi/handles.h"
 #include "engine/db/index_options.h"
 #include "engine/db/schema_change.h"
 #include "engine/db/text_column.h"
+#include "storage/base/json.h"
 
 using namespace quern;
 using namespace quern::capi;
@@ -366,8 +366,12 @@ int32_t quern_collections(quern_db* db, quern_text** names, quern_error* err) {
             list.push_back(info->name);
         }
         std::sort(list.begin(), list.end());
+        Json json = Json::Array();
+        for (std::string& name : list) {
+            json.push_back(std::move(name));
+        }
         auto text = std::make_unique<quern_text>();
-        text->text = nlohmann::json(list).dump();
+        text->text = json.Text();
         *names = text.release();
         return {};
     });

@@ -1,20 +1,18 @@
 // Sparse fields: token weights, queries by text, statistics.
-#include <nlohmann/json.hpp>
 
 #include "capi/handles.h"
 #include "engine/db/sparse_statistics.h"
 #include "engine/db/token_writer.h"
+#include "storage/base/json.h"
 
 using namespace quern;
 using namespace quern::capi;
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 std::string StatisticsText(const std::string& field, const SparseCounts& counts,
                            const SparseStatistics& found) {
-    Json longest = Json::array();
+    Json longest = Json::Array();
     for (const SparseStatistics::List& list : found.longest) {
         longest.push_back(
             {{"dimension", list.dimension},
@@ -51,7 +49,7 @@ std::string StatisticsText(const std::string& field, const SparseCounts& counts,
                              {"p99", found.postings_p99},
                              {"most", found.postings_most}}}};
     }
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return json.Text();
 }
 
 }  // namespace

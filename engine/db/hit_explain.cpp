@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "engine/db/feedback.h"
 #include "engine/db/kept_fusions.h"
+#include "storage/base/json.h"
 #include "storage/record_table.h"
 
 namespace quern {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct PlaceOrder {
     bool operator()(const RecordPlace& a, const RecordPlace& b) const {
@@ -36,15 +34,14 @@ public:
             QUERN_TRY(OpenLegs(info));
             std::vector<std::optional<RecordPlace>> places;
             QUERN_TRY(Locate(&places));
-            Json rows = Json::array();
+            Json rows = Json::Array();
             for (size_t q = 0; q + 1 < hits_.offsets.size(); q++) {
                 for (size_t row = hits_.offsets[q]; row < hits_.offsets[q + 1]; row++) {
                     QUERN_ASSIGN(Json one, RowJson(q, row, places[row]));
                     rows.push_back(std::move(one));
                 }
             }
-            return Json{{"collection", info.name}, {"hits", std::move(rows)}}.dump(
-                -1, ' ', false, Json::error_handler_t::replace);
+            return Json{{"collection", info.name}, {"hits", std::move(rows)}}.Text();
         };
         auto json = explain();
         return json.ok() ? std::move(json) : InCollection(info, json.status());
@@ -179,7 +176,7 @@ private:
             json["gone"] = true;
             return json;
         }
-        Json legs = Json::array();
+        Json legs = Json::Array();
         for (size_t l = 0; l < searches_.size(); l++) {
             ExplainedScore score;
             QUERN_TRY(searches_[l]->Explain(q, *place, &score));
@@ -212,7 +209,7 @@ private:
             }
             return json;
         }
-        Json parts = Json::array();
+        Json parts = Json::Array();
         for (const ScorePart& part : score.parts) {
             parts.push_back(schema.is_text(field) ? Json{{"term", part.term},
                                                          {"weight", part.query},

@@ -1,15 +1,13 @@
 // Figures about a database: the JSON report, and single numbers.
-#include <nlohmann/json.hpp>
 
 #include "engine/db/database.h"
 #include "engine/db/index_info.h"
 #include "engine/kernels/distance.h"
+#include "storage/base/json.h"
 
 namespace quern {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 const char* AttrTypeName(AttrType type) {
     switch (type) {
@@ -47,7 +45,7 @@ const char* MetricName(Metric metric) {
 
 Result<Json> IndexesJson(storage::Connection* connection, const storage::SegmentInfo& segment,
                          const Schema& schema) {
-    Json indexes = Json::array();
+    Json indexes = Json::Array();
     const auto add = [&](const std::string& name, const IndexInfo& info) {
         if (info.vectors == 0) {
             return;
@@ -77,7 +75,7 @@ Result<Json> IndexesJson(storage::Connection* connection, const storage::Segment
 // What filters find ready of the key and of each attribute.
 Result<Json> ColumnsJson(storage::Connection* connection, const storage::SegmentInfo& segment,
                          const Schema& schema, int64_t epoch) {
-    Json columns = Json::array();
+    Json columns = Json::Array();
     const auto add = [&](const std::string& name, uint32_t id) -> Status {
         QUERN_ASSIGN(const ColumnInfo info, ReadColumnInfo(connection, segment, id, epoch));
         columns.push_back(Json{{"attribute", name},
@@ -96,13 +94,17 @@ Result<Json> ColumnsJson(storage::Connection* connection, const storage::Segment
 
 Result<Json> SegmentJson(storage::Connection* connection, const storage::SegmentInfo& segment,
                          const Schema& schema, int64_t epoch) {
-    Json parts = Json::array();
+    Json parts = Json::Array();
     for (const storage::PartInfo& part : segment.parts) {
         const std::string field = schema.FieldName(part.field);
-        std::map<std::string, uint64_t> codecs;
+        std::map<std::string, uint64_t> of_codecs;
         static constexpr const char* kNames[] = {"raw", "zstd", "split2", "split4", "split8"};
         for (const storage::ChunkInfo& chunk : part.chunks) {
-            codecs[chunk.codec < 5 ? kNames[chunk.codec] : "?"]++;
+            of_codecs[chunk.codec < 5 ? kNames[chunk.codec] : "?"]++;
+        }
+        Json codecs = Json::Object();
+        for (const auto& [codec, count] : of_codecs) {
+            codecs[codec] = count;
         }
         parts.push_back(Json{{"kind", storage::PartKindName(part.kind)},
                              {"field", field},
@@ -143,7 +145,7 @@ Status AddTokenWeights(storage::Connection* connection,
 Result<Json> CollectionJson(storage::Connection* connection, const storage::CollectionInfo& info) {
     QUERN_ASSIGN(const storage::CollectionState state, storage::ReadState(connection, info.id));
     const Schema& schema = info.schema;
-    Json attrs = Json::array();
+    Json attrs = Json::Array();
     for (const AttrDef& attr : schema.attrs) {
         Json entry{{"name", attr.name}, {"type", AttrTypeName(attr.type)}};
         if (!attr.options.empty()) {
@@ -151,7 +153,7 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
         }
         attrs.push_back(entry);
     }
-    Json fields = Json::array();
+    Json fields = Json::Array();
     for (const DenseDef& def : schema.dense) {
         Json field{{"name", def.name},
                    {"type", ElementName(def.element)},
@@ -178,7 +180,7 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
     for (const TextDef& def : schema.text) {
         fields.push_back(Json{{"name", def.name}, {"type", "text"}, {"options", def.options}});
     }
-    Json fusions = Json::array();
+    Json fusions = Json::Array();
     for (const storage::KeptFusion& fusion : info.fusions) {
         fusions.push_back(Json{{"name", fusion.name}, {"options", fusion.text}});
     }
@@ -189,7 +191,7 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
                                       std::to_string(info.id)));
     QUERN_ASSIGN(const auto segments,
                  storage::ReadSegments(connection, info.id, storage::SegmentState::kLive));
-    Json list = Json::array();
+    Json list = Json::Array();
     for (const storage::SegmentInfo& segment : segments) {
         QUERN_ASSIGN(const Json entry, SegmentJson(connection, segment, schema, state.epoch));
         list.push_back(entry);
@@ -212,7 +214,7 @@ Result<Json> CollectionJson(storage::Connection* connection, const storage::Coll
 Result<std::string> Database::InfoJson() {
     QUERN_ASSIGN(const storage::FileFigures figures, store_->Figures());
     QUERN_ASSIGN(const std::shared_ptr<Snapshot> snapshot, NewSnapshot());
-    Json collections = Json::array();
+    Json collections = Json::Array();
     QUERN_TRY(snapshot->With([&](storage::Connection* connection) -> Status {
         for (const auto& info : snapshot->catalog().collections) {
             QUERN_ASSIGN(const Json entry, CollectionJson(connection, *info));
@@ -252,7 +254,7 @@ Result<std::string> Database::InfoJson() {
         {"maintenance_error", error},
         {"collections", collections},
     };
-    return json.dump(2, ' ', false, Json::error_handler_t::replace);
+    return json.Text(2);
 }
 
 Result<int64_t> Database::Stat(DatabaseStat stat) {

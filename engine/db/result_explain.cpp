@@ -1,16 +1,14 @@
 #include "engine/db/result_explain.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "engine/db/result_table.h"
 #include "engine/db/search_budget.h"
+#include "storage/base/json.h"
 
 namespace quern {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::array<const char*, kSearchWays> kWayNames = {"scan",  "graph", "codes",
                                                             "lists", "index", "made"};
@@ -96,12 +94,12 @@ Json TracedJson(const SegmentTrace& segment) {
             done[kWayNames[way]] = segment.done[way];
         }
     }
-    Json truth = {{"ways", done.is_null() ? Json::object() : std::move(done)}};
+    Json truth = {{"ways", done.is_null() ? Json::Object() : std::move(done)}};
     // Where a walk has been: else all that may be found was counted, and that is that.
     truth["selectivity"] = Number(counts.wanted_of > 0 ? static_cast<double>(counts.wanted_met) /
                                                              static_cast<double>(counts.wanted_of)
                                                        : segment.selectivity / queries);
-    truth.update(CountsJson(counts, false));
+    truth.Merge(CountsJson(counts, false));
     truth["cost_ns"] = segment.priced_ns > 0 ? Rounded(segment.priced_ns) : Json(nullptr);
     truth["time_ns"] = segment.passed_ns;
     json["truth"] = std::move(truth);
@@ -138,7 +136,7 @@ void AddParts(const SearchTrace& trace, Json* json) {
         if (!leg.name.empty()) {
             one["name"] = leg.name;
         }
-        one.update(PartJson(leg));
+        one.Merge(PartJson(leg));
         one["lists"] = leg.lists;
         one["hits"] = leg.hits;
         one["looked_up"] = leg.looked_up;
@@ -178,7 +176,7 @@ Status ExplainResult(const ResultTable& table, std::string* json) {
                       {"lookup", tally.lookup_ns}, {"fuse", tally.fuse_ns},
                       {"fetch", tally.fetch_ns}};
     AddParts(table.trace, &all);
-    *json = all.dump(-1, ' ', false, Json::error_handler_t::replace);
+    *json = all.Text();
     return {};
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "engine/db/hybrid_searcher.h"
 #include "engine/db/index_search.h"
@@ -10,12 +9,11 @@
 #include "engine/db/query_choice.h"
 #include "engine/filter/filter_tree.h"
 #include "engine/query/fusion_text.h"
+#include "storage/base/json.h"
 
 namespace quern {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 class Explainer {
 public:
@@ -44,7 +42,7 @@ private:
                                {"max_scored", limits.scored_max},
                                {"max_bytes", limits.bytes_max}};
         }
-        return json_.dump();
+        return json_.Text();
     }
 
     Status AddFilter() {
@@ -59,7 +57,7 @@ private:
         QUERN_ASSIGN(const filter::Tokens tokens, filter::ReadTokens(filter.text));
         const filter::Node tree =
             filter::ReadTree(tokens, {view_->info->name, &view_->info->schema}, filter.arguments);
-        Json conditions = Json::array();
+        Json conditions = Json::Array();
         AddConditions(tree, tokens, &conditions);
         json_["filter"] = {
             {"text", filter.text}, {"log", "sqlite"}, {"conditions", std::move(conditions)}};
@@ -117,7 +115,7 @@ private:
     }
 
     Status AddLegs(const SearchRequest& request, size_t limit, Json* json) {
-        Json legs = Json::array();
+        Json legs = Json::Array();
         for (size_t l = 0; l < request.legs.size(); l++) {
             const SearchLeg& leg = request.legs[l];
             const size_t hits =
@@ -165,7 +163,7 @@ private:
     Status AddSegments(const SearchRequest& request, size_t limit, Json* json) {
         const Schema& schema = view_->info->schema;
         const int field = request.field.empty() ? -1 : schema.FindField(request.field);
-        Json segments = Json::array();
+        Json segments = Json::Array();
         for (size_t s = 0; s < matching_->segments.size(); s++) {
             Segment& segment = *matching_->segments[s];
             Json one = {{"segment", segment.info().id}, {"records", segment.item_count()}};

@@ -5,12 +5,12 @@
 // record has a row, the hash of every record computed anew from key, attributes and vectors is the
 // stored one, and counts and digests agree. A damaged part does not end the work: what can still be
 // checked is checked, and every problem is named.
-#include <nlohmann/json.hpp>
 
 #include "engine/db/builder_mark.h"
 #include "engine/db/column_check.h"
 #include "engine/db/database.h"
 #include "engine/query/fusion_text.h"
+#include "storage/base/json.h"
 #include "storage/record_hash.h"
 #include "storage/record_log.h"
 #include "storage/record_table.h"
@@ -18,8 +18,6 @@
 namespace quern {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr size_t kProblemsMax = 1000;
 
@@ -38,7 +36,7 @@ public:
         if (figures.ok()) {
             pages = figures->pages;
         }
-        Json collections = Json::array();
+        Json collections = Json::Array();
         const Status status = CheckContent(&collections);
         if (status.code() == Code::kCorrupt) {
             Problem("", Json(), "", Json(), status.message());
@@ -52,10 +50,9 @@ public:
         if (problems_.empty()) {
             return {};
         }
-        const Json& first = problems_[0];
-        const std::string where = first["collection"].get<std::string>();
-        Status summary =
-            Status::Error(Code::kCorrupt, "%s", first["message"].get<std::string>().c_str());
+        const Json& first = problems_.at(0);
+        const std::string& where = first.at("collection").text();
+        Status summary = Status::Error(Code::kCorrupt, "%s", first.at("message").text().c_str());
         if (!where.empty()) {
             summary.WithContext("collection '" + where + "'");
         }
@@ -435,7 +432,7 @@ private:
     std::string name_;
     uint64_t records_ = 0;
     uint64_t digest_ = 0;
-    Json problems_ = Json::array();
+    Json problems_ = Json::Array();
 };
 
 }  // namespace
@@ -445,7 +442,7 @@ Status Database::Verify(std::string* report) {
     Json json;
     const Status status = Verifier(this, &work).Run(&json);
     if (!json.is_null()) {
-        *report = json.dump(2, ' ', false, Json::error_handler_t::replace);
+        *report = json.Text(2);
     }
     return status;
 }

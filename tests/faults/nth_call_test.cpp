@@ -26,6 +26,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -144,6 +145,39 @@ int32_t SearchAll(Place* place) {
     return QUERN_OK;
 }
 
+// What is told as JSON.
+int32_t MakeReports(Place* place) {
+    using Report = std::unique_ptr<quern_text, decltype(&quern_text_free)>;
+    using Query = std::unique_ptr<quern_query, decltype(&quern_query_free)>;
+    using Hits = std::unique_ptr<quern_result, decltype(&quern_result_free)>;
+    const std::array<float, 8> vector = {100, 100, 100, 100, 100, 100, 100, 100};
+    const Query query(quern_query_new(place->db, "a"), quern_query_free);
+    if (query == nullptr) {
+        return QUERN_ERR_NOMEM;
+    }
+    quern_query_dense(query.get(), "emb", vector.data(), 1, vector.size());
+    quern_query_filter(query.get(), "number < 500 and word = 'word3'");
+    quern_query_limit(query.get(), 5);
+    quern_result* found = nullptr;
+    int32_t status = quern_search(query.get(), &found, &place->err);
+    const Hits hits(found, quern_result_free);
+    for (int i = 0; i < 6 && status == QUERN_OK; i++) {
+        quern_text* text = nullptr;
+        quern_error* const err = &place->err;
+        status = i == 0   ? quern_info(place->db, &text, err)
+                 : i == 1 ? quern_collections(place->db, &text, err)
+                 : i == 2 ? quern_query_explain(query.get(), &text, err)
+                 : i == 3 ? quern_result_explain(found, &text, err)
+                 : i == 4 ? quern_explain_hits(query.get(), found, &text, err)
+                          : quern_recall_audit(query.get(), nullptr, &text, err);
+        const Report report(text, quern_text_free);
+        if (status == QUERN_OK && quern_text_size(text) == 0) {
+            place->wrong = "report " + std::to_string(i) + " is empty";
+        }
+    }
+    return status;
+}
+
 std::string GoldenFile() {
     std::ifstream in(QUERN_SOURCE_DIR "/tests/compat/golden/0.1.0/merged.quern", std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(in), {});
@@ -211,6 +245,7 @@ std::vector<Scenario> Scenarios() {
     add("drop", fill,
         [](Place* place) { return quern_drop_column(place->db, "a", "emb", &place->err); });
     add("verify", fill, [](Place* place) { return quern_verify(place->db, nullptr, &place->err); });
+    add("reports", fill, MakeReports);
     Scenario& migrate = add("migrate", nullptr, [](Place* place) {
         return quern_add_sparse(place->db, "mixed", "terms", nullptr, &place->err);
     });
