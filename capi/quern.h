@@ -631,14 +631,15 @@ QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_e
 ** searched among candidates has "candidates_scored" in place of segments. Any thread. Errors: INVALID (r is of no search). */
 QUERN_API int32_t quern_result_explain(const quern_result *r, quern_text **json, quern_error *err) QUERN_MUST_USE;
 /* What the scores of the hits of r are made of, r being a result that q had, as JSON: {"collection","hits":[{"query","key","score",
-** "legs":[{"leg","name","field","kind","score","rank", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
-** match the record has the score null; rank is its place among the leg's first hits (its limit, or 100, or q's limit if that is more), equal
+** "legs":[{"leg","name","field","kind","score","part","rank", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
+** match the record, or whose own candidates it is not among, has the score null; part: quern_result_leg_part; rank is its place among the leg's first hits (its limit, or 100, or q's limit if that is more), equal
 ** scores the same; null: it is not among them. Of a leg that matches also
 **   of a sparse field   "parts":[{"dimension","weight","value","adds"}]: what query and record have in common; weight: the query's,
 **                       value: the record's, adds: their product
 **   of a text field     "parts":[{"term","weight","occurrences","value","adds"}]: the query's words, phrases and beginnings* as they are
 **                       looked for; weight: idf, value: what the occurrences count for
 **   of a dense field    "distance", and where an index goes by codes "codes" and "coarse", the distance that these tell
+** With a formula each hit has "formula":{"text","values":{...}}: what legs (l0, l1, ...: part) and attributes were in it.
 ** In their order, adds are added up to the score to the bit. Records are looked up by their keys as of now, or in q's snapshot: one that
 ** is gone has "gone":true and no legs; one that was changed, its new scores. Cost: a search by each leg, and a look at each record's value in each field. Errors:
 ** those of quern_search, INVALID (r is of another number of queries, or of no search), TYPE. */
@@ -771,8 +772,9 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 ** least 0 and finite; with 0 the leg finds nothing, but its scores are told. Up to 64 legs. Options (NULL: none):
 **   absent=X    what a record counts as that the leg does not match: because it has no value in the field, or has no term in
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
-**               keeps the record out of a sum's result. With normalize the default is the score of the leg's last hit; where all its
-**               hits have one score, less: what becomes 0 (zscore: -1)
+**               keeps the record out of a sum's result. With normalize the default is 0 as well under a sparse or text field, which
+**               is what such a record scores, so that none is behind it that matches; of a dense field the score of the leg's last hit.
+**               Where all hits of the leg have one score, it is less: what becomes 0 (zscore: -1); where it has none, 0. Not with kind=rrf
 **   against=1   with kind=best: the leg finds nothing, its scores count against a record
 **   name=NAME   what a formula calls the leg, and a stored fusion
 **   guide=LEG   of a dense leg: looks where the first hits of that leg are, too, one in a sparse or text field, by its name or field:
@@ -872,7 +874,7 @@ QUERN_API void quern_query_feedback(quern_query *q, const char *options);
 **   parameters  ?1, :name, @name, $name: quern_query_formula_bind
 **
 ** What a leg counts as that does not match a record: its option absent, as for sums; absent=null: null, for coalesce.
-** null is also an attribute without a value, x / 0, a logarithm of what is not above 0, a root of what is below 0, inf - inf,
+** null is also an attribute without a value, x / 0, a logarithm of what is not above 0, a root of what is below 0, inf - inf, 0 ^ a number below 0,
 ** and whatever is computed of null, but for coalesce, `if` (null is not true), `and` and `or` (as in SQL). A record whose score
 ** is null or -inf is not in the result. Infinities are values otherwise; +inf comes first.
 **
@@ -923,8 +925,8 @@ QUERN_API int32_t quern_drop_fusion(quern_db *db, const char *collection, const 
 **                           and counts for one kind of queries: keep what those tell that are asked in earnest. forget: takes it back
 ** *json gets {"queries":n, "part":"query", "field", "k", "recall", "error", "told", "parts":[...], "loses", "kept":[{"field", "delivers"}]}.
 ** recall: the mean share of the exact hits that were found, ties with the last counted as found; error: its standard error. told: what the
-** search promised (1: it was exact; null: nothing). parts: the same of the search for candidates and of each leg by itself, loses: the name
-** of the one that has the least, null if all have 1. delivers: the option of that name that the field has now (asked:delivered,...); a
+** search promised (1: it was exact; null: nothing). parts: the same of the search for candidates and of each leg by itself (its name, or
+** "leg N"), loses: the one that has the least, null if all have 1. delivers: the option of that name that the field has now (asked:delivered,...); a
 ** field that is scanned keeps what it had.
 ** A budget counts for nothing. Cost: an exact search and one as set, of the whole and of each part; with keep=yes 16 more a field. Errors: those of quern_search;
 ** INVALID (offset, groups, diversity, no limit, too few queries); with keep also those of writing. */

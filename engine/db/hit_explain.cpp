@@ -5,7 +5,10 @@
 #include <map>
 
 #include "engine/db/feedback.h"
+#include "engine/db/hybrid_searcher.h"
 #include "engine/db/kept_fusions.h"
+#include "engine/db/score_formula.h"
+#include "engine/query/fused_search.h"
 #include "storage/base/json.h"
 #include "storage/record_table.h"
 
@@ -65,10 +68,16 @@ private:
             names_.push_back(leg.name);
         }
         QUERN_TRY(FindRanks(*searched));
-        // What the candidates are has been decided: hits are among them.
+        ranked_ = searched->fusion.kind == query::FusionKind::kReciprocalRank;
+        // What the candidates are has been decided: hits are among them, but for those of one leg.
         for (SearchRequest& request : requests_) {
+            narrowed_.push_back(!searched->legs.empty() && request.candidates != nullptr);
             request.candidates = nullptr;
             request.budget = nullptr;
+        }
+        if (searched->formula.parsed != nullptr && !searched->legs.empty()) {
+            QUERN_ASSIGN(formula_,
+                         OpenFormula(database_, snapshot_, views_, *searched, &table_.tally));
         }
         for (size_t l = 0; l < requests_.size(); l++) {
             QUERN_ASSIGN(auto search,
@@ -101,8 +110,12 @@ private:
                                     ? 0
                                     : std::max(kListDepth, request.limit + request.shape.offset);
             } else {
-                request.limit = request.has_limit ? std::max<size_t>(request.limit, 1)
-                                                  : std::max(kListDepth, searched.limit);
+                SearchLeg leg;
+                leg.request.has_limit = request.has_limit;
+                leg.request.limit = request.limit;
+                request.limit =
+                    FirstDepthOf(leg, searched, static_cast<size_t>(views_.whole->state.records));
+                request.has_limit = true;
             }
             if (!searched.legs.empty() && searched.candidates != nullptr) {
                 if (request.candidates != nullptr) {
@@ -180,10 +193,46 @@ private:
         for (size_t l = 0; l < searches_.size(); l++) {
             ExplainedScore score;
             QUERN_TRY(searches_[l]->Explain(q, *place, &score));
-            legs.push_back(LegJson(l, score, RankOf(l, q, *place)));
+            // What the result was told is what its scores are made of.
+            const bool given = !HasParts() || !std::isnan(PartOf(hits_.leg_scores, row, l));
+            score.matches = score.matches && (given || !narrowed_[l]);
+            const bool listed = given || !ranked_;
+            Json leg = LegJson(l, score, listed ? RankOf(l, q, *place) : Json());
+            if (HasParts()) {
+                leg["part"] = Number(PartOf(hits_.leg_shares, row, l));
+            }
+            legs.push_back(std::move(leg));
         }
         json["legs"] = std::move(legs);
+        if (formula_ != nullptr) {
+            QUERN_ASSIGN(json["formula"], FormulaJson(row, *place));
+        }
         return json;
+    }
+
+    // Whether the result tells what each leg has said.
+    bool HasParts() const {
+        return hits_.leg_count > 0 && hits_.leg_count == searches_.size() &&
+               hits_.leg_shares.size() == hits_.row_count() * hits_.leg_count;
+    }
+    double PartOf(const std::vector<double>& parts, size_t row, size_t leg) const {
+        return parts[row * hits_.leg_count + leg];
+    }
+
+    // What its variables are for a record: of legs what the result was told, of attributes their
+    // values as of now.
+    Result<Json> FormulaJson(size_t row, const RecordPlace& place) const {
+        Json values = Json::Object();
+        for (size_t l = 0; l < searches_.size() && HasParts(); l++) {
+            values["l" + std::to_string(l)] = Number(PartOf(hits_.leg_shares, row, l));
+        }
+        const query::FormulaFusion& fusion = formula_->fusion();
+        for (size_t other = 0; other < fusion.others.size(); other++) {
+            double value = query::kNoScore;
+            QUERN_TRY(fusion.values_of(other, {NumberOf(place)}, &value));
+            values[formula_->NameOf(other)] = Number(value);
+        }
+        return Json{{"text", request_.formula.text}, {"values", std::move(values)}};
     }
 
     Json LegJson(size_t l, const ExplainedScore& score, const Json& rank) const {
@@ -241,6 +290,9 @@ private:
     std::vector<std::string> names_;
     std::vector<std::unique_ptr<FieldSearch>> searches_;
     std::vector<std::vector<std::map<RecordPlace, size_t, PlaceOrder>>> ranks_;  // by leg and query
+    std::vector<bool> narrowed_;  // of a leg: it has candidates of its own
+    bool ranked_ = false;         // by ranks in the first lists
+    std::unique_ptr<FormulaScorer> formula_;
     ResultTable table_;  // of what looking costs, which nobody is told
 };
 

@@ -145,7 +145,7 @@ public:
         const auto absent = [&](size_t leg, query::Normalization normalization) {
             query::FusionOptions fusion;
             fusion.normalization = normalization;
-            return AbsentScore(views_.whole->info->schema, request_.legs[leg], fusion);
+            return AbsentOf(views_.whole->info->schema, request_.legs[leg], fusion);
         };
         QUERN_ASSIGN(*fitted, query::FitFusion(pools, given, absent, options,
                                                [&] { return work_.Check("fit", 0, 0); }));
@@ -198,8 +198,8 @@ private:
         }
         for (size_t l = 0; l < request_.legs.size(); l++) {
             const SearchLeg& leg = request_.legs[l];
-            const size_t depth = leg.request.has_limit ? std::max<size_t>(leg.request.limit, 1)
-                                                       : std::max(kListDepth, request_.limit);
+            const size_t depth =
+                FirstDepthOf(leg, request_, static_cast<size_t>(views_.whole->state.records));
             legs_.push_back(std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth,
                                                         AheadOf(leg), table_));
             legs_.back()->LeaveOut(&left_out_, OthersSelves(l));
@@ -251,8 +251,8 @@ private:
             share.k = request_.limit;
             share.weight = WeightOf(request_, leg);
             share.guide_weight = WeightOf(request_, guide);
-            share.absent = AbsentScore(schema, request_.legs[leg], fusion_);
-            share.guide_absent = AbsentScore(schema, request_.legs[guide], fusion_);
+            share.absent = AbsentOf(schema, request_.legs[leg], fusion_).score;
+            share.guide_absent = AbsentOf(schema, request_.legs[guide], fusion_).score;
         }
         return share;
     }
@@ -384,7 +384,7 @@ private:
             of_query.emplace_back(legs_[l].get(), q);
             const SearchLeg& leg = request_.legs[l];
             fused.push_back({&of_query.back(), WeightOf(request_, l), legs_[l]->first_depth(),
-                             AbsentScore(views_.whole->info->schema, leg, fusion_), leg.against,
+                             AbsentOf(views_.whole->info->schema, leg, fusion_), leg.against,
                              leg.absent && std::isnan(*leg.absent), legs_[l]->depth()});
         }
         SearchBudget* const budget = request_.budget.get();
@@ -451,21 +451,31 @@ private:
 
 }  // namespace
 
-double AbsentScore(const Schema& schema, const SearchLeg& leg, const query::FusionOptions& fusion) {
+query::AbsentScore AbsentOf(const Schema& schema, const SearchLeg& leg,
+                            const query::FusionOptions& fusion) {
     if (leg.absent && !std::isnan(*leg.absent)) {
         return *leg.absent;
     }
-    if (fusion.normalization != query::Normalization::kNone) {
-        return query::kNoScore;
-    }
     const int field = schema.FindField(leg.request.field);
-    if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
+    const bool dense = field >= 0 && schema.is_dense(static_cast<size_t>(field));
+    if (fusion.normalization != query::Normalization::kNone) {
+        // No common term is a product of 0; no vector is no score at all.
+        return {query::kNoScore, dense ? query::kNoScore : 0};
+    }
+    if (dense) {
         const Metric metric = schema.dense[static_cast<size_t>(field)].metric;
         if (metric == Metric::kL2 || metric == Metric::kHamming) {
             return -std::numeric_limits<double>::infinity();
         }
     }
     return 0;
+}
+
+size_t FirstDepthOf(const SearchLeg& leg, const SearchRequest& request, size_t records) {
+    const size_t all = std::max<size_t>(records, 1);
+    const size_t by_query = request.limit == 0 ? all : std::max(kListDepth, request.limit);
+    const size_t by_leg = leg.request.limit == 0 ? all : leg.request.limit;
+    return leg.request.has_limit ? by_leg : by_query;
 }
 
 Result<size_t> GuideOf(const Schema& schema, const SearchRequest& request, size_t leg) {

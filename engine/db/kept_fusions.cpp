@@ -111,13 +111,19 @@ Status CheckFusion(const SearchRequest& request) {
                              fusion.weights.size(), legs.size());
     }
     bool finds = false;
+    bool weighs = false;
     for (size_t l = 0; l < legs.size(); l++) {
         const SearchLeg& leg = legs[l];
         if (leg.against && !best) {
             return Status::Error(Code::kInvalid, "a leg with against=1 goes with kind=best only");
         }
         const double weight = WeightOf(request, l);
+        weighs = weighs || weight > 0;
         finds = finds || (weight > 0 && !leg.against);
+        if (!by_formula && leg.absent && fusion.kind == query::FusionKind::kReciprocalRank) {
+            return Status::Error(Code::kInvalid,
+                                 "leg %zu: absent= counts for nothing with kind=rrf", l);
+        }
         if (by_formula && weight != 0 && weight != 1) {
             return Status::Error(Code::kInvalid,
                                  "leg %zu has weight %g: weights are the formula's, legs have 1 or "
@@ -128,7 +134,11 @@ Status CheckFusion(const SearchRequest& request) {
             return Status::Error(Code::kInvalid, "leg %zu: absent=null is for formulas", l);
         }
     }
-    return finds ? Status() : Status::Error(Code::kInvalid, "the weights of all legs are 0");
+    if (!finds) {
+        return Status::Error(Code::kInvalid, weighs ? "all legs are against=1: none finds anything"
+                                                    : "the weights of all legs are 0");
+    }
+    return {};
 }
 
 Status ResolvedRequest::Make(const storage::CollectionInfo& info, const SearchRequest& request) {

@@ -70,9 +70,9 @@ Status LegSearch::Start() {
     // Of candidates all are scored in any case, and all are kept: nobody looks for them twice.
     among_ = request_.candidates != nullptr;
     if (among_ && !request_.candidates->has_limit) {
-        // As many as the leg was told to give, which it is not told any more.
+        // As many as the leg is to give, which it is not told any more.
         auto candidates = std::make_shared<SearchRequest>(*request_.candidates);
-        candidates->limit = std::max(kListDepth, request_.has_limit ? first_depth_ : 0);
+        candidates->limit = std::max(kListDepth, first_depth_);
         candidates->has_limit = true;
         request_.candidates = std::move(candidates);
     }

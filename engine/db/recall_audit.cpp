@@ -136,7 +136,9 @@ public:
             QUERN_TRY(MeasurePart("candidates", *request_.candidates));
         }
         for (size_t leg = 0; leg < request_.legs.size(); leg++) {
-            QUERN_TRY(MeasurePart("leg " + std::to_string(leg), request_.legs[leg].request));
+            const std::string& name = request_.legs[leg].name;
+            QUERN_TRY(MeasurePart(name.empty() ? "leg " + std::to_string(leg) : name,
+                                  request_.legs[leg].request));
         }
         for (size_t p = 0; p < audit_->parts.size(); p++) {
             const double recall = audit_->parts[p].recall;

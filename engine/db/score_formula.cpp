@@ -56,6 +56,11 @@ public:
     }
 
     const query::FormulaFusion& fusion() const override { return fusion_; }
+    const std::string& NameOf(size_t other) const override {
+        const int column = columns_[other];
+        return column == filter::kKeyColumn ? schema_.key_name
+                                            : schema_.attrs[static_cast<size_t>(column)].name;
+    }
 
 private:
     // A given name of a leg, an attribute or the key, the field of one leg, a leg's number.

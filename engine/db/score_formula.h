@@ -39,6 +39,8 @@ class FormulaScorer {
 public:
     virtual ~FormulaScorer() = default;
     virtual const query::FormulaFusion& fusion() const = 0;
+    // Of one of its other variables: an attribute's, or the key's.
+    virtual const std::string& NameOf(size_t other) const = 0;
 };
 // Borrows everything. kUnknownField, kType, kInvalid: names that stand for nothing, attributes that
 // are no numbers, parameters without a value.

@@ -118,8 +118,10 @@ private:
         Json legs = Json::Array();
         for (size_t l = 0; l < request.legs.size(); l++) {
             const SearchLeg& leg = request.legs[l];
+            SearchRequest wanting;  // explained may be what the query looks for among
+            wanting.limit = limit;
             const size_t hits =
-                leg.request.has_limit ? leg.request.limit : std::max(kListDepth, limit);
+                FirstDepthOf(leg, wanting, static_cast<size_t>(view_->state.records));
             Json one = {{"leg", l}};
             if (!leg.name.empty()) {
                 one["name"] = leg.name;
@@ -154,7 +156,8 @@ private:
         if (leg.absent && std::isnan(*leg.absent)) {
             return nullptr;
         }
-        const double absent = AbsentScore(view_->info->schema, leg, fusion);
+        const query::AbsentScore of = AbsentOf(view_->info->schema, leg, fusion);
+        const double absent = std::isnan(of.score) ? of.none : of.score;
         return std::isnan(absent)   ? Json("last hit")
                : std::isinf(absent) ? Json("-inf")
                                     : Json(absent);

@@ -25,10 +25,8 @@ public:
             for (size_t l = 0; l < legs; l++) {
                 const std::vector<ScoredRecord>& list = pool.lists[l];
                 const ScoreScale scale = ScaleOf(normalization, list);
-                double missing = absent(l, normalization);
-                if (std::isnan(missing)) {
-                    missing = UnmatchedScore(normalization, list);
-                }
+                const double missing =
+                    UnmatchedScore(normalization, list, absent(l, normalization));
                 for (size_t at = l; at < scaled.size(); at += legs) {
                     scaled[at] = scale.Of(std::isnan(scaled[at]) ? missing : scaled[at]);
                 }

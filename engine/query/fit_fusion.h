@@ -32,8 +32,7 @@ struct FittedFusion {
     double after = 0;             // and with this
 };
 
-// What kNoScore counts as, before scaling, as FusionLeg has it.
-using AbsentScores = std::function<double(size_t leg, Normalization normalization)>;
+using AbsentScores = std::function<AbsentScore(size_t leg, Normalization normalization)>;
 
 // given: where the search starts, and what is kept where nothing is better; its weights are one a
 // leg, not all 0. check is asked now and then whether to go on.

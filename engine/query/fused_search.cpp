@@ -33,8 +33,9 @@ public:
         ahead_.resize(legs_.size());
         weighed_.resize(legs_.size());
         for (size_t l = 0; l < legs_.size(); l++) {
-            // Everything is wanted: everything is asked for.
-            depths_[l] = k_ == 0 ? std::max<size_t>(records_max_, 1) : FirstDepth(l);
+            // Everything is wanted: everything is asked for, where first lists are not what counts.
+            depths_[l] = k_ == 0 && Proves() ? std::max<size_t>(records_max_, legs_[l].depth)
+                                             : FirstDepth(l);
         }
         while (true) {
             result_.rounds++;
@@ -44,7 +45,7 @@ public:
                 return Finish();
             }
             if (result_.rounds == 1) {
-                lists_.ChooseScales(k_);
+                lists_.ChooseScales();
             }
             QUERN_TRY(LookUp());
             if (formula_ != nullptr) {
@@ -74,8 +75,7 @@ private:
             }
             made_[l] = depths_[l];
             QUERN_ASSIGN(LegList list, legs_[l].leg->Best(depths_[l]));
-            if (k_ > 0 && !Proves() && depths_[l] == legs_[l].depth &&
-                list.hits.size() > depths_[l]) {
+            if (!Proves() && depths_[l] == legs_[l].depth && list.hits.size() > depths_[l]) {
                 list.hits.resize(depths_[l]);
                 list.complete = false;
             }
@@ -320,11 +320,11 @@ private:
         if (lists_.Complete()) {
             return true;
         }
+        const double bound = lists_.UnseenBound(formula_);
+        boundless_ = bound == std::numeric_limits<double>::infinity();
         if (k_ == 0 || records_.size() < k_) {
             return false;
         }
-        const double bound = lists_.UnseenBound(formula_);
-        boundless_ = bound == std::numeric_limits<double>::infinity();
         std::vector<double> scores = fused_;
         // An equal one might come first by its key.
         kth_ = KthOf(&scores);
@@ -341,7 +341,7 @@ private:
     bool Deepen() {
         // Lists that are short because their legs look no further stay short.
         const bool proving = lists_.AllExact() && !(formula_ != nullptr && boundless_);
-        if (!proving && k_ > 0 && ScoredRecords() >= k_) {
+        if (!proving && (k_ == 0 || ScoredRecords() >= k_)) {
             return false;
         }
         const double stretch = formula_ == nullptr ? lists_.Stretch(kth_) : kDeeper;

@@ -46,9 +46,9 @@ struct FusionLeg {
     Leg* leg = nullptr;
     double weight = 1;   // at least 0 and finite; 0: the leg is asked for scores to report alone
     size_t depth = 100;  // of the list that scales and ranks come from
-    // What kNoScore counts as, before scaling; -infinity: without it a record is in no sum. Unset
-    // (NaN) where scores are scaled: as much as the lowest hit of the first list.
-    double absent = 0;
+    // -infinity: without it a record is in no sum. Nothing may be unsaid where scores are not
+    // scaled.
+    AbsentScore absent = 0;
     bool against = false;         // of kBest: it finds nothing, and is asked for scores
     bool absent_is_null = false;  // of a formula: instead of absent
     size_t ahead = 0;  // of the first list that is asked for, if more than depth: it proves more

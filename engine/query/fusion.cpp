@@ -52,14 +52,18 @@ ScoreScale ScaleOf(Normalization normalization, const std::vector<ScoredRecord>&
                : ScaleBy(moments.mean, 0.5, 6 * moments.deviation, 1);
 }
 
-double UnmatchedScore(Normalization normalization, const std::vector<ScoredRecord>& hits) {
+double UnmatchedScore(Normalization normalization, const std::vector<ScoredRecord>& hits,
+                      const AbsentScore& absent) {
+    if (!std::isnan(absent.score)) {
+        return absent.score;
+    }
     if (hits.empty()) {
         return 0;
     }
     const double last = hits.back().score;
     if (normalization == Normalization::kNone ||
         !IsFlat(hits.front().score, hits.front().score - last)) {
-        return last;
+        return std::isnan(absent.none) ? last : absent.none;
     }
     return last - (normalization == Normalization::kDistribution ? 0.5 : 1);
 }

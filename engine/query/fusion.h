@@ -57,10 +57,19 @@ struct ScoreScale {
 // (kDistribution). No hits: scores stay as they are.
 ScoreScale ScaleOf(Normalization normalization, const std::vector<ScoredRecord>& hits);
 
-// What counts, before it is scaled, for a record that the leg does not match, if nothing is said:
-// as much as the last hit. Where all hits are equal less, or they would decide nothing: what
-// becomes 0 (kMinMax, kDistribution), -1 (kZScore). No hits: 0.
-double UnmatchedScore(Normalization normalization, const std::vector<ScoredRecord>& hits);
+// What a record counts as that a leg does not match, before scores are scaled.
+struct AbsentScore {
+    double score = 0;        // kNoScore: nothing is said
+    double none = kNoScore;  // then: what the leg gives it in truth; kNoScore: it has no score
+    AbsentScore() = default;
+    AbsentScore(double said) : score(said) {}
+    AbsentScore(double said, double in_truth) : score(said), none(in_truth) {}
+};
+// The same by the hits of a list. Where nothing is said and a record has no score in truth, as much
+// as the last hit; and where all hits are equal less, or they would decide nothing: what becomes 0
+// (kMinMax, kDistribution), -1 (kZScore). No hits: 0.
+double UnmatchedScore(Normalization normalization, const std::vector<ScoredRecord>& hits,
+                      const AbsentScore& absent = kNoScore);
 
 // The ranks of hits, best first: 1 + the number of hits with a higher score, so that equal scores
 // have equal ranks whatever their order.

@@ -7,19 +7,17 @@ namespace quern::query {
 
 // Of a leg's list what it was to have at first, and no more: how many of those that equal the last
 // come beside it depends on how records lie in segments.
-std::vector<ScoredRecord> LegLists::FirstHits(size_t l, size_t k) const {
+std::vector<ScoredRecord> LegLists::FirstHits(size_t l) const {
     const std::vector<ScoredRecord>& hits = lists_[l].hits;
-    const size_t end = k == 0 ? hits.size() : std::min(legs_[l].depth, hits.size());
+    const size_t end = std::min(legs_[l].depth, hits.size());
     return {hits.begin(), hits.begin() + static_cast<ptrdiff_t>(end)};
 }
 
-void LegLists::ChooseScales(size_t k) {
+void LegLists::ChooseScales() {
     for (size_t l = 0; l < legs_.size(); l++) {
-        const std::vector<ScoredRecord> hits = FirstHits(l, k);
+        const std::vector<ScoredRecord> hits = FirstHits(l);
         const ScoreScale scale = ScaleOf(options_.normalization, hits);
-        const double absent = !std::isnan(legs_[l].absent)
-                                  ? legs_[l].absent
-                                  : UnmatchedScore(options_.normalization, hits);
+        const double absent = UnmatchedScore(options_.normalization, hits, legs_[l].absent);
         scales_.push_back(scale);
         absent_.push_back(legs_[l].absent_is_null ? kNoScore : scale.Of(absent));
     }

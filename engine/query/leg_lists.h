@@ -27,8 +27,8 @@ public:
     bool Finds(size_t l) const { return legs_[l].weight > 0 && !legs_[l].against; }
     // The list that takes the place of the one before.
     void Set(size_t l, LegList list) { lists_[l] = std::move(list); }
-    // From the first lists, which had to be at least so deep; k 0: from all of them.
-    void ChooseScales(size_t k);
+    // From the first lists, which had to be at least so deep.
+    void ChooseScales();
 
     bool Complete() const;  // all that any leg matches is in a list
     bool AllExact() const;
@@ -63,7 +63,7 @@ public:
     double Stretch(double score) const;
 
 private:
-    std::vector<ScoredRecord> FirstHits(size_t l, size_t k) const;
+    std::vector<ScoredRecord> FirstHits(size_t l) const;
     double CombinedFor(const std::vector<double>& parts) const;
     double CombinedAgainst(const std::vector<double>& parts) const;
     void ShareOut(double* shares) const;

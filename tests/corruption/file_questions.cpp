@@ -357,7 +357,8 @@ void AddSearches(Asker* asker, const Shape& shape) {
 void AddFilters(Asker* asker, const Shape& shape) {
     const auto quoted = [](const std::string& name) { return "\"" + name + "\""; };
     size_t number = 0;
-    for (const auto& [attr, type] : shape.attrs) {
+    for (const auto& [named, type] : shape.attrs) {
+        const std::string& attr = named;
         const std::string name = quoted(attr);
         std::string filter = name + " is not null";
         if (type == QUERN_INT || type == QUERN_REAL) {

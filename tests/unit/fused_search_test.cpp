@@ -90,10 +90,12 @@ Case Make(std::mt19937* random) {
         leg.depth = pick(1, 20);
         leg.ahead = pick(0, 1) * pick(1, 40);
         const size_t absent = pick(0, 3);
-        leg.absent = absent == 0                                                      ? -kInfinity
-                     : absent == 1                                                    ? 0.5
-                     : absent == 2 && c.options.normalization != Normalization::kNone ? kNoScore
-                                                                                      : 0;
+        const double none = pick(0, 1) == 0 ? kNoScore : 0.25;
+        leg.absent = absent == 0   ? AbsentScore(-kInfinity)
+                     : absent == 1 ? AbsentScore(0.5)
+                     : absent == 2 && c.options.normalization != Normalization::kNone
+                         ? AbsentScore(kNoScore, none)
+                         : AbsentScore(0);
         c.legs.push_back(leg);
     }
     return c;
@@ -105,19 +107,23 @@ std::map<uint64_t, double> Enumerate(const Case& c) {
     std::vector<ScoreScale> scales;
     std::vector<double> absent;
     for (size_t l = 0; l < c.legs.size(); l++) {
-        const size_t depth = c.k == 0 ? std::max<size_t>(c.records, 1) : c.legs[l].depth;
+        const size_t depth = c.legs[l].depth;
         LegList first =
             c.legs[l].weight == 0 ? LegList() : *ListLeg(c.lists[l]->scores()).Best(depth);
         // Of those that equal the last, the first ones.
         first.hits.resize(std::min(depth, first.hits.size()));
         scales.push_back(ScaleOf(c.options.normalization, first.hits));
-        double missing = c.legs[l].absent;
+        double missing = c.legs[l].absent.score;
         if (std::isnan(missing)) {
-            missing = first.hits.empty() ? 0 : first.hits.back().score;
+            const double last = first.hits.empty() ? 0 : first.hits.back().score;
+            const bool flat = !first.hits.empty() && first.hits.front().score == last;
+            missing = std::isnan(c.legs[l].absent.none) || first.hits.empty()
+                          ? last
+                          : c.legs[l].absent.none;
             // Where all hits are alike: one unit of the scale less, half of one of a distribution.
-            const bool flat = !first.hits.empty() && first.hits.front().score == missing;
             if (flat && c.options.normalization != Normalization::kNone) {
-                missing -= c.options.normalization == Normalization::kDistribution ? 0.5 : 1;
+                missing =
+                    last - (c.options.normalization == Normalization::kDistribution ? 0.5 : 1);
             }
         }
         absent.push_back(scales[l].Of(missing));

@@ -104,13 +104,14 @@ private:
     }
     // Its first hits, minus score and key, as it gives them alone: of equals those of the lowest
     // keys.
+    // depth 0: all.
     static Hits First(const Scores& scores, size_t depth) {
         Hits first;
         for (const auto& [key, score] : scores) {
             first.emplace_back(-score, key);
         }
         std::sort(first.begin(), first.end());
-        first.resize(std::min(depth, first.size()));
+        first.resize(depth == 0 ? first.size() : std::min(depth, first.size()));
         return first;
     }
     // By the definitions of quern_query_fusion.
@@ -141,7 +142,7 @@ Leg Model::NewLeg() {
                                        : static_cast<double>(Pick(0, 2)) / 2;
     }
     if (Pick(0, 1) == 0) {
-        leg.limit = Pick(1, 150);
+        leg.limit = leg.least && Pick(0, 1) == 0 ? 0 : Pick(1, 150);
     }
     if (Pick(0, 3) == 0) {
         leg.absent = static_cast<double>(Pick(0, 4)) / 2 - 2;
@@ -187,6 +188,12 @@ Query Model::NewQuery() {
     }
     if (Pick(0, 7) == 0) {
         query.least = static_cast<double>(Pick(0, 8)) / 4 - 1;
+        query.k = Pick(0, 2) == 0 ? 0 : query.k;
+    }
+    for (Leg& leg : query.legs) {
+        if (query.kind == Kind::kRanks) {
+            leg.absent.reset();
+        }
     }
     return query;
 }
@@ -309,15 +316,16 @@ Scores Model::Fuse(const Query& query) const {
     std::set<int64_t> found;
     for (const Leg& leg : query.legs) {
         scores.push_back(ScoresOf(leg, query.filter));
-        firsts.push_back(
-            First(scores.back(), leg.limit ? *leg.limit : std::max(kListDepth, query.k)));
+        firsts.push_back(First(scores.back(), leg.limit      ? *leg.limit
+                                              : query.k == 0 ? 0
+                                                             : std::max(kListDepth, query.k)));
         const Hits& first = firsts.back();
         scales.push_back(ScaleOf(query.norm, first));
         double absent = leg.field == kNear && query.norm == 0 ? -INFINITY : 0;
         if (query.norm > 0) {
-            absent = first.empty() ? 0 : -first.back().first;
+            absent = first.empty() || leg.field > kAlong ? 0 : -first.back().first;
             if (!first.empty() && first.front().first == first.back().first) {
-                absent -= query.norm == 3 ? 0.5 : 1;
+                absent = -first.back().first - (query.norm == 3 ? 0.5 : 1);
             }
         }
         missing.push_back(scales.back().Of(leg.absent ? *leg.absent : absent));
@@ -389,7 +397,7 @@ size_t Model::Check() {
     }
     std::sort(want.begin(), want.end());
     const size_t rows = quern_result_rows(result);
-    const size_t most = std::min(query.k, want.size());
+    const size_t most = query.k == 0 ? want.size() : std::min(query.k, want.size());
     CAPTURE(static_cast<int>(query.kind), query.norm, query.formula, query.k, query.filter.text,
             exact);
     const bool proved = exact || query.kind == Kind::kRanks;
