@@ -16,7 +16,10 @@
 // That nobody uses any of these is proved first, by a connection to which nothing is hidden.
 #include "storage/file_mender.h"
 
+#include <sqlite3.h>
+
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 #include <memory>
 #include <string_view>
@@ -296,6 +299,20 @@ Result<std::vector<BrokenIndex>> BrokenIndexes(Connection* connection) {
 
 }  // namespace
 
+Status FailureIn(std::string_view line) {
+    constexpr std::string_view kCode = "error code=";
+    const size_t at = line.rfind(kCode);
+    int code = 0;
+    if (at != std::string_view::npos) {
+        std::from_chars(line.data() + at + kCode.size(), line.data() + line.size(), code);
+    }
+    const std::string text(line);
+    return code == SQLITE_IOERR_READ ? Status::Error(Code::kIo, "%s", text.c_str())
+           : code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM
+               ? Status::Error(Code::kNoMem, "out of memory")
+               : Status();
+}
+
 Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work) {
     ChunkTable found = ChunkTable::kSound;
     if (store->in_memory()) {
@@ -315,6 +332,7 @@ Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work) {
             return found;
         }
         const std::string_view line = lines.ColumnBytes(0);
+        QUERN_TRY(FailureIn(line));
         // What only the pointer map says wrong is mended with pages that nobody uses.
         if (line == "ok" || Says(line, "ptrmap") || Says(line, "ptr map")) {
             continue;
@@ -432,6 +450,9 @@ Status MendUnusedPages(FileStore* store, Work* work) {
         const Result<bool> there = line.Step();
         if (!there.ok() && there.status().code() != Code::kCorrupt) {
             return there.status();
+        }
+        if (there.ok() && *there) {
+            QUERN_TRY(FailureIn(line.ColumnBytes(0)));
         }
         if (view.zero_pages.empty() && there.ok() && *there && line.ColumnBytes(0) == "ok") {
             return {};

@@ -670,6 +670,7 @@ Status FileStore::CheckPages(Work* work, std::vector<std::string>* problems) {
             break;
         }
         const std::string line(check->ColumnBytes(0));
+        QUERN_TRY(FailureIn(line));
         if (line != "ok") {
             problems->push_back("B-tree: " + line);
         }
