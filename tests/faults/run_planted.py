@@ -22,12 +22,10 @@ SECONDS_MAX = 600
 PROGRAMS = {
     "crash_faults": "crash/quern_crash_faults",
     "crash_column_faults": "crash/quern_crash_column_faults",
-    "crash_short_faults": "crash/quern_crash_short_faults",
     "nth_call": "faults/quern_nth_call_faulty",
     "contract": "faults/quern_contract_faulty",
     "unit": "faults/quern_unit_faulty",
     "unit_indexes": "faults/quern_unit_indexes_faulty",
-    "sessions": "faults/quern_sessions_faulty",
     "bombs": "faults/quern_bombs_faulty",
 }
 
@@ -129,8 +127,8 @@ def main():
         verdict = how or "NOT FOUND"
         if before is not None:
             verdict = f"{before} WITHOUT IT"
-        print(f"{number:3} {name[1:]:20} {files.get(name, '-'):34} {verdict:12} {seconds:6.1f} s  {program_name} {' '.join(words)}",
-              flush=True)
+        test = " ".join([program_name, *words]).replace("\\,", ",")
+        print(f"{number:3} {name[1:]:20} {files.get(name, '-'):34} {verdict:12} {seconds:6.1f} s  {test}", flush=True)
     for line in wrong:
         print(line)
     controls = f"; {len(sound)} tests without a fault" if options.control else ""

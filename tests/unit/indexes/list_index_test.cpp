@@ -387,6 +387,27 @@ TEST_CASE("lists look at wanted rows only, and read no cell without any", "[list
     }
 }
 
+TEST_CASE("a search that begins with one cell goes on until it has as many as it wants",
+          "[lists]") {
+    const CodeChoice codes = GENERATE(CodeChoice::kNone, CodeChoice::k8Bit);
+    Rows base(Element::kF32, Metric::kL2, 4000, 24, 8);
+    const VectorRows rows = base.View();
+    const auto index = BuildIndex(rows, codes);
+    size_t largest = 0;
+    for (size_t cell = 0; cell < index->cell_count(); cell++) {
+        const auto [begin, end] = index->Cell(cell);
+        largest = std::max<size_t>(largest, end - begin);
+    }
+    ListSpace space;
+    std::vector<uint32_t> nearest;
+    for (const size_t k : {largest + 1, 5 * largest, rows.count}) {
+        const Bytes vector = base.Query(17);
+        REQUIRE(index->Search(QueryOf(rows, vector, k, {1, k}), nullptr, &space, &nearest, nullptr)
+                    .ok());
+        CHECK(nearest.size() == std::min(k, rows.count));
+    }
+}
+
 TEST_CASE("who chooses the cells finds what is in them", "[lists]") {
     Rows base(Element::kF32, Metric::kL2, 2000, 16, 8);
     const VectorRows rows = base.View();
