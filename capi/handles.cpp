@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "storage/base/test_fault.h"
+
 #ifndef NDEBUG
 #include <mutex>
 #include <unordered_set>
@@ -119,7 +121,8 @@ int32_t Report(quern_error* err, const Status& status) noexcept {
     err->detail = status.detail();
     err->os_errno = status.os_errno();
     const std::string& message = status.message();
-    size_t size = std::min(message.size(), sizeof err->message - 1);
+    const size_t room = sizeof err->message - (TestFault(Fault::kMessageTooLong) ? 0 : 1);
+    size_t size = std::min(message.size(), room);
     // Not in the middle of a character.
     while (size < message.size() && size > 0 &&
            (static_cast<unsigned char>(message[size]) & 0xC0) == 0x80) {
@@ -185,7 +188,7 @@ Status ParseInteger(const Option& option, int64_t min, int64_t max, int64_t* out
         }
         value = value * 10 + (c - '0');
     }
-    if (value < min || value > max) {
+    if (value < min || (value > max && !TestFault(Fault::kOptionBeyond))) {
         return BadValue(option, range.c_str());
     }
     *out = value;
@@ -219,7 +222,7 @@ Result<std::shared_ptr<Snapshot>> SnapshotFor(const std::shared_ptr<Database>& d
         return database->NewSnapshot();
     }
     QUERN_TRY(CheckHandle(snap, Magic::kSnapshot, "snap"));
-    if (snap->database != database) {
+    if (snap->database != database && !TestFault(Fault::kSnapshotOfOther)) {
         return Status::Error(Code::kMisuse, "snap is a snapshot of another database");
     }
     return snap->snapshot;

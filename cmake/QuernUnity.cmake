@@ -8,8 +8,8 @@ else()
 endif()
 option(QUERN_UNITY "Compile the sources of a folder in batches" ${QUERN_UNITY_DEFAULT})
 
-# Batches of about `size` sources, of one folder each. Alone stay those with planted faults, which tests/crash compiles again and
-# whose objects it must tell from the others, and those named after the size. tests/lint/check_batches.py sees to it that no two
+# Batches of about `size` sources, of one folder each. Alone stay, where tests are built, those with planted faults, which tests/crash
+# compiles again and whose objects it must tell from the others, and those named after the size. tests/lint/check_batches.py sees to it that no two
 # sources of a folder have a local name in common.
 function(quern_unity target size)
   if(NOT QUERN_UNITY)
@@ -23,7 +23,7 @@ function(quern_unity target size)
     cmake_path(GET folder PARENT_PATH folder)
     cmake_path(GET path FILENAME name)
     file(STRINGS ${path} faults REGEX "test_fault\\.h")
-    if(NOT faults AND NOT name IN_LIST ARGN)
+    if((NOT faults OR NOT QUERN_BUILD_TESTS) AND NOT name IN_LIST ARGN)
       string(MAKE_C_IDENTIFIER ${folder} key)
       list(APPEND folders ${key})
       list(APPEND of_${key} ${source})

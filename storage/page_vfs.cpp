@@ -190,7 +190,7 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
         return code;
     }
     char* const page = static_cast<char*>(out);
-    const bool sound = IsZero(page) ? !main->refuse_empty
+    const bool sound = IsZero(page) ? !main->refuse_empty || TestFault(Fault::kEmptyPageTaken)
                                     : !cut_off && (IsSound(page, PageNumber(offset)) ||
                                                    TestFault(Fault::kPageUnchecked));
     if (ShowInstead(main->mending, sound, PageNumber(offset), page) || sound) {
@@ -223,7 +223,8 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
     return Below(file)->pMethods->xTruncate(Below(file), size);
 }
 int Sync(sqlite3_file* file, int flags) {
-    if (TestFault(Fault::kSyncSkipped) && Of(file)->main == nullptr) {
+    const Fault unsynced = Of(file)->main == nullptr ? Fault::kSyncSkipped : Fault::kFileNotSynced;
+    if (TestFault(unsynced)) {
         return SQLITE_OK;
     }
     return Below(file)->pMethods->xSync(Below(file), flags);
@@ -259,6 +260,9 @@ int ShmMap(sqlite3_file* file, int region, int bytes, int extend, void volatile*
     return code;
 }
 int ShmLock(sqlite3_file* file, int first, int count, int flags) {
+    if (TestFault(Fault::kLockNotTaken) && (flags & SQLITE_SHM_EXCLUSIVE) != 0) {
+        return SQLITE_OK;
+    }
     return Below(file)->pMethods->xShmLock(Below(file), first, count, flags);
 }
 void ShmBarrier(sqlite3_file* file) {

@@ -8,6 +8,7 @@
 # the corpora of fuzzing go (default build/long). Failures print the command that shows them again; a table comes last. Exit code 1: something failed.
 # Builds that it makes use of, each left out where it is missing:
 #   cmake --preset release && cmake --build --preset release                              most families
+#   cmake --build --preset release --target quern_planted                                 planted
 #   cmake --preset tsan && cmake --build --preset tsan --target quern_unit quern_sessions  threads
 #   cmake --preset asan && cmake --build --preset asan --target quern_unit quern_sessions  sessions_asan
 #   cmake --preset fuzz && cmake --build --preset fuzz                                    fuzz
@@ -40,7 +41,7 @@ crash_relaxed|3|7200|1 pass|$R/crash/quern_crash_short --length 2 --every 7 --du
 kills|6|1800|200 cycles|$R/crash/quern_kill9 --cycles 200 --seed @SEED
 process_kills|6|900|60 seconds|$R/sessions/quern_sessions kills --seconds 60 --seed @SEED
 nth_call|8|7200|1 pass|$R/faults/quern_nth_call --dense 60 --every 1
-planted|2|7200|1 list|python3 tests/faults/run_planted.py --bin $R
+planted|2|7200|1 list|python3 tests/faults/run_planted.py --control --bin $R
 sessions|14|1800|170 sequences|$R/sessions/quern_sessions model --count 170 --steps 400 --seed @SEED
 sessions_asan|4|3600|17 sequences|build/asan/tests/sessions/quern_sessions model --count 17 --steps 100 --seed @SEED
 churn|4|1800|5 indexes|$R/sessions/quern_sessions churn --seed @SEED
@@ -67,6 +68,8 @@ while IFS='|' read -r name part most what words; do
   state[$name]=ready
   if [ "$name" = fuzz ]; then
     [ ${#fuzz_targets[@]} -gt 0 ] || state[$name]=missing
+  elif [ "$name" = planted ]; then
+    [ -e $R/faults/quern_unit_indexes_faulty ] || state[$name]=missing
   elif [ ! -e "$program" ]; then
     state[$name]=missing
   fi

@@ -382,7 +382,8 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
                 all_attrs[a] = a;
             }
             auto keep_vector = [&](size_t field, BytesView bytes) {
-                if (!checked.has_field(field) && bytes.data() != nullptr) {
+                if (!checked.has_field(field) && bytes.data() != nullptr &&
+                    !TestFault(Fault::kFieldNotKept)) {
                     kept_vectors[field] = std::string(bytes);
                     vectors[field] = kept_vectors[field];
                 }
@@ -522,7 +523,7 @@ Status Transaction::WriteRecords(WriteKind kind, const RecordBatch& batch, size_
 void Transaction::Remember(bool committed) {
     Database::Known& known = database_->known_;
     known.version = -1;
-    if (!committed) {
+    if (!committed && !TestFault(Fault::kFailureRemembered)) {
         return;
     }
     if (!touched_.empty()) {

@@ -10,6 +10,7 @@
 #include "engine/dense/packed_walk.h"
 #include "engine/dense/row_scorer.h"
 #include "engine/dense/safe_length.h"
+#include "storage/base/test_fault.h"
 
 namespace quern::dense {
 
@@ -90,6 +91,9 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     index->metric_ = rows.metric;
     std::vector<uint32_t> inside;
     index->outsiders_ = Outsiders::Find(rows, &inside);
+    if (TestFault(Fault::kOutsidersLost)) {
+        index->outsiders_ = Outsiders();
+    }
     index->linked_ = inside.size();
     index->longest_square_ = rows.metric == Metric::kIp ? LongestSquare(rows) : 0;
     GraphBuildOptions build;

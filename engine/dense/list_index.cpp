@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/dense/safe_length.h"
+#include "storage/base/test_fault.h"
 
 namespace quern::dense {
 
@@ -206,7 +207,7 @@ Status ListIndex::ScanPiece(const ListQuery& query, size_t place, const CellPiec
                 scores[i] = slope * static_cast<float>(space->dots[i]);
             }
             for (size_t i = 0; i < now && norms != nullptr; i++) {
-                scores[i] += norms[at + row_of(i)];
+                scores[i] += norms[at + (TestFault(Fault::kNormsBeside) ? i : row_of(i))];
             }
         } else {
             const float* of_rows = norms != nullptr ? norms + at : nullptr;
@@ -278,8 +279,8 @@ Status ListIndex::TightenBound(const ListQuery& query, const uint32_t* cells, si
     }
     space->distances.resize(query.k);
     QUERN_TRY(query.measure(space->numbers.data(), query.k, space->distances.data()));
-    space->bound =
-        std::min(space->bound, *std::max_element(space->distances.begin(), space->distances.end()));
+    const auto end = space->distances.end() - (TestFault(Fault::kBoundOfFewer) ? 1 : 0);
+    space->bound = std::min(space->bound, *std::max_element(space->distances.begin(), end));
     return {};
 }
 
@@ -360,7 +361,7 @@ Status ListIndex::Search(const ListQuery& query, CellRows* rows, ListSpace* spac
         Rank(wanted, space);
         scanned = Scan(query, space->order.data() + done, wanted - done, rows, space, work);
         done = wanted;
-        if (space->pool.size() < query.k) {
+        if (space->pool.size() < query.k && !TestFault(Fault::kFewAreEnough)) {
             wanted = std::min(cell_count(), done * 2);
         } else if (query.wanted_bits != nullptr && query.k > 0) {
             // Where what is wanted is far away it is in cells that are about as far, each of which

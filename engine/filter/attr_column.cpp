@@ -5,6 +5,8 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "storage/base/test_fault.h"
+
 namespace quern::filter {
 
 namespace {
@@ -18,6 +20,9 @@ int Sign(bool less, bool greater) {
 
 // Exactly: not by way of a double, which does not hold every int.
 int CompareIntReal(int64_t number, double real) {
+    if (TestFault(Fault::kIntAsDouble)) {
+        return Sign(static_cast<double>(number) < real, static_cast<double>(number) > real);
+    }
     if (real < -9223372036854775808.0) {
         return 1;
     }
@@ -119,7 +124,7 @@ void AttrColumn::SetCodes(std::vector<uint32_t> codes) {
 
 template <typename Code>
 void AttrColumn::MarkCodes(const Code* codes, const CodeRanges& ranges, Bits* bits) const {
-    const size_t words = (records_ + 63) / 64;
+    const size_t words = (records_ + (TestFault(Fault::kLastWordUnmarked) ? 0 : 63)) / 64;
     if (ranges.size() == 1) {
         const uint32_t first = ranges[0].first;
         const uint32_t length = ranges[0].second - first;

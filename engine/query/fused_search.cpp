@@ -5,6 +5,7 @@
 
 #include "engine/query/leg_lists.h"
 #include "engine/query/record_places.h"
+#include "storage/base/test_fault.h"
 
 namespace quern::query {
 
@@ -238,7 +239,8 @@ private:
         std::vector<double> scores(wanted.size(), kNoScore);
         QUERN_TRY(legs_[leg].leg->ScoresOf(wanted, &scores));
         for (size_t i = 0; i < places.size(); i++) {
-            parts_[places[i] * legs_.size() + leg] = scores[i];
+            parts_[places[i] * legs_.size() + leg] =
+                TestFault(Fault::kLookedUpZero) ? 0 : scores[i];
         }
         result_.looked_up += wanted.size();
         result_.legs[leg].looked_up += wanted.size();
@@ -274,7 +276,8 @@ private:
         for (size_t l = 0; l < legs_.size(); l++) {
             scaled[l].resize(records_.size());
             for (size_t i = 0; i < records_.size(); i++) {
-                scaled[l][i] = lists_.Scaled(l, parts_[i * legs_.size() + l]);
+                const size_t scale = TestFault(Fault::kScaleOfFirst) ? 0 : l;
+                scaled[l][i] = lists_.Scaled(scale, parts_[i * legs_.size() + l]);
             }
             columns.push_back(scaled[l].data());
         }
@@ -328,7 +331,7 @@ private:
         std::vector<double> scores = fused_;
         // An equal one might come first by its key.
         kth_ = KthOf(&scores);
-        proved_ = kth_ > bound;
+        proved_ = kth_ > bound || (TestFault(Fault::kEqualProved) && kth_ == bound);
         return proved_;
     }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "engine/sparse/text_clauses.h"
+#include "storage/base/test_fault.h"
 
 namespace quern::sparse {
 namespace {
@@ -18,7 +19,7 @@ bool HasBit(const uint64_t* bits, uint32_t row) {
 }
 
 uint64_t CountLive(const TextLists& lists, uint32_t term, const uint64_t* live) {
-    if (live == nullptr) {
+    if (live == nullptr || TestFault(Fault::kDeadCounted)) {
         return lists.Count(term);
     }
     uint64_t count = 0;
@@ -224,7 +225,7 @@ void PreparedText::ScoreRows(uint32_t source, const uint32_t* rows, size_t count
                 sum += weights_[c] * bm25_.Impact(list.lists->Occurrences(*posting),
                                                   of.index->lengths()[rows[i]]);
             } else {
-                admitted = occurs_[c] == TextOccur::kShould;
+                admitted = occurs_[c] == TextOccur::kShould || TestFault(Fault::kMustForgotten);
             }
         }
         scores[i] = admitted && sum > 0 ? sum : std::numeric_limits<double>::quiet_NaN();

@@ -37,6 +37,32 @@ enum class Fault : int {
     kTieLost = 25,            // of equally near records those at the end of a list are lost
     kTailUnseen = 26,         // the last vector of a block is not looked at
     kBurialPartly = 27,       // a seal forgets every fourth record that died
+    kBoundTooLow = 28,        // the most that a block of sparse vectors may have is told too low
+    kEqualPassedOver = 29,    // blocks that may be as good as the k-th are passed over
+    kLastWordUncounted = 30,  // what a filter allows in the last word of a block is not counted
+    kDeadCounted = 31,        // deleted texts stay in the frequencies of their terms
+    kMustForgotten = 32,      // a text's score is looked up without a look at what it must have
+    kNormsBeside = 33,        // rows picked by a filter have the norms of those beside them
+    kBoundOfFewer = 34,       // the bound of cells is that of k - 1 vectors
+    kFewAreEnough = 35,       // a search of cells ends with fewer hits than were asked for
+    kOutsidersLost = 36,      // zero vectors and repeats are not beside their graph
+    kLookedUpZero = 37,       // a leg says 0 of every record that its list does not hold
+    kEqualProved = 38,        // what may be as good as the k-th is taken for worse
+    kScaleOfFirst = 39,       // in a formula all legs have the scale of the first
+    kLastWordUnmarked = 40,   // a filter does not see the last records of a segment
+    kIntAsDouble = 41,        // whole numbers are compared with others by way of a double
+    kSealedDeadSeen = 42,     // scans see records that died before the last seal
+    kLayoutUnchecked = 43,    // the list of segments is not compared with its digest
+    kOldPartsKept = 44,       // a handle goes on with the parts that a segment had
+    kOptionBeyond = 45,       // numbers of options have no upper end
+    kMessageTooLong = 46,     // a long message is ended one byte behind its place
+    kSnapshotOfOther = 47,    // a snapshot of another database is taken
+    kLockNotTaken = 48,       // nobody takes a lock that keeps others out
+    kEmptyPageTaken = 49,     // a page of zeros is taken for content
+    kFileNotSynced = 50,      // the file is not synced before its log begins again
+    kFailureRemembered = 51,  // a commit that failed is remembered as if it stood
+    kFieldNotKept = 52,       // an update loses the vectors that it does not name
+    kSizeUnchecked = 53,      // chunks are unpacked without a look at how large they are
 };
 
 #ifdef QUERN_TEST_FAULTS

@@ -94,20 +94,34 @@ static void error_struct(void) {
     CHECK_INT(sizeof longer, longer.known.struct_size);
 }
 
-/* A message is cut to its place, at a character's border, and always ends. */
+/* A message is cut to its place, at a character's border, and always ends; nothing behind it is
+ * touched, whether its end falls between two characters or into one. */
 static void long_message(void) {
+    static const char* const begins[] = {"/nowhere/", "/nowhere/x"};
     char path[3000];
+    struct {
+        quern_error known;
+        char behind[16];
+    } err;
+    size_t begin;
     size_t i;
     size_t length;
     quern_db* db;
-    strcpy(path, "/nowhere/");
-    for (i = strlen(path); i + 3 < sizeof path; i += 2) {
-        memcpy(path + i, "\xC3\xA9", 3); /* two bytes of one character */
+    for (begin = 0; begin < COUNT_OF(begins); begin++) {
+        strcpy(path, begins[begin]);
+        for (i = strlen(path); i + 3 < sizeof path; i += 2) {
+            memcpy(path + i, "\xC3\xA9", 3); /* two bytes of one character */
+        }
+        memset(&err, 0x55, sizeof err);
+        err.known.struct_size = (uint32_t)sizeof err;
+        CHECK_INT(QUERN_ERR_CANT_OPEN, quern_open(path, NULL, &db, &err.known));
+        CHECK_INT(0x55, err.behind[0]);
+        CHECK(memchr(err.known.message, 0, sizeof err.known.message) != NULL);
+        err.known.message[sizeof err.known.message - 1] = 0;
+        length = strlen(err.known.message);
+        CHECK(length > 100);
+        CHECK((err.known.message[length - 1] & 0xFF) != 0xC3);
     }
-    WANT(QUERN_ERR_CANT_OPEN, quern_open(path, NULL, &db, E));
-    length = strlen(contract_error.message);
-    CHECK(length > 100 && length < QUERN_MESSAGE_BYTES);
-    CHECK((contract_error.message[length - 1] & 0xFF) != 0xC3);
 }
 
 static void open_arguments(void) {

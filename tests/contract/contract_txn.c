@@ -99,8 +99,42 @@ static void one_at_a_time(void) {
     quern_close(db);
 }
 
+/* Two handles write in turns: each begins with what the other has committed. */
+static void writers_in_turns(void) {
+    static const char* const keys[] = {"k0", "k1", "k2", "k3", "k4", "k5"};
+    const char* path = scratch_path("turns.quern");
+    quern_db* writers[2];
+    quern_batch* b;
+    size_t i;
+    writers[0] = open_file(path, NULL);
+    create_docs(writers[0], "docs");
+    fill_docs(writers[0], "docs");
+    writers[1] = open_file(path, "threads=1");
+    for (i = 0; i < COUNT_OF(keys); i++) {
+        b = batch_of_one(writers[i % 2], "docs", keys + i);
+        WANT(QUERN_OK, quern_insert(b, NULL, E));
+        quern_batch_free(b);
+        b = batch_of_one(writers[(i + 1) % 2], "docs", keys + i);
+        WANT(QUERN_ERR_KEY_EXISTS, quern_insert(b, NULL, E));
+        quern_batch_free(b);
+        CHECK_INT(4 + i, count_of(writers[0], "docs"));
+        CHECK_INT(4 + i, count_of(writers[1], "docs"));
+    }
+    for (i = 0; i < COUNT_OF(keys); i++) {
+        b = batch_of_one(writers[(i / 2) % 2], "docs", keys + i);
+        WANT(QUERN_OK, quern_delete(b, NULL, E));
+        CHECK_INT(1, quern_batch_affected(b));
+        quern_batch_free(b);
+    }
+    WANT(QUERN_OK, quern_verify(writers[0], NULL, E));
+    CHECK_INT(3, count_of(writers[1], "docs"));
+    quern_close(writers[1]);
+    quern_close(writers[0]);
+}
+
 void contract_txn(void) {
     arguments();
     commit_and_rollback();
     one_at_a_time();
+    writers_in_turns();
 }

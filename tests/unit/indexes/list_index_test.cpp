@@ -234,6 +234,69 @@ TEST_CASE("bounds spare cells and lose nothing", "[lists]") {
     REQUIRE(spared > 50 * index->cell_count() / 2);
 }
 
+TEST_CASE("bounds spare no cell that has the last of the nearest alone", "[lists]") {
+    // On a line, where what a cell has nearest may be just as far as its bound says.
+    constexpr size_t kDim = 24;
+    constexpr size_t kNearest = 3;
+    Rows base(Element::kF32, Metric::kL2, 2000, kDim, 3);
+    std::mt19937_64 random(5);
+    std::uniform_real_distribution<float> place(-1, 1);
+    for (size_t i = 0; i < base.count(); i++) {
+        const float at = place(random);
+        for (size_t j = 0; j < kDim; j++) {
+            base.values[i * kDim + j] = at * static_cast<float>(j + 1) / kDim;
+        }
+    }
+    const VectorRows rows = base.View();
+    const auto index = BuildIndex(rows, CodeChoice::k8Bit, 2, 60);
+    ListSpace space;
+    std::vector<uint32_t> nearest;
+    size_t spared = 0;
+    size_t missed = 0;
+    for (size_t q = 0; q < base.count(); q++) {
+        const Bytes vector = base.Query(q);
+        const ProbeEffort all{index->cell_count(), 200};
+        REQUIRE(
+            index->Search(QueryOf(rows, vector, kNearest, all), nullptr, &space, &nearest, nullptr)
+                .ok());
+        spared += space.passed;
+        const std::set<uint32_t> found(nearest.begin(), nearest.end());
+        for (const uint32_t number : Exact(rows, vector, kNearest)) {
+            missed += 1 - found.count(number);
+        }
+    }
+    CHECK(missed == 0);
+    CHECK(spared > base.count() * index->cell_count() / 2);
+}
+
+TEST_CASE("codes of wanted rows are scored with their own norms", "[lists]") {
+    Rows base(Element::kF32, Metric::kL2, 4000, 24, 8);
+    const VectorRows rows = base.View();
+    const auto index = BuildIndex(rows, CodeChoice::k8Bit);
+    std::vector<uint64_t> bits((rows.count + 63) / 64, 0);
+    for (size_t i = 0; i < rows.count; i += 5) {
+        bits[i / 64] |= uint64_t{1} << (i % 64);
+    }
+    ListSpace space;
+    std::vector<uint32_t> nearest;
+    size_t missed = 0;
+    for (size_t q = 0; q < 50; q++) {
+        const Bytes vector = base.Query(q * 31);
+        ListQuery query = QueryOf(rows, vector, 10, {index->cell_count(), 20});
+        query.wanted_bits = bits.data();
+        REQUIRE(index->Search(query, nullptr, &space, &nearest, nullptr).ok());
+        const std::set<uint32_t> found(nearest.begin(), nearest.end());
+        size_t left = 10;
+        for (const uint32_t number : Exact(rows, vector, rows.count)) {
+            if (left > 0 && number % 5 == 0) {
+                left--;
+                missed += 1 - found.count(number);
+            }
+        }
+    }
+    CHECK(missed <= 5);
+}
+
 TEST_CASE("zero vectors and repeats stay outside the lists", "[lists]") {
     const Metric metric = GENERATE(Metric::kL2, Metric::kIp, Metric::kCosine);
     Rows base(Element::kF32, metric, 3000, 24, 3);
@@ -384,6 +447,27 @@ TEST_CASE("lists look at wanted rows only, and read no cell without any", "[list
             }
             CHECK(missed == 0);
         }
+    }
+}
+
+TEST_CASE("a search that begins with one cell goes on until it has as many as it wants",
+          "[lists]") {
+    const CodeChoice codes = GENERATE(CodeChoice::kNone, CodeChoice::k8Bit);
+    Rows base(Element::kF32, Metric::kL2, 4000, 24, 8);
+    const VectorRows rows = base.View();
+    const auto index = BuildIndex(rows, codes);
+    size_t largest = 0;
+    for (size_t cell = 0; cell < index->cell_count(); cell++) {
+        const auto [begin, end] = index->Cell(cell);
+        largest = std::max<size_t>(largest, end - begin);
+    }
+    ListSpace space;
+    std::vector<uint32_t> nearest;
+    for (const size_t k : {largest + 1, 5 * largest, rows.count}) {
+        const Bytes vector = base.Query(17);
+        REQUIRE(index->Search(QueryOf(rows, vector, k, {1, k}), nullptr, &space, &nearest, nullptr)
+                    .ok());
+        CHECK(nearest.size() == std::min(k, rows.count));
     }
 }
 
