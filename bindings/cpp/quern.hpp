@@ -13,7 +13,9 @@
 // quern::Outcome, which holds the value or the error, and throws nothing (but std::bad_alloc from
 // the standard library's own containers). With -fno-exceptions only the second kind is there.
 // Builders (Schema, Batch, Query) remember their first error, as in quern.h: the call that uses
-// them tells it.
+// them tells it. What was moved from is MISUSE wherever it is used or given, and a transaction that
+// is over is TXN: neither passes for an argument that was left out. Names and paths with a NUL in
+// them, where C would end them, are INVALID.
 //
 // LIFETIMES. All classes are owners that can be moved and not copied; destroying them in any order
 // is safe. Spans are borrowed: by a Batch until it is used, by a Query until it is destroyed or set
@@ -58,7 +60,9 @@ public:
     }
     ~Database() { close(); }
     static Outcome<Database> try_open(const std::string& path, const char* options = nullptr) {
-        return detail::Make<Database, quern_db>(quern_open, path.c_str(), options);
+        const Failure fault = detail::FaultOf("path", path);
+        return fault.ok() ? detail::Make<Database, quern_db>(quern_open, path.c_str(), options)
+                          : Outcome<Database>(fault);
     }
     quern_db* handle() const { return db_ != nullptr ? db_->get() : nullptr; }
     void close() {
@@ -70,7 +74,8 @@ public:
 
     // The collection of that name, made if there is none. That it has this schema is not looked at.
     Outcome<Collection> try_collection(const std::string& name, const Schema& schema) const {
-        Outcome<Nothing> made = detail::Run(quern_create, handle(), name.c_str(), schema.handle());
+        Outcome<Nothing> made = detail::RunUnless(detail::FaultOf("name", name), quern_create,
+                                                  handle(), name.c_str(), schema.handle());
         return made || made.failure().status == QUERN_ERR_EXISTS
                    ? Outcome<Collection>(Collection(db_, name))
                    : Outcome<Collection>(made.failure());
@@ -82,13 +87,17 @@ public:
                      : Outcome<Collection>(found.failure());
     }
     Outcome<Schema> try_describe(const std::string& name) const {
-        return detail::Make<Schema, quern_schema>(quern_describe, handle(), name.c_str());
+        const Failure fault = detail::FaultOf("name", name);
+        return fault.ok()
+                   ? detail::Make<Schema, quern_schema>(quern_describe, handle(), name.c_str())
+                   : Outcome<Schema>(fault);
     }
     Outcome<Nothing> try_drop(const std::string& name) const {
-        return detail::Run(quern_drop, handle(), name.c_str());
+        return detail::RunUnless(detail::FaultOf("name", name), quern_drop, handle(), name.c_str());
     }
     Outcome<Nothing> try_rename(const std::string& from, const std::string& to) const {
-        return detail::Run(quern_rename, handle(), from.c_str(), to.c_str());
+        return detail::RunUnless(FaultOfTwo("from", from, "to", to), quern_rename, handle(),
+                                 from.c_str(), to.c_str());
     }
     // The names of all collections, sorted: a JSON array.
     Outcome<std::string> try_collections() const { return Report(quern_collections); }
@@ -130,22 +139,29 @@ public:
         return detail::Make<Snapshot, quern_snapshot>(quern_snapshot_new, handle());
     }
     Outcome<Rows> try_sql(const char* statement, const Snapshot* snapshot = nullptr) const {
+        const Failure fault = detail::FaultOf(snapshot);
+        if (!fault.ok()) {
+            return fault;
+        }
         return detail::Make<Rows, quern_result>(quern_sql, handle(),
                                                 snapshot ? snapshot->handle() : nullptr, statement);
     }
     // Another SQLite file for sql and filters: name.table.
     Outcome<Nothing> try_attach(const std::string& name, const std::string& path) const {
-        return detail::Run(quern_attach, handle(), name.c_str(), path.c_str());
+        return detail::RunUnless(FaultOfTwo("name", name, "path", path), quern_attach, handle(),
+                                 name.c_str(), path.c_str());
     }
     Outcome<Nothing> try_detach(const std::string& name) const {
-        return detail::Run(quern_detach, handle(), name.c_str());
+        return detail::RunUnless(detail::FaultOf("name", name), quern_detach, handle(),
+                                 name.c_str());
     }
     // name NULL: all collections.
     Outcome<Nothing> try_optimize(const char* name = nullptr, uint32_t max_ms = 0) const {
         return detail::Run(quern_optimize, handle(), name, max_ms);
     }
     Outcome<Nothing> try_backup(const std::string& path) const {
-        return detail::Run(quern_backup, handle(), path.c_str());
+        return detail::RunUnless(detail::FaultOf("path", path), quern_backup, handle(),
+                                 path.c_str());
     }
     // The failure of a damaged file is CORRUPT.
     Outcome<Nothing> try_verify() const {
@@ -216,6 +232,11 @@ public:
 #endif
 
 private:
+    static Failure FaultOfTwo(const char* what, const std::string& text, const char* what_else,
+                              const std::string& other) {
+        Failure fault = detail::FaultOf(what, text);
+        return fault.ok() ? detail::FaultOf(what_else, other) : fault;
+    }
     static int Tell(void* user, const char* task, uint64_t done, uint64_t total) {
 #if QUERN_HPP_EXCEPTIONS
         try {

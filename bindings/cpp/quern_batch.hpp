@@ -26,9 +26,14 @@ class Transaction {
 public:
     explicit Transaction(detail::Owner<quern_txn> txn) : txn_(std::move(txn)) {}
     quern_txn* handle() const { return txn_.get(); }
+    // Is it committed or rolled back? Calls that get it then tell QUERN_ERR_TXN.
+    bool over() const { return over_; }
     // Ends it, whatever is told.
-    Outcome<Nothing> try_commit() { return detail::Run(quern_commit, txn_.release()); }
-    void rollback() { txn_.reset(); }
+    Outcome<Nothing> try_commit();
+    void rollback() {
+        over_ = over_ || txn_ != nullptr;
+        txn_.reset();
+    }
 #if QUERN_HPP_EXCEPTIONS
     void commit() {
         try_commit().value();
@@ -37,6 +42,7 @@ public:
 
 private:
     detail::Owner<quern_txn> txn_;
+    bool over_ = false;
 };
 
 // A set of ids for many filters.
@@ -65,12 +71,39 @@ private:
     detail::Owner<quern_keys> keys_;
 };
 
+namespace detail {
+
+// OK, or why an argument cannot be used. NULL says that there is none.
+inline Failure FaultOf(const Snapshot* snapshot) {
+    const bool moved = snapshot != nullptr && snapshot->handle() == nullptr;
+    return moved ? Moved("snapshot") : Failure();
+}
+inline Failure FaultOf(const Transaction* txn) {
+    if (txn == nullptr || txn->handle() != nullptr) {
+        return Failure();
+    }
+    return txn->over() ? Refusal("txn: the transaction is over", QUERN_ERR_TXN) : Moved("txn");
+}
+inline Failure FaultOf(const KeySet* keys) {
+    return keys->handle() == nullptr ? Moved("keys") : Failure();
+}
+
+}  // namespace detail
+
+inline Outcome<Nothing> Transaction::try_commit() {
+    const Failure fault = detail::FaultOf(this);
+    over_ = over_ || txn_ != nullptr;
+    return fault.ok() ? detail::Run(quern_commit, txn_.release()) : Outcome<Nothing>(fault);
+}
+
 // n records by columns: each setter adds a column of n values, and then one call uses them. valid:
 // a byte for each value, 0 for null or absent; empty: all are there.
 class Batch {
 public:
     Batch(quern_db* db, const std::string& collection, size_t n)
-        : batch_(quern_batch_new(db, collection.c_str(), n)), n_(n) {}
+        : batch_(quern_batch_new(db, collection.c_str(), n)),
+          n_(n),
+          failure_(detail::FaultOf("collection", collection)) {}
     quern_batch* handle() const { return batch_.get(); }
     // The first mistake that the library could not see; OK: none.
     const Failure& failure() const { return failure_; }
@@ -163,23 +196,25 @@ public:
     }
     // Elements of the field's own type (QUERN_F16, ...); the span's are n rows of `dim` of them.
     template <typename Element>
-    Batch dense_raw(const char* field, Span<Element> matrix, int32_t type, size_t dim) && {
+    Batch dense_raw(const char* field, Span<Element> matrix, int32_t type, size_t dim,
+                    Span<uint8_t> valid = {}) && {
         const size_t bytes = type == QUERN_BIT   ? (dim + 7) / 8
                              : type == QUERN_I8  ? dim
                              : type == QUERN_F32 ? 4 * dim
                                                  : 2 * dim;
-        if (Fits(field, matrix.size() * sizeof(Element), bytes * n_)) {
-            quern_batch_dense_raw(handle(), field, matrix.data(), type, dim, nullptr);
+        if (Fits(field, matrix.size() * sizeof(Element), bytes * n_) && FitsValid(field, valid)) {
+            quern_batch_dense_raw(handle(), field, matrix.data(), type, dim, valid.data());
         }
         return std::move(*this);
     }
     // Record i has the entries offsets[i] up to offsets[i + 1]; weights empty: all are 1.
-    Batch sparse(const char* field, Span<size_t> offsets, Span<uint32_t> dims,
-                 Span<float> weights) && {
+    Batch sparse(const char* field, Span<size_t> offsets, Span<uint32_t> dims, Span<float> weights,
+                 Span<uint8_t> valid = {}) && {
         if (Fits(field, offsets.size(), n_ + 1) && FitsOffsets(field, offsets, dims.size()) &&
-            Fits(field, weights.empty() ? dims.size() : weights.size(), dims.size())) {
+            Fits(field, weights.empty() ? dims.size() : weights.size(), dims.size()) &&
+            FitsValid(field, valid)) {
             quern_batch_sparse(handle(), field, offsets.data(), dims.data(), weights.data(),
-                               nullptr);
+                               valid.data());
         }
         return std::move(*this);
     }
@@ -199,8 +234,9 @@ public:
     }
     // Row i is the record of id i; Hit::found() tells whether it is there.
     Outcome<Rows> try_get(const char* columns = "*", const Snapshot* snapshot = nullptr) && {
-        if (!failure_.message.empty()) {
-            return failure_;
+        const Failure fault = failure_.ok() ? detail::FaultOf(snapshot) : failure_;
+        if (!fault.ok()) {
+            return fault;
         }
         return detail::Make<Rows, quern_result>(quern_get, handle(),
                                                 snapshot ? snapshot->handle() : nullptr, columns);
@@ -274,11 +310,9 @@ private:
     }
     template <typename Function>
     Outcome<size_t> Use(Function function, const Transaction* txn) {
-        if (!failure_.message.empty()) {
-            return failure_;
-        }
+        const Failure fault = failure_.ok() ? detail::FaultOf(txn) : failure_;
         Outcome<Nothing> done =
-            detail::Run(function, handle(), txn != nullptr ? txn->handle() : nullptr);
+            detail::RunUnless(fault, function, handle(), txn != nullptr ? txn->handle() : nullptr);
         return done ? Outcome<size_t>(quern_batch_affected(handle()))
                     : Outcome<size_t>(done.failure());
     }

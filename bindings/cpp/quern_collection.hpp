@@ -36,7 +36,16 @@ public:
     }
     // What one that Database::describe gave holds; the getters of quern_schema_* tell more.
     bool has_text_keys() const { return quern_schema_key_type(handle()) == QUERN_KEY_TEXT; }
-    std::string key_name() const { return quern_schema_key_name(handle()); }
+    // Of a schema that was moved from it throws, or without exceptions is "".
+    std::string key_name() const {
+#if QUERN_HPP_EXCEPTIONS
+        if (schema_ == nullptr) {
+            throw Error(detail::Moved("schema"));
+        }
+#endif
+        const char* const name = quern_schema_key_name(handle());
+        return name != nullptr ? name : "";
+    }
     std::vector<std::string> attrs() const {
         return Names(quern_schema_attr_count(handle()), quern_schema_attr_name);
     }
@@ -105,21 +114,22 @@ private:
     detail::Owner<quern_cursor> cursor_;
 };
 
-// A collection of a database. Once that is closed or destroyed, all calls tell MISUSE.
+// A collection of a database. Once that is closed or destroyed, or the collection was moved from,
+// all calls tell MISUSE.
 class Collection {
 public:
     Collection(detail::SharedDatabase db, std::string name)
         : db_(std::move(db)), name_(std::move(name)) {}
     const std::string& name() const { return name_; }
-    Batch batch(size_t n) const { return Batch(db_->get(), name_, n); }
-    Query query() const { return Query(db_->get(), name_); }
+    Batch batch(size_t n) const { return Batch(Handle(), name_, n); }
+    Query query() const { return Query(Handle(), name_); }
     Outcome<Rows> try_search(const char* field, Span<float> vector, size_t k = 10) const {
         return query().dense(field, vector).limit(k).try_search();
     }
     Outcome<uint64_t> try_size(const Snapshot* snapshot = nullptr) const {
+        const Failure fault = detail::FaultOf(snapshot);
         uint64_t count = 0;
-        Outcome<Nothing> done =
-            Run(quern_count, snapshot != nullptr ? snapshot->handle() : nullptr, &count);
+        Outcome<Nothing> done = fault.ok() ? Run(quern_count, HandleOf(snapshot), &count) : fault;
         return done ? Outcome<uint64_t>(count) : Outcome<uint64_t>(done.failure());
     }
     // Changes of the schema; what is added is null or absent in all records there are.
@@ -171,15 +181,21 @@ public:
         if (!offsets.empty() && !detail::AreOffsets(offsets, dims.size())) {
             return detail::Refusal("offsets and dims do not fit");
         }
-        return Report(quern_sparse_stats, field, snapshot != nullptr ? snapshot->handle() : nullptr,
-                      offsets.data(), dims.data(),
+        const Failure fault = detail::FaultOf(snapshot);
+        if (!fault.ok()) {
+            return fault;
+        }
+        return Report(quern_sparse_stats, field, HandleOf(snapshot), offsets.data(), dims.data(),
                       offsets.empty() ? size_t{0} : offsets.size() - 1);
     }
     // All records in the order of their keys.
     Outcome<Cursor> try_scan(const char* columns = "*", const Snapshot* snapshot = nullptr) const {
-        return detail::Make<Cursor, quern_cursor>(
-            quern_scan, db_->get(), name_.c_str(),
-            snapshot != nullptr ? snapshot->handle() : nullptr, columns);
+        const Failure fault = detail::FaultOf(snapshot);
+        if (!fault.ok()) {
+            return fault;
+        }
+        return detail::Make<Cursor, quern_cursor>(quern_scan, Handle(), name_.c_str(),
+                                                  HandleOf(snapshot), columns);
     }
     // Writes to a real attribute how near each record is to what is asked, for formulas: queries
     // are n rows of a matrix, or none: then a sample of the records stands for them.
@@ -190,15 +206,15 @@ public:
             return detail::Refusal("queries: " + std::to_string(queries.size()) + " numbers in " +
                                    std::to_string(n) + " rows");
         }
-        return detail::Run(quern_measure_hubs, db_->get(), name_.c_str(), field, attribute,
-                           queries.data(), n, n > 0 ? queries.size() / n : 0, options);
+        return Run(quern_measure_hubs, field, attribute, queries.data(), n,
+                   n > 0 ? queries.size() / n : 0, options);
     }
     // Whether the file keeps the values of an attribute for filters: "index=auto", "index=none".
     Outcome<Nothing> try_set_attr(const char* name, const char* options) const {
-        return detail::Run(quern_set_attr, db_->get(), name_.c_str(), name, options);
+        return Run(quern_set_attr, name, options);
     }
     Outcome<Nothing> try_drop_fusion(const char* name) const {
-        return detail::Run(quern_drop_fusion, db_->get(), name_.c_str(), name);
+        return Run(quern_drop_fusion, name);
     }
 #if QUERN_HPP_EXCEPTIONS
     Rows search(const char* field, Span<float> vector, size_t k = 10) const {
@@ -251,15 +267,22 @@ public:
 #endif
 
 private:
+    // NULL when the database is closed, or this was moved from.
+    quern_db* Handle() const {
+        return db_ != nullptr ? db_->get() : nullptr;
+    }
+    static quern_snapshot* HandleOf(const Snapshot* snapshot) {
+        return snapshot != nullptr ? snapshot->handle() : nullptr;
+    }
     template <typename Function, typename... Arguments>
     Outcome<Nothing> Run(Function function, Arguments... arguments) const {
-        return detail::Run(function, db_->get(), name_.c_str(), arguments...);
+        return detail::Run(function, Handle(), name_.c_str(), arguments...);
     }
     template <typename Function, typename... Arguments>
     Outcome<std::string> Report(Function function, Arguments... arguments) const {
         quern_error err = QUERN_ERROR_INIT;
         quern_text* text = nullptr;
-        return function(db_->get(), name_.c_str(), arguments..., &text, &err) == QUERN_OK
+        return function(Handle(), name_.c_str(), arguments..., &text, &err) == QUERN_OK
                    ? Outcome<std::string>(detail::TakeText(text))
                    : Outcome<std::string>(detail::FailureOf(err));
     }

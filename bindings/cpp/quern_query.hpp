@@ -22,7 +22,8 @@ struct FittedFusion {
 class Query {
 public:
     Query(quern_db* db, const std::string& collection)
-        : query_(quern_query_new(db, collection.c_str())) {}
+        : query_(quern_query_new(db, collection.c_str())),
+          failure_(detail::FaultOf("collection", collection)) {}
     quern_query* handle() const { return query_.get(); }
 
     // One vector; of several, n rows in one matrix.
@@ -137,7 +138,8 @@ public:
     // a text, nullptr for null, a list of int64_t or of texts.
     template <typename Value>
     Query bind(const std::string& name, const Value& value) && {
-        const size_t parameter = quern_query_parameter(handle(), name.c_str());
+        const size_t parameter =
+            detail::HasNul(name) ? 0 : quern_query_parameter(handle(), name.c_str());
         return parameter == 0 ? std::move(*this).Refuse("the filter has no parameter " + name)
                               : std::move(*this).bind(parameter, value);
     }
@@ -185,10 +187,12 @@ public:
         return quern_query_set(handle(), assignments), std::move(*this);
     }
     Query only(const KeySet& keys) && {
-        return quern_query_only_keys(handle(), keys.handle()), std::move(*this);
+        return quern_query_only_keys(handle(), keys.handle()),
+               std::move(*this).Remember(detail::FaultOf(&keys));
     }
     Query except(const KeySet& keys) && {
-        return quern_query_except_keys(handle(), keys.handle()), std::move(*this);
+        return quern_query_except_keys(handle(), keys.handle()),
+               std::move(*this).Remember(detail::FaultOf(&keys));
     }
     Query columns(const char* names) && {
         return quern_query_columns(handle(), names), std::move(*this);
@@ -198,7 +202,8 @@ public:
     }
     Query order(const char* text) && { return quern_query_order(handle(), text), std::move(*this); }
     Query after(const std::string& bookmark) && {
-        return quern_query_after(handle(), bookmark.c_str()), std::move(*this);
+        return quern_query_after(handle(), bookmark.c_str()),
+               std::move(*this).Remember(detail::FaultOf("bookmark", bookmark));
     }
     Query group(const char* attribute, size_t per_group) && {
         return quern_query_group(handle(), attribute, per_group), std::move(*this);
@@ -207,13 +212,14 @@ public:
         return quern_query_diversify(handle(), field, options), std::move(*this);
     }
     Query snapshot(const Snapshot& snapshot) && {
-        return quern_query_snapshot(handle(), snapshot.handle()), std::move(*this);
+        return quern_query_snapshot(handle(), snapshot.handle()),
+               std::move(*this).Remember(detail::FaultOf(&snapshot));
     }
     // The vectors of a leg, or of a search for candidates, stay borrowed until this query is
     // destroyed.
     Query leg(Query part, double weight = 1, const char* options = nullptr) && {
         quern_query_leg(handle(), part.handle(), weight, options);
-        return parts_.push_back(std::move(part)), std::move(*this);
+        return std::move(*this).Keep(std::move(part));
     }
     Query fusion(const char* options) && {
         return quern_query_fusion(handle(), options), std::move(*this);
@@ -227,7 +233,7 @@ public:
     }
     Query candidates(Query from) && {
         quern_query_candidates(handle(), from.handle());
-        return parts_.push_back(std::move(from)), std::move(*this);
+        return std::move(*this).Keep(std::move(from));
     }
 
     Outcome<Rows> try_search() const {
@@ -346,19 +352,26 @@ private:
         return std::move(*this).Refuse(std::string(what) + ": a text with a NUL in it");
     }
     Query Refuse(std::string message) && {
-        if (failure_.message.empty()) {
-            failure_ = detail::Refusal(std::move(message));
+        return std::move(*this).Remember(detail::Refusal(std::move(message)));
+    }
+    Query Remember(Failure fault) && {
+        if (failure_.ok()) {
+            failure_ = std::move(fault);
         }
         return std::move(*this);
     }
+    // Another query that is a part of this one: what was wrong with it is wrong with this.
+    Query Keep(Query part) && {
+        Failure fault = part.failure_;
+        parts_.push_back(std::move(part));
+        return std::move(*this).Remember(std::move(fault));
+    }
     template <typename Function>
     Outcome<uint64_t> Change(Function function, const Transaction* txn) const {
-        if (!failure_.message.empty()) {
-            return failure_;
-        }
+        const Failure fault = failure_.ok() ? detail::FaultOf(txn) : failure_;
         uint64_t count = 0;
-        Outcome<Nothing> done =
-            detail::Run(function, handle(), txn != nullptr ? txn->handle() : nullptr, &count);
+        Outcome<Nothing> done = detail::RunUnless(fault, function, handle(),
+                                                  txn != nullptr ? txn->handle() : nullptr, &count);
         return done ? Outcome<uint64_t>(count) : Outcome<uint64_t>(done.failure());
     }
     // A call that makes a text of the query.

@@ -60,6 +60,7 @@ struct Failure {
         return status / 100 * 100;
     }  // -100 usage, -200 limit, ..., see quern.h
     const char* name() const { return quern_status_name(status); }
+    bool ok() const { return status == QUERN_OK; }
 };
 
 #if QUERN_HPP_EXCEPTIONS
@@ -93,7 +94,7 @@ public:
     // The value; throws Error when there is none.
     T value() {
         if (!ok()) {
-            throw Error(std::move(failure_));
+            throw Error(failure_);
         }
         return std::move(*value_);
     }
@@ -147,11 +148,17 @@ Outcome<Made> Make(Function function, Arguments... arguments) {
 }
 
 // A mistake that the library could not see.
-inline Failure Refusal(std::string message) {
+inline Failure Refusal(std::string message, int32_t status = QUERN_ERR_INVALID) {
     Failure failure;
-    failure.status = QUERN_ERR_INVALID;
+    failure.status = status;
     failure.message = std::move(message);
     return failure;
+}
+
+// An owner that has nothing any more. Where it may be left out its handle, NULL, would pass for
+// that.
+inline Failure Moved(const char* what) {
+    return Refusal(std::string(what) + ": it was moved from", QUERN_ERR_MISUSE);
 }
 
 // Do they rise from 0 to the number of entries?
@@ -166,6 +173,11 @@ inline bool AreOffsets(Span<size_t> offsets, size_t entries) {
 // C would end a text there.
 inline bool HasNul(const std::string& text) {
     return text.find('\0') != std::string::npos;
+}
+
+// OK, or that a name or path has a NUL in it.
+inline Failure FaultOf(const char* what, const std::string& text) {
+    return HasNul(text) ? Refusal(std::string(what) + ": a text with a NUL in it") : Failure();
 }
 
 // Texts as C wants them. The copies stay where they are when this is moved.
@@ -210,6 +222,12 @@ inline void CheckIndex(size_t index, size_t size, const char* what) {
 inline std::string TakeText(quern_text* text) {
     const Owner<quern_text> owner(text);
     return std::string(quern_text_data(text), quern_text_size(text));
+}
+
+// Runs a call that takes names, unless one of them was refused.
+template <typename Function, typename... Arguments>
+Outcome<Nothing> RunUnless(const Failure& fault, Function function, Arguments... arguments) {
+    return fault.ok() ? Run(function, arguments...) : Outcome<Nothing>(fault);
 }
 
 }  // namespace detail

@@ -144,7 +144,7 @@ void TestValues() {
     CHECK(*letters->try_size() == 3);
     quern::Outcome<quern::Snapshot> before = db->try_snapshot();
     CHECK(txn->try_commit().ok() && *letters->try_size() == 2);
-    CHECK(txn->try_commit().failure().status == QUERN_ERR_MISUSE);
+    CHECK(txn->try_commit().failure().status == QUERN_ERR_TXN);
     CHECK(letters->batch(2).ids({"a", "b"}).try_get("year", &*before)->size() == 2);
     CHECK(*letters->query().snapshot(*before).try_count() == 3);
     CHECK(*letters->query().where("year = 2001").try_erase() == 1);
@@ -401,7 +401,192 @@ void TestChanges() {
     CHECK(std::string(quern::version()) == QUERN_VERSION);
 }
 
+template <typename T>
+bool Tells(const quern::Outcome<T>& outcome, int32_t status, const char* words) {
+    if (outcome.ok() || outcome.failure().status != status ||
+        outcome.failure().message.find(words) == std::string::npos) {
+        std::printf("%s, not %d %s\n",
+                    outcome.ok()
+                        ? "ok"
+                        : (outcome.failure().name() + (": " + outcome.failure().message)).c_str(),
+                    status, words);
+        return false;
+    }
+    return true;
+}
+
+// A transaction that is over is no transaction "of its own".
+void TestTransactionsThatAreOver() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    const quern::Collection letters = NewLetters(&*db);
+    for (int committed = 0; committed < 2; committed++) {
+        quern::Outcome<quern::Transaction> txn = db->try_begin();
+        CHECK(txn.ok() && !txn->over());
+        if (committed != 0) {
+            CHECK(txn->try_commit().ok());
+        } else {
+            txn->rollback();
+        }
+        CHECK(txn->over());
+        const auto over = [](const auto& outcome) { return Tells(outcome, QUERN_ERR_TXN, "over"); };
+        CHECK(over(letters.batch(1).ids({"z"}).try_upsert(&*txn)));
+        CHECK(over(letters.batch(1).ids({"z"}).try_insert(&*txn)));
+        CHECK(over(letters.batch(1).ids({"a"}).try_update(&*txn)));
+        CHECK(over(letters.batch(1).ids({"a"}).try_erase(&*txn)));
+        CHECK(over(letters.query().where("1").try_erase(&*txn)));
+        CHECK(over(letters.query().where("1").set("year = 1").try_update(&*txn)));
+        CHECK(over(txn->try_commit()));
+        const quern::Transaction elsewhere = std::move(*txn);
+        CHECK(elsewhere.over());
+    }
+    CHECK(*letters.try_size() == 3 && *letters.query().where("year = 1").try_count() == 0);
+    quern::Outcome<quern::Transaction> txn = db->try_begin();
+    quern::Transaction moved = std::move(*txn);
+    CHECK(Tells(letters.batch(1).ids({"z"}).try_upsert(&*txn), QUERN_ERR_MISUSE, "txn"));
+    CHECK(Tells(txn->try_commit(), QUERN_ERR_MISUSE, "txn"));
+    CHECK(letters.batch(1).ids({"z"}).try_upsert(&moved).ok() && moved.try_commit().ok());
+    CHECK(*letters.try_size() == 4);
+}
+
+// What was moved from is no argument that was left out.
+void TestMovedFrom() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    quern::Collection letters = NewLetters(&*db);
+    const auto misused = [](const auto& outcome, const char* words) {
+        return Tells(outcome, QUERN_ERR_MISUSE, words);
+    };
+    quern::Outcome<quern::KeySet> keys = quern::KeySet::try_of(Names{"a"});
+    const quern::KeySet other_keys = std::move(*keys);
+    CHECK(misused(letters.query().where("1").only(*keys).try_erase(), "keys"));
+    CHECK(misused(letters.query().except(*keys).try_count(), "keys"));
+    CHECK(misused(letters.query().only(*keys).try_list(), "keys"));
+    CHECK(misused(letters.query().dense("v", {0, 0}).only(*keys).try_search(), "keys"));
+    CHECK(misused(letters.query()
+                      .dense("v", {0, 0})
+                      .candidates(letters.query().text("body", "white").only(*keys))
+                      .try_search(),
+                  "keys"));
+    CHECK(misused(letters.query().leg(letters.query().dense("v", {0, 0}).only(*keys)).try_search(),
+                  "keys"));
+    CHECK(*letters.query().only(other_keys).try_count() == 1);
+
+    quern::Outcome<quern::Snapshot> snapshot = db->try_snapshot();
+    const quern::Snapshot before = std::move(*snapshot);
+    CHECK(misused(letters.try_size(&*snapshot), "snapshot"));
+    CHECK(misused(letters.try_scan("year", &*snapshot), "snapshot"));
+    CHECK(misused(letters.try_sparse_stats("terms", {}, {}, &*snapshot), "snapshot"));
+    CHECK(misused(letters.batch(1).ids({"a"}).try_get("year", &*snapshot), "snapshot"));
+    CHECK(misused(letters.query().snapshot(*snapshot).try_count(), "snapshot"));
+    CHECK(misused(db->try_sql("select 1", &*snapshot), "snapshot"));
+    CHECK(*letters.try_size(&before) == 3);
+
+    quern::Query query = letters.query().dense("v", {0, 0});
+    const quern::Query other_query = std::move(query);
+    CHECK(!query.try_search().ok() && other_query.try_search().ok());
+    CHECK(!letters.query().leg(std::move(query)).try_search().ok());
+    quern::Batch batch = letters.batch(1);
+    const quern::Batch other_batch = std::move(batch);
+    CHECK(misused(std::move(batch).ids({"a"}).try_upsert(), ""));
+    quern::Outcome<quern::Cursor> cursor = letters.try_scan();
+    const quern::Cursor other_cursor = std::move(*cursor);
+    CHECK(misused(cursor->try_next(), ""));
+    quern::Schema schema = Letters();
+    const quern::Schema other_schema = std::move(schema);
+    CHECK(schema.attrs().empty() && misused(db->try_collection("more", schema), ""));
+
+    const quern::Collection there = std::move(letters);
+    CHECK(misused(letters.try_size(), "") && misused(letters.try_drop_fusion("x"), ""));
+    CHECK(misused(letters.batch(1).ids({"a"}).try_upsert(), ""));
+    CHECK(misused(letters.query().try_count(), "") && misused(letters.try_scan(), ""));
+    CHECK(misused(letters.try_set_attr("year", "index=auto"), ""));
+    CHECK(misused(letters.try_measure_hubs("v", "hub"), ""));
+    CHECK(misused(letters.try_snippet("body", "a", "a"), ""));
+    CHECK(misused(letters.try_search("v", std::vector<float>{0, 0}), ""));
+    CHECK(*there.try_size() == 3);
 #if QUERN_HPP_EXCEPTIONS
+    try {
+        (void)schema.key_name();
+        CHECK(false);
+    } catch (const quern::Error& error) {
+        CHECK(error.status() == QUERN_ERR_MISUSE);
+    }
+#else
+    CHECK(schema.key_name().empty());
+#endif
+}
+
+// C would end a name at its first NUL, and so take another one.
+void TestNamesWithNul() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    const quern::Collection letters = NewLetters(&*db);
+    const std::string nul("letters\0x", 9);
+    const auto refused = [](const auto& outcome, const char* what) {
+        return Tells(outcome, QUERN_ERR_INVALID, "NUL") &&
+               outcome.failure().message.find(what) == 0;
+    };
+    CHECK(refused(quern::try_open(std::string(":memory:\0x", 10)), "path"));
+    CHECK(refused(db->try_collection(nul), "name"));
+    CHECK(refused(db->try_collection(nul, Letters()), "name"));
+    CHECK(refused(db->try_describe(nul), "name"));
+    CHECK(refused(db->try_drop(nul), "name"));
+    CHECK(refused(db->try_rename(nul, "more"), "from"));
+    CHECK(refused(db->try_rename("letters", nul), "to"));
+    CHECK(refused(db->try_attach(nul, "x"), "name"));
+    CHECK(refused(db->try_attach("x", nul), "path"));
+    CHECK(refused(db->try_detach(nul), "name"));
+    CHECK(refused(db->try_backup(nul), "path"));
+    CHECK(refused(quern::Query(db->handle(), nul).try_count(), "collection"));
+    CHECK(refused(quern::Batch(db->handle(), nul, 1).ids({"a"}).try_erase(), "collection"));
+    CHECK(refused(letters.query().order("year").after(nul).try_list(), "bookmark"));
+    CHECK(!letters.query().where("year = :y").bind(std::string(":y\0x", 4), 1).try_count().ok());
+    CHECK(*db->try_collections() == "[\"letters\"]" && *letters.try_size() == 3);
+}
+
+// Vectors that some records have.
+void TestVectorsThatAreAbsent() {
+    quern::Outcome<quern::Database> db = quern::try_open(":memory:");
+    const quern::Collection letters = NewLetters(&*db);
+    CHECK(letters.try_add_dense("h", 2, QUERN_L2, "type=f16").ok());
+    const std::vector<uint16_t> halves = {0x3c00, 0, 0, 0, 0, 0x3c00};
+    const std::vector<uint8_t> valid = {1, 0, 1}, some = {1, 0};
+    const std::vector<size_t> offsets = {0, 1, 1, 1};
+    const std::vector<uint32_t> dims = {9};
+    const quern::Span<uint16_t> matrix(halves);
+    CHECK(letters.batch(3)
+              .ids({"a", "b", "c"})
+              .dense_raw("h", matrix, QUERN_F16, 2, valid)
+              .sparse("terms", offsets, dims, {}, valid)
+              .try_update()
+              .ok());
+    CHECK(letters.query().dense("h", {0, 0}).try_search()->size() == 2);
+    quern::Outcome<quern::Rows> rows = letters.batch(3).ids({"a", "b", "c"}).try_get("terms");
+    CHECK(!(*rows)[0].is_null(0) && (*rows)[1].is_null(0) && !(*rows)[2].is_null(0));
+    CHECK(Tells(letters.batch(3)
+                    .ids({"a", "b", "c"})
+                    .dense_raw("h", matrix, QUERN_F16, 2, some)
+                    .try_update(),
+                QUERN_ERR_INVALID, "h"));
+    CHECK(Tells(
+        letters.batch(3).ids({"a", "b", "c"}).sparse("terms", offsets, dims, {}, some).try_update(),
+        QUERN_ERR_INVALID, "terms"));
+}
+
+#if QUERN_HPP_EXCEPTIONS
+// A failure keeps its message however often it is asked for.
+void TestFailuresKeepTheirMessage() {
+    quern::Outcome<quern::Database> none = quern::try_open("/nowhere/at/all/x.quern");
+    std::string told[2];
+    for (std::string& message : told) {
+        try {
+            (void)none.value();
+            CHECK(false);
+        } catch (const quern::Error& error) {
+            message = error.what();
+        }
+    }
+    CHECK(!told[0].empty() && told[0] == told[1] && none.failure().message == told[0]);
+}
+
 void TestExceptions() {
     quern::Database db = quern::open(":memory:");
     quern::Collection letters = db.collection("letters", Letters());
@@ -476,7 +661,12 @@ int main() {
     TestFusions();
     TestCursors();
     TestChanges();
+    TestTransactionsThatAreOver();
+    TestMovedFrom();
+    TestNamesWithNul();
+    TestVectorsThatAreAbsent();
 #if QUERN_HPP_EXCEPTIONS
+    TestFailuresKeepTheirMessage();
     TestExceptions();
 #endif
     std::puts("quern.hpp: right");
