@@ -756,13 +756,13 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **                  leaves nothing; what must be loaded is loaded whole (and is there the next time), and so are keys and columns
 **                  of the hits: a search may end somewhat later
 **   max_scored=N   records that are measured (as QUERN_RESULT_VECTORS_SCORED counts) for each query, in all fields and legs together: a query
-**                  finds the same alone and among others, by however many threads. Of a scan they are the first that match, by key
-**   max_bytes=N    read from the file (QUERN_RESULT_BYTES_READ), for all queries together
-** Spending is looked at between pieces of work, of which the first is always done: blocks of a scan, steps of a walk over a graph,
+**                  finds the same alone and among others, by however many threads, before and after vectors were loaded. Each has N. Less than a scan would need, it goes to an index if there is one (but for recall=exact, and for a walk that would meet fewer than k matches). Of a scan they are the first that match, by key
+**   max_bytes=N    read from the file (QUERN_RESULT_BYTES_READ), for all queries together. Vectors are loaded whole only if that takes no more than is left: else they are scanned, or looked up, in the file, piece by piece, each time. Indexes, and columns that a filter needs, are loaded whole all the same, and count
+** Spending is looked at between pieces of work, of which the first is always done (of each leg, and of each search of a query that has several): blocks of a scan, steps of a walk over a graph,
 ** cells of a list index, blocks of postings. So it may be somewhat more. Legs have equal shares of what is left when they begin; what one
 ** leaves, the next ones share. The query for candidates has half, feedback's first search has half, and there are at most
 ** max_scored / 2 candidates, all of which are scored. Once a search with legs has spent its budget, it looks up the scores of the k
-** likeliest records that have none yet, and drops the others. A shape that would need more hits is made of those that there are.
+** likeliest records that have none yet, and drops the others. A shape that would need more hits is made of those that there are, and nothing deeper is searched for.
 ** Options of legs and of queries for candidates say nothing about the budget: that of q is that of all. */
 /* Makes the search of another query a leg of q, which then has legs instead of vectors or keys of its own: each record's
 ** scores in all legs become one (quern_query_fusion). leg is another query of the same collection, without legs; it is

@@ -75,10 +75,11 @@ void AddTold(const ResultTable& from, bool first, ResultTable* to) {
 }  // namespace
 
 Status SearchWithFilters(
-    const SearchRequest& request, uint64_t rows_max, ResultTable* table,
+    const SearchRequest& request, bool each, uint64_t rows_max, ResultTable* table,
     const std::function<Status(const SearchRequest& request, ResultTable* table)>& search) {
     const size_t count = QueryCount(request);
-    const size_t last = request.filter.of_queries.rbegin()->first;
+    const auto& own = request.filter.of_queries;
+    const size_t last = own.empty() ? 0 : own.rbegin()->first;
     if (last >= count) {
         return Status::Error(Code::kInvalid,
                              "values are bound for query number %zu, and there are %zu queries",
@@ -89,7 +90,8 @@ Status SearchWithFilters(
     std::vector<std::pair<size_t, size_t>> where(count);  // group, and query there
     for (size_t q = 0; q < count; q++) {
         RecordFilter filter = FilterOf(request.filter, q);
-        const auto [place, fresh] = known.emplace(NameOf(filter), groups.size());
+        const std::string name = each ? std::to_string(q) : NameOf(filter);
+        const auto [place, fresh] = known.emplace(name, groups.size());
         if (fresh) {
             groups.emplace_back().filter = std::move(filter);
         }

@@ -22,6 +22,9 @@ public:
     uint64_t ScoredLeft(size_t query) const {
         return budget_ == nullptr ? SearchBudget::kNoBound : budget_->ScoredLeft(query);
     }
+    uint64_t BytesLeft() const {
+        return budget_ == nullptr ? SearchBudget::kNoBound : budget_->BytesLeft();
+    }
     // Whether what is left is left out.
     bool Ends() {
         const uint32_t spent = budget_ == nullptr ? 0 : budget_->Spent();
@@ -41,11 +44,14 @@ public:
         return spent != 0;
     }
     // Whether one of several queries ends before it began, which are begun one after the other.
-    bool Ends(size_t query) {
-        const uint32_t spent = budget_ == nullptr
-                                   ? 0
-                                   : (budget_->ScoredLeft(query) == 0 ? kSpentScored : 0) |
-                                         (query > 0 && budget_->Late() ? kSpentTime : 0);
+    // reads: it may have to read from the file.
+    bool Ends(size_t query, bool reads = false) {
+        const uint32_t spent =
+            budget_ == nullptr
+                ? 0
+                : (budget_->ScoredLeft(query) == 0 ? kSpentScored : 0) |
+                      (query > 0 && budget_->Late() ? kSpentTime : 0) |
+                      (query > 0 && reads && budget_->BytesSpent() ? kSpentBytes : 0);
         if (spent != 0) {
             budget_->LeftOut(spent, query);
         }

@@ -44,7 +44,8 @@ std::shared_ptr<const IndexLeg> CollectionView::KnownLeg(size_t segment, uint32_
 
 Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connection* connection,
                                                                 size_t segment, const DenseDef& def,
-                                                                Work* work) const {
+                                                                Work* work,
+                                                                uint64_t bytes_max) const {
     const std::shared_ptr<const IndexLeg> none;
     auto leg = std::make_shared<IndexLeg>();
     QUERN_ASSIGN(const Segment::IndexState loaded, segments[segment]->Index(connection, def, work));
@@ -54,10 +55,13 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
     leg->index = loaded.index.get();
     leg->lists = loaded.lists;
     const bool needs_rows = leg->index != nullptr && leg->index->needs_rows();
-    QUERN_ASSIGN(leg->field, needs_rows ? segments[segment]->Field(connection, def, work)
-                                        : segments[segment]->FieldForLooks(connection, def, work));
+    QUERN_ASSIGN(leg->field,
+                 needs_rows ? segments[segment]->Field(connection, def, work, bytes_max)
+                            : segments[segment]->FieldForLooks(connection, def, work, bytes_max));
     if (needs_rows && !leg->field->resident) {
-        segments[segment]->NoteIndexNeeds(leg->field->vectors->raw_bytes());
+        if (bytes_max == Segment::kAllBytes) {
+            segments[segment]->NoteIndexNeeds(leg->field->vectors->raw_bytes());
+        }
         return none;
     }
     QUERN_ASSIGN(leg->dead, DeadOf(connection, segment));

@@ -63,9 +63,11 @@ struct CollectionView {
     Result<TokenTable*> Tokens(const SparseDef& def) const;
     // A leg that LoadLeg has found before; needs no file. NULL: none.
     std::shared_ptr<const IndexLeg> KnownLeg(size_t segment, uint32_t field) const;
-    // Loads what is needed. NULL: no index, or it cannot be used. Thread-safe.
+    // Loads what is needed, the vectors only if these are no more bytes of the file than bytes_max.
+    // NULL: no index, or it cannot be used. Thread-safe.
     Result<std::shared_ptr<const IndexLeg>> LoadLeg(storage::Connection* connection, size_t segment,
-                                                    const DenseDef& def, Work* work) const;
+                                                    const DenseDef& def, Work* work,
+                                                    uint64_t bytes_max = Segment::kAllBytes) const;
     // Records that may be found; in a view of matches those that match.
     uint64_t record_count() const {
         return matches != nullptr ? matches->count : static_cast<uint64_t>(state.records);

@@ -146,15 +146,31 @@ Status FineVectors::FillPiece(storage::Connection* connection) {
     return status.code() == Code::kCorrupt ? Status() : status;
 }
 
+size_t FineVectors::FirstMissing() const {
+    size_t first = 0;
+    while (first < part_->chunks.size() && Present(first)) {
+        first++;
+    }
+    return first;
+}
+
+uint64_t FineVectors::BytesToLoad() const {
+    if (resident_->load(std::memory_order_acquire)) {
+        return 0;
+    }
+    uint64_t bytes = 0;
+    for (size_t chunk = keeps() ? FirstMissing() : 0; chunk < part_->chunks.size(); chunk++) {
+        bytes += part_->chunks[chunk].stored_bytes;
+    }
+    return bytes;
+}
+
 Status FineVectors::LoadAll(storage::Connection* connection, int threads, Work* work) {
     if (resident_->load(std::memory_order_acquire)) {
         return {};
     }
     std::lock_guard<std::mutex> lock(load_mutex_);
-    size_t first = 0;
-    while (first < part_->chunks.size() && Present(first)) {
-        first++;
-    }
+    const size_t first = FirstMissing();
     rows_->WantHugePages(0, rows_->bytes());
     return storage::ForChunksOnThreads(
         connection, *part_, first, part_->chunks.size(), threads,

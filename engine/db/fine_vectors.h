@@ -59,6 +59,8 @@ public:
     // Finds vectors as far as they are in memory. False: Read must follow, with the same.
     bool Find(const uint32_t* vectors, size_t count, FineSpace* space) const;
     Status Read(storage::Connection* connection, const uint32_t* vectors, FineSpace* space);
+    // Bytes of the file that LoadAll would read.
+    uint64_t BytesToLoad() const;
     // Loads everything into the room.
     Status LoadAll(storage::Connection* connection, int threads, Work* work);
 
@@ -67,6 +69,7 @@ private:
     bool Present(size_t chunk) const {
         return (present_[chunk / 64].load(std::memory_order_acquire) >> (chunk % 64) & 1) != 0;
     }
+    size_t FirstMissing() const;
     size_t ChunkOf(size_t vector) const { return vector / part_->chunk_items; }
     Status Decode(size_t chunk, BytesView stored);
     Status Fill(storage::Connection* connection, size_t chunk);

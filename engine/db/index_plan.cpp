@@ -49,6 +49,11 @@ constexpr size_t kKeptFactor = 10;
 constexpr size_t kScannedLeast = 64;
 // Of what the recall lets be missed, what may be missed by this.
 constexpr double kMissedShare = 0.6;
+// A walk of which no curve promises the recall, and which the budget ends: candidates for each
+// result.
+constexpr size_t kPoolOfMost = 10;
+// What a walk may score before it looks whether it gives up.
+constexpr uint64_t kWalkLeast = 1024;
 // A walk that scores more than this share of all is none.
 constexpr double kWalkOverMost = 0.5;
 // And of fewer than this share of all codes are.
@@ -71,6 +76,7 @@ double AnyOf(double count, double share) {
 
 bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
     k_ = k;
+    queries = counted_ ? 1 : queries;
     queries_ = queries;
     range_ = false;
     walks_ = false;
@@ -95,6 +101,9 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
     wanted_ = {};
     wanted_.bits = leg_->wanted.data();
     walks_ = PlanWalk(asked, request);
+    if (never_scans_) {
+        return walks_;
+    }
     scans_ = PlanCodes(asked, request);
     if (walks_ && request.ef > 0) {
         scans_ = false;
@@ -118,10 +127,15 @@ bool IndexSearch::PlanWalk(double asked, const SearchRequest& request) {
     const dense::GraphIndex& index = *leg_->index;
     const size_t count = leg_->field->count();
     const double refine_rows =
-        index.RefineRows(VectorBytes(def_->element, def_->dim), leg_->field->KeepsVectors());
+        index.RefineRows(VectorBytes(def_->element, def_->dim), KeepsVectors());
+    bool promised = false;
     if (request.ef > 0) {
         effort_ = dense::Effort::OfPool(request.ef, request.ef);
-    } else if (asked >= 1 || !index.curve().Find(k_, asked, refine_rows, &effort_)) {
+    } else if (asked < 1 && index.curve().Find(k_, asked, refine_rows, &effort_)) {
+        promised = true;
+    } else if (asked < 1 && never_scans_) {
+        effort_ = dense::Effort::OfPool(kPoolOfMost * k_, kPoolOfMost * k_);
+    } else {
         return false;
     }
     const dense::Effort planned = effort_;
@@ -147,8 +161,7 @@ bool IndexSearch::PlanWalk(double asked, const SearchRequest& request) {
     effort_.refine = std::max(effort_.refine, k_);
     effort_.keep =
         with_dead(refine_ == Refine::kCount ? effort_.refine : std::max(effort_.keep, k_));
-    const bool as_asked =
-        request.ef == 0 && (refine_ == Refine::kAuto || refine_ == Refine::kExact);
+    const bool as_asked = promised && (refine_ == Refine::kAuto || refine_ == Refine::kExact);
     dense::Effort told = planned;
     told.refine = refine_ == Refine::kAuto ? planned.refine : effort_.refine;
     expected_recall_ = as_asked ? request.recall : index.curve().Expect(k_, told);
@@ -161,6 +174,20 @@ bool IndexSearch::PlanWalk(double asked, const SearchRequest& request) {
     const double scored = wanted ? effort_.scored / share : effort_.scored * factor;
     walk_cost_ = scored + MeasureCost(effort_.refine);
     return true;
+}
+
+// With too little for a scan a walk with a filter should at least meet k of what it looks for. Else
+// the scan in which a walk may still end must be paid for, too: one within a bound gives up late.
+bool IndexSearch::Serves(uint64_t scored_left) const {
+    if (!counted_ || leg_->lists != nullptr) {
+        return true;
+    }
+    if (never_scans_) {
+        return leg_->wanted.empty() ||
+               static_cast<double>(scored_left) * Share() >= static_cast<double>(k_);
+    }
+    const uint64_t walk = range_ ? leg_->field->count() : leg_->wanted.empty() ? 0 : kWalkLeast;
+    return scored_left >= leg_->alive + walk;
 }
 
 // A pool that holds most of a graph finds them because they are there, however little the codes
@@ -197,7 +224,7 @@ bool IndexSearch::PlanCodes(double asked, const SearchRequest& request) {
         depth_ = refine_ == Refine::kNone ? k_ : std::max(depth_, effort_.refine);
         expected = refine_ == Refine::kNone ? 0 : request.recall;
     }
-    if (leg_->field->resident && leg_->alive < depth_ * kScannedLeast) {
+    if (InMemory() && leg_->alive < depth_ * kScannedLeast) {
         return false;
     }
     kept_ = refine_ == Refine::kAuto ? depth_ * kKeptFactor : depth_;
@@ -217,15 +244,14 @@ double IndexSearch::RowNs() const {
 double IndexSearch::WholeScanCost() const {
     const auto count = static_cast<double>(leg_->field->count());
     const size_t bytes = VectorBytes(def_->element, def_->dim);
-    return leg_->field->KeepsVectors()
-               ? count
-               : count * std::max(1.0, dense::ScanPrices::FileNs(bytes) / RowNs());
+    return KeepsVectors() ? count
+                          : count * std::max(1.0, dense::ScanPrices::FileNs(bytes) / RowNs());
 }
 
 double IndexSearch::RefineNs() const {
     const size_t bytes = VectorBytes(def_->element, def_->dim);
     return dense::CodePrices(dense::CodeChoice::kNone, bytes, leg_->field->count())
-        .VectorNs(bytes, leg_->field->KeepsVectors());
+        .VectorNs(bytes, KeepsVectors());
 }
 
 double IndexSearch::MeasureCost(size_t candidates) const {
@@ -237,7 +263,7 @@ double IndexSearch::VectorScanNs(size_t queries) const {
     const size_t bytes = VectorBytes(def_->element, def_->dim);
     const auto count = static_cast<double>(leg_->field->count());
     const auto alive = static_cast<double>(leg_->alive);
-    if (!leg_->field->resident) {
+    if (!InMemory()) {
         // Whole chunks are read, once for all queries.
         return std::min(count, alive * kChunkFactor) * ScanPrices::FileNs(bytes) /
                static_cast<double>(std::max<size_t>(1, queries));
@@ -277,8 +303,13 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request, size_t queri
     probes_given_ = request.nprobe > 0;
     if (probes_given_) {
         probes_ = {request.nprobe, kRefineOfProbes * k};
-    } else if (asked >= 1 || !index.curve().Find(k, asked, index.rows_per_cell(), &probes_)) {
+    } else if (asked >= 1) {
         return false;
+    } else if (!index.curve().Find(k, asked, index.rows_per_cell(), &probes_)) {
+        if (!never_scans_) {
+            return false;
+        }
+        probes_ = {std::max<size_t>(1, index.cell_count() / 2), kRefineOfProbes * k};
     }
     const size_t planned = probes_.nprobe;
     if (refine_ == Refine::kCount) {
@@ -306,7 +337,7 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request, size_t queri
     to_find_ =
         leg_->dead.bits && leg_->wanted.empty() ? NodesToFind(*leg_) : std::vector<uint64_t>();
     lists_cost_ = ListNs() / row_ns;
-    if (request.nprobe > 0) {
+    if (request.nprobe > 0 || never_scans_) {
         return true;
     }
     // Vectors themselves are as dear in a cell as in a scan.
@@ -344,12 +375,12 @@ double IndexSearch::MatchScanNs(size_t queries) const {
     const size_t count = leg_->field->count();
     const auto alive = static_cast<double>(leg_->alive);
     const double share = alive / static_cast<double>(std::max<size_t>(1, count));
-    if (!leg_->field->resident) {
+    if (!InMemory()) {
         // Where there is room for all they are read once, and stay; else each chunk in which
         // anything matches is read whole, for all of the queries.
         const double of_chunk = std::max(
             1.0, static_cast<double>(storage::kChunkBytesMax) / static_cast<double>(bytes));
-        const double read = leg_->field->KeepsVectors()
+        const double read = KeepsVectors()
                                 ? std::min(static_cast<double>(count), alive * kChunkFactor)
                                 : static_cast<double>(count) * AnyOf(of_chunk, share);
         return read * ScanPrices::FileNs(bytes) / static_cast<double>(std::max<size_t>(1, queries));

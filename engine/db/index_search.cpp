@@ -22,7 +22,8 @@ constexpr size_t kMoreKept = 16;
 }  // namespace
 
 Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t number,
-                         const DenseDef& def, SearchTally* tally, Work* work) {
+                         const DenseDef& def, SearchTally* tally, Work* work,
+                         SearchBudget* budget) {
     segment_ = view.segments[number].get();
     def_ = &def;
     source_ = static_cast<uint32_t>(number);
@@ -30,12 +31,17 @@ Status IndexSearch::Open(Snapshot* snapshot, const CollectionView& view, size_t 
     if (leg_ != nullptr || IndexOptions::Of(def).index == IndexChoice::kNone) {
         return {};
     }
+    const uint64_t before = tally->reads.bytes;
+    const uint64_t most = budget != nullptr ? budget->BytesLeft() : SearchBudget::kNoBound;
     QUERN_TRY(snapshot->With(
         [&](storage::Connection* connection) -> Status {
-            QUERN_ASSIGN(leg_, view.LoadLeg(connection, number, def, work));
+            QUERN_ASSIGN(leg_, view.LoadLeg(connection, number, def, work, most));
             return {};
         },
         &tally->reads));
+    if (budget != nullptr) {
+        budget->AddBytes(tally->reads.bytes - before);
+    }
     if (leg_ == nullptr && segment_->index_needs() > 0) {
         tally->NeedIndex({segment_->info().id, def.id, segment_->index_needs()},
                          static_cast<uint64_t>(segment_->budget().Total()));
@@ -267,11 +273,17 @@ Status IndexSearch::WalkGraph(const dense::FlatQuery& query, Space* space, bool*
     dense::NodeBounds* const bounds = by_bound_ ? &space->bounds : nullptr;
     space->bounds.errors = bound_errors_;
     space->walk.seeds = space->guides;
+    dense::WantedNodes wanted = wanted_;
+    if (counted_ && !never_scans_) {
+        // As long as the scan that follows if it gives up can be paid for.
+        const uint64_t left = ScoredLeft(*space);
+        wanted.most = std::min(wanted.most, left - std::min<uint64_t>(left, leg_->alive));
+    }
     const Status walked =
         leg_->wanted.empty()
             ? leg_->index->Search(rows, query.query.vector, effort_, &space->walk, &space->nodes,
                                   work, bounds)
-            : leg_->index->SearchWanted(rows, query.query.vector, effort_, wanted_, &space->walk,
+            : leg_->index->SearchWanted(rows, query.query.vector, effort_, wanted, &space->walk,
                                         &space->nodes, complete, work, bounds);
     QUERN_TRY(Ended(walked, space, *work));
     space->tally.scored += space->walk.scored;
@@ -325,19 +337,34 @@ Status IndexSearch::FindNearest(Snapshot* snapshot, const dense::FlatQuery& quer
     }
     if (walks_) {
         QUERN_TRY(WalkGraph(query, space, complete, work));
-        if (*complete) {
+        const bool stays = *complete || !ScanFits(space);
+        if (stays) {
             PickNearest(effort_.refine, space);
-            *complete = space->left_out != 0 || FoundEnough(*space);
         }
+        *complete = stays && (space->left_out != 0 || FoundEnough(*space) || !ScanFits(space));
     }
     if (scans_ && (!walks_ || !*complete)) {
         QUERN_TRY(ScanByCodes(query, kept_, space, work));
         *scanned = true;
         space->tally.code_scans++;
         PickNearest(by_bound_ ? kept_ : depth_, space);
-        *complete = space->left_out != 0 || FoundEnough(*space);
+        *complete = space->left_out != 0 || FoundEnough(*space) || !ScanFits(space);
     }
     return {};
+}
+
+uint64_t IndexSearch::ScoredLeft(const Space& space) const {
+    if (space.budget == nullptr) {
+        return SearchBudget::kNoBound;
+    }
+    const uint64_t left = space.budget->ScoredLeft(space.query);
+    return left - std::min(left, space.tally.scored - space.scored_told);
+}
+
+bool IndexSearch::ScanFits(Space* space) const {
+    const bool fits = !counted_ || ScoredLeft(*space) >= leg_->alive;
+    space->left_out |= fits ? 0 : kSpentScored;
+    return fits;
 }
 
 // Zeros are near everything under some metrics, far under others: they may not stand in for what a
@@ -393,12 +420,15 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
     const bool in_turn = scanned && !by_bound_ && refine_ == Refine::kAuto;
     if (in_turn) {
         QUERN_TRY(MeasureInTurn(snapshot, query, kept_, space, enough));
-        if (!*enough) {
+        if (!*enough && !ScanFits(space)) {
+            *enough = true;
+        } else if (!*enough) {
             // Far from everything: nearly all is as near.
             const size_t more = kept_ * kMoreKept;
             QUERN_TRY(ScanByCodes(query, more, space, work));
             PickNearest(depth_, space);
             QUERN_TRY(MeasureInTurn(snapshot, query, more, space, enough));
+            *enough = *enough || !ScanFits(space);
         }
         if (!*enough) {
             return {};

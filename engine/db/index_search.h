@@ -62,9 +62,10 @@ public:
         // Tells the budget what has been spent since.
         void Tell();
     };
-    // Loads what is needed of a segment, if that has not happened before.
+    // Loads what is needed of a segment, if that has not happened before. An index is loaded
+    // whatever bytes the budget (NULL: none) has left, which then counts it; vectors are not.
     Status Open(Snapshot* snapshot, const CollectionView& view, size_t number, const DenseDef& def,
-                SearchTally* tally, Work* work);
+                SearchTally* tally, Work* work, SearchBudget* budget = nullptr);
     bool usable() const { return leg_ != nullptr; }
     // Distances will be those of codes.
     bool unrefined() const {
@@ -85,6 +86,19 @@ public:
     double codes_cost() const { return codes_cost_; }
     double lists_cost() const { return lists_cost_; }
     double scan_cost() const { return scan_cost_; }
+    // For a search whose budget counts what is measured; before it plans. What it chooses is the
+    // same for a query alone and among others, before and after vectors were loaded. Too little for
+    // a scan: the index is asked, if it can be, and never gives up for a scan.
+    void CountScored(bool too_little) {
+        counted_ = true;
+        never_scans_ = too_little;
+    }
+    // Whether a planned way is of use to a query that may measure so many.
+    bool Serves(uint64_t scored_left) const;
+    // A search looks into the file for what is not there yet.
+    bool reads_file() const {
+        return !leg_->field->resident || (over_lists() && !leg_->lists->index->has_rows());
+    }
     // Decides how to find the k records nearest to each of so many queries. False: a scan of the
     // vectors is cheaper, or the only way to the recall.
     bool Plan(size_t k, const SearchRequest& request, size_t queries);
@@ -130,6 +144,13 @@ private:
     double AskOfCurve(const SearchRequest& request) const;
     Status SearchLists(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                        Work* work) const;
+    // What searches that count do not let depend on what is in memory yet.
+    bool InMemory() const { return counted_ || leg_->field->resident; }
+    bool KeepsVectors() const { return counted_ || leg_->field->KeepsVectors(); }
+    // Whether the query may still measure all that may be found. If not, what there is stands for
+    // it, and the space's left_out says so.
+    bool ScanFits(Space* space) const;
+    uint64_t ScoredLeft(const Space& space) const;
     Status WalkGraph(const dense::FlatQuery& query, Space* space, bool* complete, Work* work) const;
     Status ScanByCodes(const dense::FlatQuery& query, size_t kept, Space* space, Work* work) const;
     // The candidates to be measured again. *complete: as many as there must be; *scanned: they come
@@ -163,6 +184,8 @@ private:
     uint32_t source_ = 0;
     size_t k_ = 0;
     size_t queries_ = 1;
+    bool counted_ = false;           // see CountScored
+    bool never_scans_ = false;       // likewise
     bool walks_ = false;             // over a graph
     bool scans_ = false;             // its codes, at once or when the walk gives up
     size_t depth_ = 0;               // candidates of such a scan

@@ -45,6 +45,9 @@ bool IndexSearch::PlanRange(const SearchRequest& request) {
     }
     range_most_ = count / kRangeShareMost;
     const size_t most = lists ? leg_->lists->index->cell_count() / 2 : range_most_;
+    if (never_scans_ || (counted_ && lists)) {
+        range_most_ = count;  // what ends it is the budget
+    }
     if (given == 0) {
         range_first_effort_ = std::min(most, curve.FirstEffort(request.recall));
     }
@@ -119,9 +122,10 @@ Status IndexSearch::TakeZeros(Snapshot* snapshot, const dense::FlatQuery& query,
 Status IndexSearch::RunRange(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                              std::vector<Candidate>* found, bool* enough, Work* work) const {
     QUERN_TRY(FindRange(snapshot, query, space, enough, work));
-    if (!*enough) {
+    if (!*enough && (leg_->lists != nullptr || ScanFits(space))) {
         return {};
     }
+    *enough = true;
     if (refine_ == Refine::kNone) {
         std::vector<float> distances = space->walk.within_distances;
         leg_->index->WithinDistances(query.query.vector, &distances);

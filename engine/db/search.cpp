@@ -112,8 +112,17 @@ Status SearchShaped(Database* database, Snapshot* snapshot, const SearchedViews&
             return {};
         };
         QUERN_TRY(SearchPlain(database, snapshot, views, deeper, choice, &shape, &attempt));
-        const bool partial = (attempt.flags & kPartialFlag) != 0;
-        if (settled || partial) {
+        const bool cut = (attempt.flags & kPartialFlag) != 0;
+        const uint32_t spent = limited && !settled && !cut ? request.budget->Spent() : 0;
+        if (spent != 0) {
+            // What there is now is whole, and nothing is left for more.
+            last.reset();
+            request.budget->LeftOut(spent);
+            attempt.flags = (attempt.flags & ~1u) | kPartialFlag;
+            attempt.tally.left_out |= spent;
+            attempt.tally.expected_recall = 0;
+        }
+        if (settled || cut || spent != 0) {
             attempt.tally.Add(before);
             attempt.tally.Add(shaping.tally);
             attempt.trace.Add(trace_before);
@@ -208,10 +217,13 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
             std::make_shared<SearchBudget>(given.limits, SearchBudget::Clock::now());
     }
     const SearchRequest& named = with_budget.budget != nullptr ? with_budget : given;
-    if (!named.filter.of_queries.empty()) {
+    // How much deeper a shape is searched for depends on all queries that are searched together.
+    const bool each = named.budget != nullptr && named.budget->has_scored_max() &&
+                      named.shape.any() && QueryCount(named) > 1;
+    if (!named.filter.of_queries.empty() || each) {
         size_t left = QueryCount(named);
         return SearchWithFilters(
-            named, static_cast<uint64_t>(database->limits().result_rows.load()), table,
+            named, each, static_cast<uint64_t>(database->limits().result_rows.load()), table,
             [&](const SearchRequest& some, ResultTable* of_some) {
                 SearchRequest own = some;
                 const size_t count = QueryCount(some);

@@ -237,12 +237,15 @@ private:
         const SegmentField* field = nullptr;
         CollectionView::Dead dead;
         QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
-            QUERN_ASSIGN(field, segment.Field(connection, *def_, &work_));
+            QUERN_ASSIGN(field, segment.Field(connection, *def_, &work_, watch_.BytesLeft()));
             QUERN_ASSIGN(dead, view_->DeadOf(connection, number));
             return {};
         }));
-        sealed_matches_ += segment.item_count() - dead.count;
-        seen.Done(SearchWay::kScan, query_count_);
+        const auto scanned = std::count(to_scan_.begin(), to_scan_.end(), 1);
+        if (static_cast<size_t>(scanned) == query_count_) {
+            sealed_matches_ += segment.item_count() - dead.count;
+        }
+        seen.Done(SearchWay::kScan, static_cast<uint64_t>(scanned));
         if (!estimated) {
             seen.Plan(EstimateScan(*field, segment.item_count(), dead.count), query_count_);
         }
@@ -344,12 +347,17 @@ private:
         return alive;
     }
 
-    // Queries that may look at as many rows go through these together.
+    // Queries that may look at as many rows go through these together, but for those that the
+    // index has answered.
     Status ScanCounted(const dense::FlatRows& all, const SegmentField& field, uint32_t source) {
         for (size_t first = 0; first < query_count_;) {
+            if (to_scan_[first] == 0) {
+                first++;
+                continue;
+            }
             const uint64_t left = watch_.ScoredLeft(first);
             size_t end = first + 1;
-            while (end < query_count_ && watch_.ScoredLeft(end) == left) {
+            while (end < query_count_ && to_scan_[end] != 0 && watch_.ScoredLeft(end) == left) {
                 end++;
             }
             dense::FlatRows rows = all;
@@ -382,18 +390,76 @@ private:
         return alive;
     }
 
-    // Asks the segment's index. False: there is none that helps, and nothing was added.
-    // *estimated: it was asked what it thinks of.
+    // Vectors that a scan of this segment and of what follows would measure, or somewhat more.
+    uint64_t RowsFrom(size_t number) const {
+        const RecordMatches* const matches = view_->matches.get();
+        uint64_t rows = 0;
+        uint64_t sealed = 0;
+        for (size_t s = 0; s < view_->segments.size(); s++) {
+            const Segment& segment = *view_->segments[s];
+            const uint64_t records =
+                segment.item_count() - (matches != nullptr ? matches->segments[s].count : 0);
+            const storage::PartInfo* const part =
+                segment.info().Find(storage::PartKind::kVectors, def_->id);
+            sealed += records;
+            rows += s < number || part == nullptr ? 0 : std::min(part->items, records);
+        }
+        return rows + (matches != nullptr ? matches->count - std::min(matches->count, sealed)
+                                          : view_->log->count);
+    }
+
+    // A segment's index, and how queries go through it. Where the budget counts what is measured,
+    // that is each query's own affair: whether it may still measure what a scan would need.
+    struct IndexWays {
+        IndexSearch search;
+        bool planned = false;
+        bool counted = false;
+        IndexSearch short_search;  // of queries that may not
+        bool short_planned = false;
+        uint64_t rows = 0;
+        bool IsShort(uint64_t left) const { return counted && left < rows; }
+        // NULL: a scan.
+        const IndexSearch* Of(uint64_t left) const {
+            const IndexSearch& way = IsShort(left) ? short_search : search;
+            const bool possible = IsShort(left) ? short_planned : planned;
+            return possible && way.Serves(left) ? &way : nullptr;
+        }
+    };
+    void PlanWays(size_t number, IndexWays* ways) const {
+        ways->counted = watch_.has_scored_max();
+        if (ways->counted) {
+            ways->rows = RowsFrom(number);
+            ways->short_search = ways->search;
+            ways->search.CountScored(false);
+            ways->short_search.CountScored(true);
+            ways->short_planned = Plan(&ways->short_search);
+        }
+        ways->planned = Plan(&ways->search);
+    }
+
+    // Asks the segment's index. False: some queries must be scanned for, see to_scan_; nothing was
+    // added for these. *estimated: it was asked what it thinks of.
     Result<bool> SearchIndex(size_t number, SegmentWatch* seen, bool* estimated) {
+        to_scan_.assign(query_count_, 1);
         if (request_.recall >= 1.0) {
             return false;
         }
-        IndexSearch search;
-        QUERN_TRY(search.Open(snapshot_, *view_, number, *def_, &table_->tally, &work_));
-        if (!search.usable()) {
+        IndexWays ways;
+        QUERN_TRY(ways.search.Open(snapshot_, *view_, number, *def_, &table_->tally, &work_,
+                                   watch_.budget()));
+        if (!ways.search.usable()) {
             return false;
         }
-        const bool planned = Plan(&search);
+        PlanWays(number, &ways);
+        std::vector<const IndexSearch*> way_of(query_count_);
+        for (size_t q = 0; q < query_count_; q++) {
+            way_of[q] = ways.Of(watch_.ScoredLeft(q));
+        }
+        const size_t first = static_cast<size_t>(
+            std::find_if(way_of.begin(), way_of.end(), [](auto way) { return way != nullptr; }) -
+            way_of.begin());
+        const bool planned = first < query_count_;
+        const IndexSearch& search = planned ? *way_of[first] : ways.search;
         const PlanEstimate estimate = search.Estimate(planned);
         seen->Plan(estimate, query_count_);
         *estimated = true;
@@ -418,9 +484,13 @@ private:
                     return {};
                 }
                 bool enough = true;
+                if (way_of[q] == nullptr) {
+                    short_of[q] = 1;
+                    continue;
+                }
                 Guide(search, number, q, space.get());
                 QUERN_TRY(watch_.budget() != nullptr
-                              ? RunWithin(search, q, static_cast<size_t>(threads), space.get(),
+                              ? RunWithin(*way_of[q], q, static_cast<size_t>(threads), space.get(),
                                           &found[q], &enough)
                               : search.Run(snapshot_, queries_[q], space.get(), &found[q], &enough,
                                            &work_));
@@ -428,24 +498,30 @@ private:
                 QUERN_TRY(work_.Check("search", q, query_count_));
             }
         }));
-        if (std::any_of(short_of.begin(), short_of.end(), [](uint8_t s) { return s != 0; })) {
+        const auto scanned =
+            static_cast<size_t>(std::count(short_of.begin(), short_of.end(), uint8_t{1}));
+        if (scanned > 0 && (!ways.counted || scanned == query_count_)) {
             // Too few of what the walks met is alive: the promise of min(k, n) needs a scan.
             return false;
         }
+        to_scan_ = std::move(short_of);
         approximate_ = true;
         sealed_matches_ += static_cast<uint64_t>(estimate.matches);
-        const uint64_t scans = std::min<uint64_t>(seen->code_scans(), query_count_);
+        const size_t answered = query_count_ - scanned;
+        const uint64_t scans = std::min<uint64_t>(seen->code_scans(), answered);
         seen->Done(SearchWay::kCodes, scans);
         seen->Done(estimate.way == SearchWay::kCodes ? SearchWay::kGraph : estimate.way,
-                   query_count_ - scans);
+                   answered - scans);
         // Of so many cells that were asked for, a guide chooses some.
         const bool chosen = request_.guide != nullptr && search.over_lists() && request_.nprobe > 0;
-        table_->tally.expected_recall =
-            std::min(table_->tally.expected_recall, chosen ? 0.0 : search.expected_recall());
         for (size_t q = 0; q < query_count_; q++) {
+            if (way_of[q] != nullptr) {
+                table_->tally.expected_recall = std::min(
+                    table_->tally.expected_recall, chosen ? 0.0 : way_of[q]->expected_recall());
+            }
             candidates_[q].insert(candidates_[q].end(), found[q].begin(), found[q].end());
         }
-        return true;
+        return scanned == 0;
     }
 
     // The vectors of a segment that the query's guide has named.
@@ -470,7 +546,7 @@ private:
     // A query of a search that has a budget: nothing, once it is spent.
     Status RunWithin(const IndexSearch& search, size_t q, size_t threads, IndexSearch::Space* space,
                      std::vector<Candidate>* found, bool* enough) {
-        if (watch_.Ends(q)) {
+        if (watch_.Ends(q, search.reads_file())) {
             return {};
         }
         Work timed = database_->NewQuietWork();
@@ -559,7 +635,9 @@ private:
         const size_t end = rows.count;
         dense::FlatScan scan(field_, fresh.data(), fresh.size());
         const size_t chunk_bytes = static_cast<size_t>(part.chunk_items) * part.item_bytes;
-        const size_t chunks_a_piece = std::max<size_t>(1, kStreamBytes / chunk_bytes);
+        // The first is read even if nothing is left.
+        const size_t chunks_a_piece =
+            std::max<size_t>(1, std::min<uint64_t>(kStreamBytes, watch_.BytesLeft()) / chunk_bytes);
         Buffer buffer(std::min(chunks_a_piece, part.chunks.size()) * chunk_bytes, nullptr);
         size_t first = 0;
         for (size_t chunk = 0; chunk < part.chunks.size() && first < end; chunk += chunks_a_piece) {
@@ -679,6 +757,7 @@ private:
     DenseQueries vectors_;
     std::vector<dense::FlatQuery> queries_;
     std::vector<std::vector<Candidate>> candidates_;
+    std::vector<uint8_t> to_scan_;  // by query: the segment's index does not answer it
     bool approximate_ = false;
     uint64_t sealed_matches_ = 0;
 };

@@ -180,19 +180,22 @@ Result<SegmentField*> Segment::PrepareField(storage::Connection* connection, con
 }
 
 Result<const SegmentField*> Segment::Field(storage::Connection* connection, const DenseDef& def,
-                                           Work* work) {
-    QUERN_ASSIGN(SegmentField* const field, PrepareField(connection, def, true, work));
-    if (field->vectors != nullptr && field->fine->keeps()) {
+                                           Work* work, uint64_t bytes_max) {
+    QUERN_ASSIGN(const SegmentField* const outline, FieldOutline(connection, def));
+    const bool loads = outline->vectors == nullptr || outline->fine->BytesToLoad() <= bytes_max;
+    QUERN_ASSIGN(SegmentField* const field, PrepareField(connection, def, loads, work));
+    if (loads && field->vectors != nullptr && field->fine->keeps()) {
         QUERN_TRY(field->fine->LoadAll(connection, budget_->threads, work));
     }
     return static_cast<const SegmentField*>(field);
 }
 
 Result<const SegmentField*> Segment::FieldForLooks(storage::Connection* connection,
-                                                   const DenseDef& def, Work* work) {
+                                                   const DenseDef& def, Work* work,
+                                                   uint64_t bytes_max) {
     QUERN_ASSIGN(SegmentField* const field, PrepareField(connection, def, false, work));
     if (field->vectors != nullptr && field->place == FineChoice::kMemory) {
-        return Field(connection, def, work);
+        return Field(connection, def, work, bytes_max);
     }
     return static_cast<const SegmentField*>(field);
 }
@@ -337,13 +340,14 @@ Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDe
 }
 
 Result<const SparseColumn*> Segment::Sparse(storage::Connection* connection, const SparseDef& def,
-                                            bool whole, Work* work) {
+                                            bool whole, Work* work, uint64_t bytes_max) {
     std::lock_guard<std::mutex> lock(mutex_);
     std::unique_ptr<SparseColumn>& column = sparse_[def.id];
     if (column == nullptr) {
         QUERN_ASSIGN(column, SparseColumn::Open(connection, info_, def));
     }
-    if (whole && !column->resident() && budget_->Allows(column->memory_bytes())) {
+    if (whole && !column->resident() && column->stored_bytes() <= bytes_max &&
+        budget_->Allows(column->memory_bytes())) {
         QUERN_TRY(column->LoadAll(connection, *budget_, work));
     }
     return static_cast<const SparseColumn*>(column.get());

@@ -132,21 +132,24 @@ public:
     ColumnCache& columns() { return columns_; }
     // Record number of a row id. RowIds must have been loaded.
     std::optional<uint32_t> RecordOf(int64_t rid);
-    // The field, with vectors in memory if they fit.
+    static constexpr uint64_t kAllBytes = ~uint64_t{0};
+    // The field, with vectors in memory if they fit, and no more than so many bytes of the file
+    // have to be read for that.
     Result<const SegmentField*> Field(storage::Connection* connection, const DenseDef& def,
-                                      Work* work);
+                                      Work* work, uint64_t bytes_max = kAllBytes);
     // The field for looks at a few vectors: there may be room for all, but none is loaded yet,
-    // unless its options ask for that.
+    // unless its options ask for that, and bytes_max allows it.
     Result<const SegmentField*> FieldForLooks(storage::Connection* connection, const DenseDef& def,
-                                              Work* work);
+                                              Work* work, uint64_t bytes_max = kAllBytes);
     // The field as the catalog and its presence bits have it; no vectors, no norms.
     Result<const SegmentField*> FieldOutline(storage::Connection* connection, const DenseDef& def);
     // Elements of the vector of a record; no data when absent. Valid until the cache is used again.
     Result<BytesView> Vector(storage::Connection* connection, const DenseDef& def, uint32_t record,
                              ChunkCache* cache);
-    // The values of a sparse field, in memory if they fit (whole) or as they are.
+    // The values of a sparse field, in memory if they fit (whole; bytes_max as for Field) or as
+    // they are.
     Result<const SparseColumn*> Sparse(storage::Connection* connection, const SparseDef& def,
-                                       bool whole, Work* work);
+                                       bool whole, Work* work, uint64_t bytes_max = kAllBytes);
     // The texts of a field.
     Result<const TextColumn*> Text(storage::Connection* connection, const TextDef& def);
     // Their index: that of the file, or one made in memory when it is not there or damaged. For

@@ -66,6 +66,11 @@ Status SparseColumn::Finish(size_t first, size_t end, uint32_t* gaps, const floa
     return {};
 }
 
+uint64_t SparseColumn::stored_bytes() const {
+    return (gaps_ != nullptr ? gaps_->stored_bytes() : 0) +
+           (weights_ != nullptr ? weights_->stored_bytes() : 0);
+}
+
 Status SparseColumn::LoadAll(storage::Connection* connection, const MemoryBudget& budget,
                              Work* work) {
     if (resident() || entries() == 0) {

@@ -51,6 +51,7 @@ public:
     size_t count() const { return offsets_.size() - 1; }
     uint64_t entries() const { return offsets_.back(); }
     uint64_t memory_bytes() const { return entries() * (binary_ ? 4 : 8); }
+    uint64_t stored_bytes() const;  // of the file, of all entries
     uint32_t record(size_t vector) const {
         return records_.empty() ? static_cast<uint32_t>(vector) : records_[vector];
     }

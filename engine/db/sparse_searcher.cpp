@@ -216,7 +216,8 @@ private:
             if (wants_index) {
                 QUERN_ASSIGN(indexed, segment.SparseIndexOf(connection, def_, &work_));
             }
-            QUERN_ASSIGN(column, segment.Sparse(connection, def_, indexed.part == nullptr, &work_));
+            QUERN_ASSIGN(column, segment.Sparse(connection, def_, indexed.part == nullptr, &work_,
+                                                watch_.BytesLeft()));
             QUERN_ASSIGN(dead, view_.DeadOf(connection, number));
             return {};
         }));
@@ -489,9 +490,10 @@ private:
         }
         SegmentWatch seen(&table_->tally, &table_->trace, 0, log.count);
         std::vector<size_t> scan_from(queries_.size(), 0);
-        // Without a limit every record is asked for, and an index is of no use.
+        // Without a limit every record is asked for, and an index is of no use. What is counted
+        // must not depend on whether there is one yet.
         size_t indexed = 0;
-        if (limit_ > 0 && !queries_.empty()) {
+        if (limit_ > 0 && !queries_.empty() && !watch_.has_scored_max()) {
             QUERN_ASSIGN(indexed, view_.mirror->sparse(field_).Prepare(
                                       log, field_, queries_.size(), *database_->budget(), &work_));
             if (indexed > 0) {

@@ -21,6 +21,7 @@ struct Hits {
     uint32_t flags = 0;
     int64_t left_out = 0;
     int64_t scored = 0;
+    int64_t bytes = 0;
     bool partial() const { return (flags & QUERN_FLAG_PARTIAL) != 0; }
     bool exact() const { return (flags & QUERN_FLAG_EXACT) != 0; }
 };
@@ -43,6 +44,7 @@ Hits Run(quern_query* query) {
     hits.flags = quern_result_flags(result);
     hits.left_out = quern_result_stat(result, QUERN_RESULT_LEFT_OUT);
     hits.scored = quern_result_stat(result, QUERN_RESULT_VECTORS_SCORED);
+    hits.bytes = quern_result_stat(result, QUERN_RESULT_BYTES_READ);
     quern_result_free(result);
     REQUIRE(hits.partial() == (hits.left_out != 0));
     REQUIRE_FALSE((hits.partial() && hits.exact()));
@@ -290,6 +292,156 @@ TEST_CASE("queries of a batch find under a budget what they find alone", "[budge
     quern_query_max_distance(range, 3);
     CheckTrue(Run(range).of_queries[0], all[0], 100000);
     quern_query_free(range);
+}
+
+TEST_CASE("what a query finds under a budget does not depend on what is in memory", "[budget]") {
+    const auto index =
+        GENERATE(as<std::string>{}, "index=graph", "index=graph codes=1bit", "index=lists");
+    const bool bounded = GENERATE(false, true);
+    CAPTURE(index, bounded);
+    indexed::IndexedFile file;
+    file.Create(QUERN_L2, index);
+    file.Insert(0, indexed::MakeRows(3000, 1));
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const std::vector<float> rows = indexed::MakeRows(6, 2);
+    const auto make = [&](const std::vector<size_t>& which, const std::string& options) {
+        std::vector<float> some;
+        for (const size_t q : which) {
+            some.insert(some.end(), rows.begin() + static_cast<ptrdiff_t>(q * file.dim),
+                        rows.begin() + static_cast<ptrdiff_t>((q + 1) * file.dim));
+        }
+        quern_query* query = quern_query_new(file.db, "docs");
+        quern_query_dense(query, "emb", some.data(), which.size(), file.dim);
+        quern_query_filter(query, "key % 2 = 1");
+        quern_query_limit(query, 20);
+        if (bounded) {
+            quern_query_max_distance(query, 8);
+        }
+        quern_query_options(query, options.c_str());
+        const Hits hits = Run(query);
+        quern_query_free(query);
+        return hits;
+    };
+    for (const int most : {1, 60, 200, 700, 1499, 1501, 2000, 4000, 100000}) {
+        CAPTURE(most);
+        const std::string options = "recall=0.9 max_scored=" + std::to_string(most);
+        file.Open();
+        std::vector<Hits> alone;
+        for (size_t q = 0; q < 6; q++) {
+            alone.push_back(make({q}, options + " threads=1"));
+        }
+        for (const bool loaded : {false, true}) {
+            CAPTURE(loaded);
+            if (loaded) {
+                make({0}, "recall=exact");  // loads all vectors
+            }
+            const Hits together = make({0, 1, 2, 3, 4, 5}, options + " threads=2");
+            const Hits turned = make({5, 3, 1, 0, 2, 4}, options + " threads=1");
+            const size_t place[] = {3, 2, 4, 1, 5, 0};
+            for (size_t q = 0; q < 6; q++) {
+                CAPTURE(q);
+                REQUIRE(together.of_queries[q] == alone[q].of_queries[0]);
+                REQUIRE(turned.of_queries[place[q]] == alone[q].of_queries[0]);
+                REQUIRE(make({q}, options).of_queries == alone[q].of_queries);
+            }
+        }
+        if (most < 200 || most >= 1500) {
+            continue;
+        }
+        // Near ones, not the first by key: of these every other record is one.
+        const Hits scanned =
+            make({0, 1, 2, 3, 4, 5}, "recall=exact max_scored=" + std::to_string(most));
+        double nearer = 0;
+        for (size_t q = 0; q < 6; q++) {
+            REQUIRE_FALSE(alone[q].of_queries[0].empty());
+            nearer += static_cast<double>(alone[q].of_queries[0][0].second) -
+                      static_cast<double>(scanned.of_queries[q].empty()
+                                              ? -1000.0f
+                                              : scanned.of_queries[q][0].second);
+        }
+        REQUIRE(nearer > 0);
+    }
+}
+
+TEST_CASE("groups of a query under a budget are what they are alone", "[budget]") {
+    Articles articles;
+    Fill(&articles, 700, true);
+    std::vector<float> vectors;
+    for (size_t i = 0; i < 8 * kDim; i++) {
+        vectors.push_back(static_cast<float>(articles.Pick(0, 9)) - 4.75f);
+    }
+    const auto make = [&](size_t first, size_t count, int most) {
+        quern_query* query = quern_query_new(articles.db, "articles");
+        quern_query_dense(query, "emb", vectors.data() + first * kDim, count, kDim);
+        quern_query_group(query, "year", 2);
+        quern_query_limit(query, 4);
+        quern_query_options(query, ("max_scored=" + std::to_string(most)).c_str());
+        const Hits hits = Run(query);
+        quern_query_free(query);
+        return hits;
+    };
+    for (const int most : {50, 700, 1400, 3000, 100000}) {
+        CAPTURE(most);
+        const Hits together = make(0, 8, most);
+        for (size_t q = 0; q < 8; q++) {
+            REQUIRE(make(q, 1, most).of_queries[0] == together.of_queries[q]);
+        }
+    }
+}
+
+TEST_CASE("vectors are not loaded whole for more bytes than a search may read", "[budget]") {
+    const auto index = GENERATE(as<std::string>{}, "index=none", "index=graph codes=none");
+    CAPTURE(index);
+    indexed::IndexedFile file;
+    file.dim = 256;
+    file.Create(QUERN_L2, index);
+    std::mt19937 random(5);
+    std::normal_distribution<float> normal;
+    std::vector<float> rows(6000 * file.dim);
+    for (float& x : rows) {
+        x = normal(random);
+    }
+    file.Insert(0, rows);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const int64_t all_bytes = static_cast<int64_t>(rows.size() * sizeof(float));
+    const auto make = [&](const std::string& options) {
+        quern_query* query = quern_query_new(file.db, "docs");
+        quern_query_dense(query, "emb", rows.data(), 1, file.dim);
+        quern_query_options(query, options.c_str());
+        return query;
+    };
+    const auto all = AllOf(make(""));
+    file.Open();
+    for (const int64_t most : {int64_t{1000}, all_bytes / 4}) {
+        CAPTURE(most);
+        const bool feedback = GENERATE(false, true);
+        quern_query* query = make("max_bytes=" + std::to_string(most));
+        if (feedback) {
+            quern_query_feedback(query, nullptr);
+        }
+        const Hits hits = Run(query);
+        REQUIRE(hits.partial());
+        REQUIRE(hits.left_out == 4);
+        REQUIRE(hits.of_queries[0].size() == 10);
+        REQUIRE(hits.scored < 6000);
+        REQUIRE(hits.bytes < most + all_bytes / 3);
+        if (!feedback) {
+            CheckTrue(hits.of_queries[0], all, 10);
+        }
+        quern_query_free(query);
+    }
+    // What suffices is loaded, counts, and is there the next time.
+    const std::string enough = "recall=exact max_bytes=" + std::to_string(all_bytes * 2);
+    quern_query* loads = make(enough);
+    const Hits loaded = Run(loads);
+    REQUIRE(loaded.exact());
+    REQUIRE(loaded.scored == 6000);
+    REQUIRE(loaded.bytes > all_bytes / 2);
+    const Hits again = Run(loads);
+    REQUIRE(again.exact());
+    REQUIRE(again.bytes < all_bytes / 100);
+    REQUIRE(again.of_queries == loaded.of_queries);
+    quern_query_free(loads);
 }
 
 TEST_CASE("a search that has read as many bytes as it may ends", "[budget]") {
