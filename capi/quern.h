@@ -775,7 +775,7 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
 **               keeps the record out of a sum's result. With normalize the default is 0 as well under a sparse or text field, which
 **               is what such a record scores, so that none is behind it that matches; of a dense field the score of the leg's last hit.
-**               Where all hits of the leg have one score, it is less: what becomes 0 (zscore: -1); where it has none, 0. Not with kind=rrf
+**               Where all hits of the leg have one score, it is less: what becomes 0 (zscore: -1); where it has none, 0. Nothing with kind=rrf
 **   against=1   with kind=best: the leg finds nothing, its scores count against a record
 **   name=NAME   what a formula calls the leg, and a stored fusion
 **   guide=LEG   of a dense leg: looks where the first hits of that leg are, too, one in a sparse or text field, by its name or field:

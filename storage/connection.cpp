@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <new>
 
 #include "storage/base/at_end.h"
@@ -520,6 +521,20 @@ const char* SqliteVersion() {
 }
 int64_t SqliteMemoryBytes() {
     return sqlite3_memory_used();
+}
+
+Status FailureIn(std::string_view line) {
+    constexpr std::string_view kCode = "error code=";
+    const size_t at = line.rfind(kCode);
+    int code = 0;
+    if (at != std::string_view::npos) {
+        std::from_chars(line.data() + at + kCode.size(), line.data() + line.size(), code);
+    }
+    const std::string text(line);
+    return code == SQLITE_IOERR_READ ? Status::Error(Code::kIo, "%s", text.c_str())
+           : code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM
+               ? Status::Error(Code::kNoMem, "out of memory")
+               : Status();
 }
 
 }  // namespace quern::storage

@@ -198,4 +198,8 @@ std::string FileUri(const std::string& path);
 // "name" with quotes doubled, for SQL text.
 std::string QuoteName(std::string_view name);
 
+// A line of PRAGMA integrity_check: the error where it is one of the disk, or of memory, and says
+// nothing of the file; else OK.
+Status FailureIn(std::string_view line);
+
 }  // namespace quern::storage

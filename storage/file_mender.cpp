@@ -16,10 +16,7 @@
 // That nobody uses any of these is proved first, by a connection to which nothing is hidden.
 #include "storage/file_mender.h"
 
-#include <sqlite3.h>
-
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <memory>
 #include <string_view>
@@ -298,20 +295,6 @@ Result<std::vector<BrokenIndex>> BrokenIndexes(Connection* connection) {
 }
 
 }  // namespace
-
-Status FailureIn(std::string_view line) {
-    constexpr std::string_view kCode = "error code=";
-    const size_t at = line.rfind(kCode);
-    int code = 0;
-    if (at != std::string_view::npos) {
-        std::from_chars(line.data() + at + kCode.size(), line.data() + line.size(), code);
-    }
-    const std::string text(line);
-    return code == SQLITE_IOERR_READ ? Status::Error(Code::kIo, "%s", text.c_str())
-           : code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM
-               ? Status::Error(Code::kNoMem, "out of memory")
-               : Status();
-}
 
 Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work) {
     ChunkTable found = ChunkTable::kSound;

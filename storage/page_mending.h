@@ -4,10 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
-
-#include "storage/base/status.h"
 
 struct sqlite3;
 
@@ -36,9 +33,5 @@ void ShowForMending(sqlite3* db, const MendingView& view);
 // One that only reads has no use for them, unless it copies all pages: where it meets one, content
 // has been lost. SQLite itself would take one for the rest of a long value, all zero.
 void LetReadEmptyPages(sqlite3* db, bool may);
-
-// A line of PRAGMA integrity_check: the error where it is one of the disk, or of memory, and says
-// nothing of the file; else OK.
-Status FailureIn(std::string_view line);
 
 }  // namespace quern::storage

@@ -120,10 +120,6 @@ Status CheckFusion(const SearchRequest& request) {
         const double weight = WeightOf(request, l);
         weighs = weighs || weight > 0;
         finds = finds || (weight > 0 && !leg.against);
-        if (!by_formula && leg.absent && fusion.kind == query::FusionKind::kReciprocalRank) {
-            return Status::Error(Code::kInvalid,
-                                 "leg %zu: absent= counts for nothing with kind=rrf", l);
-        }
         if (by_formula && weight != 0 && weight != 1) {
             return Status::Error(Code::kInvalid,
                                  "leg %zu has weight %g: weights are the formula's, legs have 1 or "
@@ -135,8 +131,10 @@ Status CheckFusion(const SearchRequest& request) {
         }
     }
     if (!finds) {
-        return Status::Error(Code::kInvalid, weighs ? "all legs are against=1: none finds anything"
-                                                    : "the weights of all legs are 0");
+        return Status::Error(
+            Code::kInvalid,
+            weighs ? "the weights of all legs that find are 0: the others have against=1"
+                   : "the weights of all legs are 0");
     }
     return {};
 }

@@ -211,11 +211,6 @@ TEST_CASE("legs that contradict are refused for what they are", "[hybrid]") {
     quern_query_fusion(against.get(), "kind=best");
     CHECK(quern_search(against.get(), &few.result, &few.err) == QUERN_ERR_INVALID);
     CHECK(std::string(few.err.message).find("against=1") != std::string::npos);
-    const Few::Query ranks = few.New();
-    quern_query_leg(ranks.get(), dense.get(), 1, "absent=2");
-    quern_query_fusion(ranks.get(), "kind=rrf");
-    CHECK(quern_search(ranks.get(), &few.result, &few.err) == QUERN_ERR_INVALID);
-    CHECK(std::string(few.err.message).find("absent=") != std::string::npos);
 }
 
 TEST_CASE("candidates of a leg are as many as the leg gives", "[hybrid]") {

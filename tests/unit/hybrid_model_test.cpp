@@ -190,11 +190,6 @@ Query Model::NewQuery() {
         query.least = static_cast<double>(Pick(0, 8)) / 4 - 1;
         query.k = Pick(0, 2) == 0 ? 0 : query.k;
     }
-    for (Leg& leg : query.legs) {
-        if (query.kind == Kind::kRanks) {
-            leg.absent.reset();
-        }
-    }
     return query;
 }
 
