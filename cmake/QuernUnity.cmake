@@ -8,9 +8,9 @@ else()
 endif()
 option(QUERN_UNITY "Compile the sources of a folder in batches" ${QUERN_UNITY_DEFAULT})
 
-# Batches of about `size` sources, of one folder each. Alone stay, where tests are built, those with planted faults, which tests/crash
-# compiles again and whose objects it must tell from the others, and those named after the size. tests/lint/check_batches.py sees to it that no two
-# sources of a folder have a local name in common.
+# Batches of about `size` sources, of one folder each. Those with planted faults are, where there are tests, in batches of their own, named *_faults: tests/crash
+# compiles them again, and must tell their objects from the others. Alone stay those named after the size. tests/lint/check_batches.py
+# sees to it that no two sources of a folder have a local name in common.
 function(quern_unity target size)
   if(NOT QUERN_UNITY)
     return()
@@ -23,8 +23,11 @@ function(quern_unity target size)
     cmake_path(GET folder PARENT_PATH folder)
     cmake_path(GET path FILENAME name)
     file(STRINGS ${path} faults REGEX "test_fault\\.h")
-    if((NOT faults OR NOT QUERN_BUILD_TESTS) AND NOT name IN_LIST ARGN)
+    if(NOT name IN_LIST ARGN)
       string(MAKE_C_IDENTIFIER ${folder} key)
+      if(faults AND QUERN_BUILD_TESTS)
+        string(APPEND key _faults)
+      endif()
       list(APPEND folders ${key})
       list(APPEND of_${key} ${source})
     endif()

@@ -104,8 +104,9 @@ int32_t ComeAndGo(Place* place) {
     if (quern_count(place->db, "a", nullptr, &count, &place->err) == QUERN_ERR_NOT_FOUND) {
         return QUERN_OK;
     }
+    // Of nothing but its key: a field may have been dropped.
     const Range other{9000, 1};
-    const int32_t status = Write(place, other, 7, Rows::What::kWhole, quern_insert);
+    const int32_t status = Write(place, other, 0, Rows::What::kKeys, quern_insert);
     return status == QUERN_OK ? Write(place, other, 0, Rows::What::kKeys, quern_delete) : status;
 }
 
