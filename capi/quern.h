@@ -259,7 +259,7 @@ QUERN_API int32_t quern_progress(quern_db *db, quern_progress_fn fn, void *user,
 #define QUERN_TEXT 3 /* UTF-8 without NUL */
 #define QUERN_BOOL 4 /* uint8_t 0 or 1 */
 #define QUERN_BLOB 5 /* bytes */
-#define QUERN_JSON 6 /* UTF-8 text that is valid JSON */
+#define QUERN_JSON 6 /* UTF-8 text that is valid JSON (else MALFORMED), without \u0000: SQLite would end the text there (INVALID) */
 #define QUERN_TAGS 7 /* a set of texts; stored sorted, without repeats, as a JSON array */
 
 /* Column types that only appear in results. */
@@ -452,7 +452,8 @@ QUERN_API void quern_batch_key_text(quern_batch *b, const char *const *keys); /*
 QUERN_API void quern_batch_int(quern_batch *b, const char *attr, const int64_t *values, const uint8_t *valid);
 QUERN_API void quern_batch_real(quern_batch *b, const char *attr, const double *values, const uint8_t *valid);
 QUERN_API void quern_batch_bool(quern_batch *b, const char *attr, const uint8_t *values, const uint8_t *valid);
-/* Text and json; a NULL pointer is a null. */
+/* Text and json; a NULL pointer is a null. JSON with \u0000 in a text or name is INVALID; files of versions that took it open,
+** and their filters see such a text up to there. */
 QUERN_API void quern_batch_text(quern_batch *b, const char *attr, const char *const *values, const uint8_t *valid);
 QUERN_API void quern_batch_blob(quern_batch *b, const char *attr, const void *const *values, const size_t *sizes,
                                 const uint8_t *valid);

@@ -28,6 +28,8 @@ public:
         Space();
         return Value(0) && (Space(), at_ == text_.size());
     }
+    // Is there an escaped U+0000 in what was read?
+    bool has_nul() const { return has_nul_; }
 
 private:
     char Peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
@@ -89,6 +91,7 @@ private:
                 const char escaped = Peek();
                 at_++;
                 if (escaped == 'u') {
+                    has_nul_ = has_nul_ || text_.substr(at_, 4) == "0000";
                     for (int i = 0; i < 4; i++, at_++) {
                         if (!std::isxdigit(static_cast<unsigned char>(Peek()))) {
                             return false;
@@ -151,6 +154,7 @@ private:
     }
     std::string_view text_;
     size_t at_ = 0;
+    bool has_nul_ = false;
 };
 
 // The number of the field that a column of values is for.
@@ -173,8 +177,11 @@ Result<size_t> FieldOfKind(const Schema& schema, const RecordBatch& batch, const
 
 static_assert(sparse::kEntriesMax == kSparseEntriesMax);
 
-bool IsValidJson(std::string_view text) {
-    return IsValidUtf8(text) && JsonChecker(text).Check();
+bool IsValidJson(std::string_view text, bool* has_nul) {
+    JsonChecker checker(text);
+    const bool valid = IsValidUtf8(text) && checker.Check();
+    *has_nul = checker.has_nul();
+    return valid;
 }
 
 std::string TagsToJson(std::vector<std::string_view> tags) {
@@ -515,10 +522,16 @@ Result<Cell> CheckedBatch::cell(size_t i, size_t attr) {
         return Status::Error(Code::kMalformed, "%s: attribute '%s' is not valid UTF-8",
                              RecordName(i).c_str(), def.name.c_str());
     }
-    if (def.type == AttrType::kJson && !IsValidJson(cell.text)) {
+    bool has_nul = false;
+    if (def.type == AttrType::kJson && !IsValidJson(cell.text, &has_nul)) {
         return Status::Error(Code::kMalformed,
                              "%s: attribute '%s' is not valid JSON (or nested deeper than %d)",
                              RecordName(i).c_str(), def.name.c_str(), kJsonDepthMax);
+    }
+    if (has_nul) {
+        return Status::Error(Code::kInvalid,
+                             "%s: attribute '%s' holds \\u0000, where filters would end the text",
+                             RecordName(i).c_str(), def.name.c_str());
     }
     return cell;
 }

@@ -107,8 +107,9 @@ private:
     uint64_t vector_bytes_ = 0;
 };
 
-// True when the text is one valid JSON value (RFC 8259), nested at most 64 deep.
-bool IsValidJson(std::string_view text);
+// True when the text is one valid JSON value (RFC 8259), nested at most 64 deep. *has_nul: whether
+// a text in it has an escaped U+0000, where SQLite's functions of JSON would end it.
+bool IsValidJson(std::string_view text, bool* has_nul);
 // A JSON array of the distinct tags in order.
 std::string TagsToJson(std::vector<std::string_view> tags);
 
