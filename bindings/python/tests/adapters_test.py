@@ -74,7 +74,7 @@ class LangChainTest(PythonCase):
     def test_a_text_is_one_id(self):
         store = self.store()
         store.add_texts(["a", "b", "c"], ids=["d", "o", "c"])
-        self.assertEqual(store.add_texts("abc", ids="doc"), ["doc"])
+        self.assertEqual(store.add_texts("abc", iter([{"n": 1}]), ids="doc"), ["doc"])
         self.assertEqual(store.add_documents([Document("abcc", {})], ids="doc2"), ["doc2"])
         self.assertEqual([document.id for document in store.get_by_ids("doc")], ["doc"])
         store.delete("doc")

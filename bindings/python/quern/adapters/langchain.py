@@ -45,6 +45,7 @@ class QuernVectorStore(VectorStore):  # type: ignore[misc]
     def add_texts(self, texts: Any, metadatas: list[dict[str, Any]] | None = None, *, ids: list[str] | None = None, **kwargs: Any) -> list[str]:
         """Writes texts and returns their ids. An id that is there already is replaced; None among ids: one is made."""
         texts = listed(texts)
+        metadatas = None if metadatas is None else list(metadatas)
         ids = None if ids is None else listed(ids)
         for name, given in (("metadatas", metadatas), ("ids", ids)):
             if given is not None and len(given) != len(texts):
