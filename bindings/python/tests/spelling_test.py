@@ -155,6 +155,11 @@ class MessagesTest(PythonCase):
         for value in (["a\\u0000b"], ["\\\\u0000"], {"k": "\\"}):  # a backslash is one
             docs.upsert(["1"], [[1]], {"j": [value]})
             self.assertEqual(docs.get("1")["j"], value)
+        for text in ('["a\\u0000"]', '{"\\u0000": 1}', '["\\\\\\u0000"]'):  # by the library itself
+            error = self.raises(quern.UsageError, "attribute 'j' holds \\u0000", docs.update_where, "j = ?1", "1", [text])
+            self.assertEqual(error.name, "QUERN_ERR_INVALID")
+        docs.update_where("j = ?1", "1", ['["\\\\u0000"]'])
+        self.assertEqual(docs.get("1")["j"], ["\\u0000"])
 
 
 if __name__ == "__main__":
