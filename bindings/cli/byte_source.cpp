@@ -338,7 +338,7 @@ bool ByteSource::ReadLine(std::string* line) {
     if (line_had_return_) {
         line->pop_back();
     }
-    if (line_number_ == 1 && line->compare(0, 3, "\xef\xbb\xbf") == 0) {
+    if (line_number_ == 1 && line->compare(0, 3, kByteOrderMark) == 0) {
         line->erase(0, 3);
     }
     return true;

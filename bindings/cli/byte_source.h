@@ -28,6 +28,10 @@ public:
     virtual size_t Read(char* to, size_t n) = 0;
 };
 
+// U+FEFF in UTF-8. The first line of a file is read without the one it begins with; who writes a
+// file whose own text begins so writes it twice.
+inline constexpr const char* kByteOrderMark = "\xef\xbb\xbf";
+
 class ByteSource {
 public:
     // path "-" is standard input. When *stop becomes nonzero, reading throws ReadStopped.

@@ -348,6 +348,12 @@ private:
             Fail("the key '" + key.substr(0, 40) +
                  "' holds a line end and cannot stand in a key file");
         }
+        // A reader takes a byte order mark at the start of a file for one: a key that begins so
+        // comes behind another.
+        if (!any_key_ && key.compare(0, 3, kByteOrderMark) == 0) {
+            keys_->Write(kByteOrderMark);
+        }
+        any_key_ = true;
         keys_->Write(key + "\n");
     }
 
@@ -366,6 +372,7 @@ private:
     uint64_t total_ = 0;
     std::unique_ptr<RecordWriter> writer_;
     std::unique_ptr<ByteSink> keys_;
+    bool any_key_ = false;  // is in keys_
 };
 
 }  // namespace

@@ -156,7 +156,9 @@ std::string CommittedText(const ImportOptions& options, uint64_t committed) {
 ImportPlan MakePlan(const ImportOptions& options, const std::deque<Record>& sample,
                     const CollectionColumns* existing, RecordStream* stream) {
     try {
-        return ImportPlan(options.choices, sample, stream->reader().has_columns(), existing);
+        ImportChoices choices = options.choices;
+        choices.only_matrix = stream->reader().only_matrix();
+        return ImportPlan(choices, sample, stream->reader().has_columns(), existing);
     } catch (const ShellError&) {
         stream->bad().Release(UINT64_MAX);
         stream->bad().SayRest();
@@ -270,6 +272,9 @@ uint64_t Import(const ImportOptions& options, const Database& database, RecordSt
     BatchWriter writer(options, database.get(), &plan);
     *copying = true;
     CopyRecords(options, &plan, stream, &writer);
+    for (const std::string& note : stream->reader().Notes()) {
+        std::fprintf(stderr, "note: %s\n", note.c_str());
+    }
     return writer.committed();
 }
 
@@ -440,8 +445,9 @@ void AddImportCommand(CLI::App* app) {
         "texts; --attr "
         "zip:int and\n"
         "--key id:int take them for numbers.\n"
-        "An npz has a column for each of its arrays, an spmat (.csr) one that is called vector. Of "
-        "a "
+        "An npz has a column for each of its arrays (the only one of two dimensions is a vector "
+        "field; NaN among numbers\n"
+        "of one is null), an spmat (.csr) one that is called vector. Of a "
         "folder with a\n"
         "corpus.jsonl that is imported, with the key _id and the text fields title and text.\n"
         "\n"

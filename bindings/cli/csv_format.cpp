@@ -279,7 +279,7 @@ private:
 
 void AppendCsvCell(std::string_view text, std::string* line) {
     if (!text.empty() && text.find_first_of(",\"\r\n\t") == std::string_view::npos &&
-        text.front() != ' ' && text.back() != ' ') {
+        text.front() != ' ' && text.back() != ' ' && text.substr(0, 3) != kByteOrderMark) {
         line->append(text);
         return;
     }

@@ -83,6 +83,7 @@ ImportPlan::ImportPlan(const ImportChoices& choices, const std::deque<Record>& s
         schema_ = *existing;
     }
     ChooseKey(sample, inferred, has_columns);
+    ChooseMatrix();
     if (existing_) {
         PlanExisting(sample, inferred, has_columns);
     } else {
@@ -162,6 +163,22 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample,
     }
     schema_.key.name = choices_.key.empty() ? "id" : CleanKeyName(TargetName(key_choice_.name));
     schema_.key.type = key_choice_.type != 0 ? key_choice_.type : natural_type;
+}
+
+// One matrix in a file of columns is what npy would have alone: vectors.
+void ImportPlan::ChooseMatrix() {
+    const std::string name = TargetName(choices_.only_matrix);
+    const bool makes = !existing_ || choices_.add;
+    if (name.empty() || !makes || !choices_.field.empty() || IsKeyColumn(choices_.only_matrix) ||
+        !IsChosen(choices_.only_matrix) || IsRest(name) || Has(attr_choices_, name) ||
+        Has(sparse_choices_, name) || Has(dense_choices_, name) || Has(schema_.attrs, name) ||
+        schema_.FindDense(name) != nullptr) {
+        return;
+    }
+    choices_.field = name;
+    notes_.push_back("array '" + choices_.only_matrix +
+                     "' becomes a vector field; --field says which, --attr " + name +
+                     ":json that it is none");
 }
 
 AttrColumn ImportPlan::NewAttr(const InferredColumn& column) {
@@ -464,10 +481,11 @@ void ImportPlan::StageAttr(const Record& record, const NamedValue& entry, size_t
         !IsPlainFor(attr.type, entry.value) && !Has(attr_choices_, attr.name)) {
         CheckPlain(record, entry.name, attr.type, entry.value, "--attr " + attr.name);
     }
-    if (!ConvertValue(active_.attrs[index].type, entry.value, &value, &problem_)) {
+    const ColumnType type = active_.attrs[index].type;
+    problem_ = type == ColumnType::kJson ? JsonProblem(entry.value) : std::string();
+    if (!problem_.empty() || !ConvertValue(type, entry.value, &value, &problem_)) {
         BadRow(record, "column '" + entry.name + "': " + problem_);
     }
-    const ColumnType type = active_.attrs[index].type;
     size_t bytes = value.text.size();
     bool clean = type == ColumnType::kBlob || IsCleanUtf8(value.text);
     for (const std::string& tag : value.texts) {
@@ -476,6 +494,10 @@ void ImportPlan::StageAttr(const Record& record, const NamedValue& entry, size_t
     }
     if (!clean) {
         BadRow(record, "column '" + entry.name + "': the text is not UTF-8 without NUL");
+    }
+    if (type == ColumnType::kJson && HasEscapedNul(value.text)) {
+        BadRow(record, "column '" + entry.name +
+                           "': there is \\u0000 in it, where filters would end the text");
     }
     if (bytes > attr_bytes_max_) {
         BadRow(record, "column '" + entry.name + "': " + std::to_string(bytes) +
@@ -568,6 +590,9 @@ void ImportPlan::Stage(const Record& record, StagedRow* row) {
                 }
                 break;
             case RouteKind::kRest:
+                if (problem_ = JsonProblem(entry.value); !problem_.empty()) {
+                    BadRow(record, "column '" + entry.name + "': " + problem_);
+                }
                 if (entry.value.kind != Value::Kind::kNull) {
                     rest_json_.push_back(rest_json_.empty() ? '{' : ',');
                     AppendJsonText(entry.name, &rest_json_);

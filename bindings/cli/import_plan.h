@@ -21,7 +21,9 @@ namespace quern::shell {
 
 // What the user said on the command line.
 struct ImportChoices {
-    std::string field;  // the vector field
+    std::string field;        // the vector field
+    std::string only_matrix;  // the file's only array of vectors: a field of its own name, unless
+                              // something else is said of it
     std::string metric;
     std::string type;
     std::string index;                 // options of the index of new vector fields
@@ -82,6 +84,7 @@ private:
     DenseColumn NewField(const std::deque<Record>& sample,
                          const std::vector<InferredColumn>& inferred, bool has_columns);
     void ChooseIndex();
+    void ChooseMatrix();
     void CheckField(const DenseColumn& field) const;
     AttrColumn NewAttr(const InferredColumn& column);
     bool IsKeyColumn(const std::string& file_name) const;

@@ -108,6 +108,46 @@ std::string Quoted(std::string_view text) {
     return quoted;
 }
 
+std::string JsonProblem(const Value& value) {
+    const auto none = [](double number) {
+        return std::string(std::isnan(number) ? "nan"
+                           : number > 0       ? "inf"
+                                              : "-inf")
+            .append(", which JSON has not");
+    };
+    if (!value.text.empty()) {
+        return {};
+    }
+    if (value.kind == Value::Kind::kReal && !std::isfinite(value.real)) {
+        return "it is " + none(value.real);
+    }
+    if (value.kind == Value::Kind::kNumbers || value.kind == Value::Kind::kSparse) {
+        for (size_t i = 0; i < value.numbers.size(); i++) {
+            if (!std::isfinite(value.numbers[i])) {
+                return "element " + std::to_string(i) + " is " +
+                       none(static_cast<double>(value.numbers[i]));
+            }
+        }
+    }
+    return {};
+}
+
+bool HasEscapedNul(std::string_view json) {
+    constexpr std::string_view kEscape = "\\u0000";
+    for (size_t at = json.find(kEscape); at != std::string_view::npos;
+         at = json.find(kEscape, at + 1)) {
+        // Behind an escaped backslash it is text.
+        size_t slashes = 1;
+        while (slashes <= at && json[at - slashes] == '\\') {
+            slashes++;
+        }
+        if (slashes % 2 == 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void AppendJsonText(std::string_view text, std::string* json) {
     const nlohmann::json value = std::string(text);
     json->append(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));

@@ -96,6 +96,11 @@ public:
     virtual uint64_t rows_claimed() const { return 0; }
     // True for JSONL and CSV: records have named values and no vector of their own.
     virtual bool has_columns() const { return false; }
+    // Of a file with columns: the only one that is a matrix of vectors; "" where there are none or
+    // several, or nothing tells.
+    virtual std::string only_matrix() const { return {}; }
+    // What was read as something else up to here, for the user.
+    virtual std::vector<std::string> Notes() const { return {}; }
 
     const ByteSource& source() const { return *source_; }
 
@@ -132,8 +137,13 @@ protected:
 // 'text', cut to its first 40 bytes, for messages.
 std::string Quoted(std::string_view text);
 
+// What is wrong with numbers that JSON has not: "element 1 is nan"; "" where it has all. Numbers
+// that came as JSON (with its text) are as they stand there.
+std::string JsonProblem(const Value& value);
 // JSON texts for writers: the text with quotes and escapes; invalid UTF-8 becomes U+FFFD.
 void AppendJsonText(std::string_view text, std::string* json);
+// Is there an escaped U+0000 in a JSON text?
+bool HasEscapedNul(std::string_view json);
 // Any value as JSON; null for the infinities, which a statement of SQL can give.
 void AppendJsonValue(const Value& value, std::string* json);
 void AppendJsonFloat(float number, std::string* json);

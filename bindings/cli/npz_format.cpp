@@ -78,8 +78,9 @@ public:
         }
         return true;
     }
+    uint64_t nans() const { return nans_; }
     // The value that was read; a problem with it, or empty.
-    std::string Take(Value* value) const {
+    std::string Take(Value* value) {
         switch (kind_) {
             case 'f': return TakeReal(value);
             case 'U': return TakeText(value);
@@ -111,7 +112,7 @@ private:
                                     "or two of numbers");
     }
 
-    std::string TakeReal(Value* value) const {
+    std::string TakeReal(Value* value) {
         const uint64_t bits = LittleInteger(bytes_.data(), bytes_.size());
         if (bytes_.size() == 2) {
             value->real = HalfToFloat(static_cast<uint16_t>(bits));
@@ -123,7 +124,9 @@ private:
         } else {
             std::memcpy(&value->real, &bits, sizeof(value->real));
         }
-        value->kind = std::isnan(value->real) ? Value::Kind::kNull : Value::Kind::kReal;
+        const bool none = std::isnan(value->real);
+        nans_ += none ? 1 : 0;
+        value->kind = none ? Value::Kind::kNull : Value::Kind::kReal;
         return {};
     }
 
@@ -147,6 +150,7 @@ private:
     ByteSource* source_;
     char kind_ = 0;
     bool big_ = false;  // the highest byte first
+    uint64_t nans_ = 0;
     std::vector<unsigned char> bytes_;
 };
 
@@ -176,6 +180,28 @@ public:
 
     uint64_t rows_claimed() const override { return claimed_; }
     bool has_columns() const override { return true; }
+    std::string only_matrix() const override {
+        const Array* found = nullptr;
+        for (const Array& array : arrays_) {
+            if (array.vectors != nullptr) {
+                if (found != nullptr) {
+                    return {};
+                }
+                found = &array;
+            }
+        }
+        return found != nullptr ? found->name : std::string();
+    }
+    std::vector<std::string> Notes() const override {
+        std::vector<std::string> notes;
+        for (const Array& array : arrays_) {
+            if (const uint64_t nans = array.column != nullptr ? array.column->nans() : 0) {
+                notes.push_back("array '" + array.name + "': " + std::to_string(nans) +
+                                " NaN became null");
+            }
+        }
+        return notes;
+    }
 
     bool Next(Record* record) override {
         StartRow(record);

@@ -2,10 +2,10 @@
 //
 // Read: each array is a column of the name it has in the archive, its first dimension the rows,
 // which all arrays must have alike. Two dimensions of what npy takes are vectors; one
-// dimension is whole numbers (i1 to i8, u1 to u8), reals (f2 to f8; NaN is null), bools, or texts
-// (U, and S in UTF-8). Memory is one row and a buffer for each array, whatever the size of the
-// file; a file that is compressed again, or standard input, is unpacked into a temporary file
-// first.
+// dimension is whole numbers (i1 to i8, u1 to u8), reals (f2 to f8; NaN is null, and counted in a
+// note), bools, or texts (U, and S in UTF-8). Memory is one row and a buffer for each array,
+// whatever the size of the file; a file that is compressed again, or standard input, is unpacked
+// into a temporary file first.
 //
 // Written: the vectors of a field under its name, and their keys under the name of the key, as i8
 // or as U.

@@ -106,8 +106,12 @@ void TermDimensions::Save() {
     if (fd < 0) {
         throw FormatError(path_ + ": cannot open: " + std::strerror(errno));
     }
-    // A file whose last line has no end gets one.
+    // A file whose last line has no end gets one. At its start a mark of the byte order is no part
+    // of the term for who reads it.
     const off_t end = lseek(fd, 0, SEEK_END);
+    if (end == 0 && lines.compare(0, 3, kByteOrderMark) == 0) {
+        lines.insert(0, kByteOrderMark);
+    }
     char last = '\n';
     if (end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n') {
         lines.insert(0, 1, '\n');

@@ -174,7 +174,7 @@ private:
     static void CheckFirstWord(const Record& record) {
         int64_t number = 0;
         if (record.key.find_first_of(" \t") != std::string::npos ||
-            record.key.compare(0, 3, "\xef\xbb\xbf") == 0 ||
+            record.key.compare(0, 3, kByteOrderMark) == 0 ||
             (record.vector.size() == 1 && ParseInt(record.key, &number))) {
             FailWord(record.key, "cannot be the first of a file of words without a header");
         }

@@ -5,7 +5,8 @@ against Python. A wheel is a zip with three files of metadata, so nothing but Py
 Usage: build_wheel.py LIBRARY [DIRECTORY]      LIBRARY: libquern.so; DIRECTORY: where the wheel goes (default: here)
 
 It is also the build backend that pyproject.toml names: `QUERN_LIBRARY=libquern.so pip install bindings/python`. The tag says
-linux_x86_64 (or what the platform is); a wheel for an index needs a library that was built on a system old enough, and its tag.
+linux_x86_64 (or what the platform is): the library uses those of the system it was built on, which README.md lists, and that is less than any
+tag of manylinux promises. A wheel for an index needs a library that holds them, built on a system old enough, and its tag.
 """
 import base64
 import hashlib

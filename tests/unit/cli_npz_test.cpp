@@ -104,7 +104,10 @@ TEST_CASE("npz", "[cli]") {
         const auto reader = Reader(bytes, FileFormat::kNpz);
         CHECK(reader->rows_claimed() == 2);
         CHECK(reader->has_columns());
+        CHECK(reader->only_matrix() == "emb");
+        CHECK(reader->Notes().empty());
         CHECK(JsonRows(reader.get()) == wanted);
+        CHECK(reader->Notes() == std::vector<std::string>{"array 'share': 1 NaN became null"});
         CheckDamage(bytes, FileFormat::kNpz);
     }
     // Behind a comment, as zip allows it.

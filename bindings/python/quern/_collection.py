@@ -4,13 +4,15 @@ from __future__ import annotations
 import ctypes
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, Callable, Dict, Tuple, Union, overload
+from functools import wraps
+from typing import Any, Callable, Dict, Tuple, TypeVar, Union, cast, overload
 
-from ._arrays import BF16, ELEMENTS, F32, describe, matrix_of, numbers_of, pack_list
-from ._columns import (Keys, SparseRows, columns_of, encode, in_order, infer_type, is_sparse_matrix, list_of, pack_dims, plain, set_attribute,
-                       settled, texts_of, with_gaps)
+from ._arrays import BF16, F32, describe, matrix_of, numbers_of, pack_list
+from ._batch import Batch
+from ._columns import (Keys, SparseRows, Spelling, columns_of, encode, folded, in_order, infer_type, is_sparse_matrix, list_of, pack_dims, plain, settled,
+                       texts_of)
 from ._database import Snapshot, Transaction, borrow, take_text
-from ._errors import ExistsError, NotFoundError, OutOfMemoryError, UsageError, call
+from ._errors import Error, ExistsError, NotFoundError, UsageError, call
 from ._filters import quote, says_nothing, set_assignments
 from ._library import api
 from ._process import Owner, Process
@@ -21,9 +23,6 @@ from ._schema import text as text_field
 from ._work import run_slow
 
 POOL_MAX = 64
-# From here on a write is lent to a thread so that Ctrl-C can stop it (see _work), as it is with a progress function. Not below: what another
-# thread allocates comes from fresh pages, which costs a write of 100,000 vectors some tenths of its time.
-SLOW_RECORDS = 1000000
 
 
 # Arrays of numpy's are taken wherever these are; they have no name here, since numpy need not be there.
@@ -31,28 +30,7 @@ Ids = Any  # texts or whole numbers, one or many
 Where = Union[str, Dict[str, Any], Tuple[str, Any]]
 Columns = Union[str, Sequence[str], None]
 Progress = Union[bool, Callable[[str, int, int], Any], None]
-
-
-class Batch(Owner):
-    """A quern_batch with its keys, freed at the end of a with block."""
-
-    __slots__ = ("collection", "keys", "handle", "kept")
-
-    def __init__(self, collection: Any, keys: Any) -> None:
-        self.collection = collection
-        self.keys = keys
-        self.kept: list[Any] = []
-
-    def __enter__(self) -> Any:
-        with self.collection._db._using as db:
-            self.handle = api.quern_batch_new(db, self.collection._encoded, self.keys.n)
-        if not self.handle:
-            raise OutOfMemoryError("out of memory")
-        self.keys.set(self.handle)
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        api.quern_batch_free(self.handle)
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class Facet(Dict[Any, Any]):
@@ -60,6 +38,20 @@ class Facet(Dict[Any, Any]):
     values_there: how many values there are, also beyond these."""
 
     matches = nulls = values_there = 0
+
+
+def fresh(method: Method) -> Method:
+    """A method that is called again if it fails and the schema is no longer what its collection remembers: others may have changed it, or made
+    the collection anew. What was given as an iterator has gone by; the next call sees the new schema."""
+    @wraps(method)
+    def with_new_schema(self: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            return method(self, *arguments, **named)
+        except (TypeError, ValueError):
+            if not self._changed() or any(hasattr(value, "__next__") for value in (*arguments, *named.values())):
+                raise
+        return method(self, *arguments, **named)
+    return cast(Method, with_new_schema)
 
 
 class Collection(Owner):
@@ -91,6 +83,18 @@ class Collection(Owner):
         """Looks at the schema again: others may have changed it."""
         with self._db._using as handle:
             self._take(describe_collection(handle, self._encoded))
+
+    def _changed(self) -> bool:
+        """Is the schema another one than this remembers? Then it remembers that one."""
+        try:
+            with self._db._using as handle:
+                found = describe_collection(handle, self._encoded)
+        except Error:
+            return False
+        if found.tells() == self._schema.tells():
+            return False
+        self._take(found)
+        return True
 
     def __repr__(self) -> str:
         return f"<quern.Collection {self._name!r} {self._schema!r}>"
@@ -128,8 +132,9 @@ class Collection(Owner):
 
     def _add_missing(self, asked: Any) -> None:
         """Adds what another schema has and this collection lacks."""
-        fields = {name: field for name, field in asked.fields.items() if name not in self._schema.fields}
-        attributes = {name: kind for name, kind in asked.attributes.items() if name not in self._schema.attributes}
+        known = {folded(name) for name in (*self._schema.fields, *self._schema.attributes)}
+        fields = {name: field for name, field in asked.fields.items() if folded(name) not in known}
+        attributes = {name: kind for name, kind in asked.attributes.items() if folded(name) not in known}
         if (fields or attributes) and not self._grow:
             raise NotFoundError(f"{self._name!r} has no {next(iter(fields or attributes))!r}, and may not grow", -104)
         for name, field in fields.items():
@@ -170,7 +175,8 @@ class Collection(Owner):
         ids: texts or whole numbers (a list, or an array of numpy's); one id is one record
         vectors: a matrix with a row for each id (f32, or the field's own type, is not copied; other numbers become f32), or a list of
             vectors, in which None stands for none. Of a collection with several dense fields: {field: matrix}
-        metadata: a dict (or None) for each record, or a dict {attribute: values of all records}
+        metadata: a dict (or None) for each record, or a dict {attribute: values of all records}. Names that differ only in the case of
+            ASCII letters are one attribute; two of them in one record are a ValueError
         text: texts for the field of texts, or {field: texts}
         sparse: (offsets, dims, weights) or a scipy csr_matrix, or a list of {dim: weight}; or {field: these}
         txn: the transaction it is a part of
@@ -182,6 +188,7 @@ class Collection(Owner):
         """Changes records that are there (else NotFoundError): what is given, and nothing else of them. Arguments are those of upsert."""
         return self._write(api.quern_update, ids, vectors, metadata, text, sparse, txn, progress)
 
+    @fresh
     def _write(self, function: Any, ids: Any, vectors: Any, metadata: Any, text: Any, sparse: Any, txn: Any, progress: Any) -> int:
         ids = in_order(plain(ids), "ids")
         one = isinstance(ids, (str, int))
@@ -190,7 +197,8 @@ class Collection(Owner):
             metadata = [metadata]
         if one and isinstance(text, str):
             text = [text]
-        columns = columns_of(metadata, keys.n, ragged=function is not api.quern_update)
+        spelling = Spelling((*self._schema.attributes, *self._schema.fields, self._schema.key_name))
+        columns = columns_of(metadata, keys.n, spelling, ragged=function is not api.quern_update)
         if not keys.n:
             return 0
         wanted, needs = self._missing(columns, text, sparse)
@@ -200,29 +208,10 @@ class Collection(Owner):
             self._try(function, keys, (columns, vectors, text, sparse), wanted, needs, progress)
             self._grow_by(wanted, needs)
         with Batch(self, keys) as batch, borrow(txn, self._db, Transaction, "txn") as transaction:
-            self._fill(batch, columns, vectors, text, sparse)
-            self._send(function, batch, transaction, progress)
+            batch.fill(columns, vectors, text, sparse)
+            batch.send(function, transaction, progress)
             count: int = api.quern_batch_affected(batch.handle)
             return count
-
-    def _fill(self, batch: Batch, columns: Any, vectors: Any, text: Any, sparse: Any) -> None:
-        """What a batch writes, beside its keys."""
-        for name, values in columns.items():
-            kind = self._attribute_type(name)
-            if kind is not None:
-                batch.kept.append(set_attribute(batch.handle, name.encode(), kind, values, f"metadata[{name!r}]"))
-        for label, name, value in self._by_field("dense", vectors, "vectors"):
-            self._set_vectors(batch, name, value, label)
-        for label, name, value in self._by_field("text", text, "text"):
-            self._set_texts(batch, name, value, label)
-        for label, name, value in self._by_field("sparse", sparse, "sparse"):
-            self._set_sparse(batch, name, value, label)
-
-    def _send(self, function: Any, batch: Batch, transaction: Any, progress: Any) -> None:
-        if batch.keys.n < SLOW_RECORDS and progress is None:
-            call(function, batch.handle, transaction)
-        else:
-            run_slow(self._db, progress, function, batch.handle, transaction)
 
     def _keys(self, values: Any, name: str) -> Keys:
         """Keys of the collection's type. Before it says that they are of another it looks whether the collection is still the same."""
@@ -232,58 +221,10 @@ class Collection(Owner):
             keys.check(name, self._schema.text_keys)
         return keys
 
-    def _by_field(self, kind: str, value: Any, argument: str) -> Iterator[tuple[str, str, Any]]:
-        """(what to call it, field, values) of an argument that is one field's, or {field: values}."""
-        if value is None:
-            return
-        if isinstance(value, dict) and not is_sparse_matrix(value) and (not value or isinstance(next(iter(value)), str)):
-            for name, values in value.items():
-                yield f"{argument}[{name!r}]", self._field(kind, name, argument)[0].decode(), values
-        else:
-            yield argument, self._field(kind, None, argument)[0].decode(), value
-
-    def _set_vectors(self, batch: Batch, name: str, value: Any, label: str) -> None:
-        field = self._schema.fields[name]
-        matrix = matrix_of(value, label, ELEMENTS.get(field.type or "", F32), field.dim)
-        self._check_rows(batch, matrix.rows, label)
-        batch.kept.append((matrix.owner, matrix.valid))
-        if matrix.raw:
-            api.quern_batch_dense_raw(batch.handle, name.encode(), matrix.address, matrix.element, matrix.dim, matrix.valid)
-        else:
-            api.quern_batch_dense(batch.handle, name.encode(), matrix.address, matrix.dim, matrix.valid)
-
-    def _set_texts(self, batch: Batch, name: str, value: Any, label: str) -> None:
-        values = list_of(with_gaps(in_order(value, label)), label)
-        self._check_rows(batch, len(values), label)
-        texts = texts_of(values, label)
-        batch.kept.append(texts)
-        api.quern_batch_text(batch.handle, name.encode(), texts, None)
-
-    def _set_sparse(self, batch: Batch, name: str, value: Any, label: str) -> None:
-        rows = SparseRows(value, label)
-        self._check_rows(batch, rows.n, label)
-        batch.kept.append(rows)
-        api.quern_batch_sparse(batch.handle, name.encode(), *rows.addresses(), rows.valid)
-
-    @staticmethod
-    def _check_rows(batch: Batch, count: int, label: str) -> None:
-        if count != batch.keys.n:
-            raise ValueError(f"{label} has {count} rows for {batch.keys.n} ids")
-
-    def _attribute_type(self, name: str) -> int | None:
-        if name == self._schema.key_name:
-            raise ValueError(f"metadata names {name!r}, which is the key: give it as ids")
-        for attribute, kind in self._schema.attributes.items():
-            if attribute.lower() == name.lower():
-                return kind
-        if name in self._schema.fields:
-            raise ValueError(f"metadata names {name!r}, which is a field: give it as vectors, text or sparse")
-        return None  # all its values are None, and nothing has been made of it
-
     def _missing(self, columns: Any, text: Any, sparse: Any) -> tuple[list[Any], list[Any]]:
         """([(attribute, type)], [(name, field)]) of what is written and not there."""
-        known = {name.lower() for name in (*self._schema.attributes, *self._schema.fields, self._schema.key_name)}
-        wanted = [(name, infer_type(values, f"metadata[{name!r}]")) for name, values in columns.items() if name.lower() not in known]
+        known = {folded(name) for name in (*self._schema.attributes, *self._schema.fields, self._schema.key_name)}
+        wanted = [(name, infer_type(values, f"metadata[{name!r}]")) for name, values in columns.items() if folded(name) not in known]
         wanted = [(name, kind) for name, kind in wanted if kind is not None]
         needs = [("text", text_field())] if text is not None and not isinstance(text, dict) and not self._schema.names_of("text") else []
         if sparse is not None and not self._schema.names_of("sparse") and not is_by_field(sparse):
@@ -307,16 +248,16 @@ class Collection(Owner):
             schema = Schema({**self._schema.fields, **dict(needs)}, {**self._schema.attributes, **dict(wanted)}, self._schema.key, self._schema.key_name)
             copy = db.create(self._name, schema)
             with Batch(copy, keys) as batch:
-                copy._fill(batch, {name: values for name, values in columns.items() if name in new}, None, text if "text" in kinds else None,
+                batch.fill({name: values for name, values in columns.items() if name in new}, None, text if "text" in kinds else None,
                            sparse if "sparse" in kinds else None)
-                call(api.quern_upsert, batch.handle, None)
+                batch.send(api.quern_upsert, None, None)
         with Batch(self, keys) as batch:
-            self._fill(batch, {name: values for name, values in columns.items() if name not in new}, vectors, None if "text" in kinds else text,
+            batch.fill({name: values for name, values in columns.items() if name not in new}, vectors, None if "text" in kinds else text,
                        None if "sparse" in kinds else sparse)
             txn = Transaction(self._db)
             try:
                 with borrow(txn, self._db) as transaction:
-                    self._send(function, batch, transaction, progress)
+                    batch.send(function, transaction, progress)
             finally:
                 txn.rollback()
 
@@ -359,6 +300,7 @@ class Collection(Owner):
         2000]). A dict {attribute: value} does, too. where, or only or exclude as those of search, or several. Returns how many."""
         return self._change(api.quern_query_update, where, params, assignments, only, exclude, txn)
 
+    @fresh
     def _change(self, function: Any, where: Any, params: Any, assignments: Any, only: Any, exclude: Any, txn: Any) -> int:
         if where is None and only is None and exclude is None:
             raise ValueError("where is None; the filter '1' matches all records")
@@ -379,6 +321,7 @@ class Collection(Owner):
 
     # ---- Reading
 
+    @fresh
     def get(self, ids: Any, columns: Columns = None, *, snapshot: Snapshot | None = None) -> Any:
         """Records by their ids: a list with a Hit for each, None where there is no such record. Of a single id: that Hit, or None.
         columns: names of attributes and fields, "*" for all; default: all attributes."""
@@ -408,6 +351,7 @@ class Collection(Owner):
         names = list_of(columns, "columns")
         return b",".join(encode(quote(name) if isinstance(name, str) else name, f"columns[{i}]") for i, name in enumerate(names)) or None
 
+    @fresh
     def count(self, where: Where | None = None, params: Any = None, *, only: Ids | KeySet | None = None, exclude: Ids | KeySet | None = None,
               snapshot: Snapshot | None = None) -> int:
         """How many records there are, or match a filter, among those of a set of ids or without them (only, exclude: as those of search)."""
@@ -461,6 +405,7 @@ class Collection(Owner):
             if self._db._forks == Process.forks:
                 api.quern_cursor_free(cursor)
 
+    @fresh
     def list(self, where: Where | None = None, params: Any = None, *, order: str | None = None, k: int = 10, after: str | None = None,
              only: Ids | KeySet | None = None, exclude: Ids | KeySet | None = None, columns: Columns = None,
              snapshot: Snapshot | None = None) -> Rows:
@@ -472,6 +417,7 @@ class Collection(Owner):
         call(api.quern_query_list, built.handle, ctypes.byref(out))
         return self._rows(out)
 
+    @fresh
     def facet(self, attribute: str, where: Where | None = None, params: Any = None, *, n: int = 100, only: Ids | KeySet | None = None,
               exclude: Ids | KeySet | None = None, snapshot: Snapshot | None = None) -> Facet:
         """How many of the records that match have each value of an attribute; see Facet. only, exclude: as those of search."""
@@ -522,8 +468,10 @@ class Collection(Owner):
             return self._search(vectors, k, settings, key)
         try:
             hits = self._search_with(query, vectors, settings)
-        except NotFoundError:  # others have changed the schema
-            hits = None
+        except (TypeError, ValueError):  # others may have changed the schema
+            if not self._changed():
+                raise
+            return self._search(vectors, k, settings, key)
         if hits is None:
             hits = self._search(vectors, k, settings, None)
         pool.append(query)
@@ -544,16 +492,15 @@ class Collection(Owner):
     def _search(self, vectors: Any, k: int, settings: Any, key: Any) -> Any:
         columns = self._column_list(settings.get("columns"))
         rest = {name: value for name, value in settings.items() if name != "columns"}
+        hits = None
         try:
             hits = run(build(self, vectors, k, rest, columns), self._text_fields)
-        except NotFoundError as error:
-            # An attribute that others have dropped since.
-            if error.status != -104 or settings.get("columns") is not None:
+        except (TypeError, ValueError):
+            if not self._changed():
                 raise
-            hits = None
         if hits is None:
-            self.refresh()
-            hits = run(build(self, vectors, k, rest, self._columns), self._text_fields)
+            columns = self._column_list(settings.get("columns"))
+            hits = run(build(self, vectors, k, rest, columns), self._text_fields)
         if key is not None and vectors is not None:
             self._keep(key, k, rest, columns)
         return hits
@@ -564,11 +511,13 @@ class Collection(Owner):
             self._pool.clear()
         self._pool.setdefault(key, []).append(Query(self, k, settings, columns))
 
+    @fresh
     def query(self, k: int = 10, **settings: Any) -> Query:
         """A search with everything said but the vector: query.search(vector), as often as wanted."""
         columns = self._column_list(settings.pop("columns", None))
         return Query(self, k, settings, columns)
 
+    @fresh
     def explain(self, vectors: Any = None, k: int = 10, **settings: Any) -> dict[str, Any]:
         """How a search would be answered, as a dict; see quern_query_explain. How one was, beside that: search(...).explain()."""
         settings.pop("columns", None)
@@ -591,6 +540,7 @@ class Collection(Owner):
         told: dict[str, Any] = json.loads(take_text(out))
         return told
 
+    @fresh
     def recall_audit(self, vectors: Any = None, k: int = 10, *, sample: int | None = None, keep: str | None = None, progress: Progress = None,
                      **settings: Any) -> dict[str, Any]:
         """Measures what recall these searches have, as a dict; keep="yes": from now on searches that ask for a recall get it."""
@@ -642,6 +592,7 @@ class Collection(Owner):
         told: dict[str, Any] = json.loads(take_text(out))
         return told
 
+    @fresh
     def measure_hubs(self, attribute: str, vectors: Any = None, *, field: str | None = None, progress: Progress = None, **options: Any) -> None:
         """Writes to a real attribute how near each record is to what is asked; see quern_measure_hubs."""
         name, found = self._field("dense", field, "field")

@@ -4,6 +4,7 @@ from __future__ import annotations
 import array
 import ctypes
 import json
+import re
 import sys
 from collections.abc import KeysView, Set
 from typing import Any
@@ -17,6 +18,7 @@ TYPE_NAMES = {number: name for name, number in TYPES.items()}
 TYPE_NAMES.update({DENSE: "dense", SPARSE: "sparse"})
 PYTHON_TYPES = {int: INT, float: REAL, str: TEXT, bool: BOOL, bytes: BLOB, dict: JSON, list: TAGS, set: TAGS}
 INT_MIN, INT_MAX = -(2 ** 63), 2 ** 63 - 1
+NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def encode(text: Any, name: str) -> bytes:
@@ -178,7 +180,34 @@ def infer_type(values: Any, name: str) -> int | None:
     return found.pop() if found else None
 
 
-def columns_of(metadata: Any, n: int, name: str = "metadata", ragged: bool = True) -> dict[str, Any]:
+def folded(name: str) -> bytes:
+    """What the spellings of one name have in common: they differ only in the case of ASCII letters."""
+    return name.encode("utf-8", "surrogatepass").lower()
+
+
+class Spelling:
+    """One spelling for each name: the one that is known, else the first that comes."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, known: Any) -> None:
+        self.names: dict[bytes, str] = {folded(name): name for name in known}
+
+    def of(self, name: str) -> str:
+        return self.names.setdefault(folded(name), name)
+
+    def respelled(self, values: dict[str, Any], label: str) -> dict[str, Any]:
+        """A dict with these spellings."""
+        made: dict[str, Any] = {}
+        for name, value in values.items():
+            if self.of(name) in made:
+                other = next(other for other in values if folded(other) == folded(name))
+                raise ValueError(f"{label} has {other!r} and {name!r}, which are one attribute")
+            made[self.of(name)] = value
+        return made
+
+
+def columns_of(metadata: Any, n: int, spelling: Spelling, name: str = "metadata", ragged: bool = True) -> dict[str, Any]:
     """Metadata as {attribute: values of all n records}: a dict of columns, a DataFrame, or a list with a dict (or None) for each record."""
     if metadata is None:
         return {}
@@ -193,7 +222,7 @@ def columns_of(metadata: Any, n: int, name: str = "metadata", ragged: bool = Tru
                 raise TypeError(f"{label} is {describe(values)}, not a list with a value for each record")
             if len(values) != n:
                 raise ValueError(f"{label} has {len(values)} values for {n} records")
-        return {attribute: with_gaps(values) for attribute, values in metadata.items()}
+        return {attribute: with_gaps(values) for attribute, values in spelling.respelled(metadata, name).items()}
     rows = list_of(in_order(metadata, name), name)
     if len(rows) != n:
         raise ValueError(f"{name} has {len(rows)} entries for {n} records")
@@ -204,6 +233,9 @@ def columns_of(metadata: Any, n: int, name: str = "metadata", ragged: bool = Tru
         for attribute in row or ():
             check_name(attribute, f"{name}[{i}]")
             names[attribute] = True
+    if any(spelling.of(attribute) != attribute for attribute in names):
+        rows = [row and spelling.respelled(row, f"{name}[{i}]") for i, row in enumerate(rows)]
+        names = {spelling.of(attribute): True for attribute in names}
     if not ragged:
         for i, row in enumerate(rows):
             lacking = names.keys() - (row or {}).keys()
@@ -289,9 +321,12 @@ def set_json(batch: Any, attribute: bytes, values: Any, name: str) -> Any:
         if isinstance(value, (set, frozenset)):
             value = sorted(value)
         try:
-            made.append(None if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False))
+            text = None if value is None else json.dumps(value, ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{name}[{i}] cannot be JSON: {error}") from None
+        if text is not None and "\\u0000" in text and NUL_IN_JSON.search(text):
+            raise ValueError(f"{name}[{i}] holds a NUL character in a text or name")  # where SQLite's functions of JSON would end it
+        made.append(text)
     return set_text(batch, attribute, made, name)
 
 

@@ -15,7 +15,7 @@ from typing import Any, TYPE_CHECKING
 
 from . import _errors
 from ._arrays import describe
-from ._columns import TYPE_NAMES, encode
+from ._columns import TYPE_NAMES, encode, folded
 from ._errors import ClosedError, ForkError, NotFoundError, UsageError, call, local
 from ._library import api
 from ._process import Owner, Process
@@ -119,7 +119,8 @@ class Database(Owner):
         return self._path
 
     def __enter__(self) -> Database:
-        return self
+        with self._using:  # ClosedError, if it was closed
+            return self
 
     def __exit__(self, *_: Any) -> None:
         self.close()
@@ -431,12 +432,13 @@ def check_same(name: str, there: Any, asked: Any) -> None:
     """ValueError if the collection there cannot be used as the one that was asked for. What it lacks is no difference: it is added."""
     if there.key != asked.key:
         raise ValueError(f"the keys of {name!r} are {there.key}, not {asked.key}")
+    fields, attributes = ({folded(known): kind for known, kind in part.items()} for part in (there.fields, there.attributes))
     for field, wanted in asked.fields.items():
-        found = there.fields.get(field)
+        found = fields.get(folded(field))
         if found is not None and found != wanted:
             raise ValueError(f"{name!r} has the field {field!r} as {found!r}, not as {wanted!r}")
     for attribute, wanted in asked.attributes.items():
-        found = there.attributes.get(attribute)
+        found = attributes.get(folded(attribute))
         if found is not None and found != wanted:
             raise ValueError(f"{name!r} has the attribute {attribute!r} as {TYPE_NAMES[found]}, not as {TYPE_NAMES[wanted]}")
 

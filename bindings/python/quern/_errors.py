@@ -87,6 +87,7 @@ FAMILIES = {1: UsageError, 2: LimitError, 3: BusyError, 4: FileError, 5: Corrupt
 SPECIAL = {-102: ClosedError, -103: NotFoundError, -104: NotFoundError, -105: ExistsError, -106: ExistsError, -201: OutOfMemoryError,
            -403: OutcomeUnknownError, -404: OutcomeUnknownError}
 UNKNOWN_FIELD = -104
+NOT_FINITE = -110
 INTERRUPTED = -700
 
 
@@ -127,6 +128,11 @@ def throw(status: int, error: CError | None = None) -> NoReturn:
         raise raised
     text = error.message.decode("utf-8", "replace") if error.status == status else ""
     raise failure(status, text or api.quern_status_name(status).decode(), error.detail, error.os_errno)
+
+
+def relabel(error: Error, label: str) -> None:
+    """Puts what the caller knows in front of a message: the argument that it is about."""
+    error.args = (f"{label}: {error}", *error.args[1:])
 
 
 def call(function: Any, *arguments: Any) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._arrays import describe, numbers_of
-from ._columns import (BLOB, BOOL, INT, INT_MAX, INT_MIN, JSON, REAL, TAGS, TEXT, TYPE_NAMES, encode, list_of, plain, texts_of)
+from ._columns import (BLOB, BOOL, INT, INT_MAX, INT_MIN, JSON, REAL, TAGS, TEXT, TYPE_NAMES, Spelling, encode, list_of, plain, texts_of)
 from ._library import api
 
 # What values of an attribute can be compared with.
@@ -35,6 +35,7 @@ class Condition:
 
     def __init__(self, types: dict[str, int]) -> None:
         self.types = types
+        self.spelling = Spelling(types)
         self.values: list[Any] = []
 
     def bind(self, value: Any) -> str:
@@ -63,6 +64,7 @@ class Condition:
             return "not coalesce(" + self.of_dict(value, label, depth + 1) + ", 0)"
         if key.startswith("$"):
             raise ValueError(f"{name}: there is no operator {key}; there are $and, $or and $not here")
+        key = self.spelling.of(key)
         if key not in self.types:
             raise ValueError(f"{name} names {key!r}; the collection has {', '.join(sorted(self.types))}")
         if isinstance(value, dict) and any(isinstance(part, str) and part.startswith("$") for part in value):
@@ -183,6 +185,8 @@ def bind_value(query: Any, number: Any, value: Any, name: str) -> None:
             raise ValueError(f"{name} is {value}: out of range of 64 bits")
         api.quern_query_bind_int(query, number, value)
     elif isinstance(value, float):
+        if value != value:
+            raise ValueError(f"{name} is NaN, which SQLite has not; None stands for a missing value")
         api.quern_query_bind_real(query, number, value)
     elif isinstance(value, str):
         api.quern_query_bind_text(query, number, encode(value, name))
@@ -217,8 +221,11 @@ def set_assignments(built: Any, assignments: Any, where: Any, params: Any, schem
         if isinstance(values, dict):
             raise TypeError("assignments is a dict: give params as a list")
         values, parts = list(values), []
-        for name, value in assignments.items():
+        known = Spelling(schema.attributes)
+        for name, value in known.respelled(assignments, "assignments").items():
             label = f"assignments[{name!r}]"
+            if isinstance(value, float) and value != value:
+                raise ValueError(f"{label} is NaN; None stands for a missing value")
             if schema.attributes.get(name) == TAGS and isinstance(value, (list, tuple, set)) and not value:
                 raise ValueError(f"{label} is empty")
             values.append(value)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from . import _errors
 from ._arrays import BF16, BIT, ELEMENTS, F32, Matrix, describe, matrix_of
 from ._columns import Keys, SparseRows, encode, list_of, plain, texts_of
-from ._errors import CError, OutOfMemoryError, UsageError, call, local, new_error
+from ._errors import NOT_FINITE, CError, OutOfMemoryError, UsageError, call, local, new_error, relabel
 from ._filters import bind, sql_of
 from ._library import api
 from ._process import Owner, Process
@@ -101,15 +101,17 @@ class KeySet(Owner):
 
 
 class Built(Owner):
-    """A quern_query, what its buffers need to stay alive, and whether it asks one thing or several."""
+    """A quern_query, what its buffers need to stay alive, and whether it asks one thing or several. arguments: what it was asked by, of legs
+    one for each."""
 
-    __slots__ = ("collection", "handle", "kept", "single", "queries", "__weakref__")
+    __slots__ = ("collection", "handle", "kept", "single", "queries", "arguments", "__weakref__")
 
     def __init__(self, collection: Any) -> None:
         self.collection = collection
         self.kept: list[Any] = []
         self.single = True
         self.queries = 1
+        self.arguments: list[str] = []
         with collection._db._using as db:
             self.handle = api.quern_query_new(db, collection._encoded)
         if not self.handle:
@@ -153,6 +155,7 @@ def set_target(built: Built, vectors: Any, settings: dict[str, Any]) -> None:
         parts = [Leg(vectors)] if vectors is not None else []
         parts += [Leg(**{name: settings[name]}) for name in ("text", "sparse") if name in settings]
         set_legs(built, parts, {"fusion": "normalize=minmax", **settings})
+        built.arguments = [name for name in ("vectors", "text", "sparse") if name in given]
     elif given == ["legs"]:
         set_legs(built, settings["legs"], settings)
     elif given:
@@ -165,10 +168,13 @@ def set_target(built: Built, vectors: Any, settings: dict[str, Any]) -> None:
                 shared["compose_options"] = settings["compose_options"]
             part = Leg(vectors, **shared) if vectors is not None else Leg(**{given[0]: settings[given[0]]}, **shared)
             set_legs(built, [part], settings)
+            built.arguments = given
         elif given == ["compose"]:
             set_sums(built, settings["compose"], settings.get("field"), settings.get("compose_options"))
         else:
             set_one(built, given[0], vectors if given[0] == "vectors" else settings[given[0]], settings.get("field"))
+    if given and given != ["legs"] and not built.arguments:
+        built.arguments = given
     if "feedback" in settings:
         told = settings["feedback"]
         api.quern_query_feedback(built.handle, None if told is True else option_text(told, "feedback"))
@@ -280,6 +286,7 @@ def set_legs(built: Built, legs: Any, settings: dict[str, Any]) -> None:
         inner = built_leg(built, leg, f"legs[{i}]")
         built.single, built.queries = inner.single and (built.single or not i), inner.queries
         api.quern_query_leg(built.handle, inner.handle, leg.weight, leg.options())
+        built.arguments.append(f"legs[{i}]")
     if "fusion" in settings:
         api.quern_query_fusion(built.handle, option_text(settings["fusion"], "fusion"))
     if "formula" in settings:
@@ -362,7 +369,18 @@ def run(built: Built, text_fields: tuple[str, ...] = ()) -> Any:
 
 def raised(built: Built, status: int, error: CError | None = None) -> NoReturn:
     built.collection._db._check_process()
-    _errors.throw(status, error)
+    try:
+        _errors.throw(status, error)
+    except UsageError as told:
+        # The library knows queries and limits, a caller the arguments.
+        leg = re.match(r"leg (\d+): ", str(told))
+        arguments = built.arguments or ["vectors"]
+        argument = arguments[int(leg[1]) if leg and int(leg[1]) < len(arguments) else 0]
+        if status == NOT_FINITE:
+            relabel(told, argument)
+        elif "limit 0" in str(told):
+            relabel(told, f"k of {argument} is 0" if leg else "k is 0")
+        raise
 
 
 class Query(Owner):

@@ -106,6 +106,10 @@ class Schema:
     def text_keys(self) -> bool:
         return self.key == "text"
 
+    def tells(self) -> Any:
+        """What two schemas differ in."""
+        return self.key, self.key_name, self.fields, self.attributes
+
     def names_of(self, kind: Any) -> list[str]:
         return [name for name, field in self.fields.items() if field.kind == kind]
 

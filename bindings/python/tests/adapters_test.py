@@ -58,7 +58,7 @@ class LangChainTest(PythonCase):
 
     def test_metadata_of_any_kind(self):
         store = self.store()
-        wild = {"n": 1, "x": 1.5, "t": "text", "b": True, "l": ["p", "q"], "d": {"deep": [1, None]}, "none": None, "_private": 1, "a\0b": 2, "metadata": "m", "id": "i"}
+        wild = {"n": 1, "x": 1.5, "t": "text", "b": True, "l": ["p", "q"], "d": {"deep": [1, None]}, "none": None, "_private": 1, "metadata": "m", "id": "i"}
         store.add_texts(["a", "b"], [wild, {"n": "of another type", "big": 2 ** 80}], ids=["1", "2"])
         self.assertEqual(store.get_by_ids(["1", "2"])[0].metadata, wild)
         self.assertEqual(store.get_by_ids(["2"])[0].metadata["n"], "of another type")
@@ -66,6 +66,40 @@ class LangChainTest(PythonCase):
             self.assertEqual([document.id for document in store.similarity_search("a", filter=where)], ["1"], where)
         store.delete(filter={"x": 1.5})
         self.assertEqual([document.id for document in store.similarity_search("a")], ["2"])
+        # Filters would see these up to the NUL.
+        for name, value in (("t", "a\0"), ("a\0b", 1), ("l", ["p", "q\0"]), ("d", {"deep": [{"x\0": 1}]}), ("d", ("\0",))):
+            self.raises(ValueError, f"metadatas[1][{name!r}]", store.add_texts, ["a", "b"], [{}, {name: value}])
+        self.assertEqual(len(store.similarity_search("a", k=10)), 1)
+
+    def test_a_text_is_one_id(self):
+        store = self.store()
+        store.add_texts(["a", "b", "c"], ids=["d", "o", "c"])
+        self.assertEqual(store.add_texts("abc", iter([{"n": 1}]), ids="doc"), ["doc"])
+        self.assertEqual(store.add_documents([Document("abcc", {})], ids="doc2"), ["doc2"])
+        self.assertEqual([document.id for document in store.get_by_ids("doc")], ["doc"])
+        store.delete("doc")
+        self.assertEqual(sorted(document.id for document in store.similarity_search("a", k=9)), ["c", "d", "doc2", "o"])
+
+    def test_wrong_arguments(self):
+        store = self.store()
+        for _ in range(2):  # of an empty store, too
+            self.raises(TypeError, "filter is a function", store.similarity_search, "a", filter=lambda document: True)
+            self.raises(TypeError, "filter", store.delete, filter=["x"])
+            self.raises(TypeError, "hybrid", store.max_marginal_relevance_search, "a", hybrid=0.5)
+            self.raises(TypeError, "hybrid", store.similarity_search_by_vector, [1, 0, 0], hybrid=0.5)
+            self.raises(TypeError, "where", store.similarity_search, "a", where={})
+            store.add_texts(["a"], ids=["1"])
+
+    def test_relevances_without_waiting_are_the_same(self):
+        for metric in ("cosine", "l2", "ip"):
+            store = self.store(collection=metric, metric=metric)
+            store.add_texts(["aaa word", "abb", "ccc word", "b"], ids=["1", "2", "3", "4"])
+            for named in ({}, {"hybrid": 0.5}, {"hybrid": 0.3, "score_threshold": 0.5}, {"score_threshold": 0.5}, {"hybrid": 1.0}):
+                wanted = store.similarity_search_with_relevance_scores("aa word", k=4, **named)
+                self.assertEqual(asyncio.run(store.asimilarity_search_with_relevance_scores("aa word", k=4, **named)), wanted, (metric, named))
+                if "score_threshold" not in named:
+                    self.assertEqual(asyncio.run(store._asimilarity_search_with_relevance_scores("aa word", k=4, **named)), wanted)
+                    self.assertEqual(store._similarity_search_with_relevance_scores("aa word", k=4, **named), wanted)
 
     def test_scores(self):
         for metric in ("cosine", "l2", "ip"):
@@ -133,6 +167,16 @@ class LlamaIndexTest(PythonCase):
         self.assertEqual(self.ids(mode="hybrid", query_str="ship", alpha=0.0)[0], "3")
         self.assertEqual(self.ids(mode="hybrid", query_str="ship", alpha=1.0)[:2], ["1", "2"])
         self.assertEqual(self.ids(mode="mmr", mmr_threshold=0.1)[:2], ["1", "3"])
+        for mode in ("default", "hybrid", "mmr"):
+            self.raises(ValueError, "query_embedding", self.store.query, VectorStoreQuery(None, 3, query_str="ship", mode=mode))
+
+    def test_pool_of_mmr(self):
+        query = VectorStoreQuery([1, 0, 0], 2, mode="mmr", mmr_threshold=0.1)
+        ask = lambda **named: self.store.query(query, **named).ids  # noqa: E731
+        self.assertEqual((ask(), ask(mmr_prefetch_k=3), ask(mmr_prefetch_k=2)), (["1", "3"], ["1", "3"], ["1", "2"]))
+        self.assertEqual((ask(mmr_prefetch_factor=1.0), ask(mmr_prefetch_factor=1.5), ask(mmr_prefetch_factor=0.1)), (["1", "2"], ["1", "3"], ["1", "2"]))
+        self.raises(ValueError, "mmr_prefetch_factor", ask, mmr_prefetch_k=3, mmr_prefetch_factor=2)
+        self.raises(TypeError, "mmr_prefetch_factor", ask, mmr_prefetch_factor=[])
         self.raises(ValueError, "svm", self.ids, mode="svm")
 
     def test_filters(self):
@@ -145,6 +189,14 @@ class LlamaIndexTest(PythonCase):
             filters = MetadataFilters([MetadataFilter(key, value, operator)])
             self.assertEqual(self.ids(filters=filters), wanted, (key, operator))
             self.assertEqual([node.node_id for node in self.store.get_nodes(filters=filters)], wanted)
+        self.store.add([BaseNode("4", "x", [0, 0, 1], {"lang": "FRAN\u00c7AIS, \u03a9", "tags": ["\u00c9t\u00e9"], "n": 5}, "doc3")])
+        for key, value, wanted in (("lang", "E", ["1", "2"]), ("lang", "fran\u00e7ais", ["4"]), ("lang", "\u00e7AIS, \u03c9", ["4"]), ("lang", "francais", []),
+                                   ("tags", "X", ["1", "2"]), ("tags", "\u00e9T\u00c9", ["4"]), ("tags", "t\u00e9", []), ("n", "5", []), ("absent", "x", [])):
+            filters = MetadataFilters([MetadataFilter(key, value, "text_match_insensitive")])
+            self.assertEqual(sorted(node.node_id for node in self.store.get_nodes(filters=filters)), wanted, (key, value))
+        self.raises(TypeError, "'n'", self.store.get_nodes, filters=MetadataFilters([MetadataFilter("n", 5, "text_match_insensitive")]))
+        self.store.delete_nodes("4")
+        self.assertEqual([node.node_id for node in self.store.get_nodes("3")], ["3"])
         nested = MetadataFilters([MetadataFilter("year", 2020), MetadataFilters([MetadataFilter("lang", "en"), MetadataFilter("year", 2010)])], "or")
         self.assertEqual(self.ids(filters=nested), ["2", "3"])
         self.assertEqual(self.ids(doc_ids=["doc2"]), ["3"])
@@ -189,6 +241,8 @@ class BenchmarksTest(PythonCase):
             self.assertAlmostEqual(scores[0][0], best, 5)
             scores, places = index.search([[1, 0], [0, 1]], 5, None, {"a": ["y", "x"], "b": []}, {0: "a", 1: "b"})
             self.assertEqual(places, [[1, 0], []])
+            self.raises(ValueError, "top_ranked['a'][1] is 'nope'", index.search, [[1, 0]], 5, None, {"a": ["y", "nope"]}, {0: "a"})
+            self.raises(ValueError, "query_idx_to_id has no 1", index.search, [[1, 0], [0, 1]], 5, None, {"a": ["y"]}, {0: "a"})
             index.clear()
             index.add_documents([[1, 0, 0]], ["n"])
             self.assertEqual(index.search([[1, 0, 0]], 3)[1], [[0]])

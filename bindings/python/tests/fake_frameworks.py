@@ -44,6 +44,21 @@ class LangChainStore(abc.ABC):
         relevance = self._select_relevance_score_fn()
         return [(document, relevance(score)) for document, score in self.similarity_search_with_score(query, k, **kwargs)]
 
+    def _select_relevance_score_fn(self):
+        raise NotImplementedError
+
+    async def asimilarity_search_with_score(self, query, k=4, **kwargs):
+        return self.similarity_search_with_score(query, k, **kwargs)
+
+    async def _asimilarity_search_with_relevance_scores(self, query, k=4, **kwargs):
+        relevance = self._select_relevance_score_fn()
+        return [(document, relevance(score)) for document, score in await self.asimilarity_search_with_score(query, k, **kwargs)]
+
+    async def asimilarity_search_with_relevance_scores(self, query, k=4, **kwargs):
+        threshold = kwargs.pop("score_threshold", None)
+        scored = await self._asimilarity_search_with_relevance_scores(query, k=k, **kwargs)
+        return [(document, score) for document, score in scored if threshold is None or score >= threshold]
+
     async def aadd_documents(self, documents, **kwargs):
         return self.add_documents(documents, **kwargs)
 

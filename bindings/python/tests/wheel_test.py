@@ -5,6 +5,8 @@ import csv
 import hashlib
 import io
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,17 @@ class WheelTest(unittest.TestCase):
                     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
                     self.assertEqual((told, int(size)), (f"sha256={digest}", len(data)))
             self.assertEqual(names, [])
+
+    def test_what_it_needs_of_the_system_is_told(self):
+        self.assertRegex(os.path.basename(self.wheel), r"-py3-none-(linux|macosx|win)[^-]*\.whl$")  # no promise of manylinux
+        if shutil.which("readelf") is None or ".so" not in quern.library_path:
+            self.skipTest("no readelf, or no ELF: what the library needs is not compared with the guide")
+        needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", run(["readelf", "-d", os.path.abspath(quern.library_path)], self.place).stdout))
+        with open(os.path.join(HERE, "..", "README.md"), encoding="utf-8") as file:
+            told = set(re.findall(r"`(lib[a-z0-9+]+\.so\.\d+)`", file.read()))
+        self.assertIn("libsqlite3.so.0", needed)
+        elsewhere = ("ld-", "libc.", "libm.", "libgcc_s.", "libomp.")  # there with any C++; and what another compiler has in place of libgomp
+        self.assertLessEqual({name for name in needed if not name.startswith(elsewhere)}, told)
 
     def test_the_same_files_make_the_same_wheel(self):
         with open(self.wheel, "rb") as file:

@@ -36,9 +36,14 @@ def kind_of(value: Any) -> Any:
     return None
 
 
+def listed(ids: Any) -> list[Any]:
+    """Ids as a list: a text is one id, not its letters."""
+    return [ids] if isinstance(ids, str) else list(ids)
+
+
 def possible(ids: Any) -> list[str]:
     """Of these ids those that a document can have: the others are not there."""
-    return [key for key in ids if isinstance(key, str) and key and "\0" not in key and 0 < len(key.encode("utf-8", "surrogatepass")) <= KEY_BYTES_MAX
+    return [key for key in listed(ids) if isinstance(key, str) and key and "\0" not in key and 0 < len(key.encode("utf-8", "surrogatepass")) <= KEY_BYTES_MAX
             and not any("\ud800" <= letter <= "\udfff" for letter in key)]
 
 
@@ -81,9 +86,9 @@ class Documents:
         for i, entry in enumerate(metadata):
             for key, value in entry.items():
                 kind = kind_of(value)
-                name = None if kind is None or kind == TEXT and "\0" in value else self.attribute(str(key), kind)
+                name = None if kind is None else self.attribute(str(key), kind)
                 known = self.collection.schema.attributes
-                if name is not None and known[name] == kind and (kind != TAGS or not any("\0" in tag for tag in value)):
+                if name is not None and known[name] == kind:
                     made.setdefault(name, [None] * len(metadata))[i] = real_of(value) if kind == REAL else value
         return made
 
@@ -115,7 +120,7 @@ class Documents:
         tree = ("and", []) if where is None else tree_of(where) if isinstance(where, dict) else where
         made = Condition(tree, self.collection.schema.attributes)
         if sources is not None:
-            made.text = f"({made.text}) and source in {made.bind(list(sources))}" if sources else "0"
+            made.text = f"({made.text}) and source in {made.bind(listed(sources))}" if sources else "0"
             made.values = made.values if sources else []
         return made.text, made.values
 
@@ -127,9 +132,11 @@ class Documents:
 
     def matching(self, where: Any = None) -> Any:
         """The hits of all that match."""
+        check_filter(where)
         return [] if self.collection is None else self.collection.list(self.condition(where), k=0, columns=["content", "metadata"])
 
     def delete(self, ids: Any = None, where: Any = None, sources: Any = None) -> None:
+        check_filter(where)
         if ids is None and sources is None and (not where or not is_sql(where) and names_nothing(tree_of(where) if isinstance(where, dict) else where)):
             raise ValueError("filter has no condition: it would delete all")
         if self.collection is None:
@@ -148,6 +155,7 @@ class Documents:
                pool: Any = None, sources: Any = None) -> Any:
         """The hits for a vector, a text, or both: alpha is the vector's share, from 0 to 1. diversity: lambda of maximal marginal
         relevance over the `pool` best."""
+        check_filter(where)
         if self.collection is None or k < 1:
             return []
         only = None if only is None else possible(only)
@@ -165,12 +173,28 @@ class Documents:
 
 
 def whole(metadata: Any, i: int) -> Any:
-    """Metadata as they are kept; of what JSON cannot hold the message tells where it is."""
+    """Metadata as they are kept; of what JSON cannot hold, or filters would not see whole, the message tells where it is."""
     made = dict(metadata or {})
     for name, value in made.items():
         if isinstance(value, float) and value - value != 0:
             raise ValueError(f"metadatas[{i}][{name!r}] is {value}, which JSON cannot hold: leave it out, or give None")
+        if has_nul(name) or has_nul(value):
+            raise ValueError(f"metadatas[{i}][{name!r}] holds a NUL character, where filters would end the text")
     return made
+
+
+def has_nul(value: Any, depth: int = 64) -> bool:
+    """Is a NUL in a text of it? Deeper than json attributes go nobody looks."""
+    if isinstance(value, str):
+        return "\0" in value
+    if depth and isinstance(value, dict):
+        return any(has_nul(key) or has_nul(part, depth - 1) for key, part in value.items())
+    return bool(depth) and isinstance(value, (list, tuple)) and any(has_nul(part, depth - 1) for part in value)
+
+
+def check_filter(where: Any) -> None:
+    if where is not None and not isinstance(where, (dict, str, tuple)):
+        raise TypeError(f"filter is {describe(where)}, not a dict of conditions or a text of SQL")
 
 
 def is_sql(where: Any) -> Any:

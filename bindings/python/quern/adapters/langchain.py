@@ -9,6 +9,8 @@ Filters are Chroma's dicts over metadata; a name that no document has is a missi
 """
 from __future__ import annotations
 
+import asyncio
+import functools
 import math
 import uuid
 from typing import Any
@@ -19,7 +21,7 @@ try:
 except ImportError:
     raise ImportError("quern.adapters.langchain needs the package langchain-core") from None
 
-from .documents import Documents
+from .documents import Documents, listed
 
 
 class QuernVectorStore(VectorStore):  # type: ignore[misc]
@@ -42,7 +44,9 @@ class QuernVectorStore(VectorStore):  # type: ignore[misc]
 
     def add_texts(self, texts: Any, metadatas: list[dict[str, Any]] | None = None, *, ids: list[str] | None = None, **kwargs: Any) -> list[str]:
         """Writes texts and returns their ids. An id that is there already is replaced; None among ids: one is made."""
-        texts = list(texts)
+        texts = listed(texts)
+        metadatas = None if metadatas is None else list(metadatas)
+        ids = None if ids is None else listed(ids)
         for name, given in (("metadatas", metadatas), ("ids", ids)):
             if given is not None and len(given) != len(texts):
                 raise ValueError(f"{name} has {len(given)} entries for {len(texts)} texts")
@@ -53,18 +57,18 @@ class QuernVectorStore(VectorStore):  # type: ignore[misc]
         return keys
 
     def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
-        ids = kwargs.pop("ids", None) or [document.id for document in documents]
+        ids = listed(kwargs.pop("ids", None) or ()) or [document.id for document in documents]
         return self.add_texts([document.page_content for document in documents], [document.metadata for document in documents], ids=ids, **kwargs)
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool | None:
-        """Deletes by ids, or by filter={...}; ids that are not there are passed over."""
+        """Deletes by ids (a text is one id), or by filter={...}; ids that are not there are passed over."""
         if ids is None and kwargs.get("filter") is None:
             raise ValueError("delete() takes ids, or filter")
         self._documents.delete(ids, kwargs.get("filter"))
         return True
 
     def get_by_ids(self, ids: Any, /) -> list[Document]:
-        return [document_of(hit) for hit in self._documents.get([ids] if isinstance(ids, str) else list(ids))]
+        return [document_of(hit) for hit in self._documents.get(listed(ids))]
 
     # ---- Searching
 
@@ -84,9 +88,21 @@ class QuernVectorStore(VectorStore):  # type: ignore[misc]
     def similarity_search_with_relevance_scores(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
         """With relevances from 0 to 1, larger is better. score_threshold: none below."""
         threshold = kwargs.pop("score_threshold", None)
-        relevance = self._select_relevance_score_fn() if kwargs.get("hybrid") is None else lambda distance: 1 - distance
-        scored = [(document, relevance(distance)) for document, distance in self.similarity_search_with_score(query, k, **kwargs)]
+        scored = self._similarity_search_with_relevance_scores(query, k, **kwargs)
         return scored if threshold is None else [(document, score) for document, score in scored if score >= threshold]
+
+    def _similarity_search_with_relevance_scores(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
+        relevance = self._select_relevance_score_fn() if kwargs.get("hybrid") is None else lambda distance: 1 - distance
+        return [(document, relevance(distance)) for document, distance in self.similarity_search_with_score(query, k, **kwargs)]
+
+    # The base class makes relevances of its own of the distances here, which those of hybrid= are not.
+    async def asimilarity_search_with_relevance_scores(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
+        scored: list[tuple[Document, float]] = await in_executor(self.similarity_search_with_relevance_scores, query, k, **kwargs)
+        return scored
+
+    async def _asimilarity_search_with_relevance_scores(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
+        scored: list[tuple[Document, float]] = await in_executor(self._similarity_search_with_relevance_scores, query, k, **kwargs)
+        return scored
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
         return [document for document, _ in self._search(k, embedding, **kwargs)]
@@ -99,6 +115,9 @@ class QuernVectorStore(VectorStore):  # type: ignore[misc]
         return [document for document, _ in self._search(k, embedding, diversity=lambda_mult, pool=fetch_k, **kwargs)]
 
     def _search(self, k: int, vector: Any, *, filter: Any = None, of: Any = lambda hit: hit.distance, **named: Any) -> list[tuple[Document, float]]:
+        unknown = sorted(named.keys() - {"query", "alpha", "diversity", "pool"})
+        if unknown:
+            raise TypeError(f"{unknown[0]} is no argument of this search: there are filter, and hybrid where a text is searched for by similarity")
         hits = self._documents.search(k, vector, where=filter or None, **named)
         return [(document_of(hit), of(hit)) for hit in hits]
 
@@ -115,6 +134,11 @@ class QuernVectorStore(VectorStore):  # type: ignore[misc]
         store = cls(embedding, **kwargs)
         store.add_texts(texts, metadatas, ids=ids)
         return store
+
+
+async def in_executor(function: Any, *arguments: Any, **named: Any) -> Any:
+    """Calls it in another thread."""
+    return await asyncio.get_running_loop().run_in_executor(None, functools.partial(function, *arguments, **named))
 
 
 def share(number: float) -> float:

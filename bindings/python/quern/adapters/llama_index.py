@@ -18,12 +18,13 @@ try:
 except ImportError:
     raise ImportError("quern.adapters.llama_index needs the package llama-index-core") from None
 
-from .documents import Documents
+from .._query import number
+from .documents import Documents, listed
 from .metadata import NOTHING
 
 DEPTH_MAX = 10
 COMPARISONS = {"==": "$eq", "!=": "$ne", ">": "$gt", "<": "$lt", ">=": "$gte", "<=": "$lte", "in": "$in", "nin": "$nin", "contains": "$contains",
-               "text_match": "$contains", "is_empty": "$empty"}
+               "text_match": "$contains", "text_match_insensitive": "$contains_folded", "is_empty": "$empty"}
 
 
 def condition_of(filters: Any, depth: int = 0) -> Any:
@@ -49,6 +50,15 @@ def condition_of_one(part: Any) -> Any:
     if operator not in COMPARISONS:
         raise ValueError(f"filter {part.key!r}: there is no operator {operator!r}")
     return ("is", part.key, COMPARISONS[operator], part.value)
+
+
+def pool_of(k: int, mmr_prefetch_k: Any = None, mmr_prefetch_factor: Any = None, **_: Any) -> int:
+    """How many records mode mmr chooses from: a number, or a factor of k."""
+    if mmr_prefetch_k is not None and mmr_prefetch_factor is not None:
+        raise ValueError("mmr_prefetch_k and mmr_prefetch_factor say the same: give one")
+    if mmr_prefetch_k:
+        return int(mmr_prefetch_k)
+    return int(min((4 if mmr_prefetch_factor is None else max(number(mmr_prefetch_factor, "mmr_prefetch_factor"), 1)) * k, 2 ** 31))
 
 
 def value_of(word: Any) -> str:
@@ -88,7 +98,7 @@ class QuernVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
     def delete_nodes(self, node_ids: list[str] | None = None, filters: Any = None, **delete_kwargs: Any) -> None:
         where = condition_of(filters)
         if node_ids is not None and where is not None:
-            node_ids = [hit.id for hit in self._chosen(node_ids, where)]
+            node_ids = [hit.id for hit in self._chosen(listed(node_ids), where)]
         if node_ids is not None or where is not None:
             self._documents.delete(node_ids, where)
 
@@ -112,11 +122,13 @@ class QuernVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
             named.update(query=query.query_str or "", alpha=0.5 if query.alpha is None else query.alpha)
             k = query.hybrid_top_k or k
         elif mode == "mmr":
-            named.update(diversity=0.5 if query.mmr_threshold is None else query.mmr_threshold, pool=kwargs.get("mmr_prefetch_k") or 4 * k)
+            named.update(diversity=0.5 if query.mmr_threshold is None else query.mmr_threshold, pool=pool_of(k, **kwargs))
         elif mode != "default":
             raise ValueError(f"quern has no query mode {mode!r}")
+        if "vector" in named and query.query_embedding is None:
+            raise ValueError(f"query_embedding is None: a query in mode {mode!r} has a vector")
         where = condition_of(query.filters)
-        sources = None if query.doc_ids is None else list(query.doc_ids)  # an empty list: among none
+        sources = None if query.doc_ids is None else listed(query.doc_ids)  # an empty list: among none
         hits = self._documents.search(k, where=where, only=query.node_ids, sources=sources, **named)
         return VectorStoreQueryResult(nodes=[node_of(hit) for hit in hits], similarities=[hit.score for hit in hits], ids=[hit.id for hit in hits])
 
@@ -124,7 +136,7 @@ class QuernVectorStore(BasePydanticVectorStore):  # type: ignore[misc]
         """What was written is in the file already."""
 
     def _chosen(self, node_ids: Any, where: Any) -> Any:
-        wanted = None if node_ids is None else set(node_ids)
+        wanted = None if node_ids is None else set(listed(node_ids))
         return [hit for hit in self._documents.matching(where) if wanted is None or hit.id in wanted]
 
 

@@ -92,6 +92,8 @@ class Condition:
         if operator in ("$in", "$nin"):
             found = self.among(name, [checked(plain(part), f"{label}[{i}]") for i, part in enumerate(list_of(value, label))])
             return f"({found})" if operator == "$in" else f"not coalesce(({found}), 0)"
+        if operator == "$contains_folded":
+            return self.contains_folded(name, checked(value, label), label)
         if operator in ("$contains", "$not_contains"):
             found = self.contains(name, checked(value, label), label)
             return found if operator == "$contains" else f"not coalesce({found}, 0)"
@@ -144,6 +146,23 @@ class Condition:
             found = f"{column} has {bound}" if kind == TAGS else f"instr({column}, {bound}) > 0"
             return f"({found} or {column} is null and {self.contained(name, value)})"  # texts under some documents' name, lists under others'
         return self.contained(name, value)
+
+    def contains_folded(self, name: str, value: Any, label: str) -> Any:
+        """A text that is in a text, or in a list, in upper or lower case."""
+        if not isinstance(value, str):
+            raise TypeError(f"{label} is {describe(value)}, not a text")
+        bound = self.bind(value.lower())
+        inside = "exists (select 1 from json_each(case entry.type when 'array' then entry.value else '[]' end) as item where item.type = 'text' and " \
+            f"{self.lower('item.atom', value)} = {bound})"
+        return self.json(name, f"(entry.type = 'text' and instr({self.lower('entry.atom', value)}, {bound}) > 0 or {inside})")
+
+    def lower(self, text: str, wanted: str) -> str:
+        """A text of SQL in lower case, as far as letters of `wanted` are in it: SQLite's lower() knows those of ASCII alone."""
+        made = f"lower({text})"
+        for letter in sorted(set(wanted.lower())):
+            if letter > "\x7f" and len(letter.upper()) == 1 and letter.upper() != letter:
+                made = f"replace({made}, {self.bind(letter.upper())}, {self.bind(letter)})"
+        return made
 
     def contained(self, name: str, value: Any) -> Any:
         """The same, by the json."""

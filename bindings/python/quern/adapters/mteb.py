@@ -77,7 +77,12 @@ class QuernSearchIndex:
         scores: list[list[float]] = []
         indices: list[list[int]] = []
         for i, vector in enumerate(matrix):
+            if i not in query_idx_to_id:
+                raise ValueError(f"query_idx_to_id has no {i}, and embeddings a row {i}")
             ranked = top_ranked.get(query_idx_to_id[i]) or []
+            for at, key in enumerate(ranked):
+                if key not in places:
+                    raise ValueError(f"top_ranked[{query_idx_to_id[i]!r}][{at}] is {key!r}, which is not among the idxs that were added")
             local = {places[key]: at for at, key in enumerate(ranked)}
             hits = self.documents.search(vector, top_k, only=list(local), recall="exact", columns=()) if ranked else []
             scores.append(self._scores(hits) if ranked else [])
