@@ -635,13 +635,14 @@ private:
         const size_t end = rows.count;
         dense::FlatScan scan(field_, fresh.data(), fresh.size());
         const size_t chunk_bytes = static_cast<size_t>(part.chunk_items) * part.item_bytes;
-        // The first is read even if nothing is left.
-        const size_t chunks_a_piece =
-            std::max<size_t>(1, std::min<uint64_t>(kStreamBytes, watch_.BytesLeft()) / chunk_bytes);
+        const size_t chunks_a_piece = std::max<size_t>(1, kStreamBytes / chunk_bytes);
         Buffer buffer(std::min(chunks_a_piece, part.chunks.size()) * chunk_bytes, nullptr);
         size_t first = 0;
-        for (size_t chunk = 0; chunk < part.chunks.size() && first < end; chunk += chunks_a_piece) {
-            const size_t last = std::min(chunk + chunks_a_piece, part.chunks.size());
+        size_t last = 0;
+        for (size_t chunk = 0; chunk < part.chunks.size() && first < end; chunk = last) {
+            const size_t chunks =
+                std::clamp<size_t>(watch_.BytesLeft() / chunk_bytes, 1, chunks_a_piece);
+            last = std::min(chunk + chunks, part.chunks.size());
             if (!AnyAlive(rows, field, chunk * part.chunk_items,
                           std::min<size_t>(last * part.chunk_items, part.items))) {
                 first = last * part.chunk_items;
