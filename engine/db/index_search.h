@@ -235,4 +235,22 @@ private:
     std::vector<std::unique_ptr<IndexSearch::Space>> idle_;
 };
 
+// A segment's index, and how queries go through it. Where the budget counts what is measured,
+// that is each query's own affair: whether it may still measure what a scan would need.
+struct IndexWays {
+    IndexSearch search;
+    bool planned = false;
+    bool counted = false;
+    IndexSearch short_search;  // of queries that may not
+    bool short_planned = false;
+    uint64_t rows = 0;
+    bool IsShort(uint64_t left) const { return counted && left < rows; }
+    // NULL: a scan.
+    const IndexSearch* Of(uint64_t left) const {
+        const IndexSearch& way = IsShort(left) ? short_search : search;
+        const bool possible = IsShort(left) ? short_planned : planned;
+        return possible && way.Serves(left) ? &way : nullptr;
+    }
+};
+
 }  // namespace quern

@@ -1,10 +1,10 @@
 // Search of a dense field of one collection under a snapshot: every segment and the log give their
 // candidates, and these are merged by distance (search_result.h).
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
+#include "engine/db/alive_rows.h"
 #include "engine/db/budget_watch.h"
 #include "engine/db/database.h"
 #include "engine/db/dense_queries.h"
@@ -252,15 +252,7 @@ private:
         if (field->vectors == nullptr) {
             return {};
         }
-        dense::FlatRows rows;
-        rows.dead = dead.bits ? dead.bits->data() : nullptr;
-        if (field->resident) {
-            rows.rows = field->rows.data();
-            rows.inverse_norms =
-                field->inverse_norms.empty() ? nullptr : field->inverse_norms.data();
-        }
-        rows.count = field->count();
-        rows.records = field->records.empty() ? nullptr : field->records.data();
+        const dense::FlatRows rows = RowsOf(*field, dead.bits ? dead.bits->data() : nullptr);
         if (!watch_.has_scored_max()) {
             return ScanRows(rows, *field, static_cast<uint32_t>(number), {0, query_count_});
         }
@@ -333,20 +325,6 @@ private:
         return {};
     }
 
-    // A few rows of many may match: where rows are records in a row, by words.
-    static uint64_t CountAlive(const dense::FlatRows& rows, size_t first, size_t count) {
-        uint64_t alive = count;
-        for (size_t i = first; rows.dead != nullptr && i < first + count;) {
-            const size_t position = rows.records ? rows.records[i] : rows.first + i;
-            const size_t bits =
-                rows.records ? 1 : std::min<size_t>(64 - position % 64, first + count - i);
-            const uint64_t word = rows.dead[position / 64] >> (position % 64);
-            alive -= static_cast<size_t>(std::popcount(word << (64 - bits)));
-            i += bits;
-        }
-        return alive;
-    }
-
     // Queries that may look at as many rows go through these together, but for those that the
     // index has answered.
     Status ScanCounted(const dense::FlatRows& all, const SegmentField& field, uint32_t source) {
@@ -371,25 +349,6 @@ private:
         return {};
     }
 
-    // Cuts off what comes behind the first `most` that are alive. How many there are then.
-    static uint64_t CutRows(uint64_t most, dense::FlatRows* rows) {
-        if (rows->dead == nullptr) {
-            rows->count = static_cast<size_t>(std::min<uint64_t>(rows->count, most));
-            return rows->count;
-        }
-        uint64_t alive = 0;
-        for (size_t i = 0; i < rows->count; i++) {
-            const size_t position = rows->records ? rows->records[i] : i;
-            const bool is_alive = (rows->dead[position / 64] >> (position % 64) & 1) == 0;
-            if (is_alive && alive == most) {
-                rows->count = i;
-                break;
-            }
-            alive += is_alive ? 1 : 0;
-        }
-        return alive;
-    }
-
     // Vectors that a scan of this segment and of what follows would measure, or somewhat more.
     uint64_t RowsFrom(size_t number) const {
         const RecordMatches* const matches = view_->matches.get();
@@ -408,23 +367,6 @@ private:
                                           : view_->log->count);
     }
 
-    // A segment's index, and how queries go through it. Where the budget counts what is measured,
-    // that is each query's own affair: whether it may still measure what a scan would need.
-    struct IndexWays {
-        IndexSearch search;
-        bool planned = false;
-        bool counted = false;
-        IndexSearch short_search;  // of queries that may not
-        bool short_planned = false;
-        uint64_t rows = 0;
-        bool IsShort(uint64_t left) const { return counted && left < rows; }
-        // NULL: a scan.
-        const IndexSearch* Of(uint64_t left) const {
-            const IndexSearch& way = IsShort(left) ? short_search : search;
-            const bool possible = IsShort(left) ? short_planned : planned;
-            return possible && way.Serves(left) ? &way : nullptr;
-        }
-    };
     void PlanWays(size_t number, IndexWays* ways) const {
         ways->counted = watch_.has_scored_max();
         if (ways->counted) {
@@ -567,17 +509,6 @@ private:
         return bounded && std::isfinite(queries_[0].max_distance) && search->PlanRange(request_);
     }
 
-    static dense::FlatRows Slice(const dense::FlatRows& rows, size_t row_bytes, size_t first,
-                                 size_t count) {
-        dense::FlatRows slice = rows;
-        slice.rows = rows.rows + first * row_bytes;
-        slice.count = count;
-        slice.inverse_norms = rows.inverse_norms ? rows.inverse_norms + first : nullptr;
-        slice.records = rows.records ? rows.records + first : nullptr;
-        slice.first = rows.first + static_cast<uint32_t>(first);
-        return slice;
-    }
-
     Status ScanResident(const dense::FlatRows& rows, uint32_t source, QueryRange queries,
                         Work* timed) {
         const uint64_t bytes =
@@ -611,21 +542,6 @@ private:
                 Harvest(queries.first + (by_query ? first : 0), source, &fresh);
             }
         });
-    }
-
-    // Whether any of these vectors belongs to a record that may be found.
-    static bool AnyAlive(const dense::FlatRows& rows, const SegmentField& field, size_t first,
-                         size_t end) {
-        if (rows.dead == nullptr) {
-            return true;
-        }
-        for (size_t i = first; i < end; i++) {
-            const uint32_t record = field.record(i);
-            if ((rows.dead[record / 64] >> (record % 64) & 1) == 0) {
-                return true;
-            }
-        }
-        return false;
     }
 
     Status ScanStream(dense::FlatRows rows, const SegmentField& field, uint32_t source,
