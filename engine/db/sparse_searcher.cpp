@@ -490,8 +490,7 @@ private:
         }
         SegmentWatch seen(&table_->tally, &table_->trace, 0, log.count);
         std::vector<size_t> scan_from(queries_.size(), 0);
-        // Without a limit every record is asked for, and an index is of no use. What is counted
-        // must not depend on whether there is one yet.
+        // Without a limit an index is of no use; what is counted must not depend on one.
         size_t indexed = 0;
         if (limit_ > 0 && !queries_.empty() && !watch_.has_scored_max()) {
             QUERN_ASSIGN(indexed, view_.mirror->sparse(field_).Prepare(
