@@ -169,10 +169,10 @@ void ImportPlan::ChooseKey(const std::deque<Record>& sample,
 void ImportPlan::ChooseMatrix() {
     const std::string name = TargetName(choices_.only_matrix);
     const bool makes = !existing_ || choices_.add;
-    if (name.empty() || !makes || !choices_.field.empty() || IsKeyColumn(choices_.only_matrix) ||
-        !IsChosen(choices_.only_matrix) || IsRest(name) || Has(attr_choices_, name) ||
-        Has(sparse_choices_, name) || Has(dense_choices_, name) || Has(schema_.attrs, name) ||
-        schema_.FindDense(name) != nullptr) {
+    if (choices_.only_matrix.empty() || name.empty() || !makes || !choices_.field.empty() ||
+        IsKeyColumn(choices_.only_matrix) || !IsChosen(choices_.only_matrix) || IsRest(name) ||
+        Has(attr_choices_, name) || Has(sparse_choices_, name) || Has(dense_choices_, name) ||
+        Has(schema_.attrs, name) || schema_.FindDense(name) != nullptr) {
         return;
     }
     choices_.field = name;
