@@ -390,7 +390,8 @@ TEST_CASE("groups of a query under a budget are what they are alone", "[budget]"
 }
 
 TEST_CASE("vectors are not loaded whole for more bytes than a search may read", "[budget]") {
-    const auto index = GENERATE(as<std::string>{}, "index=none", "index=graph codes=f32");
+    const auto index =
+        GENERATE(as<std::string>{}, "index=none", "index=graph codes=f32 ef_build=16");
     CAPTURE(index);
     indexed::IndexedFile file;
     file.dim = 256;
