@@ -110,11 +110,8 @@ private:
                                     ? 0
                                     : std::max(kListDepth, request.limit + request.shape.offset);
             } else {
-                SearchLeg leg;
-                leg.request.has_limit = request.has_limit;
-                leg.request.limit = request.limit;
-                request.limit =
-                    FirstDepthOf(leg, searched, static_cast<size_t>(views_.whole->state.records));
+                request.limit = FirstDepthOf(request, searched.limit,
+                                             static_cast<size_t>(views_.whole->state.records));
                 request.has_limit = true;
             }
             if (!searched.legs.empty() && searched.candidates != nullptr) {

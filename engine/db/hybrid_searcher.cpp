@@ -198,8 +198,8 @@ private:
         }
         for (size_t l = 0; l < request_.legs.size(); l++) {
             const SearchLeg& leg = request_.legs[l];
-            const size_t depth =
-                FirstDepthOf(leg, request_, static_cast<size_t>(views_.whole->state.records));
+            const size_t depth = FirstDepthOf(leg.request, request_.limit,
+                                              static_cast<size_t>(views_.whole->state.records));
             legs_.push_back(std::make_unique<LegSearch>(database_, snapshot_, views_, leg, depth,
                                                         AheadOf(leg), table_));
             legs_.back()->LeaveOut(&left_out_, OthersSelves(l));
@@ -471,11 +471,12 @@ query::AbsentScore AbsentOf(const Schema& schema, const SearchLeg& leg,
     return 0;
 }
 
-size_t FirstDepthOf(const SearchLeg& leg, const SearchRequest& request, size_t records) {
+size_t FirstDepthOf(const SearchRequest& leg, size_t wanted, size_t records) {
     const size_t all = std::max<size_t>(records, 1);
-    const size_t by_query = request.limit == 0 ? all : std::max(kListDepth, request.limit);
-    const size_t by_leg = leg.request.limit == 0 ? all : leg.request.limit;
-    return leg.request.has_limit ? by_leg : by_query;
+    if (leg.has_limit) {
+        return leg.limit == 0 ? all : leg.limit;
+    }
+    return wanted == 0 ? all : std::max(kListDepth, wanted);
 }
 
 Result<size_t> GuideOf(const Schema& schema, const SearchRequest& request, size_t leg) {

@@ -18,8 +18,8 @@ query::AbsentScore AbsentOf(const Schema& schema, const SearchLeg& leg,
                             const query::FusionOptions& fusion);
 
 // How many hits a leg gives at first: its limit, all within its bound where that is 0; else what
-// the query wants, and a list's worth at the least.
-size_t FirstDepthOf(const SearchLeg& leg, const SearchRequest& request, size_t records);
+// the query wants (0: all), and a list's worth at the least.
+size_t FirstDepthOf(const SearchRequest& leg, size_t wanted, size_t records);
 
 // The number of the leg that guides a leg whose option names one. kInvalid: it names none, or one
 // that cannot. A dense leg is guided by one of another kind, so there are no circles.

@@ -82,7 +82,7 @@ Status SearchShaped(Database* database, Snapshot* snapshot, const SearchedViews&
     }
     for (SearchLeg& leg : deeper.legs) {
         if (!leg.request.has_limit) {
-            leg.request.limit = FirstDepthOf(leg, request, records);
+            leg.request.limit = FirstDepthOf(leg.request, request.limit, records);
             leg.request.has_limit = true;
         }
     }

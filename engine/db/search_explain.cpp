@@ -118,10 +118,8 @@ private:
         Json legs = Json::Array();
         for (size_t l = 0; l < request.legs.size(); l++) {
             const SearchLeg& leg = request.legs[l];
-            SearchRequest wanting;  // explained may be what the query looks for among
-            wanting.limit = limit;
             const size_t hits =
-                FirstDepthOf(leg, wanting, static_cast<size_t>(view_->state.records));
+                FirstDepthOf(leg.request, limit, static_cast<size_t>(view_->state.records));
             Json one = {{"leg", l}};
             if (!leg.name.empty()) {
                 one["name"] = leg.name;

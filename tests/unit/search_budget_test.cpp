@@ -93,6 +93,30 @@ void Fill(Articles* articles, int64_t count, bool sealed) {
     }
 }
 
+// Records with long vectors, in one segment. Gives the vectors.
+std::vector<float> FillLong(size_t count, const std::string& index, indexed::IndexedFile* file) {
+    file->dim = 256;
+    file->Create(QUERN_L2, index);
+    std::mt19937 random(5);
+    std::normal_distribution<float> normal;
+    std::vector<float> rows(count * file->dim);
+    for (float& x : rows) {
+        x = normal(random);
+    }
+    file->Insert(0, rows);
+    file->Ok(quern_optimize(file->db, nullptr, 0, &file->err));
+    return rows;
+}
+
+// A search for what is near the first of them; of the caller.
+quern_query* LooksFor(indexed::IndexedFile* file, const std::vector<float>& rows,
+                      const std::string& options) {
+    quern_query* query = quern_query_new(file->db, "docs");
+    quern_query_dense(query, "emb", rows.data(), 1, file->dim);
+    quern_query_options(query, options.c_str());
+    return query;
+}
+
 }  // namespace
 
 TEST_CASE("a budget is shared out and what is spent of a share is spent of the whole", "[budget]") {
@@ -394,23 +418,9 @@ TEST_CASE("vectors are not loaded whole for more bytes than a search may read", 
         GENERATE(as<std::string>{}, "index=none", "index=graph codes=f32 ef_build=16");
     CAPTURE(index);
     indexed::IndexedFile file;
-    file.dim = 256;
-    file.Create(QUERN_L2, index);
-    std::mt19937 random(5);
-    std::normal_distribution<float> normal;
-    std::vector<float> rows(6000 * file.dim);
-    for (float& x : rows) {
-        x = normal(random);
-    }
-    file.Insert(0, rows);
-    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const std::vector<float> rows = FillLong(6000, index, &file);
     const int64_t all_bytes = static_cast<int64_t>(rows.size() * sizeof(float));
-    const auto make = [&](const std::string& options) {
-        quern_query* query = quern_query_new(file.db, "docs");
-        quern_query_dense(query, "emb", rows.data(), 1, file.dim);
-        quern_query_options(query, options.c_str());
-        return query;
-    };
+    const auto make = [&](const std::string& options) { return LooksFor(&file, rows, options); };
     const auto all = AllOf(make(""));
     file.Open();
     int round = 0;
@@ -450,22 +460,8 @@ TEST_CASE("a search that has read as many bytes as it may ends", "[budget]") {
     const auto index = GENERATE(as<std::string>{}, "index=none", "index=lists lists=50");
     CAPTURE(index);
     indexed::IndexedFile file;
-    file.dim = 256;
-    file.Create(QUERN_L2, index);
-    std::mt19937 random(5);
-    std::normal_distribution<float> normal;
-    std::vector<float> rows(5000 * file.dim);
-    for (float& x : rows) {
-        x = normal(random);
-    }
-    file.Insert(0, rows);
-    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
-    const auto make = [&](const std::string& options) {
-        quern_query* query = quern_query_new(file.db, "docs");
-        quern_query_dense(query, "emb", rows.data(), 1, file.dim);
-        quern_query_options(query, options.c_str());
-        return query;
-    };
+    const std::vector<float> rows = FillLong(5000, index, &file);
+    const auto make = [&](const std::string& options) { return LooksFor(&file, rows, options); };
     const auto all = AllOf(make(""));
     file.Open("threads=2 memory_mb=1");
     const std::string options = index == "index=none" ? "" : "nprobe=50";
