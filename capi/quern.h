@@ -633,7 +633,8 @@ QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_e
 QUERN_API int32_t quern_result_explain(const quern_result *r, quern_text **json, quern_error *err) QUERN_MUST_USE;
 /* What the scores of the hits of r are made of, r being a result that q had, as JSON: {"collection","hits":[{"query","key","score",
 ** "legs":[{"leg","name","field","kind","score","part","rank", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
-** match the record, or whose own candidates it is not among, has the score null; part: quern_result_leg_part; rank is its place among the leg's first hits (its limit, or 100, or q's limit if that is more), equal
+** match the record, or whose own candidates it is not among, has the score null; part: quern_result_leg_part; rank is its place among the
+** leg's first hits (its limit, or 100, or q's limit if that is more), equal
 ** scores the same; null: it is not among them. Of a leg that matches also
 **   of a sparse field   "parts":[{"dimension","weight","value","adds"}]: what query and record have in common; weight: the query's,
 **                       value: the record's, adds: their product
@@ -757,8 +758,12 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **                  leaves nothing; what must be loaded is loaded whole (and is there the next time), and so are keys and columns
 **                  of the hits: a search may end somewhat later
 **   max_scored=N   records that are measured (as QUERN_RESULT_VECTORS_SCORED counts) for each query, in all fields and legs together: a query
-**                  finds the same alone and among others, by however many threads, before and after vectors were loaded. Each has N. Less than a scan would need, it goes to an index if there is one (but for recall=exact, and for a walk that would meet fewer than k matches). Of a scan they are the first that match, by key
-**   max_bytes=N    read from the file (QUERN_RESULT_BYTES_READ), for all queries together. Vectors are loaded whole only if that takes no more than is left: else they are scanned, or looked up, in the file, piece by piece, each time. Indexes, and columns that a filter needs, are loaded whole all the same, and count
+**                  finds the same alone and among others, by however many threads, before and after vectors were loaded. Each has N. Less
+**                  than a scan would need, it goes to an index if there is one (but for recall=exact, and for a walk that would meet fewer
+**                  than k matches). Of a scan they are the first that match, by key
+**   max_bytes=N    read from the file (QUERN_RESULT_BYTES_READ), for all queries together. Vectors are loaded whole only if that takes no
+**                  more than is left: else they are scanned, or looked up, in the file, piece by piece, each time. Indexes, and columns
+**                  that a filter needs, are loaded whole all the same, and count
 ** Spending is looked at between pieces of work, of which the first is always done (of each leg, and of each search of a query that has several): blocks of a scan, steps of a walk over a graph,
 ** cells of a list index, blocks of postings. So it may be somewhat more. Legs have equal shares of what is left when they begin; what one
 ** leaves, the next ones share. The query for candidates has half, feedback's first search has half, and there are at most
