@@ -112,6 +112,7 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kColumnLengths: return "column lengths of texts";
         case PartKind::kColumnCodes: return "column numbers of values";
         case PartKind::kChangedRecords: return "changed records";
+        case PartKind::kHeldElement: return "element that holds the vectors";
         case PartKind::kApproximateHead: return "approximate sparse index head";
         case PartKind::kApproximateTermBlocks: return "approximate sparse index blocks of terms";
         case PartKind::kApproximateBlockMembers:

@@ -100,6 +100,7 @@ enum class PartKind : int64_t {
     kApproximateSummaryLevels = 136,
     kApproximateLinks = 137,
     kApproximateCurve = 138,
+    kHeldElement = 140,  // derived: u8, see engine/db/held_element.h
 };
 const char* PartKindName(PartKind kind);
 // Kinds from here on are derived, known to this version or not: a part that a newer version has

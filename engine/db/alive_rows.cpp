@@ -10,6 +10,7 @@ dense::FlatRows RowsOf(const SegmentField& field, const uint64_t* dead) {
     rows.dead = dead;
     if (field.resident) {
         rows.rows = field.rows.data();
+        rows.element = field.held;
         rows.inverse_norms = field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
     }
     rows.count = field.count();
@@ -17,9 +18,10 @@ dense::FlatRows RowsOf(const SegmentField& field, const uint64_t* dead) {
     return rows;
 }
 
-dense::FlatRows Slice(const dense::FlatRows& rows, size_t row_bytes, size_t first, size_t count) {
+dense::FlatRows Slice(const dense::FlatRows& rows, const dense::FlatField& field, size_t first,
+                      size_t count) {
     dense::FlatRows slice = rows;
-    slice.rows = rows.rows + first * row_bytes;
+    slice.rows = rows.Row(field, first);
     slice.count = count;
     slice.inverse_norms = rows.inverse_norms ? rows.inverse_norms + first : nullptr;
     slice.records = rows.records ? rows.records + first : nullptr;

@@ -10,7 +10,8 @@ namespace quern {
 
 // All of a field, where its vectors are in memory with these. dead (may be NULL): bits of records.
 dense::FlatRows RowsOf(const SegmentField& field, const uint64_t* dead);
-dense::FlatRows Slice(const dense::FlatRows& rows, size_t row_bytes, size_t first, size_t count);
+dense::FlatRows Slice(const dense::FlatRows& rows, const dense::FlatField& field, size_t first,
+                      size_t count);
 
 // How many of these rows may be found. A few of many may: where rows are records in a row, they are
 // counted by words.

@@ -12,9 +12,10 @@ constexpr size_t kPieceBytes = 256 << 10;
 
 }  // namespace
 
-FineVectors::FineVectors(const storage::PartInfo* part, std::shared_ptr<VectorCache> cache,
-                         Buffer* rows, std::atomic<bool>* resident)
-    : part_(part), cache_(std::move(cache)), rows_(rows), resident_(resident) {}
+FineVectors::FineVectors(const storage::PartInfo* part, const HeldForm& form,
+                         std::shared_ptr<VectorCache> cache, Buffer* rows,
+                         std::atomic<bool>* resident)
+    : part_(part), form_(form), cache_(std::move(cache)), rows_(rows), resident_(resident) {}
 
 void FineVectors::Keep(Buffer room) {
     present_.reset(new std::atomic<uint64_t>[part_->chunks.size() / 64 + 1]());
@@ -24,7 +25,7 @@ void FineVectors::Keep(Buffer room) {
 
 const char* FineVectors::InRoom(size_t vector) const {
     const char* room = room_.load(std::memory_order_acquire);
-    return room != nullptr && Present(ChunkOf(vector)) ? room + vector * part_->item_bytes
+    return room != nullptr && Present(ChunkOf(vector)) ? room + vector * form_.row_bytes()
                                                        : nullptr;
 }
 
@@ -43,7 +44,7 @@ bool FineVectors::Find(const uint32_t* vectors, size_t count, FineSpace* space) 
         }
         return space->missing.empty();
     }
-    const size_t bytes = part_->item_bytes;
+    const size_t bytes = form_.row_bytes();
     if (space->copies.size() < count * bytes) {
         space->copies.resize(count * bytes);
     }
@@ -80,7 +81,7 @@ Status FineVectors::Read(storage::Connection* connection, const uint32_t* vector
 
 Status FineVectors::ReadCopies(storage::Connection* connection, const uint32_t* vectors,
                                FineSpace* space) {
-    const size_t bytes = part_->item_bytes;
+    const size_t bytes = form_.row_bytes();
     for (const uint32_t i : space->missing) {
         const size_t chunk = ChunkOf(vectors[i]);
         if (space->chunk_part != part_->id || space->chunk_number != chunk) {
@@ -90,8 +91,10 @@ Status FineVectors::ReadCopies(storage::Connection* connection, const uint32_t* 
             space->chunk_part = part_->id;
             space->chunk_number = chunk;
         }
-        const char* row = space->chunk.data() + (vectors[i] % part_->chunk_items) * bytes;
-        std::memcpy(space->copies.data() + i * bytes, row, bytes);
+        const char* stored = space->chunk.data() + (vectors[i] % part_->chunk_items) *
+                                                       static_cast<size_t>(part_->item_bytes);
+        char* const row = space->copies.data() + i * bytes;
+        QUERN_TRY(form_.Hold(*part_, stored, 1, row));
         cache_->Put(part_->id, vectors[i], row, bytes);
     }
     return {};
@@ -113,9 +116,14 @@ Status FineVectors::Decode(size_t chunk, BytesView stored) {
     if (Present(chunk)) {
         return {};
     }
-    QUERN_TRY(storage::DecodeChunk(
-        *part_, chunk, stored,
-        rows_->data() + chunk * part_->chunk_items * static_cast<size_t>(part_->item_bytes)));
+    char* const place = rows_->data() + chunk * part_->chunk_items * form_.row_bytes();
+    if (!form_.narrow()) {
+        QUERN_TRY(storage::DecodeChunk(*part_, chunk, stored, place));
+    } else {
+        Bytes wide(part_->chunks[chunk].raw_bytes, '\0');
+        QUERN_TRY(storage::DecodeChunk(*part_, chunk, stored, wide.data()));
+        QUERN_TRY(form_.Hold(*part_, wide.data(), wide.size() / part_->item_bytes, place));
+    }
     SetPresent(chunk);
     return {};
 }
@@ -137,8 +145,9 @@ Status FineVectors::FillPiece(storage::Connection* connection) {
     if (first >= last) {
         return {};
     }
-    const size_t end = std::min(last * chunk_bytes, rows_->bytes());
-    rows_->WantHugePages(first * chunk_bytes, end);
+    const size_t held_bytes = part_->chunk_items * form_.row_bytes();
+    const size_t end = std::min(last * held_bytes, rows_->bytes());
+    rows_->WantHugePages(first * held_bytes, end);
     // Damage that nobody has asked for is not this search's affair.
     const Status status =
         storage::ForChunks(connection, *part_, first, last,

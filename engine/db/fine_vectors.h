@@ -16,6 +16,7 @@
 #include <mutex>
 #include <vector>
 
+#include "engine/db/held_element.h"
 #include "engine/db/vector_cache.h"
 #include "storage/base/buffer.h"
 #include "storage/base/work.h"
@@ -46,9 +47,10 @@ private:
 
 class FineVectors {
 public:
-    // rows and resident belong to the field: all vectors, and whether all of them are there.
-    FineVectors(const storage::PartInfo* part, std::shared_ptr<VectorCache> cache, Buffer* rows,
-                std::atomic<bool>* resident);
+    // rows and resident belong to the field: all vectors, and whether all of them are there. All
+    // rows here and in a FineSpace are of the form that is held.
+    FineVectors(const storage::PartInfo* part, const HeldForm& form,
+                std::shared_ptr<VectorCache> cache, Buffer* rows, std::atomic<bool>* resident);
 
     // Gives room for all vectors. Not from two threads at once.
     void Keep(Buffer room);
@@ -78,6 +80,7 @@ private:
     Status ReadCopies(storage::Connection* connection, const uint32_t* vectors, FineSpace* space);
 
     const storage::PartInfo* part_;
+    HeldForm form_;
     std::shared_ptr<VectorCache> cache_;
     Buffer* rows_;
     std::atomic<bool>* resident_;

@@ -3,6 +3,7 @@
 #include "engine/db/column_builder.h"
 #include "engine/db/index_options.h"
 #include "engine/db/index_writer.h"
+#include "engine/kernels/distance.h"
 
 namespace quern {
 
@@ -73,6 +74,14 @@ public:
                     own_rows = Buffer(static_cast<size_t>(field->vectors->raw_bytes()), nullptr);
                     QUERN_TRY(ReadPart(connection, *field->vectors, own_rows.data(), work_));
                     rows.rows = own_rows.data();
+                    rows.element = job_.def.element;
+                } else if (rows.element != job_.def.element && wanted.HoldsRows(job_.def)) {
+                    // The index has rows of its own in the file, in the field's type.
+                    own_rows = Buffer(static_cast<size_t>(field->vectors->raw_bytes()), nullptr);
+                    kernels::ToF32(rows.element, rows.rows, rows.count, rows.dim,
+                                   reinterpret_cast<float*>(own_rows.data()));
+                    rows.rows = own_rows.data();
+                    rows.element = job_.def.element;
                 }
                 if (job_.old != nullptr) {
                     QUERN_TRY(job_.segment->RowIds(connection).status());

@@ -42,6 +42,10 @@ struct IndexOptions {
                                             : storage::PartKind::kGraphHead;
     }
     dense::CodeChoice Codes(const DenseDef& def) const;
+    // Whether its index keeps a copy of the vectors, in the field's type.
+    bool HoldsRows(const DenseDef& def) const {
+        return index == IndexChoice::kLists && Codes(def) == dense::CodeChoice::kNone;
+    }
     // As codes= has it; NULL: no such codes.
     static const char* CodesName(dense::CodeChoice codes);
     // Whether lists can have the codes that were asked for.

@@ -126,8 +126,7 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
 bool IndexSearch::PlanWalk(double asked, const SearchRequest& request) {
     const dense::GraphIndex& index = *leg_->index;
     const size_t count = leg_->field->count();
-    const double refine_rows =
-        index.RefineRows(VectorBytes(def_->element, def_->dim), KeepsVectors());
+    const double refine_rows = index.RefineRows(RowBytes(), KeepsVectors());
     bool promised = false;
     if (request.ef > 0) {
         effort_ = dense::Effort::OfPool(request.ef, request.ef);
@@ -236,20 +235,19 @@ bool IndexSearch::PlanCodes(double asked, const SearchRequest& request) {
 
 // What a walk spends on a row: the unit.
 double IndexSearch::RowNs() const {
-    return leg_->index->WalkRowNs(VectorBytes(def_->element, def_->dim));
+    return leg_->index->WalkRowNs(RowBytes());
 }
 
 // Without a filter a row is a row, unless it stays in the file: what is chosen should not depend on
 // where vectors are yet.
 double IndexSearch::WholeScanCost() const {
     const auto count = static_cast<double>(leg_->field->count());
-    const size_t bytes = VectorBytes(def_->element, def_->dim);
     return KeepsVectors() ? count
-                          : count * std::max(1.0, dense::ScanPrices::FileNs(bytes) / RowNs());
+                          : count * std::max(1.0, dense::ScanPrices::FileNs(FileBytes()) / RowNs());
 }
 
 double IndexSearch::RefineNs() const {
-    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    const size_t bytes = RowBytes();
     return dense::CodePrices(dense::CodeChoice::kNone, bytes, leg_->field->count())
         .VectorNs(bytes, KeepsVectors());
 }
@@ -260,12 +258,12 @@ double IndexSearch::MeasureCost(size_t candidates) const {
 
 double IndexSearch::VectorScanNs(size_t queries) const {
     using dense::ScanPrices;
-    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    const size_t bytes = RowBytes();
     const auto count = static_cast<double>(leg_->field->count());
     const auto alive = static_cast<double>(leg_->alive);
     if (!InMemory()) {
         // Whole chunks are read, once for all queries.
-        return std::min(count, alive * kChunkFactor) * ScanPrices::FileNs(bytes) /
+        return std::min(count, alive * kChunkFactor) * ScanPrices::FileNs(FileBytes()) /
                static_cast<double>(std::max<size_t>(1, queries));
     }
     const bool products = queries >= kProductQueries && def_->element != Element::kBit;
@@ -349,7 +347,7 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request, size_t queri
 double IndexSearch::ListRowNs() const {
     using dense::ScanPrices;
     const dense::ListIndex& index = *leg_->lists->index;
-    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    const size_t bytes = index.row_bytes();
     const bool gaps = Share() < kPickedShare;
     return !index.has_rows()    ? ScanPrices::FileNs(index.row_bytes())
            : index.with_codes() ? (gaps ? ScanPrices::PickedCodeNs(index.row_bytes())
@@ -371,7 +369,7 @@ double IndexSearch::CodeRowNs() const {
 // A scan of the matches beside lists, for each of the queries.
 double IndexSearch::MatchScanNs(size_t queries) const {
     using dense::ScanPrices;
-    const size_t bytes = VectorBytes(def_->element, def_->dim);
+    const size_t bytes = RowBytes();
     const size_t count = leg_->field->count();
     const auto alive = static_cast<double>(leg_->alive);
     const double share = alive / static_cast<double>(std::max<size_t>(1, count));
@@ -379,11 +377,12 @@ double IndexSearch::MatchScanNs(size_t queries) const {
         // Where there is room for all they are read once, and stay; else each chunk in which
         // anything matches is read whole, for all of the queries.
         const double of_chunk = std::max(
-            1.0, static_cast<double>(storage::kChunkBytesMax) / static_cast<double>(bytes));
+            1.0, static_cast<double>(storage::kChunkBytesMax) / static_cast<double>(FileBytes()));
         const double read = KeepsVectors()
                                 ? std::min(static_cast<double>(count), alive * kChunkFactor)
                                 : static_cast<double>(count) * AnyOf(of_chunk, share);
-        return read * ScanPrices::FileNs(bytes) / static_cast<double>(std::max<size_t>(1, queries));
+        return read * ScanPrices::FileNs(FileBytes()) /
+               static_cast<double>(std::max<size_t>(1, queries));
     }
     const bool products = queries >= kProductQueries && def_->element != Element::kBit;
     const double all = static_cast<double>(count) * ScanPrices::AllNs(bytes, count) *

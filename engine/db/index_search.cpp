@@ -170,7 +170,7 @@ Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, S
                 __builtin_prefetch(row + at);
             }
         }
-        kernels::DistancesPicked(def_->element, def_->metric, query.query, rows.rows,
+        kernels::DistancesPicked(rows.element, def_->metric, query.query, rows.rows,
                                  space->picked.data(), space->picked.size(), rows.inverse_norms,
                                  space->distances.data());
         return {};
@@ -194,7 +194,7 @@ Status IndexSearch::Measure(Snapshot* snapshot, const dense::FlatQuery& query, S
         }
         norms = space->norms.data();
     }
-    kernels::DistancesPicked(def_->element, def_->metric, query.query, fine.rows, fine.picked,
+    kernels::DistancesPicked(field.held, def_->metric, query.query, fine.rows, fine.picked,
                              space->picked.size(), norms, space->distances.data());
     return {};
 }

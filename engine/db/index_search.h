@@ -135,6 +135,8 @@ private:
     bool PlanCodes(double asked, const SearchRequest& request);
     double VectorScanNs(size_t queries) const;  // for each of so many
     double RowNs() const;
+    size_t RowBytes() const { return leg_->field->held_bytes(*def_); }  // in memory
+    size_t FileBytes() const { return def_->row_bytes(); }
     double WholeScanCost() const;
     double RefineNs() const;
     double MeasureCost(size_t candidates) const;

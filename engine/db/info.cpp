@@ -28,6 +28,7 @@ const char* ElementName(Element element) {
         case Element::kF16: return "f16";
         case Element::kBF16: return "bf16";
         case Element::kI8: return "i8";
+        case Element::kU8: return "u8";
         case Element::kBit: return "bit";
     }
     return "?";

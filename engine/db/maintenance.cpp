@@ -239,6 +239,9 @@ Status RebuildCollection(Database* database, const std::string& collection, Work
     bool changed = false;
     for (const auto& segment : view->segments) {
         for (const DenseDef& def : info->schema.dense) {
+            QUERN_ASSIGN(const bool renewed, RenewHeldElement(connection, segment->info(), def,
+                                                              state.generation, work));
+            changed = changed || renewed;
             const storage::PartInfo* vectors =
                 segment->info().Find(storage::PartKind::kVectors, def.id);
             if (def.metric != Metric::kCosine || vectors == nullptr) {

@@ -315,7 +315,7 @@ private:
         for (size_t first = 0; first < rows.count; first += step) {
             const size_t count = std::min(step, rows.count - first);
             Work unending;
-            QUERN_TRY(scan->Run(Slice(rows, field_.row_bytes(), first, count),
+            QUERN_TRY(scan->Run(Slice(rows, field_, first, count),
                                 count < rows.count ? &unending : work));
             *scored += CountAlive(rows, first, count) * queries;
             if (first + count < rows.count) {
@@ -533,9 +533,8 @@ private:
                                                           : Fresh(queries.first, queries.count);
                 dense::FlatScan scan(field_, fresh.data(), fresh.size());
                 uint64_t scored = 0;
-                const Status done =
-                    RunScan(by_query ? rows : Slice(rows, field_.row_bytes(), first, count),
-                            fresh.size(), &scan, timed, &scored);
+                const Status done = RunScan(by_query ? rows : Slice(rows, field_, first, count),
+                                            fresh.size(), &scan, timed, &scored);
                 QUERN_TRY(watch_.Timed(done, *timed, SearchBudget::kAllQueries));
                 std::lock_guard<std::mutex> lock(mutex);
                 table_->tally.scored += scored;

@@ -144,12 +144,27 @@ Result<SegmentField*> Segment::FieldShape(storage::Connection* connection, const
         // Without codes a walk needs the vectors themselves.
         field->place =
             options.Codes(def) == dense::CodeChoice::kNone ? FineChoice::kAuto : options.fine;
-        field->fine = std::make_unique<FineVectors>(field->vectors, budget_->cache, &field->rows,
-                                                    &field->resident);
+        QUERN_TRY(ChooseHeld(connection, def, field.get()));
+        field->fine = std::make_unique<FineVectors>(field->vectors, HeldForm{def, field->held},
+                                                    budget_->cache, &field->rows, &field->resident);
     }
     SegmentField* raw = field.get();
     fields_[def.id] = std::move(field);
     return raw;
+}
+
+// A part that is missing or damaged costs memory, and nothing else.
+Status Segment::ChooseHeld(storage::Connection* connection, const DenseDef& def,
+                           SegmentField* field) {
+    field->held = def.element;
+    const Result<std::optional<Element>> held = ReadHeldElement(connection, info_, def);
+    if (held.status().code() == Code::kCorrupt) {
+        MarkDegraded(def.id);
+        return {};
+    }
+    QUERN_TRY(held.status());
+    field->held = held->value_or(def.element);
+    return {};
 }
 
 Result<const SegmentField*> Segment::FieldOutline(storage::Connection* connection,
@@ -167,7 +182,7 @@ Result<SegmentField*> Segment::PrepareField(storage::Connection* connection, con
         return field;
     }
     if (!field->fine->keeps() && field->place != FineChoice::kDisk) {
-        const uint64_t bytes = field->vectors->raw_bytes();
+        const uint64_t bytes = field->vectors->items * field->held_bytes(def);
         if (whole ? budget_->Allows(bytes) : budget_->AllowsWithEase(bytes)) {
             field->fine->Keep(Buffer(static_cast<size_t>(bytes), budget_->vectors,
                                      whole ? Buffer::HugePages::kNow : Buffer::HugePages::kLater));
@@ -227,13 +242,14 @@ Status Segment::LoadNorms(storage::Connection* connection, const DenseDef& def, 
         const size_t count = bytes / def.row_bytes();
         const char* rows = nullptr;
         if (field->resident) {
-            rows = field->rows.data() + done * def.row_bytes();
+            rows = field->rows.data() + done * field->held_bytes(def);
         } else {
             scratch.resize(bytes);
             QUERN_TRY(storage::ReadChunk(connection, *field->vectors, chunk, scratch.data()));
             rows = scratch.data();
         }
-        kernels::InverseNorms(def.element, rows, count, def.dim, norms.data() + done);
+        kernels::InverseNorms(field->resident ? field->held : def.element, rows, count, def.dim,
+                              norms.data() + done);
         done += count;
     }
     field->inverse_norms = std::move(norms);
@@ -331,7 +347,13 @@ Result<BytesView> Segment::Vector(storage::Connection* connection, const DenseDe
         return BytesView();
     }
     if (const char* row = field->fine->InRoom(*vector)) {
-        return BytesView(row, def.row_bytes());
+        if (field->held == def.element) {
+            return BytesView(row, def.row_bytes());
+        }
+        Bytes* const value = cache->assembled();
+        value->resize(def.row_bytes());
+        kernels::ToF32(field->held, row, 1, def.dim, reinterpret_cast<float*>(value->data()));
+        return BytesView(*value);
     }
     const size_t chunk = *vector / field->vectors->chunk_items;
     QUERN_ASSIGN(const Bytes* const bytes, cache->Get(connection, *field->vectors, chunk));

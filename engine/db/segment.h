@@ -61,22 +61,24 @@ struct MemoryBudget {
 struct SegmentField {
     const storage::PartInfo* vectors = nullptr;  // NULL: no record has the field
     std::vector<uint32_t> records;               // empty: all records have the field
-    Buffer rows;                                 // room for all vectors, when they fit the budget
-    std::atomic<bool> resident{false};           // all of them are there
-    std::unique_ptr<FineVectors> fine;           // for looks at a few of them
+    Element held = Element::kF32;       // what they are in memory: the field's, or narrower
+    Buffer rows;                        // room for all vectors, when they fit the budget
+    std::atomic<bool> resident{false};  // all of them are there
+    std::unique_ptr<FineVectors> fine;  // for looks at a few of them
     FineChoice place = FineChoice::kAuto;
     std::vector<float> inverse_norms;  // cosine fields
     // All of them are in memory, or will be when searches have looked at enough of them.
     bool KeepsVectors() const { return resident || (fine != nullptr && fine->keeps()); }
     size_t count() const { return vectors ? static_cast<size_t>(vectors->items) : 0; }
+    size_t held_bytes(const DenseDef& def) const { return VectorBytes(held, def.dim); }
     uint32_t record(size_t vector) const {
         return records.empty() ? static_cast<uint32_t>(vector) : records[vector];
     }
     // As an index sees them; no rows unless resident.
     dense::VectorRows Rows(const DenseDef& def) const {
-        return {def.element, def.metric,
-                def.dim,     resident ? rows.data() : nullptr,
-                count(),     inverse_norms.empty() ? nullptr : inverse_norms.data()};
+        return {held,    def.metric,
+                def.dim, resident ? rows.data() : nullptr,
+                count(), inverse_norms.empty() ? nullptr : inverse_norms.data()};
     }
     // Number of the vector of a record.
     std::optional<size_t> VectorOf(uint32_t record) const;
@@ -208,6 +210,7 @@ public:
 
 private:
     void MarkDegraded(uint32_t field) { degraded_fields_ |= uint64_t{1} << (field % 64); }
+    Status ChooseHeld(storage::Connection* connection, const DenseDef& def, SegmentField* field);
     Result<SegmentField*> FieldShape(storage::Connection* connection, const DenseDef& def);
     // With norms; with room for all vectors when the budget allows it, for a use of all of them
     // (whole) or for looks.

@@ -48,6 +48,9 @@ Status SegmentBuilder::AddVector(const DenseDef& def, BytesView vector, Field* f
         }
     }
     QUERN_TRY(field->writer->Append(vector.data(), 1));
+    if (def.element == Element::kF32) {
+        field->held.Look(vector.data(), def.dim);
+    }
     if (def.metric == Metric::kCosine) {
         float norm = 0;
         kernels::InverseNorms(def.element, vector.data(), 1, def.dim, &norm);
@@ -129,6 +132,9 @@ Status SegmentBuilder::Finish() {
         const uint32_t id = schema_->field_id(f);
         if (field.writer) {
             QUERN_TRY(field.writer->Finish());
+            if (const std::optional<Element> held = field.held.choice()) {
+                QUERN_TRY(WriteHeldElement(connection_, id_, id, *held, generation_));
+            }
         } else if (field.text) {
             QUERN_TRY(field.text->lengths.Finish());
             QUERN_TRY(field.text->bytes.Finish());

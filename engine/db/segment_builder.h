@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/db/held_element.h"
 #include "storage/base/schema.h"
 #include "storage/chunk_store.h"
 
@@ -47,6 +48,7 @@ private:
         Bytes present;                              // one bit per record
         uint64_t count = 0;
         std::vector<float> inverse_norms;
+        HeldChoice held;
     };
     Status AddVector(const DenseDef& def, BytesView vector, Field* field);
     Status AddSparse(const SparseDef& def, BytesView value, Field* field);

@@ -87,7 +87,7 @@ private:
             field.inverse_norms.empty() ? nullptr : field.inverse_norms.data();
         if (field.resident) {
             tally_->cached += vectors.size();
-            kernels::DistancesPicked(def_.element, def_.metric, query_, field.rows.data(),
+            kernels::DistancesPicked(field.held, def_.metric, query_, field.rows.data(),
                                      vectors.data(), vectors.size(), norms, found);
             return {};
         }
@@ -107,7 +107,7 @@ private:
                 copied_norms.push_back(norms[vector]);
             }
         }
-        kernels::DistancesPicked(def_.element, def_.metric, query_, fine.rows, fine.picked,
+        kernels::DistancesPicked(field.held, def_.metric, query_, fine.rows, fine.picked,
                                  vectors.size(), copied_norms.empty() ? norms : copied_norms.data(),
                                  found);
         return {};

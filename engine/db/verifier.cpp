@@ -267,6 +267,13 @@ private:
             }
         }
         for (const DenseDef& def : schema.dense) {
+            const Status held = CheckHeldElement(connection, info, def, work_);
+            if (held.code() == Code::kCorrupt && sound) {
+                Problem(name_, info.id, "element that holds the vectors of " + def.name, Json(),
+                        "it is damaged, or not what the vectors are; rebuild makes it anew");
+            } else if (held.code() != Code::kCorrupt) {
+                QUERN_TRY(held);
+            }
             const bool lists = info.Find(storage::PartKind::kListHead, def.id) != nullptr;
             if (!lists && info.Find(storage::PartKind::kGraphHead, def.id) == nullptr) {
                 continue;

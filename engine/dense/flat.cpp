@@ -98,9 +98,9 @@ bool FlatScan::PickAlive(const FlatRows& rows, size_t first, size_t count) {
 void FlatScan::RunPicked(const FlatRows& rows, size_t first, FlatQuery* query) {
     exact_.resize(std::max(exact_.size(), alive_.size()));
     const float* norms = rows.inverse_norms ? rows.inverse_norms + first : nullptr;
-    kernels::DistancesPicked(field_.element, field_.metric, query->query,
-                             rows.rows + first * field_.row_bytes(), alive_.data(), alive_.size(),
-                             norms, exact_.data());
+    kernels::DistancesPicked(rows.ElementOf(field_), field_.metric, query->query,
+                             rows.Row(field_, first), alive_.data(), alive_.size(), norms,
+                             exact_.data());
     for (size_t i = 0; i < alive_.size(); i++) {
         if (exact_[i] <= query->Bound()) {
             Offer(rows, first + alive_[i], exact_[i], query);
@@ -112,8 +112,8 @@ void FlatScan::RunSingle(const FlatRows& rows, size_t first, size_t count, FlatQ
     distances_.resize(kSingleRows);
     picked_.resize(kSingleRows);
     const float* norms = rows.inverse_norms ? rows.inverse_norms + first : nullptr;
-    kernels::Distances(field_.element, field_.metric, query->query,
-                       rows.rows + first * field_.row_bytes(), count, norms, distances_.data());
+    kernels::Distances(rows.ElementOf(field_), field_.metric, query->query, rows.Row(field_, first),
+                       count, norms, distances_.data());
     const size_t picked =
         kernels::SelectAtMost(distances_.data(), count, query->Bound(), picked_.data());
     for (size_t i = 0; i < picked; i++) {
@@ -124,12 +124,13 @@ void FlatScan::RunSingle(const FlatRows& rows, size_t first, size_t count, FlatQ
 }
 
 void FlatScan::RunBlock(const FlatRows& rows, size_t first, size_t count) {
-    const char* data = rows.rows + first * field_.row_bytes();
+    const char* data = rows.Row(field_, first);
+    const Element element = rows.ElementOf(field_);
     const float* norms = rows.inverse_norms ? rows.inverse_norms + first : nullptr;
     packed_.resize(kernels::PackedRowsFloats(count, field_.dim));
-    kernels::PackRows(field_.element, data, count, field_.dim, packed_.data());
+    kernels::PackRows(element, data, count, field_.dim, packed_.data());
     squared_norms_.resize(count);
-    kernels::SquaredNorms(field_.element, data, count, field_.dim, squared_norms_.data());
+    kernels::SquaredNorms(element, data, count, field_.dim, squared_norms_.data());
     double largest = 0;
     for (const float squared : squared_norms_) {
         largest = std::max(largest, static_cast<double>(squared));
@@ -199,8 +200,8 @@ void FlatScan::RunBlock(const FlatRows& rows, size_t first, size_t count) {
             if (picked == 0) {
                 continue;
             }
-            kernels::DistancesPicked(field_.element, field_.metric, query.query, data,
-                                     picked_.data(), picked, norms, exact_.data());
+            kernels::DistancesPicked(element, field_.metric, query.query, data, picked_.data(),
+                                     picked, norms, exact_.data());
             for (size_t i = 0; i < picked; i++) {
                 if (exact_[i] <= query.Bound()) {
                     Offer(rows, first + picked_[i], exact_[i], &query);

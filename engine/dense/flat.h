@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "engine/kernels/distance.h"
@@ -53,10 +54,15 @@ struct FlatQuery {
 struct FlatRows {
     const char* rows = nullptr;
     size_t count = 0;
+    std::optional<Element> element;        // unless it is the field's
     const float* inverse_norms = nullptr;  // cosine
     const uint32_t* records = nullptr;     // positions, ascending; NULL: first + i
     uint32_t first = 0;
     const uint64_t* dead = nullptr;  // one bit per position; NULL: all are alive
+    const char* Row(const FlatField& field, size_t i) const {
+        return rows + i * VectorBytes(ElementOf(field), field.dim);
+    }
+    Element ElementOf(const FlatField& field) const { return element.value_or(field.element); }
 };
 
 class FlatScan {

@@ -202,6 +202,7 @@ void Scan(Element element, Metric metric, const Query& query, const ScanRows& sc
             ScanElement<BF16Reader, Element::kBF16>(metric, query, scan, out);
             break;
         case Element::kI8: ScanElement<I8Reader, Element::kI8>(metric, query, scan, out); break;
+        case Element::kU8: ScanElement<U8Reader, Element::kU8>(metric, query, scan, out); break;
         case Element::kBit: ScanBits(query, scan, out); break;
     }
 }
@@ -223,6 +224,7 @@ void SquaredNormsOf(Element element, const uint8_t* rows, size_t count, size_t d
         case Element::kF16: SquaredNormsAs<F16Reader>(rows, count, dim, out); break;
         case Element::kBF16: SquaredNormsAs<BF16Reader>(rows, count, dim, out); break;
         case Element::kI8: SquaredNormsAs<I8Reader>(rows, count, dim, out); break;
+        case Element::kU8: SquaredNormsAs<U8Reader>(rows, count, dim, out); break;
         case Element::kBit: break;
     }
 }

@@ -64,17 +64,23 @@ void InverseNorms(Element element, const void* rows, size_t count, size_t dim,
 void SquaredNorms(Element element, const void* rows, size_t count, size_t dim,
                   float* squared_norms);
 
-// f32 copies of rows (kF16, kBF16, kI8, kF32): out has count * dim entries.
+// f32 copies of rows (all but kBit): out has count * dim entries.
 void ToF32(Element element, const void* rows, size_t count, size_t dim, float* out);
 
 // Rounds f32 to the element type (nearest even). False when a value cannot be represented: beyond
-// f16's range, or for kI8 not a whole number in [-128, 127]. kBit: x > 0 gives 1, packed from the
-// lowest bit. `out` has VectorBytes(element, dim) bytes per row. *bad (may be NULL) gets the index
-// of the first value refused.
+// f16's range, or not a whole number in [-128, 127] (kI8) or [0, 255] (kU8). kBit: x > 0 gives 1,
+// packed from the lowest bit. `out` has VectorBytes(element, dim) bytes per row. *bad (may be NULL)
+// gets the index of the first value refused.
 bool FromF32(Element element, const float* values, size_t count, size_t dim, void* out,
              size_t* bad);
 
-// True when all values are finite (f32, f16, bf16; always true for kI8 and kBit). *bad as above.
+// Whether every value is one of the element type to the bit, so that ToF32 gives the same bits (no
+// negative zero for kI8 and kU8); out then has count of them. Not for kBit. One pass, at the speed
+// of memory.
+bool NarrowExactly(Element element, const float* values, size_t count, void* out);
+
+// True when all values are finite (f32, f16, bf16; always true for kI8, kU8 and kBit). *bad as
+// above.
 bool AllFinite(Element element, const void* rows, size_t count, size_t dim, size_t* bad);
 
 // Inner products of a block of f32 queries with a block of f32 rows, register-blocked like a matrix

@@ -24,6 +24,7 @@ float ElementAt(Element element, const void* row, size_t i) {
             return element == Element::kF16 ? HalfToFloat(code) : BfloatToFloat(code);
         }
         case Element::kI8: return static_cast<float>(static_cast<int8_t>(bytes[i]));
+        case Element::kU8: return static_cast<float>(static_cast<uint8_t>(bytes[i]));
         case Element::kBit: break;
     }
     return 0;

@@ -92,6 +92,14 @@ bool FromF32(Element element, const float* values, size_t count, size_t dim, voi
                 *code = static_cast<int8_t>(value);
                 return true;
             });
+        case Element::kU8:
+            return ConvertAll<uint8_t>(values, total, out, bad, [](float value, uint8_t* code) {
+                if (!(value >= 0.0f && value <= 255.0f) || value != std::trunc(value)) {
+                    return false;
+                }
+                *code = static_cast<uint8_t>(value);
+                return true;
+            });
         case Element::kBit: break;
     }
     const size_t row_bytes = VectorBytes(element, dim);
@@ -114,6 +122,7 @@ bool AllFinite(Element element, const void* rows, size_t count, size_t dim, size
         case Element::kF16: return FindNotFinite<uint16_t>(rows, count * dim, 0x7c00u, bad);
         case Element::kBF16: return FindNotFinite<uint16_t>(rows, count * dim, 0x7f80u, bad);
         case Element::kI8:
+        case Element::kU8:
         case Element::kBit: break;
     }
     return true;

@@ -227,6 +227,7 @@ void Pack(Element element, const uint8_t* rows, size_t row_count, size_t dim, fl
         case Element::kF16: PackAs<F16Reader>(rows, row_count, dim, packed); break;
         case Element::kBF16: PackAs<BF16Reader>(rows, row_count, dim, packed); break;
         case Element::kI8: PackAs<I8Reader>(rows, row_count, dim, packed); break;
+        case Element::kU8: PackAs<U8Reader>(rows, row_count, dim, packed); break;
         case Element::kBit: break;
     }
 }
@@ -237,6 +238,7 @@ void WidenAll(Element element, const uint8_t* rows, size_t count, float* out) {
         case Element::kF16: Widen<F16Reader>(rows, count, out); break;
         case Element::kBF16: Widen<BF16Reader>(rows, count, out); break;
         case Element::kI8: Widen<I8Reader>(rows, count, out); break;
+        case Element::kU8: Widen<U8Reader>(rows, count, out); break;
         case Element::kBit: break;
     }
 }

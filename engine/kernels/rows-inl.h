@@ -82,6 +82,15 @@ struct I8Reader {
     }
 };
 
+struct U8Reader {
+    static constexpr size_t kBytes = 1;
+    static HWY_INLINE F32Vec Load(const uint8_t* from) {
+        const hn::Rebind<int32_t, F32Tag> wide;
+        return hn::ConvertTo(F32Tag(),
+                             hn::PromoteTo(wide, LoadBytes(hn::Rebind<uint8_t, F32Tag>(), from)));
+    }
+};
+
 // One step per kind of sum.
 struct ProductStep {
     static HWY_INLINE F32Vec Add(F32Vec query, F32Vec row, F32Vec sum) {

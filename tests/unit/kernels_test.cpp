@@ -28,7 +28,8 @@ constexpr size_t kLengths = 258;  // 0..257
 constexpr double kUnit = 0x1p-24;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-constexpr Element kNumeric[] = {Element::kF32, Element::kF16, Element::kBF16, Element::kI8};
+constexpr Element kNumeric[] = {Element::kF32, Element::kF16, Element::kBF16, Element::kI8,
+                                Element::kU8};
 
 // Rows at a chosen offset from an aligned address, in memory that ends with the last row.
 class Rows {
@@ -44,11 +45,14 @@ private:
 class Random {
 public:
     float Uniform() { return distribution_(engine_); }
-    // Values that every element type can hold or round: whole numbers for kI8.
+    // Values that every element type can hold or round: whole numbers for kI8 and kU8.
     std::vector<float> Values(Element element, size_t count) {
         std::vector<float> values(count);
         for (float& value : values) {
-            value = element == Element::kI8 ? std::nearbyint(Uniform() * 127.0f) : Uniform();
+            value = Uniform();
+            if (element == Element::kI8 || element == Element::kU8) {
+                value = std::nearbyint(value * 127.0f + (element == Element::kU8 ? 128.0f : 0.0f));
+            }
         }
         return values;
     }
@@ -150,7 +154,9 @@ void CheckBlock(Element element, size_t query_count, size_t row_count, size_t di
         std::vector<float> values(count);
         for (float& value : values) {
             value = low + (high - low) * (random->Uniform() * 0.5f + 0.5f);
-            value = element == Element::kI8 ? std::nearbyint(value) : value;
+            value = element == Element::kI8   ? std::nearbyint(value)
+                    : element == Element::kU8 ? std::fabs(std::nearbyint(value))
+                                              : value;
         }
         return values;
     };
@@ -250,6 +256,49 @@ TEST_CASE("kernels: distances of every length agree with double precision") {
             CheckDistances(Element::kF16, Metric::kL2, dim, &random);
             CheckDistances(Element::kI8, Metric::kCosine, dim, &random);
             CheckDistances(Element::kBit, Metric::kHamming, dim, &random);
+        }
+    });
+}
+
+TEST_CASE("kernels: rows narrowed exactly have the distances of f32 to the bit") {
+    AtEveryLevel([] {
+        Random random;
+        for (size_t dim = 1; dim < kLengths; dim++) {
+            for (const Element element :
+                 {Element::kF16, Element::kBF16, Element::kI8, Element::kU8}) {
+                constexpr size_t kCount = 3;
+                Rows narrow = Stored(element, random.Values(element, kCount * dim), kCount, dim, 1);
+                std::vector<float> wide(kCount * dim);
+                ToF32(element, narrow.data(), kCount, dim, wide.data());
+                Rows again(kCount * VectorBytes(element, dim), 3);
+                REQUIRE(NarrowExactly(element, wide.data(), wide.size(), again.data()));
+                REQUIRE(std::memcmp(again.data(), narrow.data(),
+                                    kCount * VectorBytes(element, dim)) == 0);
+                const std::vector<float> vector = random.Values(Element::kF32, dim);
+                for (const Metric metric : {Metric::kL2, Metric::kIp, Metric::kCosine}) {
+                    const Query query = PrepareQuery(element, metric, vector.data(), dim);
+                    float norms[2][kCount];
+                    float found[2][kCount];
+                    InverseNorms(element, narrow.data(), kCount, dim, norms[0]);
+                    InverseNorms(Element::kF32, wide.data(), kCount, dim, norms[1]);
+                    Distances(element, metric, query, narrow.data(), kCount, norms[0], found[0]);
+                    Distances(Element::kF32, metric, query, wide.data(), kCount, norms[1],
+                              found[1]);
+                    REQUIRE(std::memcmp(norms[0], norms[1], sizeof norms[0]) == 0);
+                    REQUIRE(std::memcmp(found[0], found[1], sizeof found[0]) == 0);
+                }
+                // One value of another type, wherever it stands.
+                const size_t at = dim * 7 % (kCount * dim);
+                for (const float odd : {0.1f, 1e-40f, 3e38f, 70000.5f, -0x1p-149f}) {
+                    std::vector<float> wrong = wide;
+                    wrong[at] = odd;
+                    REQUIRE_FALSE(NarrowExactly(element, wrong.data(), wrong.size(), again.data()));
+                }
+                std::vector<float> zero = wide;
+                zero[at] = -0.0f;
+                REQUIRE(NarrowExactly(element, zero.data(), zero.size(), again.data()) ==
+                        (element == Element::kF16 || element == Element::kBF16));
+            }
         }
     });
 }
