@@ -319,7 +319,9 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **   fine=auto|memory|disk      where the stored vectors are while a search walks over codes: auto: in memory when memory_mb
 **                              allows that with ease, loaded bit by bit as searches look at them; memory: in memory if
 **                              memory_mb allows it at all, loaded by the first search; disk: in the file, single ones in the
-**                              cache (cache_mb)
+**                              cache (cache_mb). In memory, vectors of an f32 field whose values in a segment are all numbers of a
+**                              narrower type (whole numbers from 0 to 255 or -128 to 127, bf16, f16) take 1 or 2 bytes a value:
+**                              searches are quicker, results and stored vectors the same to the bit
 **   m=N ef_build=N             links of a node (2 to 128, default 16; twice as many on the base level) and candidates
 **                              looked at when it is inserted (8 to 10000, default 200): more is better and slower to build
 **   lists=N                    cells of a segment (default: about 4 * sqrt(vectors); fewer where that leaves cells

@@ -260,49 +260,6 @@ TEST_CASE("kernels: distances of every length agree with double precision") {
     });
 }
 
-TEST_CASE("kernels: rows narrowed exactly have the distances of f32 to the bit") {
-    AtEveryLevel([] {
-        Random random;
-        for (size_t dim = 1; dim < kLengths; dim++) {
-            for (const Element element :
-                 {Element::kF16, Element::kBF16, Element::kI8, Element::kU8}) {
-                constexpr size_t kCount = 3;
-                Rows narrow = Stored(element, random.Values(element, kCount * dim), kCount, dim, 1);
-                std::vector<float> wide(kCount * dim);
-                ToF32(element, narrow.data(), kCount, dim, wide.data());
-                Rows again(kCount * VectorBytes(element, dim), 3);
-                REQUIRE(NarrowExactly(element, wide.data(), wide.size(), again.data()));
-                REQUIRE(std::memcmp(again.data(), narrow.data(),
-                                    kCount * VectorBytes(element, dim)) == 0);
-                const std::vector<float> vector = random.Values(Element::kF32, dim);
-                for (const Metric metric : {Metric::kL2, Metric::kIp, Metric::kCosine}) {
-                    const Query query = PrepareQuery(element, metric, vector.data(), dim);
-                    float norms[2][kCount];
-                    float found[2][kCount];
-                    InverseNorms(element, narrow.data(), kCount, dim, norms[0]);
-                    InverseNorms(Element::kF32, wide.data(), kCount, dim, norms[1]);
-                    Distances(element, metric, query, narrow.data(), kCount, norms[0], found[0]);
-                    Distances(Element::kF32, metric, query, wide.data(), kCount, norms[1],
-                              found[1]);
-                    REQUIRE(std::memcmp(norms[0], norms[1], sizeof norms[0]) == 0);
-                    REQUIRE(std::memcmp(found[0], found[1], sizeof found[0]) == 0);
-                }
-                // One value of another type, wherever it stands.
-                const size_t at = dim * 7 % (kCount * dim);
-                for (const float odd : {0.1f, 1e-40f, 3e38f, 70000.5f, -0x1p-149f}) {
-                    std::vector<float> wrong = wide;
-                    wrong[at] = odd;
-                    REQUIRE_FALSE(NarrowExactly(element, wrong.data(), wrong.size(), again.data()));
-                }
-                std::vector<float> zero = wide;
-                zero[at] = -0.0f;
-                REQUIRE(NarrowExactly(element, zero.data(), zero.size(), again.data()) ==
-                        (element == Element::kF16 || element == Element::kBF16));
-            }
-        }
-    });
-}
-
 TEST_CASE("kernels: products of blocks keep their bound") {
     AtEveryLevel([] {
         Random random;
