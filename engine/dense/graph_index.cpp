@@ -244,8 +244,8 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, const Effo
                           WalkSpace* space, std::vector<uint32_t>* nodes, Work* work,
                           NodeBounds* bounds) const {
     nodes->clear();
-    const SafeQuery safe(metric_, vector, rows.dim);
-    const WalkEnd end = EndOf(effort, safe.values(), rows.dim);
+    const SafeQuery safe(metric_, vector, rows.dim, SafeQuery::Products::kScaled);
+    const WalkEnd end = EndOf(effort, codes_ ? safe.values() : vector, rows.dim);
     std::unique_ptr<CodeScorer> scorer_of_codes;
     Status walked;
     if (codes_) {
@@ -257,7 +257,7 @@ Status GraphIndex::Search(const VectorRows& rows, const void* vector, const Effo
         RowScorer scorer(rows, query);
         walked = Walk(links_, scorer, end, space, work);
     }
-    TakePool(scorer_of_codes.get(), *space, nodes, bounds);
+    TakePool(scorer_of_codes.get(), safe.back(), *space, nodes, bounds);
     return walked;
 }
 
@@ -266,8 +266,8 @@ Status GraphIndex::SearchWanted(const VectorRows& rows, const void* vector, cons
                                 std::vector<uint32_t>* nodes, bool* complete, Work* work,
                                 NodeBounds* bounds) const {
     nodes->clear();
-    const SafeQuery safe(metric_, vector, rows.dim);
-    const WalkEnd end = EndOf(effort, safe.values(), rows.dim);
+    const SafeQuery safe(metric_, vector, rows.dim, SafeQuery::Products::kScaled);
+    const WalkEnd end = EndOf(effort, codes_ ? safe.values() : vector, rows.dim);
     std::unique_ptr<CodeScorer> scorer_of_codes;
     Status walked;
     if (codes_) {
@@ -279,7 +279,7 @@ Status GraphIndex::SearchWanted(const VectorRows& rows, const void* vector, cons
         RowScorer scorer(rows, query);
         walked = WalkFiltered(links_, scorer, end, wanted, space, complete, work);
     }
-    TakePool(scorer_of_codes.get(), *space, nodes, bounds);
+    TakePool(scorer_of_codes.get(), safe.back(), *space, nodes, bounds);
     return walked;
 }
 
@@ -287,15 +287,15 @@ Status GraphIndex::Scan(const void* vector, const uint64_t* wanted, size_t keep,
                         WalkSpace* space, std::vector<uint32_t>* nodes, bool* complete, Work* work,
                         NodeBounds* bounds) const {
     nodes->clear();
-    const SafeQuery safe(metric_, vector, codes_->dim());
+    const SafeQuery safe(metric_, vector, codes_->dim(), SafeQuery::Products::kScaled);
     const auto scorer = codes_->NewScorer(safe.values(), Rows());
     const ScannedNodes scan = {wanted, links_.count, keep, sorted, codes_->row_bytes()};
     const Status scanned = ScanCodes(*scorer, scan, space, complete, work);
-    TakePool(scorer.get(), *space, nodes, bounds);
+    TakePool(scorer.get(), safe.back(), *space, nodes, bounds);
     return scanned;
 }
 
-void GraphIndex::TakePool(const CodeScorer* scorer, const WalkSpace& space,
+void GraphIndex::TakePool(const CodeScorer* scorer, double back, const WalkSpace& space,
                           std::vector<uint32_t>* nodes, NodeBounds* bounds) {
     nodes->reserve(space.size);
     for (size_t i = 0; i < space.size; i++) {
@@ -311,7 +311,8 @@ void GraphIndex::TakePool(const CodeScorer* scorer, const WalkSpace& space,
         bounds->least.clear();
     }
     for (size_t i = 0; i < bounds->least.size(); i++) {
-        bounds->least[i] -= bounds->errors * errors[i];
+        bounds->least[i] = static_cast<float>(
+            back * static_cast<double>(bounds->least[i] - bounds->errors * errors[i]));
     }
 }
 
@@ -345,17 +346,21 @@ std::vector<float> GraphIndex::PoolDistances(const void* vector, const WalkSpace
     std::vector<float> distances(space.distances.begin(),
                                  space.distances.begin() + static_cast<ptrdiff_t>(space.size));
     if (codes_) {
-        codes_->ToDistances(SafeQuery(metric_, vector, codes_->dim()).values(), &distances);
+        const SafeQuery safe(metric_, vector, codes_->dim(), SafeQuery::Products::kScaled);
+        codes_->ToDistances(safe.values(), &distances);
+        for (float& distance : distances) {
+            distance = static_cast<float>(safe.back() * static_cast<double>(distance));
+        }
     }
     return distances;
 }
 
 float GraphIndex::CodeDistance(const void* vector, uint32_t node) const {
-    const SafeQuery safe(metric_, vector, codes_->dim());
+    const SafeQuery safe(metric_, vector, codes_->dim(), SafeQuery::Products::kScaled);
     std::vector<float> distance(1);
     codes_->NewScorer(safe.values(), Rows())->Score(&node, 1, distance.data());
     codes_->ToDistances(safe.values(), &distance);
-    return distance[0];
+    return static_cast<float>(safe.back() * static_cast<double>(distance[0]));
 }
 
 double GraphIndex::WalkRowNs(size_t vector_bytes) const {

@@ -174,7 +174,8 @@ private:
     void EncodeHead();
     Status Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work);
     // Hands the pool out; scorer: NULL without codes.
-    static void TakePool(const CodeScorer* scorer, const WalkSpace& space,
+    // back: what makes distances of the query those of the one that was asked for.
+    static void TakePool(const CodeScorer* scorer, double back, const WalkSpace& space,
                          std::vector<uint32_t>* nodes, NodeBounds* bounds);
     Status WalkCodes(const float* vector, const CodeScorer& scorer, const WalkEnd& end,
                      WalkSpace* space, Work* work) const;

@@ -30,6 +30,22 @@ float Finite(float value) {
     return std::isfinite(value) ? CodeValue(value) : 0.0f;
 }
 
+// Of rows of this field; those of a cosine field have length one.
+double UsualLength(const ScalarCodes& codes, const CodeRows& rows, size_t count) {
+    if (codes.metric() != Metric::kIp) {
+        return 1;
+    }
+    const size_t stride = count / kCentreRows + 1;
+    std::vector<float> decoded(codes.dim());
+    double squares = 0;
+    size_t taken = 0;
+    for (size_t node = 0; node < count; node += stride, taken++) {
+        codes.Decode(rows, node, decoded.data());
+        squares += Dot(decoded.data(), decoded.data(), decoded.size());
+    }
+    return taken > 0 && squares > 0 ? std::sqrt(squares / static_cast<double>(taken)) : 1;
+}
+
 // Runs body(first, end) for pieces of 0 to count on several threads.
 template <typename Body>
 Status InPieces(size_t count, int threads, Work* work, Body body) {
@@ -79,6 +95,7 @@ Result<NeighbourBlocks> NeighbourBlocks::Make(const GraphLinks& links, const Sca
         byte = static_cast<uint8_t>(random() >> 56);
     }
     made.centre_ = made.Gather(codes.MeanOfRows(rows, links.count, kCentreRows).data());
+    made.usual_ = UsualLength(codes, rows, links.count);
     Rotated rotated;
     rotated.dim = made.rotated_dim_;
     rotated.centre.assign(made.rotated_dim_, 0.0f);
@@ -151,9 +168,11 @@ std::vector<float> NeighbourBlocks::Gather(const float* vector) const {
 void NeighbourBlocks::Prepare(const float* vector, Query* query) const {
     query->rotated.resize(rotated_dim_);
     float* values = query->rotated.data();
-    query->length = metric_ == Metric::kCosine
-                        ? Finite(static_cast<float>(std::sqrt(Dot(vector, vector, dim_))))
-                        : 1.0f;
+    // Estimates are made as if the query were as long as the rows: what is far from a row beside
+    // its neighbours would drown in their error.
+    query->length = metric_ == Metric::kL2
+                        ? 1.0f
+                        : Finite(static_cast<float>(std::sqrt(Dot(vector, vector, dim_)) / usual_));
     for (size_t j = 0; j < coded_.size(); j++) {
         values[j] = CodeValue(vector[coded_[j]] - query->length * centre_[j]);
     }

@@ -101,6 +101,7 @@ private:
 
     Metric metric_ = Metric::kL2;
     size_t dim_ = 0;
+    double usual_ = 1;             // length of a row
     std::vector<uint32_t> coded_;  // the dimensions that are rotated
     size_t rotated_dim_ = 0;
     size_t groups_ = 0;

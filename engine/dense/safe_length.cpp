@@ -42,9 +42,10 @@ void ScaleToUnit(float inverse_norm, size_t dim, float* values) {
     }
 }
 
-SafeQuery::SafeQuery(Metric metric, const void* vector, size_t dim)
+SafeQuery::SafeQuery(Metric metric, const void* vector, size_t dim, Products products)
     : values_(static_cast<const float*>(vector)) {
-    if (metric != Metric::kCosine) {
+    const bool scaled_ip = metric == Metric::kIp && products == Products::kScaled;
+    if (metric != Metric::kCosine && !scaled_ip) {
         return;
     }
     const float largest = LargestElement(values_, dim);
@@ -57,6 +58,7 @@ SafeQuery::SafeQuery(Metric metric, const void* vector, size_t dim)
         scaled_[j] = std::ldexp(values_[j], shift);
     }
     values_ = scaled_.data();
+    back_ = scaled_ip ? std::ldexp(1.0, -shift) : 1.0;
 }
 
 }  // namespace quern::dense

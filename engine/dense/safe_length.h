@@ -15,17 +15,23 @@ namespace quern::dense {
 // enough unless it has lost digits. 0: the row becomes zero.
 void ScaleToUnit(float inverse_norm, size_t dim, float* values);
 
-// A query of any metric; under cosine, where its largest element is of extreme size, a copy of it
-// times a power of two, which changes no digit. Elements smaller than the largest by 1e38 or more
-// vanish. The vector stays borrowed.
+// A query of any metric; under cosine (and for inner products if they are to be scaled, too), where
+// its length changes no order, and its largest element is of extreme size, a copy of it times a
+// power of two, which changes no digit. Elements smaller than the largest by 1e38 or more vanish.
+// The vector stays borrowed.
 class SafeQuery {
 public:
-    SafeQuery(Metric metric, const void* vector, size_t dim);
+    enum class Products { kAsTheyAre, kScaled };
+    SafeQuery(Metric metric, const void* vector, size_t dim,
+              Products products = Products::kAsTheyAre);
     const float* values() const { return values_; }
+    // What distances of values() are to be multiplied by: 1 but for inner products.
+    double back() const { return back_; }
 
 private:
     std::vector<float> scaled_;
     const float* values_;
+    double back_ = 1;
 };
 
 }  // namespace quern::dense

@@ -86,7 +86,8 @@ TEST_CASE("kernels: one value of another type is seen wherever it stands") {
                 std::vector<char> narrow(count * 2);
                 for (size_t at = 0; at < count; at++) {
                     std::vector<float> values = Values(element, count, &random);
-                    for (const float odd : {0.1f, 1e-40f, 3.3e38f, 70000.5f, -0x1p-149f, -128.5f}) {
+                    for (const float odd :
+                         {0.1f, 1e-40f, 3.3e38f, 70000.5f, -0x1p-149f, 1 + 0x1p-12f}) {
                         values[at] = odd;
                         REQUIRE_FALSE(NarrowExactly(element, values.data(), count, narrow.data()));
                     }

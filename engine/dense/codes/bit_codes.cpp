@@ -44,8 +44,13 @@ public:
         }
         const std::vector<float>& centre = codes.centre();
         const double with_centre = Dot(query.data(), centre.data(), dim);
+        const double of_centre = Dot(centre.data(), centre.data(), dim);
+        const double along = with_centre / of_centre;
+        if (!l2_) {
+            share_ = std::isfinite(along) ? static_cast<float>(along) : 0.0f;
+        }
         for (size_t j = 0; j < dim; j++) {
-            query[j] = CodeValue(query[j] - centre[j]);
+            query[j] = CodeValue(query[j] - share_ * centre[j]);
         }
         const double squares = Dot(query.data(), query.data(), dim);
         offset_ = l2_                                 ? squares
@@ -76,7 +81,7 @@ public:
             const BitTerms terms = TermsOf(nodes[i]);
             const float product =
                 terms.factor * query_.scale * (static_cast<float>(sums[i]) - half_sum_);
-            distances[i] = l2_ ? terms.own - 2 * product : -terms.own - product;
+            distances[i] = l2_ ? terms.own - 2 * product : -share_ * terms.own - product;
         }
     }
 
@@ -101,6 +106,7 @@ private:
     }
 
     bool l2_;
+    float share_ = 1;  // of the centre that is taken off the query
     std::vector<uint8_t> packed_;
     kernels::BitQuery query_;
     float half_sum_ = 0;

@@ -10,10 +10,13 @@
 //
 //     e = n sqrt((1 - rho^2) / rho^2) / sqrt(D - 1)        rho = <r, y> / (n |y|)
 //
-// t is the query less the centre, which keeps it short, rounded to 4 bits a coordinate:
+// t is the query less a share s of the centre, rounded to 4 bits a coordinate:
 //
-//     l2   |q - x|^2 = n^2 + |q - c|^2 - 2 <r, t>
-//     ip   <q, x> = <q, c> + <r, c> + <r, t>               cosine: of vectors of length one
+//     l2   |q - x|^2 = n^2 + |q - c|^2 - 2 <r, t>          s = 1
+//     ip   <q, x> = <q, c> + s <r, c> + <r, t>             cosine: of vectors of length one
+//
+// For products s = <q, c> / <c, c>, which makes t as short as can be, and as long as the query is:
+// with s = 1 a query much shorter than the records would drown in the error of the centre.
 //
 // The rotation is needed: without it the estimate is worse than comparing signs.
 //

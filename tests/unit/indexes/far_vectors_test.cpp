@@ -147,3 +147,43 @@ TEST_CASE("what probes between two steps are expected to find is between", "[lis
     REQUIRE(curve.Find(10, 0.95, 10, &effort));
     CHECK(curve.Expect(10, effort) >= 0.945);
 }
+
+TEST_CASE("under inner product the length of a query changes no answer", "[index]") {
+    const std::string codes = GENERATE("1bit", "packed", "4bit", "i8", "lvq8", "f16", "bf16", "pq");
+    const float offset = GENERATE(0.0f, 2.0f);
+    INFO(codes << " " << offset);
+    IndexedFile file;
+    file.Open("threads=1");
+    file.dim = 4 * kFew;
+    file.Create(QUERN_IP, "index=graph ef_build=60 codes=" + codes);
+    std::vector<float> rows = Normal(4 * 3000, 1, offset);
+    for (float& x : rows) {
+        x *= 100;
+    }
+    file.Insert(0, rows);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const std::vector<float> queries = Normal(4 * 60, 2, offset);
+    const auto truth = file.Search(queries, 10, "recall=exact");
+    const auto usual = file.Search(queries, 10, "ef=100 refine=none");
+    for (const float scale : {1e-30f, 0.01f, 1.0f, 100.0f, 1e6f, 1e34f}) {
+        std::vector<float> scaled = queries;
+        for (float& x : scaled) {
+            x *= scale;
+        }
+        const auto found = file.Search(scaled, 10, "recall=0.95");
+        size_t right = 0;
+        for (size_t q = 0; q < truth.keys.size(); q++) {
+            for (size_t i = 0; i < 10; i++) {
+                right += static_cast<size_t>(
+                    std::count(truth.keys[q].begin(), truth.keys[q].end(), found.keys[q][i]));
+            }
+        }
+        INFO(scale << ": " << right << " of " << 10 * truth.keys.size());
+        CHECK(right >= 10 * truth.keys.size() * 9 / 10);
+        // What codes alone tell has the size of the query.
+        const auto coarse = file.Search(scaled, 10, "ef=100 refine=none");
+        for (size_t q = 0; q < truth.keys.size(); q++) {
+            CHECK(coarse.distances[q][0] == Approx(scale * usual.distances[q][0]).epsilon(0.05));
+        }
+    }
+}
