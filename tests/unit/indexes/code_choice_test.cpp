@@ -68,9 +68,15 @@ TEST_CASE("codes=auto takes the cheapest that reaches the recall", "[codes]") {
     CHECK(
         BestTrial({Reaches(CodeChoice::k4Bit, 8, 3, 1.0f), Reaches(CodeChoice::k8Bit, 4, 3, 1.0f)},
                   rows, room) == 1);
-    // Whoever reaches 0.99 is better than whoever does not, at any price.
+    // Whoever reaches 0.99 is better than whoever does not, unless it takes several times as long.
+    CHECK(BestTrial(
+              {Reaches(CodeChoice::k4Bit, 2, 1, 0.97f), Reaches(CodeChoice::k8Bit, 5, 2, 1.0f)},
+              rows, room) == 1);
     CHECK(BestTrial(
               {Reaches(CodeChoice::k4Bit, 2, 1, 0.97f), Reaches(CodeChoice::k8Bit, 14, 8, 1.0f)},
+              rows, room) == 0);
+    CHECK(BestTrial(
+              {Reaches(CodeChoice::k4Bit, 2, 1, 0.95f), Reaches(CodeChoice::k8Bit, 14, 8, 1.0f)},
               rows, room) == 1);
     // But a trial cannot tell 0.99 from a little less: the one that has just not reached it is not
     // passed over for one that takes ten times as long.
