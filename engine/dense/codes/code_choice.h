@@ -4,9 +4,10 @@
 // Then, by trial: each of them is encoded, and walks over the graph that is being built are
 // measured with some of the held-out records. What counts is the estimated time of a search at
 // recall@10 of 0.95 and of 0.99: rows scored times what one costs, and candidates measured again
-// times what one of those costs. What a kind takes for a recall that it just did not reach is told
-// from what it did reach: on words250k one of four kinds reached .985 in its trial, by a pool of
-// 2,000 of which all are measured again, and was two times slower than another at every recall.
+// times what one of those costs. What a kind takes for a recall that it just reached or missed is
+// told from what lower ones take: on words250k one of four kinds reached .985 in its trial, by a
+// pool of 2,000 of which all are measured again, and was two times slower than another at every
+// recall.
 //
 // Estimated and not clocked, so that the same records give the same index on every machine. The
 // constants were fitted to searches of mnist784, words250k, acl-anthology and bge-queries, by the
