@@ -3,9 +3,11 @@
 // Narrowing and widening again must give the bits that were there: so what a demotion does with
 // values that do not fit (saturate, round, cut) does not matter, and a negative zero is no whole
 // number.
+#include <bit>
 #include <cstring>
 
 #include "engine/kernels/distance.h"
+#include "engine/kernels/element_codes.h"
 #include "engine/kernels/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -81,11 +83,33 @@ bool NarrowAs(const float* values, size_t count, uint8_t* out) {
     return exact;
 }
 
+// Whether every processor of this level has instructions for halves. Highway's own conversion
+// elsewhere loses the sign of zero, and what one processor narrows all must.
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SSE4 || \
+    HWY_TARGET == HWY_SSSE3
+constexpr bool kHasHalves = false;
+#else
+constexpr bool kHasHalves = true;
+#endif
+
+bool NarrowToHalves(const float* values, size_t count, uint8_t* out) {
+    if constexpr (kHasHalves) {
+        return NarrowAs<F16Reader, FloatWriter<hwy::float16_t>>(values, count, out);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const uint16_t code = FloatToHalf(values[i]);
+        if (std::bit_cast<uint32_t>(HalfToFloat(code)) != std::bit_cast<uint32_t>(values[i])) {
+            return false;
+        }
+        std::memcpy(out + i * sizeof code, &code, sizeof code);
+    }
+    return true;
+}
+
 bool Narrow(Element element, const float* values, size_t count, uint8_t* out) {
     switch (element) {
         case Element::kF32: std::memcpy(out, values, count * sizeof(float)); return true;
-        case Element::kF16:
-            return NarrowAs<F16Reader, FloatWriter<hwy::float16_t>>(values, count, out);
+        case Element::kF16: return NarrowToHalves(values, count, out);
         case Element::kBF16:
             return NarrowAs<BF16Reader, FloatWriter<hwy::bfloat16_t>>(values, count, out);
         case Element::kI8: return NarrowAs<I8Reader, WholeWriter<int8_t>>(values, count, out);

@@ -95,11 +95,32 @@ TEST_CASE("kernels: one value of another type is seen wherever it stands") {
                         const bool fits = !whole || (element == Element::kU8 && edge == 128.0f) ||
                                           (element == Element::kI8 && edge == -1.0f);
                         values[at] = edge;
+                        INFO(static_cast<int>(element)
+                             << " " << edge << " " << at << " of " << count);
                         REQUIRE(NarrowExactly(element, values.data(), count, narrow.data()) ==
                                 fits);
                     }
                 }
             }
+        }
+    });
+}
+
+TEST_CASE("kernels: every finite code of a float type is held by it, on all processors") {
+    AtEveryLevel([] {
+        for (const Element element : {Element::kF16, Element::kBF16}) {
+            const uint32_t infinity = element == Element::kF16 ? 0x7C00 : 0x7F80;
+            std::vector<uint16_t> codes;
+            for (uint32_t code = 0; code < 65536; code++) {
+                if ((code & 0x7FFF) < infinity) {
+                    codes.push_back(static_cast<uint16_t>(code));
+                }
+            }
+            std::vector<float> wide(codes.size());
+            ToF32(element, codes.data(), codes.size(), 1, wide.data());
+            std::vector<uint16_t> narrow(codes.size());
+            REQUIRE(NarrowExactly(element, wide.data(), wide.size(), narrow.data()));
+            REQUIRE(narrow == codes);
         }
     });
 }
