@@ -69,9 +69,9 @@ TEST_CASE("codes=auto takes the cheapest that reaches the recall", "[codes]") {
         BestTrial({Reaches(CodeChoice::k4Bit, 8, 3, 1.0f), Reaches(CodeChoice::k8Bit, 4, 3, 1.0f)},
                   rows, room) == 1);
     // Whoever reaches 0.99 is better than whoever does not, unless it takes several times as long.
-    CHECK(BestTrial(
-              {Reaches(CodeChoice::k4Bit, 2, 1, 0.97f), Reaches(CodeChoice::k8Bit, 5, 2, 1.0f)},
-              rows, room) == 1);
+    CHECK(
+        BestTrial({Reaches(CodeChoice::k4Bit, 2, 1, 0.97f), Reaches(CodeChoice::k8Bit, 5, 2, 1.0f)},
+                  rows, room) == 1);
     CHECK(BestTrial(
               {Reaches(CodeChoice::k4Bit, 2, 1, 0.97f), Reaches(CodeChoice::k8Bit, 14, 8, 1.0f)},
               rows, room) == 0);
