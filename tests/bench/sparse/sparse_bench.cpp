@@ -7,7 +7,6 @@
 #include <random>
 #include <sstream>
 
-#include "engine/sparse/row_order.h"
 #include "tests/bench/bench_support.h"
 #include "tests/bench/sparse/sparse_report.h"
 
@@ -29,6 +28,8 @@ struct BenchOptions {
     bool order = true;
     bool masks = true;
     bool approximate = false;
+    bool search = true;
+    int threads = 1;
     std::vector<uint32_t> terms;
     std::vector<double> masses;
     std::string out;
@@ -165,15 +166,18 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     report.ordered = options.order;
     report.rounds = options.rounds;
     quern::Work work;
+    quern::sparse::OrderOptions order;
+    order.block_rows = options.approximate ? kApproximateOrderRows : options.superblock_rows;
+    quern::sparse::IndexOptions index_options;
+    index_options.superblock_rows = options.superblock_rows;
+    if (options.threads > 1) {
+        report.builds = TimeBuilds(set.rows, order, index_options, options.threads, options.rounds);
+    }
     const double start = CpuSeconds();
     if (options.order) {
-        quern::sparse::OrderOptions order;
-        order.block_rows = options.approximate ? kApproximateOrderRows : options.superblock_rows;
         set.rows = set.rows.Reordered(*quern::sparse::OrderRows(set.rows.View(), order, &work));
     }
     const double ordered = CpuSeconds();
-    quern::sparse::IndexOptions index_options;
-    index_options.superblock_rows = options.superblock_rows;
     const auto index = SparseIndex::Build(set.rows.View(), index_options, &work);
     const double built = CpuSeconds();
     const size_t records = set.rows.count();
@@ -199,6 +203,9 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     report.weights = form == quern::sparse::WeightForm::kTable8    ? "bytes into a table"
                      : form == quern::sparse::WeightForm::kTable16 ? "two bytes into a table"
                                                                    : "f32";
+    if (!options.search) {
+        return report;
+    }
     for (const size_t k : {10, 100, 1000}) {
         Measure(searched, set, k, "none", nullptr, options, &report);
     }
@@ -229,6 +236,8 @@ int main(int argc, char** argv) {
         static_cast<uint32_t>(std::stoul(Argument(argc, argv, "--superblock", "4096")));
     options.order = Argument(argc, argv, "--order", "yes") == "yes";
     options.masks = Argument(argc, argv, "--masks", "yes") == "yes";
+    options.search = Argument(argc, argv, "--search", "yes") == "yes";
+    options.threads = std::stoi(Argument(argc, argv, "--threads", "1"));
     options.approximate = Argument(argc, argv, "--approximate", "no") == "yes";
     for (const std::string& count : SplitNames(Argument(argc, argv, "--terms", ""))) {
         options.terms.push_back(static_cast<uint32_t>(std::stoul(count)));

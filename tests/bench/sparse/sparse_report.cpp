@@ -33,6 +33,15 @@ double Most(const std::vector<double>& values) {
     return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
 }
 
+// Of each round.
+std::vector<double> Ratios(const std::vector<double>& of, const std::vector<double>& to) {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < of.size(); i++) {
+        ratios.push_back(of[i] / to[i]);
+    }
+    return ratios;
+}
+
 std::string Facts(const SparseReport& report) {
     std::string facts;
     Append(&facts, "%s: %zu records, %.1f million postings, %zu queries, superblocks of %u, %s",
@@ -125,6 +134,18 @@ void PrintSparseReport(const SparseReport& report) {
                 report.hot_bytes, report.full_bytes, report.weights.c_str());
     std::printf("Microseconds a posting: %.3f to build, %.3f to order.\n", report.build_us,
                 report.order_us);
+    if (!report.builds.empty()) {
+        std::printf(
+            "\n| threads | to order, us a posting by the clock | times one thread (least-most) | "
+            "to build | times one thread |\n|---|---|---|---|---|\n");
+    }
+    for (const BuildTime& time : report.builds) {
+        const std::vector<double> order = Ratios(report.builds[0].order_us, time.order_us);
+        const std::vector<double> build = Ratios(report.builds[0].build_us, time.build_us);
+        std::printf("| %d | %.3f | %.2f (%.2f-%.2f) | %.3f | %.2f (%.2f-%.2f) |\n", time.threads,
+                    Median(time.order_us), Median(order), Least(order), Most(order),
+                    Median(time.build_us), Median(build), Least(build), Most(build));
+    }
     std::string under = "?";
     for (const SparseCell& cell : report.cells) {
         std::string condition = "k = " + std::to_string(cell.k);
@@ -166,6 +187,11 @@ void WriteSparseReport(const SparseReport& report, const std::string& directory)
                  {"hot_bytes_per_posting", report.hot_bytes},
                  {"full_bytes_per_posting", report.full_bytes},
                  {"weights", report.weights}};
+    for (const BuildTime& time : report.builds) {
+        json["builds"].push_back({{"threads", time.threads},
+                                  {"order_us_per_posting", time.order_us},
+                                  {"build_us_per_posting", time.build_us}});
+    }
     for (const SparseCell& cell : report.cells) {
         json["cells"].push_back(CellJson(cell));
     }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/sparse/build_times.h"
 #include "tests/bench/sparse/sparse_ways.h"
 
 namespace bench {
@@ -39,7 +40,8 @@ struct SparseReport {
     double build_us = 0;
     double hot_bytes = 0;  // a posting
     double full_bytes = 0;
-    std::string weights;  // how the forward copy keeps them
+    std::vector<BuildTime> builds;  // by several threads, when asked for
+    std::string weights;            // how the forward copy keeps them
     std::vector<SparseCell> cells;
 };
 

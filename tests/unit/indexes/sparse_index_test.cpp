@@ -2,11 +2,13 @@
 // arrays that are no index are refused.
 #include "engine/sparse/sparse_index.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "engine/sparse/row_shares.h"
 #include "engine/sparse/sparse_search.h"
 #include "tests/unit/every_level.h"
 #include "tests/unit/sparse_sample.h"
@@ -338,7 +340,8 @@ TEST_CASE("impacts bound their weights from above, tightly", "[sparse]") {
         shape.negative = 0.3;
         const SparseRowList rows = RandomRows(shape, 500, &random);
         std::vector<uint32_t> terms_of_entries;
-        const TermTable table = TermTable::Learn(rows.View(), &terms_of_entries);
+        Work work;
+        const TermTable table = *TermTable::Learn(rows.View(), 1, &work, &terms_of_entries);
         const SparseRows view = rows.View();
         for (size_t i = 0; i < terms_of_entries.size(); i++) {
             const uint32_t term = terms_of_entries[i];
@@ -366,5 +369,109 @@ TEST_CASE("an interrupted sparse search stops", "[sparse]") {
     TopHits hits(10);
     REQUIRE(index->Search({{0, 1.0f}}, {}, nullptr, 0, &hits, &space, nullptr, &work).code() ==
             Code::kInterrupted);
-    REQUIRE(SparseIndex::Build(rows.View(), {}, &work).status().code() == Code::kInterrupted);
+    for (const int threads : {1, 3}) {
+        IndexOptions options;
+        options.threads = threads;
+        REQUIRE(SparseIndex::Build(rows.View(), options, &work).status().code() ==
+                Code::kInterrupted);
+    }
+}
+
+TEST_CASE("learning the terms of many sparse vectors stops when it is interrupted", "[sparse]") {
+    std::mt19937 random(61);
+    Shape shape;
+    shape.dimensions = 400;
+    shape.entries_max = 60;
+    const SparseRowList rows = RandomRows(shape, 12000, &random);
+    std::atomic<uint64_t> epoch{0};
+    Work work(&epoch, nullptr);
+    epoch = 1;
+    std::vector<uint32_t> terms;
+    for (const int threads : {1, 2}) {
+        REQUIRE(TermTable::Learn(rows.View(), threads, &work, &terms).status().code() ==
+                Code::kInterrupted);
+    }
+}
+
+// Rows of about 25 entries, in more than one share for each of several threads.
+TEST_CASE("a sparse index is the same to the last byte whatever the threads that build it",
+          "[sparse][threads]") {
+    std::mt19937 random(62);
+    const int form = GENERATE(0, 1, 2, 3, 4);
+    Shape shape;
+    shape.dimensions = form == 3 ? 150000 : 700;
+    shape.entries_max = 60;
+    shape.weights = form;
+    shape.negative = form == 1 ? 0.2 : 0;
+    const SparseRowList rows = RandomRows(shape, 12000, &random);
+    Work work;
+    for (const bool pruned : {false, true}) {
+        IndexOptions options;
+        options.superblock_rows = 512;
+        options.prune.mass = pruned ? 0.8 : 1;
+        const auto one = SparseIndex::Build(rows.View(), options, &work);
+        REQUIRE(one.ok());
+        REQUIRE((*one)->forward().wide_terms == (form == 3));
+        for (const int threads : {2, 3, 7}) {
+            options.threads = threads;
+            REQUIRE(RowShares(rows.View(), threads).count() == static_cast<size_t>(threads));
+            const auto several = SparseIndex::Build(rows.View(), options, &work);
+            REQUIRE(several.ok());
+            REQUIRE((*several)->lists().complete == (*one)->lists().complete);
+            for (size_t number = 0; number < kSparseArrays; number++) {
+                const auto array = static_cast<SparseArray>(number);
+                const SparseArrayView a = (*one)->Array(array);
+                const SparseArrayView b = (*several)->Array(array);
+                INFO("form " << form << " threads " << threads << " array " << number);
+                REQUIRE(a.items == b.items);
+                REQUIRE(a.item_bytes == b.item_bytes);
+                REQUIRE((a.items == 0 || std::memcmp(a.data, b.data, a.items * a.item_bytes) == 0));
+            }
+        }
+    }
+}
+
+TEST_CASE("rows are shared out once, and in equal shares of entries", "[sparse][threads]") {
+    std::mt19937 random(63);
+    Shape shape;
+    shape.dimensions = 500;
+    shape.entries_max = 60;
+    const SparseRowList many = RandomRows(shape, 12000, &random);
+    const SparseRowList few = RandomRows(shape, 100, &random);
+    for (const int threads : {-1, 0, 1, 2, 5, 1000}) {
+        for (const SparseRowList* const rows : {&many, &few}) {
+            const SparseRows view = rows->View();
+            const RowShares shares(view, threads);
+            REQUIRE(shares.count() >= 1);
+            REQUIRE(shares.count() <= static_cast<size_t>(std::max(threads, 1)));
+            REQUIRE((rows == &many || shares.count() == 1));
+            std::vector<RowShare> met(shares.count());
+            std::atomic<size_t> runs{0};
+            REQUIRE(shares
+                        .Run([&](const RowShare& share) -> Status {
+                            met[share.number] = share;
+                            runs++;
+                            return {};
+                        })
+                        .ok());
+            REQUIRE(runs == shares.count());
+            size_t next = 0;
+            for (const RowShare& share : met) {
+                REQUIRE(share.first == next);
+                next = share.end;
+                const auto entries =
+                    static_cast<double>(view.offsets[share.end] - view.offsets[share.first]);
+                const double fair =
+                    static_cast<double>(view.entries()) / static_cast<double>(shares.count());
+                REQUIRE(std::fabs(entries - fair) <= 2.0 * static_cast<double>(shape.entries_max));
+            }
+            REQUIRE(next == rows->count());
+        }
+    }
+    REQUIRE(RowShares(SparseRows(), 4).count() == 1);
+    REQUIRE(RowShares(many.View(), 3)
+                .Run([](const RowShare& share) -> Status {
+                    return share.number == 1 ? Status::Error(Code::kLimit, "no") : Status();
+                })
+                .code() == Code::kLimit);
 }
