@@ -58,7 +58,8 @@ enum class SearchPath : uint8_t {
     kChosen = 0,       // by cost, superblock by superblock
     kExhaustive = 1,   // every posting of the query's terms, in order: the floor
     kSuperblocks = 2,  // superblocks by bound, each added up whole
-    kForward = 3,      // every record is scored; no postings are read
+    kForward = 3,      // every allowed record is scored; no postings are read
+    kLeftEarly = 4,    // superblocks by bound, each left as soon as that pays
 };
 
 struct SearchOptions {

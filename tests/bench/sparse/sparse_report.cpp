@@ -60,14 +60,11 @@ std::string DrawBars(const SparseReport& report) {
     size_t k = 0;
     double scale = 1;
     for (const SparseCell& cell : report.cells) {
-        if (cell.mask != "none") {
-            continue;
-        }
         if (cell.k != k) {
             k = cell.k;
             scale = 0;
             for (const SparseCell& other : report.cells) {
-                if (other.k == k && other.mask == "none" && !other.way.forward) {
+                if (other.k == k && !other.way.forward) {
                     scale = std::max(scale, Median(other.p99s));
                 }
             }
@@ -112,7 +109,6 @@ std::string DrawBars(const SparseReport& report) {
 Json CellJson(const SparseCell& cell) {
     return {{"way", cell.way.slug},
             {"k", cell.k},
-            {"mask", cell.mask},
             {"mean_us", cell.means},
             {"p50_us", cell.p50s},
             {"p99_us", cell.p99s},
@@ -123,6 +119,33 @@ Json CellJson(const SparseCell& cell) {
             {"superblocks_opened", cell.opened},
             {"postings_read", cell.read},
             {"records_scored", cell.scored}};
+}
+
+void PrintMasks(const std::vector<MaskCell>& cells) {
+    std::printf("\n| allowed | share | k |");
+    for (const MaskWay& way : cells[0].ways) {
+        std::printf(" %s, us |", way.way.label.c_str());
+    }
+    std::printf(
+        " best | chosen / best (least-most) |\n|---|---|---|---|---|---|---|---|---|---|\n");
+    for (const MaskCell& cell : cells) {
+        std::printf("| %s | %.4f | %zu |", cell.mask.c_str(), cell.allowed, cell.k);
+        for (const MaskWay& way : cell.ways) {
+            std::printf(" %.1f%s |", Median(way.means), way.tried_only ? " (tried)" : "");
+        }
+        std::printf(" %s | **%.2f** (%.2f-%.2f) |\n", cell.ways[cell.best].way.label.c_str(),
+                    Median(cell.ratios), Least(cell.ratios), Most(cell.ratios));
+    }
+}
+
+Json MaskJson(const MaskCell& cell) {
+    Json json = {{"mask", cell.mask}, {"allowed", cell.allowed}, {"k", cell.k}};
+    for (const MaskWay& way : cell.ways) {
+        json["mean_us"][way.way.slug] = way.means;
+    }
+    json["best"] = cell.ways[cell.best].way.slug;
+    json["chosen_to_best"] = cell.ratios;
+    return json;
 }
 
 }  // namespace
@@ -148,10 +171,7 @@ void PrintSparseReport(const SparseReport& report) {
     }
     std::string under = "?";
     for (const SparseCell& cell : report.cells) {
-        std::string condition = "k = " + std::to_string(cell.k);
-        if (cell.mask != "none") {
-            condition += ", allowed: " + cell.mask;
-        }
+        const std::string condition = "k = " + std::to_string(cell.k);
         if (condition != under) {
             under = condition;
             std::printf("\n**%s**\n\n", condition.c_str());
@@ -167,6 +187,9 @@ void PrintSparseReport(const SparseReport& report) {
             Median(cell.speedups), Least(cell.speedups), Most(cell.speedups),
             Median(cell.p99_speedups), cell.recall, cell.differing, cell.opened, cell.read,
             cell.scored);
+    }
+    if (!report.masks.empty()) {
+        PrintMasks(report.masks);
     }
     std::fflush(stdout);
 }
@@ -194,6 +217,9 @@ void WriteSparseReport(const SparseReport& report, const std::string& directory)
     }
     for (const SparseCell& cell : report.cells) {
         json["cells"].push_back(CellJson(cell));
+    }
+    for (const MaskCell& cell : report.masks) {
+        json["masks"].push_back(MaskJson(cell));
     }
     std::ofstream(stem + ".json") << json.dump(1) << "\n";
     std::ofstream(stem + ".svg") << DrawBars(report);

@@ -64,7 +64,8 @@ Kept Keep(const SparseIndex& index) {
 }
 
 constexpr SearchPath kPaths[] = {SearchPath::kChosen, SearchPath::kExhaustive,
-                                 SearchPath::kSuperblocks};
+                                 SearchPath::kSuperblocks, SearchPath::kForward,
+                                 SearchPath::kLeftEarly};
 
 // Queries over random segments, masks and k, on every path.
 void CompareWithExhaustive(unsigned seed, size_t queries) {
@@ -354,6 +355,72 @@ TEST_CASE("impacts bound their weights from above, tightly", "[sparse]") {
             REQUIRE(magnitude > scale * (impact - 1));
             REQUIRE((!table.IsExact(term) || magnitude == scale * impact));
             REQUIRE((weights != 0 || table.IsExact(term)));
+        }
+    }
+}
+
+// By what a search did: results are those of every other way (see above).
+TEST_CASE(
+    "a mask that leaves a few records of each superblock has these scored, and no postings read",
+    "[sparse][masks]") {
+    std::mt19937 random(64);
+    Shape shape;
+    shape.dimensions = 60;
+    shape.entries_max = 60;
+    shape.weights = 2;
+    const SparseRowList rows = RandomRows(shape, 4096 * 4, &random);
+    const auto index = Build(rows, 4096);
+    SparseVector query;
+    for (uint32_t dimension = 0; dimension < 25; dimension++) {
+        query.push_back({dimension, 1.0f});
+    }
+    const auto stats_of = [&](uint32_t every, uint64_t scored_max) {
+        std::vector<uint64_t> mask(rows.count() / 64 + 1, 0);
+        for (uint32_t i = 0; i < rows.count(); i += every) {
+            mask[i / 64] |= uint64_t{1} << (i % 64);
+        }
+        SearchSpace space;
+        SearchStats stats;
+        Work work;
+        SearchOptions options;
+        options.scored_max = scored_max;
+        TopHits hits(100);
+        REQUIRE(index->Search(query, options, mask.data(), 0, &hits, &space, &stats, &work).ok());
+        std::vector<SparseHit> all;
+        SearchAll(rows.View(), query, mask.data(), 0, &all);
+        REQUIRE((stats.cut || Same(hits.Take(), BestOf(all, 100))));
+        return stats;
+    };
+    const uint64_t all = SearchOptions().scored_max;
+    REQUIRE(stats_of(24, all).postings_read == 0);
+    REQUIRE(stats_of(24, all).scored > 0);
+    REQUIRE(stats_of(4, all).postings_read > 0);
+    // A budget of scored records is not spent that way.
+    REQUIRE(stats_of(24, 1000000).postings_read > 0);
+}
+
+TEST_CASE("a mask in a row has the runs of few superblocks looked up, with the same results",
+          "[sparse][masks]") {
+    std::mt19937 random(65);
+    Shape shape;
+    shape.dimensions = 300;
+    shape.entries_max = 60;
+    const SparseRowList rows = RandomRows(shape, 64 * 40, &random);
+    const auto index = Build(rows, 64);
+    Work work;
+    SearchSpace space;
+    for (const uint32_t superblocks : {0u, 1u, 2u, 4u, 5u, 20u}) {
+        std::vector<uint64_t> mask(rows.count() / 64 + 1, 0);
+        std::fill_n(mask.begin() + 7, superblocks, ~uint64_t{0});
+        for (int q = 0; q < 20; q++) {
+            const SparseVector query = RandomVector(shape, &random);
+            TopHits hits(10);
+            SearchStats stats;
+            REQUIRE(index->Search(query, {}, mask.data(), 0, &hits, &space, &stats, &work).ok());
+            std::vector<SparseHit> all;
+            SearchAll(rows.View(), query, mask.data(), 0, &all);
+            REQUIRE(Same(hits.Take(), BestOf(all, 10)));
+            REQUIRE(stats.opened <= superblocks);
         }
     }
 }
