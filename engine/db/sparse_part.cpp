@@ -59,6 +59,7 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& 
                                                       int threads, Work* work) {
     sparse::IndexOptions how;
     how.prune = prune;
+    how.threads = threads;
     std::unique_ptr<SparsePart> part(new SparsePart());
     if (rows.count < kOrderedRowsMin) {
         part->order_.resize(rows.count);

@@ -1,13 +1,14 @@
 #include "engine/sparse/forward_copy.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
-#include <unordered_map>
 #include <unordered_set>
 
 #include "engine/kernels/impact_window.h"
 #include "engine/sparse/bad_sparse.h"
+#include "engine/sparse/row_shares.h"
 
 namespace quern::sparse {
 
@@ -16,28 +17,45 @@ namespace {
 constexpr size_t kMarks = 65536;
 constexpr size_t kTableMax = 65536;
 
+uint32_t BitsOf(float weight) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, &weight, sizeof bits);
+    return bits;
+}
+
 // The distinct weights, ascending; empty when there are more than a table holds.
-std::vector<float> DistinctWeights(const SparseRows& rows) {
-    std::unordered_set<uint32_t> seen;
-    std::vector<float> distinct;
-    const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
-    float last = 0;
-    for (uint64_t i = base; i < base + rows.entries(); i++) {
-        const float weight = rows.weights[i];
-        if (weight == last) {
-            continue;
-        }
-        last = weight;
-        uint32_t bits = 0;
-        std::memcpy(&bits, &weight, sizeof bits);
-        if (seen.insert(bits).second) {
-            distinct.push_back(weight);
-            if (distinct.size() > kTableMax) {
-                return {};
+Result<std::vector<float>> DistinctWeights(const SparseRows& rows, const RowShares& shares) {
+    std::vector<std::vector<float>> found(shares.count());
+    std::atomic<bool> too_many{false};
+    QUERN_TRY(shares.Run([&](const RowShare& share) -> Status {
+        std::unordered_set<uint32_t> seen;
+        std::vector<float>& distinct = found[share.number];
+        float last = 0;
+        for (uint64_t i = rows.offsets[share.first]; i < rows.offsets[share.end]; i++) {
+            const float weight = rows.weights[i];
+            if (weight == last) {
+                continue;
+            }
+            last = weight;
+            if (seen.insert(BitsOf(weight)).second) {
+                distinct.push_back(weight);
+                if (distinct.size() > kTableMax || too_many) {
+                    too_many = true;
+                    break;
+                }
             }
         }
+        return {};
+    }));
+    std::vector<float> distinct;
+    for (const std::vector<float>& part : found) {
+        distinct.insert(distinct.end(), part.begin(), part.end());
     }
     std::sort(distinct.begin(), distinct.end());
+    distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+    if (too_many || distinct.size() > kTableMax) {
+        distinct.clear();
+    }
     return distinct;
 }
 
@@ -109,55 +127,67 @@ double QueryMarks::WideWeight(uint32_t term) const {
 }
 
 Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count,
-                                       const std::vector<uint32_t>& terms_of_entries) {
+                                       const std::vector<uint32_t>& terms_of_entries, int threads,
+                                       Work* work) {
     ForwardCopy copy;
-    const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
+    if (rows.count == 0) {
+        return copy;
+    }
+    const uint64_t base = rows.offsets[0];
     const uint64_t entries = rows.entries();
     copy.offsets.reserve(rows.count + 1);
     for (size_t row = 0; row < rows.count; row++) {
         copy.offsets.push_back(static_cast<uint32_t>(rows.offsets[row + 1] - base));
     }
-    copy.wide_terms = term_count > kMarks;
-    copy.terms = Buffer(entries * (copy.wide_terms ? 4 : 2), nullptr);
-    if (copy.wide_terms) {
-        std::copy_n(terms_of_entries.data(), entries,
-                    reinterpret_cast<uint32_t*>(copy.terms.data()));
-    } else {
-        std::transform(terms_of_entries.begin(), terms_of_entries.end(),
-                       reinterpret_cast<uint16_t*>(copy.terms.data()),
-                       [](uint32_t term) { return static_cast<uint16_t>(term); });
-    }
-    copy.table = DistinctWeights(rows);
+    const RowShares shares(rows, threads);
+    QUERN_ASSIGN(copy.table, DistinctWeights(rows, shares));
     copy.form = copy.table.empty() && entries > 0 ? WeightForm::kFloat
                 : copy.table.size() == 1          ? WeightForm::kSame
                 : copy.table.size() <= 256        ? WeightForm::kTable8
                                                   : WeightForm::kTable16;
-    if (copy.form == WeightForm::kFloat) {
-        copy.weights = Buffer(entries * 4, nullptr);
-        std::copy_n(rows.weights + base, entries, reinterpret_cast<float*>(copy.weights.data()));
-        return copy;
-    }
-    if (copy.form == WeightForm::kSame) {
-        return copy;
-    }
     std::unordered_map<uint32_t, uint16_t> codes;
     for (size_t i = 0; i < copy.table.size(); i++) {
-        uint32_t bits = 0;
-        std::memcpy(&bits, &copy.table[i], sizeof bits);
-        codes[bits] = static_cast<uint16_t>(i);
+        codes[BitsOf(copy.table[i])] = static_cast<uint16_t>(i);
     }
+    copy.wide_terms = term_count > kMarks;
+    copy.terms = Buffer(entries * (copy.wide_terms ? 4 : 2), nullptr);
     copy.weights = Buffer(entries * static_cast<size_t>(copy.form), nullptr);
-    for (uint64_t i = 0; i < entries; i++) {
-        uint32_t bits = 0;
-        std::memcpy(&bits, &rows.weights[base + i], sizeof bits);
-        const uint16_t code = codes.find(bits)->second;
-        if (copy.form == WeightForm::kTable8) {
-            copy.weights.data()[i] = static_cast<char>(code);
+    QUERN_TRY(work->Check("sparse index", 0, 0));
+    QUERN_TRY(shares.Run([&](const RowShare& share) -> Status {
+        const uint64_t first = rows.offsets[share.first] - base;
+        const uint64_t end = rows.offsets[share.end] - base;
+        copy.TakeTerms(terms_of_entries.data(), first, end);
+        copy.TakeWeights(rows.weights + base, first, end, codes);
+        return {};
+    }));
+    return copy;
+}
+
+void ForwardCopy::TakeTerms(const uint32_t* from, uint64_t first, uint64_t end) {
+    if (wide_terms) {
+        std::copy(from + first, from + end, reinterpret_cast<uint32_t*>(terms.data()) + first);
+    } else {
+        std::transform(from + first, from + end, reinterpret_cast<uint16_t*>(terms.data()) + first,
+                       [](uint32_t term) { return static_cast<uint16_t>(term); });
+    }
+}
+
+void ForwardCopy::TakeWeights(const float* from, uint64_t first, uint64_t end,
+                              const std::unordered_map<uint32_t, uint16_t>& codes) {
+    if (form == WeightForm::kFloat) {
+        std::copy(from + first, from + end, reinterpret_cast<float*>(weights.data()) + first);
+    }
+    if (form != WeightForm::kTable8 && form != WeightForm::kTable16) {
+        return;
+    }
+    for (uint64_t i = first; i < end; i++) {
+        const uint16_t code = codes.find(BitsOf(from[i]))->second;
+        if (form == WeightForm::kTable8) {
+            weights.data()[i] = static_cast<char>(code);
         } else {
-            reinterpret_cast<uint16_t*>(copy.weights.data())[i] = code;
+            reinterpret_cast<uint16_t*>(weights.data())[i] = code;
         }
     }
-    return copy;
 }
 
 float ForwardCopy::WeightAt(uint32_t entry) const {

@@ -10,11 +10,13 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "engine/sparse/term_table.h"
 #include "storage/base/buffer.h"
+#include "storage/base/work.h"
 
 namespace quern::sparse {
 
@@ -48,8 +50,10 @@ struct RowScore {
 enum class WeightForm : uint8_t { kSame = 0, kTable8 = 1, kTable16 = 2, kFloat = 4 };
 
 struct ForwardCopy {
+    // The same for every number of threads. kInterrupted.
     static Result<ForwardCopy> Build(const SparseRows& rows, size_t term_count,
-                                     const std::vector<uint32_t>& terms_of_entries);
+                                     const std::vector<uint32_t>& terms_of_entries, int threads,
+                                     Work* work);
     // kCorrupt unless every row is in normal form and its signs are those of its terms.
     Status Validate(const TermTable& table) const;
 
@@ -73,6 +77,12 @@ struct ForwardCopy {
     std::vector<float> table;
     Buffer terms;
     Buffer weights;
+
+private:
+    // Entries from `first` up to `end`, while it is built.
+    void TakeTerms(const uint32_t* from, uint64_t first, uint64_t end);
+    void TakeWeights(const float* from, uint64_t first, uint64_t end,
+                     const std::unordered_map<uint32_t, uint16_t>& codes);
 };
 
 }  // namespace quern::sparse

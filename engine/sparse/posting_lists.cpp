@@ -1,75 +1,200 @@
 #include "engine/sparse/posting_lists.h"
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
+#include <utility>
 
 #include "engine/sparse/bad_sparse.h"
+#include "storage/base/parallel.h"
 
 namespace quern::sparse {
 
 namespace {
 
-// Finds the runs: goes through the rows once and counts, superblock by superblock.
-class RunCounter {
+constexpr uint64_t kEntriesOfThreadMin = uint64_t{1} << 15;
+
+// A run while lists are built: of which term, and where it stands in the directory.
+struct FoundRun {
+    uint32_t term = 0;
+    uint32_t count = 0;
+    uint32_t run = 0;
+};
+
+// Where the next posting of a term goes while a superblock is filled.
+struct RunCursor {
+    char* to = nullptr;   // the run's first byte
+    uint16_t count = 0;   // of a run that is not dense
+    uint16_t filled = 0;  // likewise
+    uint8_t peak = 0;
+    bool dense = false;
+};
+
+// Builds lists in two passes over the rows: the first finds the runs, which tells where each one
+// goes, the second fills them. In both a superblock needs nothing of the others.
+class ListsBuilder {
 public:
-    RunCounter(PostingLists* lists, size_t terms) : lists_(*lists), counts_(terms, 0) {}
+    ListsBuilder(const SparseRows& rows, const TermTable& terms,
+                 const std::vector<uint32_t>& terms_of_entries, int threads, PostingLists* lists,
+                 Work* work)
+        : rows_(rows),
+          base_(rows.count == 0 ? 0 : rows.offsets[0]),
+          terms_(terms),
+          terms_of_entries_(terms_of_entries),
+          threads_(ThreadsFor(threads, rows.entries(), terms.size())),
+          lists_(*lists),
+          found_(lists->superblocks()),
+          work_(work) {}
 
-    void Superblock(const uint32_t* entries, uint64_t count, uint32_t superblock) {
-        touched_.clear();
-        for (uint64_t i = 0; i < count; i++) {
-            if (counts_[entries[i]]++ == 0) {
-                touched_.push_back(entries[i]);
-            }
-        }
-        for (const uint32_t term : touched_) {
-            found_.push_back({term, superblock, counts_[term]});
-            counts_[term] = 0;
-        }
-    }
-
-    // Orders what was found by term. Superblocks came in order, so they stay in it.
-    void Finish() {
-        lists_.term_runs.assign(counts_.size() + 1, 0);
-        for (const Found& run : found_) {
-            lists_.term_runs[run.term + 1]++;
-        }
-        for (size_t term = 0; term < counts_.size(); term++) {
-            lists_.term_runs[term + 1] += lists_.term_runs[term];
-        }
-        lists_.run_superblocks.resize(found_.size());
-        lists_.run_lengths.resize(found_.size());
-        lists_.run_peaks.assign(found_.size(), 0);
-        std::vector<uint32_t> next(lists_.term_runs.begin(), lists_.term_runs.end() - 1);
-        for (const Found& run : found_) {
-            const uint32_t at = next[run.term]++;
-            lists_.run_superblocks[at] = static_cast<uint16_t>(run.superblock);
-            lists_.run_lengths[at] = static_cast<uint16_t>(run.count - 1);
-        }
+    Status Run() {
+        QUERN_TRY(OnSuperblocks([this](Space* space, uint32_t s) { Count(space, s); }));
+        QUERN_TRY(PlaceRuns());
+        QUERN_TRY(OnSuperblocks([this](Space* space, uint32_t s) { Fill(space, s); }));
+        return {};
     }
 
 private:
-    struct Found {
-        uint32_t term;
-        uint32_t superblock;
-        uint32_t count;
+    // Of one thread: by term.
+    struct Space {
+        std::vector<uint32_t> counts;
+        std::vector<RunCursor> cursors;
     };
-    PostingLists& lists_;
-    std::vector<uint32_t> counts_;
-    std::vector<uint32_t> touched_;
-    std::vector<Found> found_;
-};
 
-// Where the next posting of a term goes, while the runs are filled superblock by superblock.
-struct Cursor {
-    uint64_t place = 0;  // of the run
-    uint32_t run = 0;
-    uint32_t filled = 0;
+    static int ThreadsFor(int threads, uint64_t entries, size_t terms) {
+        const uint64_t by_work = entries / kEntriesOfThreadMin;
+        // What a thread has by term takes no more for all than 8 bytes an entry.
+        const uint64_t by_memory = entries * 8 / (sizeof(RunCursor) * std::max<size_t>(terms, 1));
+        const uint64_t most = std::max<uint64_t>(std::min(by_work, by_memory), 1);
+        return static_cast<int>(
+            std::min<uint64_t>(most, static_cast<uint64_t>(std::max(threads, 1))));
+    }
+
+    uint64_t FirstEntry(uint32_t superblock) const {
+        const uint64_t row = uint64_t{superblock} * lists_.superblock_rows;
+        return rows_.count == 0 ? 0 : rows_.offsets[std::min<uint64_t>(row, rows_.count)] - base_;
+    }
+
+    Status OnSuperblocks(const std::function<void(Space*, uint32_t)>& body) {
+        const uint32_t superblocks = lists_.superblocks();
+        std::atomic<uint32_t> next{0};
+        return RunOnThreads(threads_, [&](int) -> Status {
+            Space space;
+            for (uint32_t s = next++; s < superblocks; s = next++) {
+                body(&space, s);
+                QUERN_TRY(work_->Check("sparse index", ++done_, 2 * uint64_t{superblocks}));
+            }
+            return {};
+        });
+    }
+
+    void Count(Space* space, uint32_t superblock) {
+        space->counts.resize(terms_.size());
+        const uint64_t end = FirstEntry(superblock + 1);
+        std::vector<FoundRun>& found = found_[superblock];
+        for (uint64_t i = FirstEntry(superblock); i < end; i++) {
+            const uint32_t term = terms_of_entries_[i];
+            if (space->counts[term]++ == 0) {
+                found.push_back({term, 0, 0});
+            }
+        }
+        for (FoundRun& run : found) {
+            run.count = std::exchange(space->counts[run.term], 0);
+        }
+    }
+
+    // Orders what was found by term. Superblocks come in order, so they stay in it.
+    Status PlaceRuns() {
+        lists_.term_runs.assign(terms_.size() + 1, 0);
+        for (const std::vector<FoundRun>& found : found_) {
+            for (const FoundRun& run : found) {
+                lists_.term_runs[run.term + 1]++;
+            }
+        }
+        for (size_t term = 0; term < terms_.size(); term++) {
+            lists_.term_runs[term + 1] += lists_.term_runs[term];
+        }
+        const size_t runs = lists_.term_runs.back();
+        lists_.run_superblocks.resize(runs);
+        lists_.run_lengths.resize(runs);
+        lists_.run_peaks.assign(runs, 0);
+        std::vector<uint32_t> next(lists_.term_runs.begin(), lists_.term_runs.end() - 1);
+        for (uint32_t superblock = 0; superblock < found_.size(); superblock++) {
+            for (FoundRun& run : found_[superblock]) {
+                run.run = next[run.term]++;
+                lists_.run_superblocks[run.run] = static_cast<uint16_t>(superblock);
+                lists_.run_lengths[run.run] = static_cast<uint16_t>(run.count - 1);
+            }
+        }
+        lists_.run_places.reserve(runs + 1);
+        uint64_t bytes = 0;
+        for (size_t run = 0; run < runs; run++) {
+            lists_.run_places.push_back(static_cast<uint32_t>(bytes / 2));
+            bytes += RunBytes(lists_.run_lengths[run] + 1u,
+                              lists_.RowsIn(lists_.run_superblocks[run]), lists_.flat);
+        }
+        lists_.run_places.push_back(static_cast<uint32_t>(bytes / 2));
+        if (bytes > kPostingBytesMax) {
+            return Status::Error(Code::kLimit, "too many postings for one sparse index");
+        }
+        lists_.postings = Buffer(bytes, nullptr);
+        return {};
+    }
+
+    void Fill(Space* space, uint32_t superblock) {
+        space->cursors.resize(terms_.size());
+        const uint32_t in_it = lists_.RowsIn(superblock);
+        for (const FoundRun& run : found_[superblock]) {
+            char* const to = lists_.postings.data() + uint64_t{lists_.run_places[run.run]} * 2;
+            const bool dense = IsDenseRun(run.count, in_it, lists_.flat);
+            const auto count = static_cast<uint16_t>(dense ? 0 : run.count);
+            space->cursors[run.term] = {to, count, 0, 0, dense};
+            std::fill_n(to, RunBytes(run.count, in_it, lists_.flat), '\0');
+        }
+        for (uint32_t id = 0; id < in_it; id++) {
+            const uint64_t row = uint64_t{superblock} * lists_.superblock_rows + id;
+            for (uint64_t i = rows_.offsets[row] - base_; i < rows_.offsets[row + 1] - base_; i++) {
+                const uint32_t term = terms_of_entries_[i];
+                Put(id, terms_.Impact(term, rows_.weights[base_ + i]), &space->cursors[term]);
+            }
+        }
+        for (const FoundRun& run : found_[superblock]) {
+            lists_.run_peaks[run.run] = space->cursors[run.term].peak;
+        }
+        std::vector<FoundRun>().swap(found_[superblock]);
+    }
+
+    void Put(uint32_t id, uint8_t impact, RunCursor* cursor) const {
+        cursor->peak = std::max(cursor->peak, impact);
+        char* const to = cursor->to;
+        if (cursor->dense && lists_.flat) {
+            to[id / 8] = static_cast<char>(to[id / 8] | 1 << (id % 8));
+        } else if (cursor->dense) {
+            to[id] = static_cast<char>(impact);
+        } else {
+            reinterpret_cast<uint16_t*>(to)[cursor->filled] = static_cast<uint16_t>(id);
+            if (!lists_.flat) {
+                to[2 * cursor->count + cursor->filled] = static_cast<char>(impact);
+            }
+            cursor->filled++;
+        }
+    }
+
+    const SparseRows& rows_;
+    const uint64_t base_;
+    const TermTable& terms_;
+    const std::vector<uint32_t>& terms_of_entries_;
+    const int threads_;
+    PostingLists& lists_;
+    std::vector<std::vector<FoundRun>> found_;  // in each superblock
+    std::atomic<uint64_t> done_{0};
+    Work* work_;
 };
 
 }  // namespace
 
 Result<PostingLists> PostingLists::Build(const SparseRows& rows, const TermTable& terms,
                                          const std::vector<uint32_t>& terms_of_entries,
-                                         uint32_t superblock_rows, Work* work) {
+                                         uint32_t superblock_rows, int threads, Work* work) {
     PostingLists lists;
     lists.rows = static_cast<uint32_t>(rows.count);
     lists.superblock_rows = superblock_rows;
@@ -80,66 +205,7 @@ Result<PostingLists> PostingLists::Build(const SparseRows& rows, const TermTable
     lists.flat =
         rows.entries() > 0 && std::all_of(rows.weights + base, rows.weights + base + rows.entries(),
                                           [](float weight) { return weight == 1.0f; });
-    const uint32_t superblocks = lists.superblocks();
-    const auto first_entry = [&](uint32_t superblock) {
-        const uint64_t row = std::min<uint64_t>(uint64_t{superblock} * superblock_rows, rows.count);
-        return rows.count == 0 ? 0 : rows.offsets[row] - base;
-    };
-    {
-        RunCounter counter(&lists, terms.size());
-        for (uint32_t s = 0; s < superblocks; s++) {
-            const uint64_t first = first_entry(s);
-            counter.Superblock(terms_of_entries.data() + first, first_entry(s + 1) - first, s);
-            QUERN_TRY(work->Check("sparse index", s, 2 * uint64_t{superblocks}));
-        }
-        counter.Finish();
-    }
-    std::vector<Cursor> cursors(terms.size());
-    lists.run_places.reserve(lists.run_lengths.size() + 1);
-    uint64_t bytes = 0;
-    for (size_t term = 0; term < terms.size(); term++) {
-        cursors[term] = {bytes, lists.term_runs[term], 0};
-        for (uint32_t run = lists.term_runs[term]; run < lists.term_runs[term + 1]; run++) {
-            lists.run_places.push_back(static_cast<uint32_t>(bytes / 2));
-            bytes += RunBytes(lists.run_lengths[run] + 1u, lists.RowsIn(lists.run_superblocks[run]),
-                              lists.flat);
-        }
-    }
-    lists.run_places.push_back(static_cast<uint32_t>(bytes / 2));
-    if (bytes > kPostingBytesMax) {
-        return Status::Error(Code::kLimit, "too many postings for one sparse index");
-    }
-    lists.postings = Buffer(bytes, nullptr);
-    std::fill_n(lists.postings.data(), bytes, '\0');
-    for (uint32_t s = 0; s < superblocks; s++) {
-        const uint32_t in_it = lists.RowsIn(s);
-        for (uint32_t id = 0; id < in_it; id++) {
-            const uint64_t row = uint64_t{s} * superblock_rows + id;
-            for (uint64_t i = rows.offsets[row] - base; i < rows.offsets[row + 1] - base; i++) {
-                const uint32_t term = terms_of_entries[i];
-                Cursor& cursor = cursors[term];
-                const uint32_t count = lists.run_lengths[cursor.run] + 1u;
-                const uint8_t impact = terms.Impact(term, rows.weights[base + i]);
-                lists.run_peaks[cursor.run] = std::max(lists.run_peaks[cursor.run], impact);
-                char* const run = lists.postings.data() + cursor.place;
-                const bool dense = IsDenseRun(count, in_it, lists.flat);
-                if (dense && lists.flat) {
-                    run[id / 8] = static_cast<char>(run[id / 8] | 1 << (id % 8));
-                } else if (dense) {
-                    run[id] = static_cast<char>(impact);
-                } else {
-                    reinterpret_cast<uint16_t*>(run)[cursor.filled] = static_cast<uint16_t>(id);
-                    if (!lists.flat) {
-                        run[2 * count + cursor.filled] = static_cast<char>(impact);
-                    }
-                }
-                if (++cursor.filled == count) {
-                    cursor = {cursor.place + RunBytes(count, in_it, lists.flat), cursor.run + 1, 0};
-                }
-            }
-        }
-        QUERN_TRY(work->Check("sparse index", superblocks + s, 2 * uint64_t{superblocks}));
-    }
+    QUERN_TRY(ListsBuilder(rows, terms, terms_of_entries, threads, &lists, work).Run());
     return lists;
 }
 

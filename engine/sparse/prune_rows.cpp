@@ -4,9 +4,14 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/sparse/row_shares.h"
+
 namespace quern::sparse {
 
 namespace {
+
+// Between two questions whether to go on.
+constexpr size_t kCheckRows = 1024;
 
 // Marks the entries of one row that stay; order: space.
 void MarkRow(const float* weights, size_t count, const PruneOptions& options,
@@ -36,16 +41,23 @@ void MarkRow(const float* weights, size_t count, const PruneOptions& options,
 
 }  // namespace
 
-PrunedRows PruneRows(const SparseRows& rows, const std::vector<uint32_t>& terms_of_entries,
-                     size_t term_count, const PruneOptions& options) {
+Result<PrunedRows> PruneRows(const SparseRows& rows, const std::vector<uint32_t>& terms_of_entries,
+                             size_t term_count, const PruneOptions& options, int threads,
+                             Work* work) {
     const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
     std::vector<char> stays(terms_of_entries.size(), 0);
-    std::vector<uint32_t> order;
-    for (size_t row = 0; row < rows.count; row++) {
-        const uint64_t first = rows.offsets[row];
-        MarkRow(rows.weights + first, static_cast<size_t>(rows.offsets[row + 1] - first), options,
-                &order, stays.data() + (first - base));
-    }
+    QUERN_TRY(RowShares(rows, threads).Run([&](const RowShare& share) -> Status {
+        std::vector<uint32_t> order;
+        for (size_t row = share.first; row < share.end; row++) {
+            const uint64_t first = rows.offsets[row];
+            MarkRow(rows.weights + first, static_cast<size_t>(rows.offsets[row + 1] - first),
+                    options, &order, stays.data() + (first - base));
+            if (row % kCheckRows == 0) {
+                QUERN_TRY(work->Check("sparse index", 0, 0));
+            }
+        }
+        return {};
+    }));
     constexpr uint64_t kNone = UINT64_MAX;
     std::vector<uint64_t> heaviest(term_count, kNone);
     for (uint64_t i = 0; i < stays.size(); i++) {

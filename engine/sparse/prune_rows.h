@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/sparse/sparse_rows.h"
+#include "storage/base/work.h"
 
 namespace quern::sparse {
 
@@ -33,8 +34,10 @@ struct PrunedRows {
         return {offsets.data(), dimensions.data(), weights.data(), offsets.size() - 1};
     }
 };
-// terms_of_entries: as TermTable::Learn tells them, below term_count.
-PrunedRows PruneRows(const SparseRows& rows, const std::vector<uint32_t>& terms_of_entries,
-                     size_t term_count, const PruneOptions& options);
+// terms_of_entries: as TermTable::Learn tells them, below term_count. The same for every number of
+// threads. kInterrupted.
+Result<PrunedRows> PruneRows(const SparseRows& rows, const std::vector<uint32_t>& terms_of_entries,
+                             size_t term_count, const PruneOptions& options, int threads,
+                             Work* work);
 
 }  // namespace quern::sparse

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
+#include "engine/sparse/row_shares.h"
 #include "engine/sparse/term_table.h"
 #include "storage/base/parallel.h"
 
@@ -24,57 +26,83 @@ struct TermRows {
     size_t term_count = 0;
 };
 
-TermRows HeaviestTerms(const SparseRows& rows, size_t entries) {
+Result<TermRows> HeaviestTerms(const SparseRows& rows, size_t entries, int threads, Work* work) {
     std::vector<uint32_t> terms_of_entries;
     TermRows result;
-    result.term_count = TermTable::Learn(rows, &terms_of_entries).size();
+    QUERN_ASSIGN(const TermTable table, TermTable::Learn(rows, threads, work, &terms_of_entries));
+    result.term_count = table.size();
     std::vector<uint32_t> rows_of_term(result.term_count, 0);
     for (const uint32_t term : terms_of_entries) {
         rows_of_term[term]++;
     }
     const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
-    std::vector<std::pair<float, uint32_t>> row;
-    for (size_t i = 0; i < rows.count; i++) {
-        row.clear();
-        for (uint64_t at = rows.offsets[i]; at < rows.offsets[i + 1]; at++) {
-            const uint32_t term = terms_of_entries[at - base];
-            if (rows_of_term[term] >= kRowsOfTermMin && rows_of_term[term] * 2ull <= rows.count) {
-                row.emplace_back(-std::fabs(rows.weights[at]), term);
+    const auto counts = [&](uint64_t at) {
+        const uint32_t in = rows_of_term[terms_of_entries[at - base]];
+        return in >= kRowsOfTermMin && in * 2ull <= rows.count;
+    };
+    const RowShares shares(rows, threads);
+    // First how many each row has, then where they go.
+    result.offsets.resize(rows.count + 1, 0);
+    QUERN_TRY(shares.Run([&](const RowShare& share) -> Status {
+        for (size_t i = share.first; i < share.end; i++) {
+            size_t count = 0;
+            for (uint64_t at = rows.offsets[i]; at < rows.offsets[i + 1]; at++) {
+                count += counts(at) ? 1 : 0;
+            }
+            result.offsets[i + 1] = static_cast<uint32_t>(std::min(count, entries));
+        }
+        return work->Check("sparse order", 0, 0);
+    }));
+    std::partial_sum(result.offsets.begin(), result.offsets.end(), result.offsets.begin());
+    result.terms.resize(result.offsets.back());
+    QUERN_TRY(shares.Run([&](const RowShare& share) -> Status {
+        std::vector<std::pair<float, uint32_t>> row;
+        for (size_t i = share.first; i < share.end; i++) {
+            row.clear();
+            for (uint64_t at = rows.offsets[i]; at < rows.offsets[i + 1]; at++) {
+                if (counts(at)) {
+                    row.emplace_back(-std::fabs(rows.weights[at]), terms_of_entries[at - base]);
+                }
+            }
+            const size_t kept = result.offsets[i + 1] - result.offsets[i];
+            if (kept < row.size()) {
+                std::nth_element(row.begin(), row.begin() + static_cast<ptrdiff_t>(kept),
+                                 row.end());
+            }
+            for (size_t e = 0; e < kept; e++) {
+                result.terms[result.offsets[i] + e] = row[e].second;
             }
         }
-        if (row.size() > entries) {
-            std::nth_element(row.begin(), row.begin() + static_cast<ptrdiff_t>(entries), row.end());
-            row.resize(entries);
-        }
-        for (const auto& [weight, term] : row) {
-            result.terms.push_back(term);
-        }
-        result.offsets.push_back(static_cast<uint32_t>(result.terms.size()));
-    }
+        return work->Check("sparse order", 0, 0);
+    }));
     return result;
 }
 
-// Splits one range of rows. Confined.
+// Splits one range of rows, on two threads if it may: one for the rows of each side. Confined.
 class Bisector {
 public:
-    explicit Bisector(const TermRows& rows)
+    Bisector(const TermRows& rows, bool two_threads)
         : rows_(rows),
-          left_(rows.term_count, 0),
-          right_(rows.term_count, 0),
-          to_right_(rows.term_count, 0),
-          to_left_(rows.term_count, 0) {}
+          threads_(two_threads ? 2 : 1),
+          sides_{Side(rows.term_count), Side(rows.term_count)} {}
 
     Status Split(uint32_t* first, size_t middle, size_t count, uint32_t rounds, Work* work) {
         for (uint32_t round = 0; round < rounds; round++) {
             QUERN_TRY(work->Check("sparse order", 0, 0));
-            CountTerms(first, middle, count);
+            QUERN_TRY(OnSides([&](size_t side) {
+                CountTerms(first, side == 0 ? 0 : middle, side == 0 ? middle : count,
+                           &sides_[side]);
+            }));
             FindGains(middle, count - middle);
-            GainsOf(first, 0, middle, to_right_, &moving_right_);
-            GainsOf(first, middle, count, to_left_, &moving_left_);
+            QUERN_TRY(OnSides([&](size_t side) {
+                GainsOf(first, side == 0 ? 0 : middle, side == 0 ? middle : count, &sides_[side]);
+            }));
+            const Moving& to_right = sides_[0].moving;
+            const Moving& to_left = sides_[1].moving;
             size_t moved = 0;
-            while (moved < std::min(moving_right_.size(), moving_left_.size()) &&
-                   moving_right_[moved].first + moving_left_[moved].first > 0) {
-                std::swap(first[moving_right_[moved].second], first[moving_left_[moved].second]);
+            while (moved < std::min(to_right.size(), to_left.size()) &&
+                   to_right[moved].first + to_left[moved].first > 0) {
+                std::swap(first[to_right[moved].second], first[to_left[moved].second]);
                 moved++;
             }
             if (moved * kMovedShare <= count) {
@@ -85,20 +113,36 @@ public:
     }
 
 private:
-    void CountTerms(const uint32_t* first, size_t middle, size_t count) {
-        for (const uint32_t term : touched_) {
-            left_[term] = 0;
-            right_[term] = 0;
+    using Moving = std::vector<std::pair<float, uint32_t>>;  // what it saves, which row
+    struct Side {
+        explicit Side(size_t terms) : counts(terms, 0), gains(terms, 0) {}
+        std::vector<uint32_t> counts;  // rows of each term
+        std::vector<uint32_t> touched;
+        std::vector<float> gains;  // of moving a row of each term to the other side
+        Moving moving;
+    };
+
+    Status OnSides(const std::function<void(size_t)>& body) {
+        std::atomic<size_t> next{0};
+        return RunOnThreads(threads_, [&](int) -> Status {
+            for (size_t side = next++; side < 2; side = next++) {
+                body(side);
+            }
+            return {};
+        });
+    }
+
+    void CountTerms(const uint32_t* first, size_t from, size_t to, Side* side) const {
+        for (const uint32_t term : side->touched) {
+            side->counts[term] = 0;
         }
-        touched_.clear();
-        for (size_t i = 0; i < count; i++) {
-            std::vector<uint32_t>& side = i < middle ? left_ : right_;
+        side->touched.clear();
+        for (size_t i = from; i < to; i++) {
             for (uint32_t at = rows_.offsets[first[i]]; at < rows_.offsets[first[i] + 1]; at++) {
                 const uint32_t term = rows_.terms[at];
-                if (left_[term] + right_[term] == 0) {
-                    touched_.push_back(term);
+                if (side->counts[term]++ == 0) {
+                    side->touched.push_back(term);
                 }
-                side[term]++;
             }
         }
     }
@@ -110,66 +154,71 @@ private:
     }
 
     void FindGains(size_t on_left, size_t on_right) {
-        for (const uint32_t term : touched_) {
-            const uint32_t l = left_[term];
-            const uint32_t r = right_[term];
+        const auto find = [&](uint32_t term) {
+            const uint32_t l = sides_[0].counts[term];
+            const uint32_t r = sides_[1].counts[term];
             const float now = Cost(l, on_left) + Cost(r, on_right);
-            to_right_[term] = l == 0 ? 0 : now - Cost(l - 1, on_left) - Cost(r + 1, on_right);
-            to_left_[term] = r == 0 ? 0 : now - Cost(l + 1, on_left) - Cost(r - 1, on_right);
+            sides_[0].gains[term] = l == 0 ? 0 : now - Cost(l - 1, on_left) - Cost(r + 1, on_right);
+            sides_[1].gains[term] = r == 0 ? 0 : now - Cost(l + 1, on_left) - Cost(r - 1, on_right);
+        };
+        for (const uint32_t term : sides_[0].touched) {
+            find(term);
+        }
+        for (const uint32_t term : sides_[1].touched) {
+            if (sides_[0].counts[term] == 0) {
+                find(term);
+            }
         }
     }
 
     // What moving each row to the other side saves, the most first.
-    void GainsOf(const uint32_t* first, size_t from, size_t to, const std::vector<float>& gains,
-                 std::vector<std::pair<float, uint32_t>>* out) const {
-        out->clear();
+    void GainsOf(const uint32_t* first, size_t from, size_t to, Side* side) const {
+        side->moving.clear();
         for (size_t i = from; i < to; i++) {
             float gain = 0;
             for (uint32_t at = rows_.offsets[first[i]]; at < rows_.offsets[first[i] + 1]; at++) {
-                gain += gains[rows_.terms[at]];
+                gain += side->gains[rows_.terms[at]];
             }
-            out->emplace_back(gain, static_cast<uint32_t>(i));
+            side->moving.emplace_back(gain, static_cast<uint32_t>(i));
         }
-        std::sort(out->begin(), out->end(), [](const auto& a, const auto& b) {
+        std::sort(side->moving.begin(), side->moving.end(), [](const auto& a, const auto& b) {
             return a.first != b.first ? a.first > b.first : a.second < b.second;
         });
     }
 
     const TermRows& rows_;
-    std::vector<uint32_t> left_;
-    std::vector<uint32_t> right_;
-    std::vector<float> to_right_;
-    std::vector<float> to_left_;
-    std::vector<uint32_t> touched_;
-    std::vector<std::pair<float, uint32_t>> moving_right_;
-    std::vector<std::pair<float, uint32_t>> moving_left_;
+    const int threads_;
+    Side sides_[2];
 };
 
 }  // namespace
 
 Result<std::vector<uint32_t>> OrderRows(const SparseRows& rows, const OrderOptions& options,
                                         Work* work) {
-    const TermRows term_rows = HeaviestTerms(rows, options.entries);
+    QUERN_ASSIGN(const TermRows term_rows,
+                 HeaviestTerms(rows, options.entries, options.threads, work));
     std::vector<uint32_t> order(rows.count);
     std::iota(order.begin(), order.end(), 0u);
     const size_t block = options.block_rows;
     std::vector<std::pair<size_t, size_t>> ranges{{0, rows.count}};
     while (!ranges.empty()) {
         std::atomic<size_t> next{0};
-        QUERN_TRY(RunOnThreads(
-            std::min<int>(options.threads, static_cast<int>(ranges.size())), [&](int) -> Status {
-                Bisector bisector(term_rows);
-                for (size_t i = next++; i < ranges.size(); i = next++) {
-                    const auto [from, to] = ranges[i];
-                    if (to - from > block) {
-                        // Halves of whole superblocks.
-                        const size_t middle = ((to - from - 1) / block + 1) / 2 * block;
-                        QUERN_TRY(bisector.Split(order.data() + from, middle, to - from,
-                                                 options.rounds, work));
-                    }
+        const auto workers = static_cast<int>(
+            std::min(static_cast<size_t>(std::max(options.threads, 1)), ranges.size()));
+        const bool two_threads = options.threads >= 2 * workers;
+        QUERN_TRY(RunOnThreads(workers, [&](int) -> Status {
+            Bisector bisector(term_rows, two_threads);
+            for (size_t i = next++; i < ranges.size(); i = next++) {
+                const auto [from, to] = ranges[i];
+                if (to - from > block) {
+                    // Halves of whole superblocks.
+                    const size_t middle = ((to - from - 1) / block + 1) / 2 * block;
+                    QUERN_TRY(bisector.Split(order.data() + from, middle, to - from, options.rounds,
+                                             work));
                 }
-                return {};
-            }));
+            }
+            return {};
+        }));
         std::vector<std::pair<size_t, size_t>> halves;
         for (const auto& [from, to] : ranges) {
             if (to - from > block) {

@@ -11,21 +11,24 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Build(const SparseRows& rows,
     if (!IsSuperblockSize(options.superblock_rows)) {
         return Status::Error(Code::kOption, "superblocks of %u records", options.superblock_rows);
     }
-    QUERN_TRY(CheckRows(rows));
+    QUERN_TRY(CheckRows(rows, options.threads));
     std::unique_ptr<SparseIndex> index(new SparseIndex());
     std::vector<uint32_t> terms_of_entries;
-    index->terms_ = TermTable::Learn(rows, &terms_of_entries);
+    QUERN_ASSIGN(index->terms_, TermTable::Learn(rows, options.threads, work, &terms_of_entries));
     if (options.prune.any()) {
-        const PrunedRows kept =
-            PruneRows(rows, terms_of_entries, index->terms_.size(), options.prune);
-        QUERN_ASSIGN(index->lists_, PostingLists::Build(kept.View(), index->terms_, kept.terms,
-                                                        options.superblock_rows, work));
+        QUERN_ASSIGN(const PrunedRows kept, PruneRows(rows, terms_of_entries, index->terms_.size(),
+                                                      options.prune, options.threads, work));
+        QUERN_ASSIGN(index->lists_,
+                     PostingLists::Build(kept.View(), index->terms_, kept.terms,
+                                         options.superblock_rows, options.threads, work));
         index->lists_.complete = kept.terms.size() == terms_of_entries.size();
     } else {
-        QUERN_ASSIGN(index->lists_, PostingLists::Build(rows, index->terms_, terms_of_entries,
-                                                        options.superblock_rows, work));
+        QUERN_ASSIGN(index->lists_,
+                     PostingLists::Build(rows, index->terms_, terms_of_entries,
+                                         options.superblock_rows, options.threads, work));
     }
-    QUERN_ASSIGN(index->forward_, ForwardCopy::Build(rows, index->terms_.size(), terms_of_entries));
+    QUERN_ASSIGN(index->forward_, ForwardCopy::Build(rows, index->terms_.size(), terms_of_entries,
+                                                     options.threads, work));
     index->EncodeHead();
     return index;
 }

@@ -31,6 +31,7 @@ struct IndexOptions {
     uint32_t superblock_rows = 4096;
     // With any of it, searches may miss records, but for those along SearchPath::kForward.
     PruneOptions prune = {};
+    int threads = 1;  // that build; the index is the same whatever their number
 };
 
 // The arrays that an index is kept in. The numbers reach the file: do not change them.
@@ -57,7 +58,8 @@ enum class SearchPath : uint8_t {
     kChosen = 0,       // by cost, superblock by superblock
     kExhaustive = 1,   // every posting of the query's terms, in order: the floor
     kSuperblocks = 2,  // superblocks by bound, each added up whole
-    kForward = 3,      // every record is scored; no postings are read
+    kForward = 3,      // every allowed record is scored; no postings are read
+    kLeftEarly = 4,    // superblocks by bound, each left as soon as that pays
 };
 
 struct SearchOptions {
@@ -88,7 +90,8 @@ class SearchSpace;
 
 class SparseIndex {
 public:
-    // rows: in normal form. Memory while it runs: the index, and about 4 bytes an entry beside it.
+    // rows: in normal form. Memory while it runs: the index, and 4 to 16 bytes an entry beside it,
+    // the less the longer its runs.
     static Result<std::unique_ptr<SparseIndex>> Build(const SparseRows& rows,
                                                       const IndexOptions& options, Work* work);
     SparseArrayView Array(SparseArray array) const;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/sparse/row_shares.h"
+
 namespace quern::sparse {
 
 Status MakeSparseVector(const uint32_t* dimensions, const float* weights, size_t count,
@@ -94,10 +96,11 @@ SparseRowList SparseRowList::Reordered(const std::vector<uint32_t>& order) const
     return result;
 }
 
-Status CheckRows(const SparseRows& rows) {
-    for (size_t row = 0; row < rows.count; row++) {
-        if (rows.offsets[row] > rows.offsets[row + 1] ||
-            rows.offsets[row + 1] - rows.offsets[row] > kEntriesMax) {
+namespace {
+
+Status CheckShare(const SparseRows& rows, size_t first, size_t end) {
+    for (size_t row = first; row < end; row++) {
+        if (rows.offsets[row + 1] - rows.offsets[row] > kEntriesMax) {
             return Status::Error(Code::kInternal, "row %zu has a wrong length", row);
         }
         for (uint64_t i = rows.offsets[row]; i < rows.offsets[row + 1]; i++) {
@@ -108,6 +111,19 @@ Status CheckRows(const SparseRows& rows) {
         }
     }
     return {};
+}
+
+}  // namespace
+
+Status CheckRows(const SparseRows& rows, int threads) {
+    for (size_t row = 0; row < rows.count; row++) {
+        if (rows.offsets[row] > rows.offsets[row + 1]) {  // shares are cut by offsets
+            return Status::Error(Code::kInternal, "row %zu has a wrong length", row);
+        }
+    }
+    return RowShares(rows, threads).Run([&](const RowShare& share) {
+        return CheckShare(rows, share.first, share.end);
+    });
 }
 
 }  // namespace quern::sparse

@@ -68,6 +68,6 @@ private:
 };
 
 // kInternal when a row is not in normal form: what an index checks before it relies on it.
-Status CheckRows(const SparseRows& rows);
+Status CheckRows(const SparseRows& rows, int threads);
 
 }  // namespace quern::sparse

@@ -13,10 +13,18 @@ namespace {
 // Postings of a superblock that are read before it is asked whether to leave it, and between two
 // such questions: asking looks at all sums.
 constexpr uint64_t kCheckPostingsMin = 256;
+// A part of what is unread, which is also read between two questions.
+constexpr uint64_t kCheckShare = 4;
 // How the share of the bound at which asking begins follows what the questions found: a little up
 // after a yes at once, down after a no.
 constexpr double kShareUp = 1.08;
 constexpr double kShareDown = 0.85;
+// Superblocks that are visited by bound before the others are in order: the k-th best is known well
+// enough after a few.
+constexpr size_t kFirstByBound = 8;
+// Where a mask leaves no more than one superblock in so many to read, runs are looked up; else a
+// table is made of all of them.
+constexpr size_t kLookedUpShare = 8;
 // Candidates that may wait for each result wanted before those that have dropped out are removed.
 constexpr size_t kPendingSlack = 4096;
 // Of the runs that come next, so many are fetched ahead, and so many bytes of each: the processor
@@ -34,6 +42,11 @@ constexpr size_t kCutTimes = 2;
 constexpr size_t kCutMore = 32;
 constexpr size_t kCutMost = size_t{1} << 40;
 constexpr double kEntryCost = 6;
+// The same where all allowed records of a superblock are scored: which ones is known long before,
+// so they are fetched in time. And what opening a superblock takes beside its postings, in these.
+constexpr double kMatchCost = 120;
+constexpr double kMatchEntryCost = 1.5;
+constexpr double kOpenCost = 1400;
 
 }  // namespace
 
@@ -47,7 +60,6 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
                           options_.path == SearchPath::kChosen ? options_.terms_max : 0)) {
         return {};
     }
-    space_.plan.TabulateRuns(lists_);
     Prepare();
     if (space_.plan.cut()) {
         QUERN_TRY(VisitByBound(work));
@@ -56,7 +68,6 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
         }
         // Fewer records have these terms than are wanted.
         space_.plan.Make(query, terms_, lists_);
-        space_.plan.TabulateRuns(lists_);
         Prepare();
     }
     if (options_.path == SearchPath::kForward) {
@@ -85,6 +96,7 @@ void SparseSearch::Prepare() {
     space_.sums.resize(std::max<size_t>(space_.sums.size(), lists_.superblock_rows));
     const uint64_t mean = forward_.rows() == 0 ? 0 : forward_.offsets.back() / forward_.rows();
     score_cost_ = kScoreCost + kEntryCost * static_cast<double>(mean);
+    match_cost_ = kMatchCost + kMatchEntryCost * static_cast<double>(mean);
     ask_share_ = 0.5;
     score_least_ = plan.takes_away() ? plan.slack() : -std::numeric_limits<double>::infinity();
     // What pruning has left out takes nothing from a sum that only grows.
@@ -132,6 +144,7 @@ uint32_t SparseSearch::AllowedIn(uint32_t superblock) const {
 
 Status SparseSearch::VisitInOrder(Work* work) {
     const SearchPlan& plan = space_.plan;
+    space_.plan.TabulateRuns(lists_);
     for (uint32_t superblock = 0; superblock < plan.superblocks() && !AtEnd(); superblock++) {
         if (plan.bound(superblock) > 0) {
             stats_.superblocks++;
@@ -148,9 +161,15 @@ Status SparseSearch::VisitByBound(Work* work) {
     const SearchPlan& plan = space_.plan;
     auto& order = space_.order;
     order.clear();
+    size_t to_read = 0;
     for (uint32_t superblock = 0; superblock < plan.superblocks(); superblock++) {
         if (plan.bound(superblock) > 0) {
             stats_.superblocks++;
+            const uint32_t allowed = AllowedIn(superblock);
+            if (allowed == 0) {
+                continue;
+            }
+            to_read += IsScoredWhole(allowed) ? 0 : 1;
             const uint32_t less = TestFault(Fault::kBoundTooLow) ? plan.bound(superblock) / 8 : 0;
             order.emplace_back(plan.bound(superblock) - less, superblock);
         }
@@ -158,29 +177,56 @@ Status SparseSearch::VisitByBound(Work* work) {
     std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
         return a.first != b.first ? a.first > b.first : a.second < b.second;
     });
+    SortTheRest();
+    if (to_read * kLookedUpShare >= plan.superblocks()) {
+        space_.plan.TabulateRuns(lists_);
+    }
     const double factor = static_cast<double>(options_.bound_factor);
     uint32_t opened = 0;
-    for (size_t i = 0; i < order.size() && !AtEnd(); i++) {
-        const auto [bound, superblock] = order[i];
-        const double reach = static_cast<double>(bound) * factor;
+    const auto matters = [&](const std::pair<uint32_t, uint32_t>& entry) {
         const uint32_t least = LeastSum() + (TestFault(Fault::kEqualPassedOver) ? 1u : 0u);
-        if (reach < static_cast<double>(least) &&
-            (bound < least || opened >= options_.superblocks_min)) {
-            break;
+        return static_cast<double>(entry.first) * factor >= static_cast<double>(least) ||
+               (entry.first >= least && opened < options_.superblocks_min);
+    };
+    for (size_t i = 0; i < order.size() && !AtEnd(); i++) {
+        if (!matters(order[i])) {
+            continue;
         }
-        const uint32_t allowed = AllowedIn(superblock);
-        if (allowed > 0) {
-            opened++;
-            const bool may_cut = options_.path == SearchPath::kChosen && !plan.cut();
-            if (may_cut && allowed * score_cost_ <= plan.postings_in_superblock()) {
-                ScoreAllowed(superblock);
-            } else {
-                Visit(superblock, order[std::min(i + 1, order.size() - 1)].second, may_cut);
+        const uint32_t superblock = order[i].second;
+        opened++;
+        if (IsScoredWhole(AllowedIn(superblock))) {
+            ScoreAllowed(superblock);
+        } else {
+            size_t next = i + 1;
+            while (next < order.size() && !matters(order[next])) {
+                next++;
             }
+            const bool may_cut = options_.path != SearchPath::kSuperblocks && !space_.plan.cut();
+            Visit(superblock, order[std::min(next, order.size() - 1)].second, may_cut);
         }
         QUERN_TRY(work->Check("search", opened, order.size()));
     }
     return {};
+}
+
+bool SparseSearch::IsScoredWhole(uint32_t allowed) const {
+    // A search that may score a few records only should not spend them so.
+    const double cost = options_.scored_max == ~uint64_t{0} ? match_cost_ : score_cost_;
+    return options_.path == SearchPath::kChosen && !space_.plan.cut() &&
+           allowed * cost <= space_.plan.postings_in_superblock() + kOpenCost;
+}
+
+// The few with the highest bounds come first, since they tell what a record must reach. The others
+// are visited as they stand in memory: what a term has in one superblock follows what it has in the
+// one before. A search that may score a few records only spends them on the highest bounds.
+void SparseSearch::SortTheRest() {
+    auto& order = space_.order;
+    const size_t first = std::max<size_t>(kFirstByBound, options_.superblocks_min);
+    if (first < order.size() && options_.path != SearchPath::kSuperblocks &&
+        options_.scored_max == ~uint64_t{0}) {
+        std::sort(order.begin() + static_cast<ptrdiff_t>(first), order.end(),
+                  [](const auto& a, const auto& b) { return a.second < b.second; });
+    }
 }
 
 void SparseSearch::Add(uint32_t superblock, const PlannedRun& run, uint32_t* sums) {
@@ -256,7 +302,7 @@ void SparseSearch::Visit(uint32_t superblock, uint32_t next, bool may_cut) {
             }
             ask_share_ *= kShareDown;
             ask_at *= kShareDown;
-            next_check = read + kCheckPostingsMin;
+            next_check = read + std::max(kCheckPostingsMin, unread / kCheckShare);
         }
     }
     FetchNext(next);
@@ -367,7 +413,7 @@ void SparseSearch::ScorePicked(uint32_t superblock, size_t count) {
     }
 }
 
-void SparseSearch::ScoreAllowed(uint32_t superblock) {
+size_t SparseSearch::PickAllowed(uint32_t superblock) {
     const uint64_t* const words = AllowedWords(superblock);
     const uint32_t rows = lists_.RowsIn(superblock);
     size_t count = 0;
@@ -380,9 +426,13 @@ void SparseSearch::ScoreAllowed(uint32_t superblock) {
             }
         }
     }
+    return count;
+}
+
+void SparseSearch::ScoreAllowed(uint32_t superblock) {
     stats_.opened++;
     stats_.cut_short++;
-    ScorePicked(superblock, count);
+    ScorePicked(superblock, PickAllowed(superblock));
 }
 
 void SparseSearch::ScorePending() {
@@ -441,12 +491,13 @@ Status SparseSearch::VisitSigned(Work* work) {
         if (AllowedIn(superblock) == 0) {
             continue;
         }
-        const uint64_t* const words = AllowedWords(superblock);
-        for (uint32_t id = 0; id < lists_.RowsIn(superblock); id++) {
-            if (words != nullptr && (words[id / 64] >> (id % 64) & 1) == 0) {
-                continue;
+        const uint32_t first = superblock * lists_.superblock_rows;
+        const size_t count = PickAllowed(superblock);
+        for (size_t i = 0; i < count; i++) {
+            if (i + kFetchAhead < count) {
+                forward_.Fetch(first + space_.picked[i + kFetchAhead]);
             }
-            const uint32_t position = superblock * lists_.superblock_rows + id;
+            const uint32_t position = first + space_.picked[i];
             const RowScore score = forward_.Score(position, space_.marks, space_.places.data());
             stats_.scored++;
             if (score.common > 0 && score.score <= score_least_) {

@@ -55,6 +55,7 @@ private:
     void Prepare();
     Status VisitInOrder(Work* work);
     Status VisitByBound(Work* work);
+    void SortTheRest();
     // next: whose runs are fetched ahead.
     void Visit(uint32_t superblock, uint32_t next, bool may_cut);
     void Fetch(const PlannedRun& run) const;
@@ -63,6 +64,10 @@ private:
     bool CutShort(uint32_t superblock, const uint32_t* sums, double still, double unread);
     uint32_t LeastOfWindow(const uint32_t* sums, uint32_t rows);
     void TakeCandidates(uint32_t superblock, const uint32_t* sums);
+    // Whether scoring so many allowed records of a superblock costs less than reading its postings.
+    bool IsScoredWhole(uint32_t allowed) const;
+    // The allowed records of a superblock, to SearchSpace::picked; returns how many.
+    size_t PickAllowed(uint32_t superblock);
     void ScoreAllowed(uint32_t superblock);
     void ScorePicked(uint32_t superblock, size_t count);
     void ScorePending();
@@ -97,6 +102,7 @@ private:
     SearchStats& stats_;
     size_t wanted_ = 0;        // records that are told apart by sums: k, or more by a few terms
     double score_cost_ = 100;  // of scoring one record, in postings read
+    double match_cost_ = 100;  // likewise, of one of all that are allowed in a superblock
     double ask_share_ = 0;     // see Visit
     double score_least_ = 0;   // scores up to this are left to VisitSigned
     bool knows_lower_bounds_ = true;

@@ -4,11 +4,15 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/sparse/row_shares.h"
+
 namespace quern::sparse {
 
 namespace {
 
 constexpr double kTableImpactMax = 255;
+// Between two questions whether to go on.
+constexpr uint64_t kCheckEntries = 65536;
 
 struct Range {
     uint64_t key = 0;  // dimension * 2 + (1 when negative)
@@ -55,6 +59,28 @@ private:
     std::vector<Range> ranges_;
 };
 
+// A range that a share of the rows has met, by the share's own number.
+struct KeyOfShare {
+    uint64_t key = 0;
+    uint32_t share = 0;
+    uint32_t number = 0;
+};
+
+// Those of all shares by key.
+std::vector<KeyOfShare> KeysInOrder(std::vector<RangeTable>* tables) {
+    std::vector<KeyOfShare> keys;
+    for (uint32_t share = 0; share < tables->size(); share++) {
+        const std::vector<Range>& ranges = (*tables)[share].ranges();
+        for (uint32_t number = 0; number < ranges.size(); number++) {
+            keys.push_back({ranges[number].key, share, number});
+        }
+    }
+    std::sort(keys.begin(), keys.end(), [](const KeyOfShare& a, const KeyOfShare& b) {
+        return a.key != b.key ? a.key < b.key : a.share < b.share;
+    });
+    return keys;
+}
+
 // The power of two of the lowest bit that is set in a finite number other than zero.
 int LowestBit(float weight) {
     uint32_t bits = 0;
@@ -69,6 +95,11 @@ int LowestBit(float weight) {
 void WeightRange::Take(float weight) {
     most = std::max(most, std::fabs(weight));
     lowest_bit = std::min(lowest_bit, LowestBit(weight));
+}
+
+void WeightRange::Take(const WeightRange& other) {
+    most = std::max(most, other.most);
+    lowest_bit = std::min(lowest_bit, other.lowest_bit);
 }
 
 float WeightRange::Scale() const {
@@ -99,37 +130,57 @@ uint8_t ImpactOf(float weight, float scale_of_term) {
     return static_cast<uint8_t>(impact);
 }
 
-TermTable TermTable::Learn(const SparseRows& rows, std::vector<uint32_t>* terms_of_entries) {
-    RangeTable table;
-    const uint64_t first = rows.count == 0 ? 0 : rows.offsets[0];
-    const uint64_t entries = rows.entries();
-    terms_of_entries->resize(entries);
-    for (uint64_t i = 0; i < entries; i++) {
-        const float weight = rows.weights[first + i];
-        const uint64_t key = uint64_t{rows.dimensions[first + i]} * 2 + (weight < 0 ? 1 : 0);
-        const uint32_t number = table.Number(key);
-        (*terms_of_entries)[i] = number;
-        table.ranges()[number].weights.Take(weight);
-    }
-    const std::vector<Range>& ranges = table.ranges();
-    std::vector<uint32_t> order(ranges.size());
-    for (uint32_t i = 0; i < order.size(); i++) {
-        order[i] = i;
-    }
-    std::sort(order.begin(), order.end(),
-              [&](uint32_t a, uint32_t b) { return ranges[a].key < ranges[b].key; });
+Result<TermTable> TermTable::Learn(const SparseRows& rows, int threads, Work* work,
+                                   std::vector<uint32_t>* terms_of_entries) {
+    const RowShares shares(rows, threads);
+    std::vector<RangeTable> tables(shares.count());
+    const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
+    const auto first_entry = [&](size_t row) {
+        return rows.count == 0 ? 0 : rows.offsets[row] - base;
+    };
+    terms_of_entries->resize(rows.entries());
+    uint32_t* const terms_of = terms_of_entries->data();
+    // Each share numbers what it meets by itself.
+    QUERN_TRY(shares.Run([&](const RowShare& share) -> Status {
+        RangeTable& table = tables[share.number];
+        const uint64_t first = first_entry(share.first);
+        const uint64_t end = first_entry(share.end);
+        for (uint64_t i = first; i < end; i++) {
+            const float weight = rows.weights[base + i];
+            const uint64_t key = uint64_t{rows.dimensions[base + i]} * 2 + (weight < 0 ? 1 : 0);
+            const uint32_t number = table.Number(key);
+            terms_of[i] = number;
+            table.ranges()[number].weights.Take(weight);
+            if ((i - first) % kCheckEntries == kCheckEntries - 1) {
+                QUERN_TRY(work->Check("sparse index", 0, 0));
+            }
+        }
+        return {};
+    }));
+    const std::vector<KeyOfShare> keys = KeysInOrder(&tables);
     TermTable terms;
-    std::vector<uint32_t> place(ranges.size());
-    for (uint32_t term = 0; term < order.size(); term++) {
-        const Range& range = ranges[order[term]];
-        place[order[term]] = term;
-        terms.dimensions_.push_back(static_cast<uint32_t>(range.key / 2));
-        const float scale = range.weights.Scale();
-        terms.scales_.push_back(range.key % 2 == 0 ? scale : -scale);
+    std::vector<std::vector<uint32_t>> places(tables.size());
+    for (size_t share = 0; share < tables.size(); share++) {
+        places[share].resize(tables[share].ranges().size());
     }
-    for (uint32_t& term : *terms_of_entries) {
-        term = place[term];
+    for (size_t at = 0; at < keys.size();) {
+        const uint64_t key = keys[at].key;
+        WeightRange weights;
+        for (; at < keys.size() && keys[at].key == key; at++) {
+            places[keys[at].share][keys[at].number] = static_cast<uint32_t>(terms.size());
+            weights.Take(tables[keys[at].share].ranges()[keys[at].number].weights);
+        }
+        terms.dimensions_.push_back(static_cast<uint32_t>(key / 2));
+        const float scale = weights.Scale();
+        terms.scales_.push_back(key % 2 == 0 ? scale : -scale);
     }
+    QUERN_TRY(shares.Run([&](const RowShare& share) -> Status {
+        const std::vector<uint32_t>& place = places[share.number];
+        for (uint64_t i = first_entry(share.first); i < first_entry(share.end); i++) {
+            terms_of[i] = place[terms_of[i]];
+        }
+        return {};
+    }));
     return terms;
 }
 

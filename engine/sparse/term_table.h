@@ -14,6 +14,7 @@
 
 #include "engine/sparse/sparse_rows.h"
 #include "storage/base/bytes.h"
+#include "storage/base/work.h"
 
 namespace quern::sparse {
 
@@ -22,6 +23,7 @@ struct WeightRange {
     float most = 0;        // the largest magnitude
     int lowest_bit = 999;  // all weights are multiples of 2 to this power
     void Take(float weight);
+    void Take(const WeightRange& other);
     // Of impacts, as said above.
     float Scale() const;
 };
@@ -30,8 +32,10 @@ uint8_t ImpactOf(float weight, float scale);
 
 class TermTable {
 public:
-    // Learns the terms of all rows. terms_of_entries: for every entry of the rows, its term.
-    static TermTable Learn(const SparseRows& rows, std::vector<uint32_t>* terms_of_entries);
+    // Learns the terms of all rows. terms_of_entries: for every entry of the rows, its term. The
+    // same for every number of threads. kInterrupted.
+    static Result<TermTable> Learn(const SparseRows& rows, int threads, Work* work,
+                                   std::vector<uint32_t>* terms_of_entries);
 
     size_t size() const { return dimensions_.size(); }
     uint32_t dimension(size_t term) const { return dimensions_[term]; }

@@ -4,10 +4,8 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <random>
 #include <sstream>
 
-#include "engine/sparse/row_order.h"
 #include "tests/bench/bench_support.h"
 #include "tests/bench/sparse/sparse_report.h"
 
@@ -27,8 +25,10 @@ struct BenchOptions {
     size_t forward_step = 20;  // every so-manieth query is also answered by the forward scan
     uint32_t superblock_rows = 4096;
     bool order = true;
-    bool masks = true;
+    std::string masks = "yes";
     bool approximate = false;
+    bool search = true;
+    int threads = 1;
     std::vector<uint32_t> terms;
     std::vector<double> masses;
     std::string out;
@@ -47,19 +47,6 @@ std::vector<std::string> SplitNames(const std::string& names) {
         list.push_back(name);
     }
     return list;
-}
-
-std::vector<uint64_t> MakeMask(size_t records, double share, bool clustered) {
-    std::vector<uint64_t> mask(records / 64 + 1, 0);
-    std::mt19937_64 random(7);
-    const auto many = static_cast<size_t>(share * static_cast<double>(records));
-    const size_t start = random() % (records - many + 1);
-    std::bernoulli_distribution in(share);
-    for (size_t i = 0; i < records; i++) {
-        const bool allowed = clustered ? i >= start && i < start + many : in(random);
-        mask[i / 64] |= uint64_t{allowed} << (i % 64);
-    }
-    return mask;
 }
 
 void AddRound(const Pass& pass, const Pass& floor, SparseCell* cell) {
@@ -84,21 +71,16 @@ void Judge(const Pass& pass, const std::vector<Hits>& truth, SparseCell* cell) {
     cell->scored = static_cast<double>(pass.stats.scored) / queries;
 }
 
-// All ways under one condition, taking turns.
+// All ways for one k, taking turns.
 void Measure(const SearchedIndex& index, const SparseSet& set, size_t k,
-             const std::string& mask_name, const uint64_t* mask, const BenchOptions& options,
-             SparseReport* report) {
+             const BenchOptions& options, SparseReport* report) {
     std::vector<SparseCell> cells;
     std::vector<Hits> truth;
     for (const Way& way : AllWays(index, options.terms)) {
-        if (mask != nullptr && !way.exact()) {
-            continue;
-        }
         SparseCell cell;
         cell.way = way;
         cell.k = k;
-        cell.mask = mask_name;
-        Pass pass = RunPass(index, set, way, k, mask, 1, true);
+        Pass pass = RunPass(index, set, way, k, nullptr, 1, true);
         if (cells.empty()) {
             truth = pass.hits;
         }
@@ -110,8 +92,7 @@ void Measure(const SearchedIndex& index, const SparseSet& set, size_t k,
     SparseCell forward;
     forward.way = ForwardWay();
     forward.k = k;
-    forward.mask = mask_name;
-    const Pass scan = RunPass(index, set, forward.way, k, mask, options.forward_step, true);
+    const Pass scan = RunPass(index, set, forward.way, k, nullptr, options.forward_step, true);
     for (size_t i = 0; i < scan.hits.size(); i++) {
         if (!SameHits(scan.hits[i], truth[i * options.forward_step])) {
             std::fprintf(stderr, "%s: the floor is wrong for query %zu\n", set.name.c_str(),
@@ -119,12 +100,13 @@ void Measure(const SearchedIndex& index, const SparseSet& set, size_t k,
             std::exit(1);
         }
     }
-    const Pass floor_part = RunPass(index, set, cells[0].way, k, mask, options.forward_step, false);
+    const Pass floor_part =
+        RunPass(index, set, cells[0].way, k, nullptr, options.forward_step, false);
     AddRound(scan, floor_part, &forward);
     for (size_t round = 0; round < options.rounds; round++) {
         Pass floor;
         for (size_t c = 0; c < cells.size(); c++) {
-            const Pass pass = RunPass(index, set, cells[c].way, k, mask, 1, false);
+            const Pass pass = RunPass(index, set, cells[c].way, k, nullptr, 1, false);
             if (c == 0) {
                 floor = pass;
             }
@@ -165,15 +147,18 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     report.ordered = options.order;
     report.rounds = options.rounds;
     quern::Work work;
+    quern::sparse::OrderOptions order;
+    order.block_rows = options.approximate ? kApproximateOrderRows : options.superblock_rows;
+    quern::sparse::IndexOptions index_options;
+    index_options.superblock_rows = options.superblock_rows;
+    if (options.threads > 1) {
+        report.builds = TimeBuilds(set.rows, order, index_options, options.threads, options.rounds);
+    }
     const double start = CpuSeconds();
     if (options.order) {
-        quern::sparse::OrderOptions order;
-        order.block_rows = options.approximate ? kApproximateOrderRows : options.superblock_rows;
         set.rows = set.rows.Reordered(*quern::sparse::OrderRows(set.rows.View(), order, &work));
     }
     const double ordered = CpuSeconds();
-    quern::sparse::IndexOptions index_options;
-    index_options.superblock_rows = options.superblock_rows;
     const auto index = SparseIndex::Build(set.rows.View(), index_options, &work);
     const double built = CpuSeconds();
     const size_t records = set.rows.count();
@@ -199,19 +184,16 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     report.weights = form == quern::sparse::WeightForm::kTable8    ? "bytes into a table"
                      : form == quern::sparse::WeightForm::kTable16 ? "two bytes into a table"
                                                                    : "f32";
-    for (const size_t k : {10, 100, 1000}) {
-        Measure(searched, set, k, "none", nullptr, options, &report);
+    if (!options.search) {
+        return report;
     }
-    if (options.masks) {
-        for (const bool clustered : {false, true}) {
-            for (const double share : {0.5, 0.1, 0.01, 0.001}) {
-                const std::vector<uint64_t> mask = MakeMask(report.records, share, clustered);
-                char name[64];
-                std::snprintf(name, sizeof name, "%g %s", share,
-                              clustered ? "in a row" : "at random");
-                Measure(searched, set, 10, name, mask.data(), options, &report);
-            }
+    for (const size_t k : {10, 100, 1000}) {
+        if (options.masks != "alone") {
+            Measure(searched, set, k, options, &report);
         }
+    }
+    if (options.masks != "no") {
+        report.masks = MeasureMasks(searched, set, {10, 100}, options.rounds);
     }
     return report;
 }
@@ -228,7 +210,9 @@ int main(int argc, char** argv) {
     options.superblock_rows =
         static_cast<uint32_t>(std::stoul(Argument(argc, argv, "--superblock", "4096")));
     options.order = Argument(argc, argv, "--order", "yes") == "yes";
-    options.masks = Argument(argc, argv, "--masks", "yes") == "yes";
+    options.masks = Argument(argc, argv, "--masks", "yes");
+    options.search = Argument(argc, argv, "--search", "yes") == "yes";
+    options.threads = std::stoi(Argument(argc, argv, "--threads", "1"));
     options.approximate = Argument(argc, argv, "--approximate", "no") == "yes";
     for (const std::string& count : SplitNames(Argument(argc, argv, "--terms", ""))) {
         options.terms.push_back(static_cast<uint32_t>(std::stoul(count)));

@@ -33,6 +33,15 @@ double Most(const std::vector<double>& values) {
     return values.empty() ? 0 : *std::max_element(values.begin(), values.end());
 }
 
+// Of each round.
+std::vector<double> Ratios(const std::vector<double>& of, const std::vector<double>& to) {
+    std::vector<double> ratios;
+    for (size_t i = 0; i < of.size(); i++) {
+        ratios.push_back(of[i] / to[i]);
+    }
+    return ratios;
+}
+
 std::string Facts(const SparseReport& report) {
     std::string facts;
     Append(&facts, "%s: %zu records, %.1f million postings, %zu queries, superblocks of %u, %s",
@@ -51,14 +60,11 @@ std::string DrawBars(const SparseReport& report) {
     size_t k = 0;
     double scale = 1;
     for (const SparseCell& cell : report.cells) {
-        if (cell.mask != "none") {
-            continue;
-        }
         if (cell.k != k) {
             k = cell.k;
             scale = 0;
             for (const SparseCell& other : report.cells) {
-                if (other.k == k && other.mask == "none" && !other.way.forward) {
+                if (other.k == k && !other.way.forward) {
                     scale = std::max(scale, Median(other.p99s));
                 }
             }
@@ -103,7 +109,6 @@ std::string DrawBars(const SparseReport& report) {
 Json CellJson(const SparseCell& cell) {
     return {{"way", cell.way.slug},
             {"k", cell.k},
-            {"mask", cell.mask},
             {"mean_us", cell.means},
             {"p50_us", cell.p50s},
             {"p99_us", cell.p99s},
@@ -116,6 +121,33 @@ Json CellJson(const SparseCell& cell) {
             {"records_scored", cell.scored}};
 }
 
+void PrintMasks(const std::vector<MaskCell>& cells) {
+    std::printf("\n| allowed | share | k |");
+    for (const MaskWay& way : cells[0].ways) {
+        std::printf(" %s, us |", way.way.label.c_str());
+    }
+    std::printf(
+        " best | chosen / best (least-most) |\n|---|---|---|---|---|---|---|---|---|---|\n");
+    for (const MaskCell& cell : cells) {
+        std::printf("| %s | %.4f | %zu |", cell.mask.c_str(), cell.allowed, cell.k);
+        for (const MaskWay& way : cell.ways) {
+            std::printf(" %.1f%s |", Median(way.means), way.tried_only ? " (tried)" : "");
+        }
+        std::printf(" %s | **%.2f** (%.2f-%.2f) |\n", cell.ways[cell.best].way.label.c_str(),
+                    Median(cell.ratios), Least(cell.ratios), Most(cell.ratios));
+    }
+}
+
+Json MaskJson(const MaskCell& cell) {
+    Json json = {{"mask", cell.mask}, {"allowed", cell.allowed}, {"k", cell.k}};
+    for (const MaskWay& way : cell.ways) {
+        json["mean_us"][way.way.slug] = way.means;
+    }
+    json["best"] = cell.ways[cell.best].way.slug;
+    json["chosen_to_best"] = cell.ratios;
+    return json;
+}
+
 }  // namespace
 
 void PrintSparseReport(const SparseReport& report) {
@@ -125,12 +157,21 @@ void PrintSparseReport(const SparseReport& report) {
                 report.hot_bytes, report.full_bytes, report.weights.c_str());
     std::printf("Microseconds a posting: %.3f to build, %.3f to order.\n", report.build_us,
                 report.order_us);
+    if (!report.builds.empty()) {
+        std::printf(
+            "\n| threads | to order, us a posting by the clock | times one thread (least-most) | "
+            "to build | times one thread |\n|---|---|---|---|---|\n");
+    }
+    for (const BuildTime& time : report.builds) {
+        const std::vector<double> order = Ratios(report.builds[0].order_us, time.order_us);
+        const std::vector<double> build = Ratios(report.builds[0].build_us, time.build_us);
+        std::printf("| %d | %.3f | %.2f (%.2f-%.2f) | %.3f | %.2f (%.2f-%.2f) |\n", time.threads,
+                    Median(time.order_us), Median(order), Least(order), Most(order),
+                    Median(time.build_us), Median(build), Least(build), Most(build));
+    }
     std::string under = "?";
     for (const SparseCell& cell : report.cells) {
-        std::string condition = "k = " + std::to_string(cell.k);
-        if (cell.mask != "none") {
-            condition += ", allowed: " + cell.mask;
-        }
+        const std::string condition = "k = " + std::to_string(cell.k);
         if (condition != under) {
             under = condition;
             std::printf("\n**%s**\n\n", condition.c_str());
@@ -146,6 +187,9 @@ void PrintSparseReport(const SparseReport& report) {
             Median(cell.speedups), Least(cell.speedups), Most(cell.speedups),
             Median(cell.p99_speedups), cell.recall, cell.differing, cell.opened, cell.read,
             cell.scored);
+    }
+    if (!report.masks.empty()) {
+        PrintMasks(report.masks);
     }
     std::fflush(stdout);
 }
@@ -166,8 +210,16 @@ void WriteSparseReport(const SparseReport& report, const std::string& directory)
                  {"hot_bytes_per_posting", report.hot_bytes},
                  {"full_bytes_per_posting", report.full_bytes},
                  {"weights", report.weights}};
+    for (const BuildTime& time : report.builds) {
+        json["builds"].push_back({{"threads", time.threads},
+                                  {"order_us_per_posting", time.order_us},
+                                  {"build_us_per_posting", time.build_us}});
+    }
     for (const SparseCell& cell : report.cells) {
         json["cells"].push_back(CellJson(cell));
+    }
+    for (const MaskCell& cell : report.masks) {
+        json["masks"].push_back(MaskJson(cell));
     }
     std::ofstream(stem + ".json") << json.dump(1) << "\n";
     std::ofstream(stem + ".svg") << DrawBars(report);

@@ -5,19 +5,20 @@
 #include <string>
 #include <vector>
 
+#include "tests/bench/sparse/build_times.h"
+#include "tests/bench/sparse/mask_cells.h"
 #include "tests/bench/sparse/sparse_ways.h"
 
 namespace bench {
 
-// One way under one condition: k and, maybe, a mask.
+// One way for one k.
 struct SparseCell {
     Way way;
     size_t k = 10;
-    std::string mask = "none";
     std::vector<double> means;  // microseconds, one a round
     std::vector<double> p50s;
     std::vector<double> p99s;
-    std::vector<double> speedups;      // to the floor of the same condition and round
+    std::vector<double> speedups;      // to the floor of the same k and round
     std::vector<double> p99_speedups;  // likewise
     double recall = 1;
     size_t differing = 0;  // queries whose hits are not those of the truth
@@ -39,8 +40,10 @@ struct SparseReport {
     double build_us = 0;
     double hot_bytes = 0;  // a posting
     double full_bytes = 0;
-    std::string weights;  // how the forward copy keeps them
+    std::vector<BuildTime> builds;  // by several threads, when asked for
+    std::string weights;            // how the forward copy keeps them
     std::vector<SparseCell> cells;
+    std::vector<MaskCell> masks;
 };
 
 void PrintSparseReport(const SparseReport& report);

@@ -93,6 +93,16 @@ Way ForwardWay() {
     return {"forward", "every record, forward", {}, true};
 }
 
+std::vector<Way> MaskedWays() {
+    return {
+        {"windows", "windows", {SearchPath::kExhaustive, 1.0f, 0}},
+        {"superblocks", "by bound", {SearchPath::kSuperblocks, 1.0f, 0}},
+        {"left-early", "left early", {SearchPath::kLeftEarly, 1.0f, 0}},
+        {"matches", "every match", {SearchPath::kForward, 1.0f, 0}},
+        {"chosen", "chosen", {SearchPath::kChosen, 1.0f, 0}},
+    };
+}
+
 double Pass::Mean() const {
     return microseconds.empty() ? 0
                                 : std::accumulate(microseconds.begin(), microseconds.end(), 0.0) /

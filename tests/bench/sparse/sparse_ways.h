@@ -45,6 +45,8 @@ struct SearchedIndex {
 std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>& terms);
 // Every record scored: slow, and the truth.
 Way ForwardWay();
+// What a search under a mask can do everywhere alike, and last what it does by itself.
+std::vector<Way> MaskedWays();
 
 using Hits = std::vector<quern::sparse::SparseHit>;
 

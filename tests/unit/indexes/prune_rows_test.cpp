@@ -22,8 +22,9 @@ std::vector<std::vector<uint32_t>> Stay(const std::vector<SparseVector>& vectors
         rows.Append(vector);
     }
     std::vector<uint32_t> terms;
-    const TermTable table = TermTable::Learn(rows.View(), &terms);
-    const PrunedRows kept = PruneRows(rows.View(), terms, table.size(), options);
+    Work work;
+    const TermTable table = *TermTable::Learn(rows.View(), 1, &work, &terms);
+    const PrunedRows kept = *PruneRows(rows.View(), terms, table.size(), options, 1, &work);
     std::vector<std::vector<uint32_t>> out;
     for (size_t row = 0; row + 1 < kept.offsets.size(); row++) {
         out.emplace_back(kept.dimensions.begin() + static_cast<ptrdiff_t>(kept.offsets[row]),

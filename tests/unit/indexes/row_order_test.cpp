@@ -43,7 +43,8 @@ size_t Runs(const SparseRowList& rows, uint32_t superblock_rows) {
 TEST_CASE("an order of sparse rows has every row once, whatever the threads", "[sparse]") {
     std::mt19937 random(1);
     Work work;
-    for (const size_t count : {size_t{0}, size_t{1}, size_t{64}, size_t{65}, size_t{1000}}) {
+    for (const size_t count :
+         {size_t{0}, size_t{1}, size_t{64}, size_t{65}, size_t{1000}, size_t{20000}}) {
         const SparseRowList rows = MixedRows(count, 8, &random);
         OrderOptions options;
         options.block_rows = 64;
@@ -52,10 +53,12 @@ TEST_CASE("an order of sparse rows has every row once, whatever the threads", "[
         REQUIRE(order->size() == count);
         REQUIRE(std::set<uint32_t>(order->begin(), order->end()).size() == count);
         REQUIRE((count == 0 || *std::max_element(order->begin(), order->end()) == count - 1));
-        options.threads = 3;
-        const auto again = OrderRows(rows.View(), options, &work);
-        REQUIRE(again.ok());
-        REQUIRE(*again == *order);
+        for (const int threads : {2, 3, 8}) {
+            options.threads = threads;
+            const auto again = OrderRows(rows.View(), options, &work);
+            REQUIRE(again.ok());
+            REQUIRE(*again == *order);
+        }
     }
 }
 
@@ -78,5 +81,8 @@ TEST_CASE("an interrupted ordering of sparse rows stops", "[sparse]") {
     epoch = 1;
     OrderOptions options;
     options.block_rows = 64;
-    REQUIRE(OrderRows(rows.View(), options, &work).status().code() == Code::kInterrupted);
+    for (const int threads : {1, 4}) {
+        options.threads = threads;
+        REQUIRE(OrderRows(rows.View(), options, &work).status().code() == Code::kInterrupted);
+    }
 }

@@ -2,11 +2,13 @@
 // arrays that are no index are refused.
 #include "engine/sparse/sparse_index.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "engine/sparse/row_shares.h"
 #include "engine/sparse/sparse_search.h"
 #include "tests/unit/every_level.h"
 #include "tests/unit/sparse_sample.h"
@@ -62,7 +64,8 @@ Kept Keep(const SparseIndex& index) {
 }
 
 constexpr SearchPath kPaths[] = {SearchPath::kChosen, SearchPath::kExhaustive,
-                                 SearchPath::kSuperblocks};
+                                 SearchPath::kSuperblocks, SearchPath::kForward,
+                                 SearchPath::kLeftEarly};
 
 // Queries over random segments, masks and k, on every path.
 void CompareWithExhaustive(unsigned seed, size_t queries) {
@@ -338,7 +341,8 @@ TEST_CASE("impacts bound their weights from above, tightly", "[sparse]") {
         shape.negative = 0.3;
         const SparseRowList rows = RandomRows(shape, 500, &random);
         std::vector<uint32_t> terms_of_entries;
-        const TermTable table = TermTable::Learn(rows.View(), &terms_of_entries);
+        Work work;
+        const TermTable table = *TermTable::Learn(rows.View(), 1, &work, &terms_of_entries);
         const SparseRows view = rows.View();
         for (size_t i = 0; i < terms_of_entries.size(); i++) {
             const uint32_t term = terms_of_entries[i];
@@ -355,6 +359,72 @@ TEST_CASE("impacts bound their weights from above, tightly", "[sparse]") {
     }
 }
 
+// By what a search did: results are those of every other way (see above).
+TEST_CASE(
+    "a mask that leaves a few records of each superblock has these scored, and no postings read",
+    "[sparse][masks]") {
+    std::mt19937 random(64);
+    Shape shape;
+    shape.dimensions = 60;
+    shape.entries_max = 60;
+    shape.weights = 2;
+    const SparseRowList rows = RandomRows(shape, 4096 * 4, &random);
+    const auto index = Build(rows, 4096);
+    SparseVector query;
+    for (uint32_t dimension = 0; dimension < 25; dimension++) {
+        query.push_back({dimension, 1.0f});
+    }
+    const auto stats_of = [&](uint32_t every, uint64_t scored_max) {
+        std::vector<uint64_t> mask(rows.count() / 64 + 1, 0);
+        for (uint32_t i = 0; i < rows.count(); i += every) {
+            mask[i / 64] |= uint64_t{1} << (i % 64);
+        }
+        SearchSpace space;
+        SearchStats stats;
+        Work work;
+        SearchOptions options;
+        options.scored_max = scored_max;
+        TopHits hits(100);
+        REQUIRE(index->Search(query, options, mask.data(), 0, &hits, &space, &stats, &work).ok());
+        std::vector<SparseHit> all;
+        SearchAll(rows.View(), query, mask.data(), 0, &all);
+        REQUIRE((stats.cut || Same(hits.Take(), BestOf(all, 100))));
+        return stats;
+    };
+    const uint64_t all = SearchOptions().scored_max;
+    REQUIRE(stats_of(24, all).postings_read == 0);
+    REQUIRE(stats_of(24, all).scored > 0);
+    REQUIRE(stats_of(4, all).postings_read > 0);
+    // A budget of scored records is not spent that way.
+    REQUIRE(stats_of(24, 1000000).postings_read > 0);
+}
+
+TEST_CASE("a mask in a row has the runs of few superblocks looked up, with the same results",
+          "[sparse][masks]") {
+    std::mt19937 random(65);
+    Shape shape;
+    shape.dimensions = 300;
+    shape.entries_max = 60;
+    const SparseRowList rows = RandomRows(shape, 64 * 40, &random);
+    const auto index = Build(rows, 64);
+    Work work;
+    SearchSpace space;
+    for (const uint32_t superblocks : {0u, 1u, 2u, 4u, 5u, 20u}) {
+        std::vector<uint64_t> mask(rows.count() / 64 + 1, 0);
+        std::fill_n(mask.begin() + 7, superblocks, ~uint64_t{0});
+        for (int q = 0; q < 20; q++) {
+            const SparseVector query = RandomVector(shape, &random);
+            TopHits hits(10);
+            SearchStats stats;
+            REQUIRE(index->Search(query, {}, mask.data(), 0, &hits, &space, &stats, &work).ok());
+            std::vector<SparseHit> all;
+            SearchAll(rows.View(), query, mask.data(), 0, &all);
+            REQUIRE(Same(hits.Take(), BestOf(all, 10)));
+            REQUIRE(stats.opened <= superblocks);
+        }
+    }
+}
+
 TEST_CASE("an interrupted sparse search stops", "[sparse]") {
     std::mt19937 random(6);
     const SparseRowList rows = RandomRows(Shape{}, 1000, &random);
@@ -366,5 +436,109 @@ TEST_CASE("an interrupted sparse search stops", "[sparse]") {
     TopHits hits(10);
     REQUIRE(index->Search({{0, 1.0f}}, {}, nullptr, 0, &hits, &space, nullptr, &work).code() ==
             Code::kInterrupted);
-    REQUIRE(SparseIndex::Build(rows.View(), {}, &work).status().code() == Code::kInterrupted);
+    for (const int threads : {1, 3}) {
+        IndexOptions options;
+        options.threads = threads;
+        REQUIRE(SparseIndex::Build(rows.View(), options, &work).status().code() ==
+                Code::kInterrupted);
+    }
+}
+
+TEST_CASE("learning the terms of many sparse vectors stops when it is interrupted", "[sparse]") {
+    std::mt19937 random(61);
+    Shape shape;
+    shape.dimensions = 400;
+    shape.entries_max = 60;
+    const SparseRowList rows = RandomRows(shape, 12000, &random);
+    std::atomic<uint64_t> epoch{0};
+    Work work(&epoch, nullptr);
+    epoch = 1;
+    std::vector<uint32_t> terms;
+    for (const int threads : {1, 2}) {
+        REQUIRE(TermTable::Learn(rows.View(), threads, &work, &terms).status().code() ==
+                Code::kInterrupted);
+    }
+}
+
+// Rows of about 25 entries, in more than one share for each of several threads.
+TEST_CASE("a sparse index is the same to the last byte whatever the threads that build it",
+          "[sparse][threads]") {
+    std::mt19937 random(62);
+    const int form = GENERATE(0, 1, 2, 3, 4);
+    Shape shape;
+    shape.dimensions = form == 3 ? 150000 : 700;
+    shape.entries_max = 60;
+    shape.weights = form;
+    shape.negative = form == 1 ? 0.2 : 0;
+    const SparseRowList rows = RandomRows(shape, 12000, &random);
+    Work work;
+    for (const bool pruned : {false, true}) {
+        IndexOptions options;
+        options.superblock_rows = 512;
+        options.prune.mass = pruned ? 0.8 : 1;
+        const auto one = SparseIndex::Build(rows.View(), options, &work);
+        REQUIRE(one.ok());
+        REQUIRE((*one)->forward().wide_terms == (form == 3));
+        for (const int threads : {2, 3, 7}) {
+            options.threads = threads;
+            REQUIRE(RowShares(rows.View(), threads).count() == static_cast<size_t>(threads));
+            const auto several = SparseIndex::Build(rows.View(), options, &work);
+            REQUIRE(several.ok());
+            REQUIRE((*several)->lists().complete == (*one)->lists().complete);
+            for (size_t number = 0; number < kSparseArrays; number++) {
+                const auto array = static_cast<SparseArray>(number);
+                const SparseArrayView a = (*one)->Array(array);
+                const SparseArrayView b = (*several)->Array(array);
+                INFO("form " << form << " threads " << threads << " array " << number);
+                REQUIRE(a.items == b.items);
+                REQUIRE(a.item_bytes == b.item_bytes);
+                REQUIRE((a.items == 0 || std::memcmp(a.data, b.data, a.items * a.item_bytes) == 0));
+            }
+        }
+    }
+}
+
+TEST_CASE("rows are shared out once, and in equal shares of entries", "[sparse][threads]") {
+    std::mt19937 random(63);
+    Shape shape;
+    shape.dimensions = 500;
+    shape.entries_max = 60;
+    const SparseRowList many = RandomRows(shape, 12000, &random);
+    const SparseRowList few = RandomRows(shape, 100, &random);
+    for (const int threads : {-1, 0, 1, 2, 5, 1000}) {
+        for (const SparseRowList* const rows : {&many, &few}) {
+            const SparseRows view = rows->View();
+            const RowShares shares(view, threads);
+            REQUIRE(shares.count() >= 1);
+            REQUIRE(shares.count() <= static_cast<size_t>(std::max(threads, 1)));
+            REQUIRE((rows == &many || shares.count() == 1));
+            std::vector<RowShare> met(shares.count());
+            std::atomic<size_t> runs{0};
+            REQUIRE(shares
+                        .Run([&](const RowShare& share) -> Status {
+                            met[share.number] = share;
+                            runs++;
+                            return {};
+                        })
+                        .ok());
+            REQUIRE(runs == shares.count());
+            size_t next = 0;
+            for (const RowShare& share : met) {
+                REQUIRE(share.first == next);
+                next = share.end;
+                const auto entries =
+                    static_cast<double>(view.offsets[share.end] - view.offsets[share.first]);
+                const double fair =
+                    static_cast<double>(view.entries()) / static_cast<double>(shares.count());
+                REQUIRE(std::fabs(entries - fair) <= 2.0 * static_cast<double>(shape.entries_max));
+            }
+            REQUIRE(next == rows->count());
+        }
+    }
+    REQUIRE(RowShares(SparseRows(), 4).count() == 1);
+    REQUIRE(RowShares(many.View(), 3)
+                .Run([](const RowShare& share) -> Status {
+                    return share.number == 1 ? Status::Error(Code::kLimit, "no") : Status();
+                })
+                .code() == Code::kLimit);
 }
