@@ -90,6 +90,10 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& 
     return part;
 }
 
+bool SparsePart::WantsApproximate(uint64_t vectors) {
+    return vectors >= kOrderedRowsMin;
+}
+
 uint64_t SparsePart::BytesOf(const storage::SegmentInfo& segment, uint32_t field) {
     uint64_t bytes = 0;
     for (size_t number = 0; number < kSparseParts; number++) {

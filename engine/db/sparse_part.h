@@ -41,6 +41,8 @@ public:
                                                      bool approximate,
                                                      const sparse::PruneOptions& prune, int threads,
                                                      Work* work);
+    // Whether an index of so many vectors has an approximate one beside it, if that is asked for.
+    static bool WantsApproximate(uint64_t vectors);
     // What the parts of a segment need in memory; 0: there is no index.
     static uint64_t BytesOf(const storage::SegmentInfo& segment, uint32_t field);
     // kCorrupt when parts are missing, damaged, or not of this column.

@@ -411,6 +411,24 @@ TEST_CASE("a sparse field with approx=graph is asked for a recall", "[sparse][ap
     CHECK(pool.recall == 0);
 }
 
+TEST_CASE("optimize leaves out an approximate index that would take longer than it may",
+          "[sparse][approximate]") {
+    Shape shape = Ties();
+    shape.dimensions = 3000;
+    for (const bool approximate : {false, true}) {
+        CAPTURE(approximate);
+        TwiceFile file(shape, approximate ? "approx=graph" : nullptr);
+        file.Reopen("threads=1");
+        file.Put(0, 10000);
+        // Its links take more than a second, the rest much less. However slow the machine is, the
+        // second one is not begun.
+        file.Ok(quern_optimize(file.db, nullptr, 1000, &file.err));
+        CHECK(file.Indexes() <= (approximate ? 0 : 1));
+        file.Optimize();
+        CHECK(file.Indexes() == 1);
+    }
+}
+
 TEST_CASE("buckets of dimensions have weights of their own", "[sparse]") {
     Shape shape = Ties();
     shape.dimensions = 4000;
