@@ -342,8 +342,10 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      fields are; none: every search scores every record. approx=graph: a second part of the index, about as large, for searches with recall=X or ef=N, which may miss some
 **   prune_mass=X prune_ratio=X prune_below=X prune_top=N   which entries of a vector an index finds it by: the heaviest, until they have the
 **                      share X of its sum; those with at least X times its heaviest; with at least X; the N heaviest. Several hold
-**                      together. Scores are of all entries still, but searches through an index may miss records (QUERN_FLAG_EXACT
-**                      is not set; how many depends on the vectors, quern_recall_audit measures it). recall=1 scores every record
+**                      together. Scores are of all entries still: what is left of the index orders records, and the best 2 * k + 32
+**                      by it are scored. So searches may miss records (QUERN_FLAG_EXACT is not set, QUERN_RESULT_RECALL is 0; how many depends
+**                      on the vectors, quern_recall_audit measures it). recall=1 scores every record, and so does with approx=graph any
+**                      recall=X that no walk keeps
 ** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
 ** libraries from before there were any (QUERN_ERR_NEWER). Searches are exact, with an index and without; an index
 ** that is damaged, or that memory_mb has no room for, is told by the flags of the result, and the records are scored. */

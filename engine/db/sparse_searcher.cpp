@@ -256,21 +256,24 @@ private:
         options.bound_factor = static_cast<float>(request_.bound);
         options.superblocks_min = request_.superblocks;
         options.terms_max = request_.terms;
-        // Exact where that is asked for: no postings are left out of the rows.
-        const bool pruned = part.index().pruned() && request_.recall < 1;
+        const sparse::ApproximateIndex* const quick = part.approximate();
+        const bool by_knob = options.bound_factor < 1 || options.terms_max > 0;
+        const size_t pool = quick == nullptr || (by_knob && request_.ef == 0) ? 0 : PoolFor(*quick);
+        // Where nobody knows what pruned postings give, a recall that is asked for is kept by a
+        // walk, whose recall is known, or by the rows, which lack nothing.
+        const bool keeps_recall = quick != nullptr && request_.has_recall && request_.ef == 0 &&
+                                  !by_knob && !watch_.has_scored_max();
+        const bool pruned = part.index().pruned() && request_.recall < 1 && !keeps_recall;
         if (part.index().pruned() && !pruned) {
             options.path = sparse::SearchPath::kForward;
         }
-        const bool loose = options.bound_factor < 1 || options.terms_max > 0 || pruned;
-        approximate_ = approximate_ || loose;
-        expected_recall_ = loose ? 0 : expected_recall_;
-        const sparse::ApproximateIndex* const quick = part.approximate();
-        const size_t pool = quick == nullptr || (loose && request_.ef == 0) ? 0 : PoolFor(*quick);
+        const bool loose = by_knob || pruned;
         const uint64_t* const bits = allowed ? allowed->data() : nullptr;
         return EachQuery([&](const std::function<bool(size_t*)>& next) -> Status {
             sparse::SpacePool::Lease space(database_->sparse_spaces());
             sparse::SearchStats stats;
-            bool missed = false;  // something may have been
+            bool missed = false;   // something may have been, by walks
+            bool unknown = false;  // how much
             for (size_t q = 0; next(&q);) {
                 if (watch_.Ends(q)) {
                     continue;
@@ -303,6 +306,7 @@ private:
                     return {};
                 }));
                 missed = missed || served;
+                unknown = unknown || (loose && !served);
                 watch_.AddScored(q, stats.scored - before);
                 watch_.LeftOut(stats.cut ? kSpentScored : 0, q);
                 stats.cut = false;
@@ -312,7 +316,8 @@ private:
             }
             QUERN_TRY(AddStats(stats));
             std::lock_guard<std::mutex> lock(mutex_);
-            approximate_ = approximate_ || missed;
+            approximate_ = approximate_ || missed || unknown;
+            expected_recall_ = unknown ? 0 : expected_recall_;
             if (missed) {
                 expected_recall_ = std::min(expected_recall_, quick->curve().Expect(limit_, pool));
             }

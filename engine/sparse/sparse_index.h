@@ -29,7 +29,8 @@ namespace quern::sparse {
 
 struct IndexOptions {
     uint32_t superblock_rows = 4096;
-    // With any of it, searches may miss records, but for those along SearchPath::kForward.
+    // With any of it, searches may miss records, but for those along SearchPath::kForward. By the
+    // chosen path, postings order records, and the best 2 k + 32 by them are scored.
     PruneOptions prune = {};
 };
 

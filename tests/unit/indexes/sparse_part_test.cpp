@@ -352,6 +352,39 @@ TEST_CASE("a pruned sparse field tells that it may miss records, and can be aske
     CHECK(file.Problems().empty());
 }
 
+TEST_CASE("pruned postings order records, and more than are wanted are scored", "[sparse][prune]") {
+    Shape shape = Ties();
+    shape.dimensions = 3000;
+    shape.entries_max = 30;
+    shape.weights = 2;
+    TwiceFile file(shape, "prune_mass=0.6 approx=graph");
+    file.Put(0, 12000);
+    std::mt19937 random(8);
+    Rows queries;
+    for (size_t q = 0; q < 60; q++) {
+        queries.Add(RandomVector(shape, &random));
+    }
+    const auto exact = file.Search("plain", queries, 10);
+    file.Optimize();
+    // Those that few terms order are scored so, too; all of them order no worse.
+    const auto found = file.Search("fast", queries, 10);
+    const auto few = file.Search("fast", queries, 10, "terms=12");
+    CHECK(TwiceFile::RecallOf(found, exact) >= TwiceFile::RecallOf(few, exact));
+    CHECK(found.scored >= few.scored);
+    CHECK(TwiceFile::RecallOf(found, exact) < 1);
+    CHECK((found.recall == 0 && (found.flags & QUERN_FLAG_EXACT) == 0));
+    // A recall that is told goes the way that keeps it: here a walk, whose recall was measured by
+    // whole rows, or all rows.
+    for (const char* const told : {"recall=0.9", "recall=0.99", "recall=0.99999"}) {
+        CAPTURE(told);
+        const auto kept = file.Search("fast", queries, 10, told);
+        CHECK(kept.recall >= std::stod(told + 7) - 1e-6);
+        CHECK(TwiceFile::RecallOf(kept, exact) > TwiceFile::RecallOf(found, exact));
+    }
+    const auto many = file.Search("fast", queries, 200, "recall=0.9");
+    CHECK(((many.flags & QUERN_FLAG_EXACT) != 0 && many.recall == 1));
+}
+
 TEST_CASE("a sparse field with approx=graph is asked for a recall", "[sparse][approximate]") {
     // Long lists, so that walks are cheaper than exact searches.
     Shape shape = Ties();
