@@ -127,9 +127,12 @@ private:
             piece.weights = ones.data();
         }
         const SparseIndexOptions options = SparseIndexOptions::Of(*job_.sparse);
+        sparse::IndexOptions how;
+        how.prune = options.prune;
+        how.impacts = options.impacts;
         Result<std::unique_ptr<SparsePart>> built =
             SparsePart::Build({piece.offsets, piece.dimensions, piece.weights, piece.count},
-                              options.approximate, options.prune, database_->threads(), work_);
+                              options.approximate, how, database_->threads(), work_);
         if (built.status().code() == Code::kLimit) {
             return {};  // more entries than an index can have: such a segment is scanned
         }

@@ -55,10 +55,8 @@ SparsePart::~SparsePart() {
 
 Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& rows,
                                                       bool approximate,
-                                                      const sparse::PruneOptions& prune,
-                                                      int threads, Work* work) {
-    sparse::IndexOptions how;
-    how.prune = prune;
+                                                      const sparse::IndexOptions& how, int threads,
+                                                      Work* work) {
     std::unique_ptr<SparsePart> part(new SparsePart());
     if (rows.count < kOrderedRowsMin) {
         part->order_.resize(rows.count);

@@ -39,7 +39,7 @@ public:
     // approximate: with an approximate index, where there are enough rows for one.
     static Result<std::unique_ptr<SparsePart>> Build(const sparse::SparseRows& rows,
                                                      bool approximate,
-                                                     const sparse::PruneOptions& prune, int threads,
+                                                     const sparse::IndexOptions& how, int threads,
                                                      Work* work);
     // Whether an index of so many vectors has an approximate one beside it, if that is asked for.
     static bool WantsApproximate(uint64_t vectors);

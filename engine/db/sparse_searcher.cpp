@@ -9,6 +9,7 @@
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/db/sparse_candidates.h"
+#include "engine/db/sparse_index_query.h"
 #include "engine/db/sparse_log.h"
 #include "engine/db/sparse_queries.h"
 #include "engine/db/stage_clock.h"
@@ -232,7 +233,7 @@ private:
         seen.Plan(estimate, queries_.size());
         seen.Done(indexed.part != nullptr ? SearchWay::kIndex : SearchWay::kScan, queries_.size());
         if (indexed.part != nullptr) {
-            QUERN_TRY(SearchIndex(*indexed.part, dead, static_cast<uint32_t>(number)));
+            QUERN_TRY(SearchIndex(*indexed.part, *column, dead, static_cast<uint32_t>(number)));
             TightenAll();
             return {};
         }
@@ -250,7 +251,8 @@ private:
 
     // The best of one segment by its index, from the best of the sources before on. Positions are
     // record numbers, so that ties are decided as in a scan.
-    Status SearchIndex(const SparsePart& part, const CollectionView::Dead& dead, uint32_t source) {
+    Status SearchIndex(const SparsePart& part, const SparseColumn& column,
+                       const CollectionView::Dead& dead, uint32_t source) {
         const SparsePart::Bits allowed = part.Allowed(dead.bits);
         sparse::SearchOptions options;
         options.bound_factor = static_cast<float>(request_.bound);
@@ -268,7 +270,20 @@ private:
             options.path = sparse::SearchPath::kForward;
         }
         const bool loose = by_knob || pruned;
-        const uint64_t* const bits = allowed ? allowed->data() : nullptr;
+        SparseIndexQuery asked(part, column);
+        asked.allowed = allowed ? allowed->data() : nullptr;
+        asked.source = source;
+        asked.options = options;
+        asked.limit = limit_;
+        asked.least = LeastScore(request_);
+        asked.pool = pool;
+        asked.pruned = pruned;
+        asked.loose = loose;
+        asked.read = [this](size_t scored, const SparseIndexQuery::Body& body) {
+            std::lock_guard<std::mutex> lock(mutex_);
+            table_->tally.refined += scored;
+            return Read(body);
+        };
         return EachQuery([&](const std::function<bool(size_t*)>& next) -> Status {
             sparse::SpacePool::Lease space(database_->sparse_spaces());
             sparse::SearchStats stats;
@@ -278,32 +293,12 @@ private:
                 if (watch_.Ends(q)) {
                     continue;
                 }
-                sparse::TopHits top = NewTop(q, part);
-                sparse::SearchOptions own = options;
-                own.scored_max = watch_.ScoredLeft(q);
+                sparse::TopHits top = asked.NewTop(queries_[q]);
                 const uint64_t before = stats.scored;
                 bool served = false;
-                QUERN_TRY(Timed(q, [&](Work* work) -> Status {
-                    // What a budget allows to be scored, an exact search spends on the best first.
-                    if (pool > 0 && own.scored_max == SearchBudget::kNoBound) {
-                        QUERN_ASSIGN(served,
-                                     quick->Search(part.index(), queries_[q].vector, pool, bits,
-                                                   source, &top, space.get(), &stats, work));
-                    }
-                    if (served) {
-                        return {};
-                    }
-                    QUERN_TRY(part.index().Search(queries_[q].vector, own, bits, source, &top,
-                                                  space.get(), &stats, work));
-                    if (pruned && top.size() < limit_ && !stats.cut &&
-                        queries_[q].least <= LeastScore(request_)) {
-                        // Results are never fewer than there are.
-                        top = NewTop(q, part);
-                        own.path = sparse::SearchPath::kForward;
-                        return part.index().Search(queries_[q].vector, own, bits, source, &top,
-                                                   space.get(), &stats, work);
-                    }
-                    return {};
+                QUERN_TRY(Timed(q, [&](Work* work) {
+                    return asked.Find(queries_[q], watch_.ScoredLeft(q), &top, space.get(), &stats,
+                                      &served, work);
                 }));
                 missed = missed || served;
                 unknown = unknown || (loose && !served);
@@ -334,12 +329,6 @@ private:
             return 0;
         }
         return quick.curve().Find(limit_, request_.recall).value_or(0);
-    }
-
-    sparse::TopHits NewTop(size_t q, const SparsePart& part) const {
-        sparse::TopHits top(limit_, queries_[q].least);
-        top.NamePositions(part.records());
-        return top;
     }
 
     // Shares the queries out among threads: body gets them one by one from next, while it is true.
@@ -632,7 +621,7 @@ private:
                     return {};
                 }));
             }
-            if (indexed.part == nullptr) {
+            if (indexed.part == nullptr || indexed.part->index().rounded()) {
                 others->insert(others->end(), here.begin(), here.end());
                 continue;
             }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -69,7 +70,7 @@ RowScore ScoreRow(const ForwardCopy& copy, uint32_t first, size_t count, const Q
                   uint32_t* places) {
     const Id* const ids = reinterpret_cast<const Id*>(copy.terms.data()) + first;
     const float* const table = copy.table.data();
-    const char* const codes = copy.weights.data() + first * static_cast<size_t>(copy.form);
+    const char* const codes = copy.weights.data() + first * BytesOf(copy.form);
     const auto* const bytes = reinterpret_cast<const uint8_t*>(codes);
     const auto* const pairs = reinterpret_cast<const uint16_t*>(codes);
     const auto* const exact = reinterpret_cast<const float*>(codes);
@@ -80,6 +81,7 @@ RowScore ScoreRow(const ForwardCopy& copy, uint32_t first, size_t count, const Q
         case WeightForm::kSame: return score([&](uint32_t) { return table[0]; });
         case WeightForm::kTable8: return score([&](uint32_t at) { return table[bytes[at]]; });
         case WeightForm::kTable16: return score([&](uint32_t at) { return table[pairs[at]]; });
+        case WeightForm::kImpact8: return score([&](uint32_t at) { return bytes[at]; });
         case WeightForm::kFloat: break;
     }
     return score([&](uint32_t at) { return exact[at]; });
@@ -89,15 +91,17 @@ RowScore ScoreRow(const ForwardCopy& copy, uint32_t first, size_t count, const Q
 
 QueryMarks::QueryMarks() : marks_(kernels::kMarkWords, 0), weights_(kMarks, 0) {}
 
-void QueryMarks::Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights) {
+void QueryMarks::Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights,
+                     const TermTable* scales) {
     for (const auto& [term, weight] : marked_) {
         marks_[(term & 0xffff) / 32] = 0;
     }
     marked_.clear();
     for (size_t i = 0; i < terms.size(); i++) {
-        marked_.emplace_back(terms[i], weights[i]);
+        const double scale = scales == nullptr ? 1.0 : static_cast<double>(scales->scale(terms[i]));
+        marked_.emplace_back(terms[i], weights[i] * scale);
         marks_[(terms[i] & 0xffff) / 32] |= uint32_t{1} << (terms[i] & 31);
-        weights_[terms[i] & 0xffff] = weights[i];
+        weights_[terms[i] & 0xffff] = weights[i] * scale;
     }
 }
 
@@ -108,7 +112,8 @@ double QueryMarks::WideWeight(uint32_t term) const {
     return found != marked_.end() && found->first == term ? found->second : 0;
 }
 
-Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count,
+Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, const TermTable& term_table,
+                                       bool impacts,
                                        const std::vector<uint32_t>& terms_of_entries) {
     ForwardCopy copy;
     const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
@@ -117,7 +122,7 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count
     for (size_t row = 0; row < rows.count; row++) {
         copy.offsets.push_back(static_cast<uint32_t>(rows.offsets[row + 1] - base));
     }
-    copy.wide_terms = term_count > kMarks;
+    copy.wide_terms = term_table.size() > kMarks;
     copy.terms = Buffer(entries * (copy.wide_terms ? 4 : 2), nullptr);
     if (copy.wide_terms) {
         std::copy_n(terms_of_entries.data(), entries,
@@ -132,6 +137,20 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count
                 : copy.table.size() == 1          ? WeightForm::kSame
                 : copy.table.size() <= 256        ? WeightForm::kTable8
                                                   : WeightForm::kTable16;
+    if (impacts && BytesOf(copy.form) > 1) {
+        copy.form = WeightForm::kImpact8;
+        copy.table.clear();
+        copy.scales = &term_table;
+        copy.weights = Buffer(entries, nullptr);
+        for (uint64_t i = 0; i < entries; i++) {
+            const double scale =
+                std::fabs(static_cast<double>(term_table.scale(terms_of_entries[i])));
+            const double steps = std::fabs(static_cast<double>(rows.weights[base + i])) / scale;
+            copy.weights.data()[i] =
+                static_cast<char>(static_cast<uint8_t>(std::min(std::round(steps), 255.0)));
+        }
+        return copy;
+    }
     if (copy.form == WeightForm::kFloat) {
         copy.weights = Buffer(entries * 4, nullptr);
         std::copy_n(rows.weights + base, entries, reinterpret_cast<float*>(copy.weights.data()));
@@ -146,7 +165,7 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count
         std::memcpy(&bits, &copy.table[i], sizeof bits);
         codes[bits] = static_cast<uint16_t>(i);
     }
-    copy.weights = Buffer(entries * static_cast<size_t>(copy.form), nullptr);
+    copy.weights = Buffer(entries * BytesOf(copy.form), nullptr);
     for (uint64_t i = 0; i < entries; i++) {
         uint32_t bits = 0;
         std::memcpy(&bits, &rows.weights[base + i], sizeof bits);
@@ -166,9 +185,30 @@ float ForwardCopy::WeightAt(uint32_t entry) const {
         case WeightForm::kTable8: return table[static_cast<uint8_t>(weights.data()[entry])];
         case WeightForm::kTable16:
             return table[reinterpret_cast<const uint16_t*>(weights.data())[entry]];
+        case WeightForm::kImpact8: {
+            // A hair more than the largest weight may be no float.
+            const double weight = static_cast<double>(scales->scale(TermAt(entry))) *
+                                  static_cast<uint8_t>(weights.data()[entry]);
+            constexpr double kMost = std::numeric_limits<float>::max();
+            return static_cast<float>(std::clamp(weight, -kMost, kMost));
+        }
         case WeightForm::kFloat: break;
     }
     return reinterpret_cast<const float*>(weights.data())[entry];
+}
+
+double ForwardCopy::ScoreError(const std::vector<uint32_t>& terms_of_query,
+                               const std::vector<double>& query) const {
+    double error = 0;
+    double most = 0;
+    for (size_t i = 0; i < terms_of_query.size() && scales != nullptr; i++) {
+        const uint32_t term = terms_of_query[i];
+        const double step = std::fabs(query[i] * static_cast<double>(scales->scale(term)));
+        error += scales->IsExact(term) ? 0 : step / 2;
+        most += step * 255;
+    }
+    // And what the two sums are rounded by.
+    return error > 0 ? error + most * 1e-9 : 0;
 }
 
 RowScore ForwardCopy::Score(uint32_t row, const QueryMarks& query, uint32_t* places) const {
@@ -185,7 +225,7 @@ void ForwardCopy::Fetch(uint32_t row) const {
     for (const char* at = from; at < to && at < from + 512; at += 64) {
         __builtin_prefetch(at);
     }
-    const auto width = static_cast<size_t>(form);
+    const size_t width = BytesOf(form);
     const char* const weight = weights.data() + offsets[row] * width;
     for (const char* at = weight;
          at < weights.data() + offsets[row + 1] * width && at < weight + 256; at += 64) {
@@ -197,11 +237,11 @@ Status ForwardCopy::Validate(const TermTable& term_table) const {
     const uint64_t entries = offsets.back();
     const size_t term_size = wide_terms ? 4 : 2;
     if (offsets.front() != 0 || terms.bytes() != entries * term_size ||
-        weights.bytes() != entries * static_cast<size_t>(form) ||
-        wide_terms != (term_table.size() > kMarks)) {
+        weights.bytes() != entries * BytesOf(form) || wide_terms != (term_table.size() > kMarks)) {
         return BadIndex("its forward copy has a wrong size");
     }
-    if (form == WeightForm::kSame && table.size() != 1) {
+    if ((form == WeightForm::kSame && table.size() != 1) ||
+        (form == WeightForm::kImpact8 && !table.empty())) {
         return BadIndex("its table of weights is damaged");
     }
     for (const float weight : table) {
@@ -227,6 +267,9 @@ Status ForwardCopy::Validate(const TermTable& term_table) const {
                 if (code >= table.size()) {
                     return BadIndex("a weight is not in the table");
                 }
+            }
+            if (form == WeightForm::kImpact8) {
+                continue;  // any number is one
             }
             const float weight = WeightAt(i);
             if (!std::isfinite(weight) || weight == 0.0f ||

@@ -32,6 +32,9 @@ struct IndexOptions {
     // With any of it, searches may miss records, but for those along SearchPath::kForward. By the
     // chosen path, postings order records, and the best 2 k + 32 by them are scored.
     PruneOptions prune = {};
+    // The forward copy has impacts where weights would take more than a byte; so scores are off by
+    // ScoreError at the most.
+    bool impacts = false;
 };
 
 // The arrays that an index is kept in. The numbers reach the file: do not change them.
@@ -100,6 +103,10 @@ public:
     size_t count() const { return lists_.rows; }
     // Whether some entries have no postings.
     bool pruned() const { return !lists_.complete; }
+    // Whether the forward copy has impacts, so that scores may be off.
+    bool rounded() const { return forward_.scales != nullptr; }
+    // By how much those of this query may be; 0: not at all.
+    double ScoreError(const SparseVector& query, SearchSpace* space) const;
     // Of the rows.
     uint64_t postings() const { return forward_.offsets.back(); }
     const TermTable& terms() const { return terms_; }
@@ -118,8 +125,10 @@ public:
     // scores[i]: of record positions[i], 0 when it has nothing in common with the query.
     void ScoreRows(const SparseVector& query, const uint32_t* positions, size_t count,
                    SearchSpace* space, double* scores) const;
-    // The row of a record, as it was given.
+    // The row of a record, as it was given (rounded: nearly so).
     SparseVector Row(uint32_t position) const;
+    // Its dimensions, ascending.
+    void DimensionsOf(uint32_t position, std::vector<uint32_t>* dimensions) const;
 
 private:
     SparseIndex() = default;

@@ -82,7 +82,7 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
 
 void SparseSearch::Prepare() {
     const SearchPlan& plan = space_.plan;
-    space_.marks.Set(plan.terms(), plan.weights());
+    space_.marks.Set(plan.terms(), plan.weights(), forward_.scales);
     space_.pending.clear();
     space_.next_runs.superblock = PlannedRuns::kNone;
     wanted_ = orders_ ? std::min(hits_.k(), kCutMost) * kCutTimes + kCutMore : hits_.k();
