@@ -341,11 +341,19 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      bytes); batches give no weights, or all 1 (else QUERN_ERR_INVALID), results have 1. The score is how
 **                      many dimensions a record shares with the query, or the sum of the query's weights for them
 **   index=auto|none    auto (default): segments with 2048 vectors of the field and more get an index, built as those of dense
-**                      fields are; none: every search scores every record. approx=graph: a second part of the index, about as large, for searches with recall=X or ef=N, which may miss some
+**                      fields are; none: every search scores every record. approx=graph: a second part of the index of segments with 8192 vectors of the field and more
+**                      (others have none, and are searched exactly), for searches with recall=X or ef=N, which may miss some. It takes 100 bytes a
+**                      vector (300 in memory) and 3 to 7 an entry: more than the index itself, and 25 times as much beside the small one of a binary field of short vectors
 **   prune_mass=X prune_ratio=X prune_below=X prune_top=N   which entries of a vector an index finds it by: the heaviest, until they have the
 **                      share X of its sum; those with at least X times its heaviest; with at least X; the N heaviest. Several hold
-**                      together. Scores are of all entries still, but searches through an index may miss records (QUERN_FLAG_EXACT
-**                      is not set; how many depends on the vectors, quern_recall_audit measures it). recall=1 scores every record
+**                      together. Scores are of all entries still: what is left of the index orders records, and the best 2 * k + 32
+**                      by it are scored. So searches may miss records (QUERN_FLAG_EXACT is not set, QUERN_RESULT_RECALL is 0; how many depends
+**                      on the vectors, quern_recall_audit measures it). recall=1 scores every record, and so does with approx=graph any
+**                      recall=X that no walk keeps
+**   impacts=8|exact    8: where the weights of a segment would take an index more than a byte each (more than 256 different ones), it keeps impacts of 8 bits, 1 to 3 bytes
+**                      a vector's entry less in memory. A search finds more by these than are wanted, and scores again, by weights that it reads from
+**                      the file, those that can be among the best, until no other can be: results and scores are those of exact (the default), at
+**                      the price of 10 to some 50 looks into the file a query. DISTANCE of records found otherwise is read there, too
 ** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
 ** libraries from before there were any (QUERN_ERR_NEWER). Searches are exact, with an index and without; an index
 ** that is damaged, or that memory_mb has no room for, is told by the flags of the result, and the records are scored. */
@@ -356,7 +364,8 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 **   porter              English stems of its tokens
 **   stop=none|english|a,b,c   words that are left out (default: none)
 **   synonyms=a:b,c:d    the words of a group are one
-**   positions=0|1       whether phrases can be found (default: 1)
+**   positions=0|1       whether phrases can be found (default: 1). Stop words leave their places: with stop=the the phrase "grind the grind"
+**                       finds "grind x grind", whatever x is, and not "grind grind"
 **   k1=X b=X            of BM25 (default: 1.2 and 0.75)
 ** Segments with 512 texts of the field and more get an index, built as those of dense fields; others, and blocks of the log, are
 ** indexed in memory by the first search that meets them, and kept: those of the log beyond memory_mb, too, up to the bytes of the log.
@@ -561,7 +570,8 @@ QUERN_API void quern_query_key_int(quern_query *q, const char *field, const int6
 QUERN_API void quern_query_key_text(quern_query *q, const char *field, const char *const *keys, size_t n);
 /* At most k records a query, 1 to 1048576; default 10. */
 QUERN_API void quern_query_limit(quern_query *q, size_t k);
-/* Only records with distance <= d; or score >= s (the two are two views of the same bound, the last call counts). With
+/* Only records with distance <= d; or score >= s (the two are two views of the same bound, the last call counts). Scores are compared
+** as they are handed out, in f32, of sparse and text fields, too, which are ordered by double. With
 ** quern_query_limit(q, 0) all of them are returned, up to 2^31 rows altogether (LIMIT beyond). Through an index that is the
 ** share `recall` of them, expected whether the bound catches one record or a thousand; a bound that catches more than
 ** about one in twenty is answered by a scan. */
@@ -637,7 +647,8 @@ QUERN_API int32_t quern_result_explain(const quern_result *r, quern_text **json,
 ** "legs":[{"leg","name","field","kind","score","part","rank", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
 ** match the record, or whose own candidates it is not among, has the score null; part: quern_result_leg_part; rank is its place among the
 ** leg's first hits (its limit, or 100, or q's limit if that is more), equal
-** scores the same; null: it is not among them. Of a leg that matches also
+** scores the same; null: it is not among them. Scores are as handed out, but where f32 has no room for one of a single field (a sum of huge
+** weights) it is the double; of legs together that is null. Of a leg that matches also
 **   of a sparse field   "parts":[{"dimension","weight","value","adds"}]: what query and record have in common; weight: the query's,
 **                       value: the record's, adds: their product
 **   of a text field     "parts":[{"term","weight","occurrences","value","adds"}]: the query's words, phrases and beginnings* as they are
@@ -750,7 +761,9 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
 **   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975
 **   terms=N        of a sparse field, 0 to 65535 (default 0: all): approximate; an index orders records by the N heaviest terms of the query,
-**                  and scores the best 2 * k + 32 of these by all of its terms. bucket_weights=W,W,...: of a field with buckets=N, N numbers of at least 0 by which the query's weights in each are multiplied */
+**                  and scores the best 2 * k + 32 of these by all of its terms. bucket_weights=W,W,...: of a field with buckets=N, N numbers of at least 0 by which the query's weights in each are multiplied; in one
+**                  of 0 a query's dimensions are as if they were not there: what shares no other with it does not match. With bound=, terms= and through
+**                  pruned indexes QUERN_RESULT_RECALL is 0: not known (quern_recall_audit measures it) */
 QUERN_API void quern_query_options(quern_query *q, const char *options);
 /* A budget. A search that has spent one of the three ends with what it has, and its result is QUERN_FLAG_PARTIAL: true hits with true
 ** scores, in order, but others may have been better, and there may be fewer than k. QUERN_RESULT_LEFT_OUT tells which it was.

@@ -97,8 +97,8 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
     field->name = name;
     std::vector<Option> list;
     QUERN_TRY(ParseOptions(options,
-                           {"dims", "index", "approx", "buckets", "prune_mass", "prune_ratio",
-                            "prune_below", "prune_top", "weights"},
+                           {"dims", "index", "approx", "buckets", "impacts", "prune_mass",
+                            "prune_ratio", "prune_below", "prune_top", "weights"},
                            &list));
     SparseIndexOptions index;
     index.index = true;

@@ -23,11 +23,11 @@ constexpr int kRowsMax = 2000;
 constexpr int kErrorsMax = 2000;
 
 // New formats go to the end, so that what a corpus means stays.
-constexpr FileFormat kFormats[] = {FileFormat::kFvecs, FileFormat::kBvecs, FileFormat::kIvecs,
-                                   FileFormat::kNpy,   FileFormat::kIdx,   FileFormat::kWords,
-                                   FileFormat::kJsonl, FileFormat::kCsv,   FileFormat::kTsv,
-                                   FileFormat::kFbin,  FileFormat::kU8bin, FileFormat::kI8bin,
-                                   FileFormat::kIbin,  FileFormat::kNpz,   FileFormat::kSpmat};
+constexpr FileFormat kFormats[] = {
+    FileFormat::kFvecs, FileFormat::kBvecs, FileFormat::kIvecs, FileFormat::kNpy,
+    FileFormat::kIdx,   FileFormat::kWords, FileFormat::kJsonl, FileFormat::kCsv,
+    FileFormat::kTsv,   FileFormat::kFbin,  FileFormat::kU8bin, FileFormat::kI8bin,
+    FileFormat::kIbin,  FileFormat::kNpz,   FileFormat::kSpmat, FileFormat::kLines};
 
 void ReadAll(RecordReader* reader) {
     TypeInference inference;

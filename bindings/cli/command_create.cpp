@@ -66,10 +66,12 @@ void AddCreateCommand(CLI::App* app) {
         ->type_name("NAME:DIM[:METRIC[:TYPE]]")
         ->allow_extra_args(false);
     command
-        ->add_option("--sparse", options->sparse,
-                     "A field of sparse vectors with dimensions below DIMS; binary: without "
-                     "weights; OPTION index=none: always scanned, approx=graph: also searched with "
-                     "--recall or --ef, buckets=N: ranges with weights of their own (repeatable)")
+        ->add_option(
+            "--sparse", options->sparse,
+            "A field of sparse vectors with dimensions below DIMS; binary: without "
+            "weights; OPTION index=none: always scanned, approx=graph: also searched with "
+            "--recall or --ef, buckets=N: ranges with weights of their own, impacts=8: the index "
+            "takes less memory, prune_top=N: and less, but may miss some (repeatable)")
         ->type_name("NAME[:DIMS][:binary][:OPTION=VALUE]")
         ->allow_extra_args(false);
     command

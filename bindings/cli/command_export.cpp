@@ -52,6 +52,9 @@ public:
                           FormatNames()
                     : "unknown format '" + options.format + "'; wanted one of " + FormatNames());
         }
+        if (format_ == FileFormat::kLines) {
+            FailUsage("lines are for import only; wanted one of " + std::string(FormatNames()));
+        }
         if (options.no_header && format_ != FileFormat::kWords) {
             FailUsage("--no-header is for words only");
         }

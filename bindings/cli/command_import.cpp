@@ -14,6 +14,7 @@
 #include "format_error.h"
 #include "import_plan.h"
 #include "import_undo.h"
+#include "lines_format.h"
 #include "progress_bar.h"
 #include "record_stream.h"
 #include "result_cells.h"
@@ -278,6 +279,19 @@ uint64_t Import(const ImportOptions& options, const Database& database, RecordSt
     return writer.committed();
 }
 
+bool EndsInTxt(std::string path) {
+    for (const char* const ending : {".gz", ".zst", ".txt"}) {
+        const std::string_view wanted = ending;
+        const bool there = path.size() >= wanted.size() &&
+                           path.compare(path.size() - wanted.size(), wanted.size(), wanted) == 0;
+        path.resize(there ? path.size() - wanted.size() : path.size());
+        if (there && wanted == ".txt") {
+            return true;
+        }
+    }
+    return false;
+}
+
 // A folder as BEIR has them stands for its corpus, with the names that this has.
 ImportOptions WithBeir(ImportOptions options) {
     const std::string corpus = BeirFile(options.stream.file, "corpus");
@@ -294,8 +308,27 @@ ImportOptions WithBeir(ImportOptions options) {
     return options;
 }
 
+// Lines have no name: they are what the only --text says, with which a .txt is none of words.
+ImportOptions WithLines(ImportOptions options) {
+    std::string* const format = &options.stream.format;
+    ImportChoices& choices = options.choices;
+    const bool one_text = choices.texts.size() == 1;
+    const std::string& file = options.stream.file;
+    if (format->empty() && one_text && choices.field.empty() &&
+        FormatOfPath(file) == FileFormat::kWords && EndsInTxt(file)) {
+        *format = NameOfFormat(FileFormat::kLines);
+    }
+    if (FormatOfName(*format) == FileFormat::kLines && one_text && choices.renames.empty()) {
+        const std::string name = choices.texts[0].substr(0, choices.texts[0].find(':'));
+        if (name != kLineColumn) {
+            choices.renames.push_back(std::string(kLineColumn).append("=").append(name));
+        }
+    }
+    return options;
+}
+
 void RunImport(const ImportOptions& given) {
-    const ImportOptions options = WithBeir(given);
+    const ImportOptions options = WithLines(WithBeir(given));
     const auto started = std::chrono::steady_clock::now();
     RecordStream stream(options.stream);
     const std::deque<Record>& sample = stream.TakeSample();
@@ -346,7 +379,7 @@ void AddImportCommand(CLI::App* app) {
         ->type_name("OPTIONS");
     command->add_option(
         "--format", options->stream.format,
-        std::string("The file's format, if its name does not tell: ") + FormatNames());
+        std::string("The file's format, if its name does not tell: ") + FormatNames() + ", lines");
     command
         ->add_option("-k,--key", choices.key,
                      "The column with the key, NAME or NAME:int or NAME:text")
@@ -380,8 +413,10 @@ void AddImportCommand(CLI::App* app) {
             "each dimension, one a line; new terms are added to it")
         ->type_name("FILE");
     command
-        ->add_option("--text", choices.texts,
-                     "A text field, searched by its words: 'body:porter stop=english' (repeatable)")
+        ->add_option(
+            "--text", choices.texts,
+            "A text field, searched by its words: 'body:porter stop=english'; of a .txt, or with "
+            "--format lines, each line is a text of the only one (repeatable)")
         ->type_name("NAME[:OPTIONS]")
         ->allow_extra_args(false);
     command
@@ -398,8 +433,10 @@ void AddImportCommand(CLI::App* app) {
     command->add_option("--rest", choices.rest, "Keep all other columns in this one json attribute")
         ->type_name("NAME");
     command
-        ->add_option("--delimiter", options->stream.delimiter,
-                     "The delimiter of CSV, one character or \\t")
+        ->add_option(
+            "--delimiter", options->stream.delimiter,
+            "The delimiter of CSV, one character or \\t; the first line names the columns, be it "
+            "one")
         ->check([](const std::string& text) {
             return text.size() == 1 || text == "\\t" ? std::string()
                                                      : std::string("wanted one character");

@@ -10,6 +10,7 @@
 #include "format_error.h"
 #include "idx_format.h"
 #include "jsonl_format.h"
+#include "lines_format.h"
 #include "npy_format.h"
 #include "npz_format.h"
 #include "spmat_format.h"
@@ -37,7 +38,7 @@ constexpr FormatName kNames[] = {
     {"tsv", FileFormat::kTsv},           {"txt", FileFormat::kWords},
     {"vec", FileFormat::kWords},         {"glove", FileFormat::kWords},
     {"w2v", FileFormat::kWords},         {"ndjson", FileFormat::kJsonl},
-    {"word2vec", FileFormat::kWords},
+    {"word2vec", FileFormat::kWords},    {"lines", FileFormat::kLines},
 };
 
 std::string Lower(std::string text) {
@@ -108,6 +109,7 @@ std::unique_ptr<RecordReader> NewRecordReader(std::unique_ptr<ByteSource> source
             return NewCsvReader(std::move(source), delimiter != 0 ? delimiter : ',');
         case FileFormat::kTsv:
             return NewCsvReader(std::move(source), delimiter != 0 ? delimiter : '\t');
+        case FileFormat::kLines: return NewLinesReader(std::move(source));
         case FileFormat::kUnknown: break;
     }
     throw FormatError(source->name() +

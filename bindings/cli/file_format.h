@@ -25,7 +25,8 @@ enum class FileFormat {
     kJsonl,
     kAnserini,  // read as jsonl
     kCsv,
-    kTsv
+    kTsv,
+    kLines
 };
 
 // "fvecs", "npy", ...; kUnknown for any other name.

@@ -25,7 +25,8 @@ RecordStream::RecordStream(const RecordStreamOptions& options) : options_(option
                       ? options.file +
                             ": the name does not tell the format; give --format, one of " +
                             FormatNames()
-                      : "unknown format '" + options.format + "'; wanted one of " + FormatNames());
+                      : "unknown format '" + options.format + "'; wanted one of " + FormatNames() +
+                            ", lines");
     }
     reader_ = NewRecordReader(std::move(source), format,
                               options.delimiter.empty()    ? '\0'

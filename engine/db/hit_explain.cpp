@@ -194,6 +194,11 @@ private:
             const bool given = !HasParts() || !std::isnan(PartOf(hits_.leg_scores, row, l));
             score.matches = score.matches && (given || !narrowed_[l]);
             const bool listed = given || !ranked_;
+            if (score.matches && searches_.size() == 1 && !HasParts() &&
+                !std::isfinite(hits_.scores[row])) {
+                // Beyond f32, but not beyond what it was found by.
+                json["score"] = Number(searches_[l]->ScoreOf(score.distance));
+            }
             Json leg = LegJson(l, score, listed ? RankOf(l, q, *place) : Json());
             if (HasParts()) {
                 leg["part"] = Number(PartOf(hits_.leg_shares, row, l));

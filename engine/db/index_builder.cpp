@@ -19,6 +19,9 @@ constexpr double kDistancesPerVector = 10000;
 constexpr double kDistanceNs = 30;
 constexpr double kDistanceNsPerDim = 0.15;
 constexpr double kNsPerPosting = 500;
+// Of what approx=graph adds (tests/bench/sparse/README.md): lists, and links of each record.
+constexpr double kNsPerListedPosting = 1000;
+constexpr double kNsPerLinkedRecord = 180000;
 constexpr double kNsPerTextByte = 100;
 
 bool Fits(const Work& work, uint64_t vectors, const DenseDef& def, int threads) {
@@ -133,9 +136,12 @@ private:
             piece.weights = ones.data();
         }
         const SparseIndexOptions options = SparseIndexOptions::Of(*job_.sparse);
+        sparse::IndexOptions how;
+        how.prune = options.prune;
+        how.impacts = options.impacts;
         Result<std::unique_ptr<SparsePart>> built =
             SparsePart::Build({piece.offsets, piece.dimensions, piece.weights, piece.count},
-                              options.approximate, options.prune, database_->threads(), work_);
+                              options.approximate, how, database_->threads(), work_);
         if (built.status().code() == Code::kLimit) {
             return {};  // more entries than an index can have: such a segment is scanned
         }
@@ -287,12 +293,26 @@ Status AddTextJobs(storage::Connection* connection, const CollectionView& view,
 }
 
 // About how long the one that is not of a dense field takes.
-double ExpectedNs(const IndexWork& job) {
-    const storage::PartInfo* values = job.segment->info().Find(
-        job.sparse ? PartKind::kSparseGaps : PartKind::kTextBytes, job.field());
-    return values == nullptr
-               ? 0
-               : static_cast<double>(values->items) * (job.sparse ? kNsPerPosting : kNsPerTextByte);
+double ExpectedNs(const IndexWork& job, int threads) {
+    const storage::SegmentInfo& segment = job.segment->info();
+    const storage::PartInfo* values =
+        segment.Find(job.sparse ? PartKind::kSparseGaps : PartKind::kTextBytes, job.field());
+    if (values == nullptr) {
+        return 0;
+    }
+    const auto items = static_cast<double>(values->items);
+    if (!job.sparse) {
+        return items * kNsPerTextByte;
+    }
+    double ns = items * kNsPerPosting;
+    const storage::PartInfo* vectors = segment.Find(PartKind::kSparseLengths, job.field());
+    if (vectors != nullptr && SparseIndexOptions::Of(*job.sparse).approximate &&
+        SparsePart::WantsApproximate(vectors->items)) {
+        ns += (items * kNsPerListedPosting +
+               static_cast<double>(vectors->items) * kNsPerLinkedRecord) /
+              threads;
+    }
+    return ns;
 }
 
 }  // namespace
@@ -350,7 +370,7 @@ Status BuildIndexes(Database* database, const std::string& collection, const Ind
     for (IndexWork& job : jobs) {
         if (job.sparse || job.text) {
             const std::chrono::duration<double, std::nano> left = work->TimeLeft();
-            if (left.count() > ExpectedNs(job)) {
+            if (left.count() > ExpectedNs(job, database->threads())) {
                 bool grown = false;
                 QUERN_TRY(run(job, &grown));
             }

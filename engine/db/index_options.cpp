@@ -173,6 +173,13 @@ Result<bool> SparseIndexOptions::Take(const std::string& key, const std::string&
         out->approximate = value == "graph";
         return true;
     }
+    if (key == "impacts") {
+        if (value != "8" && value != "exact") {
+            return Expected(key, value, "8 or exact");
+        }
+        out->impacts = value == "8";
+        return true;
+    }
     if (key == "prune_mass" || key == "prune_ratio") {
         QUERN_TRY(TakeFraction(key, value, 1,
                                key == "prune_mass" ? &out->prune.mass : &out->prune.ratio));
@@ -226,6 +233,9 @@ std::string SparseIndexOptions::Text() const {
     }
     if (buckets > 0) {
         add(std::string("buckets=").append(std::to_string(buckets)));
+    }
+    if (impacts) {
+        add("impacts=8");
     }
     if (index) {
         add("index=auto");

@@ -60,6 +60,7 @@ struct SparseIndexOptions {
     bool index = false;
     bool approximate = false;  // beside it, a part for approximate searches
     sparse::PruneOptions prune = {};
+    bool impacts = false;  // the index keeps impacts of 8 bits in place of weights
     // Equal ranges of the dimensions, that queries may give weights of their own; 0: there are
     // none.
     uint32_t buckets = 0;

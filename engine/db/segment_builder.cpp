@@ -11,6 +11,9 @@ using storage::PartWriter;
 
 namespace {
 
+// Of a sparse vector: only for how many chunks there will be.
+constexpr uint64_t kEntriesGuess = 256;
+
 uint32_t ElementBytes(Element element) {
     switch (element) {
         case Element::kF32: return 4;
@@ -69,6 +72,10 @@ Status SegmentBuilder::AddSparse(const SparseDef& def, BytesView value, Field* f
         QUERN_ASSIGN(parts.gaps, create(PartKind::kSparseGaps));
         if (!def.binary) {
             QUERN_ASSIGN(parts.weights, create(PartKind::kSparseWeights));
+            if (expected_records_ > 0 && SparseIndexOptions::Of(def).impacts) {
+                // Searches look at those of single records.
+                parts.weights->ShapeForLooks(expected_records_ * kEntriesGuess);
+            }
         }
         field->sparse = std::move(parts);
     }

@@ -160,19 +160,45 @@ Status SparseColumn::GatherEntries(storage::Connection* connection, const PartIn
     return {};
 }
 
-Result<BytesView> SparseColumn::Value(storage::Connection* connection, uint32_t record,
-                                      ChunkCache* cache) const {
+std::optional<size_t> SparseColumn::VectorOf(uint32_t record) const {
     size_t vector = record;
     if (!records_.empty()) {
         const auto found = std::lower_bound(records_.begin(), records_.end(), record);
         if (found == records_.end() || *found != record) {
-            return BytesView();
+            return std::nullopt;
         }
         vector = static_cast<size_t>(found - records_.begin());
     }
-    if (vector >= count()) {
+    return vector < count() ? std::optional(vector) : std::nullopt;
+}
+
+Status SparseColumn::Weights(storage::Connection* connection, uint32_t record, ChunkCache* cache,
+                             std::vector<float>* weights) const {
+    const std::optional<size_t> vector = VectorOf(record);
+    weights->resize(vector ? static_cast<size_t>(offsets_[*vector + 1] - offsets_[*vector]) : 0);
+    if (weights->empty() || binary_) {
+        return {};
+    }
+    if (resident()) {
+        std::memcpy(weights->data(), Resident(*vector, *vector + 1).weights, weights->size() * 4);
+        return {};
+    }
+    QUERN_TRY(GatherEntries(connection, *weights_, offsets_[*vector], weights->size(), cache,
+                            reinterpret_cast<char*>(weights->data())));
+    if (!storage::AreSparseWeights(weights->data(), weights->size())) {
+        return Status::Error(Code::kCorrupt, "%s: vector %zu has impossible weights",
+                             weights_->Name().c_str(), *vector);
+    }
+    return {};
+}
+
+Result<BytesView> SparseColumn::Value(storage::Connection* connection, uint32_t record,
+                                      ChunkCache* cache) const {
+    const std::optional<size_t> found = VectorOf(record);
+    if (!found) {
         return BytesView();
     }
+    const size_t vector = *found;
     const auto entries = static_cast<size_t>(offsets_[vector + 1] - offsets_[vector]);
     Bytes* const value = cache->assembled();
     value->resize(entries * storage::kSparseEntryBytes);

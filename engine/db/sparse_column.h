@@ -69,8 +69,13 @@ public:
     Result<BytesView> Value(storage::Connection* connection, uint32_t record,
                             ChunkCache* cache) const;
 
+    // The weights of a record that has a value, in order of dimensions; not of a binary field.
+    Status Weights(storage::Connection* connection, uint32_t record, ChunkCache* cache,
+                   std::vector<float>* weights) const;
+
 private:
     SparseColumn() = default;
+    std::optional<size_t> VectorOf(uint32_t record) const;
     Status ReadEntries(storage::Connection* connection, const storage::PartInfo& part,
                        uint64_t first, uint64_t end, int threads, Bytes* chunks, char* out) const;
     // Turns gaps into dimensions and proves the vectors. weights: NULL in a binary field.

@@ -55,10 +55,9 @@ SparsePart::~SparsePart() {
 
 Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& rows,
                                                       bool approximate,
-                                                      const sparse::PruneOptions& prune,
+                                                      const sparse::IndexOptions& wanted,
                                                       int threads, Work* work) {
-    sparse::IndexOptions how;
-    how.prune = prune;
+    sparse::IndexOptions how = wanted;
     how.threads = threads;
     std::unique_ptr<SparsePart> part(new SparsePart());
     if (rows.count < kOrderedRowsMin) {
@@ -89,6 +88,10 @@ Result<std::unique_ptr<SparsePart>> SparsePart::Build(const sparse::SparseRows& 
         }
     }
     return part;
+}
+
+bool SparsePart::WantsApproximate(uint64_t vectors) {
+    return vectors >= kOrderedRowsMin;
 }
 
 uint64_t SparsePart::BytesOf(const storage::SegmentInfo& segment, uint32_t field) {

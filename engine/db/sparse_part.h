@@ -39,8 +39,10 @@ public:
     // approximate: with an approximate index, where there are enough rows for one.
     static Result<std::unique_ptr<SparsePart>> Build(const sparse::SparseRows& rows,
                                                      bool approximate,
-                                                     const sparse::PruneOptions& prune, int threads,
+                                                     const sparse::IndexOptions& how, int threads,
                                                      Work* work);
+    // Whether an index of so many vectors has an approximate one beside it, if that is asked for.
+    static bool WantsApproximate(uint64_t vectors);
     // What the parts of a segment need in memory; 0: there is no index.
     static uint64_t BytesOf(const storage::SegmentInfo& segment, uint32_t field);
     // kCorrupt when parts are missing, damaged, or not of this column.

@@ -9,6 +9,7 @@
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/db/sparse_candidates.h"
+#include "engine/db/sparse_index_query.h"
 #include "engine/db/sparse_log.h"
 #include "engine/db/sparse_queries.h"
 #include "engine/db/stage_clock.h"
@@ -232,7 +233,7 @@ private:
         seen.Plan(estimate, queries_.size());
         seen.Done(indexed.part != nullptr ? SearchWay::kIndex : SearchWay::kScan, queries_.size());
         if (indexed.part != nullptr) {
-            QUERN_TRY(SearchIndex(*indexed.part, dead, static_cast<uint32_t>(number)));
+            QUERN_TRY(SearchIndex(*indexed.part, *column, dead, static_cast<uint32_t>(number)));
             TightenAll();
             return {};
         }
@@ -250,59 +251,57 @@ private:
 
     // The best of one segment by its index, from the best of the sources before on. Positions are
     // record numbers, so that ties are decided as in a scan.
-    Status SearchIndex(const SparsePart& part, const CollectionView::Dead& dead, uint32_t source) {
+    Status SearchIndex(const SparsePart& part, const SparseColumn& column,
+                       const CollectionView::Dead& dead, uint32_t source) {
         const SparsePart::Bits allowed = part.Allowed(dead.bits);
         sparse::SearchOptions options;
         options.bound_factor = static_cast<float>(request_.bound);
         options.superblocks_min = request_.superblocks;
         options.terms_max = request_.terms;
-        // Exact where that is asked for: no postings are left out of the rows.
-        const bool pruned = part.index().pruned() && request_.recall < 1;
+        const sparse::ApproximateIndex* const quick = part.approximate();
+        const bool by_knob = options.bound_factor < 1 || options.terms_max > 0;
+        const size_t pool = quick == nullptr || (by_knob && request_.ef == 0) ? 0 : PoolFor(*quick);
+        // Where nobody knows what pruned postings give, a recall that is asked for is kept by a
+        // walk, whose recall is known, or by the rows, which lack nothing.
+        const bool keeps_recall = quick != nullptr && request_.has_recall && request_.ef == 0 &&
+                                  !by_knob && !watch_.has_scored_max();
+        const bool pruned = part.index().pruned() && request_.recall < 1 && !keeps_recall;
         if (part.index().pruned() && !pruned) {
             options.path = sparse::SearchPath::kForward;
         }
-        const bool loose = options.bound_factor < 1 || options.terms_max > 0 || pruned;
-        approximate_ = approximate_ || loose;
-        expected_recall_ = loose ? 0 : expected_recall_;
-        const sparse::ApproximateIndex* const quick = part.approximate();
-        const size_t pool = quick == nullptr || (loose && request_.ef == 0) ? 0 : PoolFor(*quick);
-        const uint64_t* const bits = allowed ? allowed->data() : nullptr;
+        const bool loose = by_knob || pruned;
+        SparseIndexQuery asked(part, column);
+        asked.allowed = allowed ? allowed->data() : nullptr;
+        asked.source = source;
+        asked.options = options;
+        asked.limit = limit_;
+        asked.least = LeastScore(request_);
+        asked.pool = pool;
+        asked.pruned = pruned;
+        asked.loose = loose;
+        asked.read = [this](size_t scored, const SparseIndexQuery::Body& body) {
+            std::lock_guard<std::mutex> lock(mutex_);
+            table_->tally.refined += scored;
+            return Read(body);
+        };
         return EachQuery([&](const std::function<bool(size_t*)>& next) -> Status {
             sparse::SpacePool::Lease space(database_->sparse_spaces());
             sparse::SearchStats stats;
-            bool missed = false;  // something may have been
+            bool missed = false;   // something may have been, by walks
+            bool unknown = false;  // how much
             for (size_t q = 0; next(&q);) {
                 if (watch_.Ends(q)) {
                     continue;
                 }
-                sparse::TopHits top = NewTop(q, part);
-                sparse::SearchOptions own = options;
-                own.scored_max = watch_.ScoredLeft(q);
+                sparse::TopHits top = asked.NewTop(queries_[q]);
                 const uint64_t before = stats.scored;
                 bool served = false;
-                QUERN_TRY(Timed(q, [&](Work* work) -> Status {
-                    // What a budget allows to be scored, an exact search spends on the best first.
-                    if (pool > 0 && own.scored_max == SearchBudget::kNoBound) {
-                        QUERN_ASSIGN(served,
-                                     quick->Search(part.index(), queries_[q].vector, pool, bits,
-                                                   source, &top, space.get(), &stats, work));
-                    }
-                    if (served) {
-                        return {};
-                    }
-                    QUERN_TRY(part.index().Search(queries_[q].vector, own, bits, source, &top,
-                                                  space.get(), &stats, work));
-                    if (pruned && top.size() < limit_ && !stats.cut &&
-                        queries_[q].least <= LeastScore(request_)) {
-                        // Results are never fewer than there are.
-                        top = NewTop(q, part);
-                        own.path = sparse::SearchPath::kForward;
-                        return part.index().Search(queries_[q].vector, own, bits, source, &top,
-                                                   space.get(), &stats, work);
-                    }
-                    return {};
+                QUERN_TRY(Timed(q, [&](Work* work) {
+                    return asked.Find(queries_[q], watch_.ScoredLeft(q), &top, space.get(), &stats,
+                                      &served, work);
                 }));
                 missed = missed || served;
+                unknown = unknown || (loose && !served);
                 watch_.AddScored(q, stats.scored - before);
                 watch_.LeftOut(stats.cut ? kSpentScored : 0, q);
                 stats.cut = false;
@@ -312,7 +311,8 @@ private:
             }
             QUERN_TRY(AddStats(stats));
             std::lock_guard<std::mutex> lock(mutex_);
-            approximate_ = approximate_ || missed;
+            approximate_ = approximate_ || missed || unknown;
+            expected_recall_ = unknown ? 0 : expected_recall_;
             if (missed) {
                 expected_recall_ = std::min(expected_recall_, quick->curve().Expect(limit_, pool));
             }
@@ -329,12 +329,6 @@ private:
             return 0;
         }
         return quick.curve().Find(limit_, request_.recall).value_or(0);
-    }
-
-    sparse::TopHits NewTop(size_t q, const SparsePart& part) const {
-        sparse::TopHits top(limit_, queries_[q].least);
-        top.NamePositions(part.records());
-        return top;
     }
 
     // Shares the queries out among threads: body gets them one by one from next, while it is true.
@@ -627,7 +621,7 @@ private:
                     return {};
                 }));
             }
-            if (indexed.part == nullptr) {
+            if (indexed.part == nullptr || indexed.part->index().rounded()) {
                 others->insert(others->end(), here.begin(), here.end());
                 continue;
             }

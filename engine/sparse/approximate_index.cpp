@@ -196,7 +196,7 @@ Result<bool> ApproximateIndex::SearchIn(const SparseIndex& index, const SparseVe
     Propose(hits->Threshold(), terms_max, k, pool, space);
     WalkRecords(cut_, links_.data(), degree_, nullptr, pool, &walk);
     walk.End();
-    space->marks.Set(walk.terms, walk.weights);
+    space->marks.Set(walk.terms, walk.weights, index.forward().scales);
     const ForwardCopy& forward = index.forward();
     std::vector<SparseHit> found;
     for (size_t i = 0; i < walk.pool.size(); i++) {

@@ -66,7 +66,7 @@ Result<CutRows> CutRows::Build(const ForwardCopy& forward, int threads) {
     for (const float weight : forward.table) {
         most = std::max(most, weight);
     }
-    for (uint32_t i = 0; forward.form == WeightForm::kFloat && i < forward.offsets.back(); i++) {
+    for (uint32_t i = 0; forward.table.empty() && i < forward.offsets.back(); i++) {
         most = std::max(most, forward.WeightAt(i));
     }
     // A weight of zero steps would end a row: what is lighter than half a step is left out.

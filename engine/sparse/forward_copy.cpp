@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "engine/kernels/impact_window.h"
@@ -87,7 +89,7 @@ RowScore ScoreRow(const ForwardCopy& copy, uint32_t first, size_t count, const Q
                   uint32_t* places) {
     const Id* const ids = reinterpret_cast<const Id*>(copy.terms.data()) + first;
     const float* const table = copy.table.data();
-    const char* const codes = copy.weights.data() + first * static_cast<size_t>(copy.form);
+    const char* const codes = copy.weights.data() + first * BytesOf(copy.form);
     const auto* const bytes = reinterpret_cast<const uint8_t*>(codes);
     const auto* const pairs = reinterpret_cast<const uint16_t*>(codes);
     const auto* const exact = reinterpret_cast<const float*>(codes);
@@ -98,6 +100,7 @@ RowScore ScoreRow(const ForwardCopy& copy, uint32_t first, size_t count, const Q
         case WeightForm::kSame: return score([&](uint32_t) { return table[0]; });
         case WeightForm::kTable8: return score([&](uint32_t at) { return table[bytes[at]]; });
         case WeightForm::kTable16: return score([&](uint32_t at) { return table[pairs[at]]; });
+        case WeightForm::kImpact8: return score([&](uint32_t at) { return bytes[at]; });
         case WeightForm::kFloat: break;
     }
     return score([&](uint32_t at) { return exact[at]; });
@@ -107,15 +110,17 @@ RowScore ScoreRow(const ForwardCopy& copy, uint32_t first, size_t count, const Q
 
 QueryMarks::QueryMarks() : marks_(kernels::kMarkWords, 0), weights_(kMarks, 0) {}
 
-void QueryMarks::Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights) {
+void QueryMarks::Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights,
+                     const TermTable* scales) {
     for (const auto& [term, weight] : marked_) {
         marks_[(term & 0xffff) / 32] = 0;
     }
     marked_.clear();
     for (size_t i = 0; i < terms.size(); i++) {
-        marked_.emplace_back(terms[i], weights[i]);
+        const double scale = scales == nullptr ? 1.0 : static_cast<double>(scales->scale(terms[i]));
+        marked_.emplace_back(terms[i], weights[i] * scale);
         marks_[(terms[i] & 0xffff) / 32] |= uint32_t{1} << (terms[i] & 31);
-        weights_[terms[i] & 0xffff] = weights[i];
+        weights_[terms[i] & 0xffff] = weights[i] * scale;
     }
 }
 
@@ -126,9 +131,9 @@ double QueryMarks::WideWeight(uint32_t term) const {
     return found != marked_.end() && found->first == term ? found->second : 0;
 }
 
-Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count,
-                                       const std::vector<uint32_t>& terms_of_entries, int threads,
-                                       Work* work) {
+Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, const TermTable& term_table,
+                                       bool impacts, const std::vector<uint32_t>& terms_of_entries,
+                                       int threads, Work* work) {
     ForwardCopy copy;
     if (rows.count == 0) {
         return copy;
@@ -145,19 +150,28 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count
                 : copy.table.size() == 1          ? WeightForm::kSame
                 : copy.table.size() <= 256        ? WeightForm::kTable8
                                                   : WeightForm::kTable16;
+    if (impacts && BytesOf(copy.form) > 1) {
+        copy.form = WeightForm::kImpact8;
+        copy.table.clear();
+        copy.scales = &term_table;
+    }
     std::unordered_map<uint32_t, uint16_t> codes;
     for (size_t i = 0; i < copy.table.size(); i++) {
         codes[BitsOf(copy.table[i])] = static_cast<uint16_t>(i);
     }
-    copy.wide_terms = term_count > kMarks;
+    copy.wide_terms = term_table.size() > kMarks;
     copy.terms = Buffer(entries * (copy.wide_terms ? 4 : 2), nullptr);
-    copy.weights = Buffer(entries * static_cast<size_t>(copy.form), nullptr);
+    copy.weights = Buffer(entries * BytesOf(copy.form), nullptr);
     QUERN_TRY(work->Check("sparse index", 0, 0));
     QUERN_TRY(shares.Run([&](const RowShare& share) -> Status {
         const uint64_t first = rows.offsets[share.first] - base;
         const uint64_t end = rows.offsets[share.end] - base;
         copy.TakeTerms(terms_of_entries.data(), first, end);
-        copy.TakeWeights(rows.weights + base, first, end, codes);
+        if (copy.form == WeightForm::kImpact8) {
+            copy.TakeImpacts(rows.weights + base, terms_of_entries.data(), first, end);
+        } else {
+            copy.TakeWeights(rows.weights + base, first, end, codes);
+        }
         return {};
     }));
     return copy;
@@ -169,6 +183,16 @@ void ForwardCopy::TakeTerms(const uint32_t* from, uint64_t first, uint64_t end) 
     } else {
         std::transform(from + first, from + end, reinterpret_cast<uint16_t*>(terms.data()) + first,
                        [](uint32_t term) { return static_cast<uint16_t>(term); });
+    }
+}
+
+void ForwardCopy::TakeImpacts(const float* from, const uint32_t* terms_of, uint64_t first,
+                              uint64_t end) {
+    for (uint64_t i = first; i < end; i++) {
+        const double scale = std::fabs(static_cast<double>(scales->scale(terms_of[i])));
+        const double steps = std::fabs(static_cast<double>(from[i])) / scale;
+        weights.data()[i] =
+            static_cast<char>(static_cast<uint8_t>(std::min(std::round(steps), 255.0)));
     }
 }
 
@@ -196,9 +220,30 @@ float ForwardCopy::WeightAt(uint32_t entry) const {
         case WeightForm::kTable8: return table[static_cast<uint8_t>(weights.data()[entry])];
         case WeightForm::kTable16:
             return table[reinterpret_cast<const uint16_t*>(weights.data())[entry]];
+        case WeightForm::kImpact8: {
+            // A hair more than the largest weight may be no float.
+            const double weight = static_cast<double>(scales->scale(TermAt(entry))) *
+                                  static_cast<uint8_t>(weights.data()[entry]);
+            constexpr double kMost = std::numeric_limits<float>::max();
+            return static_cast<float>(std::clamp(weight, -kMost, kMost));
+        }
         case WeightForm::kFloat: break;
     }
     return reinterpret_cast<const float*>(weights.data())[entry];
+}
+
+double ForwardCopy::ScoreError(const std::vector<uint32_t>& terms_of_query,
+                               const std::vector<double>& query) const {
+    double error = 0;
+    double most = 0;
+    for (size_t i = 0; i < terms_of_query.size() && scales != nullptr; i++) {
+        const uint32_t term = terms_of_query[i];
+        const double step = std::fabs(query[i] * static_cast<double>(scales->scale(term)));
+        error += scales->IsExact(term) ? 0 : step / 2;
+        most += step * 255;
+    }
+    // And what the two sums are rounded by.
+    return error > 0 ? error + most * 1e-9 : 0;
 }
 
 RowScore ForwardCopy::Score(uint32_t row, const QueryMarks& query, uint32_t* places) const {
@@ -215,7 +260,7 @@ void ForwardCopy::Fetch(uint32_t row) const {
     for (const char* at = from; at < to && at < from + 512; at += 64) {
         __builtin_prefetch(at);
     }
-    const auto width = static_cast<size_t>(form);
+    const size_t width = BytesOf(form);
     const char* const weight = weights.data() + offsets[row] * width;
     for (const char* at = weight;
          at < weights.data() + offsets[row + 1] * width && at < weight + 256; at += 64) {
@@ -227,11 +272,11 @@ Status ForwardCopy::Validate(const TermTable& term_table) const {
     const uint64_t entries = offsets.back();
     const size_t term_size = wide_terms ? 4 : 2;
     if (offsets.front() != 0 || terms.bytes() != entries * term_size ||
-        weights.bytes() != entries * static_cast<size_t>(form) ||
-        wide_terms != (term_table.size() > kMarks)) {
+        weights.bytes() != entries * BytesOf(form) || wide_terms != (term_table.size() > kMarks)) {
         return BadIndex("its forward copy has a wrong size");
     }
-    if (form == WeightForm::kSame && table.size() != 1) {
+    if ((form == WeightForm::kSame && table.size() != 1) ||
+        (form == WeightForm::kImpact8 && !table.empty())) {
         return BadIndex("its table of weights is damaged");
     }
     for (const float weight : table) {
@@ -257,6 +302,9 @@ Status ForwardCopy::Validate(const TermTable& term_table) const {
                 if (code >= table.size()) {
                     return BadIndex("a weight is not in the table");
                 }
+            }
+            if (form == WeightForm::kImpact8) {
+                continue;  // any number is one
             }
             const float weight = WeightAt(i);
             if (!std::isfinite(weight) || weight == 0.0f ||

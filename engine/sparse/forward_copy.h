@@ -6,7 +6,9 @@
 // sparse vectors that were rounded to
 // whole numbers, as files of them usually are, take 3 or 4 bytes an entry.
 //
-// Scores are those that sparse_rows.h defines, to the last bit.
+// Scores are those that sparse_rows.h defines, to the last bit. But who wants it so has the nearest
+// impact (term_table.h) in place of a weight that would take more than a byte; then they are off by
+// no more than ScoreError.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +27,9 @@ namespace quern::sparse {
 class QueryMarks {
 public:
     QueryMarks();
-    // Terms ascending, with the weights of the query.
-    void Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights);
+    // Terms ascending, with the weights of the query. scales: of what has impacts, else NULL.
+    void Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights,
+             const TermTable* scales);
     // One bit for the low 16 bits of a term: set when a term of the query has the same.
     const uint32_t* marks() const { return marks_.data(); }
     // The weight of a marked term, where terms have 16 bits.
@@ -47,15 +50,22 @@ struct RowScore {
 };
 
 // How weights are kept. The numbers reach the file: do not change them.
-enum class WeightForm : uint8_t { kSame = 0, kTable8 = 1, kTable16 = 2, kFloat = 4 };
+enum class WeightForm : uint8_t { kSame = 0, kTable8 = 1, kTable16 = 2, kImpact8 = 3, kFloat = 4 };
+// Of one weight.
+inline size_t BytesOf(WeightForm form) {
+    return form == WeightForm::kImpact8 ? 1 : static_cast<size_t>(form);
+}
 
 struct ForwardCopy {
-    // The same for every number of threads. kInterrupted.
-    static Result<ForwardCopy> Build(const SparseRows& rows, size_t term_count,
+    // impacts: in place of weights, where that saves anything. The table is borrowed for them. The
+    // same for every number of threads. kInterrupted.
+    static Result<ForwardCopy> Build(const SparseRows& rows, const TermTable& terms, bool impacts,
                                      const std::vector<uint32_t>& terms_of_entries, int threads,
                                      Work* work);
     // kCorrupt unless every row is in normal form and its signs are those of its terms.
     Status Validate(const TermTable& table) const;
+    // Of terms and weights as in QueryMarks: no score differs more from that of the true weights.
+    double ScoreError(const std::vector<uint32_t>& terms, const std::vector<double>& weights) const;
 
     // places: room for kEntriesMax + kernels::kSelectSlack.
     RowScore Score(uint32_t row, const QueryMarks& query, uint32_t* places) const;
@@ -75,12 +85,14 @@ struct ForwardCopy {
     bool wide_terms = false;
     WeightForm form = WeightForm::kTable8;
     std::vector<float> table;
+    const TermTable* scales = nullptr;  // of impacts; NULL: there are weights
     Buffer terms;
     Buffer weights;
 
 private:
     // Entries from `first` up to `end`, while it is built.
     void TakeTerms(const uint32_t* from, uint64_t first, uint64_t end);
+    void TakeImpacts(const float* from, const uint32_t* terms_of, uint64_t first, uint64_t end);
     void TakeWeights(const float* from, uint64_t first, uint64_t end,
                      const std::unordered_map<uint32_t, uint16_t>& codes);
 };

@@ -133,11 +133,14 @@ private:
             queries_.size(), threads_, work_, [&](size_t number, SearchSpace* space) -> Status {
                 MadeQuery& query = queries_[number];
                 query = MakeQuery(index_, number, queries_.size());
-                for (size_t k = 0; k < kAll; k++) {
+                // Of pruned lists only the rows tell the truth, at the same price for any k.
+                SearchOptions how;
+                how.path = index_.pruned() ? SearchPath::kForward : SearchPath::kChosen;
+                for (size_t k = index_.pruned() ? kAll - 1 : 0; k < kAll; k++) {
                     TopHits hits(PoolCurve::kK[k] + query.hidden.size());
                     SearchStats stats;
                     QUERN_TRY(
-                        index_.Search(query.vector, {}, nullptr, 0, &hits, space, &stats, work_));
+                        index_.Search(query.vector, how, nullptr, 0, &hits, space, &stats, work_));
                     if (k + 1 == kAll) {
                         for (const SparseHit& hit : hits.Take()) {
                             if (hit.position != query.hidden.front()) {
@@ -145,9 +148,12 @@ private:
                             }
                         }
                     }
+                    const double cost = static_cast<double>(stats.postings_read) +
+                                        kExactScoreCost * static_cast<double>(stats.scored);
                     const std::lock_guard<std::mutex> lock(mutex_);
-                    exact_cost_[k] += static_cast<double>(stats.postings_read) +
-                                      kExactScoreCost * static_cast<double>(stats.scored);
+                    for (size_t of = index_.pruned() ? 0 : k; of <= k; of++) {
+                        exact_cost_[of] += cost;
+                    }
                 }
                 return {};
             });

@@ -2,7 +2,8 @@
 //
 //     head: u32 version (1) | u32 rows | u32 superblock_rows | terms | u8 wide terms | u8 form |
 //           u32 table size | f32 table
-//     Version 2 is for pruned lists, and else as 1; 3 and 4 are the same with flat lists.
+//     Version 2 is for pruned lists, and else as 1; 3 and 4 are the same with flat lists; 5 and 6
+//     are as 1 and 2 with impacts in the forward copy.
 //     terms: u32 count | (u32 dimension | f32 scale) * count
 //
 // The other arrays are little-endian and are drawn in posting_lists.h and forward_copy.h.
@@ -20,13 +21,15 @@ constexpr uint32_t kHeadVersion = 1;
 // What is added to it.
 constexpr uint32_t kPrunedMore = 1;
 constexpr uint32_t kFlatMore = 2;
+constexpr uint32_t kRoundedMore = 4;
 
 }  // namespace
 
 void SparseIndex::EncodeHead() {
     head_.clear();
     ByteWriter writer(&head_);
-    writer.U32(kHeadVersion + (pruned() ? kPrunedMore : 0) + (lists_.flat ? kFlatMore : 0));
+    writer.U32(kHeadVersion + (pruned() ? kPrunedMore : 0) + (lists_.flat ? kFlatMore : 0) +
+               (rounded() ? kRoundedMore : 0));
     writer.U32(lists_.rows);
     writer.U32(lists_.superblock_rows);
     terms_.Write(&writer);
@@ -41,7 +44,7 @@ void SparseIndex::EncodeHead() {
 }
 
 SparseArrayView SparseIndex::Array(SparseArray array) const {
-    const auto form = static_cast<uint32_t>(forward_.form);
+    const auto weight_bytes = static_cast<uint32_t>(BytesOf(forward_.form));
     const uint32_t term_bytes = forward_.wide_terms ? 4 : 2;
     switch (array) {
         case SparseArray::kHead: return {head_.data(), head_.size(), 1};
@@ -53,7 +56,7 @@ SparseArrayView SparseIndex::Array(SparseArray array) const {
         case SparseArray::kRowOffsets: return ViewOf(forward_.offsets);
         case SparseArray::kRowTerms: return {forward_.terms.data(), postings(), term_bytes};
         case SparseArray::kRowWeights:
-            return {forward_.weights.data(), form == 0 ? 0 : postings(), form};
+            return {forward_.weights.data(), weight_bytes == 0 ? 0 : postings(), weight_bytes};
     }
     return {};
 }
@@ -64,9 +67,10 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Load(size_t count, const std::
     index->head_ = head;
     ByteReader reader(head);
     const uint32_t version = reader.U32();
-    if (version < kHeadVersion || version > kHeadVersion + kPrunedMore + kFlatMore) {
+    if (version < kHeadVersion || version > kHeadVersion + kPrunedMore + kRoundedMore) {
         return BadIndex("of an unknown version");
     }
+    const bool rounded = ((version - kHeadVersion) & kRoundedMore) != 0;
     index->lists_.complete = ((version - kHeadVersion) & kPrunedMore) == 0;
     index->lists_.flat = ((version - kHeadVersion) & kFlatMore) != 0;
     index->lists_.rows = reader.U32();
@@ -79,11 +83,12 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Load(size_t count, const std::
     const uint8_t wide = reader.U8();
     const uint8_t form = reader.U8();
     const uint32_t table = reader.U32();
-    if (wide > 1 || (form > 2 && form != 4) || table > reader.left() / 4) {
+    if (wide > 1 || form > 4 || (form == 3) != rounded || table > reader.left() / 4) {
         return BadIndex("its head is damaged");
     }
     forward.wide_terms = wide == 1;
     forward.form = static_cast<WeightForm>(form);
+    forward.scales = rounded ? &index->terms_ : nullptr;
     for (uint32_t i = 0; i < table; i++) {
         const uint32_t bits = reader.U32();
         float weight = 0;

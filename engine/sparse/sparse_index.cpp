@@ -27,8 +27,8 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Build(const SparseRows& rows,
                      PostingLists::Build(rows, index->terms_, terms_of_entries,
                                          options.superblock_rows, options.threads, work));
     }
-    QUERN_ASSIGN(index->forward_, ForwardCopy::Build(rows, index->terms_.size(), terms_of_entries,
-                                                     options.threads, work));
+    QUERN_ASSIGN(index->forward_, ForwardCopy::Build(rows, index->terms_, options.impacts,
+                                                     terms_of_entries, options.threads, work));
     index->EncodeHead();
     return index;
 }
@@ -48,13 +48,26 @@ void SparseIndex::ScoreRows(const SparseVector& query, const uint32_t* positions
     if (!space->plan.Make(query, terms_, lists_)) {
         return;
     }
-    space->marks.Set(space->plan.terms(), space->plan.weights());
+    space->marks.Set(space->plan.terms(), space->plan.weights(), forward_.scales);
     constexpr size_t kFetchAhead = 4;
     for (size_t i = 0; i < count; i++) {
         if (i + kFetchAhead < count) {
             forward_.Fetch(positions[i + kFetchAhead]);
         }
         scores[i] = forward_.Score(positions[i], space->marks, space->places.data()).score;
+    }
+}
+
+double SparseIndex::ScoreError(const SparseVector& query, SearchSpace* space) const {
+    return rounded() && space->plan.Make(query, terms_, lists_)
+               ? forward_.ScoreError(space->plan.terms(), space->plan.weights())
+               : 0;
+}
+
+void SparseIndex::DimensionsOf(uint32_t position, std::vector<uint32_t>* dimensions) const {
+    dimensions->clear();
+    for (uint32_t i = forward_.offsets[position]; i < forward_.offsets[position + 1]; i++) {
+        dimensions->push_back(terms_.dimension(forward_.TermAt(i)));
     }
 }
 

@@ -29,8 +29,12 @@ namespace quern::sparse {
 
 struct IndexOptions {
     uint32_t superblock_rows = 4096;
-    // With any of it, searches may miss records, but for those along SearchPath::kForward.
+    // With any of it, searches may miss records, but for those along SearchPath::kForward. By the
+    // chosen path, postings order records, and the best 2 k + 32 by them are scored.
     PruneOptions prune = {};
+    // The forward copy has impacts where weights would take more than a byte; so scores are off by
+    // ScoreError at the most.
+    bool impacts = false;
     int threads = 1;  // that build; the index is the same whatever their number
 };
 
@@ -102,6 +106,10 @@ public:
     size_t count() const { return lists_.rows; }
     // Whether some entries have no postings.
     bool pruned() const { return !lists_.complete; }
+    // Whether the forward copy has impacts, so that scores may be off.
+    bool rounded() const { return forward_.scales != nullptr; }
+    // By how much those of this query may be; 0: not at all.
+    double ScoreError(const SparseVector& query, SearchSpace* space) const;
     // Of the rows.
     uint64_t postings() const { return forward_.offsets.back(); }
     const TermTable& terms() const { return terms_; }
@@ -120,8 +128,10 @@ public:
     // scores[i]: of record positions[i], 0 when it has nothing in common with the query.
     void ScoreRows(const SparseVector& query, const uint32_t* positions, size_t count,
                    SearchSpace* space, double* scores) const;
-    // The row of a record, as it was given.
+    // The row of a record, as it was given (rounded: nearly so).
     SparseVector Row(uint32_t position) const;
+    // Its dimensions, ascending.
+    void DimensionsOf(uint32_t position, std::vector<uint32_t>* dimensions) const;
 
 private:
     SparseIndex() = default;

@@ -36,8 +36,8 @@ constexpr size_t kFetchAhead = 4;
 // Of scoring a record and an entry of it, in postings read. Records stand anywhere in memory, and
 // waiting for them is most of it.
 constexpr double kScoreCost = 200;
-// Records that are scored when few terms order them: so many times as are wanted (of huge numbers
-// no more), and some.
+// Records that are scored when few terms, or pruned lists, order them: so many times as are wanted
+// (of huge numbers no more), and some.
 constexpr size_t kCutTimes = 2;
 constexpr size_t kCutMore = 32;
 constexpr size_t kCutMost = size_t{1} << 40;
@@ -60,14 +60,19 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
                           options_.path == SearchPath::kChosen ? options_.terms_max : 0)) {
         return {};
     }
+    // Sums of pruned lists say little of scores, which are of all entries: they only order. (Where
+    // terms take away, sums are not known from below, and nothing would drop out.)
+    orders_ = space_.plan.cut() || (options_.path == SearchPath::kChosen && !lists_.complete &&
+                                    !space_.plan.takes_away());
     Prepare();
-    if (space_.plan.cut()) {
+    if (orders_) {
         QUERN_TRY(VisitByBound(work));
-        if (ScoreBest()) {
+        if (ScoreBest() || !space_.plan.cut()) {
             return {};
         }
         // Fewer records have these terms than are wanted.
         space_.plan.Make(query, terms_, lists_);
+        orders_ = false;
         Prepare();
     }
     if (options_.path == SearchPath::kForward) {
@@ -88,10 +93,10 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
 
 void SparseSearch::Prepare() {
     const SearchPlan& plan = space_.plan;
-    space_.marks.Set(plan.terms(), plan.weights());
+    space_.marks.Set(plan.terms(), plan.weights(), forward_.scales);
     space_.pending.clear();
     space_.next_runs.superblock = PlannedRuns::kNone;
-    wanted_ = plan.cut() ? std::min(hits_.k(), kCutMost) * kCutTimes + kCutMore : hits_.k();
+    wanted_ = orders_ ? std::min(hits_.k(), kCutMost) * kCutTimes + kCutMore : hits_.k();
     space_.floor.Start(wanted_, plan.most());
     space_.sums.resize(std::max<size_t>(space_.sums.size(), lists_.superblock_rows));
     const uint64_t mean = forward_.rows() == 0 ? 0 : forward_.offsets.back() / forward_.rows();
@@ -108,7 +113,7 @@ uint32_t SparseSearch::LeastSum() const {
     const SearchPlan& plan = space_.plan;
     const uint64_t known = space_.floor.floor();
     uint64_t least = std::max<uint64_t>(known, 1);
-    if (plan.cut()) {
+    if (orders_) {
         return static_cast<uint32_t>(least);  // sums are not to be compared with scores
     }
     const double best = (hits_.Threshold() - plan.slack()) / plan.unit();
@@ -201,7 +206,7 @@ Status SparseSearch::VisitByBound(Work* work) {
             while (next < order.size() && !matters(order[next])) {
                 next++;
             }
-            const bool may_cut = options_.path != SearchPath::kSuperblocks && !space_.plan.cut();
+            const bool may_cut = options_.path != SearchPath::kSuperblocks && !orders_;
             Visit(superblock, order[std::min(next, order.size() - 1)].second, may_cut);
         }
         QUERN_TRY(work->Check("search", opened, order.size()));
@@ -212,7 +217,7 @@ Status SparseSearch::VisitByBound(Work* work) {
 bool SparseSearch::IsScoredWhole(uint32_t allowed) const {
     // A search that may score a few records only should not spend them so.
     const double cost = options_.scored_max == ~uint64_t{0} ? match_cost_ : score_cost_;
-    return options_.path == SearchPath::kChosen && !space_.plan.cut() &&
+    return options_.path == SearchPath::kChosen && !orders_ &&
            allowed * cost <= space_.plan.postings_in_superblock() + kOpenCost;
 }
 
@@ -466,13 +471,15 @@ void SparseSearch::ScorePending() {
 
 bool SparseSearch::ScoreBest() {
     auto& pending = space_.pending;
-    if (pending.size() < hits_.k()) {
+    const bool enough = pending.size() >= hits_.k();
+    if (!enough && space_.plan.cut()) {
         return false;
     }
-    std::sort(pending.begin(), pending.end(), [](const auto& a, const auto& b) {
-        return a.first != b.first ? a.first > b.first : a.second < b.second;
-    });
     const size_t count = std::min(pending.size(), wanted_);
+    std::partial_sort(pending.begin(), pending.begin() + static_cast<ptrdiff_t>(count),
+                      pending.end(), [](const auto& a, const auto& b) {
+                          return a.first != b.first ? a.first > b.first : a.second < b.second;
+                      });
     for (size_t i = 0; i < count && !AtEnd(); i++) {
         if (i + kFetchAhead < count) {
             forward_.Fetch(pending[i + kFetchAhead].second);

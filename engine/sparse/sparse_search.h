@@ -71,7 +71,7 @@ private:
     void ScoreAllowed(uint32_t superblock);
     void ScorePicked(uint32_t superblock, size_t count);
     void ScorePending();
-    // Of those that were ordered by the heaviest terms: scores the best. False: there are too few.
+    // Of those that sums have ordered: scores the best. False: by few terms there are too few.
     bool ScoreBest();
     // Offers the record. Minus infinity when it is none of VisitByBound's.
     double Score(uint32_t position);
@@ -89,7 +89,7 @@ private:
     // Sums below this cannot be among the best. Never 0.
     uint32_t LeastSum() const;
     // By how much a sum may exceed what it is compared with.
-    uint32_t Looseness() const { return space_.plan.cut() ? 0 : space_.plan.looseness(); }
+    uint32_t Looseness() const { return orders_ ? 0 : space_.plan.looseness(); }
 
     const TermTable& terms_;
     const PostingLists& lists_;
@@ -100,7 +100,8 @@ private:
     TopHits& hits_;
     SearchSpace& space_;
     SearchStats& stats_;
-    size_t wanted_ = 0;        // records that are told apart by sums: k, or more by a few terms
+    bool orders_ = false;      // sums bound no scores; the best by them are scored at the end
+    size_t wanted_ = 0;        // records that are told apart by sums: k, or more when they order
     double score_cost_ = 100;  // of scoring one record, in postings read
     double match_cost_ = 100;  // likewise, of one of all that are allowed in a superblock
     double ask_share_ = 0;     // see Visit

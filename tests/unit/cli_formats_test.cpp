@@ -128,6 +128,33 @@ TEST_CASE("idx", "[cli]") {
     CHECK(Mentions(Problem(images + "x", FileFormat::kIdx), "bytes behind the 2 rows"));
 }
 
+TEST_CASE("texts, one a line", "[cli]") {
+    const auto read = [](const std::string& text) {
+        std::vector<std::string> rows;
+        const auto reader = Reader(text, FileFormat::kLines);
+        CHECK(reader->has_columns());
+        Record record;
+        while (reader->Next(&record)) {
+            REQUIRE(record.value_count() == 1);
+            CHECK(record.value(0).name == "text");
+            CHECK(record.row == rows.size());
+            CHECK(record.line == rows.size() + 1);
+            rows.push_back(record.value(0).value.text);
+        }
+        return rows;
+    };
+    using Lines = std::vector<std::string>;
+    CHECK(read("a, \"b\r\n\n c\t\n7") == Lines{"a, \"b", "", " c\t", "7"});
+    CHECK(read("").empty());
+    CHECK(read("\n") == Lines{""});
+    CHECK(read("\xef\xbb\xbf"
+               "caf\xc3\xa9\n") == Lines{"caf\xc3\xa9"});
+    CHECK(Mentions(Problem("a\nb\xff\n", FileFormat::kLines), "test:2: the line is not UTF-8"));
+    CHECK(Mentions(Problem(std::string("a\0\n", 3), FileFormat::kLines), "test:1"));
+    CHECK(FormatOfName("lines") == FileFormat::kLines);
+    CHECK(FormatOfPath("some.txt") == FileFormat::kWords);
+}
+
 TEST_CASE("word vectors", "[cli]") {
     const auto read = [](const std::string& text) {
         std::vector<std::pair<std::string, std::vector<float>>> rows;

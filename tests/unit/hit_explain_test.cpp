@@ -522,3 +522,34 @@ TEST_CASE("coarse distances are what the codes of an index say", "[explain]") {
         quern_query_free(query);
     }
 }
+
+TEST_CASE("a score that f32 has no room for is explained by the number that it is", "[explain]") {
+    Articles articles;
+    quern_schema* schema = quern_schema_new();
+    quern_schema_sparse(schema, "huge", nullptr);
+    articles.Ok(quern_create(articles.db, "numbers", schema, &articles.err));
+    quern_schema_free(schema);
+    const int64_t keys[] = {1, 2};
+    const size_t offsets[] = {0, 1, 2};
+    const uint32_t dims[] = {7, 7};
+    const float weights[] = {3e38f, -2e38f};
+    quern_batch* batch = quern_batch_new(articles.db, "numbers", 2);
+    quern_batch_key_int(batch, keys);
+    quern_batch_sparse(batch, "huge", offsets, dims, weights, nullptr);
+    articles.Ok(quern_upsert(batch, nullptr, &articles.err));
+    quern_batch_free(batch);
+    quern_query* query = quern_query_new(articles.db, "numbers");
+    quern_query_sparse(query, "huge", offsets, dims, weights, 1);
+    quern_result* result = nullptr;
+    articles.Ok(quern_search(query, &result, &articles.err));
+    const Json hits = Explain(articles.db, query, result)["hits"];
+    REQUIRE(hits.size() == 2);
+    for (size_t i = 0; i < 2; i++) {
+        const double score = static_cast<double>(3e38f) * static_cast<double>(weights[i]);
+        CHECK(hits[i]["key"] == keys[i]);
+        CHECK(hits[i]["score"] == score);
+        CHECK(hits[i]["legs"][0]["score"] == score);
+    }
+    quern_result_free(result);
+    quern_query_free(query);
+}

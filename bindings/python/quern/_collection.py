@@ -447,8 +447,9 @@ class Collection(Owner):
         """The k nearest records: Hits for one vector, HitsOfQueries for a matrix.
 
         What to look for: vectors; or text="..." (BM25; a list for several), sparse={dim: weight} or (offsets, dims, weights), keys=ids (records
-            like these), compose=[(1, "king"), (-1, "man"), (1, vector)] (a sum of records and vectors; compose_options: see quern_query_compose),
-            legs=[quern.Leg(...), ...]. Vectors, text and sparse at once are legs with the same weight, scores from 0 to 1.
+            like these, by vectors or by the sparse field that is named), compose=[(1, "king"), (-1, "man"), (1, vector)] (a sum of records
+            and vectors; compose_options: see quern_query_compose), legs=[quern.Leg(...), ...]. Vectors, text and sparse at once are
+            legs with the same weight, scores from 0 to 1.
         field          which one, where there are several of the kind
         where, params  a filter: a dict with Chroma's operators, or SQL with parameters: "year >= ?1", [2020] or "year >= :y", {"y": 2020}
         only, exclude  ids, or a KeySet;  params_of: a list with the parameters of each query

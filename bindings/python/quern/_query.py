@@ -215,12 +215,18 @@ def set_one(built: Built, kind: str, value: Any, field: Any) -> None:
         built.single, built.queries = rows.single, rows.n
         api.quern_query_sparse(handle, name, *rows.addresses(), rows.n)
     else:
-        name, _ = collection._field("dense", field, "keys")
+        name, _ = collection._field(kind_of_keys(collection._schema, field), field, "keys")
         value = plain(value)
         keys = collection._keys(value, "keys")
         built.single, built.queries = isinstance(value, (str, int)), keys.n
         set_keys = api.quern_query_key_text if keys.is_text else api.quern_query_key_int
         set_keys(handle, name, keys.address or None, keys.n)
+
+
+def kind_of_keys(schema: Any, field: Any) -> str:
+    """What records are like each other in: the field that is named; else vectors, where there are any."""
+    sparse, dense = schema.names_of("sparse"), schema.names_of("dense")
+    return "sparse" if field in sparse or (field is None and sparse and not dense) else "dense"
 
 
 def set_sums(built: Built, sums: Any, field: Any, options: Any) -> None:

@@ -19,6 +19,7 @@ class SearchingTest(PythonCase):
         with quern.open(":memory:") as db:
             docs = db.collection("docs", quern.Schema({"v": quern.sparse(dims=100, buckets=4)}, key="int"))
             docs.upsert([1, 2], sparse=[{3: 1.0}, {60: 1.0}])
+            self.assertEqual(docs.search(keys=1, include_self=True).ids, [1])  # the only field
 
             def ids(**settings):
                 return list(docs.search(sparse={3: 1.0, 60: 2.0}, **settings).ids)
@@ -129,6 +130,9 @@ class SearchingTest(PythonCase):
         self.assertEqual(docs.search(text="the mills", field=sparse).ids, ["s"])
         docs.set_token_weights(["zero", "mill", "stone"])
         self.assertEqual(docs.search(text="stone", field=sparse).ids, ["t", "s"])
+        self.assertEqual(docs.search(keys="s", field=sparse).ids, ["t"])  # records like it, by sparse vectors
+        self.assertEqual(docs.search(keys=["t", "s"], field=sparse, include_self=True)[0].ids, ["t", "s"])
+        self.raises(ValueError, "no dense field 'none'", docs.search, keys="s", field="none")
         stats = docs.sparse_stats([{2: 1}])
         self.assertEqual((stats["vectors"], stats["entries"], stats["postings_per_query"]), (2, 3, 2))
         self.assertEqual(docs.sparse_stats()["queries"], None)

@@ -70,7 +70,7 @@ void RecordGraph::Search(const SparseVector& query, const GraphEffort& effort, T
                 &walk);
     walk.End();
     stats->scored += walk.scored;
-    space->marks.Set(walk.terms, walk.weights);
+    space->marks.Set(walk.terms, walk.weights, index_.forward().scales);
     for (const auto& met : walk.pool) {
         const RowScore score = index_.forward().Score(met.row, space->marks, space->places.data());
         if (score.common > 0) {

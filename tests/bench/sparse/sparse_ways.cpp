@@ -23,7 +23,7 @@ void ScanForward(const quern::sparse::SparseIndex& index, const quern::sparse::S
                  const uint64_t* allowed, quern::sparse::SearchSpace* space,
                  quern::sparse::TopHits* top) {
     space->plan.Make(query, index.terms(), index.lists());
-    space->marks.Set(space->plan.terms(), space->plan.weights());
+    space->marks.Set(space->plan.terms(), space->plan.weights(), index.forward().scales);
     for (uint32_t row = 0; row < index.count(); row++) {
         if (allowed != nullptr && (allowed[row / 64] >> (row % 64) & 1) == 0) {
             continue;
@@ -46,6 +46,24 @@ quern::Status SearchOne(const SearchedIndex& index, const quern::sparse::SparseV
         if (served) {
             return {};
         }
+    }
+    if (way.rounded > 0) {
+        // As fields with impacts=8 are searched, but that weights are in memory, and that more are
+        // not looked for when these do not prove the result.
+        quern::sparse::TopHits rough(top->k() * way.rounded + 32);
+        QUERN_TRY(
+            index.rounded->Search(query, way.options, allowed, 0, &rough, space, stats, &work));
+        std::vector<SparseHit> hits = rough.Take();
+        std::vector<uint32_t> rows;
+        for (const SparseHit& hit : hits) {
+            rows.push_back(hit.position);
+        }
+        std::vector<double> scores(rows.size());
+        index.exact.ScoreRows(query, rows.data(), rows.size(), space, scores.data());
+        for (size_t i = 0; i < rows.size(); i++) {
+            top->Push({scores[i], 0, rows[i]});
+        }
+        return {};
     }
     return index.Of(way).Search(query, way.options, allowed, 0, top, space, stats, &work);
 }
@@ -79,6 +97,11 @@ std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>
                             0,
                             p + 1});
         }
+    }
+    if (index.rounded != nullptr) {
+        Way way{"impacts", "impacts of 8 bits", {SearchPath::kChosen, 1.0f, 0}};
+        way.rounded = 2;
+        ways.push_back(way);
     }
     for (const size_t pool : {16, 24, 32, 48, 64}) {
         if (index.approximate != nullptr) {

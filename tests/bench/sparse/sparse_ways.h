@@ -20,8 +20,10 @@ struct Way {
     bool forward = false;  // scores every record from the forward copy, without any postings
     size_t pool = 0;       // by lists and links (approximate_index.h)
     size_t pruned = 0;     // of SearchedIndex, counted from 1; 0: the exact one
+    size_t rounded = 0;    // by the index of impacts: so many times k and 32 are scored again
     bool exact() const {
-        return options.bound_factor >= 1 && options.terms_max == 0 && pool == 0 && pruned == 0;
+        return options.bound_factor >= 1 && options.terms_max == 0 && pool == 0 && pruned == 0 &&
+               rounded == 0;
     }
 };
 
@@ -35,6 +37,7 @@ struct SearchedIndex {
     const quern::sparse::SparseIndex& exact;
     const quern::sparse::ApproximateIndex* approximate = nullptr;
     const std::vector<PrunedIndex>& pruned;
+    const quern::sparse::SparseIndex* rounded = nullptr;
     const quern::sparse::SparseIndex& Of(const Way& way) const {
         return way.pruned == 0 ? exact : *pruned[way.pruned - 1].index;
     }

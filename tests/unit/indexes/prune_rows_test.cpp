@@ -36,6 +36,23 @@ std::vector<std::vector<uint32_t>> Stay(const std::vector<SparseVector>& vectors
 
 using Lists = std::vector<std::vector<uint32_t>>;
 
+// As it comes back from its arrays.
+quern::Result<std::unique_ptr<SparseIndex>> Again(const SparseIndex& index) {
+    Buffer arrays[kSparseArrays];
+    std::string head;
+    for (size_t a = 0; a < kSparseArrays; a++) {
+        const SparseArrayView view = index.Array(static_cast<SparseArray>(a));
+        const size_t bytes = view.items * view.item_bytes;
+        if (a == 0) {
+            head.assign(view.data, bytes);
+            continue;
+        }
+        arrays[a] = Buffer(bytes, nullptr);
+        std::copy_n(view.data, bytes, arrays[a].data());
+    }
+    return SparseIndex::Load(index.count(), head, arrays);
+}
+
 }  // namespace
 
 TEST_CASE("pruning keeps the heaviest entries", "[sparse][prune]") {
@@ -91,19 +108,7 @@ TEST_CASE("a pruned index scores by whole rows, and comes back from its arrays s
     Work work;
     auto built = SparseIndex::Build(rows.View(), options, &work);
     REQUIRE(built.ok());
-    Buffer arrays[kSparseArrays];
-    std::string head;
-    for (size_t a = 0; a < kSparseArrays; a++) {
-        const SparseArrayView view = (*built)->Array(static_cast<SparseArray>(a));
-        const size_t bytes = view.items * view.item_bytes;
-        if (a == 0) {
-            head.assign(view.data, bytes);
-            continue;
-        }
-        arrays[a] = Buffer(bytes, nullptr);
-        std::copy_n(view.data, bytes, arrays[a].data());
-    }
-    auto loaded = SparseIndex::Load(rows.count(), head, arrays);
+    auto loaded = Again(**built);
     INFO(loaded.status().message());
     REQUIRE(loaded.ok());
     const SparseIndex& index = **loaded;
@@ -151,4 +156,61 @@ TEST_CASE("a pruned index scores by whole rows, and comes back from its arrays s
     }
     CHECK(found >= 0.8 * wanted);
     CHECK(found <= wanted);
+}
+
+TEST_CASE("impacts in place of weights take a byte, and scores are off by no more than is told",
+          "[sparse][impacts]") {
+    sparse_sample::Shape shape;
+    shape.dimensions = 400;
+    shape.entries_max = 40;
+    shape.weights = GENERATE(0, 1, 2, 3);
+    shape.negative = GENERATE(0.0, 0.1);
+    CAPTURE(shape.weights, shape.negative);
+    std::mt19937 random(3);
+    SparseRowList rows;
+    std::vector<SparseVector> vectors;
+    for (size_t i = 0; i < 5000; i++) {
+        vectors.push_back(sparse_sample::RandomVector(shape, &random));
+        rows.Append(vectors.back());
+    }
+    Work work;
+    IndexOptions options;
+    const auto whole = SparseIndex::Build(rows.View(), options, &work);
+    options.impacts = true;
+    const auto built = SparseIndex::Build(rows.View(), options, &work);
+    REQUIRE(built.ok());
+    const auto loaded = Again(**built);
+    INFO(loaded.status().message());
+    REQUIRE(loaded.ok());
+    const SparseIndex& index = **loaded;
+    CHECK(index.memory_bytes() == (*built)->memory_bytes());
+    // A few weights, or all alike, are kept as they are.
+    const bool saves = shape.weights != 0;
+    CHECK(index.rounded() == saves);
+    CHECK(!(*whole)->rounded());
+    const uint64_t of_weights = (*whole)->forward().weights.bytes();
+    CHECK(index.forward().weights.bytes() == (saves ? index.postings() : of_weights));
+    CHECK((!saves || of_weights >= 2 * index.postings()));
+    SearchSpace space;
+    bool differs = false;
+    for (size_t q = 0; q < 50; q++) {
+        const SparseVector query = sparse_sample::RandomVector(shape, &random);
+        const double error = index.ScoreError(query, &space);
+        CHECK((saves || error == 0));
+        TopHits top(20);
+        REQUIRE(index.Search(query, {}, nullptr, 0, &top, &space, nullptr, &work).ok());
+        for (const SparseHit& hit : top.Take()) {
+            double exact = 0;
+            (*whole)->ScoreRows(query, &hit.position, 1, &space, &exact);
+            CHECK(std::fabs(hit.score - exact) <= error);
+            differs = differs || hit.score != exact;
+            std::vector<uint32_t> dimensions;
+            index.DimensionsOf(hit.position, &dimensions);
+            REQUIRE(dimensions.size() == vectors[hit.position].size());
+            for (size_t i = 0; i < dimensions.size(); i++) {
+                CHECK(dimensions[i] == vectors[hit.position][i].dimension);
+            }
+        }
+    }
+    CHECK(differs == saves);
 }

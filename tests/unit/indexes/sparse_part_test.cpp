@@ -352,6 +352,75 @@ TEST_CASE("a pruned sparse field tells that it may miss records, and can be aske
     CHECK(file.Problems().empty());
 }
 
+TEST_CASE("a sparse field with impacts keeps less in memory, and answers as a scan does",
+          "[sparse][impacts]") {
+    Shape shape = Ties();
+    shape.dimensions = 500;
+    shape.entries_max = 30;
+    shape.weights = GENERATE(1, 2, 3);
+    shape.negative = GENERATE(0.0, 0.1);
+    CAPTURE(shape.weights, shape.negative);
+    TwiceFile file(shape, "impacts=8");
+    file.Put(0, 9000);
+    file.Optimize();
+    CHECK(file.Compare() == 0);
+    file.Put(9000, 500);  // in the log
+    file.DeleteEvery(7, 9000);
+    CHECK(file.Compare() == 0);
+    file.Reopen(nullptr);
+    CHECK(file.Compare() == 0);
+    CHECK(file.Problems().empty());
+    // Near scores, of more records than are looked at first.
+    Rows one;
+    one.Add({{3, 1.0f}, {4, 0.25f}});
+    for (const size_t k : {1, 3, 10, 300, 20000}) {
+        CAPTURE(k);
+        CHECK(file.Search("fast", one, k).rows == file.Search("plain", one, k).rows);
+    }
+    // Approximate searches score truly, too.
+    const auto all = file.Search("plain", one, 20000);
+    const std::map<int64_t, float> truth(all.rows[0].begin(), all.rows[0].end());
+    const auto some = file.Search("fast", one, 50, "bound=0.3");
+    CHECK((some.flags & QUERN_FLAG_EXACT) == 0);
+    REQUIRE(some.rows[0].size() == 50);
+    for (const auto& [key, distance] : some.rows[0]) {
+        CHECK(truth.at(key) == distance);
+    }
+}
+
+TEST_CASE("pruned postings order records, and more than are wanted are scored", "[sparse][prune]") {
+    Shape shape = Ties();
+    shape.dimensions = 3000;
+    shape.entries_max = 30;
+    shape.weights = 2;
+    TwiceFile file(shape, "prune_mass=0.6 approx=graph");
+    file.Put(0, 12000);
+    std::mt19937 random(8);
+    Rows queries;
+    for (size_t q = 0; q < 60; q++) {
+        queries.Add(RandomVector(shape, &random));
+    }
+    const auto exact = file.Search("plain", queries, 10);
+    file.Optimize();
+    // Those that few terms order are scored so, too; all of them order no worse.
+    const auto found = file.Search("fast", queries, 10);
+    const auto few = file.Search("fast", queries, 10, "terms=12");
+    CHECK(TwiceFile::RecallOf(found, exact) >= TwiceFile::RecallOf(few, exact));
+    CHECK(found.scored >= few.scored);
+    CHECK(TwiceFile::RecallOf(found, exact) < 1);
+    CHECK((found.recall == 0 && (found.flags & QUERN_FLAG_EXACT) == 0));
+    // A recall that is told goes the way that keeps it: here a walk, whose recall was measured by
+    // whole rows, or all rows.
+    for (const char* const told : {"recall=0.9", "recall=0.99", "recall=0.99999"}) {
+        CAPTURE(told);
+        const auto kept = file.Search("fast", queries, 10, told);
+        CHECK(kept.recall >= std::stod(told + 7) - 1e-6);
+        CHECK(TwiceFile::RecallOf(kept, exact) > TwiceFile::RecallOf(found, exact));
+    }
+    const auto many = file.Search("fast", queries, 200, "recall=0.9");
+    CHECK(((many.flags & QUERN_FLAG_EXACT) != 0 && many.recall == 1));
+}
+
 TEST_CASE("a sparse field with approx=graph is asked for a recall", "[sparse][approximate]") {
     // Long lists, so that walks are cheaper than exact searches.
     Shape shape = Ties();
@@ -409,6 +478,24 @@ TEST_CASE("a sparse field with approx=graph is asked for a recall", "[sparse][ap
     const auto pool = file.Search("fast", queries, 10, "ef=12");
     CHECK((pool.flags & QUERN_FLAG_EXACT) == 0);
     CHECK(pool.recall == 0);
+}
+
+TEST_CASE("optimize leaves out an approximate index that would take longer than it may",
+          "[sparse][approximate]") {
+    Shape shape = Ties();
+    shape.dimensions = 3000;
+    for (const bool approximate : {false, true}) {
+        CAPTURE(approximate);
+        TwiceFile file(shape, approximate ? "approx=graph" : nullptr);
+        file.Reopen("threads=1");
+        file.Put(0, 10000);
+        // Its links take more than a second, the rest much less. However slow the machine is, the
+        // second one is not begun.
+        file.Ok(quern_optimize(file.db, nullptr, 1000, &file.err));
+        CHECK(file.Indexes() <= (approximate ? 0 : 1));
+        file.Optimize();
+        CHECK(file.Indexes() == 1);
+    }
 }
 
 TEST_CASE("buckets of dimensions have weights of their own", "[sparse]") {
@@ -539,8 +626,8 @@ TEST_CASE("options of a sparse field are read and kept", "[sparse]") {
     for (const char* options :
          {"index=graph", "recall=0.9", "index=", "approx=lists", "approx=graph index=none",
           "prune_mass=0", "prune_mass=1.1", "prune_ratio=nan", "prune_below=-1", "prune_top=0",
-          "prune_top=70000", "prune_mass=x", "buckets=0", "buckets=65537", "buckets=x",
-          "dims=10 buckets=11"}) {
+          "prune_top=70000", "prune_mass=x", "impacts=4", "impacts=", "buckets=0", "buckets=65537",
+          "buckets=x", "dims=10 buckets=11"}) {
         CAPTURE(options);
         quern_schema* schema = quern_schema_new();
         quern_schema_sparse(schema, "words", options);

@@ -1,0 +1,45 @@
+#!/bin/bash
+# Texts, one a line, by the shell `quern`.
+#
+#   cli_lines_test.sh PATH-OF-QUERN
+#
+# Works in a temporary directory. Needs nothing but bash, coreutils and gzip.
+set -u
+quern=$(realpath "${1:?usage: cli_lines_test.sh PATH-OF-QUERN}")
+checks_file=$(realpath "$(dirname "$0")/cli_test_checks.sh")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+. "$checks_file"
+
+section "a file .txt has lines where a text is wanted"
+printf 'the white whale\r\n\nships sail' >lines.txt
+expect 0 "imported 3" "$quern" import lines.quern a lines.txt --text body:porter --start-key 1
+expect 0 '"hits":[{"key":3,' "$quern" search lines.quern a --field body --text ship --json
+expect 0 '"body":""' "$quern" get lines.quern a 2 --json
+gzip -k lines.txt
+expect 0 "imported 3" "$quern" import lines.quern zipped lines.txt.gz --text body
+expect 0 '"body":"ships sail"' "$quern" get lines.quern zipped 2 --json
+
+section "a format of that name"
+expect 0 "imported 3" "$quern" import lines.quern b - --format lines --rename text=note <lines.txt
+expect 0 '"note":"ships sail"' "$quern" get lines.quern b 2 --json
+expect 0 "imported 3" "$quern" import lines.quern a lines.txt --format lines --text body --start-key 4
+expect 0 '"body":"the white whale"' "$quern" get lines.quern a 4 --json
+expect 0 "imported 3" "$quern" import lines.quern c lines.txt --format lines --text text --key-file <(printf 'x\ny\nz\n')
+expect 0 '"text":"ships sail"' "$quern" get lines.quern c z --json
+expect 2 "lines are for import only" "$quern" export lines.quern a out.txt --format lines
+expect 2 "anserini, csv, tsv, lines" "$quern" import lines.quern a lines.txt --format line
+
+section "what is no text"
+printf 'good\nbad \377\nbetter\n' >bad.txt
+expect 1 "bad.txt:2: the line is not UTF-8" "$quern" import lines.quern d bad.txt --text body
+expect 0 "1 bad line skipped" "$quern" import lines.quern d bad.txt --text body --skip-bad
+expect 0 '"body":"better"' "$quern" get lines.quern d 2 --json
+
+section "a tsv of one column has a header"
+printf 'body\nsome words\n' >one.tsv
+expect 0 "imported 1" "$quern" import lines.quern e one.tsv --text body
+expect 0 '"body":"some words"' "$quern" get lines.quern e 0 --json
+
+finish
