@@ -610,7 +610,9 @@ QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
 ** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","codes_cost","lists_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists, codes (of the index, of all that may match), scan. Costs, of dense
 ** fields: in rows that a walk scores; 0: no such way; all 0: nothing to choose from, without an index or with recall=1.
 ** way of sparse and text fields: index, scan, or made (an index of the segment's texts, in memory, by the first search).
-** With sets of keys also "keys":[{"count","except"}]; with a budget also "budget":{"timeout_ms","max_scored","max_bytes"}.
+** With sets of keys also "keys":[{"count","except"}]; with a budget also "budget":{"timeout_ms","max_scored","max_bytes"}. With max_scored each segment of a dense
+** field also has "vectors_scored", what its way is expected to measure of one query, and, where that is more than is left, "ends":"max_scored"; way: none
+** behind it. Legs have equal shares, candidates half. Where time or bytes will end is not foreseen.
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
 ** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
 ** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.
@@ -628,7 +630,9 @@ QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_e
 ** a filter have met. ways tells how many queries were answered how: a walk that gives up ends in codes or a scan. cost_ns are the constants
 ** that plans go by times the rows that were expected, or were there in truth; time_ns is the clock's (of text fields, of all threads
 ** together), loading included. null: nobody estimates that (sparse and text fields, ef, bounds without a limit). legs, candidates and feedback
-** have "field","kind","counts","time_ns" and their own "segments"; legs also "leg","name","lists","hits","looked_up"; what is
+** have "field","kind","counts","time_ns" and their own "segments". With a budget also "budget":{"timeout_ms","max_scored","max_bytes","left_out":[...]}: which of the
+** three has run out ("timeout_ms",...); legs, candidates, feedback and segments that it has cut short have "left_out" of their own, a segment that the
+** search has not come to nothing but that, "records" and "queries":0. Legs also "leg","name","lists","hits","looked_up"; what is
 ** searched among candidates has "candidates_scored" in place of segments. Any thread. Errors: INVALID (r is of no search). */
 QUERN_API int32_t quern_result_explain(const quern_result *r, quern_text **json, quern_error *err) QUERN_MUST_USE;
 /* What the scores of the hits of r are made of, r being a result that q had, as JSON: {"collection","hits":[{"query","key","score",
@@ -764,8 +768,10 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **   max_bytes=N    read from the file (QUERN_RESULT_BYTES_READ), for all queries together. Vectors are loaded whole only if that takes no
 **                  more than is left: else they are scanned, or looked up, in the file, piece by piece, each time. Indexes, and columns
 **                  that a filter needs, are loaded whole all the same, and count
-** Spending is looked at between pieces of work, of which the first is always done (of each leg, and of each search of a query that has several): blocks of a scan, steps of a walk over a graph,
-** cells of a list index, blocks of postings. So it may be somewhat more. Legs have equal shares of what is left when they begin; what one
+** Spending is looked at between pieces of work, of which the first is always done: blocks of a scan, steps of a walk over a graph,
+** cells of a list index, blocks of postings. So it may be somewhat more. Of a query that has several searches (legs, candidates, feedback, other filters) each does
+** its first piece for what it may measure and the time it may take; but once others have read max_bytes, the next one reads nothing and finds nothing;
+** of feedback, the second search then puts what the first has found in its order. Legs have equal shares of what is left when they begin; what one
 ** leaves, the next ones share. The query for candidates has half, feedback's first search has half, and there are at most
 ** max_scored / 2 candidates, all of which are scored. Once a search with legs has spent its budget, it looks up the scores of the k
 ** likeliest records that have none yet, and drops the others. A shape that would need more hits is made of those that there are, and nothing deeper is searched for.

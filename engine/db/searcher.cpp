@@ -65,11 +65,10 @@ public:
         Describe(&table_->trace);
         table_->tally.expected_recall = 1;
         watch_.Start(request_, query_count_);
-        bool out = false;
+        bool out = watch_.EndsBefore(*view_, 0, &table_->trace);
         for (size_t s = 0; s < view_->segments.size() && !out; s++) {
             QUERN_TRY(SearchSegment(s));
-            const bool last = s + 1 == view_->segments.size() && view_->log->blocks.empty();
-            out = !last && watch_.Ends();
+            out = watch_.EndsBefore(*view_, s + 1, &table_->trace);
         }
         if (!out) {
             QUERN_TRY(SearchLog());
@@ -228,7 +227,8 @@ private:
     Status SearchSegment(size_t number) {
         Segment& segment = *view_->segments[number];
         Tighten();
-        SegmentWatch seen(&table_->tally, &table_->trace, segment.info().id, segment.item_count());
+        SegmentWatch seen(&table_->tally, &table_->trace, watch_.budget(), segment.info().id,
+                          segment.item_count());
         bool estimated = false;
         QUERN_ASSIGN(const bool answered, SearchIndex(number, &seen, &estimated));
         if (answered) {
@@ -596,7 +596,7 @@ private:
         }
         Tighten();
         const auto source = static_cast<uint32_t>(view_->segments.size());
-        SegmentWatch seen(&table_->tally, &table_->trace, 0, log.count);
+        SegmentWatch seen(&table_->tally, &table_->trace, watch_.budget(), 0, log.count);
         PlanEstimate estimate;
         estimate.matches = static_cast<double>(view_->record_count() - sealed_matches_);
         estimate.selectivity =
