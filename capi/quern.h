@@ -906,7 +906,7 @@ QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, d
 
 /* Learns weights and normalization from judged examples: those under which the sums of the scores of q's legs rank the good
 ** records best. Example i says that the record of key i of the batch has been judged for query queries[i] of q, with a gain
-** (gains NULL: 1 each; 0: of no use; at least 0 and finite); keys that do not exist count for nothing. q has legs and is not
+** (gains NULL: 1 each; 0: of no use; at least 0 and finite); keys that do not exist count for nothing, if there are others. q has legs and is not
 ** changed; its weights and normalization are where the search starts, and what is told where nothing is better. Options:
 **   metric=ndcg|mrr   what is made better: normalized discounted gain (default), or one over the rank of the first good record
 **   k=N               of the first N records (default 10)
@@ -915,7 +915,7 @@ QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, d
 ** quality (may be NULL) gets two numbers: the metric's mean over the judged queries before, and with what was learned, by the
 ** lists that the legs give at first. Judge what was learned by other queries: these know it by heart. Cost: one search by
 ** each leg, and some hundred rankings of their lists a query. Errors: INVALID (no legs, feedback, kind not sum, a query
-** number beyond q's, no judgment above 0), TYPE (of the keys). */
+** number beyond q's, no judgment above 0), NOT_FOUND (none of the records judged above 0 exists; the message has a key), TYPE (of the keys). */
 QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size_t *queries, const float *gains,
                                    const char *options, quern_text **fusion, double *quality, quern_error *err) QUERN_MUST_USE;
 /* Keeps how q's legs are fused (kind, normalization, weights; not a formula) with q's collection, in one transaction: it is there
