@@ -745,8 +745,11 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **   nprobe=N       instead of recall, as ef: how many cells of a list index are opened; more if these hold less than k records,
 **                  fewer where bounds prove that the others hold nothing nearer. Without a limit on k: how many cells in a
 **                  row may give nothing within the bound. Each kind of index has its own knob and passes over the other
-**   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
-**                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
+**   refine=auto|exact|none|proof|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
+**                  default; with ef: all; with nprobe: 10 * k), all, none, N. proof: the answer is that of recall=exact, found by a
+**                  scan over all codes of an index (i8, 4bit, packed, lvq, f16, bf16), after which so many are measured as it takes until bounds of the
+**                  codes' errors prove that no other is as near; where they cannot (other codes, lists, files of before there were such bounds), or
+**                  a scan of the vectors does as well, that is done. Only a max_scored of less than a scan makes it a walk. With none nothing is read, distances are those of
 **                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give: not beside recall=exact
 **                  (INVALID). Lists take exact for 100 * k, none for auto
 **   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
@@ -972,7 +975,8 @@ QUERN_API int32_t quern_measure_hubs(quern_db *db, const char *collection, const
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
-** expect. Without a bound always min(k, n) results of n live records that match the filter: a walk that meets too few of them is
+** expect, unless all codes were looked at and bounds of their errors prove that nothing else is as near (always with refine=proof, mostly with
+** refine=exact, by chance otherwise): that is exact as well. Without a bound always min(k, n) results of n live records that match the filter: a walk that meets too few of them is
 ** followed by a scan. Cost of an exact search: reads every vector of
 ** the field once per block of queries. Cost through an index: about 20 * ef codes, or all codes in the cells
 ** that are opened, and `refine` vectors a query. */
@@ -987,7 +991,7 @@ QUERN_API void quern_result_free(quern_result *r);
 QUERN_API size_t quern_result_rows(const quern_result *r);
 QUERN_API size_t quern_result_queries(const quern_result *r);                /* 1 for get, scan, sql */
 QUERN_API size_t quern_result_offset(const quern_result *r, size_t query);   /* 0 <= query <= queries */
-#define QUERN_FLAG_EXACT 1u    /* every answer is the exact one */
+#define QUERN_FLAG_EXACT 1u    /* every answer is the exact one: all was measured, or bounds prove that nothing else is as good */
 #define QUERN_FLAG_DEGRADED 2u /* a derived part was missing or damaged; answers are right, run quern_rebuild */
 #define QUERN_FLAG_UNREFINED 4u /* refine=none: distances are those of codes, which are approximate */
 #define QUERN_FLAG_MEMORY 8u   /* an index was not used because memory_mb does not allow to load it; the answer
