@@ -622,7 +622,9 @@ QUERN_API void quern_query_except_keys(quern_query *q, const quern_keys *k);
 ** [{"text","byte","by"}]},"segments":[{"segment","records","matches","way","walk_cost","codes_cost","lists_cost","scan_cost"}]}. by: columns or sqlite; way: graph, lists, codes (of the index, of all that may match), scan. Costs, of dense
 ** fields: in rows that a walk scores; 0: no such way; all 0: nothing to choose from, without an index or with recall=1.
 ** way of sparse and text fields: index, scan, or made (an index of the segment's texts, in memory, by the first search).
-** With sets of keys also "keys":[{"count","except"}]; with a budget also "budget":{"timeout_ms","max_scored","max_bytes"}.
+** With sets of keys also "keys":[{"count","except"}]; with a budget also "budget":{"timeout_ms","max_scored","max_bytes"}. With max_scored each segment of a dense
+** field also has "vectors_scored", what its way is expected to measure of one query, and, where that is more than is left, "ends":"max_scored"; way: none
+** behind it. Legs have equal shares, candidates half. Where time or bytes will end is not foreseen.
 ** With legs, instead of segments: "fusion":{"kind","normalize","rrf_k", "penalty" or "formula"},"legs":[{"leg","name","field","kind","weight","against",
 ** "absent","hits","segments":[...]}]; kind: dense, sparse or text; absent: a number, null, "-inf" or "last hit"; hits: how many the leg gives at first.
 ** Of a query, or a leg, among candidates also "candidates":{"hits","field","kind","segments" or "fusion" and "legs","candidates"}; way: candidates.
@@ -640,7 +642,9 @@ QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_e
 ** a filter have met. ways tells how many queries were answered how: a walk that gives up ends in codes or a scan. cost_ns are the constants
 ** that plans go by times the rows that were expected, or were there in truth; time_ns is the clock's (of text fields, of all threads
 ** together), loading included. null: nobody estimates that (sparse and text fields, ef, bounds without a limit). legs, candidates and feedback
-** have "field","kind","counts","time_ns" and their own "segments"; legs also "leg","name","lists","hits","looked_up"; what is
+** have "field","kind","counts","time_ns" and their own "segments". With a budget also "budget":{"timeout_ms","max_scored","max_bytes","left_out":[...]}: which of the
+** three has run out ("timeout_ms",...); legs, candidates, feedback and segments that it has cut short have "left_out" of their own, a segment that the
+** search has not come to nothing but that, "records" and "queries":0. Legs also "leg","name","lists","hits","looked_up"; what is
 ** searched among candidates has "candidates_scored" in place of segments. Any thread. Errors: INVALID (r is of no search). */
 QUERN_API int32_t quern_result_explain(const quern_result *r, quern_text **json, quern_error *err) QUERN_MUST_USE;
 /* What the scores of the hits of r are made of, r being a result that q had, as JSON: {"collection","hits":[{"query","key","score",
@@ -754,8 +758,11 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **   nprobe=N       instead of recall, as ef: how many cells of a list index are opened; more if these hold less than k records,
 **                  fewer where bounds prove that the others hold nothing nearer. Without a limit on k: how many cells in a
 **                  row may give nothing within the bound. Each kind of index has its own knob and passes over the other
-**   refine=auto|exact|none|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
-**                  default; with ef: all; with nprobe: 10 * k), all, none, N. With none nothing is read, distances are those of
+**   refine=auto|exact|none|proof|N   how many of them are measured again with the stored vectors: as the curve says (auto, the
+**                  default; with ef: all; with nprobe: 10 * k), all, none, N. proof: the answer is that of recall=exact, found by a
+**                  scan over all codes of an index (i8, 4bit, packed, lvq, f16, bf16), after which so many are measured as it takes until bounds of the
+**                  codes' errors prove that no other is as near; where they cannot (other codes, lists, files of before there were such bounds), or
+**                  a scan of the vectors does as well, that is done. Only a max_scored of less than a scan makes it a walk. With none nothing is read, distances are those of
 **                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give: not beside recall=exact
 **                  (INVALID). Lists take exact for 100 * k, none for auto
 **   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
@@ -779,8 +786,10 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **   max_bytes=N    read from the file (QUERN_RESULT_BYTES_READ), for all queries together. Vectors are loaded whole only if that takes no
 **                  more than is left: else they are scanned, or looked up, in the file, piece by piece, each time. Indexes, and columns
 **                  that a filter needs, are loaded whole all the same, and count
-** Spending is looked at between pieces of work, of which the first is always done (of each leg, and of each search of a query that has several): blocks of a scan, steps of a walk over a graph,
-** cells of a list index, blocks of postings. So it may be somewhat more. Legs have equal shares of what is left when they begin; what one
+** Spending is looked at between pieces of work, of which the first is always done: blocks of a scan, steps of a walk over a graph,
+** cells of a list index, blocks of postings. So it may be somewhat more. Of a query that has several searches (legs, candidates, feedback, other filters) each does
+** its first piece for what it may measure and the time it may take; but once others have read max_bytes, the next one reads nothing and finds nothing;
+** of feedback, the second search then puts what the first has found in its order. Legs have equal shares of what is left when they begin; what one
 ** leaves, the next ones share. The query for candidates has half, feedback's first search has half, and there are at most
 ** max_scored / 2 candidates, all of which are scored. Once a search with legs has spent its budget, it looks up the scores of the k
 ** likeliest records that have none yet, and drops the others. A shape that would need more hits is made of those that there are, and nothing deeper is searched for.
@@ -915,7 +924,7 @@ QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, d
 
 /* Learns weights and normalization from judged examples: those under which the sums of the scores of q's legs rank the good
 ** records best. Example i says that the record of key i of the batch has been judged for query queries[i] of q, with a gain
-** (gains NULL: 1 each; 0: of no use; at least 0 and finite); keys that do not exist count for nothing. q has legs and is not
+** (gains NULL: 1 each; 0: of no use; at least 0 and finite); keys that do not exist count for nothing, if there are others. q has legs and is not
 ** changed; its weights and normalization are where the search starts, and what is told where nothing is better. Options:
 **   metric=ndcg|mrr   what is made better: normalized discounted gain (default), or one over the rank of the first good record
 **   k=N               of the first N records (default 10)
@@ -924,7 +933,7 @@ QUERN_API void quern_query_formula_bind(quern_query *q, const char *parameter, d
 ** quality (may be NULL) gets two numbers: the metric's mean over the judged queries before, and with what was learned, by the
 ** lists that the legs give at first. Judge what was learned by other queries: these know it by heart. Cost: one search by
 ** each leg, and some hundred rankings of their lists a query. Errors: INVALID (no legs, feedback, kind not sum, a query
-** number beyond q's, no judgment above 0), TYPE (of the keys). */
+** number beyond q's, no judgment above 0), NOT_FOUND (none of the records judged above 0 exists; the message has a key), TYPE (of the keys). */
 QUERN_API int32_t quern_fit_fusion(quern_query *q, quern_batch *keys, const size_t *queries, const float *gains,
                                    const char *options, quern_text **fusion, double *quality, quern_error *err) QUERN_MUST_USE;
 /* Keeps how q's legs are fused (kind, normalization, weights; not a formula) with q's collection, in one transaction: it is there
@@ -981,7 +990,8 @@ QUERN_API int32_t quern_measure_hubs(quern_db *db, const char *collection, const
 
 /* Runs the query over the log and all segments, under one snapshot. The query may be run again. The log and segments without
 ** an index are searched exactly; where an index was used, QUERN_FLAG_EXACT is not set, and QUERN_RESULT_RECALL tells what to
-** expect. Without a bound always min(k, n) results of n live records that match the filter: a walk that meets too few of them is
+** expect, unless all codes were looked at and bounds of their errors prove that nothing else is as near (always with refine=proof, mostly with
+** refine=exact, by chance otherwise): that is exact as well. Without a bound always min(k, n) results of n live records that match the filter: a walk that meets too few of them is
 ** followed by a scan. Cost of an exact search: reads every vector of
 ** the field once per block of queries. Cost through an index: about 20 * ef codes, or all codes in the cells
 ** that are opened, and `refine` vectors a query. */
@@ -996,7 +1006,7 @@ QUERN_API void quern_result_free(quern_result *r);
 QUERN_API size_t quern_result_rows(const quern_result *r);
 QUERN_API size_t quern_result_queries(const quern_result *r);                /* 1 for get, scan, sql */
 QUERN_API size_t quern_result_offset(const quern_result *r, size_t query);   /* 0 <= query <= queries */
-#define QUERN_FLAG_EXACT 1u    /* every answer is the exact one */
+#define QUERN_FLAG_EXACT 1u    /* every answer is the exact one: all was measured, or bounds prove that nothing else is as good */
 #define QUERN_FLAG_DEGRADED 2u /* a derived part was missing or damaged; answers are right, run quern_rebuild */
 #define QUERN_FLAG_UNREFINED 4u /* refine=none: distances are those of codes, which are approximate */
 #define QUERN_FLAG_MEMORY 8u   /* an index was not used because memory_mb does not allow to load it; the answer

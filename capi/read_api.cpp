@@ -27,10 +27,12 @@ Status ParseRefine(const Option& option, SearchRequest* request) {
         request->refine_how = Refine::kExact;
     } else if (option.value == "none") {
         request->refine_how = Refine::kNone;
+    } else if (option.value == "proof") {
+        request->refine_how = Refine::kProof;
     } else {
         int64_t number = 0;
         if (!ParseInteger(option, 1, kEffortMax, &number).ok()) {
-            return BadValue(option, "auto, exact, none or a whole number from 1 to 1048576");
+            return BadValue(option, "auto, exact, none, proof or a whole number from 1 to 1048576");
         }
         request->refine_how = Refine::kCount;
         request->refine = static_cast<size_t>(number);

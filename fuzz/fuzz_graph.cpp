@@ -1,6 +1,6 @@
 // The arrays of a graph index, as a hostile file could hold them.
 //
-// Bytes: metric (1), dimension (1), count (1), then for each of the six arrays its length (2,
+// Bytes: metric (1), dimension (1), count (1), then for each of the seven arrays its length (2,
 // little endian) and its bytes. What GraphIndex::Load accepts must be safe to walk: no access
 // outside the arrays, an end, and no vector met twice; from 128 on the first byte also asks for
 // blocks.
@@ -12,6 +12,7 @@
 
 #include "engine/dense/graph_index.h"
 #include "engine/dense/index_head.h"
+#include "engine/dense/scan_proof.h"
 
 using namespace quern;
 
@@ -75,6 +76,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         }
         for (const uint32_t node : nodes) {
             static_cast<void>((*index)->outsiders().Repeats(node));
+        }
+    }
+    if ((*index)->proves()) {
+        dense::ScanProof proof(**index, query.data());
+        proof.Within(1.0f);
+        const std::vector<uint64_t> all((count + 63) / 64,
+                                        ~uint64_t{0} >> ((64 - count % 64) % 64));
+        std::vector<kernels::Hit> found;
+        bool complete = false;
+        uint64_t scored = 0;
+        if (!proof.Find(all.data(), count, &found, &complete, &scored, &work).ok() ||
+            found.size() > count) {
+            std::abort();
         }
     }
     size_t effort = 3;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "storage/base/at_end.h"
 #include "storage/sql_functions.h"
 #include "storage/sql_place.h"
 
@@ -427,20 +428,60 @@ private:
     int length_;
 };
 
+// Views that are there while it lives. They go with it, also when a sink throws for want of memory:
+// another statement on the connection would find them under the names of its own.
+class TemporaryViews {
+public:
+    TemporaryViews(Connection* connection, const std::vector<SqlView>& views)
+        : connection_(connection), views_(views) {}
+    ~TemporaryViews() {
+        // Without memory for the names of them all, as many as there is memory for.
+        Try([this] { static_cast<void>(Drop()); });
+    }
+    TemporaryViews(const TemporaryViews&) = delete;
+    TemporaryViews& operator=(const TemporaryViews&) = delete;
+
+    Status Make() {
+        if (views_.empty()) {
+            return {};
+        }
+        open_ = true;
+        QUERN_TRY(connection_->LetTemporaryViews(true));
+        for (; made_ < views_.size(); made_++) {
+            QUERN_TRY(connection_->Execute("CREATE TEMP VIEW " + QuoteName(views_[made_].name) +
+                                           " AS " + views_[made_].select));
+        }
+        return connection_->LetTemporaryViews(false);
+    }
+    Status Drop() {
+        if (!open_) {
+            return {};
+        }
+        static_cast<void>(connection_->LetTemporaryViews(true));
+        Status status;
+        for (; made_ > 0; made_--) {
+            const Status dropped = connection_->Execute("DROP VIEW IF EXISTS temp." +
+                                                        QuoteName(views_[made_ - 1].name));
+            status = status.ok() ? dropped : status;
+        }
+        open_ = false;
+        const Status closed = connection_->LetTemporaryViews(false);
+        return status.ok() ? closed : status;
+    }
+
+private:
+    Connection* connection_;
+    const std::vector<SqlView>& views_;
+    size_t made_ = 0;
+    bool open_ = false;  // begun, and not dropped yet
+};
+
 // Runs body with the views made and the authorizer on, and leaves the connection as it was.
 template <typename Body>
 Status WithViews(Connection* connection, Sight sight, Work* work, Body body) {
-    const std::vector<SqlView>& views = *sight.views;
     sight.attached = connection->FollowAttachments();
-    Status status = views.empty() ? Status() : connection->LetTemporaryViews(true);
-    size_t made = 0;
-    for (; made < views.size() && status.ok(); made++) {
-        status = connection->Execute("CREATE TEMP VIEW " + QuoteName(views[made].name) + " AS " +
-                                     views[made].select);
-    }
-    if (status.ok() && !views.empty()) {
-        status = connection->LetTemporaryViews(false);
-    }
+    TemporaryViews views(connection, *sight.views);
+    Status status = views.Make();
     if (status.ok()) {
         ScopedWork scope(connection, work, "sql");
         const UsersRules rules(connection);
@@ -461,19 +502,8 @@ Status WithViews(Connection* connection, Sight sight, Work* work, Body body) {
             status = problem.ok() ? status : problem;
         }
     }
-    if (views.empty()) {
-        return status;
-    }
-    static_cast<void>(connection->LetTemporaryViews(true).ok());
-    for (size_t i = 0; i < made; i++) {
-        const Status dropped =
-            connection->Execute("DROP VIEW IF EXISTS temp." + QuoteName(views[i].name));
-        if (status.ok()) {
-            status = dropped;
-        }
-    }
-    const Status closed = connection->LetTemporaryViews(false);
-    return status.ok() ? closed : status;
+    const Status dropped = views.Drop();
+    return status.ok() ? dropped : status;
 }
 
 }  // namespace

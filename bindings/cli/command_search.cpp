@@ -163,10 +163,12 @@ void AddSearchCommand(CLI::App* app) {
                      "Instead of --recall: how many cells of a list index are opened")
         ->check(CLI::Range(1, 1048576));
     command
-        ->add_option("--refine", options->refine,
-                     "How many candidates are measured again with the stored vectors: auto, exact "
-                     "(all), none, or a number")
-        ->type_name("auto|exact|none|N");
+        ->add_option(
+            "--refine", options->refine,
+            "How many candidates are measured again with the stored vectors: auto, exact "
+            "(all), none, a number, or proof: as many as it takes to prove that nothing is "
+            "nearer")
+        ->type_name("auto|exact|none|proof|N");
     command->add_flag(
         "--explain", options->explain,
         "Print as JSON what --where matches, how the first query would be searched for, and how it "

@@ -18,6 +18,24 @@ public:
         }
     }
     SearchBudget* budget() const { return budget_; }
+    // Whether a search of this view ends before its segment `next` (behind the last: the log), or,
+    // since others have spent all that may be read, before it begins. The trace is told what is
+    // left out.
+    bool EndsBefore(const CollectionView& view, size_t next, SearchTrace* trace) {
+        const bool done = next >= view.segments.size() && view.log->count == 0;
+        if (budget_ == nullptr || done || !(next == 0 ? EndsAtOnce() : Ends())) {
+            return false;
+        }
+        const uint32_t spent = budget_->TakeNews();
+        for (size_t s = next; s < view.segments.size(); s++) {
+            const Segment& segment = *view.segments[s];
+            trace->LeaveOut(segment.info().id, segment.item_count(), spent);
+        }
+        if (view.log->count > 0) {
+            trace->LeaveOut(0, view.log->count, spent);
+        }
+        return true;
+    }
     bool has_scored_max() const { return budget_ != nullptr && budget_->has_scored_max(); }
     uint64_t ScoredLeft(size_t query) const {
         return budget_ == nullptr ? SearchBudget::kNoBound : budget_->ScoredLeft(query);
@@ -103,6 +121,12 @@ public:
     }
 
 private:
+    bool EndsAtOnce() {
+        const bool ends = budget_->NothingToRead();
+        budget_->LeftOut(ends ? kSpentBytes : 0);
+        return ends;
+    }
+
     SearchBudget* budget_ = nullptr;
     Work timed_;
 };

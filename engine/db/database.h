@@ -382,11 +382,15 @@ struct Feedback {
     double after = 1;   // search, and in the second
 };
 
+struct RecordPlace;
+
 struct SearchRequest {
     std::string collection;
     // Only what this request finds is scored, query i of it for query i; its filter, columns and
     // collection count for nothing. NULL: all records.
     std::shared_ptr<const SearchRequest> candidates;
+    // Instead of these, records that are known already, of each query.
+    std::shared_ptr<const std::vector<std::vector<RecordPlace>>> among;
     std::optional<Feedback> feedback;
     std::vector<SearchLeg> legs;  // instead of all that says what is looked for
     query::FusionOptions fusion;  // of legs

@@ -101,6 +101,7 @@ Result<std::shared_ptr<const CandidateSets>> MovedRequest::FindRecords(
         return Status::Error(Code::kInternal, "%zu queries have found for %zu", queries,
                              records->size());
     }
+    records_ = records;
     return records;
 }
 
@@ -194,6 +195,12 @@ Status MovedRequest::Make(Database* database, Snapshot* snapshot, const Searched
         moved_.legs[l].weight = WeightOf(request, l) * (l == number ? 1 : feedback.after);
     }
     moved_.fusion.weights.clear();
+    SearchBudget* const budget = request.budget.get();
+    if (budget != nullptr && budget->NothingToRead()) {
+        // Of what there was to read nothing is left to look for others.
+        moved_.among = records_;
+        budget->LeftOut(kSpentBytes);
+    }
     return {};
 }
 

@@ -30,6 +30,7 @@ private:
                        ResultTable* table);
 
     SearchRequest moved_;
+    std::shared_ptr<const CandidateSets> records_;  // that the first search has found
     std::vector<float> vectors_;
     MovedTerms terms_;
     bool exact_ = true;

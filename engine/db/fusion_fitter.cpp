@@ -8,11 +8,14 @@ namespace quern {
 
 namespace {
 
-// Where the judged records are.
+// Where the judged records are. kNotFound: none of those that are of use is there, so that there is
+// nothing to learn.
 Status Locate(Snapshot* snapshot, const CollectionView& view,
               const std::vector<Judgment>& judgments, JudgedPlaces* places) {
     return snapshot->With([&](storage::Connection* connection) -> Status {
         storage::RecordTable records(connection, *view.info);
+        size_t useful = 0;
+        const Key* missing = nullptr;
         for (const Judgment& judgment : judgments) {
             if (judgment.key.type != view.info->schema.key_type) {
                 return Status::Error(Code::kType, "the collection has %s keys",
@@ -22,7 +25,16 @@ Status Locate(Snapshot* snapshot, const CollectionView& view,
                          FindPlace(connection, view, &records, judgment.key));
             if (place) {
                 (*places)[judgment.query].emplace_back(*place, judgment.gain);
+                useful += judgment.gain > 0 ? 1 : 0;
+            } else if (judgment.gain > 0 && missing == nullptr) {
+                missing = &judgment.key;
             }
+        }
+        if (useful == 0 && missing != nullptr) {
+            return Status::Error(Code::kNotFound,
+                                 "there is none of the records that were judged above 0: no record "
+                                 "has the key %s",
+                                 missing->ToString().c_str());
         }
         return {};
     });

@@ -14,7 +14,8 @@ struct Judgment {
     double gain = 1;   // at least 0 and finite
 };
 
-// The request has legs. Queries without a judgment above 0 count for nothing.
+// The request has legs. Queries without a judgment above 0 count for nothing. kNotFound: there is
+// none of the records judged above 0.
 Status FitFusion(Database* database, Snapshot* snapshot, const SearchRequest& request,
                  const std::vector<Judgment>& judgments, const query::FitOptions& options,
                  query::FittedFusion* fitted);

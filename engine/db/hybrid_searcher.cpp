@@ -222,7 +222,13 @@ private:
             left_out_.push_back(SelvesOf(q));
         }
         QUERN_TRY(GuideLegs());
-        return request_.candidates == nullptr ? Status() : KeepToCandidates();
+        if (request_.candidates != nullptr) {
+            return KeepToCandidates();
+        }
+        for (size_t l = 0; request_.among != nullptr && l < legs_.size(); l++) {
+            QUERN_TRY(legs_[l]->StayAmong(request_.among));
+        }
+        return {};
     }
 
     Status GuideLegs() {

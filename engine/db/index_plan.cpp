@@ -100,6 +100,11 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
     scan_cost_ = leg_->wanted.empty() ? WholeScanCost() : VectorScanNs(queries) / RowNs();
     wanted_ = {};
     wanted_.bits = leg_->wanted.data();
+    if (refine_ == Refine::kProof && !never_scans_) {
+        scans_ = PlanProof(asked);
+        to_find_ = scans_ && leg_->wanted.empty() ? NodesToFind(*leg_) : std::vector<uint64_t>();
+        return scans_;
+    }
     walks_ = PlanWalk(asked, request);
     if (never_scans_) {
         return walks_;
@@ -226,7 +231,7 @@ bool IndexSearch::PlanCodes(double asked, const SearchRequest& request) {
     if (InMemory() && leg_->alive < depth_ * kScannedLeast) {
         return false;
     }
-    kept_ = refine_ == Refine::kAuto ? depth_ * kKeptFactor : depth_;
+    kept_ = refine_ == Refine::kNone ? depth_ : depth_ * kKeptFactor;
     missed_most_ = (1 - asked) * static_cast<double>(k_) * kMissedShare;
     codes_cost_ = static_cast<double>(leg_->alive) * CodeRowNs() / RowNs() + MeasureCost(depth_);
     expected_recall_ = walks_ ? std::min(expected_recall_, expected) : expected;
@@ -294,6 +299,9 @@ bool IndexSearch::PlanLists(size_t k, const SearchRequest& request, size_t queri
     scan_cost_ = MatchScanNs(queries) / row_ns;
     if (leg_->lists->damaged) {
         return false;
+    }
+    if (request.refine_how == Refine::kProof && !never_scans_) {
+        return false;  // cells that were not opened prove nothing
     }
     // Nothing is answered by codes alone, and all that is scored are too many to be measured.
     refine_ = request.refine_how == Refine::kNone ? Refine::kAuto : request.refine_how;

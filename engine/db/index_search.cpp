@@ -382,13 +382,14 @@ void IndexSearch::PickNearest(size_t refine, Space* space) const {
     space->picked.clear();
     space->places.clear();
     space->least.clear();
-    PickPlaces(0, space->nodes.size(), refine, space);
+    space->measured_places = PickPlaces(0, space->nodes.size(), refine, space);
 }
 
-void IndexSearch::PickPlaces(size_t first_place, size_t end_place, size_t most,
-                             Space* space) const {
+size_t IndexSearch::PickPlaces(size_t first_place, size_t end_place, size_t most,
+                               Space* space) const {
     const dense::Outsiders& outsiders = leg_->outsiders();
-    for (size_t place = first_place; place < end_place && space->picked.size() < most; place++) {
+    size_t place = first_place;
+    for (; place < end_place && space->picked.size() < most; place++) {
         const uint32_t node = space->nodes[place];
         if (leg_->Alive(node)) {
             space->picked.push_back(node);
@@ -408,11 +409,14 @@ void IndexSearch::PickPlaces(size_t first_place, size_t end_place, size_t most,
             space->least.resize(space->picked.size(), space->bounds.least[place]);
         }
     }
+    return place;
 }
 
 Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                                std::vector<Candidate>* found, bool* enough, Work* work) const {
     bool scanned = false;
+    size_t kept = kept_;
+    const size_t first_found = found->size();
     QUERN_TRY(FindNearest(snapshot, query, space, enough, &scanned, work));
     if (!*enough) {
         return {};
@@ -424,10 +428,10 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
             *enough = true;
         } else if (!*enough) {
             // Far from everything: nearly all is as near.
-            const size_t more = kept_ * kMoreKept;
-            QUERN_TRY(ScanByCodes(query, more, space, work));
+            kept = kept_ * kMoreKept;
+            QUERN_TRY(ScanByCodes(query, kept, space, work));
             PickNearest(depth_, space);
-            QUERN_TRY(MeasureInTurn(snapshot, query, more, space, enough));
+            QUERN_TRY(MeasureInTurn(snapshot, query, kept, space, enough));
             *enough = *enough || !ScanFits(space);
         }
         if (!*enough) {
@@ -473,6 +477,9 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
                 taken++;
             }
         }
+    }
+    if (scanned && refine_ != Refine::kNone) {
+        QUERN_TRY(Prove(snapshot, query, kept, space, found, first_found, enough, work));
     }
     return {};
 }

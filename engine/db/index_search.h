@@ -22,8 +22,9 @@ namespace quern {
 class Snapshot;
 struct SearchRequest;
 // How many candidates of a walk are measured again with the stored vectors: as many as the curve
-// says; all of them; none, so that distances are those of the codes; a number.
-enum class Refine { kAuto, kExact, kNone, kCount };
+// says; all of them; none, so that distances are those of the codes; a number; as many as it takes
+// to prove that no other is nearer.
+enum class Refine { kAuto, kExact, kNone, kCount, kProof };
 
 struct Candidate {
     float distance = 0;
@@ -57,6 +58,9 @@ public:
         uint64_t bytes_told = 0;   // of the tally's, to the budget
         uint64_t scored_told = 0;  // likewise
         uint32_t left_out = 0;     // what it has run out of
+        // Of the pool, places whose records were measured: the first so many.
+        size_t measured_places = 0;
+        bool proved = false;  // by Run: nothing that it has not found is as near
 
         void Begin(SearchBudget* of, size_t number);
         // Tells the budget what has been spent since.
@@ -161,11 +165,19 @@ private:
                        bool* complete, bool* scanned, Work* work) const;
     bool FoundEnough(const Space& space) const;
     void PickNearest(size_t refine, Space* space) const;
-    void PickPlaces(size_t first, size_t end, size_t most, Space* space) const;
+    // The place that the next begins at.
+    size_t PickPlaces(size_t first, size_t end, size_t most, Space* space) const;
     // For `kept` candidates of a scan over codes: as many as it takes until no more than the recall
     // allows for can be expected among the rest. *enough: there were as many.
     Status MeasureInTurn(Snapshot* snapshot, const dense::FlatQuery& query, size_t kept,
                          Space* space, bool* enough) const;
+    bool PlanProof(double asked);
+    // After a scan of all codes that has kept so many and added what it found from `first` on:
+    // whether bounds of the codes prove that there is nothing else. Where `refine` asks for it,
+    // what stands in the way is measured. *enough: false where it asks for a proof that there is
+    // not.
+    Status Prove(Snapshot* snapshot, const dense::FlatQuery& query, size_t kept, Space* space,
+                 std::vector<Candidate>* found, size_t first, bool* enough, Work* work) const;
     static void SortPool(size_t sorted, Space* space, std::vector<float>* by_codes);
     // The work was done, or stopped by the budget, which then is told.
     static Status Ended(const Status& status, Space* space, const Work& work);

@@ -119,6 +119,7 @@ Status IndexSearch::MeasureInTurn(Snapshot* snapshot, const dense::FlatQuery& qu
     }
     space->picked = std::move(measured);
     space->distances = std::move(distances);
+    space->measured_places = next;
     return {};
 }
 

@@ -25,6 +25,9 @@ bool IndexSearch::PlanRange(const SearchRequest& request) {
     if ((lists && leg_->lists->damaged) || curve.empty()) {
         return false;
     }
+    if (request.refine_how == Refine::kProof && !never_scans_) {
+        return false;
+    }
     refine_ = request.refine_how == Refine::kNone && !lists ? Refine::kNone : Refine::kAuto;
     const size_t given = lists ? request.nprobe : request.ef;
     range_first_effort_ = 0;

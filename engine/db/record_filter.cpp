@@ -29,6 +29,7 @@ struct ReadFilter {
     uint32_t ms_max;
     filter::Tokens tokens;
     filter::Node tree;
+    std::vector<filter::TokenRange> groups;
 
     filter::Subject subject() const { return {info->name, &info->schema}; }
     size_t token_count() const { return tokens.list.size() - 1; }
@@ -39,10 +40,10 @@ struct ReadFilter {
         const uint32_t ms_max =
             filter.ms_max.value_or(kMsMax + static_cast<uint32_t>(std::min<int64_t>(
                                                 records / kRecordsPerMs, kMsMaxOfRecords)));
-        ReadFilter read{database, &catalog, &info, &filter, ms_max, {}, {}};
+        ReadFilter read{database, &catalog, &info, &filter, ms_max, {}, {}, {}};
         QUERN_ASSIGN(read.tokens, filter::ReadTokens(filter.text));
         QUERN_TRY(filter::CheckArguments(read.tokens, filter.arguments));
-        read.tree = filter::ReadTree(read.tokens, read.subject(), filter.arguments);
+        read.tree = filter::ReadTree(read.tokens, read.subject(), filter.arguments, &read.groups);
         return read;
     }
 };
@@ -61,7 +62,7 @@ public:
         SqlFilter ready(filter, negated);
         QUERN_ASSIGN(ready.sql_,
                      filter::WriteSql(filter.filter->text, filter.tokens, first_token, end_token,
-                                      filter.subject(), filter.filter->arguments));
+                                      filter.subject(), filter.filter->arguments, filter.groups));
         if (ready.sql_.asks_views) {
             ready.views_ = SqlViewsFor(*filter.catalog, filter.filter->text);
         }

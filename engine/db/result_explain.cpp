@@ -57,6 +57,21 @@ Json CountsJson(const SearchCounts& counts, bool all) {
     return json;
 }
 
+// What has run out, as the options are called.
+Json LeftOutJson(uint32_t left_out) {
+    Json json = Json::Array();
+    if ((left_out & kSpentTime) != 0) {
+        json.push_back("timeout_ms");
+    }
+    if ((left_out & kSpentScored) != 0) {
+        json.push_back("max_scored");
+    }
+    if ((left_out & kSpentBytes) != 0) {
+        json.push_back("max_bytes");
+    }
+    return json;
+}
+
 const char* PlannedWay(const SegmentTrace& segment) {
     const auto most = std::max_element(segment.planned.begin(), segment.planned.end());
     return kWayNames[static_cast<size_t>(most - segment.planned.begin())];
@@ -68,6 +83,13 @@ Json TracedJson(const SegmentTrace& segment) {
     Json json;
     json["segment"] = segment.segment == 0 ? Json("log") : Json(segment.segment);
     json["records"] = segment.records;
+    if (segment.left_out != 0) {
+        json["left_out"] = LeftOutJson(segment.left_out);
+    }
+    if (segment.queries == 0 && segment.left_out != 0) {
+        json["queries"] = 0;  // the search has not come to it
+        return json;
+    }
     json["matches"] = Number(segment.matches / queries);
     json["queries"] = segment.queries;
     json["way"] = PlannedWay(segment);
@@ -113,6 +135,9 @@ Json PartJson(const SearchTrace& trace) {
     if (!trace.field.empty()) {
         json["field"] = trace.field;
         json["kind"] = trace.kind;
+    }
+    if (trace.left_out != 0) {
+        json["left_out"] = LeftOutJson(trace.left_out);
     }
     json["counts"] = CountsJson(trace.counts, false);
     json["time_ns"] = {
@@ -165,6 +190,13 @@ Status ExplainResult(const ResultTable& table, std::string* json) {
                 {"hits", rows},
                 {"exact", (table.flags & kExact) != 0},
                 {"partial", (table.flags & kPartialFlag) != 0}};
+    const BudgetLimits& limits = table.trace.limits;
+    if (limits.any()) {
+        all["budget"] = {{"timeout_ms", limits.timeout_ms},
+                         {"max_scored", limits.scored_max},
+                         {"max_bytes", limits.bytes_max},
+                         {"left_out", LeftOutJson(tally.left_out)}};
+    }
     all["recall"] = tally.expected_recall > 0 ? Json(tally.expected_recall) : Json(nullptr);
     if (!table.trace.field.empty()) {
         all["field"] = table.trace.field;

@@ -190,6 +190,10 @@ Result<std::unique_ptr<FieldSearch>> OpenFieldSearch(Database* database, Snapsho
         return opening;
     };
     QUERN_ASSIGN(auto search, opened());
+    if (request.candidates == nullptr && request.among != nullptr) {
+        return SearchAmong(request.among, std::move(search), request.limit, request.budget.get(),
+                           table);
+    }
     if (request.candidates == nullptr) {
         return search;
     }
@@ -279,6 +283,7 @@ Status Search(Database* database, Snapshot* snapshot, const SearchRequest& given
     };
     const Status status = InCollection(info, search());
     table->tally.total_ns += clock.Passed();
+    table->trace.limits = named.limits;
     return status;
 }
 

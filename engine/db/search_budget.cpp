@@ -12,7 +12,7 @@ SearchBudget::SearchBudget(const BudgetLimits& limits, Clock::time_point begin)
     }
 }
 
-std::shared_ptr<SearchBudget> SearchBudget::Child(double share) const {
+std::shared_ptr<SearchBudget> SearchBudget::Child(double share) {
     std::shared_ptr<SearchBudget> child(new SearchBudget());
     if (deadline_) {
         const Clock::time_point now = Clock::now();
@@ -24,6 +24,8 @@ std::shared_ptr<SearchBudget> SearchBudget::Child(double share) const {
         child->bytes_max_ = static_cast<uint64_t>(static_cast<double>(BytesLeft()) * share);
     }
     child->scored_max_ = scored_max_;
+    child->after_others_ = shared_ || after_others_;
+    shared_ = true;
     return child;
 }
 
@@ -44,6 +46,7 @@ std::shared_ptr<SearchBudget> SearchBudget::Share(size_t parts) {
 std::shared_ptr<SearchBudget> SearchBudget::OfQuery(size_t query) {
     std::shared_ptr<SearchBudget> child = Child(1);
     child->parent_ = this;
+    child->after_others_ = true;  // what looks deeper for one query has looked before
     child->first_query_ = query;
     child->scored_max_ = ScoredLeft(query);
     return child;
@@ -136,6 +139,7 @@ void SearchBudget::LeftOut(uint32_t spent, size_t query) {
         return;
     }
     left_out_.fetch_or(spent);
+    news_.fetch_or(spent);
     if (query < cut_.size()) {
         cut_[query] = 1;
     } else {

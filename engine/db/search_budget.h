@@ -69,6 +69,9 @@ public:
     void AddScored(size_t query, uint64_t count);
     bool BytesSpent() const { return bytes_.load() >= bytes_max_; }
     uint64_t BytesLeft() const;
+    // Others have spent what there was to read with: the search that is about to begin is not the
+    // first, of which some piece is always done.
+    bool NothingToRead() const { return BytesSpent() && (after_others_ || shared_); }
     void AddBytes(uint64_t bytes);
     // Nothing more should be begun. What has run out; 0: nothing.
     uint32_t Spent() const;
@@ -78,13 +81,15 @@ public:
     // Something has been left out because of this, of one query or of any.
     void LeftOut(uint32_t spent, size_t query = kAllQueries);
     uint32_t left_out() const { return left_out_.load(); }
+    // What has been left out since it was asked the last time.
+    uint32_t TakeNews() { return news_.exchange(0); }
     bool LeftOutOf(size_t query) const {
         return left_out_of_all_.load() != 0 || (query < cut_.size() && cut_[query] != 0);
     }
 
 private:
     SearchBudget() = default;
-    std::shared_ptr<SearchBudget> Child(double share) const;
+    std::shared_ptr<SearchBudget> Child(double share);
 
     std::optional<Clock::time_point> deadline_;
     uint64_t scored_max_ = kNoBound;
@@ -96,9 +101,12 @@ private:
     std::atomic<uint32_t> left_out_of_all_{0};
     std::atomic<uint64_t> bytes_{0};
     std::atomic<uint32_t> left_out_{0};
+    std::atomic<uint32_t> news_{0};
     SearchBudget* parent_ = nullptr;
-    bool counts_up_ = true;   // its queries are queries of the parent
-    size_t first_query_ = 0;  // of the parent
+    bool shared_ = false;        // others have been given shares
+    bool after_others_ = false;  // before this one
+    bool counts_up_ = true;      // its queries are queries of the parent
+    size_t first_query_ = 0;     // of the parent
 };
 
 // Whether a piece of work came to its end, or was stopped because the time of its budget is over;

@@ -35,7 +35,9 @@ private:
         if (matching_->matches != nullptr) {
             QUERN_TRY(AddFilter());
         }
-        QUERN_TRY(AddSearch(request, request.limit, &json_));
+        const uint64_t scored_max = request.limits.scored_max;
+        QUERN_TRY(AddSearch(request, request.limit,
+                            scored_max > 0 ? scored_max : SearchBudget::kNoBound, &json_));
         if (request.limits.any()) {
             const BudgetLimits& limits = request.limits;
             json_["budget"] = {{"timeout_ms", limits.timeout_ms},
@@ -80,20 +82,26 @@ private:
         }
     }
 
-    // What a request is made of. limit: how many hits it gives.
-    Status AddSearch(const SearchRequest& request, size_t limit, Json* json) {
+    // One of so many parts of what a budget has left, rounded up as SearchBudget does.
+    static uint64_t ShareOf(uint64_t left, size_t parts) {
+        return left == SearchBudget::kNoBound ? left : left / parts + (left % parts > 0 ? 1 : 0);
+    }
+
+    // What a request is made of. limit: how many hits it gives; left: how many records it may
+    // measure for each query.
+    Status AddSearch(const SearchRequest& request, size_t limit, uint64_t left, Json* json) {
         if (request.legs.empty()) {
-            QUERN_TRY(AddSegments(request, limit, json));
+            QUERN_TRY(AddSegments(request, limit, left, json));
         } else {
             AddFusion(request, json);
-            QUERN_TRY(AddLegs(request, limit, json));
+            QUERN_TRY(AddLegs(request, limit, left, json));
         }
         if (request.candidates != nullptr) {
             const SearchRequest& from = *request.candidates;
             const size_t count = from.has_limit ? from.limit : std::max(kListDepth, limit);
             Json candidates = {{"hits", count}};
             AddField(from, &candidates);
-            QUERN_TRY(AddSearch(from, count, &candidates));
+            QUERN_TRY(AddSearch(from, count, ShareOf(left, 2), &candidates));
             (*json)["candidates"] = std::move(candidates);
         }
         return {};
@@ -114,7 +122,7 @@ private:
         (*json)["fusion"] = std::move(fusion);
     }
 
-    Status AddLegs(const SearchRequest& request, size_t limit, Json* json) {
+    Status AddLegs(const SearchRequest& request, size_t limit, uint64_t left, Json* json) {
         Json legs = Json::Array();
         for (size_t l = 0; l < request.legs.size(); l++) {
             const SearchLeg& leg = request.legs[l];
@@ -134,7 +142,7 @@ private:
                 QUERN_ASSIGN(one["guide"], GuideOf(view_->info->schema, request, l));
             }
             one["hits"] = hits;
-            QUERN_TRY(AddSearch(leg.request, hits, &one));
+            QUERN_TRY(AddSearch(leg.request, hits, ShareOf(left, request.legs.size()), &one));
             legs.push_back(std::move(one));
         }
         (*json)["legs"] = std::move(legs);
@@ -161,7 +169,7 @@ private:
                                     : Json(absent);
     }
 
-    Status AddSegments(const SearchRequest& request, size_t limit, Json* json) {
+    Status AddSegments(const SearchRequest& request, size_t limit, uint64_t left, Json* json) {
         const Schema& schema = view_->info->schema;
         const int field = request.field.empty() ? -1 : schema.FindField(request.field);
         Json segments = Json::Array();
@@ -172,8 +180,8 @@ private:
                 one["matches"] = segment.item_count() - matching_->matches->segments[s].count;
             }
             if (field >= 0 && schema.is_dense(static_cast<size_t>(field))) {
-                QUERN_TRY(
-                    AddPlan(request, limit, s, schema.dense[static_cast<size_t>(field)], &one));
+                QUERN_TRY(AddPlan(request, limit, s, schema.dense[static_cast<size_t>(field)],
+                                  &left, &one));
             } else if (field >= 0) {
                 one["way"] = WayOf(request, segment.info(), static_cast<size_t>(field));
             }
@@ -199,29 +207,77 @@ private:
         return text ? "made" : "scan";
     }
 
+    // left: of what the query may measure; gets what is then left for the next segment.
     Status AddPlan(const SearchRequest& request, size_t limit, size_t number, const DenseDef& def,
-                   Json* one) {
+                   uint64_t* left, Json* one) {
         if (request.candidates != nullptr) {
             (*one)["way"] = "candidates";
             return {};
         }
+        if (*left == 0) {
+            (*one)["way"] = "none";
+            return {};
+        }
         Work work = database_->NewWork();
         SearchTally tally;
-        IndexSearch search;
+        IndexWays ways;
+        IndexSearch& search = ways.search;
         if (request.recall < 1.0) {
             QUERN_TRY(search.Open(snapshot_, *matching_, number, def, &tally, &work));
         }
-        const bool planned = search.usable() && limit > 0 &&
-                             search.Plan(limit, request, std::max<size_t>(1, QueryCount(request)));
-        (*one)["way"] = !planned              ? "scan"
-                        : search.over_lists() ? "lists"
-                        : search.walks()      ? "graph"
-                                              : "codes";
+        const auto plan = [&](IndexSearch* planned) {
+            return planned->usable() && limit > 0 &&
+                   planned->Plan(limit, request, std::max<size_t>(1, QueryCount(request)));
+        };
+        ways.counted = *left != SearchBudget::kNoBound;
+        if (ways.counted) {
+            ways.rows = MatchesFrom(number);
+            ways.short_search = search;
+            search.CountScored(false);
+            ways.short_search.CountScored(true);
+            ways.short_planned = plan(&ways.short_search);
+        }
+        ways.planned = plan(&search);
+        const IndexSearch* const way = ways.Of(*left);
+        (*one)["way"] = way == nullptr      ? "scan"
+                        : way->over_lists() ? "lists"
+                        : way->walks()      ? "graph"
+                                            : "codes";
         (*one)["walk_cost"] = search.walk_cost();
         (*one)["codes_cost"] = search.codes_cost();
         (*one)["lists_cost"] = search.lists_cost();
         (*one)["scan_cost"] = search.scan_cost();
+        if (ways.counted) {
+            const double scored = way != nullptr
+                                      ? way->Estimate(true).scored
+                                      : static_cast<double>(MatchesFrom(number, number + 1));
+            // An ef that somebody has given is no estimate.
+            const auto rows =
+                static_cast<uint64_t>(std::isfinite(scored) ? std::max(scored, 0.0) : 0);
+            (*one)["vectors_scored"] = rows;
+            if (rows > *left) {
+                (*one)["ends"] = "max_scored";
+            }
+            *left -= std::min(*left, rows);
+        }
         return {};
+    }
+
+    // Records that may be found, in these segments and, behind the last, in the log.
+    uint64_t MatchesFrom(size_t first, size_t end = SIZE_MAX) const {
+        uint64_t before = 0;
+        uint64_t count = 0;
+        for (size_t s = 0; s < matching_->segments.size(); s++) {
+            const size_t gone =
+                matching_->matches != nullptr ? matching_->matches->segments[s].count : 0;
+            const size_t records = matching_->segments[s]->item_count() - gone;
+            before += s < first ? records : 0;
+            count += s >= first && s < end ? records : 0;
+        }
+        const uint64_t all = matching_->matches != nullptr
+                                 ? matching_->matches->count
+                                 : static_cast<uint64_t>(view_->state.records);
+        return end == SIZE_MAX ? std::max(count, all - std::min(all, before)) : count;
     }
 
     Database* database_;

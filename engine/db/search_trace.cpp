@@ -38,6 +38,7 @@ void SegmentTrace::Add(const SegmentTrace& other) {
     counts += other.counts;
     priced_ns += other.priced_ns;
     passed_ns += other.passed_ns;
+    left_out |= other.left_out;
 }
 
 void SearchTrace::Add(const SegmentTrace& segment) {
@@ -51,8 +52,17 @@ void SearchTrace::Add(const SegmentTrace& segment) {
     }
 }
 
+void SearchTrace::LeaveOut(int64_t segment, uint64_t records, uint32_t spent) {
+    SegmentTrace trace;
+    trace.segment = segment;
+    trace.records = records;
+    trace.left_out = spent;
+    Add(trace);
+}
+
 void SearchTrace::TakeCosts(const SearchTally& tally) {
     counts = tally;
+    left_out |= tally.left_out;
     search_ns = tally.search_ns;
     refine_ns = tally.refine_ns;
     lookup_ns = tally.lookup_ns;
@@ -83,6 +93,8 @@ void SearchTrace::Add(const SearchTrace& other) {
     hits += other.hits;
     looked_up += other.looked_up;
     measured += other.measured;
+    left_out |= other.left_out;
+    limits = other.limits.any() ? other.limits : limits;
 }
 
 SearchTrace* SearchTrace::Candidates() {
@@ -98,6 +110,7 @@ SearchTrace* SearchTrace::Feedback() {
 SegmentWatch::~SegmentWatch() {
     told.counts = *counts_;
     told.counts -= before_;
+    TakeNews();
     told.priced_ns = estimate_.Price(told.counts, told.queries);
     told.passed_ns = static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin_).count());

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/db/search_budget.h"
 #include "engine/db/search_tally.h"
 
 namespace quern {
@@ -64,6 +65,7 @@ struct SegmentTrace {
     SearchCounts counts;
     double priced_ns = 0;  // what was done, at the prices of the plan
     uint64_t passed_ns = 0;
+    uint32_t left_out = 0;  // what had run out before all of it was looked at, for some query
 
     void Plan(const PlanEstimate& estimate, uint64_t of_queries);
     void Add(const SegmentTrace& other);
@@ -87,8 +89,13 @@ struct SearchTrace {
     uint64_t hits = 0;
     uint64_t looked_up = 0;
     uint64_t measured = 0;  // candidates that were scored
+    uint32_t left_out =
+        0;                // of a leg, or of candidates: what its share of the budget has run out of
+    BudgetLimits limits;  // of the whole
 
     void Add(const SegmentTrace& segment);
+    // A segment, or the log, that the search has not come to.
+    void LeaveOut(int64_t segment, uint64_t records, uint32_t spent);
     // What a leg, or a search for candidates, has cost.
     void TakeCosts(const SearchTally& tally);
     // Of the same search, once more.
@@ -101,10 +108,14 @@ struct SearchTrace {
 // its segments one by one.
 class SegmentWatch {
 public:
-    SegmentWatch(const SearchCounts* counts, SearchTrace* trace, int64_t segment, uint64_t records)
-        : counts_(counts), trace_(trace), before_(*counts), begin_(Clock::now()) {
+    // budget: NULL: none.
+    SegmentWatch(const SearchCounts* counts, SearchTrace* trace, SearchBudget* budget,
+                 int64_t segment, uint64_t records)
+        : counts_(counts), trace_(trace), budget_(budget), before_(*counts), begin_(Clock::now()) {
         told.segment = segment;
         told.records = records;
+        TakeNews();
+        told.left_out = 0;
     }
     ~SegmentWatch();
     SegmentWatch(const SegmentWatch&) = delete;
@@ -120,8 +131,11 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
+    void TakeNews() { told.left_out |= budget_ == nullptr ? 0 : budget_->TakeNews(); }
+
     const SearchCounts* counts_;
     SearchTrace* trace_;
+    SearchBudget* budget_;
     SearchCounts before_;
     Clock::time_point begin_;
     PlanEstimate estimate_;

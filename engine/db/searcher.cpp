@@ -65,11 +65,10 @@ public:
         Describe(&table_->trace);
         table_->tally.expected_recall = 1;
         watch_.Start(request_, query_count_);
-        bool out = false;
+        bool out = watch_.EndsBefore(*view_, 0, &table_->trace);
         for (size_t s = 0; s < view_->segments.size() && !out; s++) {
             QUERN_TRY(SearchSegment(s));
-            const bool last = s + 1 == view_->segments.size() && view_->log->blocks.empty();
-            out = !last && watch_.Ends();
+            out = watch_.EndsBefore(*view_, s + 1, &table_->trace);
         }
         if (!out) {
             QUERN_TRY(SearchLog());
@@ -228,7 +227,8 @@ private:
     Status SearchSegment(size_t number) {
         Segment& segment = *view_->segments[number];
         Tighten();
-        SegmentWatch seen(&table_->tally, &table_->trace, segment.info().id, segment.item_count());
+        SegmentWatch seen(&table_->tally, &table_->trace, watch_.budget(), segment.info().id,
+                          segment.item_count());
         bool estimated = false;
         QUERN_ASSIGN(const bool answered, SearchIndex(number, &seen, &estimated));
         if (answered) {
@@ -411,6 +411,7 @@ private:
         table_->flags |= search.unrefined() ? 4u : 0u;
         std::vector<std::vector<Candidate>> found(query_count_);
         std::vector<uint8_t> short_of(query_count_, 0);
+        std::vector<uint8_t> proved(query_count_, 0);
         const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
         const int threads = static_cast<int>(
             std::clamp<size_t>(query_count_ / kQueriesPerThread, 1, static_cast<size_t>(wanted)));
@@ -431,12 +432,14 @@ private:
                     continue;
                 }
                 Guide(search, number, q, space.get());
+                space.get()->proved = false;
                 QUERN_TRY(watch_.budget() != nullptr
                               ? RunWithin(*way_of[q], q, static_cast<size_t>(threads), space.get(),
                                           &found[q], &enough)
                               : search.Run(snapshot_, queries_[q], space.get(), &found[q], &enough,
                                            &work_));
                 short_of[q] = enough ? 0 : 1;
+                proved[q] = space.get()->proved ? 1 : 0;
                 QUERN_TRY(work_.Check("search", q, query_count_));
             }
         }));
@@ -446,8 +449,6 @@ private:
             // Too few of what the walks met is alive: the promise of min(k, n) needs a scan.
             return false;
         }
-        to_scan_ = std::move(short_of);
-        approximate_ = true;
         sealed_matches_ += static_cast<uint64_t>(estimate.matches);
         const size_t answered = query_count_ - scanned;
         const uint64_t scans = std::min<uint64_t>(seen->code_scans(), answered);
@@ -457,12 +458,14 @@ private:
         // Of so many cells that were asked for, a guide chooses some.
         const bool chosen = request_.guide != nullptr && search.over_lists() && request_.nprobe > 0;
         for (size_t q = 0; q < query_count_; q++) {
-            if (way_of[q] != nullptr) {
+            if (way_of[q] != nullptr && short_of[q] == 0 && proved[q] == 0) {
+                approximate_ = true;
                 table_->tally.expected_recall = std::min(
                     table_->tally.expected_recall, chosen ? 0.0 : way_of[q]->expected_recall());
             }
             candidates_[q].insert(candidates_[q].end(), found[q].begin(), found[q].end());
         }
+        to_scan_ = std::move(short_of);
         return scanned == 0;
     }
 
@@ -595,7 +598,7 @@ private:
         }
         Tighten();
         const auto source = static_cast<uint32_t>(view_->segments.size());
-        SegmentWatch seen(&table_->tally, &table_->trace, 0, log.count);
+        SegmentWatch seen(&table_->tally, &table_->trace, watch_.budget(), 0, log.count);
         PlanEstimate estimate;
         estimate.matches = static_cast<double>(view_->record_count() - sealed_matches_);
         estimate.selectivity =

@@ -61,11 +61,10 @@ public:
         found_.resize(queries_.size());
         Describe(&table_->trace);
         watch_.Start(request_, queries_.size());
-        bool ends = false;
+        bool ends = watch_.EndsBefore(view_, 0, &table_->trace);
         for (size_t s = 0; s < view_.segments.size() && !ends; s++) {
             QUERN_TRY(SearchSegment(s));
-            const bool last = s + 1 == view_.segments.size() && view_.log->count == 0;
-            ends = !last && watch_.Ends();
+            ends = watch_.EndsBefore(view_, s + 1, &table_->trace);
         }
         if (!ends) {
             QUERN_TRY(SearchLog());
@@ -206,7 +205,8 @@ private:
 
     Status SearchSegment(size_t number) {
         Segment& segment = *view_.segments[number];
-        SegmentWatch seen(&table_->tally, &table_->trace, segment.info().id, segment.item_count());
+        SegmentWatch seen(&table_->tally, &table_->trace, watch_.budget(), segment.info().id,
+                          segment.item_count());
         const SparseColumn* column = nullptr;
         CollectionView::Dead dead;
         // Without a limit everything that has a score is asked for, and an index is of no use.
@@ -482,7 +482,7 @@ private:
         if (log.count == 0) {
             return {};
         }
-        SegmentWatch seen(&table_->tally, &table_->trace, 0, log.count);
+        SegmentWatch seen(&table_->tally, &table_->trace, watch_.budget(), 0, log.count);
         std::vector<size_t> scan_from(queries_.size(), 0);
         // For every record an index is of no use; what is counted must not depend on one.
         size_t indexed = 0;

@@ -48,16 +48,18 @@ public:
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
         const StageClock clock(&table_->tally.search_ns);
-        const uint64_t before = table_->tally.reads.bytes;
-        QUERN_TRY(TakeSources());
-        watch_.Start(request_, queries_.size());
-        watch_.AddBytes(table_->tally.reads.bytes - before);
         winners->resize(queries_.size());
         Describe(&table_->trace);
-        OpenTraces();
-        QUERN_TRY(SearchAll(winners));
-        for (const SegmentTrace& trace : traces_) {
-            table_->trace.Add(trace);
+        watch_.Start(request_, queries_.size());
+        if (!watch_.EndsBefore(view_, 0, &table_->trace)) {
+            const uint64_t before = table_->tally.reads.bytes;
+            QUERN_TRY(TakeSources());
+            watch_.AddBytes(table_->tally.reads.bytes - before);
+            OpenTraces();
+            QUERN_TRY(SearchAll(winners));
+            for (const SegmentTrace& trace : traces_) {
+                table_->trace.Add(trace);
+            }
         }
         table_->flags |= 1u;
         table_->tally.expected_recall = 1;
@@ -294,6 +296,7 @@ private:
                     return {};
                 }
                 if (watch_.Ends(q)) {
+                    LeaveOut(0, watch_.budget()->SpentOf(q));
                     continue;
                 }
                 const Status status = SearchOne(q, threads, &(*winners)[q]);
@@ -339,6 +342,14 @@ private:
         }
     }
 
+    // Of the sources from this one on, something was left out.
+    void LeaveOut(size_t first, uint32_t spent) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        for (size_t s = first; s < traces_.size(); s++) {
+            traces_[s].left_out |= spent;
+        }
+    }
+
     // What one query has done in a source, until now.
     struct SourceEffort {
         SearchCounts counts;
@@ -359,7 +370,9 @@ private:
         Work* const work = watch_.budget() == nullptr ? &work_ : &timed;
         auto made = PrepareOne(queries_[q], work);
         if (!made.ok()) {
-            return watch_.Timed(made.status(), *work, q);
+            QUERN_TRY(watch_.Timed(made.status(), *work, q));
+            LeaveOut(0, kSpentTime);
+            return {};
         }
         const std::unique_ptr<sparse::PreparedText> prepared = std::move(*made);
         sparse::TextEffort effort;
@@ -370,7 +383,9 @@ private:
         // The best of the sources before: less is not wanted.
         sparse::TopHits best(request_.limit, LeastScore(request_));
         std::vector<SourceEffort> efforts(traces_.size());
+        uint32_t last = 0;
         for (uint32_t s = 0; s < sources_.size() && !late && !effort.cut; s++) {
+            last = s;
             // The log is in commit order, so ties are decided by comparing keys: all of them come.
             // Segments are in key order, but not beside each other: each gives its best.
             const bool all = request_.limit == 0 || s >= segments;
@@ -393,7 +408,9 @@ private:
             }
         }
         watch_.AddScored(q, effort.scored);
-        watch_.LeftOut((late ? kSpentTime : 0) | (effort.cut ? kSpentScored : 0), q);
+        const uint32_t spent = (late ? kSpentTime : 0) | (effort.cut ? kSpentScored : 0);
+        watch_.LeftOut(spent, q);
+        LeaveOut(std::min(last, segments), spent);
         *winners = TakeWinners(&found, request_.limit);
         std::lock_guard<std::mutex> lock(mutex_);
         static_cast<SearchCounts&>(table_->tally) += CountsOf(effort);

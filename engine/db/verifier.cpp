@@ -9,6 +9,8 @@
 #include "engine/db/builder_mark.h"
 #include "engine/db/column_check.h"
 #include "engine/db/database.h"
+#include "engine/dense/scan_proof.h"
+#include "engine/kernels/distance.h"
 #include "engine/query/fusion_text.h"
 #include "storage/base/json.h"
 #include "storage/record_hash.h"
@@ -243,6 +245,38 @@ private:
         return {};
     }
 
+    // Whether a vector is farther from its codes than the index says: it would prove what is wrong.
+    Result<bool> IsUnlike(storage::Connection* connection, const storage::SegmentInfo& info,
+                          const DenseDef& def, const dense::GraphIndex& index) {
+        const storage::PartInfo* const part = info.Find(storage::PartKind::kVectors, def.id);
+        Bytes chunk;
+        std::vector<float> norms;
+        size_t first = 0;
+        for (size_t c = 0; part != nullptr && c < part->chunks.size(); c++) {
+            chunk.resize(part->chunks[c].raw_bytes);
+            if (!storage::ReadChunk(connection, *part, c, chunk.data()).ok()) {
+                return false;  // that has been told
+            }
+            dense::VectorRows rows{def.element,
+                                   def.metric,
+                                   def.dim,
+                                   chunk.data(),
+                                   chunk.size() / VectorBytes(def.element, def.dim),
+                                   nullptr};
+            norms.resize(rows.count);
+            if (def.metric == Metric::kCosine) {
+                kernels::InverseNorms(def.element, rows.rows, rows.count, def.dim, norms.data());
+                rows.inverse_norms = norms.data();
+            }
+            if (first + rows.count > index.count() || !dense::ErrorsHold(index, rows, first)) {
+                return true;
+            }
+            first += rows.count;
+            QUERN_TRY(work_->Check("verify index", c, part->chunks.size()));
+        }
+        return false;
+    }
+
     // Every chunk of a segment, and every record that lives in it.
     Status CheckSegment(storage::Connection* connection, const CollectionView& view, size_t number,
                         uint64_t* sealed_rows, uint64_t* chunk_count) {
@@ -286,7 +320,11 @@ private:
             // A vectors part that does not hang together has its own problem.
             const bool unreachable =
                 state.ok() && state->index != nullptr && !state->index->CheckReach().ok();
-            if (state.ok() && (state->damaged || unreachable)) {
+            bool unlike = false;
+            if (state.ok() && state->index != nullptr && state->index->proves()) {
+                QUERN_ASSIGN(unlike, IsUnlike(connection, info, def, *state->index));
+            }
+            if (state.ok() && (state->damaged || unreachable || unlike)) {
                 Problem(name_, info.id, (lists ? "lists of " : "graph of ") + def.name, Json(),
                         "the index is damaged; rebuild makes it anew");
             } else if (!state.ok() && state.status().code() != Code::kCorrupt) {

@@ -47,6 +47,7 @@ IndexArrayView GraphIndex::Array(IndexArray array) const {
                        ? IndexArrayView{squared_norms_.data(), links_.count, 4, 4}
                        : IndexArrayView{};
         case IndexArray::kRange: return {range_head_.data(), range_head_.size(), 1, 1};
+        case IndexArray::kErrors: return {errors_.bytes().data(), errors_.bytes().bytes(), 1, 1};
     }
     return {};
 }
@@ -135,6 +136,12 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     }
     if (index->codes_ && !index->codes_->Valid(index->Rows(), count)) {
         return BadIndex("its codes hold what is no number");
+    }
+    QUERN_ASSIGN(
+        index->errors_,
+        RowErrors::Read(std::move(arrays[static_cast<size_t>(IndexArray::kErrors)]), count));
+    if (index->proves() && !index->codes_) {
+        return BadIndex("errors of codes that it has not");
     }
     return index;
 }

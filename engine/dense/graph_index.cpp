@@ -144,6 +144,10 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     }
     QUERN_ASSIGN(index->links_, builder->Links(work));
     QUERN_TRY(index->CheckReach());
+    if (index->codes_) {
+        QUERN_ASSIGN(index->errors_, RowErrors::Measure(*index->codes_, rows, index->Rows(),
+                                                        options.threads, work));
+    }
     index->EncodeHead();
     return index;
 }
@@ -372,11 +376,19 @@ double GraphIndex::RefineRows(size_t vector_bytes, bool vectors_in_memory) const
     return prices.VectorNs(vector_bytes, vectors_in_memory) / prices.row_ns;
 }
 
+double GraphIndex::longest() const {
+    // It was added up in f32.
+    constexpr double kMore = 4;
+    const double rounding =
+        kMore * static_cast<double>(kernels::InnerProductError(codes_ ? codes_->dim() : 0)) + 1e-6;
+    return std::sqrt(static_cast<double>(longest_square_) * (1 + rounding)) + 1e-18;
+}
+
 uint64_t GraphIndex::memory_bytes() const {
     return links_.base.bytes() + links_.upper_words.size() * sizeof(uint32_t) +
            links_.upper_offsets.size() * sizeof(uint32_t) + code_rows_.bytes() +
-           squared_norms_.bytes() + blocks_.bytes() + outsiders_.memory_bytes() + head_.size() +
-           range_head_.size();
+           squared_norms_.bytes() + errors_.memory_bytes() + blocks_.bytes() +
+           outsiders_.memory_bytes() + head_.size() + range_head_.size();
 }
 
 }  // namespace quern::dense

@@ -14,6 +14,7 @@
 
 #include "engine/dense/codes/code_choice.h"
 #include "engine/dense/codes/codes.h"
+#include "engine/dense/codes/row_errors.h"
 #include "engine/dense/effort_curve.h"
 #include "engine/dense/effort_measure.h"
 #include "engine/dense/filtered_walk.h"
@@ -60,8 +61,9 @@ enum class IndexArray : uint32_t {
     kCodes = 3,
     kNorms = 4,
     kRange = 5,
+    kErrors = 6,
 };
-inline constexpr size_t kIndexArrays = 6;
+inline constexpr size_t kIndexArrays = 7;
 
 struct IndexArrayView {
     const char* data = nullptr;
@@ -154,6 +156,19 @@ public:
     // Turns space->within_distances into distances of the metric, as PoolDistances does.
     void WithinDistances(const void* vector, std::vector<float>* scores) const;
     bool states_error() const { return codes_ && codes_->states_error(); }
+    // Whether it is known how far rows are from their codes, so that a scan over these may be
+    // proved to have found all there is (scan_proof.h). Not in files of before, nor of codes of
+    // kinds without a bound.
+    bool proves() const { return !errors_.empty(); }
+    const RowErrors& errors() const { return errors_; }
+    const Codes* coded() const { return codes_.get(); }
+    Metric metric() const { return metric_; }
+    // No row is longer (inner product only).
+    double longest() const;
+    CodeRows Rows() const {
+        return {reinterpret_cast<const uint8_t*>(code_rows_.data()),
+                reinterpret_cast<const float*>(squared_norms_.data())};
+    }
     // Distances of the pool that the last Search left in a space, nearest first; approximate where
     // there are codes.
     std::vector<float> PoolDistances(const void* vector, const WalkSpace& space) const;
@@ -179,16 +194,13 @@ private:
                          std::vector<uint32_t>* nodes, NodeBounds* bounds);
     Status WalkCodes(const float* vector, const CodeScorer& scorer, const WalkEnd& end,
                      WalkSpace* space, Work* work) const;
-    CodeRows Rows() const {
-        return {reinterpret_cast<const uint8_t*>(code_rows_.data()),
-                reinterpret_cast<const float*>(squared_norms_.data())};
-    }
 
     Metric metric_ = Metric::kL2;
     GraphLinks links_;
     std::unique_ptr<Codes> codes_;
     Buffer code_rows_;
     Buffer squared_norms_;  // L2 with codes
+    RowErrors errors_;
     NeighbourBlocks blocks_;
     size_t linked_ = 0;
     size_t inherited_ = 0;

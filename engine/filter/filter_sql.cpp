@@ -84,8 +84,21 @@ public:
               const std::vector<Argument>& arguments)
         : filter_(filter), tokens_(tokens.list), subject_(subject), arguments_(arguments) {}
 
+    // They are within each other or apart.
+    void TakeGroups(const std::vector<TokenRange>& groups, size_t first, size_t end) {
+        for (const TokenRange& group : groups) {
+            if (group.first >= first && group.end <= end) {
+                opens_.push_back(group.first);
+                closes_.push_back(group.end);
+            }
+        }
+        std::sort(opens_.begin(), opens_.end());
+        std::sort(closes_.begin(), closes_.end());
+    }
+
     Result<SqlText> Write(size_t first, size_t end) {
         for (size_t i = first; i < end;) {
+            WriteBrackets(i);
             const Token& token = tokens_[i];
             FollowBrackets(token);
             QUERN_TRY(CheckRowId(token));
@@ -110,6 +123,7 @@ public:
                 i++;
             }
         }
+        WriteBrackets(end);
         for (size_t p = 0; p < arguments_.size(); p++) {
             const Argument& argument = arguments_[p];
             if (argument.is_list) {
@@ -127,6 +141,19 @@ private:
         out_.text += ' ';
         out_.pieces_.emplace_back(out_.text.size(), origin);
         out_.text += text;
+    }
+    // The sign says nothing but that SQLite need not look for a way through its tables by what is
+    // in the brackets, which takes it the square of their number.
+    static constexpr const char* kGroup = "+(";
+
+    // Before token i.
+    void WriteBrackets(size_t i) {
+        for (; closed_ < closes_.size() && closes_[closed_] <= i; closed_++) {
+            out_.text += ')';
+        }
+        for (; opened_ < opens_.size() && opens_[opened_] <= i; opened_++) {
+            out_.text += kGroup;
+        }
     }
     static std::string Numbered(const Token& token) {
         std::string name("?");
@@ -311,6 +338,29 @@ private:
         return {};
     }
 
+    static std::string Join(const std::vector<std::string>& pieces, size_t first, size_t end,
+                            const char* between) {
+        std::string joined;
+        for (size_t i = first; i < end; i++) {
+            joined.append(i > first ? between : "").append(pieces[i]);
+        }
+        return joined;
+    }
+    // By AND, in brackets where there are many.
+    static std::string JoinInGroups(std::vector<std::string> pieces) {
+        while (pieces.size() > kRowMax) {
+            std::vector<std::string> groups;
+            for (size_t first = 0; first < pieces.size(); first += kRowMax) {
+                std::string group(kGroup);
+                group.append(
+                    Join(pieces, first, std::min(first + kRowMax, pieces.size()), " AND "));
+                groups.push_back(group.append(")"));
+            }
+            pieces = std::move(groups);
+        }
+        return Join(pieces, 0, pieces.size(), " AND ");
+    }
+
     // (a, b, ...): the same, or for `all` a condition for each.
     Status WriteList(size_t* at, const std::string& set, bool all, std::string* list) {
         if (!tokens_[*at].Is("(")) {
@@ -323,6 +373,7 @@ private:
             *at += 2;
             return {};
         }
+        std::vector<std::string> pieces;
         while (true) {
             ++*at;
             const Token& wanted = tokens_[*at];
@@ -330,10 +381,11 @@ private:
             if (!TakeOperand(at, &operand)) {
                 return Mistake(Code::kSql, wanted.begin, "a text, number or parameter is needed");
             }
-            *list += list->empty() ? "" : (all ? " AND " : ", ");
-            *list += all ? Exists(set, "= " + operand) : operand;
+            pieces.push_back(all ? Exists(set, "= " + operand) : std::move(operand));
             if (tokens_[*at].Is(")")) {
                 ++*at;
+                *list =
+                    all ? JoinInGroups(std::move(pieces)) : Join(pieces, 0, pieces.size(), ", ");
                 return {};
             }
             if (!tokens_[*at].Is(",")) {
@@ -342,8 +394,12 @@ private:
         }
     }
 
-    size_t depth_ = 0;      // of brackets
-    size_t asks_from_ = 0;  // that of the outermost sub-query that is open; 0: none
+    size_t depth_ = 0;           // of brackets
+    size_t asks_from_ = 0;       // that of the outermost sub-query that is open; 0: none
+    std::vector<size_t> opens_;  // tokens that brackets stand before
+    std::vector<size_t> closes_;
+    size_t opened_ = 0;
+    size_t closed_ = 0;
     std::string_view filter_;
     const std::vector<Token>& tokens_;
     const Subject& subject_;
@@ -363,9 +419,12 @@ Status CheckArguments(const Tokens& tokens, const std::vector<Argument>& argumen
 }
 
 Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, size_t first, size_t end,
-                         const Subject& subject, const std::vector<Argument>& arguments) {
+                         const Subject& subject, const std::vector<Argument>& arguments,
+                         const std::vector<TokenRange>& groups) {
     QUERN_TRY(CheckArguments(tokens, arguments));
-    return SqlWriter(filter, tokens, subject, arguments).Write(first, end);
+    SqlWriter writer(filter, tokens, subject, arguments);
+    writer.TakeGroups(groups, first, end);
+    return writer.Write(first, end);
 }
 
 }  // namespace quern::filter

@@ -19,6 +19,15 @@ struct Subject {
     const Schema* schema = nullptr;
 };
 
+// Tokens from first up to end (not included).
+struct TokenRange {
+    size_t first = 0;
+    size_t end = 0;
+};
+
+// So many conditions in a row, or brackets of these, are no depth to speak of: SQLite ends at 1000.
+inline constexpr size_t kRowMax = 100;
+
 struct SqlText {
     std::string text;
     std::vector<Value> parameters;  // one for each of the filter's
@@ -33,9 +42,11 @@ private:
 
 // kInvalid where a parameter has no value, kType where a list stands in a wrong place or `has` does
 // not follow tags or JSON, kUnknownField for the names of row ids.
-// Of the tokens from first up to end (not included).
+// Of the tokens from first up to end (not included). groups: what gets brackets of its own; those
+// that are not within are passed over.
 Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, size_t first, size_t end,
-                         const Subject& subject, const std::vector<Argument>& arguments);
+                         const Subject& subject, const std::vector<Argument>& arguments,
+                         const std::vector<TokenRange>& groups = {});
 
 // That every parameter has a value.
 Status CheckArguments(const Tokens& tokens, const std::vector<Argument>& arguments);

@@ -104,8 +104,9 @@ struct Column {
 
 class TreeReader {
 public:
-    TreeReader(const Tokens& tokens, const Subject& subject, const std::vector<Argument>& arguments)
-        : tokens_(tokens.list), subject_(subject), arguments_(arguments) {
+    TreeReader(const Tokens& tokens, const Subject& subject, const std::vector<Argument>& arguments,
+               std::vector<TokenRange>* groups)
+        : tokens_(tokens.list), subject_(subject), arguments_(arguments), groups_(groups) {
         closes_.resize(tokens_.size(), 0);
         std::vector<size_t> open;
         for (size_t i = 0; i < tokens_.size(); i++) {
@@ -197,10 +198,24 @@ private:
             *node = std::move(children[0]);
             return true;
         }
+        Group(std::move(pieces));
         *node = Leaf(first, end);
         node->kind = kind;
         node->children = std::move(children);
         return true;
+    }
+    // Groups of a long row, and groups of these. The words may stand in any brackets that leave
+    // their order.
+    void Group(std::vector<std::pair<size_t, size_t>> pieces) {
+        while (groups_ != nullptr && pieces.size() > kRowMax) {
+            std::vector<std::pair<size_t, size_t>> grouped;
+            for (size_t first = 0; first < pieces.size(); first += kRowMax) {
+                const size_t last = std::min(first + kRowMax, pieces.size()) - 1;
+                grouped.emplace_back(pieces[first].first, pieces[last].second);
+                groups_->push_back({pieces[first].first, pieces[last].second});
+            }
+            pieces = std::move(grouped);
+        }
     }
     bool ReadOr(size_t first, size_t end, size_t depth, Node* node) {
         return ReadWord(first, end, depth, "or", NodeKind::kOr, node);
@@ -528,14 +543,15 @@ private:
     const std::vector<Token>& tokens_;
     const Subject& subject_;
     const std::vector<Argument>& arguments_;
+    std::vector<TokenRange>* groups_;
     std::vector<size_t> closes_;  // of each opening bracket, so that no level reads what is inside
 };
 
 }  // namespace
 
-Node ReadTree(const Tokens& tokens, const Subject& subject,
-              const std::vector<Argument>& arguments) {
-    return TreeReader(tokens, subject, arguments).Read();
+Node ReadTree(const Tokens& tokens, const Subject& subject, const std::vector<Argument>& arguments,
+              std::vector<TokenRange>* groups) {
+    return TreeReader(tokens, subject, arguments, groups).Read();
 }
 
 bool NeedsSql(const Node& node) {

@@ -59,8 +59,11 @@ inline constexpr int kKeyColumn = -2;
 inline constexpr int kNoColumn = -1;
 
 // Never fails: in the worst case the tree is one leaf for SQLite. Every parameter must have a value
-// (CheckArguments).
-Node ReadTree(const Tokens& tokens, const Subject& subject, const std::vector<Argument>& arguments);
+// (CheckArguments). groups (may be NULL) gets what WriteSql is to put in brackets, so that SQLite
+// takes long rows of AND and OR: to it each of these words is as much deeper as it stands behind
+// others.
+Node ReadTree(const Tokens& tokens, const Subject& subject, const std::vector<Argument>& arguments,
+              std::vector<TokenRange>* groups = nullptr);
 
 // Whether SQLite is needed for any of it.
 bool NeedsSql(const Node& node);

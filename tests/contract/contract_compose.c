@@ -208,6 +208,7 @@ static void fitting(void) {
     static const float bad[] = {1, 0, 0, 1, 0, 0};
     static const float no_gains[] = {0, 0, 0};
     static const float nan_gains[] = {NAN, 0, 0};
+    static const float gone_gains[] = {0, 0, 2};
     static const size_t far_queries[] = {0, 7, 1};
     quern_query* one_leg = quern_query_new(db, "docs");
     quern_query* other_leg = quern_query_new(db, "docs");
@@ -233,6 +234,7 @@ static void fitting(void) {
     fit_of(db, q, NULL, NULL, NULL, QUERN_ERR_MISUSE, "queries");
     fit_of(db, q, judged_queries, no_gains, NULL, QUERN_ERR_INVALID, "of use");
     fit_of(db, q, judged_queries, nan_gains, NULL, QUERN_ERR_INVALID, "gain 0");
+    fit_of(db, q, judged_queries, gone_gains, NULL, QUERN_ERR_NOT_FOUND, "the key 'zz'");
     fit_of(db, q, far_queries, NULL, NULL, QUERN_ERR_INVALID, "query 7");
     fit_of(db, q, judged_queries, NULL, "metric=map", QUERN_ERR_OPTION, "ndcg or mrr");
     fit_of(db, q, judged_queries, NULL, "k=0", QUERN_ERR_OPTION, "k=0");

@@ -97,7 +97,7 @@ uint64_t Varint(const std::string& bytes, size_t* offset) {
 }
 
 bool IsHead(int64_t kind) {
-    for (const int64_t head : {64, 69, 72, 78, 80, 96, 104, 128, 138}) {
+    for (const int64_t head : {64, 69, 70, 72, 78, 80, 96, 104, 128, 138}) {
         if (kind == head) {
             return true;
         }

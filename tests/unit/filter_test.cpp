@@ -304,6 +304,49 @@ TEST_CASE("deep, long and slow filters end", "[filter]") {
     quern_query_free(query);
 }
 
+TEST_CASE("more conditions in a row than SQLite is deep mean the same, sealed and in the log",
+          "[filter]") {
+    FilteredFile file("rows");
+    file.Fill(200);
+    const auto row = [](const char* word, const char* piece, const char* last, int count) {
+        std::string text(last);
+        for (int i = 0; i < count; i++) {
+            text = text.append(" ").append(word).append(" ").append(piece).append(
+                std::to_string(i * 5));
+        }
+        return text;
+    };
+    const std::string ors = row("or", "year = ", "year = 2019", 1500);
+    const std::string ands = row("and", "year <> ", "year is not null", 1500);
+    std::string all = "tags has all ('physics'";
+    for (int i = 0; i < 1500; i++) {
+        all += ", 'physics'";
+    }
+    all += ")";
+    const auto count_of = [&](const std::string& filter) { return file.Truth(filter).size(); };
+    const size_t some = count_of("year = 2019 or year between 0 and 7495 and year % 5 = 0");
+    const size_t others = count_of("not (year between 0 and 7495 and year % 5 = 0)");
+    REQUIRE(some > 0);
+    REQUIRE(others > 0);
+    CHECK(file.Count(ors) == some);
+    CHECK(file.Count(ands) == others);
+    CHECK(file.Count("not (" + ors + ")") == count_of("year is not null") - some);
+    CHECK(file.Count("(" + ors + ") and (" + ands + ")") == count_of("year = 2019"));
+    // Pieces of more than a word, in brackets and not.
+    CHECK(file.Count(row("or",
+                         "not year between 5 and 4 and (year = 2019 or price > 1e9) and id = -7",
+                         "year = 2019", 1100)) == count_of("year = 2019"));
+    CHECK(file.Count(all) == file.Count("tags has 'physics'"));
+    CHECK(file.Count("not " + all) == file.Count("not tags has 'physics'"));
+    // What SQLite has to answer for sealed records as well.
+    CHECK(file.Count("year + 0 = 2019 or " + ors) ==
+          count_of("year + 0 = 2019") + some - count_of("year = 2019"));
+    // A mistake is told where it stands.
+    const std::string wrong = ors + " or nowhere = 1";
+    CHECK(file.Fails(wrong) == QUERN_ERR_UNKNOWN_FIELD);
+    CHECK(file.Says(("filter, byte " + std::to_string(wrong.find("nowhere"))).c_str()));
+}
+
 TEST_CASE("deleting by a filter, with what a transaction has written", "[filter]") {
     FilteredFile file("delete");
     file.Fill(400);

@@ -345,3 +345,90 @@ TEST_CASE("legs, candidates and feedback are explained like searches of their ow
           moved.stats.at(QUERN_RESULT_VECTORS_SCORED));
     quern_query_free(query);
 }
+
+TEST_CASE("where a budget ends is told by the plan, the segment, the leg", "[explain]") {
+    const Json scored = Json::array({"max_scored"});
+    Attributed file("index=none", 3000);
+    file.Add(3000, 2000);
+    const std::vector<float> one = indexed::MakeRows(1, 99);
+    const auto ask = [&](const std::string& options) { return file.Query(one, options.c_str()); };
+    // In the middle of a segment: the log is not come to.
+    quern_query* query = ask("max_scored=1000");
+    Json plan = Planned(query);
+    CHECK(plan["segments"][0]["vectors_scored"] == 3000);
+    CHECK(plan["segments"][0]["ends"] == "max_scored");
+    Searched searched = Run(query);
+    Agree(searched);
+    CHECK(searched.json["partial"] == true);
+    CHECK(searched.json["budget"] ==
+          Json({{"timeout_ms", 0}, {"max_scored", 1000}, {"max_bytes", 0}, {"left_out", scored}}));
+    REQUIRE(searched.json["segments"].size() == 2);
+    CHECK(searched.json["segments"][0]["left_out"] == scored);
+    CHECK(searched.json["segments"][0]["truth"]["vectors_scored"] == 1000);
+    CHECK(searched.json["segments"][1] ==
+          Json({{"segment", "log"}, {"records", 2000}, {"left_out", scored}, {"queries", 0}}));
+    quern_query_free(query);
+    // In the log, which the plan says nothing of.
+    query = ask("max_scored=4000");
+    plan = Planned(query);
+    CHECK(plan["segments"][0].count("ends") == 0);
+    searched = Run(query);
+    CHECK(searched.json["segments"][0].count("left_out") == 0);
+    CHECK(searched.json["segments"].back()["left_out"] == scored);
+    quern_query_free(query);
+    // Nowhere.
+    query = ask("max_scored=100000");
+    searched = Run(query);
+    CHECK(searched.json["budget"]["left_out"] == Json::array());
+    for (const Json& segment : searched.json["segments"]) {
+        CHECK(segment.count("left_out") == 0);
+    }
+    quern_query_free(query);
+    query = ask("recall=exact");
+    searched = Run(query);
+    CHECK(searched.json.count("budget") == 0);
+    CHECK(Planned(query)["segments"][0].count("vectors_scored") == 0);
+    quern_query_free(query);
+    // Of two legs with equal shares, the one that has more to look at.
+    quern_query* first = ask("");
+    quern_query* second = ask("");
+    query = quern_query_new(file.db, "docs");
+    quern_query_leg(query, first, 1, "name=short");
+    quern_query_leg(query, second, 1, nullptr);
+    quern_query_options(query, "max_scored=9000");
+    searched = Run(query);
+    CHECK(searched.json["legs"][0]["left_out"] == scored);
+    CHECK(searched.json["legs"][0]["segments"].back()["left_out"] == scored);
+    CHECK(searched.json["legs"][0]["segments"][0].count("left_out") == 0);
+    plan = Planned(query);
+    CHECK(plan["legs"][0]["segments"][0]["vectors_scored"] == 3000);
+    quern_query_options(query, "max_scored=2000");
+    plan = Planned(query);
+    CHECK(plan["legs"][0]["segments"][0]["ends"] == "max_scored");
+    quern_query_free(query);
+    quern_query_free(first);
+    quern_query_free(second);
+}
+
+TEST_CASE("what a leg may not read is told to have been left out", "[explain]") {
+    const Json bytes = Json::array({"max_bytes"});
+    Attributed file("index=none", 20000);
+    file.Open("threads=1 memory_mb=1 cache_mb=0");
+    const std::vector<float> one = indexed::MakeRows(1, 99);
+    quern_query* leg = file.Query(one, "");
+    quern_query* query = quern_query_new(file.db, "docs");
+    quern_query_leg(query, leg, 1, nullptr);
+    quern_query_leg(query, leg, 1, nullptr);
+    quern_query_options(query, "max_bytes=1");
+    const Searched searched = Run(query);
+    CHECK(searched.json["partial"] == true);
+    CHECK(searched.json["budget"]["left_out"] == bytes);
+    CHECK(searched.json["legs"][1]["left_out"] == bytes);
+    // The second leg has not read its first piece.
+    CHECK(searched.json["legs"][1]["segments"][0]["queries"] == 0);
+    CHECK(searched.json["legs"][1]["counts"]["vectors_scored"] == 0);
+    CHECK(searched.json["legs"][0]["counts"]["vectors_scored"] > 0);
+    CHECK(searched.json["hits"] == 10);
+    quern_query_free(query);
+    quern_query_free(leg);
+}

@@ -294,7 +294,10 @@ def set_legs(built: Built, legs: Any, settings: dict[str, Any]) -> None:
         api.quern_query_leg(built.handle, inner.handle, leg.weight, leg.options())
         built.arguments.append(f"legs[{i}]")
     if "fusion" in settings:
-        api.quern_query_fusion(built.handle, option_text(settings["fusion"], "fusion"))
+        fusion = option_text(settings["fusion"], "fusion") or b""
+        if "formula" in settings and any(part.partition(b"=")[0] != b"normalize" for part in fusion.split()):
+            raise ValueError(f"a formula goes with a fusion of normalize=... alone: {fusion.decode()!r} says otherwise how legs are fused")
+        api.quern_query_fusion(built.handle, fusion)
     if "formula" in settings:
         api.quern_query_formula(built.handle, encode(settings["formula"], "formula"))
         told = settings.get("formula_params", {})

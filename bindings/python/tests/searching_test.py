@@ -158,6 +158,9 @@ class SearchingTest(PythonCase):
         formula = docs.search(legs=legs, k=1, formula="terms * if(year > :y, 1, 0)", formula_params={"y": 2000})
         self.assertEqual(formula.ids, ["b"])
         self.assertEqual(docs.search([0, 0], formula="vector + 100 * if(open, 1, 0)", k=1).ids, ["a"])
+        self.assertEqual(docs.search(legs=legs, k=1, formula="terms", fusion="normalize=minmax").ids, ["b"])
+        for fusion in ("stored=mine", {"stored": "mine"}, "kind=rrf", "normalize=minmax weights=1,2"):
+            self.raises(ValueError, "normalize=... alone", docs.search, legs=legs, formula="terms", fusion=fusion)
         self.raises(TypeError, "legs[0]", docs.search, legs=["x"])
         self.raises(TypeError, "where", quern.Leg, [0, 0], where={"a": 1})
 

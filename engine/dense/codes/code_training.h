@@ -14,6 +14,9 @@ namespace quern::dense {
 // f32.
 inline constexpr float kCodeValueMax = 1e38f;
 
+// What a few roundings to f32 make of a number at most, as a share of it.
+inline constexpr double kCodeRounding = 1.0 / (1 << 21);
+
 // Rows as f32, of length one under cosine; out: count * dim.
 void DecodeRows(const VectorRows& rows, size_t first, size_t count, float* out);
 

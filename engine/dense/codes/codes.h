@@ -91,6 +91,16 @@ protected:
     size_t fetched_bytes_;
 };
 
+// How wrong scores of one query may be, by rounding the query and by f32.
+class ScoreError {
+public:
+    virtual ~ScoreError() = default;
+    // By how much a score may be above what the restored row would get from the query in real
+    // numbers, for rows that restore to within `radius` of t times the query; t is 1 under l2, at
+    // least 0 otherwise.
+    virtual double Above(double t, double radius) const = 0;
+};
+
 class Codes {
 public:
     virtual ~Codes() = default;
@@ -133,6 +143,24 @@ public:
                                                   const CodeRows& rows) const = 0;
     // Turns scores of a query into distances of the metric, as wrong as the codes are.
     void ToDistances(const float* vector, std::vector<float>* scores) const;
+    // What scores leave out: a distance is `add` plus `factor` times the score; for cosine as if
+    // that of the inner product with the query as long as it is.
+    struct LeftOut {
+        double add = 0;
+        double factor = 1;
+    };
+    virtual LeftOut LeftOutOf(const float* vector) const = 0;
+    // What a row's codes stand for, dim numbers; under cosine the row has length one. False: no
+    // bound of what scores make of it is known (NewScoreError).
+    virtual bool Restore(const CodeRows& rows, size_t row, double* out) const {
+        static_cast<void>(rows), static_cast<void>(row), static_cast<void>(out);
+        return false;
+    }
+    // NULL: nobody knows. The vector is as for NewScorer, and not kept.
+    virtual std::unique_ptr<ScoreError> NewScoreError(const float* vector) const {
+        static_cast<void>(vector);
+        return nullptr;
+    }
     // The score of a distance: the other way round. Infinite where no score is so far, or none so
     // near.
     float ScoreAt(const float* vector, double distance) const;
@@ -142,13 +170,6 @@ protected:
         : kind_(kind), metric_(metric), dim_(dim), row_bytes_(RowBytes(kind, metric, dim)) {}
     void SetRowBytes(size_t row_bytes) { row_bytes_ = row_bytes; }
     virtual void WriteBody(ByteWriter* writer) const = 0;
-    // What scores leave out: a distance is `add` plus `factor` times the score; for cosine as if
-    // that of the inner product with the query as long as it is.
-    struct LeftOut {
-        double add = 0;
-        double factor = 1;
-    };
-    virtual LeftOut LeftOutOf(const float* vector) const = 0;
 
 private:
     CodeChoice kind_;

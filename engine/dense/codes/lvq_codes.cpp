@@ -55,6 +55,46 @@ private:
     float sum_ = 0;
 };
 
+// What rounding has left of the query, times the row less the mean, which is near t * query less
+// the mean.
+class LvqScoreError final : public ScoreError {
+public:
+    explicit LvqScoreError(bool l2) : l2_(l2) {}
+
+    void Add(float value, float mean, double rounded) {
+        const auto of_query = static_cast<double>(value);
+        const auto of_mean = static_cast<double>(mean);
+        const double off = of_query - (l2_ ? of_mean : 0.0) - rounded;
+        off2_ += off * off;
+        by_query_ += off * of_query;
+        by_mean_ += off * of_mean;
+        query2_ += of_query * of_query;
+        mean2_ += of_mean * of_mean;
+        rounded2_ += rounded * rounded;
+        sum_ += rounded;
+    }
+
+    double Above(double t, double radius) const override {
+        const double known = t * by_query_ - by_mean_ + std::sqrt(off2_) * radius;
+        // In f32 there are the sum times the low end, which is no longer than the row less the
+        // mean, the product of codes, and the squared norm.
+        const double row = t * std::sqrt(query2_) + std::sqrt(mean2_) + radius;
+        const double sizes =
+            row * (3 * std::abs(sum_) + 2 * std::sqrt(rounded2_)) + (l2_ ? row * row : 0);
+        return std::max(0.0, known) * (l2_ ? 2 : 1) + 2 * sizes * kCodeRounding;
+    }
+
+private:
+    bool l2_;
+    double off2_ = 0;
+    double by_query_ = 0;
+    double by_mean_ = 0;
+    double query2_ = 0;
+    double mean2_ = 0;
+    double rounded2_ = 0;
+    double sum_ = 0;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Codes>> LvqCodes::Train(CodeChoice kind, const VectorRows& rows) {
@@ -111,6 +151,36 @@ bool LvqCodes::Valid(const CodeRows& rows, size_t count) const {
 
 std::unique_ptr<CodeScorer> LvqCodes::NewScorer(const float* vector, const CodeRows& rows) const {
     return std::make_unique<LvqScorer>(*this, vector, rows);
+}
+
+bool LvqCodes::Restore(const CodeRows& rows, size_t row, double* out) const {
+    const size_t terms_bytes = TermCount(metric()) * sizeof(float);
+    const uint8_t* const from = rows.rows + row * row_bytes();
+    LvqTerms terms;
+    std::memcpy(&terms, from, terms_bytes);
+    std::vector<uint8_t> codes(dim());
+    kernels::UnpackCodes(bits(), from + terms_bytes, dim(), codes.data());
+    for (size_t j = 0; j < dim(); j++) {
+        out[j] = static_cast<double>(mean_[j]) + static_cast<double>(terms.low) +
+                 static_cast<double>(terms.step) * static_cast<double>(codes[j]);
+    }
+    return true;
+}
+
+std::unique_ptr<ScoreError> LvqCodes::NewScoreError(const float* vector) const {
+    const bool l2 = metric() == Metric::kL2;
+    std::vector<float> weights(dim());
+    for (size_t j = 0; j < dim(); j++) {
+        weights[j] = CodeValue(vector[j] - (l2 ? mean_[j] : 0.0f));
+    }
+    std::vector<int8_t> packed(kernels::CodeQueryBytes(bits(), dim()));
+    const auto scale = static_cast<double>(
+        kernels::PackCodeQuery(bits(), weights.data(), dim(), packed.data()).scale);
+    auto error = std::make_unique<LvqScoreError>(l2);
+    for (size_t j = 0; j < dim(); j++) {
+        error->Add(vector[j], mean_[j], scale * static_cast<double>(packed[j]));
+    }
+    return error;
 }
 
 Codes::LeftOut LvqCodes::LeftOutOf(const float* vector) const {

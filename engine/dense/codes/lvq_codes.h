@@ -44,6 +44,8 @@ public:
                 float* norms) const override;
     bool Valid(const CodeRows& rows, size_t count) const override;
     std::unique_ptr<CodeScorer> NewScorer(const float* vector, const CodeRows& rows) const override;
+    bool Restore(const CodeRows& rows, size_t row, double* out) const override;
+    std::unique_ptr<ScoreError> NewScoreError(const float* vector) const override;
 
 private:
     LvqCodes(CodeChoice kind, Metric metric, size_t dim) : Codes(kind, metric, dim) {}

@@ -47,6 +47,35 @@ private:
     kernels::Query query_;
 };
 
+// What is multiplied is the query times a power of two, exactly unless that is out of reach; sums
+// are those of stored vectors.
+class NarrowScoreError final : public ScoreError {
+public:
+    // Of the scaled query: its length, and how far it is from what is multiplied.
+    NarrowScoreError(const NarrowCodes& codes, double length, double off)
+        : l2_(codes.metric() == Metric::kL2),
+          scale_(static_cast<double>(codes.scale())),
+          rounding_(2 * static_cast<double>(kernels::InnerProductError(codes.dim())) +
+                    kCodeRounding),
+          length_(length),
+          off_(off) {}
+
+    double Above(double t, double radius) const override {
+        const double apart = radius * scale_;
+        if (l2_) {
+            return (apart + off_) * (apart + off_) * (1 + rounding_) - apart * apart;
+        }
+        return (off_ + (length_ + off_) * rounding_) * (t * length_ + apart);
+    }
+
+private:
+    bool l2_;
+    double scale_;
+    double rounding_;
+    double length_;
+    double off_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Codes>> NarrowCodes::Train(CodeChoice kind, const VectorRows& rows) {
@@ -82,6 +111,27 @@ bool NarrowCodes::Valid(const CodeRows& rows, size_t count) const {
 std::unique_ptr<CodeScorer> NarrowCodes::NewScorer(const float* vector,
                                                    const CodeRows& rows) const {
     return std::make_unique<NarrowScorer>(*this, vector, rows);
+}
+
+bool NarrowCodes::Restore(const CodeRows& rows, size_t row, double* out) const {
+    std::vector<float> values(dim());
+    kernels::ToF32(element(), rows.rows + row * row_bytes(), 1, dim(), values.data());
+    for (size_t j = 0; j < dim(); j++) {
+        out[j] = static_cast<double>(values[j]) / static_cast<double>(scale_);
+    }
+    return true;
+}
+
+std::unique_ptr<ScoreError> NarrowCodes::NewScoreError(const float* vector) const {
+    double off2 = 0;
+    double length2 = 0;
+    for (size_t j = 0; j < dim(); j++) {
+        const double scaled = static_cast<double>(vector[j]) * static_cast<double>(scale_);
+        const double off = scaled - static_cast<double>(CodeValue(vector[j] * scale_));
+        off2 += off * off;
+        length2 += scaled * scaled;
+    }
+    return std::make_unique<NarrowScoreError>(*this, std::sqrt(length2), std::sqrt(off2));
 }
 
 Codes::LeftOut NarrowCodes::LeftOutOf(const float* /*vector*/) const {

@@ -1,6 +1,7 @@
 #include "engine/dense/codes/scalar_codes.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "engine/dense/codes/code_training.h"
@@ -45,6 +46,69 @@ private:
     std::vector<int8_t> packed_;
     kernels::CodeQuery query_;
     float slope_;
+};
+
+// Of the weight of each code, rounding to bytes has left `off`. The sum of off * code is off / step
+// times what stands above the low end: for dimensions of large steps it is bounded by how far the
+// restored row is from t * query at most, for those of small steps, where off / step is large, by
+// the largest code. Where to part the two is tried.
+class ScalarScoreError final : public ScoreError {
+public:
+    ScalarScoreError(bool l2, kernels::CodeBits bits)
+        : l2_(l2), largest_code_((1 << static_cast<int>(bits)) - 1) {}
+
+    // Of a dimension with codes; halves: how often the largest step was halved for its step.
+    void Add(float value, float low, double step, double off, int halves) {
+        const auto of_query = static_cast<double>(value);
+        const auto of_low = static_cast<double>(low);
+        query2_ += of_query * of_query;
+        low2_ += of_low * of_low;
+        if (off == 0) {
+            return;
+        }
+        Part& part = parts_[static_cast<size_t>(std::clamp(halves, 0, kParts - 1))];
+        const double slope = off / step;
+        part.slope2 += slope * slope;
+        part.by_query += slope * of_query;
+        part.by_low += slope * of_low;
+        part.most += std::max(0.0, off) * largest_code_;
+    }
+
+    double Above(double t, double radius) const override {
+        double by_codes = 0;
+        for (const Part& part : parts_) {
+            by_codes += part.most;
+        }
+        double least = by_codes;
+        Part near;
+        for (const Part& part : parts_) {
+            near.slope2 += part.slope2;
+            near.by_query += part.by_query;
+            near.by_low += part.by_low;
+            by_codes -= part.most;
+            least = std::min(least, t * near.by_query - near.by_low +
+                                        std::sqrt(near.slope2) * radius + std::max(0.0, by_codes));
+        }
+        // In f32 there are the product, its sum with the squared norm of the row, and that norm.
+        const double query = std::sqrt(query2_);
+        const double row = t * query + radius + std::sqrt(low2_);
+        const double sizes = 2 * (query * row + std::abs(least)) + (l2_ ? row * row : 0);
+        return std::max(0.0, least) * (l2_ ? 2 : 1) + 2 * sizes * kCodeRounding;
+    }
+
+private:
+    struct Part {
+        double slope2 = 0;    // squares of off / step
+        double by_query = 0;  // off / step times the query
+        double by_low = 0;    // and times the low ends
+        double most = 0;      // of the sum, for the largest codes
+    };
+    static constexpr int kParts = 24;
+    std::array<Part, kParts> parts_;
+    bool l2_;
+    double largest_code_;
+    double query2_ = 0;
+    double low2_ = 0;
 };
 
 }  // namespace
@@ -179,6 +243,34 @@ void ScalarCodes::Decode(const CodeRows& rows, size_t row, float* out) const {
         const uint32_t j = coded_[c];
         out[j] = CodeValue(low_[j] + step_[j] * static_cast<float>(codes[c]));
     }
+}
+
+bool ScalarCodes::Restore(const CodeRows& rows, size_t row, double* out) const {
+    std::vector<uint8_t> codes(coded());
+    kernels::UnpackCodes(bits(), rows.rows + row * row_bytes(), coded(), codes.data());
+    std::copy(low_.begin(), low_.end(), out);
+    for (size_t c = 0; c < coded(); c++) {
+        const uint32_t j = coded_[c];
+        out[j] += static_cast<double>(step_[j]) * static_cast<double>(codes[c]);
+    }
+    return true;
+}
+
+std::unique_ptr<ScoreError> ScalarCodes::NewScoreError(const float* vector) const {
+    ScalarQuery query;
+    Prepare(metric(), vector, &query);
+    const float largest_step = *std::max_element(step_.begin(), step_.end());
+    auto error = std::make_unique<ScalarScoreError>(metric() == Metric::kL2, bits());
+    for (size_t c = 0; c < coded(); c++) {
+        const uint32_t j = coded_[c];
+        const auto step = static_cast<double>(step_[j]);
+        const double off =
+            static_cast<double>(vector[j]) * step -
+            static_cast<double>(query.query.scale) * static_cast<double>(query.packed[c]);
+        const int halves = step_[j] > 0 ? std::ilogb(largest_step) - std::ilogb(step_[j]) : 0;
+        error->Add(vector[j], low_[j], step, off, halves);
+    }
+    return error;
 }
 
 std::vector<float> ScalarCodes::MeanOfRows(const CodeRows& rows, size_t count, size_t most) const {

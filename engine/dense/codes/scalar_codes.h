@@ -38,6 +38,8 @@ public:
     void Encode(const VectorRows& rows, size_t first, size_t count, uint8_t* out,
                 float* norms) const override;
     std::unique_ptr<CodeScorer> NewScorer(const float* vector, const CodeRows& rows) const override;
+    bool Restore(const CodeRows& rows, size_t row, double* out) const override;
+    std::unique_ptr<ScoreError> NewScoreError(const float* vector) const override;
     // The weight of each code of a row in a product with the query.
     std::vector<float> Weights(const float* vector) const;
     // Codes in a row: dimensions that have one.
