@@ -20,6 +20,8 @@ ScanProof::ScanProof(const GraphIndex& index, const void* vector)
     : index_(index),
       errors_(index.errors()),
       query_(index.metric(), vector, index.coded()->dim()),
+      scaled_(SafeQuery(index.metric(), vector, index.coded()->dim(), SafeQuery::Products::kScaled)
+                  .back() != 1),
       bound_(*index.coded(), query_.values(), index.longest()),
       scorer_(index.coded()->NewScorer(query_.values(), index.Rows())) {
     Within(0);

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -46,6 +47,9 @@ public:
 
 private:
     float Highest(uint8_t level) const {
+        if (scaled_) {
+            return std::numeric_limits<float>::infinity();
+        }
         if (std::isnan(highest_[level])) {
             highest_[level] = bound_.HighestWithin(distance_, errors_.Of(level));
         }
@@ -55,6 +59,7 @@ private:
     const GraphIndex& index_;
     const RowErrors& errors_;
     SafeQuery query_;
+    bool scaled_;  // scores of searches are of another query, and distances at the end of f32
     CodeBound bound_;
     std::unique_ptr<CodeScorer> scorer_;
     float distance_ = 0;
