@@ -350,10 +350,10 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      by it are scored. So searches may miss records (QUERN_FLAG_EXACT is not set, QUERN_RESULT_RECALL is 0; how many depends
 **                      on the vectors, quern_recall_audit measures it). recall=1 scores every record, and so does with approx=graph any
 **                      recall=X that no walk keeps
-**   impacts=8|exact    8: where the weights of a segment would take an index more than a byte each (more than 256 different ones), it keeps impacts of 8 bits, 1 to 3 bytes
-**                      a vector's entry less in memory. A search finds more by these than are wanted, and scores again, by weights that it reads from
-**                      the file, those that can be among the best, until no other can be: results and scores are those of exact (the default), at
-**                      the price of 10 to some 50 looks into the file a query. DISTANCE of records found otherwise is read there, too
+**   impacts=8|exact    8: where the weights of a segment would take an index more than a byte each (more than 256 different ones), it keeps
+**                      impacts of 8 bits: up to 3 bytes an entry less in memory. A search finds more by these than are wanted, and scores
+**                      again, by weights that it reads from the file, those that can be among the best, until no other can be: results
+**                      and scores are those of exact (the default). Cost: a look into the file, about 10 us, for each of the k and a few more
 ** Values are kept exactly, but for entries with weight 0, which are left out. A file that had a sparse field cannot be opened by
 ** libraries from before there were any (QUERN_ERR_NEWER). Searches are exact, with an index and without; an index
 ** that is damaged, or that memory_mb has no room for, is told by the flags of the result, and the records are scored. */

@@ -140,11 +140,33 @@ void Print(const char* what, size_t k, std::vector<double> us) {
                 us[us.size() * 99 / 100], us.size());
 }
 
+// A field whose index has impacts beside one whose index has weights, both f32.
+int CompareImpacts(const std::string& path, SparseSet* set) {
+    bench::AddFractions(set);
+    const quern::sparse::SparseRows rows = set->rows.View();
+    Database database(path, {{"exact", ""}, {"impacts", "impacts=8"}});
+    database.Insert(rows, rows.count, kBatch);
+    database.Optimize();
+    for (const size_t k : {10, 100}) {
+        const Database::Pass exact = database.Search("exact", *set, k, 1);
+        if (database.Search("impacts", *set, k, 1).rows != exact.rows) {
+            std::fprintf(stderr, "the index of impacts answers otherwise\n");
+            return 1;
+        }
+        for (int round = 0; round < 3; round++) {
+            Print("weights", k, database.Search("exact", *set, k, 1).us);
+            Print("impacts", k, database.Search("impacts", *set, k, 1).us);
+        }
+    }
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc < 2) {
-        std::fprintf(stderr, "usage: bench_sparse_database SET [QUERIES] [LOG RECORDS] [log]\n");
+        std::fprintf(stderr,
+                     "usage: bench_sparse_database SET [QUERIES] [LOG RECORDS] [log | impacts]\n");
         return 2;
     }
     const char* const data = std::getenv("QUERN_DATA");
@@ -161,6 +183,9 @@ int main(int argc, char** argv) {
     const std::string path = (std::filesystem::temp_directory_path() /
                               ("bench_sparse_" + std::to_string(getpid()) + ".db"))
                                  .string();
+    if (argc > 4 && std::string(argv[4]) == "impacts") {
+        return CompareImpacts(path, &set);
+    }
     {
         Database log(path, {{"fast", ""}});
         const double start = CpuSeconds();

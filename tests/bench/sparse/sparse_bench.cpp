@@ -139,30 +139,6 @@ std::vector<PrunedIndex> BuildPruned(const SparseSet& set, quern::sparse::IndexO
     return list;
 }
 
-// Between a half less and a half more than each whole number, as it may have been before it was
-// rounded, and the same in each run.
-void AddFractions(SparseSet* set) {
-    std::mt19937_64 random(11);
-    const auto fraction = [&] {
-        return static_cast<float>(static_cast<double>(random() >> 11) * 0x1p-53 - 0.5) * 0.99f;
-    };
-    const quern::sparse::SparseRows rows = set->rows.View();
-    quern::sparse::SparseRowList made;
-    for (size_t row = 0; row < rows.count; row++) {
-        quern::sparse::SparseVector vector;
-        for (uint64_t i = rows.offsets[row]; i < rows.offsets[row + 1]; i++) {
-            vector.push_back({rows.dimensions[i], rows.weights[i] + fraction()});
-        }
-        made.Append(vector);
-    }
-    set->rows = std::move(made);
-    for (quern::sparse::SparseVector& query : set->queries) {
-        for (quern::sparse::SparseEntry& entry : query) {
-            entry.weight += fraction();
-        }
-    }
-}
-
 std::unique_ptr<SparseIndex> BuildRounded(const SparseSet& set, quern::sparse::IndexOptions how) {
     quern::Work work;
     how.impacts = true;

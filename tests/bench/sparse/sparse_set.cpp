@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <sstream>
 #include <stdexcept>
 #include <unordered_map>
@@ -167,6 +168,28 @@ bool LoadSparseSet(const std::string& data_directory, const std::string& name, s
     ReadCsr(name, queries_max, set);
     set->origin = "made from texts, in the shape of learned sparse vectors";
     return true;
+}
+
+void AddFractions(SparseSet* set) {
+    std::mt19937_64 random(11);
+    const auto fraction = [&] {
+        return static_cast<float>(static_cast<double>(random() >> 11) * 0x1p-53 - 0.5) * 0.99f;
+    };
+    const quern::sparse::SparseRows rows = set->rows.View();
+    quern::sparse::SparseRowList made;
+    for (size_t row = 0; row < rows.count; row++) {
+        quern::sparse::SparseVector vector;
+        for (uint64_t i = rows.offsets[row]; i < rows.offsets[row + 1]; i++) {
+            vector.push_back({rows.dimensions[i], rows.weights[i] + fraction()});
+        }
+        made.Append(vector);
+    }
+    set->rows = std::move(made);
+    for (quern::sparse::SparseVector& query : set->queries) {
+        for (quern::sparse::SparseEntry& entry : query) {
+            entry.weight += fraction();
+        }
+    }
 }
 
 }  // namespace bench

@@ -25,6 +25,10 @@ struct SparseSet {
 bool LoadSparseSet(const std::string& data_directory, const std::string& name, size_t queries_max,
                    SparseSet* set, std::string* reason);
 
+// Makes whole weights f32: each gets up to a half less or more, as it may have been before it was
+// rounded, and the same in each run.
+void AddFractions(SparseSet* set);
+
 // The contents of a packed file. Throws when it is damaged.
 std::string ReadZstd(const std::filesystem::path& path);
 
