@@ -112,8 +112,7 @@ double QueryMarks::WideWeight(uint32_t term) const {
     return found != marked_.end() && found->first == term ? found->second : 0;
 }
 
-Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, const TermTable& term_table,
-                                       bool impacts,
+Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, size_t term_count,
                                        const std::vector<uint32_t>& terms_of_entries) {
     ForwardCopy copy;
     const uint64_t base = rows.count == 0 ? 0 : rows.offsets[0];
@@ -122,7 +121,7 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, const TermTable& 
     for (size_t row = 0; row < rows.count; row++) {
         copy.offsets.push_back(static_cast<uint32_t>(rows.offsets[row + 1] - base));
     }
-    copy.wide_terms = term_table.size() > kMarks;
+    copy.wide_terms = term_count > kMarks;
     copy.terms = Buffer(entries * (copy.wide_terms ? 4 : 2), nullptr);
     if (copy.wide_terms) {
         std::copy_n(terms_of_entries.data(), entries,
@@ -137,20 +136,6 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, const TermTable& 
                 : copy.table.size() == 1          ? WeightForm::kSame
                 : copy.table.size() <= 256        ? WeightForm::kTable8
                                                   : WeightForm::kTable16;
-    if (impacts && BytesOf(copy.form) > 1) {
-        copy.form = WeightForm::kImpact8;
-        copy.table.clear();
-        copy.scales = &term_table;
-        copy.weights = Buffer(entries, nullptr);
-        for (uint64_t i = 0; i < entries; i++) {
-            const double scale =
-                std::fabs(static_cast<double>(term_table.scale(terms_of_entries[i])));
-            const double steps = std::fabs(static_cast<double>(rows.weights[base + i])) / scale;
-            copy.weights.data()[i] =
-                static_cast<char>(static_cast<uint8_t>(std::min(std::round(steps), 255.0)));
-        }
-        return copy;
-    }
     if (copy.form == WeightForm::kFloat) {
         copy.weights = Buffer(entries * 4, nullptr);
         std::copy_n(rows.weights + base, entries, reinterpret_cast<float*>(copy.weights.data()));
@@ -165,7 +150,7 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, const TermTable& 
         std::memcpy(&bits, &copy.table[i], sizeof bits);
         codes[bits] = static_cast<uint16_t>(i);
     }
-    copy.weights = Buffer(entries * BytesOf(copy.form), nullptr);
+    copy.weights = Buffer(entries * static_cast<size_t>(copy.form), nullptr);
     for (uint64_t i = 0; i < entries; i++) {
         uint32_t bits = 0;
         std::memcpy(&bits, &rows.weights[base + i], sizeof bits);
@@ -177,6 +162,23 @@ Result<ForwardCopy> ForwardCopy::Build(const SparseRows& rows, const TermTable& 
         }
     }
     return copy;
+}
+
+void ForwardCopy::KeepImpacts(const TermTable& terms_of_index) {
+    if (BytesOf(form) <= 1) {
+        return;
+    }
+    Buffer impacts(offsets.back(), nullptr);
+    for (uint32_t i = 0; i < offsets.back(); i++) {
+        const double scale = std::fabs(static_cast<double>(terms_of_index.scale(TermAt(i))));
+        const double steps = std::round(std::fabs(static_cast<double>(WeightAt(i))) / scale);
+        impacts.data()[i] = static_cast<char>(static_cast<uint8_t>(std::min(steps, 255.0)));
+    }
+    form = WeightForm::kImpact8;
+    scales = &terms_of_index;
+    table.clear();
+    table.shrink_to_fit();
+    weights = std::move(impacts);
 }
 
 float ForwardCopy::WeightAt(uint32_t entry) const {

@@ -55,9 +55,10 @@ inline size_t BytesOf(WeightForm form) {
 }
 
 struct ForwardCopy {
-    // impacts: in place of weights, where that saves anything. The table is borrowed for them.
-    static Result<ForwardCopy> Build(const SparseRows& rows, const TermTable& terms, bool impacts,
+    static Result<ForwardCopy> Build(const SparseRows& rows, size_t term_count,
                                      const std::vector<uint32_t>& terms_of_entries);
+    // Puts impacts in place of weights that take more than a byte. The table is borrowed.
+    void KeepImpacts(const TermTable& terms_of_index);
     // kCorrupt unless every row is in normal form and its signs are those of its terms.
     Status Validate(const TermTable& table) const;
     // Of terms and weights as in QueryMarks: no score differs more from that of the true weights.

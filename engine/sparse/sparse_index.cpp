@@ -25,8 +25,10 @@ Result<std::unique_ptr<SparseIndex>> SparseIndex::Build(const SparseRows& rows,
         QUERN_ASSIGN(index->lists_, PostingLists::Build(rows, index->terms_, terms_of_entries,
                                                         options.superblock_rows, work));
     }
-    QUERN_ASSIGN(index->forward_,
-                 ForwardCopy::Build(rows, index->terms_, options.impacts, terms_of_entries));
+    QUERN_ASSIGN(index->forward_, ForwardCopy::Build(rows, index->terms_.size(), terms_of_entries));
+    if (options.impacts) {
+        index->forward_.KeepImpacts(index->terms_);
+    }
     index->EncodeHead();
     return index;
 }
