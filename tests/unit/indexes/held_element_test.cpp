@@ -250,6 +250,12 @@ TEST_CASE("a file that says the wrong thing of its vectors is found out and mend
     file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
     const std::vector<float> queries = indexed::MakeRows(1, 3);
     const auto truth = file.Search(queries, 10, "recall=exact");
+    const auto check = [&](bool degraded) {
+        const auto found = file.Search(queries, 10, "recall=exact");
+        CHECK(found.keys == truth.keys);
+        CHECK(found.distances == truth.distances);
+        CHECK(found.degraded == degraded);
+    };
     SECTION("another type") {
         file.Say(Element::kU8);
         quern_query* query = quern_query_new(file.db, "docs");
@@ -270,32 +276,21 @@ TEST_CASE("a file that says the wrong thing of its vectors is found out and mend
     }
     SECTION("no type at all") {
         file.Say(static_cast<Element>(77));
-        const auto found = file.Search(queries, 10, "recall=exact");
-        CHECK(found.keys == truth.keys);
-        CHECK(found.distances == truth.distances);
-        CHECK(found.degraded);
+        check(true);
         CHECK(file.Verify() == QUERN_ERR_CORRUPT);
     }
     SECTION("nothing, as files of before") {
         file.Say(std::nullopt);
-        const auto found = file.Search(queries, 10, "recall=exact");
-        CHECK(found.keys == truth.keys);
-        CHECK(found.distances == truth.distances);
-        CHECK_FALSE(found.degraded);
+        check(false);
         CHECK(file.Verify() == QUERN_OK);
     }
     SECTION("a wider type than need be") {
         file.Say(Element::kF16);
-        const auto found = file.Search(queries, 10, "recall=exact");
-        CHECK(found.keys == truth.keys);
-        CHECK(found.distances == truth.distances);
+        check(false);
         CHECK(file.Verify() == QUERN_OK);
     }
     file.Ok(quern_rebuild(file.db, nullptr, &file.err));
     CHECK(file.Held() == Element::kI8);
     CHECK(file.Verify() == QUERN_OK);
-    const auto found = file.Search(queries, 10, "recall=exact");
-    CHECK(found.keys == truth.keys);
-    CHECK(found.distances == truth.distances);
-    CHECK_FALSE(found.degraded);
+    check(false);
 }
