@@ -372,7 +372,7 @@ void ManySegments(const path& dir) {
     points.Search(Queries("v", 8, {dice.Whole(16, 0, 3), dice.Whole(16, 0, 5)}));
     points.Search(With(Queries("v", 0, {Json(std::vector<int>(16, 0))}), "max_distance", 20));
     points.Search(ByKeys("v", 5, {3, 2, 12300}));
-    points.Expect({0, 29, 4, {"split4", "split8"}});
+    points.Expect({0, 29, 4, {"raw", "split4", "split8"}});
     file.Finish();
 }
 

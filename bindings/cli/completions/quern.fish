@@ -110,7 +110,7 @@ complete -c quern -n '__fish_seen_subcommand_from search' -l threads -r -d 'Work
 complete -c quern -n '__fish_seen_subcommand_from search' -l recall -r -d 'Wanted share of the true nearest, through an index (default 0.95); exact: without one'
 complete -c quern -n '__fish_seen_subcommand_from search' -l ef -r -d 'Instead of --recall: how many candidates a walk over a graph keeps'
 complete -c quern -n '__fish_seen_subcommand_from search' -l nprobe -r -d 'Instead of --recall: how many cells of a list index are opened'
-complete -c quern -n '__fish_seen_subcommand_from search' -l refine -r -d 'How many candidates are measured again with the stored vectors: auto, exact (all), none, or a number'
+complete -c quern -n '__fish_seen_subcommand_from search' -l refine -r -d 'How many candidates are measured again with the stored vectors: auto, exact (all), none, a number, or proof: as many as it takes to prove that nothing is nearer'
 complete -c quern -n '__fish_seen_subcommand_from search' -l explain -d 'Print as JSON what --where matches, how the first query would be searched for, and how it was: in each segment the estimates of the plan beside what was counted and read'
 complete -c quern -n '__fish_seen_subcommand_from search' -l explain-hits -d 'Print as JSON what the scores of the first query\'s hits are made of: words, dimensions, codes'
 complete -c quern -n '__fish_seen_subcommand_from search' -l audit -x -a 'measure keep forget' -d 'Print as JSON what recall the queries get, against exact searches; keep: and have what --recall asks for come true for such queries from now on (50 or more); forget: no longer'
