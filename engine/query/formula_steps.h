@@ -20,6 +20,10 @@ inline double ApplyPower(double base, double exponent) {
     if (std::isnan(base) || std::isnan(exponent) || (base == 0 && exponent < 0)) {
         return kNull;
     }
+    // And pow(-infinity, 0.5) is infinity, where no other number below 0 has a root.
+    if (base < 0 && std::isinf(base) && exponent != std::trunc(exponent)) {
+        return kNull;
+    }
     return std::pow(base, exponent);
 }
 

@@ -20,6 +20,9 @@ void LegLists::ChooseScales() {
         const double absent = UnmatchedScore(options_.normalization, hits, legs_[l].absent);
         scales_.push_back(scale);
         absent_.push_back(legs_[l].absent_is_null ? kNoScore : scale.Of(absent));
+        // A longer list may be exact where the first was not: its scale stays.
+        scales_exact_ = scales_exact_ && (options_.normalization == Normalization::kNone ||
+                                          !Finds(l) || lists_[l].exact);
     }
 }
 
@@ -33,6 +36,9 @@ bool LegLists::Complete() const {
 }
 
 bool LegLists::AllExact() const {
+    if (!scales_exact_) {
+        return false;
+    }
     for (size_t l = 0; l < legs_.size(); l++) {
         if (Finds(l) && !lists_[l].exact) {
             return false;

@@ -31,7 +31,7 @@ public:
     void ChooseScales();
 
     bool Complete() const;  // all that any leg matches is in a list
-    bool AllExact() const;
+    bool AllExact() const;  // the lists, and those that scales come from
 
     double absent(size_t l) const { return absent_[l]; }
     double Scaled(size_t l, double score) const {
@@ -75,7 +75,8 @@ private:
     const std::vector<FusionLeg>& legs_;
     std::vector<LegList> lists_;
     std::vector<ScoreScale> scales_;
-    std::vector<double> absent_;   // scaled
+    std::vector<double> absent_;  // scaled
+    bool scales_exact_ = true;
     std::vector<double> weighed_;  // room for the parts of one record
 };
 

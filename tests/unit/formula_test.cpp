@@ -83,7 +83,8 @@ public:
                 const std::string text =
                     Pick(0, 1) == 0 ? x + "^" + y : "pow(" + a.text + ", " + b.text + ")";
                 return Strict(text, a, b, [](double p, double q) {
-                    return p == 0 && q < 0 ? std::nan("") : std::pow(p, q);
+                    const bool no_root = p < 0 && std::isinf(p) && q != std::trunc(q);
+                    return (p == 0 && q < 0) || no_root ? std::nan("") : std::pow(p, q);
                 });
             }
             case 6: return Strict(x + "<" + y, a, b, [](double p, double q) { return p < q; });
@@ -234,6 +235,8 @@ TEST_CASE("operators bind as in mathematics") {
     CHECK(ValueOf("-2 ^ 2") == -4);
     CHECK(ValueOf("2 ^ 3 ^ 2") == 512);
     CHECK(ValueOf("2 ^ -1") == 0.5);
+    CHECK(std::isnan(ValueOf("(-1e308 * 10) ^ 0.5")));
+    CHECK(std::isinf(ValueOf("(-1e308 * 10) ^ 2")));
     CHECK(ValueOf("8 - 2 - 1") == 5);
     CHECK(ValueOf("1 < 2 and not 2 <= 1 or a = 7") == 1);
     CHECK(ValueOf("- - 3 + + 1") == 4);

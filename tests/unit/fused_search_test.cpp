@@ -32,7 +32,7 @@ public:
         lists++;
         return LegList{{sorted_.begin(), sorted_.begin() + static_cast<ptrdiff_t>(end)},
                        end == sorted_.size(),
-                       exact};
+                       exact || (exact_from > 0 && depth >= exact_from)};
     }
     Status ScoresOf(const std::vector<uint64_t>& records, std::vector<double>* scores) override {
         for (size_t i = 0; i < records.size(); i++) {
@@ -45,6 +45,7 @@ public:
     const std::vector<ScoredRecord>& sorted() const { return sorted_; }
     const std::map<uint64_t, double>& scores() const { return scores_; }
     bool exact = true;
+    size_t exact_from = 0;  // longer lists than this are exact whatever the first is
     size_t deepest = 0;
     size_t looked_up = 0;
     size_t lists = 0;
@@ -283,6 +284,32 @@ TEST_CASE("a leg that is in no proof's way is not searched again", "[fused]") {
     }
     CHECK(first.lists == 2);
     CHECK(second.lists == 1);
+}
+
+TEST_CASE("scales of a first list that is not exact make no exact answer", "[fused]") {
+    const auto normalization = GENERATE(Normalization::kNone, Normalization::kMinMax,
+                                        Normalization::kZScore, Normalization::kDistribution);
+    std::map<uint64_t, double> rising;
+    std::map<uint64_t, double> falling;
+    for (uint64_t record = 0; record < 400; record++) {
+        rising[record] = static_cast<double>(record);
+        falling[record] = -static_cast<double>(record);
+    }
+    ListLeg a(rising);
+    ListLeg b(falling);
+    a.exact = false;
+    a.exact_from = 100;
+    std::vector<FusionLeg> legs(2);
+    legs[0].leg = &a;
+    legs[1].leg = &b;
+    legs[0].depth = legs[1].depth = 10;
+    FusionOptions options;
+    options.normalization = normalization;
+    // The legs say the opposite: only lists of everything prove anything.
+    const auto found = SearchFused(options, legs, 300, 400);
+    REQUIRE(found.ok());
+    REQUIRE(a.deepest >= 100);
+    CHECK(found->exact == (normalization == Normalization::kNone));
 }
 
 TEST_CASE("scales of scores") {
