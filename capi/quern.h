@@ -549,7 +549,7 @@ QUERN_API void quern_query_sparse_text(quern_query *q, const char *field, const 
 ** included, which are as empty ones:
 **   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so (with porter: any stem)
 **   +x  -x   x OR y                must, must not be there, with a + the others need not; OR: as without it
-**   x^2.5                          what x adds to a score counts 2.5 times; above 0, to 1000000
+**   x^2.5                          what x adds to a score counts 2.5 times; above 0, to 1000000; a word that is said twice counts twice
 ** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
 ** The distance is minus the score. An index that is damaged, or that memory_mb does not allow to keep, is told by the flags of the
 ** result; the answers are the same. Errors: MALFORMED names
@@ -571,7 +571,7 @@ QUERN_API void quern_query_key_text(quern_query *q, const char *field, const cha
 /* At most k records a query, 1 to 1048576; default 10. */
 QUERN_API void quern_query_limit(quern_query *q, size_t k);
 /* Only records with distance <= d; or score >= s (the two are two views of the same bound, the last call counts). Scores are compared
-** as they are handed out, in f32, of sparse and text fields, too, which are ordered by double. With
+** as they are handed out, in f32 (those beyond f32 as doubles), of sparse and text fields, too, which are ordered by double. With
 ** quern_query_limit(q, 0) all of them are returned, up to 2^31 rows altogether (LIMIT beyond). Through an index that is the
 ** share `recall` of them, expected whether the bound catches one record or a thousand; a bound that catches more than
 ** about one in twenty is answered by a scan. */
@@ -651,7 +651,7 @@ QUERN_API int32_t quern_result_explain(const quern_result *r, quern_text **json,
 ** "legs":[{"leg","name","field","kind","score","part","rank", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
 ** match the record, or whose own candidates it is not among, has the score null; part: quern_result_leg_part; rank is its place among the
 ** leg's first hits (its limit, or 100, or q's limit if that is more), equal
-** scores the same; null: it is not among them. Scores are as handed out, but where f32 has no room for one of a single field (a sum of huge
+** scores the same, also where they end (but under rrf, where only those that are in the list have a rank); null: it is not among them. Scores are as handed out, but where f32 has no room for one of a single field (a sum of huge
 ** weights) it is the double; of legs together that is null. Of a leg that matches also
 **   of a sparse field   "parts":[{"dimension","weight","value","adds"}]: what query and record have in common; weight: the query's,
 **                       value: the record's, adds: their product
@@ -766,7 +766,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **                  the codes (QUERN_FLAG_UNREFINED), and the recall is not what was asked for but what the codes give: not beside recall=exact
 **                  (INVALID). Lists take exact for 100 * k, none for auto
 **   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
-**   bound=X superblocks=N   of a sparse field (exact else): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975
+**   bound=X superblocks=N   of a sparse field (exact else; like terms= without effect on other fields): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975
 **   terms=N        of a sparse field, 0 to 65535 (default 0: all): approximate; an index orders records by the N heaviest terms of the query,
 **                  and scores the best 2 * k + 32 of these by all of its terms. bucket_weights=W,W,...: of a field with buckets=N, N numbers of at least 0 by which the query's weights in each are multiplied; in one
 **                  of 0 a query's dimensions are as if they were not there: what shares no other with it does not match. With bound=, terms= and through
