@@ -240,6 +240,66 @@ TEST_CASE("one vector among many decides how all of its segment are held", "[hel
     CHECK(file.Verify() == QUERN_OK);
 }
 
+TEST_CASE("several fields of a record are widened each to its own, also by updates and merges",
+          "[held]") {
+    HeldFile file;
+    quern_schema* schema = quern_schema_new();
+    quern_schema_dense(schema, "bytes", kDim, QUERN_L2, nullptr);
+    quern_schema_dense(schema, "halves", kDim, QUERN_IP, nullptr);
+    file.Ok(quern_create(file.db, "docs", schema, &file.err));
+    quern_schema_free(schema);
+    std::vector<float> bytes = RowsOf(Element::kU8, kRows, 1);
+    const std::vector<float> halves = RowsOf(Element::kF16, kRows, 2);
+    std::vector<int64_t> keys(kRows);
+    for (size_t i = 0; i < kRows; i++) {
+        keys[i] = static_cast<int64_t>(i);
+    }
+    quern_batch* batch = quern_batch_new(file.db, "docs", kRows);
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense(batch, "bytes", bytes.data(), kDim, nullptr);
+    quern_batch_dense(batch, "halves", halves.data(), kDim, nullptr);
+    file.Ok(quern_insert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const auto check = [&] {
+        for (const char* field : {"bytes", "halves"}) {
+            quern_query* query = quern_query_new(file.db, "docs");
+            quern_query_dense(query, field, halves.data(), 1, kDim);
+            quern_query_limit(query, kRows);
+            quern_query_options(query, "recall=exact");
+            quern_query_columns(query, "bytes,halves");
+            quern_result* result = nullptr;
+            file.Ok(quern_search(query, &result, &file.err));
+            REQUIRE(quern_result_rows(result) == kRows);
+            for (size_t row = 0; row < kRows; row++) {
+                const auto key = static_cast<size_t>(quern_result_key_int(result, row));
+                const size_t size = kDim * sizeof(float);
+                REQUIRE(std::memcmp(quern_result_dense(result, row, 0, nullptr), &bytes[key * kDim],
+                                    size) == 0);
+                REQUIRE(std::memcmp(quern_result_dense(result, row, 1, nullptr),
+                                    &halves[key * kDim], size) == 0);
+            }
+            quern_result_free(result);
+            quern_query_free(query);
+        }
+    };
+    check();
+    // Records get another value in one field, and take the other with them.
+    const size_t changed = kRows / 2;
+    for (size_t i = 0; i < changed * kDim; i++) {
+        bytes[i] = 255 - bytes[i];
+    }
+    batch = quern_batch_new(file.db, "docs", changed);
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense(batch, "bytes", bytes.data(), kDim, nullptr);
+    file.Ok(quern_update(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    check();
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    check();
+    CHECK(file.Verify() == QUERN_OK);
+}
+
 TEST_CASE("a file that says the wrong thing of its vectors is found out and mended", "[held]") {
     const std::string index = GENERATE("index=none", "index=graph codes=i8 m=8 ef_build=30",
                                        "index=graph codes=i8 fine=disk m=8 ef_build=30");
