@@ -299,6 +299,7 @@ TEST_CASE("a graph is entered where a guide points", "[guide][index]") {
         values[i] = normal(random) + (i / kDim < 1990 ? 0.0f : 500.0f);
     }
     Guided guided("index=graph codes=i8 m=8", 3000);
+    guided.word = "g18";  // on the other side of group 2: no walk gets there by itself
     quern_query* query = guided.Query("ef=400", "guide=body");
     quern_query_limit(query, 300);
     quern_result* result = nullptr;
@@ -309,7 +310,7 @@ TEST_CASE("a graph is entered where a guide points", "[guide][index]") {
     query = guided.Query("ef=400", nullptr);
     quern_query_limit(query, 300);
     guided.file.Ok(quern_search(query, &result, &guided.file.err));
-    CHECK(quern_result_leg_stat(result, 0, QUERN_RESULT_VECTORS_SCORED) <= scored);
+    CHECK(quern_result_leg_stat(result, 0, QUERN_RESULT_VECTORS_SCORED) < scored);
     quern_result_free(result);
     quern_query_free(query);
 
@@ -376,6 +377,10 @@ TEST_CASE("guides lead under filters, over lists and graphs of all kinds", "[gui
                                 "index=graph codes=f32 m=8", "index=graph codes=packed m=8"}) {
         Guided guided(options);
         const bool lists = std::string(options).find("lists") != std::string::npos;
+        // All of group 5 match the filter, as do those of group 21, which lies on its other side:
+        // no walk that is not told of them gets there.
+        guided.vector.assign(guided.rows.begin() + 5 * kDim, guided.rows.begin() + 6 * kDim);
+        guided.word = "g21";
         for (const char* filter : {"", "odd"}) {
             CAPTURE(options, filter);
             const auto run = [&](const char* knobs, const char* leg_options, int64_t* work) {
