@@ -16,6 +16,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/kernels/mark_set.h"
+
 namespace quern::kernels {
 
 // Windows are arrays of a multiple of so many sums; those after the last record stay zero.
@@ -51,11 +53,10 @@ void WindowPeaks(const uint32_t* sums, size_t count, uint32_t* peaks);
 // that everything outside the kernels is compiled for.)
 size_t CountBits(const uint64_t* words, size_t count);
 
-// Entries of a list that a table marks: writes the positions i where bit ids[i] & 0xffff of marks
-// is set, ascending, to out (capacity count + kSelectSlack) and returns how many.
-inline constexpr size_t kMarkWords = 65536 / 32;
-size_t FindMarked(const uint16_t* ids, size_t count, const uint32_t* marks, uint32_t* out);
-size_t FindMarked(const uint32_t* ids, size_t count, const uint32_t* marks, uint32_t* out);
+// Entries of a list that are in a set: writes the positions i where it has ids[i] & 0xffff,
+// ascending, to out (capacity count + kSelectSlack) and returns how many.
+size_t FindMarked(const uint16_t* ids, size_t count, const MarkSet& marks, uint32_t* out);
+size_t FindMarked(const uint32_t* ids, size_t count, const MarkSet& marks, uint32_t* out);
 
 // Plain twins, which the tests compare with.
 namespace scalar {

@@ -108,18 +108,16 @@ RowScore ScoreRow(const ForwardCopy& copy, uint32_t first, size_t count, const Q
 
 }  // namespace
 
-QueryMarks::QueryMarks() : marks_(kernels::kMarkWords, 0), weights_(kMarks, 0) {}
+QueryMarks::QueryMarks() : weights_(kMarks, 0) {}
 
 void QueryMarks::Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights,
                      const TermTable* scales) {
-    for (const auto& [term, weight] : marked_) {
-        marks_[(term & 0xffff) / 32] = 0;
-    }
+    marks_.Clear();
     marked_.clear();
     for (size_t i = 0; i < terms.size(); i++) {
         const double scale = scales == nullptr ? 1.0 : static_cast<double>(scales->scale(terms[i]));
         marked_.emplace_back(terms[i], weights[i] * scale);
-        marks_[(terms[i] & 0xffff) / 32] |= uint32_t{1} << (terms[i] & 31);
+        marks_.Add(static_cast<uint16_t>(terms[i]));
         weights_[terms[i] & 0xffff] = weights[i] * scale;
     }
 }

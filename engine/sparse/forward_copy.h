@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/kernels/mark_set.h"
 #include "engine/sparse/term_table.h"
 #include "storage/base/buffer.h"
 #include "storage/base/work.h"
@@ -30,15 +31,15 @@ public:
     // Terms ascending, with the weights of the query. scales: of what has impacts, else NULL.
     void Set(const std::vector<uint32_t>& terms, const std::vector<double>& weights,
              const TermTable* scales);
-    // One bit for the low 16 bits of a term: set when a term of the query has the same.
-    const uint32_t* marks() const { return marks_.data(); }
+    // The low 16 bits of its terms.
+    const kernels::MarkSet& marks() const { return marks_; }
     // The weight of a marked term, where terms have 16 bits.
     double NarrowWeight(uint16_t term) const { return weights_[term]; }
     // The same where they have more, so that several may share a mark; 0: not of the query.
     double WideWeight(uint32_t term) const;
 
 private:
-    std::vector<uint32_t> marks_;
+    kernels::MarkSet marks_;
     std::vector<double> weights_;
     std::vector<std::pair<uint32_t, double>> marked_;  // ascending
 };

@@ -106,27 +106,37 @@ TEST_CASE("runs are added to and taken from a window", "[sparse][kernels]") {
 TEST_CASE("marked entries of a row are found", "[sparse][kernels]") {
     AtEveryLevel([] {
         std::mt19937 random(3);
-        std::vector<uint32_t> marks(kMarkWords, 0);
-        for (uint32_t& word : marks) {
-            word = static_cast<uint32_t>(random() & random());
-        }
-        marks.back() |= uint32_t{1} << 31;
-        for (size_t count = 0; count < 100; count++) {
+        MarkSet marks;
+        for (size_t count = 0; count < 300; count++) {
+            // From none to so many that the tables tell nothing, and none again.
+            if (count % 50 == 0) {
+                marks.Clear();
+            }
+            for (size_t i = 0; i < count % 50 && count > 50; i++) {
+                marks.Add(static_cast<uint16_t>(random() & (count < 200 ? 0x3fff : 0xffff)));
+            }
+            if (count % 3 == 0) {
+                marks.Add(65535);
+            }
             std::vector<uint16_t> narrow(count);
             std::vector<uint32_t> wide(count);
             std::vector<uint32_t> expected;
             for (size_t i = 0; i < count; i++) {
+                // Neighbours of marked ones, too: those that differ in one bit of either byte.
                 wide[i] = random() % 7 == 0 ? 65535 : static_cast<uint32_t>(random());
+                if (random() % 3 == 0 && i > 0) {
+                    wide[i] = wide[i - 1] ^ uint32_t { 1 } << random() % 16;
+                }
                 narrow[i] = static_cast<uint16_t>(wide[i]);
-                if ((marks[narrow[i] / 32] >> (narrow[i] % 32) & 1) != 0) {
+                if (marks.Has(narrow[i])) {
                     expected.push_back(static_cast<uint32_t>(i));
                 }
             }
             std::vector<uint32_t> out(count + kSelectSlack);
-            out.resize(FindMarked(narrow.data(), count, marks.data(), out.data()));
+            out.resize(FindMarked(narrow.data(), count, marks, out.data()));
             REQUIRE(out == expected);
             out.resize(count + kSelectSlack);
-            out.resize(FindMarked(wide.data(), count, marks.data(), out.data()));
+            out.resize(FindMarked(wide.data(), count, marks, out.data()));
             REQUIRE(out == expected);
         }
     });
