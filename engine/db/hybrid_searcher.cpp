@@ -78,6 +78,8 @@ public:
             QUERN_ASSIGN(query::FusedList list, SearchOne(q));
             exact = exact && list.exact;
             const StageClock of_fuse(&fuse_ns_);
+            winners[q].reserve(list.records.size());
+            told_[q].records.reserve(list.records.size());
             for (const query::FusedRecord& record : list.records) {
                 if (request_.has_min_score &&
                     static_cast<double>(static_cast<float>(record.score)) < request_.min_score) {
@@ -87,9 +89,8 @@ public:
                 winner.distance = -record.score;
                 winner.place = PlaceOf(record.record);
                 winners[q].push_back(winner);
-                told_[q].rows.emplace_back(record.record, told_[q].rows.size());
+                told_[q].records.push_back(record.record);
             }
-            std::sort(told_[q].rows.begin(), told_[q].rows.end());
             told_[q].parts = std::move(list.parts);
             told_[q].shares = std::move(list.shares);
             for (size_t l = 0; l < legs_.size(); l++) {
@@ -414,16 +415,15 @@ private:
     // places: of the table's rows.
     void TellParts(const std::vector<RecordPlace>& places) {
         table_->leg_count = legs_.size();
+        table_->leg_scores.reserve(places.size() * legs_.size());
+        table_->leg_shares.reserve(places.size() * legs_.size());
+        const auto count = static_cast<ptrdiff_t>(legs_.size());
         for (size_t q = 0; q < queries_; q++) {
             for (size_t row = table_->offsets[q]; row < table_->offsets[q + 1]; row++) {
-                const std::pair<uint64_t, size_t> wanted{NumberOf(places[row]), 0};
-                const size_t of_row =
-                    std::lower_bound(told_[q].rows.begin(), told_[q].rows.end(), wanted)->second;
-                const auto part =
-                    told_[q].parts.begin() + static_cast<ptrdiff_t>(of_row * legs_.size());
-                const auto share =
-                    told_[q].shares.begin() + static_cast<ptrdiff_t>(of_row * legs_.size());
-                const auto count = static_cast<ptrdiff_t>(legs_.size());
+                const auto of_row = static_cast<ptrdiff_t>(
+                    told_[q].PlaceOf(NumberOf(places[row]), row - table_->offsets[q]));
+                const auto part = told_[q].parts.begin() + of_row * count;
+                const auto share = told_[q].shares.begin() + of_row * count;
                 table_->leg_scores.insert(table_->leg_scores.end(), part, part + count);
                 table_->leg_shares.insert(table_->leg_shares.end(), share, share + count);
             }
@@ -448,9 +448,25 @@ private:
     uint64_t fuse_ns_ = 0;
     // What the legs say of the records of one query.
     struct Told {
-        std::vector<std::pair<uint64_t, size_t>> rows;  // record, and where it stands below
-        std::vector<double> parts;                      // rows x legs
+        std::vector<uint64_t> records;
+        std::vector<double> parts;  // records x legs
         std::vector<double> shares;
+        std::vector<std::pair<uint64_t, size_t>> sorted;  // records, and where they stand; if asked
+
+        // Where a record stands, which most often is where it is among the hits.
+        size_t PlaceOf(uint64_t record, size_t likely) {
+            if (likely < records.size() && records[likely] == record) {
+                return likely;
+            }
+            if (sorted.empty()) {
+                for (size_t i = 0; i < records.size(); i++) {
+                    sorted.emplace_back(records[i], i);
+                }
+                std::sort(sorted.begin(), sorted.end());
+            }
+            const std::pair<uint64_t, size_t> wanted{record, 0};
+            return std::lower_bound(sorted.begin(), sorted.end(), wanted)->second;
+        }
     };
     std::vector<Told> told_;
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <optional>
 
 #include "engine/db/budget_watch.h"
 #include "engine/db/distance_bound.h"
@@ -598,6 +599,28 @@ private:
         });
     }
 
+    // The index of a segment, if it has the weights themselves; NULL: there is none. Asked for by
+    // every look at a few records, so it is got once.
+    Result<const SparsePart*> ScoringPart(size_t number) {
+        scoring_parts_.resize(view_.segments.size());
+        std::optional<const SparsePart*>& known = scoring_parts_[number];
+        Segment& segment = *view_.segments[number];
+        if (!known) {
+            known = nullptr;
+            if (segment.info().Find(storage::PartKind::kSparseHead, def_.id) != nullptr) {
+                Segment::SparseState indexed;
+                QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
+                    QUERN_ASSIGN(indexed, segment.SparseIndexOf(connection, def_, &work_));
+                    return {};
+                }));
+                if (indexed.part != nullptr && !indexed.part->index().rounded()) {
+                    known = indexed.part;
+                }
+            }
+        }
+        return *known;
+    }
+
     // The distances of those places that are in a segment with an index; numbers of all the others.
     Status ScoreByIndexes(size_t query, const std::vector<RecordPlace>& places,
                           std::vector<double>* distances, std::vector<size_t>* others) {
@@ -612,16 +635,11 @@ private:
         std::vector<double> scores;
         for (size_t s = 0; s < view_.segments.size(); s++) {
             const std::vector<size_t>& here = of_segments[s];
-            Segment& segment = *view_.segments[s];
-            Segment::SparseState indexed;
-            if (!here.empty() &&
-                segment.info().Find(storage::PartKind::kSparseHead, def_.id) != nullptr) {
-                QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
-                    QUERN_ASSIGN(indexed, segment.SparseIndexOf(connection, def_, &work_));
-                    return {};
-                }));
+            if (here.empty()) {
+                continue;
             }
-            if (indexed.part == nullptr || indexed.part->index().rounded()) {
+            QUERN_ASSIGN(const SparsePart* const part, ScoringPart(s));
+            if (part == nullptr) {
                 others->insert(others->end(), here.begin(), here.end());
                 continue;
             }
@@ -629,17 +647,17 @@ private:
             owners.clear();
             for (const size_t i : here) {
                 (*distances)[i] = std::numeric_limits<double>::quiet_NaN();
-                if (const auto row = indexed.part->RowOf(places[i].position)) {
+                if (const auto row = part->RowOf(places[i].position)) {
                     rows.push_back(*row);
                     owners.push_back(i);
                 }
             }
             scores.resize(rows.size());
-            indexed.part->index().ScoreRows(queries_[query].vector, rows.data(), rows.size(),
-                                            space.get(), scores.data());
+            part->index().ScoreRows(queries_[query].vector, rows.data(), rows.size(), space.get(),
+                                    scores.data());
             for (size_t i = 0; i < rows.size(); i++) {
                 if (scores[i] != 0 ||
-                    InCommon(queries_[query].vector, indexed.part->index().Row(rows[i]))) {
+                    InCommon(queries_[query].vector, part->index().Row(rows[i]))) {
                     (*distances)[owners[i]] = 0 - scores[i];
                 }
             }
@@ -677,6 +695,8 @@ private:
     std::vector<std::vector<SparseCandidate>> found_;
     std::vector<uint32_t> value_dimensions_;
     std::vector<float> value_weights_;
+    std::vector<std::optional<const SparsePart*>>
+        scoring_parts_;  // of each segment, once asked for
     bool approximate_ = false;
     double expected_recall_ = 1;  // the least of the segments; 0: not known of one
     std::mutex mutex_;            // of the tally, while threads search

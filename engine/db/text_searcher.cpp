@@ -374,7 +374,10 @@ private:
             LeaveOut(0, kSpentTime);
             return {};
         }
-        const std::unique_ptr<sparse::PreparedText> prepared = std::move(*made);
+        const std::shared_ptr<sparse::PreparedText> prepared = std::move(*made);
+        if (queries_.size() == 1) {
+            looked_up_ = prepared;  // of the one query, scores may be asked for
+        }
         sparse::TextEffort effort;
         effort.scored_max = watch_.ScoredLeft(q);
         bool late = false;
@@ -399,8 +402,11 @@ private:
                                       watch_.budget(), *work, &late));
                 own.counts += CountsOf(effort);
             }
+            const bool more = s + 1 < sources_.size();
             for (const sparse::SparseHit& hit : hits.Take()) {
-                best.Push(hit);
+                if (more) {
+                    best.Push(hit);
+                }
                 found.push_back(s < segments
                                     ? TextCandidate{0 - hit.score, s, hit.position}
                                     : TextCandidate{0 - hit.score, segments,
@@ -443,7 +449,7 @@ private:
     std::vector<sparse::TextSource> sources_;
     std::vector<uint32_t> log_begins_;  // where the sources that are of the log begin in it
     sparse::TextStatistics statistics_;
-    std::unique_ptr<sparse::PreparedText> looked_up_;  // the query that scores were asked of
+    std::shared_ptr<const sparse::PreparedText> looked_up_;  // the query that scores were asked of
     size_t looked_up_of_ = 0;
 };
 

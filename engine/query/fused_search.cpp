@@ -52,8 +52,6 @@ public:
             if (formula_ != nullptr) {
                 QUERN_TRY(LookUpOthers());
                 FuseByFormula();
-            } else {
-                FuseScores();
             }
             if (Proved() || !Deepen()) {
                 return Finish();
@@ -70,10 +68,13 @@ private:
 
     // The lists that may be longer than they are.
     Status MakeLists() {
+        std::vector<size_t> made;
+        size_t hits = records_.size();
         for (size_t l = 0; l < legs_.size(); l++) {
             if (!lists_.Finds(l) || lists_.list(l).complete || made_[l] == depths_[l]) {
                 continue;
             }
+            made.push_back(l);
             made_[l] = depths_[l];
             QUERN_ASSIGN(LegList list, legs_[l].leg->Best(depths_[l]));
             if (!Proves() && depths_[l] == legs_[l].depth && list.hits.size() > depths_[l]) {
@@ -83,18 +84,45 @@ private:
             lists_.Set(l, std::move(list));
             result_.legs[l].lists++;
             result_.legs[l].hits = lists_.list(l).hits.size();
-            for (const ScoredRecord& hit : lists_.list(l).hits) {
-                const size_t place = records_.PlaceOf(hit.record);
-                if (place == fused_.size()) {
-                    fused_.push_back(0);
-                    known_.resize(known_.size() + legs_.size(), 0);
-                    parts_.resize(parts_.size() + legs_.size(), kNoScore);
-                }
-                parts_[place * legs_.size() + l] = hit.score;
-                known_[place * legs_.size() + l] = 1;
-            }
+            hits += lists_.list(l).hits.size();
+        }
+        records_.Reserve(hits);
+        for (const size_t l : made) {
+            Enter(l);
         }
         return {};
+    }
+
+    // The hits of its list.
+    void Enter(size_t leg) {
+        const std::vector<ScoredRecord>& hits = lists_.list(leg).hits;
+        const size_t count = legs_.size();
+        const auto resize = [&](size_t size) {
+            known_.resize(size * count, 0);
+            parts_.resize(size * count, kNoScore);
+            fused_.resize(size, kLeast);
+            is_fused_.resize(size, 0);
+        };
+        resize(records_.size() + hits.size());
+        for (const ScoredRecord& hit : hits) {
+            const size_t place = records_.PlaceOf(hit.record);
+            const size_t at = place * count + leg;
+            if (known_[at] != 0 && parts_[at] != hit.score) {
+                is_fused_[place] = 0;  // a list that is not exact may know better the second time
+            }
+            parts_[at] = hit.score;
+            known_[at] = 1;
+        }
+        resize(records_.size());
+    }
+
+    // Of a record of which all is known; once, since nothing changes after that.
+    double Fuse(size_t i) {
+        if (is_fused_[i] == 0) {
+            fused_[i] = lists_.Fused(&parts_[i * legs_.size()]);
+            is_fused_[i] = 1;
+        }
+        return fused_[i];
     }
 
     // Ranks are defined by the first hits, and a formula that nothing can be proved of by these.
@@ -136,7 +164,7 @@ private:
             if (!IsScored(i)) {
                 open.push_back(i);
             } else if (formula_ == nullptr) {
-                scores.push_back(lists_.Fused(&parts_[i * legs_.size()]));
+                scores.push_back(Fuse(i));
             }
         }
         if (k_ > 0 && open.size() > k_ && Ends()) {
@@ -144,9 +172,17 @@ private:
             return LookUpLikeliest(&open);
         }
         if (formula_ != nullptr || k_ == 0 || !lists_.AllExact()) {
-            return LookUpOf(open);
+            return LookUpAndFuse(open);
         }
         return LookUpBest(open, &scores);
+    }
+
+    Status LookUpAndFuse(const std::vector<size_t>& of) {
+        QUERN_TRY(LookUpOf(of));
+        for (size_t n = 0; n < of.size() && formula_ == nullptr; n++) {
+            Fuse(of[n]);
+        }
+        return {};
     }
 
     // No more than what makes up a result, by what is known of the records.
@@ -165,7 +201,7 @@ private:
         for (size_t i = 0; i < std::min(k_, hopes.size()); i++) {
             open->push_back(hopes[i].second);
         }
-        return LookUpOf(*open);
+        return LookUpAndFuse(*open);
     }
 
     // scores: of the records that have theirs. The others are looked up, the likeliest first, until
@@ -192,9 +228,9 @@ private:
             if (wanted.empty()) {
                 break;
             }
-            QUERN_TRY(LookUpOf(wanted));
+            QUERN_TRY(LookUpAndFuse(wanted));
             for (const size_t i : wanted) {
-                scores->push_back(lists_.Fused(&parts_[i * legs_.size()]));
+                scores->push_back(fused_[i]);
             }
             batch *= 2;  // looking costs the more the oftener it is done
         }
@@ -262,13 +298,6 @@ private:
         return {};
     }
 
-    // A record whose score was not looked up is not among the best.
-    void FuseScores() {
-        for (size_t i = 0; i < records_.size(); i++) {
-            fused_[i] = IsScored(i) ? lists_.Fused(&parts_[i * legs_.size()]) : kLeast;
-        }
-    }
-
     // No score and the least one are the same: such records are not in the result.
     void FuseByFormula() {
         std::vector<std::vector<double>> scaled(legs_.size());
@@ -292,6 +321,7 @@ private:
     }
 
     void FuseRanks() {
+        fused_.assign(records_.size(), 0);
         rank_shares_.assign(parts_.size(), 0);
         for (size_t l = 0; l < legs_.size(); l++) {
             const std::vector<size_t> ranks = RanksOf(lists_.list(l).hits);
@@ -428,8 +458,10 @@ private:
     std::vector<size_t> depths_;  // that lists are to have
     std::vector<size_t> made_;    // that they were made with
     LegLists lists_;
-    RecordPlaces records_;                     // that a list has held
-    std::vector<double> fused_;                // their scores
+    RecordPlaces records_;  // that a list has held
+    // Their scores; the least for those of which not all is known: they are not among the best.
+    std::vector<double> fused_;
+    std::vector<uint8_t> is_fused_;            // not of formulas and ranks
     std::vector<double> parts_;                // records x legs
     std::vector<uint8_t> known_;               // the same
     std::vector<double> ahead_;                // what a leg may say at most of what it lacks

@@ -14,6 +14,13 @@ public:
     size_t size() const { return records_.size(); }
     uint64_t operator[](size_t place) const { return records_[place]; }
     const std::vector<uint64_t>& records() const { return records_; }
+    // Room for so many, to be made once and not by and by.
+    void Reserve(size_t count) {
+        records_.reserve(count);
+        while (2 * (count + 1) > slots_.size()) {
+            Grow();
+        }
+    }
 
     // The place of a record, a new one at the end if it has none.
     size_t PlaceOf(uint64_t record) {

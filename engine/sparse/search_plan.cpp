@@ -95,6 +95,19 @@ bool SearchPlan::Make(const SparseVector& query, const TermTable& terms, const P
     return true;
 }
 
+bool SearchPlan::FindTerms(const SparseVector& query, const TermTable& terms) {
+    terms_.clear();
+    weights_.clear();
+    for (const SparseEntry& entry : query) {
+        const auto [first, count] = terms.Find(entry.dimension);
+        for (uint32_t term = first; term < first + count; term++) {
+            terms_.push_back(term);
+            weights_.push_back(static_cast<double>(entry.weight));
+        }
+    }
+    return !terms_.empty();
+}
+
 // Where no more add, all stay, and those that take away with them.
 void SearchPlan::KeepHeaviest(uint32_t terms_max) {
     const auto adds = [](const Planned& plan) { return !plan.takes_away; };

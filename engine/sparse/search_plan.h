@@ -45,6 +45,9 @@ public:
     // more than the heaviest are planned; 0: all are.
     bool Make(const SparseVector& query, const TermTable& terms, const PostingLists& lists,
               uint32_t terms_max = 0);
+    // The terms alone, to score rows by: no more than terms() and weights() may be asked for. False
+    // as above.
+    bool FindTerms(const SparseVector& query, const TermTable& terms);
     // Whether terms were left out: sums bound nothing then.
     bool cut() const { return planned_.size() < terms_.size(); }
 

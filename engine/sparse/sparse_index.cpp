@@ -45,7 +45,7 @@ Status SparseIndex::Search(const SparseVector& query, const SearchOptions& optio
 void SparseIndex::ScoreRows(const SparseVector& query, const uint32_t* positions, size_t count,
                             SearchSpace* space, double* scores) const {
     std::fill_n(scores, count, 0.0);
-    if (!space->plan.Make(query, terms_, lists_)) {
+    if (!space->plan.FindTerms(query, terms_)) {
         return;
     }
     space->marks.Set(space->plan.terms(), space->plan.weights(), forward_.scales);
@@ -59,7 +59,7 @@ void SparseIndex::ScoreRows(const SparseVector& query, const uint32_t* positions
 }
 
 double SparseIndex::ScoreError(const SparseVector& query, SearchSpace* space) const {
-    return rounded() && space->plan.Make(query, terms_, lists_)
+    return rounded() && space->plan.FindTerms(query, terms_)
                ? forward_.ScoreError(space->plan.terms(), space->plan.weights())
                : 0;
 }

@@ -23,8 +23,8 @@ struct SparseHit {
     }
 };
 
-// Keeps the k best in a heap that grows as they come (k may be absurd). Searching one segment after
-// the other with the same object shares the threshold. Confined.
+// Keeps the k best, which are made a heap once there are so many (k may be absurd). Searching one
+// segment after the other with the same object shares the threshold. Confined.
 class TopHits {
 public:
     explicit TopHits(size_t k) : k_(k) {}
@@ -40,11 +40,11 @@ public:
         hit.position = names_ == nullptr ? hit.position : names_[hit.position];
         if (heap_.size() < k_) {
             heap_.push_back(hit);
-            std::push_heap(heap_.begin(), heap_.end());
+            if (heap_.size() == k_) {
+                std::make_heap(heap_.begin(), heap_.end());
+            }
         } else if (k_ > 0 && hit < heap_.front()) {
-            std::pop_heap(heap_.begin(), heap_.end());
-            heap_.back() = hit;
-            std::push_heap(heap_.begin(), heap_.end());
+            ReplaceWorst(hit);
         }
     }
     // The k-th best score; the floor while fewer are held. Less than this cannot enter.
@@ -58,10 +58,26 @@ public:
     }
 
 private:
+    // One way down, where taking the worst away and adding another would go down and up.
+    void ReplaceWorst(const SparseHit& hit) {
+        size_t at = 0;
+        for (size_t child = 1; child < heap_.size(); child = 2 * at + 1) {
+            if (child + 1 < heap_.size() && heap_[child] < heap_[child + 1]) {
+                child++;
+            }
+            if (!(hit < heap_[child])) {
+                break;
+            }
+            heap_[at] = heap_[child];
+            at = child;
+        }
+        heap_[at] = hit;
+    }
+
     size_t k_;
     double floor_ = -std::numeric_limits<double>::infinity();
     const uint32_t* names_ = nullptr;
-    std::vector<SparseHit> heap_;  // worst first
+    std::vector<SparseHit> heap_;  // as they came, until there are k: then worst first
 };
 
 }  // namespace quern::sparse
