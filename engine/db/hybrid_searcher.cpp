@@ -266,9 +266,9 @@ private:
 
     // A fused hit is farther down in the lists of the legs, so longer lists prove more. Where legs
     // agree about as text and learned terms do, lists of 1.75 * k prove the k best of nearly all
-    // queries. Of raw scores a longer list of one leg does what one of the other would: the words
-    // of a text are few, so it is made there. A scan looks at everything for however many. Not
-    // where legs prove nothing, or where their first lists are what counts.
+    // queries. A longer list of one leg does what one of the other would: the words of a text are
+    // few, so it is made there. A scan looks at everything for however many. Not where legs prove
+    // nothing, or where their first lists are what counts.
     size_t AheadOf(const SearchLeg& leg) const {
         constexpr double kAhead = 1.75;
         constexpr double kAheadOfText = 2.5;
@@ -282,10 +282,8 @@ private:
         }
         const int found = schema.FindField(leg.request.field);
         const auto field = static_cast<size_t>(found);
-        const bool scaled = fusion_.normalization != query::Normalization::kNone;
         const double times = found < 0                ? kAhead
                              : schema.is_dense(field) ? kAheadOfScan
-                             : scaled                 ? kAhead
                              : schema.is_text(field)  ? kAheadOfText
                                                       : kAheadOfTerms;
         const auto ahead = static_cast<size_t>(static_cast<double>(request_.limit) * times);

@@ -25,11 +25,15 @@ struct Winner {
 // distance, a source and a position. *found is empty afterwards.
 template <typename SomeCandidate>
 std::vector<Winner> TakeWinners(std::vector<SomeCandidate>* found, size_t k) {
-    std::sort(found->begin(), found->end(), [](const SomeCandidate& a, const SomeCandidate& b) {
+    const auto nearer = [](const SomeCandidate& a, const SomeCandidate& b) {
         return a.distance != b.distance
                    ? a.distance < b.distance
                    : (a.source != b.source ? a.source < b.source : a.position < b.position);
-    });
+    };
+    // Those of one index come as it has sorted them.
+    if (!std::is_sorted(found->begin(), found->end(), nearer)) {
+        std::sort(found->begin(), found->end(), nearer);
+    }
     size_t end = k == 0 ? found->size() : std::min(k, found->size());
     while (end > 0 && end < found->size() && (*found)[end].distance == (*found)[end - 1].distance) {
         end++;

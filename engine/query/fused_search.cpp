@@ -210,9 +210,13 @@ private:
         for (size_t l = 0; l < legs_.size(); l++) {
             ahead_[l] = lists_.Ahead(l);
         }
+        const double known = KthOf(scores);
         std::vector<std::pair<double, size_t>> hopes;
         for (const size_t i : open) {
-            hopes.emplace_back(UpperBound(i), i);
+            const double hope = UpperBound(i);
+            if (hope >= known) {
+                hopes.emplace_back(hope, i);
+            }
         }
         std::sort(hopes.begin(), hopes.end(), [](const auto& a, const auto& b) {
             return a.first != b.first ? a.first > b.first : a.second < b.second;
@@ -399,6 +403,9 @@ private:
     // Scores that are told and count for nothing; ranks tell those of the lists alone.
     Status LookUpReported(const std::vector<size_t>& of) {
         for (size_t l = 0; l < legs_.size() && options_.kind != FusionKind::kReciprocalRank; l++) {
+            if (legs_[l].weight > 0) {
+                continue;  // what has a score has all that it is made of
+            }
             std::vector<uint64_t> wanted;
             std::vector<size_t> places;
             for (const size_t place : of) {
@@ -414,23 +421,24 @@ private:
 
     // The best, and all that equal the last of them.
     std::vector<size_t> BestPlaces() const {
-        std::vector<size_t> best;
+        std::vector<double> scores = fused_;
+        const double least = KthOf(&scores);
+        std::vector<Ranked> best;
+        best.reserve(k_ > 0 ? std::min(k_, fused_.size()) : fused_.size());
         for (size_t i = 0; i < fused_.size(); i++) {
-            if (fused_[i] != kLeast) {
-                best.push_back(i);
+            if (fused_[i] != kLeast && fused_[i] >= least) {
+                best.push_back({fused_[i], records_[i], i});
             }
         }
-        if (k_ > 0 && best.size() > k_) {
-            const auto kth = best.begin() + static_cast<ptrdiff_t>(k_ - 1);
-            std::nth_element(best.begin(), kth, best.end(),
-                             [&](size_t a, size_t b) { return fused_[a] > fused_[b]; });
-            const double least = fused_[*kth];
-            std::erase_if(best, [&](size_t i) { return fused_[i] < least; });
-        }
-        std::sort(best.begin(), best.end(), [&](size_t a, size_t b) {
-            return fused_[a] != fused_[b] ? fused_[a] > fused_[b] : records_[a] < records_[b];
+        std::sort(best.begin(), best.end(), [](const Ranked& a, const Ranked& b) {
+            return a.score != b.score ? a.score > b.score : a.record < b.record;
         });
-        return best;
+        std::vector<size_t> places;
+        places.reserve(best.size());
+        for (const Ranked& ranked : best) {
+            places.push_back(ranked.place);
+        }
+        return places;
     }
 
     Result<FusedList> Finish() {
@@ -448,6 +456,12 @@ private:
             (options_.kind == FusionKind::kReciprocalRank || lists_.Complete() || proved_);
         return std::move(result_);
     }
+
+    struct Ranked {
+        double score = 0;
+        uint64_t record = 0;
+        size_t place = 0;
+    };
 
     const FusionOptions& options_;
     const std::vector<FusionLeg>& legs_;
