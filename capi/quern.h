@@ -804,7 +804,8 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
 **               keeps the record out of a sum's result. With normalize the default is 0 as well under a sparse or text field, which
 **               is what such a record scores, so that none is behind it that matches; of a dense field the score of the leg's last hit.
-**               Where all hits of the leg have one score, it is less: what becomes 0 (zscore: -1); where it has none, 0. Nothing with kind=rrf
+**               Where all hits of the leg have one score, it is less: what becomes 0 (zscore: -1; under a sparse or text field that
+**               is what scores 0, and weaker matches are between); where it has none, 0. Nothing with kind=rrf
 **   against=1   with kind=best: the leg finds nothing, its scores count against a record
 **   name=NAME   what a formula calls the leg, and a stored fusion
 **   guide=LEG   of a dense leg: looks where the first hits of that leg are, too, one in a sparse or text field, by its name or field:
@@ -890,8 +891,9 @@ QUERN_API void quern_query_feedback(quern_query *q, const char *options);
 **   0.7 * emb + 0.3 * terms + 0.1 * exp(-age / 30)
 **   body * if(lang_ok and year >= :since, 1.5, 1) + gauss_decay(price, 100, :width)
 **
-**   names       a leg, by the name that its option name=NAME gave it; an int, real or bool attribute, or an int key; a leg
-**               by its field, if no other leg without a name searches it; a leg by its number: l0, l1, ... Quote a name
+**   names       the first of these that is called so: a leg, by the name that its option name=NAME gave it; an int, real or
+**               bool attribute, or an int key; a leg by its field, if no other leg without a name searches it (a field called
+**               l1 as well); a leg by its number: l0, l1, ... Quote a name
 **               with other characters: "my age". Weights are the formula's: legs have weight 1, or 0 for a leg that finds
 **               nothing and is only asked for scores
 **   numbers     1, .5, 2e-3, true (1), false (0), null; everything is computed in double precision
@@ -905,6 +907,7 @@ QUERN_API void quern_query_feedback(quern_query *q, const char *options);
 **
 ** What a leg counts as that does not match a record: its option absent, as for sums; absent=null: null, for coalesce.
 ** null is also an attribute without a value, x / 0, a logarithm of what is not above 0, a root of what is below 0, inf - inf, 0 ^ a number below 0,
+** a number below 0 (-inf as well) ^ one that is not whole,
 ** and whatever is computed of null, but for coalesce, `if` (null is not true), `and` and `or` (as in SQL). A record whose score
 ** is null or -inf is not in the result. Infinities are values otherwise; +inf comes first.
 **

@@ -473,11 +473,11 @@ private:
 
 query::AbsentScore AbsentOf(const Schema& schema, const SearchLeg& leg,
                             const query::FusionOptions& fusion) {
-    if (leg.absent && !std::isnan(*leg.absent)) {
-        return *leg.absent;
-    }
     const int field = schema.FindField(leg.request.field);
     const bool dense = field >= 0 && schema.is_dense(static_cast<size_t>(field));
+    if (leg.absent && !std::isnan(*leg.absent)) {
+        return {*leg.absent, dense ? query::kNoScore : 0};
+    }
     if (fusion.normalization != query::Normalization::kNone) {
         // No common term is a product of 0; no vector is no score at all.
         return {query::kNoScore, dense ? query::kNoScore : 0};

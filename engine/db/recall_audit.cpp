@@ -17,6 +17,8 @@ using dense::RecallCorrection;
 
 // The standard error of a recall@10 near .95 is about a hundredth with so many.
 constexpr size_t kKeepQueriesLeast = 50;
+// Of longer results no more are asked for, to see which equal the last.
+constexpr size_t kManyHits = 10000;
 
 // A request that no index and no shortcut answers.
 SearchRequest ExactOf(const SearchRequest& request) {
@@ -49,6 +51,27 @@ SearchRequest AloneOf(const SearchRequest& part, const SearchRequest& whole) {
     return alone;
 }
 
+// Whether a hit has the same score in every search that finds it: not where scores or ranks are
+// those of lists, or the query is moved by what was found.
+bool HasScoresOfItsOwn(const SearchRequest& request) {
+    return !request.feedback &&
+           (request.legs.empty() || (request.fusion.kind != query::FusionKind::kReciprocalRank &&
+                                     request.fusion.normalization == query::Normalization::kNone));
+}
+
+// More hits, of the same scores: what legs are asked for stays.
+SearchRequest MoreOf(const SearchRequest& request, size_t limit) {
+    SearchRequest more = request;
+    for (SearchLeg& leg : more.legs) {
+        if (!leg.request.has_limit) {
+            leg.request.limit = std::max(kListDepth, request.limit);
+            leg.request.has_limit = true;
+        }
+    }
+    more.limit = limit;
+    return more;
+}
+
 class RecallMeter {
 public:
     RecallMeter(Database* database, Snapshot* snapshot)
@@ -57,7 +80,12 @@ public:
     // Finds the truth that what is measured afterwards is compared with.
     Status Start(const SearchRequest& request) {
         truth_ = {};
-        return Search(database_, snapshot_, ExactOf(request), &truth_);
+        limit_ = request.limit;
+        by_score_ = HasScoresOfItsOwn(request);
+        const SearchRequest exact = ExactOf(request);
+        // Where scores do not tell what is as near as the last one, its equals are to be there.
+        const bool more = !by_score_ && limit_ <= kManyHits;
+        return Search(database_, snapshot_, more ? MoreOf(exact, 2 * limit_ + 16) : exact, &truth_);
     }
 
     Status Measure(const SearchRequest& request, AuditedSearch* audited) const {
@@ -101,26 +129,32 @@ private:
     // What is as near as the last true one is as good.
     double ShareOf(size_t q, const ResultTable& found) const {
         const size_t first = truth_.offsets[q];
-        const size_t end = truth_.offsets[q + 1];
+        const size_t wanted = std::min(limit_, truth_.offsets[q + 1] - first);
+        const float last = truth_.distances[first + wanted - 1];
+        size_t end = first + wanted;
+        while (end < truth_.offsets[q + 1] && truth_.distances[end] == last) {
+            end++;
+        }
         const size_t from = found.offsets[q];
         const size_t to = found.offsets[q + 1];
         size_t common = truth_.key_type == KeyType::kInt
                             ? Common(truth_.int_keys, first, end, found.int_keys, from, to)
                             : Common(truth_.text_keys, first, end, found.text_keys, from, to);
         constexpr uint32_t kUnrefined = 4;
-        if ((found.flags & kUnrefined) == 0) {
-            const float last = truth_.distances[end - 1];
+        if (by_score_ && (found.flags & kUnrefined) == 0) {
             const auto near = std::count_if(found.distances.begin() + static_cast<ptrdiff_t>(from),
                                             found.distances.begin() + static_cast<ptrdiff_t>(to),
                                             [&](float distance) { return distance <= last; });
             common = std::max(common, static_cast<size_t>(near));
         }
-        return std::min(1.0, static_cast<double>(common) / static_cast<double>(end - first));
+        return std::min(1.0, static_cast<double>(common) / static_cast<double>(wanted));
     }
 
     Database* database_;
     Snapshot* snapshot_;
     ResultTable truth_;
+    size_t limit_ = 0;
+    bool by_score_ = true;
 };
 
 class Auditor {

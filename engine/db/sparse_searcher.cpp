@@ -451,6 +451,9 @@ private:
             if (dead != nullptr && (dead[record / 64] >> (record % 64) & 1) != 0) {
                 continue;
             }
+            if (piece.entries(i) == 0) {
+                continue;  // nothing to be scored, as in the log
+            }
             const size_t begin = piece.begin(i);
             for (size_t q = 0; q < queries_.size(); q++) {
                 if (watch_.has_scored_max()) {

@@ -24,9 +24,9 @@ public:
             std::vector<double>& scaled = scaled_.emplace_back(pool.parts);
             for (size_t l = 0; l < legs; l++) {
                 const std::vector<ScoredRecord>& list = pool.lists[l];
-                const ScoreScale scale = ScaleOf(normalization, list);
-                const double missing =
-                    UnmatchedScore(normalization, list, absent(l, normalization));
+                const AbsentScore of_absent = absent(l, normalization);
+                const ScoreScale scale = ScaleOf(normalization, list, of_absent);
+                const double missing = UnmatchedScore(normalization, list, of_absent);
                 for (size_t at = l; at < scaled.size(); at += legs) {
                     scaled[at] = scale.Of(std::isnan(scaled[at]) ? missing : scaled[at]);
                 }
@@ -49,6 +49,9 @@ private:
         order_.clear();
         for (size_t record = 0; record * legs_ < scaled.size(); record++) {
             double score = 0;
+            if (!IsFound(pools_[p], record, weights)) {
+                continue;
+            }
             for (size_t l = 0; l < legs_; l++) {
                 // 0 times an infinity is no score.
                 score += weights[l] == 0 ? 0 : weights[l] * scaled[record * legs_ + l];
@@ -71,6 +74,16 @@ private:
             found += gain / std::log2(static_cast<double>(rank + 2));
         }
         return found > 0 ? found / Ideal(pools_[p].all_gains) : 0;
+    }
+
+    // A leg of weight 0 finds nothing.
+    bool IsFound(const JudgedPool& pool, size_t record, const std::vector<double>& weights) const {
+        for (size_t l = 0; l < legs_; l++) {
+            if (weights[l] > 0 && !std::isnan(pool.parts[record * legs_ + l])) {
+                return true;
+            }
+        }
+        return false;
     }
 
     double Ideal(std::vector<double> gains) const {

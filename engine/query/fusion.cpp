@@ -30,26 +30,50 @@ bool IsFlat(double at, double spread) {
     return !(spread > 1e-12 * std::abs(at));
 }
 
-// Puts `at` to the value `becomes`, with a spread that becomes `width`.
-ScoreScale ScaleBy(double at, double becomes, double spread, double width) {
-    const bool flat = IsFlat(at, spread) || !std::isfinite(width / spread);
-    const double factor = flat ? 1 : width / spread;
+// Whether a record that is not matched has a score below that of hits which are all equal.
+bool IsBelow(const AbsentScore& absent, double hit) {
+    return !std::isnan(absent.none) && !IsFlat(hit, hit - absent.none);
+}
+
+// By how much what is not matched falls behind hits that are all equal, once they are scaled.
+double FallOf(Normalization normalization) {
+    return normalization == Normalization::kDistribution ? 0.5 : 1;
+}
+
+struct Spread {
+    double of = 0;       // the scores
+    double becomes = 1;  // of the scaled ones
+};
+
+// Puts `at` to the value `becomes`. Where there is no spread, by `otherwise`.
+ScoreScale ScaleBy(double at, double becomes, const Spread& spread, const Spread& otherwise) {
+    const bool flat = IsFlat(at, spread.of) || !std::isfinite(spread.becomes / spread.of);
+    const Spread& by = flat ? otherwise : spread;
+    const double factor = by.becomes / by.of;
     return {at - becomes / factor, factor};
 }
 
 }  // namespace
 
-ScoreScale ScaleOf(Normalization normalization, const std::vector<ScoredRecord>& hits) {
+ScoreScale ScaleOf(Normalization normalization, const std::vector<ScoredRecord>& hits,
+                   const AbsentScore& absent) {
     if (hits.empty() || normalization == Normalization::kNone) {
         return {};
     }
+    const double best = hits.front().score;
+    const double last = hits.back().score;
+    Spread flat;
+    flat.of = 1;
+    if (IsBelow(absent, last) && std::isfinite(FallOf(normalization) / (last - absent.none))) {
+        flat = {last - absent.none, FallOf(normalization)};
+    }
     if (normalization == Normalization::kMinMax) {
-        return ScaleBy(hits.front().score, 1, hits.front().score - hits.back().score, 1);
+        return ScaleBy(best, 1, {best - last, 1}, flat);
     }
     const Moments moments = MomentsOf(hits);
     return normalization == Normalization::kZScore
-               ? ScaleBy(moments.mean, 0, moments.deviation, 1)
-               : ScaleBy(moments.mean, 0.5, 6 * moments.deviation, 1);
+               ? ScaleBy(moments.mean, 0, {moments.deviation, 1}, flat)
+               : ScaleBy(moments.mean, 0.5, {6 * moments.deviation, 1}, flat);
 }
 
 double UnmatchedScore(Normalization normalization, const std::vector<ScoredRecord>& hits,
@@ -65,7 +89,7 @@ double UnmatchedScore(Normalization normalization, const std::vector<ScoredRecor
         !IsFlat(hits.front().score, hits.front().score - last)) {
         return std::isnan(absent.none) ? last : absent.none;
     }
-    return last - (normalization == Normalization::kDistribution ? 0.5 : 1);
+    return IsBelow(absent, last) ? absent.none : last - FallOf(normalization);
 }
 
 std::vector<size_t> RanksOf(const std::vector<ScoredRecord>& hits) {

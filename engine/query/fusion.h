@@ -53,10 +53,6 @@ struct ScoreScale {
     double factor = 1;
     double Of(double score) const { return (score - shift) * factor; }
 };
-// From hits, best first. Where all are equal they become 1 (kMinMax), 0 (kZScore), 0.5
-// (kDistribution). No hits: scores stay as they are.
-ScoreScale ScaleOf(Normalization normalization, const std::vector<ScoredRecord>& hits);
-
 // What a record counts as that a leg does not match, before scores are scaled.
 struct AbsentScore {
     double score = 0;        // kNoScore: nothing is said
@@ -66,10 +62,16 @@ struct AbsentScore {
     AbsentScore(double said, double in_truth) : score(said), none(in_truth) {}
 };
 // The same by the hits of a list. Where nothing is said and a record has no score in truth, as much
-// as the last hit; and where all hits are equal less, or they would decide nothing: what becomes 0
-// (kMinMax, kDistribution), -1 (kZScore). No hits: 0.
+// as the last hit; and where all hits are equal and it has no lower score in truth less, or they
+// would decide nothing: what becomes 0 (kMinMax, kDistribution), -1 (kZScore). No hits: 0.
 double UnmatchedScore(Normalization normalization, const std::vector<ScoredRecord>& hits,
                       const AbsentScore& absent = kNoScore);
+
+// From hits, best first. Where all are equal they become 1 (kMinMax), 0 (kZScore), 0.5
+// (kDistribution), and what is not matched, if it has a lower score in truth, 0, -1, 0: what other
+// scores become that are matched is between. No hits: scores stay as they are.
+ScoreScale ScaleOf(Normalization normalization, const std::vector<ScoredRecord>& hits,
+                   const AbsentScore& absent = kNoScore);
 
 // The ranks of hits, best first: 1 + the number of hits with a higher score, so that equal scores
 // have equal ranks whatever their order.

@@ -16,7 +16,7 @@ std::vector<ScoredRecord> LegLists::FirstHits(size_t l) const {
 void LegLists::ChooseScales() {
     for (size_t l = 0; l < legs_.size(); l++) {
         const std::vector<ScoredRecord> hits = FirstHits(l);
-        const ScoreScale scale = ScaleOf(options_.normalization, hits);
+        const ScoreScale scale = ScaleOf(options_.normalization, hits, legs_[l].absent);
         const double absent = UnmatchedScore(options_.normalization, hits, legs_[l].absent);
         scales_.push_back(scale);
         absent_.push_back(legs_[l].absent_is_null ? kNoScore : scale.Of(absent));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <random>
 
 using namespace quern;
@@ -108,6 +109,24 @@ TEST_CASE("where nothing is better the given fusion stays") {
     const auto stopped = FitFusion(pools, given, kZero, FitOptions(),
                                    [] { return Status::Error(Code::kInterrupted, "stop"); });
     CHECK(stopped.status().code() == Code::kInterrupted);
+}
+
+TEST_CASE("a leg of weight 0 finds nothing when it is learned, either") {
+    // Leg 0 matches record 0 alone, and without leg 1 nobody finds record 1.
+    JudgedPool pool;
+    pool.lists = {{{0, 1.0}}, {{2, 9.0}, {1, 2.0}, {0, 0.0}}};
+    pool.parts = {1.0, 0.0, kNoScore, 2.0, kNoScore, 9.0};
+    pool.gains = {1, 1, 0};
+    pool.all_gains = {1, 1};
+    FittedFusion given;
+    given.weights = {1, 0};
+    const double alone = 1 / (1 + 1 / std::log2(3.0));
+    CHECK(FitFusion({pool}, given, kZero, FitOptions(), kGoOn)->before == Approx(alone));
+    given.weights = {20, 1};
+    const auto fitted = FitFusion({pool}, given, kZero, FitOptions(), kGoOn);
+    REQUIRE(fitted.ok());
+    CHECK(fitted->before > alone);
+    CHECK(fitted->weights[1] > 0);
 }
 
 TEST_CASE("a record that a leg does not match counts as that leg has it") {

@@ -337,6 +337,16 @@ TEST_CASE("scales of scores") {
     CHECK(unmatched(Normalization::kDistribution, flat) == Approx(0).margin(1e-12));
     CHECK(unmatched(Normalization::kMinMax, hits) == Approx(0).margin(1e-12));
     CHECK(unmatched(Normalization::kNone, flat) == 2);
+    // What is known to score 0 where nothing is matched does so, and a weaker match is above it.
+    const AbsentScore zero(kNoScore, 0);
+    for (const auto normalization :
+         {Normalization::kMinMax, Normalization::kZScore, Normalization::kDistribution}) {
+        const ScoreScale scale = ScaleOf(normalization, flat, zero);
+        const double none = scale.Of(UnmatchedScore(normalization, flat, zero));
+        CHECK(none == Approx(unmatched(normalization, flat)).margin(1e-12));
+        CHECK(scale.Of(1) > none + 0.2);
+        CHECK(scale.Of(2) == Approx(ScaleOf(normalization, flat).Of(2)).margin(1e-12));
+    }
     CHECK(UnmatchedScore(Normalization::kMinMax, {}) == 0);
     CHECK(RanksOf({{1, 5}, {2, 5}, {3, 1}}) == std::vector<size_t>{1, 1, 3});
 }

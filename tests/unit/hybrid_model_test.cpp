@@ -119,7 +119,7 @@ private:
         double shift = 0, factor = 1;
         double Of(double score) const { return (score - shift) * factor; }
     };
-    static Scale ScaleOf(size_t norm, const Hits& first);
+    static Scale ScaleOf(size_t norm, const Hits& first, bool has_zero);
     Scores Fuse(const Query& query) const;
     double FormulaOf(const Query& query, const std::vector<std::optional<double>>& parts,
                      const Record& record) const;
@@ -255,7 +255,8 @@ std::optional<double> Model::Score(const Leg& leg, const Record& record) const {
     return score && leg.least && *score < *leg.least ? std::nullopt : score;
 }
 
-Model::Scale Model::ScaleOf(size_t norm, const Hits& first) {
+// has_zero: a record that is not matched scores 0.
+Model::Scale Model::ScaleOf(size_t norm, const Hits& first, bool has_zero) {
     if (norm == 0 || first.empty()) {
         return {};
     }
@@ -272,6 +273,11 @@ Model::Scale Model::ScaleOf(size_t norm, const Hits& first) {
     const double best = -first.front().first;
     const double last = -first.back().first;
     const bool flat = best == last;
+    if (flat && has_zero && best > 0) {
+        return norm == 1   ? Scale{0, 1 / best}
+               : norm == 2 ? Scale{best, 1 / best}
+                           : Scale{0, 0.5 / best};
+    }
     if (norm == 1) {
         return flat ? Scale{best - 1, 1} : Scale{last, 1 / (best - last)};
     }
@@ -315,11 +321,13 @@ Scores Model::Fuse(const Query& query) const {
                                               : query.k == 0 ? 0
                                                              : std::max(kListDepth, query.k)));
         const Hits& first = firsts.back();
-        scales.push_back(ScaleOf(query.norm, first));
+        const bool has_zero = leg.field > kAlong;
+        scales.push_back(ScaleOf(query.norm, first, has_zero));
         double absent = leg.field == kNear && query.norm == 0 ? -INFINITY : 0;
         if (query.norm > 0) {
-            absent = first.empty() || leg.field > kAlong ? 0 : -first.back().first;
-            if (!first.empty() && first.front().first == first.back().first) {
+            absent = first.empty() || has_zero ? 0 : -first.back().first;
+            if (!first.empty() && first.front().first == first.back().first &&
+                !(has_zero && first.front().first < 0)) {
                 absent = -first.back().first - (query.norm == 3 ? 0.5 : 1);
             }
         }

@@ -1,6 +1,7 @@
 // Recall that is measured on a query's own searches, and what is kept of it.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "engine/dense/recall_correction.h"
 #include "indexed_file.h"
@@ -177,6 +178,58 @@ TEST_CASE("an audit names the leg that loses", "[audit]") {
     quern_query_free(query);
     quern_query_free(near);
     quern_query_free(exact);
+}
+
+TEST_CASE("an audit of scaled scores and ranks counts records", "[audit]") {
+    // Poor first lists put all scores on another scale, where they look as good as the true ones.
+    Audited audited;
+    quern_query* near = audited.Query(100, "ef=10 refine=none");
+    const std::vector<float> elsewhere = QueriesBeside(100, 9);
+    quern_query* other = quern_query_new(audited.file.db, "docs");
+    quern_query_dense(other, "emb", elsewhere.data(), 100, kDim);
+    quern_query_options(other, "recall=exact");
+    quern_query* nearest = audited.Query(100, "recall=exact");
+    quern_query_limit(near, 10);
+    quern_query_limit(nearest, 10);
+    quern_query_limit(other, 60);
+    for (const char* fusion : {"normalize=minmax", "normalize=zscore", "kind=rrf"}) {
+        std::vector<std::set<int64_t>> found[2];
+        quern_query* query = nullptr;
+        for (const bool exact : {true, false}) {
+            quern_query_free(query);
+            query = quern_query_new(audited.file.db, "docs");
+            quern_query_leg(query, other, 0.2, nullptr);
+            quern_query_leg(query, exact ? nearest : near, 1, nullptr);
+            quern_query_fusion(query, fusion);
+            quern_query_limit(query, 10);
+            quern_result* result = nullptr;
+            audited.file.Ok(quern_search(query, &result, &audited.file.err));
+            for (size_t q = 0; q < 100; q++) {
+                std::set<int64_t>& keys = found[exact ? 0 : 1].emplace_back();
+                for (size_t row = quern_result_offset(result, q);
+                     row < quern_result_offset(result, q + 1); row++) {
+                    keys.insert(quern_result_key_int(result, row));
+                }
+            }
+            quern_result_free(result);
+        }
+        size_t common = 0;
+        for (size_t q = 0; q < 100; q++) {
+            common += static_cast<size_t>(
+                std::count_if(found[1][q].begin(), found[1][q].end(),
+                              [&](int64_t key) { return found[0][q].count(key) != 0; }));
+        }
+        INFO(fusion);
+        const double recall = static_cast<double>(common) / 1000;
+        CHECK(recall < 0.99);
+        // Ties with the last are found as well: of ranks there are some.
+        CHECK(audited.Audit(query, nullptr)["recall"].get<double>() ==
+              Approx(recall).margin(std::string(fusion) == "kind=rrf" ? 0.06 : 1e-9));
+        quern_query_free(query);
+    }
+    quern_query_free(near);
+    quern_query_free(nearest);
+    quern_query_free(other);
 }
 
 TEST_CASE("audits that cannot be", "[audit]") {
