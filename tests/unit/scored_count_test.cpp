@@ -73,3 +73,52 @@ TEST_CASE("what scans have measured is counted as it is", "[counters]") {
         }
     }
 }
+
+TEST_CASE("empty sparse vectors are nothing that is scored", "[counters]") {
+    const bool sealed = GENERATE(false, true);
+    quern_db* db = nullptr;
+    quern_error err = QUERN_ERROR_INIT;
+    const auto ok = [&](int32_t status) {
+        INFO(err.message);
+        REQUIRE(status == QUERN_OK);
+    };
+    ok(quern_open(":memory:", "threads=1 maintenance=off", &db, &err));
+    quern_schema* schema = quern_schema_new();
+    quern_schema_sparse(schema, "terms", nullptr);
+    ok(quern_create(db, "docs", schema, &err));
+    quern_schema_free(schema);
+    std::vector<int64_t> keys;
+    std::vector<size_t> offsets{0};
+    std::vector<uint32_t> dims;
+    for (int64_t key = 0; key < 60; key++) {
+        keys.push_back(key);
+        if (key % 6 != 0) {
+            dims.push_back(static_cast<uint32_t>(key % 5));
+        }
+        offsets.push_back(dims.size());
+    }
+    const std::vector<float> weights(dims.size(), 1.0f);
+    quern_batch* batch = quern_batch_new(db, "docs", keys.size());
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_sparse(batch, "terms", offsets.data(), dims.data(), weights.data(), nullptr);
+    ok(quern_insert(batch, nullptr, &err));
+    quern_batch_free(batch);
+    if (sealed) {
+        ok(quern_optimize(db, nullptr, 0, &err));
+    }
+    quern_query* query = quern_query_new(db, "docs");
+    const size_t ends[] = {0, 1};
+    const uint32_t dim = 1;
+    const float weight = 1;
+    quern_query_sparse(query, "terms", ends, &dim, &weight, 1);
+    // Without a limit an index is of no use, and all are scanned.
+    quern_query_min_score(query, 0.5);
+    quern_query_limit(query, 0);
+    quern_result* result = nullptr;
+    ok(quern_search(query, &result, &err));
+    CHECK(quern_result_rows(result) == 10);
+    CHECK(quern_result_stat(result, QUERN_RESULT_VECTORS_SCORED) == 50);
+    quern_result_free(result);
+    quern_query_free(query);
+    quern_close(db);
+}
