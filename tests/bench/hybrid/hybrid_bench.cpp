@@ -29,12 +29,6 @@ namespace fs = std::filesystem;
 
 constexpr int kRounds = 5;
 
-double CpuSeconds() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
 struct Vector {
     std::vector<uint32_t> dims;
     std::vector<float> weights;
@@ -183,9 +177,9 @@ public:
         quern_query* const query = way.fusion != nullptr ? both : way.text > 0 ? of_text : of_terms;
         quern_query_limit(query, k);
         quern_result* result = nullptr;
-        const double start = CpuSeconds();
+        const double start = bench::CpuSeconds();
         Check(quern_search(query, &result, &error_), "search");
-        cost->us += (CpuSeconds() - start) * 1e6;
+        cost->us += (bench::CpuSeconds() - start) * 1e6;
         for (size_t i = 0; i < std::size(Cost::kStages); i++) {
             cost->stages_us[i] +=
                 static_cast<double>(quern_result_stat(result, Cost::kStages[i])) * 1e-3;

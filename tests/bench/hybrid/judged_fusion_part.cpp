@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kLatentDims = 256;  // as those that come with acl-anthology
 constexpr size_t kDepth = 100;
+constexpr int kRounds = 5;
 
 class Halves {
 public:
@@ -58,7 +59,68 @@ public:
         std::printf(" %zu queries |\n", collection_.queries.size());
     }
 
+    // What a fused query takes beside its two legs one after the other, which give 100 each: CPU
+    // time, medians of whole passes. A row of a table.
+    std::string Costs(const std::string& name) {
+        const std::string learned = Learn(1);
+        const Searched searches[] = {
+            {nullptr, kDepth}, {learned.c_str(), 10}, {learned.c_str(), kDepth},
+            {"kind=rrf", 10},  {"kind=rrf", kDepth},
+        };
+        std::vector<double> ratios[std::size(searches)];
+        for (int round = 0; round < kRounds; round++) {
+            double legs = 0;
+            for (size_t i = 0; i < std::size(searches); i++) {
+                double seconds = 0;
+                for (const DenseQuery& query : collection_.queries) {
+                    seconds += SecondsOf(searches[i], query);
+                }
+                legs = i == 0 ? seconds : legs;
+                ratios[i].push_back(seconds / legs);
+            }
+        }
+        std::string row = "| " + name + " | " + learned + " |";
+        for (size_t i = 1; i < std::size(searches); i++) {
+            char text[32];
+            std::snprintf(text, sizeof text, " %.2f |", Median(ratios[i]));
+            row += text;
+        }
+        return row;
+    }
+
 private:
+    struct Searched {
+        const char* fusion;  // NULL: both legs alone
+        size_t k;
+    };
+
+    double SecondsOf(const Searched& searched, const DenseQuery& query) {
+        quern_query* const of_text = file_.OfText(query, kDepth);
+        quern_query* const dense = file_.OfVectors(query, kDepth);
+        quern_query* const both = file_.NewQuery();
+        double seconds = 0;
+        const auto search = [&](quern_query* one) {
+            const double start = CpuSeconds();
+            quern_result* const result = file_.Search(one);
+            seconds += CpuSeconds() - start;
+            quern_result_free(result);
+        };
+        if (searched.fusion == nullptr) {
+            search(of_text);
+            search(dense);
+        } else {
+            quern_query_leg(both, of_text, 1, nullptr);
+            quern_query_leg(both, dense, 1, nullptr);
+            quern_query_fusion(both, searched.fusion);
+            quern_query_limit(both, searched.k);
+            search(both);
+        }
+        quern_query_free(both);
+        quern_query_free(of_text);
+        quern_query_free(dense);
+        return seconds;
+    }
+
     // Both legs of some of the queries at once, and judgments of all that these know.
     std::string Learn(size_t half) {
         std::vector<std::string> words;
@@ -123,6 +185,7 @@ private:
 }  // namespace
 
 void MeasureJudgedFusion(const fs::path& data) {
+    std::vector<std::string> costs;
     std::printf(
         "\nText and dense legs, fused as quern_fit_fusion has learned from the other half of the "
         "queries\n\n| collection | half | text: nDCG@10 / R@100 / MRR@10 | dense | learned | "
@@ -131,17 +194,31 @@ void MeasureJudgedFusion(const fs::path& data) {
         if (fs::exists(data / name / "corpus.jsonl.zst")) {
             LatentVectors latent;
             const DenseCollection collection = Latent(data, name, kLatentDims, &latent);
-            Halves(collection).Print((std::string(name) + ", latent").c_str());
+            Halves halves(collection);
+            halves.Print((std::string(name) + ", latent").c_str());
+            costs.push_back(halves.Costs(std::string(name) + ", latent"));
         }
     }
     if (fs::exists(data / "cranfield" / "minilm.docs.f32.npy.zst")) {
         const DenseCollection collection = Cranfield(data);
-        Halves(collection).Print("cranfield, MiniLM by half of the judged");
+        Halves halves(collection);
+        halves.Print("cranfield, MiniLM by half of the judged");
+        costs.push_back(halves.Costs("cranfield, MiniLM by half of the judged"));
     }
     if (fs::exists(data / "acl-anthology" / "corpus.jsonl.zst")) {
         Matrix titles;
         const DenseCollection collection = AclAnthology(data, &titles);
-        Halves(collection).Print("acl-anthology, titles");
+        Halves halves(collection);
+        halves.Print("acl-anthology, titles");
+        costs.push_back(halves.Costs("acl-anthology, titles"));
+    }
+    std::printf(
+        "\nCPU time of a fused query to that of its two legs alone with k = 100, medians of %d "
+        "rounds of passes over all queries\n\n| collection | learned | k = 10 | k = 100 | rrf, "
+        "k = 10 | k = 100 |\n|---|---|---|---|---|---|\n",
+        kRounds);
+    for (const std::string& row : costs) {
+        std::printf("%s\n", row.c_str());
     }
 }
 
