@@ -113,7 +113,7 @@ std::map<uint64_t, double> Enumerate(const Case& c) {
             c.legs[l].weight == 0 ? LegList() : *ListLeg(c.lists[l]->scores()).Best(depth);
         // Of those that equal the last, the first ones.
         first.hits.resize(std::min(depth, first.hits.size()));
-        scales.push_back(ScaleOf(c.options.normalization, first.hits));
+        scales.push_back(ScaleOf(c.options.normalization, first.hits, c.legs[l].absent));
         double missing = c.legs[l].absent.score;
         if (std::isnan(missing)) {
             const double last = first.hits.empty() ? 0 : first.hits.back().score;
@@ -121,8 +121,10 @@ std::map<uint64_t, double> Enumerate(const Case& c) {
             missing = std::isnan(c.legs[l].absent.none) || first.hits.empty()
                           ? last
                           : c.legs[l].absent.none;
-            // Where all hits are alike: one unit of the scale less, half of one of a distribution.
-            if (flat && c.options.normalization != Normalization::kNone) {
+            // Where all hits are alike, and better than what is not matched is known to be, that is
+            // it; else one unit of the scale less, half of one of a distribution.
+            const bool below = c.legs[l].absent.none < last;
+            if (flat && !below && c.options.normalization != Normalization::kNone) {
                 missing =
                     last - (c.options.normalization == Normalization::kDistribution ? 0.5 : 1);
             }
