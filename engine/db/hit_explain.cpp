@@ -100,13 +100,15 @@ private:
         ResultTable own;
         QUERN_TRY(StartLegs(searched, views, given, &own, &legs));
         for (size_t l = 0; l < legs.size(); l++) {
-            std::vector<std::map<uint64_t, size_t>>& of_leg = ranks_.emplace_back();
+            std::vector<FirstHits>& of_leg = ranks_.emplace_back();
             for (size_t q = 0; q < legs[l]->query_count(); q++) {
                 QUERN_ASSIGN(const query::LegList list, legs[l]->Best(q, legs[l]->first_depth()));
                 const std::vector<size_t> ranks = query::RanksOf(list.hits);
-                std::map<uint64_t, size_t>& of_query = of_leg.emplace_back();
+                FirstHits& first = of_leg.emplace_back();
                 for (size_t i = 0; i < ranks.size(); i++) {
-                    of_query.emplace(list.hits[i].record, ranks[i]);
+                    first.ranks.emplace(list.hits[i].record, ranks[i]);
+                    first.last_score = list.hits[i].score;
+                    first.last_rank = ranks[i];
                 }
             }
         }
@@ -170,10 +172,19 @@ private:
         return {};
     }
 
-    Json RankOf(size_t leg, size_t q, const RecordPlace& place) const {
-        const std::map<uint64_t, size_t>& ranks = ranks_[leg][q];
-        const auto found = ranks.find(NumberOf(place));
-        return found == ranks.end() ? Json(nullptr) : Json(found->second);
+    // What a list does not hold that equals its last hit has the same place, wherever it lies; but
+    // ranks that count are those of the list alone.
+    Json RankOf(size_t leg, size_t q, const RecordPlace& place, double score) const {
+        const FirstHits& first = ranks_[leg][q];
+        const uint64_t record = NumberOf(place);
+        const auto found = first.ranks.find(record);
+        if (found != first.ranks.end()) {
+            return Json(found->second);
+        }
+        const bool is_self =
+            std::find(selves_[q].begin(), selves_[q].end(), record) != selves_[q].end();
+        return score == first.last_score && !ranked_ && !is_self ? Json(first.last_rank)
+                                                                 : Json(nullptr);
     }
 
     Status Locate(std::vector<std::optional<RecordPlace>>* places) {
@@ -222,7 +233,7 @@ private:
                 // Beyond f32, but not beyond what it was found by.
                 json["score"] = Number(searches_[l]->ScoreOf(score.distance));
             }
-            Json leg = LegJson(l, score, listed ? RankOf(l, q, *place) : Json());
+            Json leg = LegJson(l, q, *place, score, listed);
             if (HasParts()) {
                 leg["part"] = Number(PartOf(hits_.leg_shares, row, l));
             }
@@ -260,7 +271,9 @@ private:
         return Json{{"text", request_.formula.text}, {"values", std::move(values)}};
     }
 
-    Json LegJson(size_t l, const ExplainedScore& score, const Json& rank) const {
+    // listed: it may have a rank.
+    Json LegJson(size_t l, size_t q, const RecordPlace& place, const ExplainedScore& score,
+                 bool listed) const {
         const Schema& schema = views_.whole->info->schema;
         const auto field = static_cast<size_t>(schema.FindField(requests_[l].field));
         Json json = {{"leg", l}};
@@ -273,8 +286,9 @@ private:
             json["score"] = nullptr;
             return json;
         }
-        json["score"] = Number(searches_[l]->ScoreOf(score.distance));
-        json["rank"] = rank;
+        const double found = searches_[l]->ScoreOf(score.distance);
+        json["score"] = Number(found);
+        json["rank"] = listed ? RankOf(l, q, place, found) : Json(nullptr);
         if (schema.is_dense(field)) {
             json["distance"] = Number(score.distance);
             if (score.coarse) {
@@ -314,10 +328,15 @@ private:
     std::vector<SearchRequest> requests_;  // what searches_ borrow: complete before these are made
     std::vector<std::string> names_;
     std::vector<std::unique_ptr<FieldSearch>> searches_;
-    std::vector<std::vector<std::map<uint64_t, size_t>>> ranks_;  // by leg and query: of records
-    std::vector<std::vector<uint64_t>> selves_;                   // by query: what looks for itself
-    std::vector<bool> narrowed_;  // of a leg: it has candidates of its own
-    bool ranked_ = false;         // by ranks in the first lists
+    struct FirstHits {
+        std::map<uint64_t, size_t> ranks;  // of the records
+        double last_score = query::kNoScore;
+        size_t last_rank = 0;
+    };
+    std::vector<std::vector<FirstHits>> ranks_;  // by leg and query
+    std::vector<std::vector<uint64_t>> selves_;  // by query: what looks for itself
+    std::vector<bool> narrowed_;                 // of a leg: it has candidates of its own
+    bool ranked_ = false;                        // by ranks in the first lists
     std::unique_ptr<FormulaScorer> formula_;
     ResultTable table_;  // of what looking costs, which nobody is told
 };

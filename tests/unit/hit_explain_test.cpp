@@ -170,6 +170,35 @@ struct Numbers {
 
 }  // namespace
 
+TEST_CASE("ranks of equal hits are the same wherever records lie", "[explain]") {
+    std::vector<float> numbers = {0, 1, 1, 1, 1, 1};
+    for (float number = 2; number < 100; number++) {
+        numbers.push_back(number);
+    }
+    const float zero = 0;
+    for (const char* index : {"index=none", "index=graph"}) {
+        for (const bool optimized : {false, true}) {
+            for (const char* open : {"threads=1", "threads=1 seal_rows=8"}) {
+                CAPTURE(index, optimized, open);
+                const Numbers stored(numbers, open, index, optimized);
+                const auto make = [&](const char* fusion) {
+                    quern_query* query = stored.New();
+                    stored.AddLeg(query, stored.Near(&zero, 3));
+                    quern_query_limit(query, 8);
+                    quern_query_fusion(query, fusion);
+                    return stored.Ranks(query, 0);
+                };
+                const std::map<int64_t, size_t> ranks = {{0, 1}, {1, 2}, {2, 2}, {3, 2},
+                                                         {4, 2}, {5, 2}, {6, 0}, {7, 0}};
+                CHECK(make("kind=sum") == ranks);
+                // Of what ranks count for, the list is the end.
+                const std::map<int64_t, size_t> listed = {{0, 1}, {1, 2}, {2, 2}};
+                CHECK(make("kind=rrf") == listed);
+            }
+        }
+    }
+}
+
 TEST_CASE("what another leg looks for by its key has no rank and takes none", "[explain]") {
     const float zero = 0;
     const bool optimized = GENERATE(false, true);
