@@ -12,6 +12,7 @@ public:
     // When the search begins; what is loaded for it before is not cut short.
     void Start(const SearchRequest& request, size_t queries) {
         budget_ = request.budget.get();
+        queries_ = queries;
         if (budget_ != nullptr) {
             budget_->Reserve(queries);
             budget_->Time(&timed_);
@@ -43,8 +44,12 @@ public:
     uint64_t BytesLeft() const {
         return budget_ == nullptr ? SearchBudget::kNoBound : budget_->BytesLeft();
     }
-    // Whether what is left is left out.
+    // Whether what is left is left out of all queries. It is left out of those that have measured
+    // all they may in any case, whatever the others still have.
     bool Ends() {
+        for (size_t q = 0; has_scored_max() && q < queries_; q++) {
+            LeftOut(ScoredLeft(q) == 0 ? kSpentScored : 0, q);
+        }
         const uint32_t spent = budget_ == nullptr ? 0 : budget_->Spent();
         if (spent != 0) {
             budget_->LeftOut(spent);
@@ -128,6 +133,7 @@ private:
     }
 
     SearchBudget* budget_ = nullptr;
+    size_t queries_ = 0;
     Work timed_;
 };
 

@@ -7,6 +7,7 @@
 #include "engine/db/feedback.h"
 #include "engine/db/hybrid_searcher.h"
 #include "engine/db/kept_fusions.h"
+#include "engine/db/leg_search.h"
 #include "engine/db/score_formula.h"
 #include "engine/query/fused_search.h"
 #include "storage/base/json.h"
@@ -15,12 +16,6 @@
 namespace quern {
 
 namespace {
-
-struct PlaceOrder {
-    bool operator()(const RecordPlace& a, const RecordPlace& b) const {
-        return a.source != b.source ? a.source < b.source : a.position < b.position;
-    }
-};
 
 class HitExplainer {
 public:
@@ -82,75 +77,114 @@ private:
         for (size_t l = 0; l < requests_.size(); l++) {
             QUERN_ASSIGN(auto search,
                          OpenFieldSearch(database_, snapshot_, views_, requests_[l], &table_));
-            if (search->query_count() != hits_.offsets.size() - 1) {
-                return Status::Error(Code::kInvalid,
-                                     "the result is of %zu queries, the query has %zu",
-                                     hits_.offsets.size() - 1, search->query_count());
-            }
             searches_.push_back(std::move(search));
         }
         return {};
     }
 
-    // The first hits of each leg by itself, as fusions by rank see them: under the filter, among
-    // the candidates, without the records that look for themselves.
+    // The first hits of each leg, as a fusion sees them: under the filter, among the candidates,
+    // without the records that look for themselves.
     Status FindRanks(const SearchRequest& searched) {
         SearchedViews views = views_;
         FileReads unused;
         QUERN_ASSIGN(views.matching,
                      ViewOfMatches(database_, snapshot_, views_.whole, searched.filter, &unused));
-        std::vector<SearchRequest> requests = requests_;
-        std::vector<std::unique_ptr<FieldSearch>> searches;
-        ResultTable own;
-        for (SearchRequest& request : requests) {
-            request.budget = nullptr;
-            if (searched.legs.empty()) {
-                // All within a bound, or all that the result has passed over and told.
-                request.limit = request.limit == 0
-                                    ? 0
-                                    : std::max(kListDepth, request.limit + request.shape.offset);
-            } else {
-                request.limit = FirstDepthOf(request, searched.limit,
-                                             static_cast<size_t>(views_.whole->state.records));
-                request.has_limit = true;
-            }
-            if (!searched.legs.empty() && searched.candidates != nullptr) {
-                if (request.candidates != nullptr) {
-                    return {};  // among what two searches have found: nobody ranks by that
-                }
-                request.candidates = searched.candidates;
-            }
-            QUERN_ASSIGN(auto search, OpenFieldSearch(database_, snapshot_, views, request, &own));
-            searches.push_back(std::move(search));
+        std::vector<SearchLeg> given = searched.legs;
+        if (given.empty()) {
+            given.emplace_back().request = searched;
         }
-        for (const auto& search : searches) {
-            std::vector<std::vector<Winner>> winners;
-            QUERN_TRY(search->Find(&winners));
-            std::vector<std::map<RecordPlace, size_t, PlaceOrder>>& ranks = ranks_.emplace_back();
-            for (size_t q = 0; q < winners.size(); q++) {
-                std::erase_if(winners[q], [&](const Winner& winner) {
-                    return std::any_of(searches.begin(), searches.end(), [&](const auto& other) {
-                        return q < other->query_count() && other->IsSelf(q, winner.place);
-                    });
-                });
-                std::map<RecordPlace, size_t, PlaceOrder>& of_query = ranks.emplace_back();
-                size_t rank = 1;
-                for (size_t i = 0; i < winners[q].size(); i++) {
-                    const bool same = i > 0 && winners[q][i].distance == winners[q][i - 1].distance;
-                    rank = same ? rank : i + 1;
-                    of_query.emplace(winners[q][i].place, rank);
+        for (SearchLeg& leg : given) {
+            leg.request.budget = nullptr;
+        }
+        std::vector<std::unique_ptr<LegSearch>> legs;
+        ResultTable own;
+        QUERN_TRY(StartLegs(searched, views, given, &own, &legs));
+        for (size_t l = 0; l < legs.size(); l++) {
+            std::vector<FirstHits>& of_leg = ranks_.emplace_back();
+            for (size_t q = 0; q < legs[l]->query_count(); q++) {
+                QUERN_ASSIGN(const query::LegList list, legs[l]->Best(q, legs[l]->first_depth()));
+                const std::vector<size_t> ranks = query::RanksOf(list.hits);
+                FirstHits& first = of_leg.emplace_back();
+                for (size_t i = 0; i < ranks.size(); i++) {
+                    first.ranks.emplace(list.hits[i].record, ranks[i]);
+                    first.last_score = list.hits[i].score;
+                    first.last_rank = ranks[i];
                 }
             }
         }
         return {};
     }
 
-    Json RankOf(size_t leg, size_t q, const RecordPlace& place) const {
-        if (leg >= ranks_.size() || q >= ranks_[leg].size()) {
-            return nullptr;
+    // Starts what is given, which stays where it is while the legs are asked.
+    Status StartLegs(const SearchRequest& searched, const SearchedViews& views,
+                     const std::vector<SearchLeg>& given, ResultTable* own,
+                     std::vector<std::unique_ptr<LegSearch>>* legs) {
+        const size_t queries = hits_.offsets.size() - 1;
+        const auto records = static_cast<size_t>(views_.whole->state.records);
+        for (size_t l = 0; l < given.size(); l++) {
+            const SearchRequest& request = given[l].request;
+            // Of a query without legs: all within a bound, or all that the result has passed over
+            // and told.
+            const size_t depth =
+                !searched.legs.empty() ? FirstDepthOf(request, searched.limit, records)
+                : request.limit == 0   ? 0
+                                       : std::max(kListDepth, request.limit + request.shape.offset);
+            size_t others = 0;
+            for (size_t other = 0; other < given.size(); other++) {
+                others += other == l ? 0 : SelvesMax(given[other].request);
+            }
+            legs->push_back(
+                std::make_unique<LegSearch>(database_, snapshot_, views, given[l], depth, 0, own));
+            legs->back()->LeaveOut(&selves_, others);
+            QUERN_TRY(legs->back()->Start());
+            if (legs->back()->query_count() != queries) {
+                return Status::Error(Code::kInvalid,
+                                     "the result is of %zu queries, the query has %zu", queries,
+                                     legs->back()->query_count());
+            }
         }
-        const auto found = ranks_[leg][q].find(place);
-        return found == ranks_[leg][q].end() ? Json(nullptr) : Json(found->second);
+        selves_.resize(queries);
+        CandidateSets places(queries);
+        for (size_t q = 0; q < queries; q++) {
+            for (const auto& leg : *legs) {
+                for (const RecordPlace& self : leg->SelvesOf(q)) {
+                    selves_[q].push_back(NumberOf(self));
+                    places[q].push_back(self);
+                }
+            }
+        }
+        for (size_t l = 0; l < given.size(); l++) {
+            if (!given[l].guide.empty()) {
+                QUERN_ASSIGN(const size_t guide, GuideOf(views_.whole->info->schema, searched, l));
+                (*legs)[l]->GuideBy((*legs)[guide].get(), GuideShare());
+            }
+        }
+        std::shared_ptr<const CandidateSets> among =
+            searched.legs.empty() ? nullptr : searched.among;
+        if (!searched.legs.empty() && searched.candidates != nullptr) {
+            QUERN_ASSIGN(
+                among, FindCandidates(database_, snapshot_, views, *searched.candidates,
+                                      std::max(kListDepth, searched.limit), places, nullptr, own));
+        }
+        for (size_t l = 0; among != nullptr && l < legs->size(); l++) {
+            QUERN_TRY((*legs)[l]->StayAmong(among));
+        }
+        return {};
+    }
+
+    // What a list does not hold that equals its last hit has the same place, wherever it lies; but
+    // ranks that count are those of the list alone.
+    Json RankOf(size_t leg, size_t q, const RecordPlace& place, double score) const {
+        const FirstHits& first = ranks_[leg][q];
+        const uint64_t record = NumberOf(place);
+        const auto found = first.ranks.find(record);
+        if (found != first.ranks.end()) {
+            return Json(found->second);
+        }
+        const bool is_self =
+            std::find(selves_[q].begin(), selves_[q].end(), record) != selves_[q].end();
+        return score == first.last_score && !ranked_ && !is_self ? Json(first.last_rank)
+                                                                 : Json(nullptr);
     }
 
     Status Locate(std::vector<std::optional<RecordPlace>>* places) {
@@ -199,7 +233,7 @@ private:
                 // Beyond f32, but not beyond what it was found by.
                 json["score"] = Number(searches_[l]->ScoreOf(score.distance));
             }
-            Json leg = LegJson(l, score, listed ? RankOf(l, q, *place) : Json());
+            Json leg = LegJson(l, q, *place, score, listed);
             if (HasParts()) {
                 leg["part"] = Number(PartOf(hits_.leg_shares, row, l));
             }
@@ -237,7 +271,9 @@ private:
         return Json{{"text", request_.formula.text}, {"values", std::move(values)}};
     }
 
-    Json LegJson(size_t l, const ExplainedScore& score, const Json& rank) const {
+    // listed: it may have a rank.
+    Json LegJson(size_t l, size_t q, const RecordPlace& place, const ExplainedScore& score,
+                 bool listed) const {
         const Schema& schema = views_.whole->info->schema;
         const auto field = static_cast<size_t>(schema.FindField(requests_[l].field));
         Json json = {{"leg", l}};
@@ -250,8 +286,9 @@ private:
             json["score"] = nullptr;
             return json;
         }
-        json["score"] = Number(searches_[l]->ScoreOf(score.distance));
-        json["rank"] = rank;
+        const double found = searches_[l]->ScoreOf(score.distance);
+        json["score"] = Number(found);
+        json["rank"] = listed ? RankOf(l, q, place, found) : Json(nullptr);
         if (schema.is_dense(field)) {
             json["distance"] = Number(score.distance);
             if (score.coarse) {
@@ -291,9 +328,15 @@ private:
     std::vector<SearchRequest> requests_;  // what searches_ borrow: complete before these are made
     std::vector<std::string> names_;
     std::vector<std::unique_ptr<FieldSearch>> searches_;
-    std::vector<std::vector<std::map<RecordPlace, size_t, PlaceOrder>>> ranks_;  // by leg and query
-    std::vector<bool> narrowed_;  // of a leg: it has candidates of its own
-    bool ranked_ = false;         // by ranks in the first lists
+    struct FirstHits {
+        std::map<uint64_t, size_t> ranks;  // of the records
+        double last_score = query::kNoScore;
+        size_t last_rank = 0;
+    };
+    std::vector<std::vector<FirstHits>> ranks_;  // by leg and query
+    std::vector<std::vector<uint64_t>> selves_;  // by query: what looks for itself
+    std::vector<bool> narrowed_;                 // of a leg: it has candidates of its own
+    bool ranked_ = false;                        // by ranks in the first lists
     std::unique_ptr<FormulaScorer> formula_;
     ResultTable table_;  // of what looking costs, which nobody is told
 };

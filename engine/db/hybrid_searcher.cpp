@@ -25,23 +25,6 @@ bool IsExact(const Schema& schema, const SearchRequest& request) {
     return request.recall >= 1 || options.find("index=none") != std::string::npos;
 }
 
-// How many records of one query look for themselves, at most.
-size_t SelvesMax(const SearchRequest& request) {
-    if (request.include_self) {
-        return 0;
-    }
-    if (request.by_key) {
-        return 1;
-    }
-    std::vector<size_t> of_queries(request.is_composed ? request.composed.count : 0, 0);
-    for (const QueryTerm& term : request.composed.terms) {
-        if (term.query < of_queries.size() && term.stored) {
-            of_queries[term.query]++;
-        }
-    }
-    return of_queries.empty() ? 0 : *std::max_element(of_queries.begin(), of_queries.end());
-}
-
 class HybridSearcher {
 public:
     HybridSearcher(Database* database, Snapshot* snapshot, const SearchedViews& views,
@@ -497,6 +480,22 @@ size_t FirstDepthOf(const SearchRequest& leg, size_t wanted, size_t records) {
         return leg.limit == 0 ? all : leg.limit;
     }
     return wanted == 0 ? all : std::max(kListDepth, wanted);
+}
+
+size_t SelvesMax(const SearchRequest& request) {
+    if (request.include_self) {
+        return 0;
+    }
+    if (request.by_key) {
+        return 1;
+    }
+    std::vector<size_t> of_queries(request.is_composed ? request.composed.count : 0, 0);
+    for (const QueryTerm& term : request.composed.terms) {
+        if (term.query < of_queries.size() && term.stored) {
+            of_queries[term.query]++;
+        }
+    }
+    return of_queries.empty() ? 0 : *std::max_element(of_queries.begin(), of_queries.end());
 }
 
 Result<size_t> GuideOf(const Schema& schema, const SearchRequest& request, size_t leg) {

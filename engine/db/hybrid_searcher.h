@@ -21,6 +21,9 @@ query::AbsentScore AbsentOf(const Schema& schema, const SearchLeg& leg,
 // the query wants (0: all), and a list's worth at the least.
 size_t FirstDepthOf(const SearchRequest& leg, size_t wanted, size_t records);
 
+// How many records of one query look for themselves in such a search, at most.
+size_t SelvesMax(const SearchRequest& request);
+
 // The number of the leg that guides a leg whose option names one. kInvalid: it names none, or one
 // that cannot. A dense leg is guided by one of another kind, so there are no circles.
 Result<size_t> GuideOf(const Schema& schema, const SearchRequest& request, size_t leg);

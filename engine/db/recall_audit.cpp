@@ -232,18 +232,38 @@ private:
         QUERN_TRY(meter.Start(asked));
         std::vector<RecallCorrection::Step> steps;
         for (const double recall : RecallCorrection::kAsked) {
-            asked.recall = recall;
-            AuditedSearch audited;
-            QUERN_TRY(meter.Measure(asked, &audited));
-            if (audited.told == 1) {
-                break;  // a scan
+            QUERN_ASSIGN(const bool walks, MeasureStep(meter, recall, &asked, &steps));
+            if (!walks) {
+                break;
             }
-            steps.push_back({recall, audited.recall});
+        }
+        // Where what is delivered jumps, more closely.
+        while (const double recall = RecallCorrection(steps).AskBetween()) {
+            QUERN_ASSIGN(const bool walks, MeasureStep(meter, recall, &asked, &steps));
+            if (!walks) {
+                break;
+            }
         }
         if (!steps.empty()) {
             audit_->kept.push_back({request.field, RecallCorrection(std::move(steps)).Text()});
         }
         return {};
+    }
+
+    // Puts what the curve delivers among the steps, in their order. False: it was a scan.
+    static Result<bool> MeasureStep(const RecallMeter& meter, double recall, SearchRequest* asked,
+                                    std::vector<RecallCorrection::Step>* steps) {
+        asked->recall = recall;
+        AuditedSearch audited;
+        QUERN_TRY(meter.Measure(*asked, &audited));
+        if (audited.told == 1) {
+            return false;
+        }
+        const auto above =
+            std::find_if(steps->begin(), steps->end(),
+                         [&](const RecallCorrection::Step& step) { return step.asked > recall; });
+        steps->insert(above, {recall, audited.recall});
+        return true;
     }
 
     Database* database_;

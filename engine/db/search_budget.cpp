@@ -48,6 +48,7 @@ std::shared_ptr<SearchBudget> SearchBudget::OfQuery(size_t query) {
     child->parent_ = this;
     child->after_others_ = true;  // what looks deeper for one query has looked before
     child->first_query_ = query;
+    child->of_one_ = true;
     child->scored_max_ = ScoredLeft(query);
     return child;
 }
@@ -138,6 +139,7 @@ void SearchBudget::LeftOut(uint32_t spent, size_t query) {
     if (spent == 0) {
         return;
     }
+    query = of_one_ ? 0 : query;
     left_out_.fetch_or(spent);
     news_.fetch_or(spent);
     if (query < cut_.size()) {

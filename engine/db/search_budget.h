@@ -78,7 +78,8 @@ public:
     uint32_t SpentOf(size_t query) const;
 
     static constexpr size_t kAllQueries = ~size_t{0};
-    // Something has been left out because of this, of one query or of any.
+    // Something has been left out because of this, of one query or of any. What is left out of all
+    // queries of a budget that is for one is left out of that one, and of no other of the parent.
     void LeftOut(uint32_t spent, size_t query = kAllQueries);
     uint32_t left_out() const { return left_out_.load(); }
     // What has been left out since it was asked the last time.
@@ -106,6 +107,7 @@ private:
     bool shared_ = false;        // others have been given shares
     bool after_others_ = false;  // before this one
     bool counts_up_ = true;      // its queries are queries of the parent
+    bool of_one_ = false;        // it has one, and no others are to be told of
     size_t first_query_ = 0;     // of the parent
 };
 

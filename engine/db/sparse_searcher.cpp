@@ -443,7 +443,7 @@ private:
         for (size_t i = 0; i < piece.count; i++) {
             if (i % RowsPerCheck() == 0) {
                 QUERN_TRY(work_.Check("search", piece.first + i, column.count()));
-                if (i > 0 && watch_.Ends()) {
+                if (i > 0 && watch_.EndsPiece()) {
                     break;
                 }
             }
@@ -455,10 +455,12 @@ private:
                 continue;  // nothing to be scored, as in the log
             }
             const size_t begin = piece.begin(i);
+            size_t done = 0;
             for (size_t q = 0; q < queries_.size(); q++) {
                 if (watch_.has_scored_max()) {
                     if (watch_.ScoredLeft(q) == 0) {
                         watch_.LeftOut(kSpentScored, q);
+                        done++;
                         continue;
                     }
                     watch_.AddScored(q, 1);
@@ -475,6 +477,9 @@ private:
                 } else {
                     finds->all[q].push_back({0 - score, source, record});
                 }
+            }
+            if (done == queries_.size()) {
+                break;
             }
         }
         return AddScored(scored);
@@ -550,7 +555,7 @@ private:
         for (size_t i = first; i < log.count; i++) {
             if (i % RowsPerCheck() == 0) {
                 QUERN_TRY(work_.Check("search", i, log.count));
-                if (i > first && watch_.Ends()) {
+                if (i > first && watch_.EndsPiece()) {
                     break;
                 }
             }
@@ -559,6 +564,7 @@ private:
             if (row.count == 0) {
                 continue;
             }
+            size_t done = 0;
             for (size_t q = 0; q < queries_.size(); q++) {
                 double score = 0;
                 if (i < scan_from[q]) {
@@ -566,6 +572,7 @@ private:
                 }
                 if (watch_.ScoredLeft(q) == 0) {
                     watch_.LeftOut(kSpentScored, q);
+                    done++;
                     continue;
                 }
                 table_->tally.scored++;
@@ -578,6 +585,9 @@ private:
                         Tighten(q);
                     }
                 }
+            }
+            if (done == queries_.size()) {
+                break;
             }
         }
         return {};

@@ -48,10 +48,15 @@ bool ReadSteps(std::string_view text, std::vector<RecallCorrection::Step>* steps
     return text.empty();
 }
 
+// As it is written.
+double Rounded(double share) {
+    return std::round(share * 1e5) / 1e5;
+}
+
 void AddShare(double share, std::string* text) {
     char number[32];
-    const auto end = std::to_chars(number, number + sizeof number, std::round(share * 1e5) / 1e5,
-                                   std::chars_format::fixed);
+    const auto end =
+        std::to_chars(number, number + sizeof number, Rounded(share), std::chars_format::fixed);
     text->append(number, end.ptr);
 }
 
@@ -108,19 +113,28 @@ double RecallCorrection::AskFor(double wanted) const {
     }
     const auto enough = std::find_if(steps_.begin(), steps_.end(),
                                      [&](const Step& step) { return step.delivered >= wanted; });
-    if (enough == steps_.end()) {
-        return 1;
+    return enough == steps_.end() ? 1 : enough->asked;
+}
+
+double RecallCorrection::AskBetween() const {
+    // Both in the logarithms of what is missed, as curves are.
+    constexpr double kClose = 0.2;     // what two steps deliver
+    constexpr double kNarrow = 0.1;    // what they ask for: nothing is to be found between
+    constexpr double kNoise = 0.0005;  // of what is missed: so little no sample tells
+    const auto log_of_miss = [](double recall) { return LogOfMiss(recall - kNoise); };
+    double between = 0;
+    double widest = kClose;
+    for (size_t i = 1; i < steps_.size() && steps_.size() < kStepsMost; i++) {
+        const Step& below = steps_[i - 1];
+        const Step& above = steps_[i];
+        const double asked = LogOfMiss(below.asked) - LogOfMiss(above.asked);
+        const double delivered = log_of_miss(below.delivered) - log_of_miss(above.delivered);
+        if (asked > kNarrow && delivered > widest) {
+            widest = delivered;
+            between = 1 - std::exp((LogOfMiss(below.asked) + LogOfMiss(above.asked)) / 2);
+        }
     }
-    if (enough == steps_.begin()) {
-        return enough->asked;
-    }
-    // Between two steps in the logarithms of what is missed, as on the curve itself.
-    const Step& below = *(enough - 1);
-    const double fall = LogOfMiss(below.delivered) - LogOfMiss(enough->delivered);
-    const double share =
-        std::clamp((LogOfMiss(below.delivered) - LogOfMiss(wanted)) / fall, 0.0, 1.0);
-    return 1 - std::exp(LogOfMiss(below.asked) +
-                        share * (LogOfMiss(enough->asked) - LogOfMiss(below.asked)));
+    return Rounded(between);
 }
 
 }  // namespace quern::dense

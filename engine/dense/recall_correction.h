@@ -14,7 +14,7 @@ namespace quern::dense {
 
 class RecallCorrection {
 public:
-    // What is asked of the curve to find out what it delivers: the lowest effort first.
+    // What is asked of the curve at first to find out what it delivers: the lowest effort first.
     static constexpr std::array<double, 16> kAsked = {0.3,   0.6,   0.8,   0.85,  0.9,  0.93,
                                                       0.95,  0.965, 0.98,  0.985, 0.99, 0.993,
                                                       0.995, 0.997, 0.998, 0.999};
@@ -35,8 +35,14 @@ public:
     std::string Text() const;
 
     bool empty() const { return steps_.empty(); }
-    // What the curve is to be asked for. 1: nothing that it knows delivers so much.
+    // What the curve is to be asked for: the least of the steps that delivers so much. What lies
+    // between two steps nobody has measured, and where it is another way to search (a walk, a scan
+    // over codes) it may deliver no more than the step below. 1: no step delivers so much.
     double AskFor(double wanted) const;
+    // What else should be asked of the curve, so that nobody who wants what lies between two steps
+    // gets much more: between those that deliver what is farthest apart. 0: they are close enough,
+    // or as many as can be kept.
+    double AskBetween() const;
 
 private:
     std::vector<Step> steps_;

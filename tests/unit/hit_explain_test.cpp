@@ -107,6 +107,125 @@ TEST_CASE("hits of one search are explained by their ranks", "[explain]") {
     }
 }
 
+namespace {
+
+// Records with one number each.
+struct Numbers {
+    quern_db* db = nullptr;
+    quern_error err = QUERN_ERROR_INIT;
+    Numbers(const std::vector<float>& numbers, const char* open, const char* index,
+            bool optimized) {
+        REQUIRE(quern_open(":memory:", open, &db, &err) == QUERN_OK);
+        quern_schema* schema = quern_schema_new();
+        quern_schema_dense(schema, "number", 1, QUERN_L2, index);
+        REQUIRE(quern_create(db, "numbers", schema, &err) == QUERN_OK);
+        quern_schema_free(schema);
+        std::vector<int64_t> keys;
+        for (size_t i = 0; i < numbers.size(); i++) {
+            keys.push_back(static_cast<int64_t>(i));
+        }
+        quern_batch* batch = quern_batch_new(db, "numbers", keys.size());
+        quern_batch_key_int(batch, keys.data());
+        quern_batch_dense(batch, "number", numbers.data(), 1, nullptr);
+        REQUIRE(quern_upsert(batch, nullptr, &err) == QUERN_OK);
+        quern_batch_free(batch);
+        if (optimized) {
+            REQUIRE(quern_optimize(db, nullptr, 0, &err) == QUERN_OK);
+        }
+    }
+    ~Numbers() { quern_close(db); }
+    Numbers(const Numbers&) = delete;
+    Numbers& operator=(const Numbers&) = delete;
+    quern_query* New() const { return quern_query_new(db, "numbers"); }
+    // Looks for the number 0; limit 0: as it is.
+    quern_query* Near(const float* zero, size_t limit) const {
+        quern_query* leg = New();
+        quern_query_dense(leg, "number", zero, 1, 1);
+        if (limit > 0) {
+            quern_query_limit(leg, limit);
+        }
+        return leg;
+    }
+    static void AddLeg(quern_query* query, quern_query* leg) {
+        quern_query_leg(query, leg, 1, nullptr);
+        quern_query_free(leg);
+    }
+    // By the keys of the hits: the ranks in one leg, 0 for null; frees the query.
+    std::map<int64_t, size_t> Ranks(quern_query* query, size_t leg) const {
+        quern_result* result = Search(db, query);
+        const Json json = Explain(db, query, result);
+        std::map<int64_t, size_t> ranks;
+        for (size_t row = 0; row < quern_result_rows(result); row++) {
+            const Json& of_leg = json["hits"][row]["legs"][leg];
+            ranks[quern_result_key_int(result, row)] =
+                of_leg["rank"].is_null() ? 0 : of_leg["rank"].get<size_t>();
+            const bool by_rank = of_leg["part"] > 0.0;
+            CHECK((!by_rank || of_leg["part"] == 1.0 / (60.0 + of_leg["rank"].get<double>())));
+        }
+        quern_result_free(result);
+        quern_query_free(query);
+        return ranks;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("ranks of equal hits are the same wherever records lie", "[explain]") {
+    std::vector<float> numbers = {0, 1, 1, 1, 1, 1};
+    for (float number = 2; number < 100; number++) {
+        numbers.push_back(number);
+    }
+    const float zero = 0;
+    for (const char* index : {"index=none", "index=graph"}) {
+        for (const bool optimized : {false, true}) {
+            for (const char* open : {"threads=1", "threads=1 seal_rows=8"}) {
+                CAPTURE(index, optimized, open);
+                const Numbers stored(numbers, open, index, optimized);
+                const auto make = [&](const char* fusion) {
+                    quern_query* query = stored.New();
+                    stored.AddLeg(query, stored.Near(&zero, 3));
+                    quern_query_limit(query, 8);
+                    quern_query_fusion(query, fusion);
+                    return stored.Ranks(query, 0);
+                };
+                const std::map<int64_t, size_t> ranks = {{0, 1}, {1, 2}, {2, 2}, {3, 2},
+                                                         {4, 2}, {5, 2}, {6, 0}, {7, 0}};
+                CHECK(make("kind=sum") == ranks);
+                // Of what ranks count for, the list is the end.
+                const std::map<int64_t, size_t> listed = {{0, 1}, {1, 2}, {2, 2}};
+                CHECK(make("kind=rrf") == listed);
+            }
+        }
+    }
+}
+
+TEST_CASE("what another leg looks for by its key has no rank and takes none", "[explain]") {
+    const float zero = 0;
+    const bool optimized = GENERATE(false, true);
+    const bool among = GENERATE(false, true);
+    const char* const fusion = GENERATE("kind=sum", "kind=rrf");
+    CAPTURE(optimized, among, fusion);
+    const Numbers stored({0, 1, 2, 3, 4, 5, 6, 7}, "threads=1", "index=none", optimized);
+    quern_query* query = stored.New();
+    quern_query* by_key = stored.New();
+    const int64_t key = 0;
+    quern_query_key_int(by_key, "number", &key, 1);
+    stored.AddLeg(query, by_key);
+    stored.AddLeg(query, stored.Near(&zero, 3));
+    quern_query_limit(query, 8);
+    quern_query_fusion(query, fusion);
+    if (among) {
+        quern_query* candidates = stored.Near(&zero, 5);
+        quern_query_candidates(query, candidates);
+        quern_query_free(candidates);
+    }
+    std::map<int64_t, size_t> ranks = {{1, 1}, {2, 2}, {3, 3}, {4, 0}, {5, 0}};
+    if (!among) {
+        ranks[6] = ranks[7] = 0;
+    }
+    CHECK(stored.Ranks(query, 1) == ranks);
+}
+
 TEST_CASE("the parts of scores are those of the records and add up", "[explain]") {
     Articles articles;
     for (int64_t key = 0; key < 500; key++) {

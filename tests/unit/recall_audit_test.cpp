@@ -78,10 +78,10 @@ TEST_CASE("a correction asks for what delivers what is wanted", "[audit]") {
     const RecallCorrection correction({{0.8, 0.7}, {0.9, 0.84}, {0.95, 0.82}, {0.99, 0.95}});
     CHECK(correction.Text() == "0.8:0.7,0.9:0.82,0.95:0.82,0.99:0.95");
     CHECK(correction.AskFor(0.5) == 0.8);
-    CHECK(correction.AskFor(0.82) == Approx(0.9));
-    CHECK(correction.AskFor(0.9) > 0.95);
-    CHECK(correction.AskFor(0.9) < 0.99);
-    CHECK(correction.AskFor(0.95) == Approx(0.99));
+    CHECK(correction.AskFor(0.82) == 0.9);
+    // What is between two steps nobody has measured.
+    CHECK(correction.AskFor(0.821) == 0.99);
+    CHECK(correction.AskFor(0.95) == 0.99);
     CHECK(correction.AskFor(0.951) == 1);
     const auto read = RecallCorrection::Parse(correction.Text());
     REQUIRE(read.ok());
@@ -102,6 +102,74 @@ TEST_CASE("a correction asks for what delivers what is wanted", "[audit]") {
         many += (i > 1 ? "," : "") + std::string("0.") + std::to_string(100 + i) + ":0.5";
     }
     CHECK_FALSE(RecallCorrection::Parse(many).ok());
+}
+
+TEST_CASE("a correction asks more where what is delivered jumps", "[audit]") {
+    CHECK(RecallCorrection().AskBetween() == 0);
+    CHECK(RecallCorrection({{0.9, 0.9}}).AskBetween() == 0);
+    CHECK(RecallCorrection({{0.9, 0.9}, {0.95, 0.905}, {0.99, 0.91}}).AskBetween() == 0);
+    // Nothing can be between.
+    CHECK(RecallCorrection({{0.95, 0.7}, {0.953, 0.95}}).AskBetween() == 0);
+    // So little no sample tells.
+    CHECK(RecallCorrection({{0.99, 0.99995}, {0.999, 1}}).AskBetween() == 0);
+    const double between = RecallCorrection({{0.6, 0.5}, {0.8, 0.996}, {0.99, 0.999}}).AskBetween();
+    CHECK(between == Approx(1 - std::sqrt(0.4 * 0.2)).margin(1e-5));
+    // As often as it asks, it comes to an end, and what it has can be kept.
+    for (const bool jumps : {false, true}) {
+        std::vector<RecallCorrection::Step> steps;
+        const auto delivers = [&](double asked) { return jumps && asked < 0.7 ? 0.3 : asked; };
+        for (const double asked : RecallCorrection::kAsked) {
+            steps.push_back({asked, delivers(asked)});
+        }
+        while (const double asked = RecallCorrection(steps).AskBetween()) {
+            const auto above = std::find_if(steps.begin(), steps.end(),
+                                            [&](const auto& step) { return step.asked >= asked; });
+            REQUIRE(above != steps.end());
+            REQUIRE(above->asked > asked);
+            steps.insert(above, {asked, delivers(asked)});
+            REQUIRE(steps.size() <= 32);
+        }
+        const RecallCorrection correction(steps);
+        CHECK(RecallCorrection::Parse(correction.Text()).ok());
+        CHECK(steps.size() > RecallCorrection::kAsked.size());
+        for (const double wanted : {0.5, 0.65, 0.8, 0.93, 0.97}) {
+            CHECK(correction.AskFor(wanted) >= wanted);
+            CHECK(correction.AskFor(wanted) < 1 - (1 - std::max(wanted, jumps ? 0.7 : 0)) * 0.7);
+        }
+    }
+}
+
+TEST_CASE("what an audit keeps loses no recall where a curve jumps", "[audit]") {
+    // Walks find about seven of ten at most; a scan over codes nearly all.
+    IndexedFile file;
+    file.dim = 32;
+    file.Create(QUERN_L2, "index=graph codes=1bit m=4 ef_build=10");
+    std::mt19937_64 random(3);
+    std::normal_distribution<float> normal;
+    const auto rows = [&](size_t count) {
+        std::vector<float> made(count * file.dim);
+        for (float& x : made) {
+            x = normal(random);
+        }
+        return made;
+    };
+    file.Insert(0, rows(kRecords));
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const std::vector<float> queries = rows(100);
+    const auto truth = file.Search(queries, 10, "recall=exact");
+    quern_query* query = quern_query_new(file.db, "docs");
+    quern_query_dense(query, "emb", queries.data(), 100, file.dim);
+    quern_query_limit(query, 10);
+    quern_text* text = nullptr;
+    file.Ok(quern_recall_audit(query, "keep=yes", &text, &file.err));
+    const std::string delivers = Json::parse(quern_text_data(text))["kept"][0]["delivers"];
+    quern_text_free(text);
+    quern_query_free(query);
+    for (const double wanted : {0.5, 0.7, 0.8, 0.85, 0.9, 0.95}) {
+        const std::string options = "recall=" + std::to_string(wanted);
+        INFO(options << "; " << delivers);
+        CHECK(indexed::Recall(file.Search(queries, 10, options.c_str()), truth) >= wanted);
+    }
 }
 
 TEST_CASE("an audit tells the recall of queries as they are", "[audit]") {

@@ -143,6 +143,13 @@ TEST_CASE("a budget is shared out and what is spent of a share is spent of the w
     REQUIRE(whole.LeftOutOf(1));
     REQUIRE_FALSE(whole.LeftOutOf(0));
     REQUIRE(whole.left_out() == quern::kSpentScored);
+    // What one query looks for alone is left out of no other, whoever tells it.
+    SearchBudget third(BudgetLimits{0, 100, 0}, SearchBudget::Clock::now());
+    third.Reserve(3);
+    third.OfQuery(1)->Share(2)->LeftOut(quern::kSpentScored);
+    REQUIRE(third.LeftOutOf(1));
+    REQUIRE_FALSE(third.LeftOutOf(0));
+    REQUIRE_FALSE(third.LeftOutOf(2));
     // Groups of queries have spent nothing yet, and their numbers are their own.
     const auto group = whole.OfGroup(0.5);
     group->Reserve(1);
@@ -316,6 +323,64 @@ TEST_CASE("queries of a batch find under a budget what they find alone", "[budge
     quern_query_max_distance(range, 3);
     CheckTrue(Run(range).of_queries[0], all[0], 100000);
     quern_query_free(range);
+}
+
+TEST_CASE("queries of legs in a batch find under a budget what they find alone", "[budget]") {
+    // Longer lists are looked for query by query, through segments and log.
+    Articles articles;
+    Fill(&articles, 1200, true);
+    for (int64_t key = 1200; key < 1400; key++) {
+        articles.Put(key);
+    }
+    constexpr size_t kQueries = 4;
+    std::vector<LegQuery> of_emb, of_terms;
+    while (of_emb.size() < kQueries || of_terms.size() < kQueries) {
+        const LegQuery leg = LegQuery::Make(&articles);
+        if (leg.field == 0) {
+            of_emb.push_back(leg);
+        } else if (leg.field == 2) {
+            of_terms.push_back(leg);
+        }
+    }
+    const auto make = [&](size_t first, size_t count, const std::string& fusion, size_t most) {
+        std::vector<float> vectors, weights;
+        std::vector<uint32_t> dims;
+        std::vector<size_t> offsets = {0};
+        for (size_t q = first; q < first + count; q++) {
+            vectors.insert(vectors.end(), of_emb[q].vector.begin(), of_emb[q].vector.end());
+            dims.insert(dims.end(), of_terms[q].dims.begin(), of_terms[q].dims.end());
+            weights.insert(weights.end(), of_terms[q].weights.begin(), of_terms[q].weights.end());
+            offsets.push_back(dims.size());
+        }
+        quern_query* query = quern_query_new(articles.db, "articles");
+        quern_query* leg = quern_query_new(articles.db, "articles");
+        quern_query_dense(leg, "emb", vectors.data(), count, kDim);
+        quern_query_leg(query, leg, 1, nullptr);
+        quern_query_free(leg);
+        leg = quern_query_new(articles.db, "articles");
+        quern_query_sparse(leg, "terms", offsets.data(), dims.data(), weights.data(), count);
+        quern_query_leg(query, leg, 1, nullptr);
+        quern_query_free(leg);
+        quern_query_limit(query, 50);
+        quern_query_fusion(query, fusion.c_str());
+        quern_query_options(query, ("max_scored=" + std::to_string(most)).c_str());
+        const Hits hits = Run(query);
+        quern_query_free(query);
+        return hits;
+    };
+    for (const char* fusion : {"normalize=minmax", "normalize=zscore", "kind=max", "kind=sum"}) {
+        for (size_t most = 1500; most <= 5500; most += 500) {
+            CAPTURE(fusion, most);
+            const Hits together = make(0, kQueries, fusion, most);
+            int64_t scored = 0;
+            for (size_t q = 0; q < kQueries; q++) {
+                const Hits alone = make(q, 1, fusion, most);
+                REQUIRE(alone.of_queries[0] == together.of_queries[q]);
+                scored += alone.scored;
+            }
+            REQUIRE(together.scored == scored);
+        }
+    }
 }
 
 TEST_CASE("what a query finds under a budget does not depend on what is in memory", "[budget]") {
