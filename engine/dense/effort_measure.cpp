@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "engine/dense/range_measure.h"
+#include "engine/dense/safe_length.h"
 #include "engine/kernels/distance.h"
 #include "storage/base/parallel.h"
 
@@ -102,6 +103,50 @@ Status EffortMeasure::FindTruth(int threads, Work* work) {
             std::sort(truth_[number].begin(), truth_[number].end());
         }
     });
+}
+
+Result<double> EffortMeasure::CodeRecall(const Codes& codes, const CodeRows& rows, int threads,
+                                         Work* work) const {
+    constexpr size_t kQueries = 50;  // a share of .9 is off by about .015
+    constexpr size_t kTrue = 10;
+    constexpr size_t kFirst = 20;
+    const size_t queries = std::min(kQueries, held_out_.size());
+    const size_t of_each = std::min(kTrue, truth_count_);
+    std::atomic<size_t> next{0};
+    std::atomic<size_t> found{0};
+    QUERN_TRY(RunOnThreads(threads, [&](int) -> Status {
+        std::vector<float> scores(kScoredMax);
+        while (true) {
+            const size_t number = next.fetch_add(1);
+            if (number >= queries) {
+                return {};
+            }
+            const Query query = QueryOf(number);
+            const SafeQuery safe(rows_.metric, query.vector, rows_.dim,
+                                 SafeQuery::Products::kScaled);
+            const auto scorer = codes.NewScorer(safe.values(), rows);
+            kernels::TopK top(std::min(kFirst, others_.size()));
+            for (size_t first = 0; first < others_.size(); first += kScoredMax) {
+                const size_t count = std::min(kScoredMax, others_.size() - first);
+                scorer->Score(others_.data() + first, count, scores.data());
+                for (size_t i = 0; i < count; i++) {
+                    if (scores[i] <= top.Threshold()) {
+                        top.Push(scores[i], others_[first + i]);
+                    }
+                }
+                QUERN_TRY(work->Check("try codes", number, queries));
+            }
+            const std::vector<kernels::Hit> by_codes = top.Take();
+            for (size_t i = 0; i < of_each; i++) {
+                const uint32_t node = nearest_[number][i].position;
+                found += std::any_of(by_codes.begin(), by_codes.end(),
+                                     [&](const kernels::Hit& hit) { return hit.position == node; })
+                             ? 1
+                             : 0;
+            }
+        }
+    }));
+    return static_cast<double>(found) / static_cast<double>(std::max<size_t>(1, queries * of_each));
 }
 
 Result<EffortCurve> EffortMeasure::Run(const Search& search, const EffortPlan& plan, int threads,

@@ -9,6 +9,7 @@
 #include <limits>
 #include <vector>
 
+#include "engine/dense/codes/codes.h"
 #include "engine/dense/effort_curve.h"
 #include "engine/dense/graph_walk.h"
 #include "engine/dense/vector_rows.h"
@@ -48,6 +49,10 @@ public:
     Query QueryOf(size_t number) const;
     uint32_t NodeOf(size_t number) const { return held_out_[number]; }
     const std::vector<kernels::Hit>& Nearest(size_t number) const { return nearest_[number]; }
+    // Of the true ten of some of the queries, the share that is among the first twenty of all by
+    // codes, without any walk.
+    Result<double> CodeRecall(const Codes& codes, const CodeRows& rows, int threads,
+                              Work* work) const;
     Result<EffortCurve> Run(const Search& search, const EffortPlan& plan, int threads,
                             Work* work) const;
 

@@ -1,14 +1,11 @@
 #include "engine/dense/graph_builder.h"
 
-#include <faiss/impl/HNSW.h>
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <random>
 
+#include "engine/dense/building_graph.h"
 #include "engine/dense/graph_reach.h"
-#include "engine/dense/row_distance.h"
 #include "storage/base/parallel.h"
 
 namespace quern::dense {
@@ -21,38 +18,17 @@ constexpr size_t kNodesAtOnce = 16;  // that a worker takes; also how often it l
 }  // namespace
 
 struct GraphBuilder::State {
-    class Locks {
-    public:
-        explicit Locks(size_t count) : locks_(count) {
-            for (omp_lock_t& lock : locks_) {
-                omp_init_lock(&lock);
-            }
-        }
-        ~Locks() {
-            for (omp_lock_t& lock : locks_) {
-                omp_destroy_lock(&lock);
-            }
-        }
-        Locks(const Locks&) = delete;
-        std::vector<omp_lock_t>& get() { return locks_; }
-
-    private:
-        std::vector<omp_lock_t> locks_;
-    };
-
     State(const VectorRows& r, const GraphBuildOptions& o)
-        : rows(r), options(o), hnsw(static_cast<int>(o.m)), locks(r.count) {
-        hnsw.efConstruction = static_cast<int>(o.ef);
-    }
+        : rows(r), options(o), graph(o.m, r.count) {}
     void SortByLevel(size_t first, size_t end) {
         std::stable_sort(order.begin() + static_cast<ptrdiff_t>(first),
                          order.begin() + static_cast<ptrdiff_t>(end),
-                         [&](uint32_t a, uint32_t b) { return hnsw.levels[a] > hnsw.levels[b]; });
+                         [&](uint32_t a, uint32_t b) { return graph.Level(a) > graph.Level(b); });
     }
     VectorRows rows;
     GraphBuildOptions options;
-    faiss::HNSW hnsw;
-    Locks locks;
+    BuildingGraph graph;
+    InsertionCodes codes;
     std::vector<uint32_t> nodes;
     std::vector<uint32_t> order;
     size_t added = 0;
@@ -77,7 +53,7 @@ Result<std::unique_ptr<GraphBuilder>> GraphBuilder::Create(const VectorRows& row
     std::unique_ptr<GraphBuilder> builder(new GraphBuilder(rows, nodes, options));
     State& state = *builder->state_;
     if (seed == nullptr) {
-        state.hnsw.prepare_level_tab(rows.count, false);
+        state.graph.hnsw.prepare_level_tab(rows.count, false);
         state.SortByLevel(0, state.order.size());
     } else {
         QUERN_TRY(builder->TakeOver(*seed, work));
@@ -87,7 +63,7 @@ Result<std::unique_ptr<GraphBuilder>> GraphBuilder::Create(const VectorRows& row
 
 Status GraphBuilder::TakeOver(const GraphSeed& seed, Work* work) {
     State& state = *state_;
-    faiss::HNSW& hnsw = state.hnsw;
+    faiss::HNSW& hnsw = state.graph.hnsw;
     const size_t others = state.order.size() - std::min(state.options.held, state.order.size());
     std::vector<bool> wanted(state.rows.count, false);
     for (size_t i = 0; i < others; i++) {
@@ -114,8 +90,7 @@ Status GraphBuilder::TakeOver(const GraphSeed& seed, Work* work) {
         }
     }
     if (links.entry != kNoNode) {
-        hnsw.entry_point = static_cast<int>(links.entry);
-        hnsw.max_level = hnsw.levels[links.entry] - 1;
+        state.graph.OfferEntry(links.entry, state.graph.Level(links.entry));
     }
     std::stable_partition(state.order.begin(), state.order.begin() + static_cast<ptrdiff_t>(others),
                           [&](uint32_t node) { return links.levels[node] > 0; });
@@ -125,6 +100,10 @@ Status GraphBuilder::TakeOver(const GraphSeed& seed, Work* work) {
 }
 
 GraphBuilder::~GraphBuilder() = default;
+
+void GraphBuilder::WalkOver(const InsertionCodes& codes) {
+    state_->codes = codes;
+}
 
 const std::vector<uint32_t>& GraphBuilder::order() const {
     return state_->order;
@@ -140,8 +119,7 @@ Status GraphBuilder::Add(size_t count, Work* work) {
     std::atomic<size_t> next{state.added};
     std::atomic<size_t> done{state.added};
     const auto insert = [&](int) -> Status {
-        RowDistance distance(state.rows);
-        faiss::VisitedTable visited(static_cast<int>(state.rows.count));
+        NodeInserter inserter(state.rows, state.codes, state.options.ef, &state.graph);
         while (true) {
             const size_t first = next.fetch_add(kNodesAtOnce);
             if (first >= end) {
@@ -149,10 +127,7 @@ Status GraphBuilder::Add(size_t count, Work* work) {
             }
             const size_t last = std::min(end, first + kNodesAtOnce);
             for (size_t i = first; i < last; i++) {
-                const uint32_t node = state.order[i];
-                distance.SetRow(node);
-                state.hnsw.add_with_locks(distance, state.hnsw.levels[node] - 1,
-                                          static_cast<int>(node), state.locks.get(), visited);
+                inserter.Insert(state.order[i]);
             }
             QUERN_TRY(work->Check("build index", done.fetch_add(last - first) + last - first,
                                   state.order.size()));
@@ -165,7 +140,7 @@ Status GraphBuilder::Add(size_t count, Work* work) {
 
 Result<GraphLinks> GraphBuilder::Links(Work* work) const {
     const State& state = *state_;
-    const faiss::HNSW& hnsw = state.hnsw;
+    const faiss::HNSW& hnsw = state.graph.hnsw;
     GraphLinks links;
     links.count = static_cast<uint32_t>(state.rows.count);
     links.degree = static_cast<uint32_t>(hnsw.nb_neighbors(0));
@@ -214,8 +189,8 @@ Result<GraphLinks> GraphBuilder::Links(Work* work) const {
                                      kNoNode);
         }
     }
-    if (hnsw.entry_point >= 0) {
-        links.entry = static_cast<uint32_t>(hnsw.entry_point);
+    if (state.graph.entry().node != kNoNode) {
+        links.entry = state.graph.entry().node;
         links.upper_entry = upper_number[links.entry];
         std::vector<uint32_t> linked;
         for (const uint32_t node : state.nodes) {

@@ -1,7 +1,6 @@
-// Builds the links of a navigable graph with FAISS: its HNSW insertion and neighbour selection
-// over our rows and our distance kernels. FAISS sees node numbers and distances, never bytes of a
-// file, and none of its process-wide settings is touched: threads, interruption and progress are
-// ours.
+// Builds the links of a navigable graph (HNSW): shares nodes out over threads, each of which
+// inserts them (node_inserter.h), and makes links of the result. FAISS keeps the structure
+// meanwhile (building_graph.h); none of its process-wide settings is touched.
 //
 // Source: Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using
 // hierarchical navigable small world graphs, TPAMI 2018.
@@ -15,6 +14,7 @@
 
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_seed.h"
+#include "engine/dense/node_inserter.h"
 #include "engine/dense/vector_rows.h"
 #include "storage/base/work.h"
 
@@ -38,6 +38,8 @@ public:
                                                         const GraphBuildOptions& options,
                                                         const GraphSeed* seed, Work* work);
     ~GraphBuilder();
+    // From now on walks of insertions go over these, which are borrowed, or over the vectors again.
+    void WalkOver(const InsertionCodes& codes);
     // Inserts the next `count` nodes of order(). kInterrupted when work says so: the builder is of
     // no use then.
     Status Add(size_t count, Work* work);

@@ -113,7 +113,6 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
         const std::unique_ptr<GraphBuilder> builder,
         GraphBuilder::Create(rows, inside, build, source != nullptr ? &seed : nullptr, work));
     index->inherited_ = builder->added();
-    QUERN_TRY(builder->Add(inside.size() - held - builder->added(), work));
     CodeChoice codes = rows.element == Element::kBit ? CodeChoice::kNone : options.codes;
     if (codes == CodeChoice::kAuto && held == 0) {
         codes = CodeChoice::k8Bit;  // too few to tell
@@ -121,12 +120,12 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     if (codes != CodeChoice::kAuto && codes != CodeChoice::kNone) {
         QUERN_TRY(index->Encode(rows, codes, options.threads, work));
     }
+    const std::vector<uint32_t>& order = builder->order();
+    EffortMeasure measure(rows, {order.end() - static_cast<ptrdiff_t>(held), order.end()}, inside);
+    QUERN_TRY(measure.FindTruth(options.threads, work));
+    QUERN_TRY(index->Insert(rows, options, measure, builder.get(), work));
     if (held > 0) {
         QUERN_ASSIGN(index->links_, builder->Links(work));
-        const std::vector<uint32_t>& order = builder->order();
-        EffortMeasure measure(rows, {order.end() - static_cast<ptrdiff_t>(held), order.end()},
-                              inside);
-        QUERN_TRY(measure.FindTruth(options.threads, work));
         if (codes == CodeChoice::kAuto) {
             QUERN_TRY(index->ChooseCodes(rows, options, measure, work));
         }
@@ -152,6 +151,19 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     return index;
 }
 
+Status GraphIndex::Insert(const VectorRows& rows, const GraphIndexOptions& options,
+                          const EffortMeasure& measure, GraphBuilder* builder, Work* work) {
+    const size_t count = builder->order().size() - measure.queries() - builder->added();
+    CodedRows made;
+    QUERN_ASSIGN(
+        const InsertionCodes codes,
+        ChooseInsertionCodes(rows, measure, {codes_.get(), Rows()}, &made, options.threads, work));
+    builder->WalkOver(codes);
+    const Status added = builder->Add(count, work);
+    builder->WalkOver({});
+    return added;
+}
+
 Status GraphIndex::CheckReach() const {
     const std::vector<bool> reached = links_.Reachable();
     const auto count = static_cast<size_t>(std::count(reached.begin(), reached.end(), true));
@@ -163,11 +175,16 @@ Status GraphIndex::CheckReach() const {
 }
 
 Status GraphIndex::Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work) {
-    QUERN_ASSIGN(codes_, Codes::Train(kind, rows, threads, work));
-    code_rows_ = Buffer(rows.count * codes_->row_bytes(), nullptr);
-    squared_norms_ = codes_->has_norms() ? Buffer(rows.count * sizeof(float), nullptr) : Buffer();
-    return codes_->EncodeAll(rows, reinterpret_cast<uint8_t*>(code_rows_.data()),
-                             reinterpret_cast<float*>(squared_norms_.data()), threads, work);
+    QUERN_ASSIGN(std::unique_ptr<Codes> codes, Codes::Train(kind, rows, threads, work));
+    QUERN_ASSIGN(CodedRows coded, CodedRows::Of(std::move(codes), rows, threads, work));
+    TakeCodes(std::move(coded));
+    return {};
+}
+
+void GraphIndex::TakeCodes(CodedRows coded) {
+    codes_ = std::move(coded.codes);
+    code_rows_ = std::move(coded.rows);
+    squared_norms_ = std::move(coded.norms);
 }
 
 Result<EffortCurve> GraphIndex::Try(const VectorRows& rows, const EffortMeasure& measure,
@@ -195,13 +212,8 @@ Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& 
     if (kinds.size() == 1) {
         return Encode(rows, kinds[0], options.threads, work);
     }
-    struct Encoded {
-        std::unique_ptr<Codes> codes;
-        Buffer rows;
-        Buffer norms;
-    };
     std::vector<CodeTrial> trials;
-    Encoded best;
+    CodedRows best;
     for (const CodeChoice kind : kinds) {
         QUERN_TRY(Encode(rows, kind, options.threads, work));
         QUERN_TRY(Pack(options.threads, nullptr, work));
@@ -213,9 +225,7 @@ Status GraphIndex::ChooseCodes(const VectorRows& rows, const GraphIndexOptions& 
             best = {std::move(codes_), std::move(code_rows_), std::move(squared_norms_)};
         }
     }
-    codes_ = std::move(best.codes);
-    code_rows_ = std::move(best.rows);
-    squared_norms_ = std::move(best.norms);
+    TakeCodes(std::move(best));
     return {};
 }
 

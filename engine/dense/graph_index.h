@@ -20,6 +20,7 @@
 #include "engine/dense/filtered_walk.h"
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_walk.h"
+#include "engine/dense/insertion_codes.h"
 #include "engine/dense/neighbour_blocks.h"
 #include "engine/dense/outsiders.h"
 #include "engine/dense/range_curve.h"
@@ -72,6 +73,7 @@ struct IndexArrayView {
     uint32_t element_bytes = 1;  // what byte-splitting codecs see
 };
 
+class GraphBuilder;
 class GraphIndex;
 
 // An index of other rows, some of which are among the new ones.
@@ -87,7 +89,8 @@ public:
     // would be none. Cost: a pass over the rows.
     static bool CanMeasure(const VectorRows& rows);
     // Links all rows. Memory: the links, the codes (for kAuto those of the two kinds that are
-    // compared at a time), and 9 bytes a row while it runs.
+    // compared at a time), and while it runs 15 bytes a row and codes that insertions walk over, at
+    // most four sevenths of the rows' bytes.
     //
     // With a source (may be NULL) the graph grows from that one's, where that is quicker and the
     // graph becomes as good: its effort curve is measured like any other, and when it falls behind
@@ -177,6 +180,9 @@ public:
 
 private:
     GraphIndex() = default;
+    // All nodes but those that the measure has held out.
+    Status Insert(const VectorRows& rows, const GraphIndexOptions& options,
+                  const EffortMeasure& measure, GraphBuilder* builder, Work* work);
     Status ChooseCodes(const VectorRows& rows, const GraphIndexOptions& options,
                        const EffortMeasure& measure, Work* work);
     Result<EffortCurve> Try(const VectorRows& rows, const EffortMeasure& measure, EffortPlan plan,
@@ -188,6 +194,7 @@ private:
                           Work* work);
     void EncodeHead();
     Status Encode(const VectorRows& rows, CodeChoice kind, int threads, Work* work);
+    void TakeCodes(CodedRows coded);
     // Hands the pool out; scorer: NULL without codes.
     // back: what makes distances of the query those of the one that was asked for.
     static void TakePool(const CodeScorer* scorer, double back, const WalkSpace& space,

@@ -214,29 +214,16 @@ void Sow(const GraphLinks& graph, Scorer& scorer, WalkSpace* space) {
     }
 }
 
-// Fills space's pool with the nodes nearest to what the scorer measures from. Scorer has
-//   void Score(const uint32_t* nodes, size_t count, float* distances);
-//   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
-// Returns kInterrupted when work says so; the pool then has what was met so far.
-template <class Scorer>
-Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpace* space,
-            Work* work) {
+// Walks on from what the space's pool has. Graph is GraphLinks, or has its ForNeighbours and
+// FetchNeighbours. Scorer and result as for Walk.
+template <class Graph, class Scorer>
+Status WalkOn(const Graph& graph, Scorer& scorer, const WalkEnd& end, WalkSpace* space,
+              Work* work) {
     constexpr size_t kFetchFirst = 8;
     constexpr size_t kExpandAtOnce =
         2;  // two waits for memory at once; the second would be next anyway
     constexpr uint64_t kCheckEvery = 256;
     WalkSpace& s = *space;
-    s.Begin(graph.count, end);
-    if (graph.entry == kNoNode) {
-        return {};
-    }
-    float distance = 0;
-    const uint32_t start = Descend(graph, scorer, space, &distance);
-    s.Mark(start);
-    s.Insert(start, distance);
-    if (!s.seeds.empty()) {
-        Sow(graph, scorer, space);
-    }
     while (s.Goes()) {
         size_t count = 0;
         for (size_t n = 0; n < kExpandAtOnce && s.Goes(); n++) {
@@ -267,6 +254,28 @@ Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpa
         s.Reach(end);
     }
     return {};
+}
+
+// Fills space's pool with the nodes nearest to what the scorer measures from. Scorer has
+//   void Score(const uint32_t* nodes, size_t count, float* distances);
+//   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
+// Returns kInterrupted when work says so; the pool then has what was met so far.
+template <class Scorer>
+Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpace* space,
+            Work* work) {
+    WalkSpace& s = *space;
+    s.Begin(graph.count, end);
+    if (graph.entry == kNoNode) {
+        return {};
+    }
+    float distance = 0;
+    const uint32_t start = Descend(graph, scorer, space, &distance);
+    s.Mark(start);
+    s.Insert(start, distance);
+    if (!s.seeds.empty()) {
+        Sow(graph, scorer, space);
+    }
+    return WalkOn(graph, scorer, end, space, work);
 }
 
 }  // namespace quern::dense

@@ -13,12 +13,21 @@ namespace {
 constexpr float kLargest = 1e12f;
 constexpr float kSmallest = 1e-12f;
 
+// Every search asks for it: one maximum after the other would wait for the one before, and took a
+// tenth of a search among a few thousand vectors of 768 dimensions.
 float LargestElement(const float* values, size_t dim) {
-    float largest = 0;
-    for (size_t j = 0; j < dim; j++) {
-        largest = std::max(largest, std::fabs(values[j]));
+    constexpr size_t kAtOnce = 16;
+    float largest[kAtOnce] = {};
+    size_t j = 0;
+    for (; j + kAtOnce <= dim; j += kAtOnce) {
+        for (size_t i = 0; i < kAtOnce; i++) {
+            largest[i] = std::max(largest[i], std::fabs(values[j + i]));
+        }
     }
-    return largest;
+    for (; j < dim; j++) {
+        largest[0] = std::max(largest[0], std::fabs(values[j]));
+    }
+    return *std::max_element(largest, largest + kAtOnce);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 //   bench_growth --data DIR [--set mnist784] [--limit 20000] [--queries 500] [--threads 2]
 //                [--ef-build 200] [--living L --share S]
 //                [--rounds N [--upserts 0.1] [--deletes 0.1] [--always no]]
+//                [--fresh N]
 //
 // Each line: how much of the old graph still lives, which share of the new graph's nodes that is,
 // the time of the build from nothing, the ratio of the other to it, and recall@10 of pools of some
@@ -15,6 +16,9 @@
 // (half of the set is in at a time). The builds decide themselves whether to grow; with --always
 // yes they do in any case. What the recall loses to builds from nothing is what all rounds have
 // cost.
+//
+// With --fresh: a graph from nothing, N times: CPU and wall time, links of a node, recall@10 and
+// rows scored of pools. Walks go over the vectors themselves, so that the graph alone counts.
 #include <ctime>
 #include <memory>
 #include <numeric>
@@ -35,6 +39,7 @@ struct Part {
     std::vector<uint32_t> numbers;  // in the set
     std::vector<float> values;
     std::vector<float> norms;
+    std::vector<char> narrow;  // the same in a narrower type, as a database holds them
     VectorRows rows;
 
     Part(const bench::VectorSet& set, std::vector<uint32_t> picked) : numbers(std::move(picked)) {
@@ -52,6 +57,16 @@ struct Part {
                 reinterpret_cast<const char*>(values.data()),
                 numbers.size(),
                 metric == quern::Metric::kCosine ? norms.data() : nullptr};
+        narrow.resize(values.size() * 2);
+        for (const auto element : {quern::Element::kU8, quern::Element::kI8, quern::Element::kBF16,
+                                   quern::Element::kF16}) {
+            if (quern::kernels::NarrowExactly(element, values.data(), values.size(),
+                                              narrow.data())) {
+                rows.element = element;
+                rows.rows = narrow.data();
+                break;
+            }
+        }
     }
 };
 
@@ -91,7 +106,8 @@ std::vector<std::vector<uint32_t>> Truth(const bench::VectorSet& set, const Part
 }
 
 double Recall(const bench::VectorSet& set, const Part& part, const GraphIndex& index,
-              const std::vector<std::vector<uint32_t>>& truth, size_t pool) {
+              const std::vector<std::vector<uint32_t>>& truth, size_t pool,
+              uint64_t* scored = nullptr) {
     WalkSpace space;
     std::vector<uint32_t> nodes;
     size_t hits = 0;
@@ -100,6 +116,9 @@ double Recall(const bench::VectorSet& set, const Part& part, const GraphIndex& i
                               .Search(part.rows, set.queries.row(q), Effort::OfPool(pool), &space,
                                       &nodes, nullptr)
                               .ok());
+        if (scored != nullptr) {
+            *scored += space.scored;
+        }
         for (const uint32_t right : truth[q]) {
             hits += std::find(nodes.begin(), nodes.end(), right) != nodes.end() ? 1 : 0;
         }
@@ -109,6 +128,39 @@ double Recall(const bench::VectorSet& set, const Part& part, const GraphIndex& i
 
 size_t Number(int argc, char** argv, const char* name, const char* otherwise) {
     return std::strtoull(bench::Argument(argc, argv, name, otherwise).c_str(), nullptr, 10);
+}
+
+// Graphs of all rows from nothing.
+void Fresh(const bench::VectorSet& set, GraphIndexOptions options, size_t times) {
+    std::vector<uint32_t> numbers(set.base.rows());
+    std::iota(numbers.begin(), numbers.end(), 0u);
+    const Part part(set, numbers);
+    const auto truth = Truth(set, part, set.kth_distance.size());
+    options.codes = CodeChoice::kNone;
+    std::printf("| CPU s | wall s | links of a node |");
+    for (const size_t pool : kPools) {
+        std::printf(" recall@10, pool %zu | rows scored |", pool);
+    }
+    std::printf("\n|---|---|---|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < times; i++) {
+        const auto start = bench::Clock::now();
+        const Built built = Build(part, options, nullptr);
+        const double wall = bench::SecondsSince(start);
+        size_t links = 0;
+        for (uint32_t node = 0; node < part.rows.count; node++) {
+            built.index->links().ForNeighbours(node, [&](uint32_t) { links++; });
+        }
+        std::printf("| %.2f | %.2f | %.1f |", built.seconds, wall,
+                    static_cast<double>(links) / static_cast<double>(part.rows.count));
+        for (const size_t pool : kPools) {
+            uint64_t scored = 0;
+            const double recall = Recall(set, part, *built.index, truth, pool, &scored);
+            std::printf(" %.4f | %.0f |", recall,
+                        static_cast<double>(scored) / static_cast<double>(truth.size()));
+        }
+        std::printf("\n");
+        std::fflush(stdout);
+    }
 }
 
 // What of the old part's rows are in the new one, and where.
@@ -221,6 +273,11 @@ int main(int argc, char** argv) {
     std::printf("%s: %zu x %zu, %s, ef_build %u, %d threads\n\n", set.name.c_str(), set.base.rows(),
                 set.space.dim, bench::MetricName(set.space.metric), options.ef_build,
                 options.threads);
+    const size_t fresh = Number(argc, argv, "--fresh", "0");
+    if (fresh > 0) {
+        Fresh(set, options, fresh);
+        return 0;
+    }
     const size_t rounds = Number(argc, argv, "--rounds", "0");
     if (rounds > 0) {
         std::printf("| round | grown | CPU time, grown / from nothing |");

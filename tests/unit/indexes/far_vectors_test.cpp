@@ -9,6 +9,7 @@
 #include "engine/dense/codes/code_training.h"
 #include "engine/dense/list_index.h"
 #include "engine/dense/probe_curve.h"
+#include "engine/dense/safe_length.h"
 #include "tests/unit/indexed_file.h"
 
 using namespace quern;
@@ -186,4 +187,24 @@ TEST_CASE("under inner product the length of a query changes no answer", "[index
             CHECK(coarse.distances[q][0] == Approx(scale * usual.distances[q][0]).epsilon(0.05));
         }
     }
+}
+
+TEST_CASE("an element of extreme size has its query scaled, wherever it stands", "[index]") {
+    constexpr size_t kDim = 37;
+    for (const float extreme : {3e38f, -3e38f, 1e13f}) {
+        for (size_t place = 0; place < kDim; place++) {
+            std::vector<float> query(kDim, 0.5f);
+            query[place] = extreme;
+            const SafeQuery safe(Metric::kCosine, query.data(), kDim);
+            REQUIRE(safe.values() != query.data());
+            REQUIRE(std::fabs(safe.values()[place]) >= 1.0f);
+            REQUIRE(std::fabs(safe.values()[place]) < 2.0f);
+        }
+    }
+    // All of them small.
+    const std::vector<float> tiny(kDim, 1e-30f);
+    const SafeQuery safe(Metric::kCosine, tiny.data(), kDim);
+    REQUIRE(safe.values()[kDim - 1] >= 1.0f);
+    const std::vector<float> usual(kDim, 0.5f);
+    REQUIRE(SafeQuery(Metric::kCosine, usual.data(), kDim).values() == usual.data());
 }

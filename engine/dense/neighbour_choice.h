@@ -1,0 +1,51 @@
+// Which of the nodes near a node become its neighbours: from the nearest on, each that is nearer to
+// it than to any that was chosen before. So links go into all directions instead of to one crowd.
+//
+// Source: Malkov, Yashunin, TPAMI 2018, algorithm 4, without its last step.
+//
+// A node that is chosen is measured against all that are left at once, which asks for as many
+// distances as going through the candidates one by one, in blocks of one query each. Where a full
+// list gets one more, most of it was chosen together before: only what came since is measured. On
+// data that fills its lists (acl-anthology) that was most of all distances.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/dense/row_query.h"
+#include "engine/dense/vector_rows.h"
+
+namespace quern::dense {
+
+// Thread rule: confined.
+class NeighbourChoice {
+public:
+    explicit NeighbourChoice(const VectorRows& rows) : rows_(rows) {}
+
+    struct Candidate {
+        float distance;
+        uint32_t node;
+        // Of settled ones none is nearer to another than that is to the node: they were chosen
+        // together before, and are not measured against each other again.
+        bool settled = false;
+    };
+    static bool IsNearer(const Candidate& a, const Candidate& b) { return a.distance < b.distance; }
+    // candidates ascend by distance, of which the first `fixed` are chosen already: the chosen
+    // ones, at most `most`, are left, in the same order.
+    void Choose(size_t most, std::vector<Candidate>* candidates, size_t fixed = 0);
+    // Distances of nodes from one.
+    void Measure(uint32_t from, const uint32_t* nodes, size_t count, float* distances);
+
+private:
+    // Whether the candidate at a place is nearer to a settled one in front of it than to the node.
+    bool IsNearSettled(const std::vector<Candidate>& all, size_t place);
+    // Drops those from number `first` on that are nearer to the chosen one than to the node.
+    void DropNear(uint32_t chosen, size_t first, std::vector<Candidate>* candidates);
+
+    const VectorRows& rows_;
+    RowQuery query_;
+    std::vector<uint32_t> nodes_;
+    std::vector<float> between_;
+};
+
+}  // namespace quern::dense

@@ -1,0 +1,59 @@
+// Inserts nodes into a graph that is being built, as HNSW does: a walk on each level of the node
+// gives candidates, some of them become its neighbours and get a link back, and a list that is full
+// chooses anew. FAISS has the same in HNSW::add_with_locks; here walks are quern's own, which fetch
+// rows ahead and score neighbours as blocks, lists choose by distances measured as blocks, and
+// walks may go over codes instead of the vectors (insertion_codes.h). With one thread and without
+// codes the graph is the same as FAISS's, as far as its recall and its rows scored can tell.
+//
+// Source: Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using
+// hierarchical navigable small world graphs, TPAMI 2018.
+//
+// Thread rule: one for each thread, all on one graph.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/dense/building_graph.h"
+#include "engine/dense/graph_walk.h"
+#include "engine/dense/insertion_codes.h"
+#include "engine/dense/neighbour_choice.h"
+#include "engine/dense/vector_rows.h"
+
+namespace quern::dense {
+
+class NodeInserter {
+public:
+    // ef: candidates that a walk keeps. All is borrowed.
+    NodeInserter(const VectorRows& rows, const InsertionCodes& codes, uint32_t ef,
+                 BuildingGraph* graph)
+        : rows_(rows), codes_(codes), ef_(ef), graph_(*graph), choice_(rows) {}
+    // A node that has a level and no links.
+    void Insert(uint32_t node);
+
+private:
+    template <class Scorer>
+    void Find(uint32_t node, Scorer& scorer, const BuildingGraph::Entry& entry);
+    template <class Scorer>
+    void GoNearer(const BuildingLevel& level, Scorer& scorer, uint32_t* nearest, float* distance);
+    void TakeCandidates(uint32_t node, int level);
+    void LinkBack(uint32_t from, uint32_t to, int level);
+    static void Write(const std::vector<NeighbourChoice::Candidate>& neighbours,
+                      BuildingGraph::List list);
+
+    const VectorRows& rows_;
+    InsertionCodes codes_;
+    uint32_t ef_;
+    BuildingGraph& graph_;
+    NeighbourChoice choice_;
+    WalkSpace space_;
+    std::vector<float> values_;
+    std::vector<uint32_t> nodes_;
+    std::vector<float> distances_;
+    std::vector<NeighbourChoice::Candidate> list_;
+    bool are_settled_ = false;  // those of the level that was looked at last, which is the base
+    // Of each level of the node its neighbours.
+    std::vector<std::vector<NeighbourChoice::Candidate>> chosen_;
+};
+
+}  // namespace quern::dense
