@@ -4,7 +4,6 @@
 #include <cmath>
 #include <functional>
 #include <limits>
-#include <optional>
 
 #include "engine/db/budget_watch.h"
 #include "engine/db/distance_bound.h"
@@ -12,6 +11,7 @@
 #include "engine/db/sparse_candidates.h"
 #include "engine/db/sparse_index_query.h"
 #include "engine/db/sparse_log.h"
+#include "engine/db/sparse_looks.h"
 #include "engine/db/sparse_queries.h"
 #include "engine/db/stage_clock.h"
 #include "engine/db/stored_distances.h"
@@ -45,7 +45,9 @@ public:
           def_(view.info->schema.sparse_field(field)),
           table_(table),
           work_(database->NewWork()),
-          watch_(database) {}
+          watch_(database),
+          looks_(view, def_, database->sparse_spaces(), &work_,
+                 [this](const SparseLooks::Body& body) { return Read(body); }) {}
 
     Status Prepare() override {
         QUERN_TRY(TakeQueries());
@@ -85,7 +87,7 @@ public:
                        std::vector<double>* distances) override {
         // Where a segment has an index in memory, it has the weights.
         std::vector<size_t> others;
-        QUERN_TRY(ScoreByIndexes(query, places, distances, &others));
+        QUERN_TRY(looks_.ByIndexes(queries_[query].vector, places, distances, &others));
         std::vector<RecordPlace> left;
         for (const size_t i : others) {
             left.push_back(places[i]);
@@ -603,81 +605,6 @@ private:
         }
     }
 
-    // Whether there is a dimension that both have: a score of 0 does not tell.
-    static bool InCommon(const sparse::SparseVector& a, const sparse::SparseVector& b) {
-        return std::any_of(a.begin(), a.end(), [&](const sparse::SparseEntry& of_a) {
-            return std::any_of(b.begin(), b.end(), [&](const sparse::SparseEntry& of_b) {
-                return of_a.dimension == of_b.dimension;
-            });
-        });
-    }
-
-    // The index of a segment, if it has the weights themselves; NULL: there is none. Asked for by
-    // every look at a few records, so it is got once.
-    Result<const SparsePart*> ScoringPart(size_t number) {
-        scoring_parts_.resize(view_.segments.size());
-        std::optional<const SparsePart*>& known = scoring_parts_[number];
-        Segment& segment = *view_.segments[number];
-        if (!known) {
-            known = nullptr;
-            if (segment.info().Find(storage::PartKind::kSparseHead, def_.id) != nullptr) {
-                Segment::SparseState indexed;
-                QUERN_TRY(Read([&](storage::Connection* connection) -> Status {
-                    QUERN_ASSIGN(indexed, segment.SparseIndexOf(connection, def_, &work_));
-                    return {};
-                }));
-                if (indexed.part != nullptr && !indexed.part->index().rounded()) {
-                    known = indexed.part;
-                }
-            }
-        }
-        return *known;
-    }
-
-    // The distances of those places that are in a segment with an index; numbers of all the others.
-    Status ScoreByIndexes(size_t query, const std::vector<RecordPlace>& places,
-                          std::vector<double>* distances, std::vector<size_t>* others) {
-        std::vector<std::vector<size_t>> of_segments(view_.segments.size() + 1);
-        for (size_t i = 0; i < places.size(); i++) {
-            of_segments[places[i].source].push_back(i);
-        }
-        *others = of_segments.back();
-        sparse::SpacePool::Lease space(database_->sparse_spaces());
-        std::vector<uint32_t> rows;
-        std::vector<size_t> owners;
-        std::vector<double> scores;
-        for (size_t s = 0; s < view_.segments.size(); s++) {
-            const std::vector<size_t>& here = of_segments[s];
-            if (here.empty()) {
-                continue;
-            }
-            QUERN_ASSIGN(const SparsePart* const part, ScoringPart(s));
-            if (part == nullptr) {
-                others->insert(others->end(), here.begin(), here.end());
-                continue;
-            }
-            rows.clear();
-            owners.clear();
-            for (const size_t i : here) {
-                (*distances)[i] = std::numeric_limits<double>::quiet_NaN();
-                if (const auto row = part->RowOf(places[i].position)) {
-                    rows.push_back(*row);
-                    owners.push_back(i);
-                }
-            }
-            scores.resize(rows.size());
-            part->index().ScoreRows(queries_[query].vector, rows.data(), rows.size(), space.get(),
-                                    scores.data());
-            for (size_t i = 0; i < rows.size(); i++) {
-                if (scores[i] != 0 ||
-                    InCommon(queries_[query].vector, part->index().Row(rows[i]))) {
-                    (*distances)[owners[i]] = 0 - scores[i];
-                }
-            }
-        }
-        return {};
-    }
-
     // Of a value as storage/sparse_value.h has it, which may stand anywhere.
     bool ScoreValue(size_t query, BytesView value, double* score) {
         const size_t entries = storage::SparseEntries(value);
@@ -701,6 +628,7 @@ private:
     ResultTable* table_;
     Work work_;
     BudgetWatch watch_;
+    SparseLooks looks_;
     size_t limit_ = 0;  // candidates of each query; 0: all
     uint64_t sealed_matches_ = 0;
     std::vector<SparseQuery> queries_;
@@ -708,8 +636,6 @@ private:
     std::vector<std::vector<SparseCandidate>> found_;
     std::vector<uint32_t> value_dimensions_;
     std::vector<float> value_weights_;
-    std::vector<std::optional<const SparsePart*>>
-        scoring_parts_;  // of each segment, once asked for
     bool approximate_ = false;
     double expected_recall_ = 1;  // the least of the segments; 0: not known of one
     std::mutex mutex_;            // of the tally, while threads search
