@@ -97,12 +97,7 @@ void Fill(Articles* articles, int64_t count, bool sealed) {
 std::vector<float> FillLong(size_t count, const std::string& index, indexed::IndexedFile* file) {
     file->dim = 256;
     file->Create(QUERN_L2, index);
-    std::mt19937 random(5);
-    std::normal_distribution<float> normal;
-    std::vector<float> rows(count * file->dim);
-    for (float& x : rows) {
-        x = normal(random);
-    }
+    std::vector<float> rows = indexed::MakeRows(count, 5, file->dim);
     file->Insert(0, rows);
     file->Ok(quern_optimize(file->db, nullptr, 0, &file->err));
     return rows;

@@ -237,11 +237,13 @@ TEST_CASE("rows of lists stay in the file when memory is short", "[lists]") {
 TEST_CASE("damaged lists are passed over and built anew", "[lists]") {
     const int kind = GENERATE(73, 75, 76);
     IndexedFile file;
-    file.Create(QUERN_L2, "index=lists");
-    // So many that the middle of each part has a page of its own.
-    file.Insert(0, MakeRows(20000, 1));
-    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
-    file.Ok(quern_vacuum(file.db, &file.err));
+    file.FillOnce("lists to be damaged", [&] {
+        file.Create(QUERN_L2, "index=lists");
+        // So many that the middle of each part has a page of its own.
+        file.Insert(0, MakeRows(20000, 1));
+        file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+        file.Ok(quern_vacuum(file.db, &file.err));
+    });
     const std::vector<float> queries = MakeRows(20, 2);
     const auto truth = file.Search(queries, 10, "recall=exact");
     quern_close(file.db);
