@@ -214,7 +214,7 @@ ByteSource::ByteSource(std::unique_ptr<RawInput> raw, std::string name, uint64_t
     : name_(std::move(name)),
       bytes_total_(bytes_total),
       taken_(std::make_shared<uint64_t>(0)),
-      buffer_(kBufferBytes) {
+      buffer_bytes_(kBufferBytes) {
     if (!unpack) {
         input_ = std::move(raw);
         return;
@@ -261,14 +261,21 @@ std::unique_ptr<ByteSource> ByteSource::FromMemory(const void* data, size_t size
     auto raw = std::make_unique<MemoryInput>(static_cast<const char*>(data), size);
     std::unique_ptr<ByteSource> source(new ByteSource(std::move(raw), std::move(name), size, true));
     if (!source->compressed_) {
+        source->ExpectAtMost(size);
         source->plain_memory_ = std::string_view(static_cast<const char*>(data), size);
     }
     return source;
 }
 
-std::unique_ptr<ByteSource> ByteSource::FromInput(std::unique_ptr<RawInput> input,
-                                                  std::string name) {
-    return std::unique_ptr<ByteSource>(new ByteSource(std::move(input), std::move(name), 0, false));
+std::unique_ptr<ByteSource> ByteSource::FromInput(std::unique_ptr<RawInput> input, std::string name,
+                                                  uint64_t bytes_most) {
+    std::unique_ptr<ByteSource> source(new ByteSource(std::move(input), std::move(name), 0, false));
+    source->ExpectAtMost(bytes_most);
+    return source;
+}
+
+void ByteSource::ExpectAtMost(uint64_t bytes) {
+    buffer_bytes_ = static_cast<size_t>(std::clamp<uint64_t>(bytes, 1, kBufferBytes));
 }
 
 void ByteSource::CheckStop() const {
@@ -282,6 +289,7 @@ void ByteSource::CountTaken(uint64_t bytes) {
 }
 
 bool ByteSource::Fill() {
+    buffer_.resize(buffer_bytes_);
     begin_ = 0;
     end_ = input_->Read(buffer_.data(), buffer_.size());
     return end_ > 0;

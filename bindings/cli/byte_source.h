@@ -39,8 +39,10 @@ public:
                                             const volatile std::sig_atomic_t* stop = nullptr);
     // The bytes must outlive the source.
     static std::unique_ptr<ByteSource> FromMemory(const void* data, size_t size, std::string name);
-    // What the input gives, as it is: nothing is decompressed.
-    static std::unique_ptr<ByteSource> FromInput(std::unique_ptr<RawInput> input, std::string name);
+    // What the input gives, as it is: nothing is decompressed. For no more than `bytes_most` no
+    // more memory is taken.
+    static std::unique_ptr<ByteSource> FromInput(std::unique_ptr<RawInput> input, std::string name,
+                                                 uint64_t bytes_most);
     ~ByteSource();
 
     // Fills as much of n bytes as there is; less than n at the end only.
@@ -69,13 +71,15 @@ public:
 
 private:
     ByteSource(std::unique_ptr<RawInput> raw, std::string name, uint64_t bytes_total, bool unpack);
+    void ExpectAtMost(uint64_t bytes);  // before anything is read
     bool Fill();
 
     std::string name_;
     uint64_t bytes_total_;
     std::shared_ptr<uint64_t> taken_;
     std::unique_ptr<RawInput> input_;
-    std::vector<char> buffer_;
+    size_t buffer_bytes_;
+    std::vector<char> buffer_;  // taken with the first read: many sources are only looked at
     size_t begin_ = 0;
     size_t end_ = 0;
     uint64_t line_number_ = 0;

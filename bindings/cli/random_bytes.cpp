@@ -105,7 +105,7 @@ size_t RandomBytes::ReadAt(uint64_t place, void* to, size_t n) {
 
 std::unique_ptr<ByteSource> RandomBytes::Piece(uint64_t place, uint64_t size,
                                                const std::string& name) {
-    return ByteSource::FromInput(std::make_unique<PieceInput>(this, place, size), name);
+    return ByteSource::FromInput(std::make_unique<PieceInput>(this, place, size), name, size);
 }
 
 }  // namespace quern::shell

@@ -49,7 +49,7 @@ public:
           crc_(static_cast<uint32_t>(crc32(0, nullptr, 0))) {
         std::memset(&stream_, 0, sizeof(stream_));
         if (deflated_) {
-            in_.resize(kPackedBufferBytes);
+            in_.resize(static_cast<size_t>(std::min<uint64_t>(kPackedBufferBytes, packed_left_)));
             if (inflateInit2(&stream_, -15) != Z_OK) {
                 throw std::bad_alloc();
             }
@@ -265,7 +265,8 @@ std::unique_ptr<ByteSource> ZipArchive::OpenMember(const ZipMember& member) {
         Fail(member.header_place, "the data of " + Quoted(member.name) + " is not within the file");
     }
     const std::string name = name_ + ": " + member.name.substr(0, 60);
-    return ByteSource::FromInput(std::make_unique<MemberInput>(bytes_, place, member, name), name);
+    return ByteSource::FromInput(std::make_unique<MemberInput>(bytes_, place, member, name), name,
+                                 member.bytes);
 }
 
 }  // namespace quern::shell

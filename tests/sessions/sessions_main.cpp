@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "tests/sessions/topics.h"
+#include "tests/thread_suppressions.h"
 
 namespace sessions {
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "articles_file.h"
+#include "indexed_file.h"
 
 using namespace quern::testing;
 
@@ -247,12 +248,8 @@ TEST_CASE("candidates by codes are measured with the stored vectors") {
     REQUIRE(quern_create(db, "docs", schema, &err) == QUERN_OK);
     quern_schema_free(schema);
     constexpr size_t kRecords = 3000;
-    std::mt19937 random(5);
-    std::normal_distribution<float> normal;
-    std::vector<float> vectors(kRecords * kWide);
-    for (float& x : vectors) {
-        x = normal(random);
-    }
+    const std::vector<float> vectors = indexed::MakeRows(kRecords, 5, kWide);
+    const std::vector<float> queries = indexed::MakeRows(20, 6, kWide);
     quern_batch* batch = quern_batch_new(db, "docs", kRecords);
     std::vector<int64_t> keys(kRecords);
     for (size_t i = 0; i < kRecords; i++) {
@@ -265,16 +262,13 @@ TEST_CASE("candidates by codes are measured with the stored vectors") {
     REQUIRE(quern_optimize(db, nullptr, 0, &err) == QUERN_OK);
     size_t found = 0;
     for (size_t q = 0; q < 20; q++) {
-        std::vector<float> query(kWide);
-        for (float& x : query) {
-            x = normal(random);
-        }
+        const float* const query = &queries[q * kWide];
         quern_query* from = quern_query_new(db, "docs");
-        quern_query_dense(from, "emb", query.data(), 1, kWide);
+        quern_query_dense(from, "emb", query, 1, kWide);
         quern_query_options(from, "refine=none ef=300");
         quern_query_limit(from, 200);
         quern_query* outer = quern_query_new(db, "docs");
-        quern_query_dense(outer, "emb", query.data(), 1, kWide);
+        quern_query_dense(outer, "emb", query, 1, kWide);
         quern_query_candidates(outer, from);
         quern_query_limit(outer, 10);
         quern_result* result = nullptr;

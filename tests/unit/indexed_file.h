@@ -7,6 +7,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
@@ -53,6 +55,25 @@ struct IndexedFile {
         quern_schema_dense(schema, "emb", dim, metric, options.c_str());
         Ok(quern_create(db, "docs", schema, &err));
         quern_schema_free(schema);
+    }
+    // As `fill` leaves a new file: the first who asks for `name` waits for it, others get the same
+    // bytes.
+    template <class Fill>
+    void FillOnce(const std::string& name, const Fill& fill) {
+        static std::map<std::string, std::string> made;
+        std::string& bytes = made[name];
+        if (bytes.empty()) {
+            fill();
+            quern_close(db);
+            std::ifstream in(path, std::ios::binary);
+            bytes.assign(std::istreambuf_iterator<char>(in), {});
+        } else {
+            quern_close(db);
+            Remove();
+            std::ofstream(path, std::ios::binary) << bytes;
+        }
+        db = nullptr;
+        Open();
     }
     void Insert(int64_t first, const std::vector<float>& rows, const uint8_t* valid = nullptr) {
         const size_t count = rows.size() / dim;
@@ -107,27 +128,29 @@ struct IndexedFile {
     }
 };
 
-// Rows on a curved surface of few dimensions.
-inline std::vector<float> MakeRows(size_t count, uint64_t seed) {
+// Rows on a curved surface of few dimensions: an index soon knows how far it has to look in them.
+// In rows of independent numbers it tries ever larger pools, which is most of the time that a build
+// takes.
+inline std::vector<float> MakeRows(size_t count, uint64_t seed, size_t dim = kDim) {
     std::mt19937_64 random(seed);
     std::mt19937_64 fixed(7);
     std::normal_distribution<float> normal;
-    std::vector<float> mix(6 * kDim);
+    std::vector<float> mix(6 * dim);
     for (float& x : mix) {
         x = normal(fixed);
     }
-    std::vector<float> rows(count * kDim);
+    std::vector<float> rows(count * dim);
     for (size_t i = 0; i < count; i++) {
         float factor[6];
         for (float& f : factor) {
             f = normal(random);
         }
-        for (size_t j = 0; j < kDim; j++) {
+        for (size_t j = 0; j < dim; j++) {
             float sum = 0;
             for (size_t f = 0; f < 6; f++) {
-                sum += factor[f] * mix[f * kDim + j];
+                sum += factor[f] * mix[f * dim + j];
             }
-            rows[i * kDim + j] = std::sin(sum * 0.4f) + 0.02f * normal(random);
+            rows[i * dim + j] = std::sin(sum * 0.4f) + 0.02f * normal(random);
         }
     }
     return rows;

@@ -33,9 +33,11 @@ struct Audited {
     IndexedFile file;
     std::vector<float> queries = QueriesBeside(kQueries, 5);
     Audited() {
-        file.Create(QUERN_L2, "index=graph codes=4bit fine=memory m=4 ef_build=40");
-        file.Insert(0, MakeRows(kRecords, 1));
-        file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+        file.FillOnce("audited", [&] {
+            file.Create(QUERN_L2, "index=graph codes=4bit fine=memory m=4 ef_build=40");
+            file.Insert(0, MakeRows(kRecords, 1));
+            file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+        });
     }
     quern_query* Query(size_t count, const char* options = "recall=0.9") {
         quern_query* query = quern_query_new(file.db, "docs");

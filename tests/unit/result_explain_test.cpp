@@ -104,13 +104,15 @@ int64_t Chunks(const std::string& path, const std::string& kinds) {
 
 struct Attributed : IndexedFile {
     explicit Attributed(const char* options, size_t count = 6000) : IndexedFile("_explain") {
-        quern_schema* schema = quern_schema_new();
-        quern_schema_attr(schema, "year", QUERN_INT, nullptr);
-        quern_schema_dense(schema, "emb", kDim, QUERN_L2, options);
-        Ok(quern_create(db, "docs", schema, &err));
-        quern_schema_free(schema);
-        Add(0, count);
-        Ok(quern_optimize(db, nullptr, 0, &err));
+        FillOnce("explain " + std::to_string(count) + " " + options, [&] {
+            quern_schema* schema = quern_schema_new();
+            quern_schema_attr(schema, "year", QUERN_INT, nullptr);
+            quern_schema_dense(schema, "emb", kDim, QUERN_L2, options);
+            Ok(quern_create(db, "docs", schema, &err));
+            quern_schema_free(schema);
+            Add(0, count);
+            Ok(quern_optimize(db, nullptr, 0, &err));
+        });
     }
     // Record i has the year i % 100.
     void Add(int64_t first, size_t count) {

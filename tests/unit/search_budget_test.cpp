@@ -93,16 +93,20 @@ void Fill(Articles* articles, int64_t count, bool sealed) {
     }
 }
 
+// 3000 records in one segment.
+void FillShort(const std::string& index, indexed::IndexedFile* file) {
+    file->FillOnce("budget " + index, [&] {
+        file->Create(QUERN_L2, index);
+        file->Insert(0, indexed::MakeRows(3000, 1));
+        file->Ok(quern_optimize(file->db, nullptr, 0, &file->err));
+    });
+}
+
 // Records with long vectors, in one segment. Gives the vectors.
 std::vector<float> FillLong(size_t count, const std::string& index, indexed::IndexedFile* file) {
     file->dim = 256;
     file->Create(QUERN_L2, index);
-    std::mt19937 random(5);
-    std::normal_distribution<float> normal;
-    std::vector<float> rows(count * file->dim);
-    for (float& x : rows) {
-        x = normal(random);
-    }
+    std::vector<float> rows = indexed::MakeRows(count, 5, file->dim);
     file->Insert(0, rows);
     file->Ok(quern_optimize(file->db, nullptr, 0, &file->err));
     return rows;
@@ -276,9 +280,7 @@ TEST_CASE("queries of a batch find under a budget what they find alone", "[budge
                                 "index=graph codes=1bit", "index=lists");
     CAPTURE(index);
     indexed::IndexedFile file;
-    file.Create(QUERN_L2, index);
-    file.Insert(0, indexed::MakeRows(3000, 1));
-    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    FillShort(index, &file);
     file.Insert(3000, indexed::MakeRows(300, 3));
     file.Delete({5, 6, 7, 3002});
     const std::vector<float> rows = indexed::MakeRows(12, 2);
@@ -389,9 +391,7 @@ TEST_CASE("what a query finds under a budget does not depend on what is in memor
     const bool bounded = GENERATE(false, true);
     CAPTURE(index, bounded);
     indexed::IndexedFile file;
-    file.Create(QUERN_L2, index);
-    file.Insert(0, indexed::MakeRows(3000, 1));
-    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    FillShort(index, &file);
     const std::vector<float> rows = indexed::MakeRows(6, 2);
     const auto make = [&](const std::vector<size_t>& which, const std::string& options) {
         std::vector<float> some;

@@ -5,6 +5,8 @@
 
 #include "tests/unit/every_level.h"
 
+#include "tests/thread_suppressions.h"
+
 int main(int argc, char** argv) {
     if (!UseTestLevel()) {
         std::fprintf(stderr, "QUERN_TEST_SIMD names no level of this processor\n");

@@ -255,7 +255,7 @@ TEST_CASE("filters far from the query are answered by codes of what matches", "[
     for (const std::string codes : {"i8", "4bit", "lvq8", "1bit", "pq"}) {
         CAPTURE(codes);
         Scan scan(("_coded_" + codes).c_str());
-        scan.Fill(QUERN_L2, "index=graph codes=" + codes, scan.rows);
+        scan.Fill(QUERN_L2, "index=graph m=8 ef_build=20 codes=" + codes, scan.rows);
         const std::vector<float> queries = scan.LowQueries(30);
         for (const std::string filter : {"side >= 5000", "side >= 7500", "side >= 9000"}) {
             CAPTURE(filter);
@@ -336,7 +336,7 @@ TEST_CASE("zero vectors and repeats have their places in a scan over codes", "[f
             std::copy_n(queries.begin(), kDim,
                         scan.rows.begin() + static_cast<ptrdiff_t>(i * kDim));
         }
-        scan.Fill(metric, "index=graph codes=i8", scan.rows);
+        scan.Fill(metric, "index=graph m=8 ef_build=20 codes=i8", scan.rows);
         for (const std::string filter :
              {"side >= 2000", "side < 3000", "side >= 8000", "id >= 5"}) {
             CAPTURE(filter);

@@ -155,15 +155,17 @@ TEST_CASE("under inner product the length of a query changes no answer", "[index
     INFO(codes << " " << offset);
     IndexedFile file;
     file.Open("threads=1");
-    file.dim = 4 * kFew;
-    file.Create(QUERN_IP, "index=graph ef_build=60 codes=" + codes);
-    std::vector<float> rows = Normal(4 * 3000, 1, offset);
+    file.Create(QUERN_IP, "index=graph m=8 ef_build=30 codes=" + codes);
+    std::vector<float> rows = MakeRows(1500, 1);
     for (float& x : rows) {
-        x *= 100;
+        x = 100 * (x + offset);
     }
     file.Insert(0, rows);
     file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
-    const std::vector<float> queries = Normal(4 * 60, 2, offset);
+    std::vector<float> queries = MakeRows(60, 2);
+    for (float& x : queries) {
+        x += offset;
+    }
     const auto truth = file.Search(queries, 10, "recall=exact");
     const auto usual = file.Search(queries, 10, "ef=100 refine=none");
     for (const float scale : {1e-30f, 0.01f, 1.0f, 100.0f, 1e6f, 1e34f}) {

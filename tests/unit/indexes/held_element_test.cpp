@@ -22,7 +22,7 @@ using namespace quern;
 namespace {
 
 constexpr size_t kDim = indexed::kDim;
-constexpr size_t kRows = 3000;
+constexpr size_t kRows = 1200;
 
 // Values of one type and, for kF32, of no narrower one.
 std::vector<float> RowsOf(Element element, size_t count, uint64_t seed) {
@@ -230,11 +230,11 @@ TEST_CASE("one vector among many decides how all of its segment are held", "[hel
     HeldFile file;
     file.Create(QUERN_L2, "index=none");
     std::vector<float> rows = RowsOf(Element::kU8, kRows, 1);
-    rows[1234 * kDim + 5] = 0.1f;
+    rows[kRows / 2 * kDim + 5] = 0.1f;
     file.Insert(0, rows);
     file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
     CHECK(file.Held() == std::nullopt);
-    file.Delete({1234});
+    file.Delete({static_cast<int64_t>(kRows / 2)});
     file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
     CHECK(file.Held() == Element::kU8);
     CHECK(file.Verify() == QUERN_OK);

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "engine/db/index_options.h"
-#include "tests/unit/indexed_file.h"
+#include "tests/unit/indexes/mixed_rows.h"
 
 using namespace indexed;
 
@@ -103,20 +103,10 @@ TEST_CASE("zero vectors, repeats and absent values keep their places", "[index]"
     const int32_t metric = GENERATE(QUERN_L2, QUERN_IP, QUERN_COSINE);
     IndexedFile file;
     file.Create(metric, "");
-    std::vector<float> rows = MakeRows(5000, 1);
-    std::vector<uint8_t> valid(5000, 1);
-    for (size_t i = 0; i < 5000; i++) {
-        if (i % 100 == 0) {
-            std::fill_n(&rows[i * kDim], kDim, 0.0f);
-        } else if (i % 10 == 1) {
-            std::memcpy(&rows[i * kDim], &rows[5 * kDim], kDim * sizeof(float));
-        }
-        valid[i] = i % 6 != 3;
-    }
-    file.Insert(0, rows, valid.data());
+    const MixedRows mixed;
+    file.Insert(0, mixed.rows, mixed.valid.data());
     file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
-    std::vector<float> queries = MakeRows(60, 2);
-    std::memcpy(queries.data(), &rows[5 * kDim], kDim * sizeof(float));
+    const std::vector<float>& queries = mixed.queries;
     const auto truth = file.Search(queries, 10, "recall=exact");
     const auto found = file.Search(queries, 10, "recall=0.97");
     REQUIRE(!found.exact);

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "tests/unit/indexed_file.h"
+#include "tests/unit/indexes/mixed_rows.h"
 
 using namespace indexed;
 
@@ -139,20 +139,10 @@ TEST_CASE("zero vectors, repeats and absent values keep their places beside list
     const int32_t metric = GENERATE(QUERN_L2, QUERN_IP, QUERN_COSINE);
     IndexedFile file;
     file.Create(metric, "index=lists");
-    std::vector<float> rows = MakeRows(5000, 1);
-    std::vector<uint8_t> valid(5000, 1);
-    for (size_t i = 0; i < 5000; i++) {
-        if (i % 100 == 0) {
-            std::fill_n(&rows[i * kDim], kDim, 0.0f);
-        } else if (i % 10 == 1) {
-            std::memcpy(&rows[i * kDim], &rows[5 * kDim], kDim * sizeof(float));
-        }
-        valid[i] = i % 6 != 3;
-    }
-    file.Insert(0, rows, valid.data());
+    const MixedRows mixed;
+    file.Insert(0, mixed.rows, mixed.valid.data());
     file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
-    std::vector<float> queries = MakeRows(60, 2);
-    std::memcpy(queries.data(), &rows[5 * kDim], kDim * sizeof(float));
+    const std::vector<float>& queries = mixed.queries;
     const auto truth = file.Search(queries, 10, "recall=exact");
     const auto found = file.Search(queries, 10, "recall=0.97");
     REQUIRE(!found.exact);
@@ -237,11 +227,13 @@ TEST_CASE("rows of lists stay in the file when memory is short", "[lists]") {
 TEST_CASE("damaged lists are passed over and built anew", "[lists]") {
     const int kind = GENERATE(73, 75, 76);
     IndexedFile file;
-    file.Create(QUERN_L2, "index=lists");
-    // So many that the middle of each part has a page of its own.
-    file.Insert(0, MakeRows(20000, 1));
-    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
-    file.Ok(quern_vacuum(file.db, &file.err));
+    file.FillOnce("lists to be damaged", [&] {
+        file.Create(QUERN_L2, "index=lists");
+        // So many that the middle of each part has a page of its own.
+        file.Insert(0, MakeRows(20000, 1));
+        file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+        file.Ok(quern_vacuum(file.db, &file.err));
+    });
     const std::vector<float> queries = MakeRows(20, 2);
     const auto truth = file.Search(queries, 10, "recall=exact");
     quern_close(file.db);

@@ -344,7 +344,7 @@ TEST_CASE("errors that are not those of the rows are found by whoever has these"
 }
 
 TEST_CASE("with refine=proof a search by codes is exact, whatever the data", "[proof]") {
-    const size_t count = 6000;
+    const size_t count = 3000;
     const int32_t metrics[] = {QUERN_L2, QUERN_IP, QUERN_COSINE};
     const char* const codes[] = {"i8", "4bit", "lvq8", "f16", "bf16", "pq", "lvq4", "1bit"};
     size_t by_codes = 0;

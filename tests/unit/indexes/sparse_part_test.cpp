@@ -32,6 +32,15 @@ struct Rows {
     }
 };
 
+Rows RandomQueries(const Shape& shape, size_t count) {
+    std::mt19937 random(8);
+    Rows queries;
+    for (size_t q = 0; q < count; q++) {
+        queries.Add(RandomVector(shape, &random));
+    }
+    return queries;
+}
+
 // Collection "terms" has every vector twice: in a field with an index, and in one without.
 class TwiceFile : public HostileFile {
 public:
@@ -208,11 +217,7 @@ TEST_CASE("a sparse field with approx=graph answers ef=N nearly as a scan does",
     CHECK(file.Compare() == 0);  // exact without ef
     file.Put(12000, 300);        // in the log
     file.DeleteEvery(7, 9000);
-    std::mt19937 random(8);
-    Rows queries;
-    for (size_t q = 0; q < 30; q++) {
-        queries.Add(RandomVector(shape, &random));
-    }
+    const Rows queries = RandomQueries(shape, 30);
     const auto exact = file.Search("plain", queries, 10);
     for (const bool again : {false, true}) {
         const auto found = file.Search("fast", queries, 10, "ef=64");
@@ -254,11 +259,7 @@ TEST_CASE("a sparse search is approximate where it is asked to be", "[sparse]") 
     file.Put(0, 20000);  // five superblocks
     file.Optimize();
     file.Put(20000, 500);  // in the log
-    std::mt19937 random(8);
-    Rows queries;
-    for (size_t q = 0; q < 30; q++) {
-        queries.Add(RandomVector(shape, &random));
-    }
+    const Rows queries = RandomQueries(shape, 30);
     const auto exact = file.Search("fast", queries, 10);
     REQUIRE((exact.flags & QUERN_FLAG_EXACT) != 0);
     for (const char* const same :
@@ -314,11 +315,7 @@ TEST_CASE("a pruned sparse field tells that it may miss records, and can be aske
     shape.entries_max = 30;
     TwiceFile file(shape, "prune_mass=0.7 prune_top=20");
     file.Put(0, 9000);
-    std::mt19937 random(8);
-    Rows queries;
-    for (size_t q = 0; q < 30; q++) {
-        queries.Add(RandomVector(shape, &random));
-    }
+    const Rows queries = RandomQueries(shape, 30);
     const auto exact = file.Search("plain", queries, 10);
     const auto of_log = file.Search("fast", queries, 10);
     CHECK((of_log.rows == exact.rows && (of_log.flags & QUERN_FLAG_EXACT) != 0));
@@ -395,11 +392,7 @@ TEST_CASE("pruned postings order records, and more than are wanted are scored", 
     shape.weights = 2;
     TwiceFile file(shape, "prune_mass=0.6 approx=graph");
     file.Put(0, 12000);
-    std::mt19937 random(8);
-    Rows queries;
-    for (size_t q = 0; q < 60; q++) {
-        queries.Add(RandomVector(shape, &random));
-    }
+    const Rows queries = RandomQueries(shape, 60);
     const auto exact = file.Search("plain", queries, 10);
     file.Optimize();
     // Those that few terms order are scored so, too; all of them order no worse.
@@ -430,11 +423,7 @@ TEST_CASE("a sparse field with approx=graph is asked for a recall", "[sparse][ap
     TwiceFile file(shape, "approx=graph");
     file.Put(0, 20000);
     file.Optimize();
-    std::mt19937 random(8);
-    Rows queries;
-    for (size_t q = 0; q < 40; q++) {
-        queries.Add(RandomVector(shape, &random));
-    }
+    const Rows queries = RandomQueries(shape, 40);
     const auto exact = file.Search("plain", queries, 10);
     const auto is_exact = [&](const TwiceFile::Answer& answer) {
         return answer.rows == exact.rows && (answer.flags & QUERN_FLAG_EXACT) != 0 &&
