@@ -780,7 +780,8 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **                  leaves nothing; what must be loaded is loaded whole (and is there the next time), and so are keys and columns
 **                  of the hits: a search may end somewhat later
 **   max_scored=N   records that are measured (as QUERN_RESULT_VECTORS_SCORED counts) for each query, in all fields and legs together: a query
-**                  finds the same alone and among others, by however many threads, before and after vectors were loaded. Each has N. Less
+**                  finds the same alone and among others, by however many threads, before and after vectors were loaded (of a fusion whose
+**                  legs go through indexes as far as these are exact for all queries or for none: exact lists are made longer). Each has N. Less
 **                  than a scan would need, it goes to an index if there is one (but for recall=exact, and for a walk that would meet fewer
 **                  than k matches). Of a scan they are the first that match, by key
 **   max_bytes=N    read from the file (QUERN_RESULT_BYTES_READ), for all queries together. Vectors are loaded whole only if that takes no
@@ -803,9 +804,9 @@ QUERN_API void quern_query_options(quern_query *q, const char *options);
 **   absent=X    what a record counts as that the leg does not match: because it has no value in the field, or has no term in
 **               common with a sparse or text query. Default 0; -inf under l2 and hamming, where 0 is the best there is, which
 **               keeps the record out of a sum's result. With normalize the default is 0 as well under a sparse or text field, which
-**               is what such a record scores, so that none is behind it that matches; of a dense field the score of the leg's last hit.
-**               Where all hits of the leg have one score, it is less: what becomes 0 (zscore: -1; under a sparse or text field that
-**               is what scores 0, and weaker matches are between); where it has none, 0. Nothing with kind=rrf
+**               is what such a record scores, so that none is behind it that matches with a score above 0; of a dense field the score of the leg's last hit.
+**               Where all hits of the leg have one score, it is less: what becomes 0 (zscore: -1; under a sparse or text field
+**               whose hits are above 0 that is what scores 0, and weaker matches are between); where it has none, 0. Nothing with kind=rrf
 **   against=1   with kind=best: the leg finds nothing, its scores count against a record
 **   name=NAME   what a formula calls the leg, and a stored fusion
 **   guide=LEG   of a dense leg: looks where the first hits of that leg are, too, one in a sparse or text field, by its name or field:

@@ -51,12 +51,32 @@ SearchRequest AloneOf(const SearchRequest& part, const SearchRequest& whole) {
     return alone;
 }
 
-// Whether a hit has the same score in every search that finds it: not where scores or ranks are
-// those of lists, or the query is moved by what was found.
-bool HasScoresOfItsOwn(const SearchRequest& request) {
-    return !request.feedback &&
-           (request.legs.empty() || (request.fusion.kind != query::FusionKind::kReciprocalRank &&
-                                     request.fusion.normalization == query::Normalization::kNone));
+// Whether what scores as much as the last true hit is as good: not where scores or ranks are those
+// of lists, the query is moved by what was found, or a record must have been found by another
+// search before.
+bool TellsByScore(const SearchRequest& request) {
+    if (request.feedback || request.candidates != nullptr || request.among != nullptr) {
+        return false;
+    }
+    const bool scaled = request.fusion.kind == query::FusionKind::kReciprocalRank ||
+                        request.fusion.normalization != query::Normalization::kNone;
+    return request.legs.empty() ||
+           (!scaled && std::all_of(request.legs.begin(), request.legs.end(),
+                                   [](const SearchLeg& leg) { return TellsByScore(leg.request); }));
+}
+
+// Without budgets.
+void TakeBudgets(SearchRequest* request) {
+    request->limits = {};
+    request->budget = nullptr;
+    for (SearchLeg& leg : request->legs) {
+        TakeBudgets(&leg.request);
+    }
+    if (request->candidates != nullptr) {
+        auto candidates = std::make_shared<SearchRequest>(*request->candidates);
+        TakeBudgets(candidates.get());
+        request->candidates = std::move(candidates);
+    }
 }
 
 // More hits, of the same scores: what legs are asked for stays.
@@ -67,6 +87,12 @@ SearchRequest MoreOf(const SearchRequest& request, size_t limit) {
             leg.request.limit = std::max(kListDepth, request.limit);
             leg.request.has_limit = true;
         }
+    }
+    if (more.candidates != nullptr && !more.candidates->has_limit) {
+        auto candidates = std::make_shared<SearchRequest>(*more.candidates);
+        candidates->limit = std::max(kListDepth, request.limit);
+        candidates->has_limit = true;
+        more.candidates = std::move(candidates);
     }
     more.limit = limit;
     return more;
@@ -81,7 +107,7 @@ public:
     Status Start(const SearchRequest& request) {
         truth_ = {};
         limit_ = request.limit;
-        by_score_ = HasScoresOfItsOwn(request);
+        by_score_ = TellsByScore(request);
         const SearchRequest exact = ExactOf(request);
         // Where scores do not tell what is as near as the last one, its equals are to be there.
         const bool more = !by_score_ && limit_ <= kManyHits;
@@ -343,6 +369,7 @@ Status AuditRecall(Database* database, Snapshot* snapshot, const SearchRequest& 
     QUERN_TRY(choice.Take(request, &sampled));
     MoveFilters(chosen, &sampled.filter);
     sampled.columns.clear();
+    TakeBudgets(&sampled);
     Auditor auditor(database, snapshot, sampled, audit);
     QUERN_TRY(auditor.Measure());
     if (!keep) {

@@ -245,6 +245,10 @@ TEST_CASE("an audit names the leg that loses", "[audit]") {
     quern_query_candidates(query, near);
     const Json among = audited.Audit(query, nullptr);
     CHECK(among["loses"] == "candidates");
+    // What was no candidate is not found, however well others score; and budgets count for nothing.
+    CHECK(among["recall"].get<double>() < 1.0);
+    quern_query_options(query, "max_scored=20");
+    CHECK(audited.Audit(query, nullptr) == among);
     quern_query_free(query);
     quern_query_free(near);
     quern_query_free(exact);
