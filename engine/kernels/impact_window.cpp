@@ -181,7 +181,7 @@ size_t FindMarks(const Id* ids, size_t count, const MarkSet& set, uint32_t* out)
 #else
 
 // The tables tell which ids may be in the set, a whole vector of them at once; few are left to be
-// looked up. (To gather the words that have their bits took three times as long on a processor of
+// looked up. (To gather the words that have their bits took about twice as long on a processor of
 // 2024, whose gathers are no faster than as many loads.)
 template <typename Id>
 size_t FindMarks(const Id* HWY_RESTRICT ids, size_t count, const MarkSet& set,
