@@ -38,25 +38,20 @@ void FetchRuns(const PostingLists& lists, uint32_t term) {
 
 bool SearchPlan::Make(const SparseVector& query, const TermTable& terms, const PostingLists& lists,
                       uint32_t terms_max) {
-    terms_.clear();
-    weights_.clear();
     planned_.clear();
     table_ends_.clear();
-    for (const SparseEntry& entry : query) {
-        const auto [first, count] = terms.Find(entry.dimension);
-        for (uint32_t term = first; term < first + count; term++) {
-            terms_.push_back(term);
-            weights_.push_back(static_cast<double>(entry.weight));
-            Planned plan;
-            plan.term = term;
-            const double factor =
-                static_cast<double>(entry.weight) * static_cast<double>(terms.scale(term));
-            plan.factor = std::fabs(factor);
-            plan.takes_away = factor < 0;
-            plan.exact = terms.IsExact(term);
-            planned_.push_back(plan);
-            __builtin_prefetch(lists.term_runs.data() + term);
-        }
+    if (!FindTerms(query, terms)) {
+        return false;
+    }
+    for (size_t i = 0; i < terms_.size(); i++) {
+        Planned plan;
+        plan.term = terms_[i];
+        const double factor = weights_[i] * static_cast<double>(terms.scale(plan.term));
+        plan.factor = std::fabs(factor);
+        plan.takes_away = factor < 0;
+        plan.exact = terms.IsExact(plan.term);
+        planned_.push_back(plan);
+        __builtin_prefetch(lists.term_runs.data() + plan.term);
     }
     // All terms ask for memory that nothing has read lately: better all at once than one by one.
     for (const Planned& plan : planned_) {
@@ -72,9 +67,6 @@ bool SearchPlan::Make(const SparseVector& query, const TermTable& terms, const P
         plan.postings = static_cast<double>(pairs) * 2 / (lists.flat ? 2 : 3);
         plan.bound = plan.factor * peak;
         plan.benefit = plan.bound / plan.postings;
-    }
-    if (planned_.empty()) {
-        return false;
     }
     if (terms_max > 0) {
         KeepHeaviest(terms_max);
