@@ -256,6 +256,24 @@ Status WalkOn(const Graph& graph, Scorer& scorer, const WalkEnd& end, WalkSpace*
     return {};
 }
 
+// Begins a walk: the pool then has where the upper levels lead to, and the seeds. False: the graph
+// has no node.
+template <class Scorer>
+bool EnterGraph(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpace* space) {
+    space->Begin(graph.count, end);
+    if (graph.entry == kNoNode) {
+        return false;
+    }
+    float distance = 0;
+    const uint32_t start = Descend(graph, scorer, space, &distance);
+    space->Mark(start);
+    space->Insert(start, distance);
+    if (!space->seeds.empty()) {
+        Sow(graph, scorer, space);
+    }
+    return true;
+}
+
 // Fills space's pool with the nodes nearest to what the scorer measures from. Scorer has
 //   void Score(const uint32_t* nodes, size_t count, float* distances);
 //   void Fetch(uint32_t node) const;   // asks for a node's row ahead of time
@@ -263,17 +281,8 @@ Status WalkOn(const Graph& graph, Scorer& scorer, const WalkEnd& end, WalkSpace*
 template <class Scorer>
 Status Walk(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end, WalkSpace* space,
             Work* work) {
-    WalkSpace& s = *space;
-    s.Begin(graph.count, end);
-    if (graph.entry == kNoNode) {
+    if (!EnterGraph(graph, scorer, end, space)) {
         return {};
-    }
-    float distance = 0;
-    const uint32_t start = Descend(graph, scorer, space, &distance);
-    s.Mark(start);
-    s.Insert(start, distance);
-    if (!s.seeds.empty()) {
-        Sow(graph, scorer, space);
     }
     return WalkOn(graph, scorer, end, space, work);
 }

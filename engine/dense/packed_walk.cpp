@@ -92,19 +92,11 @@ Status WalkPacked(const GraphLinks& graph, const NeighbourBlocks& blocks,
                   WalkSpace* space, Work* work) {
     constexpr uint64_t kCheckEvery = 256;
     WalkSpace& s = *space;
-    s.Begin(graph.count, end);
     s.measured.clear();
-    if (graph.entry == kNoNode) {
-        return {};
-    }
     constexpr size_t kAtOnce = 2;  // two waits for memory at once; the second would be next anyway
     PackedFetcher fetcher(graph, blocks, scorer);
-    float score = 0;
-    const uint32_t entry = Descend(graph, scorer, space, &score);
-    s.Mark(entry);
-    s.Insert(entry, score);
-    if (!s.seeds.empty()) {
-        Sow(graph, scorer, space);
+    if (!EnterGraph(graph, scorer, end, space)) {
+        return {};
     }
     while (s.Goes()) {
         uint32_t from[kAtOnce];
