@@ -251,7 +251,7 @@ Status IndexSearch::MeasureByBound(Snapshot* snapshot, const dense::FlatQuery& q
         }
         QUERN_TRY(Measure(snapshot, query, space));
         for (size_t i = 0; i < space->picked.size(); i++) {
-            top.Push(space->distances[i], space->picked[i]);
+            PushLiving(space->distances[i], space->picked[i], &top);
         }
         measured.insert(measured.end(), space->picked.begin(), space->picked.end());
         distances.insert(distances.end(), space->distances.begin(), space->distances.end());
@@ -371,10 +371,15 @@ bool IndexSearch::ScanFits(Space* space) const {
 // walk should have found.
 bool IndexSearch::FoundEnough(const Space& space) const {
     const size_t zeros = leg_->outsiders().zeros().size();
-    return space.picked.size() >= std::min(k_, leg_->alive - std::min(leg_->alive, zeros));
+    const size_t wanted = std::min(k_, leg_->alive - std::min(leg_->alive, zeros));
+    size_t found = space.picked.size();
+    for (size_t i = 0; i < space.picked.size() && found < wanted; i++) {
+        found += CountLiving(space.picked[i]) - 1;
+    }
+    return found >= wanted;
 }
 
-// Of the nearest nodes those whose records may be found, with repeats of these.
+// Of the nearest nodes those that records which may be found have, as themselves or as repeats.
 void IndexSearch::PickNearest(size_t refine, Space* space) const {
     if (OutOfBytes(space)) {
         refine = std::min(refine, k_);
@@ -387,29 +392,25 @@ void IndexSearch::PickNearest(size_t refine, Space* space) const {
 
 size_t IndexSearch::PickPlaces(size_t first_place, size_t end_place, size_t most,
                                Space* space) const {
-    const dense::Outsiders& outsiders = leg_->outsiders();
     size_t place = first_place;
     for (; place < end_place && space->picked.size() < most; place++) {
         const uint32_t node = space->nodes[place];
-        if (leg_->Alive(node)) {
-            space->picked.push_back(node);
-            space->places.push_back(static_cast<uint32_t>(place));
+        if (CountLiving(node) == 0) {
+            continue;
         }
-        const auto [first, last] = outsiders.Repeats(node);
-        // Repeats stand in key order, so the first k of them are enough.
-        size_t taken = 0;
-        for (size_t i = first; i < last && taken < k_; i++) {
-            if (leg_->Alive(outsiders.RepeatAt(i))) {
-                space->picked.push_back(outsiders.RepeatAt(i));
-                space->places.push_back(static_cast<uint32_t>(place));
-                taken++;
-            }
-        }
+        space->picked.push_back(node);
+        space->places.push_back(static_cast<uint32_t>(place));
         if (by_bound_) {
-            space->least.resize(space->picked.size(), space->bounds.least[place]);
+            space->least.push_back(space->bounds.least[place]);
         }
     }
     return place;
+}
+
+size_t IndexSearch::CountLiving(uint32_t node) const {
+    size_t count = 0;
+    ForLiving(node, [&](uint32_t) { count++; });
+    return count;
 }
 
 Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
@@ -466,10 +467,11 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
         if (!(distance <= query.max_distance)) {
             continue;
         }
-        found->push_back({distance, source_, leg_->field->record(space->picked[i])});
         if (zero == zeros_end || space->picked[i] != *zero) {
+            TakeLiving(space->picked[i], distance, found);
             continue;
         }
+        found->push_back({distance, source_, leg_->field->record(*zero)});
         size_t taken = 1;
         for (auto other = zero + 1; other != zeros_end && taken < k_; ++other) {
             if (leg_->Alive(*other)) {

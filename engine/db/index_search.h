@@ -39,8 +39,8 @@ public:
         dense::WalkSpace walk;
         dense::ListSpace lists;
         std::vector<uint32_t> nodes;
-        std::vector<uint32_t> picked;
-        std::vector<uint32_t> places;  // of the picked in the walk's pool; repeats share one
+        std::vector<uint32_t> picked;  // nodes to be measured, which stand for their repeats
+        std::vector<uint32_t> places;  // of the picked in the walk's pool
         std::vector<float> distances;
         dense::NodeBounds bounds;
         std::vector<float> least;  // of each picked
@@ -164,9 +164,36 @@ private:
     Status FindNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                        bool* complete, bool* scanned, Work* work) const;
     bool FoundEnough(const Space& space) const;
+    // refine: how many different vectors; copies of one cost nothing, and push nobody out.
     void PickNearest(size_t refine, Space* space) const;
     // The place that the next begins at.
     size_t PickPlaces(size_t first, size_t end, size_t most, Space* space) const;
+    // The vectors that may be found and are that of a node: its own, and its repeats, which stand
+    // in key order, so that the first k of them are enough.
+    template <class Take>
+    void ForLiving(uint32_t node, const Take& take) const {
+        if (leg_->Alive(node)) {
+            take(node);
+        }
+        const auto [first, last] = leg_->outsiders().Repeats(node);
+        size_t taken = 0;
+        for (size_t i = first; i < last && taken < k_; i++) {
+            const uint32_t repeat = leg_->outsiders().RepeatAt(i);
+            if (leg_->Alive(repeat)) {
+                take(repeat);
+                taken++;
+            }
+        }
+    }
+    size_t CountLiving(uint32_t node) const;
+    void PushLiving(float distance, uint32_t node, kernels::TopK* top) const {
+        ForLiving(node, [&](uint32_t vector) { top->Push(distance, vector); });
+    }
+    void TakeLiving(uint32_t node, float distance, std::vector<Candidate>* found) const {
+        ForLiving(node, [&](uint32_t vector) {
+            found->push_back({distance, source_, leg_->field->record(vector)});
+        });
+    }
     // For `kept` candidates of a scan over codes: as many as it takes until no more than the recall
     // allows for can be expected among the rest. *enough: there were as many.
     Status MeasureInTurn(Snapshot* snapshot, const dense::FlatQuery& query, size_t kept,

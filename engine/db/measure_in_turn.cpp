@@ -77,7 +77,7 @@ Status IndexSearch::MeasureInTurn(Snapshot* snapshot, const dense::FlatQuery& qu
     while (true) {
         QUERN_TRY(Measure(snapshot, query, space));
         for (size_t i = 0; i < space->picked.size(); i++) {
-            top.Push(space->distances[i], space->picked[i]);
+            PushLiving(space->distances[i], space->picked[i], &top);
             errors.Add(static_cast<double>(space->distances[i]) -
                        static_cast<double>(by_codes[space->places[i]]));
         }

@@ -113,8 +113,8 @@ Status IndexSearch::Prove(Snapshot* snapshot, const dense::FlatQuery& query, siz
         for (size_t i = 0; i < space->picked.size(); i++) {
             const float distance = space->distances[i];
             if (distance <= query.max_distance) {
-                found->push_back({distance, source_, leg_->field->record(space->picked[i])});
-                top.Push(distance, space->picked[i]);
+                TakeLiving(space->picked[i], distance, found);
+                PushLiving(distance, space->picked[i], &top);
             }
         }
         proof.Within(last());

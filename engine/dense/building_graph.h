@@ -10,6 +10,7 @@
 #include <faiss/impl/HNSW.h>
 
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -27,7 +28,8 @@ public:
         : hnsw(static_cast<int>(m)),
           count_(count),
           locks_(new std::atomic<bool>[count]),
-          settled_(count, 0) {
+          settled_(count, 0),
+          lengths_(count * 2 * m, std::numeric_limits<float>::quiet_NaN()) {
         for (size_t i = 0; i < count; i++) {
             locks_[i].store(false, std::memory_order_relaxed);
         }
@@ -62,6 +64,13 @@ public:
 
     // How many of the first places of a node's base list were chosen together. Under its lock.
     uint16_t& Settled(uint32_t node) { return settled_[node]; }
+
+    // How far the neighbour at a place of a node's base list is from it; NaN: not known. Under its
+    // lock. A list that is full is chosen from anew for each node that wants to be in it, and
+    // measuring it each time was half of what is measured with the vectors themselves.
+    float& Length(uint32_t node, uint32_t place) {
+        return lengths_[static_cast<size_t>(node) * Degree(0) + place];
+    }
 
     class NodeLock {
     public:
@@ -99,6 +108,7 @@ private:
     size_t count_;
     std::unique_ptr<std::atomic<bool>[]> locks_;
     std::vector<uint16_t> settled_;
+    std::vector<float> lengths_;
     mutable std::mutex entry_mutex_;
     Entry entry_;
 };

@@ -11,6 +11,7 @@
 // keeps the recall of each pair, and how many rows the walks scored.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -46,6 +47,7 @@ public:
                                                      0.165f, 0.21f,  0.28f, 0.37f,  0.5f,  0.75f};
     static constexpr std::array<uint32_t, 9> kRefine = {1, 10, 14, 20, 28, 40, 80, 160, 320};
     static constexpr std::array<uint32_t, 3> kK = {1, 10, 100};
+    static constexpr size_t kQueriesOfMost = 200;
     // What a walk with a reach never goes beyond, however far away all of the field is.
     static constexpr size_t kPoolMost = kEf.back();
     // Both ways in one row: pools first.
@@ -54,6 +56,11 @@ public:
     EffortCurve();
     bool empty() const { return queries_ == 0; }
     uint32_t queries() const { return queries_; }
+    // Those that the recall of the first kK[k] was measured with. A hundred neighbours of a query
+    // tell as much as ten of several do.
+    size_t QueriesOf(size_t k) const {
+        return kK[k] < kK.back() ? queries_ : std::min<size_t>(queries_, kQueriesOfMost);
+    }
     void SetQueries(uint32_t queries) {
         queries_ = queries;
         last_.known = false;
@@ -95,7 +102,7 @@ private:
     bool FindAt(size_t k_number, double wanted, double refine_rows, Effort* effort) const;
     // That were looked for when it was measured.
     double Neighbours(size_t k_number) const {
-        return static_cast<double>(queries_) * static_cast<double>(kK[k_number]);
+        return static_cast<double>(QueriesOf(k_number)) * static_cast<double>(kK[k_number]);
     }
     // What was looked for last: one search after the other asks the same, and looking takes as long
     // as scoring twenty rows. A copy of a curve knows nothing yet.

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <mutex>
+#include <tuple>
 
 #include "engine/dense/range_measure.h"
 #include "engine/dense/safe_length.h"
@@ -14,9 +15,8 @@ namespace quern::dense {
 
 namespace {
 
-constexpr size_t kDepths = EffortCurve::kRefine.size() + 1;
-// How many of the true k were among the first `refine` that a walk found.
-using Hits = std::array<uint64_t, kDepths>;
+using Hits = EffortHits;
+constexpr size_t kDepths = std::tuple_size_v<Hits>;
 
 void CountHits(const std::vector<uint32_t>& nodes,
                const std::vector<std::pair<uint32_t, uint32_t>>& ranks, uint32_t k, Hits* hits) {
@@ -163,22 +163,30 @@ Result<EffortCurve> EffortMeasure::Run(const Search& search, const EffortPlan& p
     // Rows that pools need for enough: no reach that scores more is worth a thing.
     std::array<double, kAll> most;
     most.fill(plan.scored_most);
+    Way pools;
+    for (size_t k = 0; k < kAll; k++) {
+        if (wanted(k)) {
+            pools.ks.push_back(k);
+        }
+    }
     for (size_t step = 0; step < kPools; step++) {
-        QUERN_TRY(RunStep(search, kAll, step, threads, &curve, work));
+        QUERN_TRY(RunStep(search, step, threads, &pools, &curve, work));
         bool all = true;
-        for (size_t k = 0; k < kAll; k++) {
-            if (wanted(k) && enough(k, step)) {
+        for (const size_t k : pools.ks) {
+            if (enough(k, step)) {
                 most[k] = std::min(most[k], static_cast<double>(curve.Scored(k, step)));
             }
-            all = all && (!wanted(k) || enough(k, step));
+            all = all && enough(k, step);
         }
         if (all) {
             break;
         }
     }
-    for (size_t k = 0; k < kAll; k++) {
-        for (size_t step = kPools; wanted(k) && step < EffortCurve::kSteps; step++) {
-            QUERN_TRY(RunStep(search, k, step, threads, &curve, work));
+    for (const size_t k : pools.ks) {
+        Way reaches;
+        reaches.ks.push_back(k);
+        for (size_t step = kPools; step < EffortCurve::kSteps; step++) {
+            QUERN_TRY(RunStep(search, step, threads, &reaches, &curve, work));
             if (enough(k, step) || static_cast<double>(curve.Scored(k, step)) > most[k]) {
                 break;
             }
@@ -187,50 +195,71 @@ Result<EffortCurve> EffortMeasure::Run(const Search& search, const EffortPlan& p
     return curve;
 }
 
-Status EffortMeasure::RunStep(const Search& search, size_t only, size_t step, int threads,
+Status EffortMeasure::RunStep(const Search& search, size_t step, int threads, Way* way,
                               EffortCurve* curve, Work* work) const {
-    constexpr size_t kAll = EffortCurve::kK.size();
-    const size_t first = only < kAll ? only : 0;
-    const size_t end = only < kAll ? only + 1 : kAll;
-    const Effort effort = EffortCurve::OfStep(first, step);
-    const size_t queries = curve->queries();
-    std::array<Hits, kAll> hits{};
-    uint64_t scored = 0;
+    const Effort effort = EffortCurve::OfStep(way->ks[0], step);
+    const size_t queries = curve->QueriesOf(way->ks[0]);
+    way->queries.resize(queries);
     std::mutex mutex;
+    // Rows scored by queries that have been asked before: then, and now.
+    double before = 0;
+    double now = 0;
     std::atomic<size_t> next{0};
     QUERN_TRY(RunOnThreads(threads, [&](int) -> Status {
         WalkSpace space;
         std::vector<uint32_t> nodes;
-        std::array<Hits, kAll> mine{};
-        uint64_t my_scored = 0;
+        double my_before = 0;
+        double my_now = 0;
         while (true) {
             const size_t number = next.fetch_add(1);
             if (number >= queries) {
                 break;
             }
+            Way::Asked& asked = way->queries[number];
+            if (asked.complete) {
+                continue;
+            }
             const Query query = QueryOf(number);
             QUERN_TRY(search(query.vector, effort, &space, &nodes));
-            for (size_t k = first; k < end; k++) {
-                CountHits(nodes, truth_[number], EffortCurve::kK[k], &mine[k]);
+            asked.complete = true;
+            asked.hits.assign(way->ks.size(), Hits{});
+            for (size_t i = 0; i < way->ks.size(); i++) {
+                const size_t k = way->ks[i];
+                CountHits(nodes, truth_[number], EffortCurve::kK[k], &asked.hits[i]);
+                asked.complete = asked.complete && (number >= curve->QueriesOf(k) ||
+                                                    asked.hits[i].back() == TrueOf(k));
             }
-            my_scored += space.scored;
+            if (asked.scored > 0) {
+                my_before += asked.scored;
+                my_now += static_cast<double>(space.scored);
+            }
+            asked.scored = static_cast<double>(space.scored);
+            asked.step = step;
             QUERN_TRY(work->Check("calibrate", number, queries));
         }
         std::lock_guard<std::mutex> lock(mutex);
-        for (size_t k = first; k < end; k++) {
-            for (size_t r = 0; r < kDepths; r++) {
-                hits[k][r] += mine[k][r];
-            }
-        }
-        scored += my_scored;
+        before += my_before;
+        now += my_now;
         return {};
     }));
-    for (size_t k = first; k < end; k++) {
-        curve->Scored(k, step) = static_cast<float>(scored) / static_cast<float>(queries);
-        const size_t wanted = std::min<size_t>(EffortCurve::kK[k], truth_count_) * queries;
+    double scored = 0;
+    for (Way::Asked& asked : way->queries) {
+        asked.scored *= asked.step != step && before > 0 ? now / before : 1;
+        scored += asked.scored;
+    }
+    for (size_t i = 0; i < way->ks.size(); i++) {
+        const size_t k = way->ks[i];
+        Hits hits{};
+        for (size_t number = 0; number < curve->QueriesOf(k); number++) {
+            for (size_t r = 0; r < kDepths; r++) {
+                hits[r] += way->queries[number].hits[i][r];
+            }
+        }
+        curve->Scored(k, step) = static_cast<float>(scored / static_cast<double>(queries));
+        const size_t all = TrueOf(k) * curve->QueriesOf(k);
         for (size_t r = 0; r < kDepths; r++) {
             curve->At(k, step, r) =
-                wanted == 0 ? 0.0f : static_cast<float>(hits[k][r]) / static_cast<float>(wanted);
+                all == 0 ? 0.0f : static_cast<float>(hits[r]) / static_cast<float>(all);
         }
     }
     return {};

@@ -5,6 +5,8 @@
 // Thread rule: confined; its own work is shared out over threads.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <functional>
 #include <limits>
 #include <vector>
@@ -27,6 +29,10 @@ struct EffortPlan {
     // Or once one has scored so many rows that no search would choose it.
     double scored_most = std::numeric_limits<double>::infinity();
 };
+
+// How many of the true k were among the first EffortCurve::kRefine[i] that a walk found; behind
+// these: among all.
+using EffortHits = std::array<uint32_t, EffortCurve::kRefine.size() + 1>;
 
 class EffortMeasure {
 public:
@@ -58,9 +64,23 @@ public:
 
 private:
     using Ranks = std::vector<std::pair<uint32_t, uint32_t>>;  // node, rank; sorted
-    // Fills that part of the curve: for one k, or, with a number beyond these, for all.
-    Status RunStep(const Search& search, size_t only, size_t step, int threads, EffortCurve* curve,
+    // Walks of one kind, each step farther than the one before. Who has found all that is to be
+    // found is not asked again: a farther walk finds it, too. Most queries are complete after a
+    // few steps, and the farthest walks would be most of the time.
+    struct Way {
+        struct Asked {
+            std::vector<EffortHits> hits;  // of each k
+            bool complete = false;
+            size_t step = 0;    // of the last walk
+            double scored = 0;  // rows; once complete, what the others' walks make likely
+        };
+        std::vector<size_t> ks;  // numbers of EffortCurve::kK; the first has the most queries
+        std::vector<Asked> queries;
+    };
+    // Fills that step of the curve for the way's k.
+    Status RunStep(const Search& search, size_t step, int threads, Way* way, EffortCurve* curve,
                    Work* work) const;
+    size_t TrueOf(size_t k) const { return std::min<size_t>(EffortCurve::kK[k], truth_count_); }
 
     VectorRows rows_;
     std::vector<uint32_t> held_out_;

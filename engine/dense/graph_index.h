@@ -89,8 +89,8 @@ public:
     // would be none. Cost: a pass over the rows.
     static bool CanMeasure(const VectorRows& rows);
     // Links all rows. Memory: the links, the codes (for kAuto those of the two kinds that are
-    // compared at a time), and while it runs 15 bytes a row and codes that insertions walk over, at
-    // most four sevenths of the rows' bytes.
+    // compared at a time), and while it runs 15 + 8 m bytes a row and codes that insertions walk
+    // over, at most four sevenths of the rows' bytes.
     //
     // With a source (may be NULL) the graph grows from that one's, where that is quicker and the
     // graph becomes as good: its effort curve is measured like any other, and when it falls behind

@@ -73,6 +73,9 @@ Status GraphIndex::CalibrateRange(const VectorRows& rows, const EffortMeasure& m
     MeasureErrors(measure);
     RangeHits all;
     std::array<bool, RangeCurve::kRanks.size()> done{};
+    // Of each query the ranks whose bound has given all that it catches: farther walks do, too.
+    using Complete = std::array<bool, RangeCurve::kRanks.size()>;
+    std::vector<Complete> complete_of(measure.queries(), Complete{});
     for (size_t e = 0; e < RangeCurve::kEfforts.size(); e++) {
         std::mutex mutex;
         std::atomic<size_t> next{0};
@@ -92,7 +95,13 @@ Status GraphIndex::CalibrateRange(const VectorRows& rows, const EffortMeasure& m
                     kernels::PrepareQuery(rows.element, rows.metric, query.vector, rows.dim);
                 for (size_t rank = 0; rank < RangeCurve::kRanks.size(); rank++) {
                     const size_t wanted = RangeCurve::kRanks[rank];
-                    if (done[rank] || nearest.size() < wanted) {
+                    if (done[rank] || nearest.size() < wanted ||
+                        (wanted >= 100 && number >= kManyQueries)) {
+                        continue;
+                    }
+                    mine.wanted[rank] += wanted;
+                    if (complete_of[number][rank]) {
+                        mine.found[rank][e] += wanted;
                         continue;
                     }
                     RangeQuery range;
@@ -112,7 +121,7 @@ Status GraphIndex::CalibrateRange(const VectorRows& rows, const EffortMeasure& m
                         std::count_if(distances.begin(), distances.end(),
                                       [&](float distance) { return distance <= range.bound; }));
                     mine.found[rank][e] += std::min(found, wanted);
-                    mine.wanted[rank] += wanted;
+                    complete_of[number][rank] = found >= wanted;
                 }
                 QUERN_TRY(work->Check("calibrate", number, measure.queries()));
             }

@@ -27,6 +27,13 @@ public:
             QUERN_TRY(work->Check("build index", i, nodes.size()));
             QUERN_TRY(LeadTo(nodes[i], nodes, work));
         }
+        FindLeavers();
+        for (size_t i = 0; i < nodes.size(); i++) {
+            if (!leaves_[nodes[i]]) {
+                QUERN_TRY(work->Check("build index", i, nodes.size()));
+                QUERN_TRY(LeadOutOf(nodes[i], work));
+            }
+        }
         return {};
     }
 
@@ -52,17 +59,23 @@ private:
     }
 
     // Takes a free place of a node's list, or else the last whose link nothing depends on.
-    bool Link(uint32_t from, uint32_t to) {
+    bool Place(uint32_t from, uint32_t to) {
         uint32_t* list = List(from);
         for (uint32_t i = links_->degree; i-- > 0;) {
             const bool is_first_free = list[i] == kNoNode && (i == 0 || list[i - 1] != kNoNode);
             if (is_first_free || (list[i] != kNoNode && parents_[list[i]] != from)) {
                 list[i] = to;
-                Reach(to, from);
                 return true;
             }
         }
         return false;
+    }
+    bool Link(uint32_t from, uint32_t to) {
+        if (!Place(from, to)) {
+            return false;
+        }
+        Reach(to, from);
+        return true;
     }
 
     Status LeadTo(uint32_t node, const std::vector<uint32_t>& nodes, Work* work) {
@@ -90,9 +103,78 @@ private:
         return {};
     }
 
+    // Which nodes have links that lead to the entry in the end: those that links lead to it from.
+    void FindLeavers() {
+        const size_t count = links_->count;
+        ends_.assign(count + 1, 0);
+        const auto for_links = [&](const auto& use) {
+            for (uint32_t node = 0; node < count; node++) {
+                const uint32_t* list = List(node);
+                for (uint32_t i = 0; i < links_->degree && list[i] != kNoNode; i++) {
+                    use(node, list[i]);
+                }
+            }
+        };
+        for_links([&](uint32_t, uint32_t to) { ends_[to]++; });
+        size_t sum = 0;
+        for (size_t& end : ends_) {
+            sum += end;
+            end = sum;
+        }
+        from_.resize(sum);
+        // Afterwards ends_ are where each begins; the last entry is where all end.
+        for_links([&](uint32_t from, uint32_t to) { from_[--ends_[to]] = from; });
+        leaves_.assign(count, false);
+        Leaves(links_->entry);
+    }
+
+    // The node can leave, and all from which links lead to it.
+    void Leaves(uint32_t node) {
+        leaves_[node] = true;
+        open_.push_back(node);
+        while (!open_.empty()) {
+            const uint32_t to = open_.back();
+            open_.pop_back();
+            for (size_t i = ends_[to]; i < ends_[to + 1]; i++) {
+                if (!leaves_[from_[i]]) {
+                    leaves_[from_[i]] = true;
+                    open_.push_back(from_[i]);
+                }
+            }
+        }
+    }
+
+    // A link from a node of a group without a way out to the nearest outside that is found.
+    Status LeadOutOf(uint32_t node, Work* work) {
+        query_.Set(rows_, node);
+        RowScorer scorer(rows_, query_.get());
+        const WalkEnd end{kPool};
+        uint32_t entry = links_->entry;
+        float distance = 0;
+        scorer.Score(&entry, 1, &distance);
+        space_.Begin(links_->count, end);
+        space_.Mark(entry);
+        space_.Insert(entry, distance);
+        QUERN_TRY(WalkOn(*links_, scorer, end, &space_, work));
+        uint32_t outside = entry;
+        for (size_t i = 0; i < space_.size; i++) {
+            if (leaves_[space_.node(i)]) {
+                outside = space_.node(i);
+                break;
+            }
+        }
+        if (Place(node, outside)) {
+            Leaves(node);
+        }
+        return {};
+    }
+
     const VectorRows& rows_;
     GraphLinks* links_;
     uint32_t* base_;
+    std::vector<bool> leaves_;       // whose links lead to the entry in the end
+    std::vector<uint32_t> from_;     // of each node those that have links to it ...
+    std::vector<size_t> ends_;       // ... which begin there
     std::vector<uint32_t> parents_;  // from where a node was met; kNoNode: it was not
     std::vector<uint32_t> open_;
     size_t any_ = 0;  // of the nodes, the first that may have a place for a link to anywhere

@@ -1,6 +1,8 @@
-// Makes every node of a graph reachable. Insertion keeps the best links of a node and drops others,
-// and so a node, or a whole group of them that lies apart from the rest, may end with no link that
-// leads to it.
+// Makes every node of a graph reachable, and a way on from every node. Insertion keeps the best
+// links of a node and drops others, and so a node, or a whole group of them that lies apart from
+// the rest, may end with no link that leads to it, or with none that leads out of it: a walk that
+// comes to such a group by the upper levels ends there with a dozen nodes (8 links a node, pools of
+// 20 while it was built: 2 of 300 queries in every twentieth graph of 6,000 nodes).
 #pragma once
 
 #include <vector>
@@ -16,7 +18,9 @@ inline constexpr double kReachLeast = 0.999;
 
 // Walks the base links from the entry and, wherever nodes are not met, gives the nearest node that
 // can be found and spare a place a link to one of them. A link is only dropped for another when the
-// walk did not need it, so what is reachable stays so. nodes: all that are to be reachable.
+// walk did not need it, so what is reachable stays so. Then a node of each group without a way out
+// gets a link to the nearest outside. nodes: all that are to be reachable. Memory: up to 8 bytes
+// for each link and node.
 Status MendReach(const VectorRows& rows, const std::vector<uint32_t>& nodes, GraphLinks* links,
                  Work* work);
 

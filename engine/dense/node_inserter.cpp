@@ -1,6 +1,7 @@
 #include "engine/dense/node_inserter.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "engine/dense/codes/code_training.h"
@@ -38,16 +39,18 @@ void NodeInserter::Insert(uint32_t node) {
     }
     // Nobody knows of the node yet: its own lists first, all of them, then the links to it from the
     // base level up, so that a walk that comes from above can go on.
-    for (int level = 0; level <= top; level++) {
-        Write(chosen_[static_cast<size_t>(level)], BuildingGraph::List(graph_, node, level));
-    }
-    if (are_settled_) {
+    {
         const BuildingGraph::NodeLock lock(graph_, node);
-        graph_.Settled(node) = static_cast<uint16_t>(chosen_[0].size());
+        for (int level = 0; level <= top; level++) {
+            Write(chosen_[static_cast<size_t>(level)], node, level);
+        }
+        if (are_settled_) {
+            graph_.Settled(node) = static_cast<uint16_t>(chosen_[0].size());
+        }
     }
     for (int level = 0; level <= top; level++) {
         for (const auto& neighbour : chosen_[static_cast<size_t>(level)]) {
-            LinkBack(neighbour.node, node, level);
+            LinkBack(neighbour.node, {neighbour.distance, node}, level);
         }
     }
     graph_.OfferEntry(node, top);
@@ -122,7 +125,7 @@ void NodeInserter::TakeCandidates(uint32_t node, int level) {
     }
 }
 
-void NodeInserter::LinkBack(uint32_t from, uint32_t to, int level) {
+void NodeInserter::LinkBack(uint32_t from, const NeighbourChoice::Candidate& to, int level) {
     const uint32_t degree = graph_.Degree(level);
     const BuildingGraph::NodeLock lock(graph_, from);
     BuildingGraph::List list(graph_, from, level);
@@ -130,27 +133,42 @@ void NodeInserter::LinkBack(uint32_t from, uint32_t to, int level) {
     for (uint32_t i = 0; i < degree; i++) {
         const int neighbour = list.Get(i);
         if (neighbour < 0) {
-            list.Set(i, static_cast<int>(to));
+            list.Set(i, static_cast<int>(to.node));
+            if (level == 0) {
+                graph_.Length(from, i) = to.distance;
+            }
             return;
         }
         nodes_.push_back(static_cast<uint32_t>(neighbour));
     }
-    nodes_.push_back(to);
-    distances_.resize(degree + 1);
-    choice_.Measure(from, nodes_.data(), degree + 1, distances_.data());
-    const uint32_t settled = level == 0 ? graph_.Settled(from) : 0;
-    list_.clear();
-    for (uint32_t i = 0; i < degree + 1; i++) {
-        list_.push_back({distances_[i], nodes_[i], i < settled});
-    }
+    MeasureList(from, level);
+    list_.push_back(to);
     std::stable_sort(list_.begin(), list_.end(), NeighbourChoice::IsNearer);
     choice_.Choose(degree, &list_);
+    Write(list_, from, level);
     if (level == 0) {
         graph_.Settled(from) = static_cast<uint16_t>(list_.size());
     }
-    Write(list_, list);
     for (auto i = static_cast<uint32_t>(list_.size()); i < degree; i++) {
         list.Set(i, -1);
+    }
+}
+
+void NodeInserter::MeasureList(uint32_t from, int level) {
+    const size_t count = nodes_.size();
+    distances_.resize(count);
+    bool known = level == 0;
+    for (uint32_t i = 0; i < count && known; i++) {
+        distances_[i] = graph_.Length(from, i);
+        known = !std::isnan(distances_[i]);
+    }
+    if (!known) {
+        choice_.Measure(from, nodes_.data(), count, distances_.data());
+    }
+    const uint32_t settled = level == 0 ? graph_.Settled(from) : 0;
+    list_.clear();
+    for (uint32_t i = 0; i < count; i++) {
+        list_.push_back({distances_[i], nodes_[i], i < settled});
     }
 }
 
@@ -158,11 +176,15 @@ void NodeInserter::LinkBack(uint32_t from, uint32_t to, int level) {
 // node that nobody leads to is told by it (graph_reach.cpp): the first, and the far ones among a
 // node's neighbours are those that more walks meet. Where there are hubs, the other order lost much
 // (.882 became .849 among 12,000 words, pools of 20).
-void NodeInserter::Write(const std::vector<NeighbourChoice::Candidate>& neighbours,
-                         BuildingGraph::List list) {
+void NodeInserter::Write(const std::vector<NeighbourChoice::Candidate>& neighbours, uint32_t node,
+                         int level) {
+    BuildingGraph::List list(graph_, node, level);
     uint32_t place = 0;
-    for (size_t i = neighbours.size(); i-- > 0;) {
-        list.Set(place++, static_cast<int>(neighbours[i].node));
+    for (size_t i = neighbours.size(); i-- > 0; place++) {
+        list.Set(place, static_cast<int>(neighbours[i].node));
+        if (level == 0) {
+            graph_.Length(node, place) = neighbours[i].distance;
+        }
     }
 }
 

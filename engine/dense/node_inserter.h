@@ -37,9 +37,11 @@ private:
     template <class Scorer>
     void GoNearer(const BuildingLevel& level, Scorer& scorer, uint32_t* nearest, float* distance);
     void TakeCandidates(uint32_t node, int level);
-    void LinkBack(uint32_t from, uint32_t to, int level);
-    static void Write(const std::vector<NeighbourChoice::Candidate>& neighbours,
-                      BuildingGraph::List list);
+    void LinkBack(uint32_t from, const NeighbourChoice::Candidate& to, int level);
+    // The nodes of nodes_, which are a list's neighbours, as candidates with their distances.
+    void MeasureList(uint32_t from, int level);
+    // On the base level under the node's lock.
+    void Write(const std::vector<NeighbourChoice::Candidate>& neighbours, uint32_t node, int level);
 
     const VectorRows& rows_;
     InsertionCodes codes_;

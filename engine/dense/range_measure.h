@@ -11,6 +11,8 @@ namespace quern::dense {
 
 // Records whose 1000th neighbour is looked for; with the other bounds all that are held out.
 inline constexpr size_t kDeepQueries = 100;
+// Bounds that catch a hundred are measured with so many: each of them counts a hundred times.
+inline constexpr size_t kManyQueries = 200;
 // A bound that is found so well is not measured with more effort.
 inline constexpr double kRangeEnough = 0.999;
 
