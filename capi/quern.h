@@ -315,7 +315,8 @@ QUERN_API void quern_schema_attr(quern_schema *s, const char *name, int32_t type
 **                              dimensions without a spread. What codes find is measured again with the stored vectors:
 **                              distances are always true ones. auto: 4bit, lvq4, i8 or lvq8, whichever takes least time for recall 0.95
 **                              and 0.99 when the index is built; pq or 1bit when memory_mb has no room for these.
-**                              Lists take auto (i8), i8, 4bit, or f32: a copy of the vectors in the order of their cells
+**                              Lists take auto (i8), i8, 4bit, or f32: a copy of the vectors in the order of their cells.
+**                              Bits are measured as they are, whatever codes= says
 **   fine=auto|memory|disk      where the stored vectors are while a search walks over codes: auto: in memory when memory_mb
 **                              allows that with ease, loaded bit by bit as searches look at them; memory: in memory if
 **                              memory_mb allows it at all, loaded by the first search; disk: in the file, single ones in the
@@ -1010,7 +1011,9 @@ QUERN_API void quern_result_free(quern_result *r);
 QUERN_API size_t quern_result_rows(const quern_result *r);
 QUERN_API size_t quern_result_queries(const quern_result *r);                /* 1 for get, scan, sql */
 QUERN_API size_t quern_result_offset(const quern_result *r, size_t query);   /* 0 <= query <= queries */
-#define QUERN_FLAG_EXACT 1u    /* every answer is the exact one: all was measured, or bounds prove that nothing else is as good */
+/* Every answer is the exact one: all was measured, or bounds prove that nothing else is as good. Distances of dense vectors are
+** those of f32 (DISTANCES AND SCORES, above): vectors that f32 finds equally far are ranked by their keys. */
+#define QUERN_FLAG_EXACT 1u
 #define QUERN_FLAG_DEGRADED 2u /* a derived part was missing or damaged; answers are right, run quern_rebuild */
 #define QUERN_FLAG_UNREFINED 4u /* refine=none: distances are those of codes, which are approximate */
 #define QUERN_FLAG_MEMORY 8u   /* an index was not used because memory_mb does not allow to load it; the answer

@@ -5,13 +5,10 @@
 #include <utility>
 
 #include "engine/curves/curve_scale.h"
-#include "engine/curves/recall_margin.h"
 
 namespace quern::dense {
 
-using curves::Aimed;
 using curves::Lerp;
-using curves::LogOfMiss;
 
 namespace {
 
@@ -62,11 +59,11 @@ bool EffortLadders::Find(double wanted, Effort* effort) const {
     return true;
 }
 
-// The first place whose walks give `wanted`: between a step and the one before it in the logarithm
-// of what is missed. Infinite: none.
+// The first place whose walks give `wanted`: between a step and the one before it as if recall grew
+// evenly. It grows faster at first, mostly; but where neighbours come in groups that codes do not
+// order, the last of a group is as far as the first. Infinite: none.
 double EffortLadders::PlaceFor(const Ladder& ladder, size_t refine, double wanted) const {
-    const double recall = Aimed(wanted, static_cast<double>(curve_.queries()) *
-                                            static_cast<double>(EffortCurve::kK[k_number_]));
+    const double recall = curve_.Aim(wanted, k_number_);
     for (size_t e = ladder.first(); e < ladder.end() && Scored(e) > 0; e++) {
         const double here = At(e, refine);
         if (here < recall) {
@@ -76,9 +73,9 @@ double EffortLadders::PlaceFor(const Ladder& ladder, size_t refine, double wante
         if (number == 0) {
             return 0;
         }
-        const double before = LogOfMiss(At(e - 1, refine));
-        const double fall = before - LogOfMiss(here);
-        const double t = fall > 0 ? std::clamp((before - LogOfMiss(recall)) / fall, 0.0, 1.0) : 1;
+        const double before = At(e - 1, refine);
+        const double t =
+            here > before ? std::clamp((recall - before) / (here - before), 0.0, 1.0) : 1;
         return static_cast<double>(number - 1) + t;
     }
     return std::numeric_limits<double>::infinity();

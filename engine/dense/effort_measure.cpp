@@ -19,7 +19,8 @@ using Hits = EffortHits;
 constexpr size_t kDepths = std::tuple_size_v<Hits>;
 
 void CountHits(const std::vector<uint32_t>& nodes,
-               const std::vector<std::pair<uint32_t, uint32_t>>& ranks, uint32_t k, Hits* hits) {
+               const std::vector<std::pair<uint32_t, uint32_t>>& ranks,
+               const std::array<size_t, kDepths>& depths, uint32_t k, Hits* hits) {
     for (size_t place = 0; place < nodes.size(); place++) {
         const auto found =
             std::lower_bound(ranks.begin(), ranks.end(), std::make_pair(nodes[place], 0u));
@@ -27,7 +28,7 @@ void CountHits(const std::vector<uint32_t>& nodes,
             continue;
         }
         for (size_t r = 0; r < kDepths; r++) {
-            if (r + 1 == kDepths || place < EffortCurve::kRefine[r]) {
+            if (place < depths[r]) {
                 (*hits)[r]++;
             }
         }
@@ -50,8 +51,17 @@ EffortMeasure::EffortMeasure(const VectorRows& rows, std::vector<uint32_t> held_
         }
     }
     truth_count_ = std::min<size_t>(EffortCurve::kK.back(), others_.size());
+    share_ = static_cast<double>(others_.size()) /
+             static_cast<double>(std::max<size_t>(1, inside.size()));
     truth_.resize(held_out_.size());
     nearest_.resize(held_out_.size());
+}
+
+size_t EffortMeasure::Shrunk(size_t number) const {
+    constexpr size_t kLeast = 10;  // what is looked for is not less
+    return number <= kLeast
+               ? number
+               : kLeast + static_cast<size_t>(share_ * static_cast<double>(number - kLeast));
 }
 
 EffortMeasure::Query EffortMeasure::QueryOf(size_t number) const {
@@ -197,7 +207,13 @@ Result<EffortCurve> EffortMeasure::Run(const Search& search, const EffortPlan& p
 
 Status EffortMeasure::RunStep(const Search& search, size_t step, int threads, Way* way,
                               EffortCurve* curve, Work* work) const {
-    const Effort effort = EffortCurve::OfStep(way->ks[0], step);
+    Effort effort = EffortCurve::OfStep(way->ks[0], step);
+    effort.keep = Shrunk(effort.keep);
+    effort.ef = effort.reach == Effort::kNoReach ? Shrunk(effort.ef) : effort.ef;
+    std::array<size_t, kDepths> depths;
+    std::transform(EffortCurve::kRefine.begin(), EffortCurve::kRefine.end(), depths.begin(),
+                   [&](size_t refine) { return Shrunk(refine); });
+    depths.back() = SIZE_MAX;
     const size_t queries = curve->QueriesOf(way->ks[0]);
     way->queries.resize(queries);
     std::mutex mutex;
@@ -225,7 +241,7 @@ Status EffortMeasure::RunStep(const Search& search, size_t step, int threads, Wa
             asked.hits.assign(way->ks.size(), Hits{});
             for (size_t i = 0; i < way->ks.size(); i++) {
                 const size_t k = way->ks[i];
-                CountHits(nodes, truth_[number], EffortCurve::kK[k], &asked.hits[i]);
+                CountHits(nodes, truth_[number], depths, EffortCurve::kK[k], &asked.hits[i]);
                 asked.complete = asked.complete && (number >= curve->QueriesOf(k) ||
                                                     asked.hits[i].back() == TrueOf(k));
             }

@@ -80,12 +80,16 @@ private:
     // Fills that step of the curve for the way's k.
     Status RunStep(const Search& search, size_t step, int threads, Way* way, EffortCurve* curve,
                    Work* work) const;
+    // A number of candidates for the graph that is measured in place of one for the whole graph,
+    // which has more nodes: as many are as near, in a group that codes do not order.
+    size_t Shrunk(size_t number) const;
     size_t TrueOf(size_t k) const { return std::min<size_t>(EffortCurve::kK[k], truth_count_); }
 
     VectorRows rows_;
     std::vector<uint32_t> held_out_;
     std::vector<uint32_t> others_;
     size_t truth_count_ = 0;
+    double share_ = 1;  // of the nodes, those that are not held out
     std::vector<Ranks> truth_;
     std::vector<std::vector<kernels::Hit>> nearest_;
 };

@@ -505,6 +505,11 @@ class Rows(Sequence[Hit]):
         """Has a budget ended the search?"""
         return bool(self.flags & PARTIAL)
 
+    @property
+    def degraded(self) -> bool:
+        """Was a derived part missing or damaged? Answers are right, but slower; Database.rebuild mends it."""
+        return bool(self.flags & DEGRADED)
+
     def explain(self) -> dict[str, Any]:
         """Of a search: how it was done, the plan of each segment beside what was counted there, as a dict; see quern_result_explain."""
         from ._database import take_text  # which needs this module

@@ -40,6 +40,7 @@ class SearchingTest(PythonCase):
         self.assertEqual([hit.id for hit in hits[:1]], ["b"])
         self.assertTrue(hits.exact)
         self.assertFalse(hits.partial)
+        self.assertFalse(hits.degraded)
         self.assertEqual(hits.stats()["recall"], 1)
         self.assertEqual(hits.to_list()[0]["id"], "b")
         self.assertIn("score", repr(hits))

@@ -49,3 +49,34 @@ TEST_CASE("a told recall is kept where every vector is there ten times", "[index
         CHECK(file.Search(queries, 20, "ef=20 refine=20").refined <= 20 * 200);
     }
 }
+
+TEST_CASE("a told recall is kept where neighbours come in groups that codes do not order",
+          "[index]") {
+    constexpr size_t kGroups = 150;
+    constexpr size_t kMembers = 20;
+    const std::string options =
+        GENERATE("index=graph codes=i8 ef_build=60", "index=graph codes=4bit ef_build=60");
+    INFO(options);
+    const std::vector<float> middles = MakeRows(kGroups, 3);
+    std::mt19937_64 random(4);
+    std::normal_distribution<float> normal(0, 1e-3f);
+    const auto near_middles = [&] {
+        std::vector<float> rows = middles;
+        std::for_each(rows.begin(), rows.end(), [&](float& x) { x += normal(random); });
+        return rows;
+    };
+    IndexedFile file;
+    file.Create(QUERN_L2, options);
+    for (size_t i = 0; i < kMembers; i++) {
+        file.Insert(static_cast<int64_t>(i * kGroups), near_middles());
+    }
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const std::vector<float> queries = near_middles();
+    const auto truth = file.Search(queries, 10, "recall=exact");
+    for (const auto& [told, least] : {std::pair{"recall=0.95", 0.935}, {"recall=0.99", 0.98}}) {
+        INFO(told);
+        const auto found = file.Search(queries, 10, told);
+        CHECK(!found.exact);
+        CHECK(Recall(found, truth) >= least);
+    }
+}
