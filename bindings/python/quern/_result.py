@@ -492,8 +492,7 @@ class Rows(Sequence[Hit]):
 
     @property
     def flags(self) -> int:
-        found: int = self._table.flags()
-        return found
+        return int(self._table.flags())
 
     @property
     def exact(self) -> bool:
