@@ -21,7 +21,7 @@ constexpr double kShareUp = 1.08;
 constexpr double kShareDown = 0.85;
 // Superblocks that are visited by bound before the others are in order: the k-th best is known well
 // enough after a few.
-constexpr size_t kFirstByBound = 8;
+constexpr size_t kFirstByBound = 3;
 // Candidates that may wait for each result wanted before those that have dropped out are removed.
 constexpr size_t kPendingSlack = 4096;
 // Of the runs that come next, so many are fetched ahead, and so many bytes of each: the processor
