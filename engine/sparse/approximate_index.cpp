@@ -19,11 +19,11 @@ constexpr size_t kResultsMax = 256;
 constexpr size_t kAllowedShare = 4;
 // Blocks that promise less than this share of the k-th best score are left out. (Both are by rough
 // scores: promises are too high for some records of a block and too low for others.)
-constexpr double kPromiseShare = 0.8;
+constexpr double kPromiseShare = 0.75;
 constexpr size_t kQueryTermsMax = 4096;
 // Of a pool, terms whose lists are gone through.
 constexpr size_t kTermsMin = 2;
-constexpr size_t kPoolPerTerm = 10;
+constexpr size_t kPoolPerTerm = 12;
 // Rows fetched ahead of the one that is scored.
 constexpr size_t kPoolFetchAhead = 4;
 // Lists as long as this share of the records.

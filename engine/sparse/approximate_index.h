@@ -7,7 +7,7 @@
 // It is made of an index and searched with it. Searches that it does not serve, with weights that
 // take away, with many results or few allowed records, are left to the index. `pool` is the one
 // knob: how many of the best are kept to go on from and to score exactly; lists are taken of 2 +
-// pool / 10 terms. What recall it gives is on a curve that is measured when the index is built.
+// pool / 12 terms. What recall it gives is on a curve that is measured when the index is built.
 //
 // Thread rule: as for the index.
 #pragma once

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <utility>
 
 #include "engine/kernels/impact_window.h"
 
@@ -15,8 +14,8 @@ constexpr double kSumMax = 1 << 30;
 constexpr double kImpactMax = 255;
 // Runs of a term whose directory entries are fetched ahead.
 constexpr uint32_t kPlanRunsAhead = 64;
-// Of a plan's table, 12 bytes each; queries that have more look them up one by one.
-constexpr uint64_t kTableRunsMax = uint64_t{1} << 20;
+// Entries of a directory that are looked at one by one before the others are searched.
+constexpr uint32_t kStepsMax = 8;
 
 template <typename T>
 void FetchItems(const std::vector<T>& items, uint32_t first, uint32_t end) {
@@ -34,12 +33,42 @@ void FetchRuns(const PostingLists& lists, uint32_t term) {
     FetchItems(lists.run_places, first, end);
 }
 
+// Written so that compilers make vectors of it.
+uint8_t LargestOf(const uint8_t* peaks, size_t count) {
+    uint8_t most = 0;
+    for (size_t i = 0; i < count; i++) {
+        most = peaks[i] > most ? peaks[i] : most;
+    }
+    return most;
+}
+
+// The first of a term's `count` runs that is not before the superblock. Most terms have a run in
+// nearly every superblock, so it is known but for how many lack it: `*lacking` of those before the
+// one that was asked for last.
+uint32_t FirstRunFrom(const uint16_t* superblocks, uint32_t count, uint32_t superblock,
+                      uint32_t* lacking) {
+    uint32_t at = std::min(superblock - std::min(superblock, *lacking), count);
+    uint32_t steps = 0;
+    for (; at > 0 && superblocks[at - 1] >= superblock && steps < kStepsMax; steps++) {
+        at--;
+    }
+    for (; at < count && superblocks[at] < superblock && steps < kStepsMax; steps++) {
+        at++;
+    }
+    if (steps == kStepsMax) {
+        // Numbers ascend, so a run never stands behind that of its superblock.
+        const auto* const end = superblocks + std::min(superblock, count);
+        at = static_cast<uint32_t>(std::lower_bound(superblocks, end, superblock) - superblocks);
+    }
+    *lacking = superblock - at;
+    return at;
+}
+
 }  // namespace
 
 bool SearchPlan::Make(const SparseVector& query, const TermTable& terms, const PostingLists& lists,
                       uint32_t terms_max) {
     planned_.clear();
-    table_ends_.clear();
     if (!FindTerms(query, terms)) {
         return false;
     }
@@ -61,8 +90,7 @@ bool SearchPlan::Make(const SparseVector& query, const TermTable& terms, const P
         plan.first_run = lists.term_runs[plan.term];
         const uint32_t end = lists.term_runs[plan.term + 1];
         plan.runs = end - plan.first_run;
-        const uint8_t peak = *std::max_element(lists.run_peaks.begin() + plan.first_run,
-                                               lists.run_peaks.begin() + end);
+        const uint8_t peak = LargestOf(lists.run_peaks.data() + plan.first_run, plan.runs);
         const uint32_t pairs = lists.run_places[end] - lists.run_places[plan.first_run];
         plan.postings = static_cast<double>(pairs) * 2 / (lists.flat ? 2 : 3);
         plan.bound = plan.factor * peak;
@@ -192,64 +220,23 @@ void SearchPlan::BoundSuperblocks(const PostingLists& lists) {
     postings_in_superblock_ = postings / static_cast<double>(bounds_.size());
 }
 
-// The directory is by term, and a superblock needs one entry of each: to look them up one by one
-// took as long as adding up their postings. One pass over the entries turns them around.
-void SearchPlan::TabulateRuns(const PostingLists& lists) {
-    table_ends_.clear();
-    uint64_t all = 0;
-    for (const Planned& plan : planned_) {
-        all += plan.runs;
-    }
-    if (all > kTableRunsMax) {
-        return;
-    }
-    table_.resize(static_cast<size_t>(all));
-    table_ends_.assign(bounds_.size(), 0);
-    for (const Planned& plan : planned_) {
-        const uint16_t* const superblocks = lists.run_superblocks.data() + plan.first_run;
-        for (uint32_t i = 0; i < plan.runs; i++) {
-            table_ends_[superblocks[i]]++;
-        }
-    }
-    // From counts to where each superblock begins, which becomes where it ends as it is filled.
-    uint32_t begin = 0;
-    for (uint32_t& end : table_ends_) {
-        begin += std::exchange(end, begin);
-    }
-    for (uint32_t p = 0; p < planned_.size(); p++) {
-        const uint32_t first = planned_[p].first_run;
-        for (uint32_t run = first; run < first + planned_[p].runs; run++) {
-            table_[table_ends_[lists.run_superblocks[run]]++] = {
-                lists.run_places[run], p, lists.run_lengths[run], lists.run_peaks[run]};
-        }
-    }
-}
-
-void SearchPlan::RunsIn(uint32_t superblock, const PostingLists& lists, PlannedRuns* runs) const {
+// The directory is by term, and a superblock needs one entry of each.
+void SearchPlan::RunsIn(uint32_t superblock, const PostingLists& lists, PlannedRuns* runs) {
     runs->superblock = superblock;
     runs->runs.clear();
     runs->postings = 0;
-    const auto add = [&](const TableRun& run) {
-        const Planned& plan = planned_[run.planned];
-        runs->runs.push_back({run.place, plan.takes_away ? 0 : plan.weight * run.peak, plan.weight,
-                              run.length + 1u, plan.takes_away});
-        runs->postings += run.length + 1u;
-    };
-    if (!table_ends_.empty()) {
-        const uint32_t end = table_ends_[superblock];
-        for (uint32_t at = superblock == 0 ? 0 : table_ends_[superblock - 1]; at < end; at++) {
-            add(table_[at]);
+    for (Planned& plan : planned_) {
+        const uint16_t* const superblocks = lists.run_superblocks.data() + plan.first_run;
+        const uint32_t at = FirstRunFrom(superblocks, plan.runs, superblock, &plan.lacking);
+        if (at == plan.runs || superblocks[at] != superblock) {
+            continue;
         }
-        return;
-    }
-    for (uint32_t p = 0; p < planned_.size(); p++) {
-        const auto first = lists.run_superblocks.begin() + planned_[p].first_run;
-        const auto last = first + planned_[p].runs;
-        const auto found = std::lower_bound(first, last, superblock);
-        if (found != last && *found == superblock) {
-            const auto run = static_cast<size_t>(found - lists.run_superblocks.begin());
-            add({lists.run_places[run], p, lists.run_lengths[run], lists.run_peaks[run]});
-        }
+        const uint32_t run = plan.first_run + at;
+        const uint32_t count = lists.run_lengths[run] + 1u;
+        runs->runs.push_back({lists.run_places[run],
+                              plan.takes_away ? 0 : plan.weight * lists.run_peaks[run], plan.weight,
+                              count, plan.takes_away});
+        runs->postings += count;
     }
 }
 

@@ -69,10 +69,8 @@ public:
     uint32_t bound(uint32_t superblock) const { return bounds_[superblock]; }
     // No sum is higher.
     uint32_t most() const { return most_; }
-    // Before RunsIn: looks up the runs of all superblocks.
-    void TabulateRuns(const PostingLists& lists);
-    // What the terms have in a superblock.
-    void RunsIn(uint32_t superblock, const PostingLists& lists, PlannedRuns* runs) const;
+    // What the terms have in a superblock. Quickest in the order of superblocks.
+    void RunsIn(uint32_t superblock, const PostingLists& lists, PlannedRuns* runs);
     // About how many postings the terms have in a superblock.
     double postings_in_superblock() const { return postings_in_superblock_; }
 
@@ -88,19 +86,13 @@ private:
         double bound = 0;  // of what it adds to a score
         double benefit = 0;
         double postings = 0;  // about, in all
+        // Superblocks that lack the term, before the one that was asked for last.
+        uint32_t lacking = 0;
     };
     void KeepHeaviest(uint32_t terms_max);
     bool FindExactUnit();
     void Quantize();
     void BoundSuperblocks(const PostingLists& lists);
-
-    // A run as the directory has it, and whose it is.
-    struct TableRun {
-        uint32_t place = 0;
-        uint32_t planned = 0;
-        uint16_t length = 0;  // less one
-        uint8_t peak = 0;
-    };
 
     std::vector<uint32_t> terms_;
     std::vector<double> weights_;
@@ -113,9 +105,6 @@ private:
     std::vector<uint32_t> bounds_;
     uint32_t most_ = 0;
     double postings_in_superblock_ = 0;
-    // The runs of the plan's terms by superblock, each superblock's in plan order.
-    std::vector<TableRun> table_;
-    std::vector<uint32_t> table_ends_;  // of each superblock; empty: there is no table
 };
 
 }  // namespace quern::sparse

@@ -21,10 +21,7 @@ constexpr double kShareUp = 1.08;
 constexpr double kShareDown = 0.85;
 // Superblocks that are visited by bound before the others are in order: the k-th best is known well
 // enough after a few.
-constexpr size_t kFirstByBound = 8;
-// Where a mask leaves no more than one superblock in so many to read, runs are looked up; else a
-// table is made of all of them.
-constexpr size_t kLookedUpShare = 8;
+constexpr size_t kFirstByBound = 3;
 // Candidates that may wait for each result wanted before those that have dropped out are removed.
 constexpr size_t kPendingSlack = 4096;
 // Of the runs that come next, so many are fetched ahead, and so many bytes of each: the processor
@@ -149,7 +146,6 @@ uint32_t SparseSearch::AllowedIn(uint32_t superblock) const {
 
 Status SparseSearch::VisitInOrder(Work* work) {
     const SearchPlan& plan = space_.plan;
-    space_.plan.TabulateRuns(lists_);
     for (uint32_t superblock = 0; superblock < plan.superblocks() && !AtEnd(); superblock++) {
         if (plan.bound(superblock) > 0) {
             stats_.superblocks++;
@@ -166,7 +162,6 @@ Status SparseSearch::VisitByBound(Work* work) {
     const SearchPlan& plan = space_.plan;
     auto& order = space_.order;
     order.clear();
-    size_t to_read = 0;
     for (uint32_t superblock = 0; superblock < plan.superblocks(); superblock++) {
         if (plan.bound(superblock) > 0) {
             stats_.superblocks++;
@@ -174,18 +169,11 @@ Status SparseSearch::VisitByBound(Work* work) {
             if (allowed == 0) {
                 continue;
             }
-            to_read += IsScoredWhole(allowed) ? 0 : 1;
             const uint32_t less = TestFault(Fault::kBoundTooLow) ? plan.bound(superblock) / 8 : 0;
             order.emplace_back(plan.bound(superblock) - less, superblock);
         }
     }
-    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-        return a.first != b.first ? a.first > b.first : a.second < b.second;
-    });
-    SortTheRest();
-    if (to_read * kLookedUpShare >= plan.superblocks()) {
-        space_.plan.TabulateRuns(lists_);
-    }
+    SortByBound();
     const double factor = static_cast<double>(options_.bound_factor);
     uint32_t opened = 0;
     const auto matters = [&](const std::pair<uint32_t, uint32_t>& entry) {
@@ -224,14 +212,25 @@ bool SparseSearch::IsScoredWhole(uint32_t allowed) const {
 // The few with the highest bounds come first, since they tell what a record must reach. The others
 // are visited as they stand in memory: what a term has in one superblock follows what it has in the
 // one before. A search that may score a few records only spends them on the highest bounds.
-void SparseSearch::SortTheRest() {
+void SparseSearch::SortByBound() {
     auto& order = space_.order;
+    const auto higher = [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
+    };
     const size_t first = std::max<size_t>(kFirstByBound, options_.superblocks_min);
-    if (first < order.size() && options_.path != SearchPath::kSuperblocks &&
-        options_.scored_max == ~uint64_t{0}) {
-        std::sort(order.begin() + static_cast<ptrdiff_t>(first), order.end(),
-                  [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (first >= order.size() || options_.path == SearchPath::kSuperblocks ||
+        options_.scored_max != ~uint64_t{0}) {
+        std::sort(order.begin(), order.end(), higher);
+        return;
     }
+    auto& firsts = space_.firsts;
+    firsts.resize(first);
+    std::partial_sort_copy(order.begin(), order.end(), firsts.begin(), firsts.end(), higher);
+    const auto last = firsts.back();
+    order.erase(std::remove_if(order.begin(), order.end(),
+                               [&](const auto& entry) { return !higher(last, entry); }),
+                order.end());
+    order.insert(order.begin(), firsts.begin(), firsts.end());
 }
 
 void SparseSearch::Add(uint32_t superblock, const PlannedRun& run, uint32_t* sums) {

@@ -28,6 +28,7 @@ public:
     std::vector<uint32_t> picked;                        // records of a superblock
     std::vector<uint32_t> places;                        // in a row
     std::vector<std::pair<uint32_t, uint32_t>> order;    // bound, superblock
+    std::vector<std::pair<uint32_t, uint32_t>> firsts;   // of these, the highest
     std::vector<std::pair<uint32_t, uint32_t>> pending;  // sum, position
     PlannedRuns runs;                                    // of the superblock that is visited
     PlannedRuns next_runs;                               // of the one after it
@@ -55,7 +56,7 @@ private:
     void Prepare();
     Status VisitInOrder(Work* work);
     Status VisitByBound(Work* work);
-    void SortTheRest();
+    void SortByBound();
     // next: whose runs are fetched ahead.
     void Visit(uint32_t superblock, uint32_t next, bool may_cut);
     void Fetch(const PlannedRun& run) const;
