@@ -69,6 +69,14 @@ private:
                               " entries, which is not a file of " + std::to_string(size) +
                               " bytes");
         }
+        unsigned char last[8] = {};
+        const uint64_t place_of_last = kSpmatHeadBytes + 8 * rows_total_;
+        if (all_.ReadAt(place_of_last, last, sizeof(last)) < sizeof(last) ||
+            LittleInteger(last, 8) != entries_) {
+            throw FormatError(source_->name() + ": offset " + std::to_string(place_of_last) +
+                              ": the last row ends at entry " + Signed(LittleInteger(last, 8)) +
+                              ", and there are " + Signed(entries_));
+        }
         if (dims_ > uint64_t{1} << 32) {
             throw FormatError(source_->name() + ": offset 8: " + Signed(dims_) +
                               " dimensions; 4294967296 are the limit");

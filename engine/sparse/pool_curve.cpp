@@ -10,7 +10,6 @@
 namespace quern::sparse {
 
 using curves::Lerp;
-using curves::LogOfMiss;
 
 std::optional<double> PoolCurve::FindAt(size_t k_number, double recall) const {
     const double wanted = curves::Aimed(recall, Neighbours(k_number));
@@ -23,9 +22,10 @@ std::optional<double> PoolCurve::FindAt(size_t k_number, double recall) const {
         if (step == 0) {
             return kPools[0];
         }
-        const double before = LogOfMiss(static_cast<double>(At(k_number, step - 1)));
-        const double fall = before - LogOfMiss(here);
-        const double t = fall > 0 ? std::clamp((before - LogOfMiss(wanted)) / fall, 0.0, 1.0) : 1;
+        // As if recall grew evenly between two steps; it grows faster at first, mostly.
+        const auto before = static_cast<double>(At(k_number, step - 1));
+        const double t =
+            here > before ? std::clamp((wanted - before) / (here - before), 0.0, 1.0) : 1;
         return std::exp(Lerp(std::log(kPools[step - 1]), std::log(kPools[step]), t));
     }
     return std::nullopt;
@@ -68,7 +68,7 @@ double PoolCurve::Expect(size_t k, size_t pool) const {
         const double next = std::max(here, static_cast<double>(At(number, step + 1)));
         const double t = std::log(static_cast<double>(pool) / kPools[step]) /
                          std::log(static_cast<double>(kPools[step + 1]) / kPools[step]);
-        here = 1.0 - std::exp(Lerp(LogOfMiss(here), LogOfMiss(next), t));
+        here = Lerp(here, next, t);
     }
     return here > 0 ? curves::Promised(here, Neighbours(number)) : 0;
 }

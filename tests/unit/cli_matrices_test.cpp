@@ -153,6 +153,10 @@ TEST_CASE("spmat", "[cli]") {
                    "offset 40: row 1 ends at entry 1; it begins at 2"));
     starts[40] = 9;
     CHECK(Mentions(Problem(starts, FileFormat::kSpmat), "ends at entry 9"));
+    starts = whole;
+    starts[48] = 2;  // an entry would be in no row
+    CHECK(Mentions(Problem(starts, FileFormat::kSpmat),
+                   "offset 48: the last row ends at entry 2, and there are 3"));
     CheckDamage(whole, FileFormat::kSpmat);
 
     // A dimension beyond the head's is an error of its row.
