@@ -364,13 +364,13 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 **   tokenizer=NAME      of SQLite FTS5: unicode61 (default), ascii, trigram; its arguments follow as NAME=VALUE
 **   porter              English stems of its tokens
 **   stop=none|english|a,b,c   words that are left out (default: none)
-**   synonyms=a:b,c:d    the words of a group are one
+**   synonyms=a:b,c:d    the words of a group are one: wor* finds it when any of them begins so
 **   positions=0|1       whether phrases can be found (default: 1). Stop words leave their places: with stop=the the phrase "grind the grind"
 **                       finds "grind x grind", whatever x is, and not "grind grind"
 **   k1=X b=X            of BM25 (default: 1.2 and 0.75)
 ** Segments with 512 texts of the field and more get an index, built as those of dense fields; others, and blocks of the log, are
 ** indexed in memory by the first search that meets them, and kept: those of the log beyond memory_mb, too, up to the bytes of the log.
-** A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
+** Each once (tokenchars and separators of a tokenizer add up). A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
 ** quern_result_text: valid UTF-8 of at most 16 MiB and 1048576 words. A file that had a text field cannot be opened by libraries
 ** from before there were any (QUERN_ERR_NEWER). */
 QUERN_API void quern_schema_text(quern_schema *s, const char *name, const char *options);

@@ -31,7 +31,7 @@ void SearchParts(TextParts parts, const TextQuery& query) {
         if ((*index)->dictionary().Find(term) != i) {
             std::abort();
         }
-        all.clauses.push_back({TextOccur::kShould, i % 2 == 1, {term}, {0}, 1});
+        all.clauses.push_back({TextOccur::kShould, i % 2 == 1, {term}, {0}, {}, 1});
     }
     auto prepared = PreparedText::Prepare(all, {{index->get(), nullptr}}, live, {}, &work);
     if (!prepared.ok()) {

@@ -29,7 +29,9 @@ Status CheckTextField(const TextDef& def) {
         return Status::Error(Code::kMalformed, "field '%s': options are not valid UTF-8",
                              def.name.c_str());
     }
-    return OpenAnalyzer(def).status();
+    QUERN_TRY(OpenAnalyzer(def).status());
+    Status once = sparse::CheckNoneTwice(def.options);
+    return once.ok() ? once : once.WithContext("field '" + def.name + "'");
 }
 
 Status CheckText(BytesView text, const TextDef& def) {

@@ -66,6 +66,12 @@ Status TextAnalyzer::LearnSynonyms(const std::vector<std::vector<std::string>>& 
             }
         }
     }
+    for (const auto& [term, first] : learned) {
+        if (term != first) {
+            others_.emplace_back(term, first);
+        }
+    }
+    std::sort(others_.begin(), others_.end());
     synonyms_ = std::move(learned);
     return {};
 }
@@ -98,6 +104,23 @@ Status TextAnalyzer::Analyze(std::string_view text, std::vector<TextTerm>* terms
 
 Status TextAnalyzer::AnalyzePrefix(std::string_view text, std::vector<TextTerm>* terms) {
     return Analyze(text, false, terms);
+}
+
+std::vector<std::string> TextAnalyzer::SynonymsOf(const std::string& prefix) const {
+    const auto begins = [&](const std::string& term) {
+        return term.compare(0, prefix.size(), prefix) == 0;
+    };
+    std::vector<std::string> terms;
+    auto at = std::lower_bound(others_.begin(), others_.end(), prefix,
+                               [](const auto& other, const auto& of) { return other.first < of; });
+    for (; at != others_.end() && begins(at->first); ++at) {
+        if (!begins(at->second)) {
+            terms.push_back(at->second);
+        }
+    }
+    std::sort(terms.begin(), terms.end());
+    terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
+    return terms;
 }
 
 Status TextAnalyzer::Analyze(std::string_view text, bool whole, std::vector<TextTerm>* terms) {

@@ -15,7 +15,10 @@
 // Stop words are looked for before stems are made, as they are written (A-Z folded); other folding
 // is the tokenizer's. A stop word has a position, so that a phrase does not close over it.
 // Synonyms are joined in texts and queries alike: scores stay those of the formula, and a phrase
-// finds either word; changing them means analysing again.
+// finds either word; changing them means analysing again. The beginning of any word of a group
+// stands for the group's term (SynonymsOf).
+//
+// Each option once, but tokenchars and separators, which add up.
 //
 // A term is at most kTermBytesMax bytes: what is longer is cut there.
 #pragma once
@@ -25,6 +28,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "storage/base/tokenizer.h"
@@ -45,6 +49,9 @@ struct TextOptions {
 };
 // kOption says what is wrong.
 Result<TextOptions> ParseTextOptions(std::string_view options);
+// kOption names the option that is given twice. Asked of new options only: where a file has some,
+// the last counts.
+Status CheckNoneTwice(std::string_view options);
 
 struct TextTerm {
     std::string term;
@@ -63,8 +70,11 @@ public:
                                                       const OpenTokenizerFn& open);
     // *terms: of the text in its order; what it held before is lost.
     Status Analyze(std::string_view text, std::vector<TextTerm>* terms);
-    // The same of the beginning of a word, which is no stop word and has no synonym.
+    // The same of the beginning of a word, which is no stop word and is left as it is where it is a
+    // word of a group, too.
     Status AnalyzePrefix(std::string_view text, std::vector<TextTerm>* terms);
+    // The terms that do not begin with `prefix`, of groups with a word that does; ascending.
+    std::vector<std::string> SynonymsOf(const std::string& prefix) const;
 
 private:
     TextAnalyzer() = default;
@@ -78,6 +88,8 @@ private:
     std::unordered_set<std::string> stop_words_;  // ASCII, as written
     std::unordered_set<std::string> stop_terms_;  // of the others, as terms
     std::unordered_map<std::string, std::string> synonyms_;
+    // The same but for those that are the group's term, ascending.
+    std::vector<std::pair<std::string, std::string>> others_;
 };
 
 }  // namespace quern::sparse

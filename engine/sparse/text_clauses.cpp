@@ -38,13 +38,23 @@ void KeepFollowed(uint32_t distance, const std::vector<uint32_t>& others,
 
 }  // namespace
 
-Result<std::vector<TextPosting>> PrefixPostings(const TextIndex& index, const std::string& prefix,
+Result<std::vector<TextPosting>> PrefixPostings(const TextIndex& index, const TextClause& prefix,
                                                 Work* work) {
-    const auto [first, end] = index.dictionary().PrefixRange(prefix);
+    const auto [first, end] = index.dictionary().PrefixRange(prefix.terms[0]);
+    std::vector<uint32_t> synonyms;
+    for (const std::string& synonym : prefix.synonyms) {
+        const uint32_t term = index.dictionary().Find(synonym);
+        if (term != TermDictionary::kNone) {
+            synonyms.push_back(term);
+        }
+    }
     // One counter a record: a short prefix has most of the dictionary's postings.
-    std::vector<uint32_t> occurrences(first < end ? index.records() : 0);
-    for (uint32_t term = first; term < end; term++) {
-        QUERN_TRY(work->Check("text prefix", term - first, end - first));
+    const size_t begins = first < end ? end - first : 0;
+    const size_t terms = begins + synonyms.size();
+    std::vector<uint32_t> occurrences(terms > 0 ? index.records() : 0);
+    for (size_t i = 0; i < terms; i++) {
+        QUERN_TRY(work->Check("text prefix", i, terms));
+        const uint32_t term = i < begins ? first + static_cast<uint32_t>(i) : synonyms[i - begins];
         for (const TextPosting& posting : index.lists().List(term)) {
             occurrences[posting.row] += posting.occurrences;
         }

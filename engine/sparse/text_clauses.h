@@ -9,8 +9,8 @@
 
 namespace quern::sparse {
 
-// By row; occurrences: of all terms that begin so.
-Result<std::vector<TextPosting>> PrefixPostings(const TextIndex& index, const std::string& prefix,
+// By row; occurrences: of all terms that begin so, and of the synonyms.
+Result<std::vector<TextPosting>> PrefixPostings(const TextIndex& index, const TextClause& prefix,
                                                 Work* work);
 // By row; occurrences: at how many positions the phrase begins. kInvalid where the index keeps no
 // positions.

@@ -63,8 +63,80 @@ Result<std::vector<Option>> SplitOptions(std::string_view text) {
     return options;
 }
 
-bool IsTokenizerName(const std::string& name) {
-    return name == "unicode61" || name == "ascii" || name == "trigram";
+// What FTS5's tokenizers take, each with its arguments. Only these, as they mean the same
+// everywhere: an application can give SQLite others.
+struct KnownTokenizer {
+    const char* name;
+    std::vector<std::string> arguments;
+};
+
+const KnownTokenizer* FindTokenizer(const std::string& name) {
+    static const KnownTokenizer kKnown[] = {
+        {"unicode61", {"remove_diacritics", "categories", "tokenchars", "separators"}},
+        {"ascii", {"tokenchars", "separators"}},
+        {"trigram", {"case_sensitive", "remove_diacritics"}}};
+    for (const KnownTokenizer& known : kKnown) {
+        if (name == known.name) {
+            return &known;
+        }
+    }
+    return nullptr;
+}
+
+// FTS5 takes the names of arguments in either case.
+std::string Lower(std::string text) {
+    for (char& c : text) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return text;
+}
+
+bool Has(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string Joined(const std::vector<std::string>& names) {
+    std::string out;
+    for (const std::string& name : names) {
+        out.append(out.empty() ? "" : ", ").append(name);
+    }
+    return out;
+}
+
+// What is no argument of the tokenizer.
+const std::vector<std::string>& OwnNames() {
+    static const std::vector<std::string> kNames = {"tokenizer", "porter", "stop", "synonyms",
+                                                    "positions", "k1",     "b"};
+    return kNames;
+}
+const std::vector<std::string>& NamesForTokens() {
+    static const std::vector<std::string> kNames = {"wordpiece", "tokenizer", "porter", "stop",
+                                                    "synonyms"};
+    return kNames;
+}
+
+// own: those that a mistake lists beside the tokenizer's.
+Result<const KnownTokenizer*> CheckNames(const std::vector<Option>& options,
+                                         const std::vector<std::string>& own) {
+    std::string name = "unicode61";
+    for (const Option& option : options) {
+        if (option.name == "tokenizer" && !option.value.empty()) {
+            name = option.value;
+        }
+    }
+    const KnownTokenizer* const tokenizer = FindTokenizer(name);
+    if (tokenizer == nullptr) {
+        return Status::Error(Code::kOption, "text options: no tokenizer '%s'", name.c_str());
+    }
+    for (const Option& option : options) {
+        if (!Has(OwnNames(), option.name) && !Has(tokenizer->arguments, Lower(option.name))) {
+            return Status::Error(Code::kOption,
+                                 "text options: unknown option '%s'; there are: %s; and of %s: %s",
+                                 option.name.c_str(), Joined(own).c_str(), tokenizer->name,
+                                 Joined(tokenizer->arguments).c_str());
+        }
+    }
+    return tokenizer;
 }
 
 Status ReadSynonyms(const std::string& value, TextOptions* out) {
@@ -98,25 +170,23 @@ Status ReadPositions(const std::string& value, bool* out) {
     return {};
 }
 
-}  // namespace
-
-Result<TextOptions> ParseTextOptions(std::string_view text) {
+Result<TextOptions> Parse(std::string_view text, const std::vector<std::string>& own) {
     if (text.size() > kAnalyzerOptionsMax || text.find('\0') != std::string_view::npos) {
         return Status::Error(Code::kOption, "text options: too long, or they hold a zero");
     }
     QUERN_ASSIGN(const std::vector<Option> options, SplitOptions(text));
+    QUERN_ASSIGN(const KnownTokenizer* const tokenizer, CheckNames(options, own));
     TextOptions out;
-    std::string name = "unicode61";
     std::vector<std::string> arguments;
     bool porter = false;
     for (const Option& option : options) {
         if (option.name == "porter" && !option.has_value) {
             porter = true;
-        } else if (!option.has_value || option.name.empty() || option.value.empty()) {
+        } else if (option.name == "porter") {
+            return Status::Error(Code::kOption, "text options: porter takes no value");
+        } else if (!option.has_value || option.value.empty()) {
             return Status::Error(Code::kOption, "text options: '%s' has no value",
                                  option.name.c_str());
-        } else if (option.name == "tokenizer") {
-            name = option.value;
         } else if (option.name == "stop") {
             if (option.value == "english") {
                 out.stop_words.assign(std::begin(kEnglish), std::end(kEnglish));
@@ -131,21 +201,40 @@ Result<TextOptions> ParseTextOptions(std::string_view text) {
             QUERN_TRY(ReadNumber(option, 1e6, &out.k1));
         } else if (option.name == "b") {
             QUERN_TRY(ReadNumber(option, 1, &out.b));
-        } else {
+        } else if (option.name != "tokenizer") {
             arguments.push_back(option.name);
             arguments.push_back(option.value);
         }
     }
-    // Only what the recorded options mean everywhere: an application can give SQLite others.
-    if (!IsTokenizerName(name)) {
-        return Status::Error(Code::kOption, "text options: no tokenizer '%s'", name.c_str());
-    }
     if (porter) {
         out.tokenizer.push_back("porter");
     }
-    out.tokenizer.push_back(name);
+    out.tokenizer.push_back(tokenizer->name);
     out.tokenizer.insert(out.tokenizer.end(), arguments.begin(), arguments.end());
     return out;
+}
+
+}  // namespace
+
+Result<TextOptions> ParseTextOptions(std::string_view text) {
+    return Parse(text, OwnNames());
+}
+
+Status CheckNoneTwice(std::string_view text) {
+    QUERN_ASSIGN(const std::vector<Option> options, SplitOptions(text));
+    std::vector<std::string> names;
+    for (const Option& option : options) {
+        std::string name = Lower(option.name);
+        if (name == "tokenchars" || name == "separators") {
+            continue;
+        }
+        if (Has(names, name)) {
+            return Status::Error(Code::kOption, "text options: option '%s' is given twice",
+                                 option.name.c_str());
+        }
+        names.push_back(std::move(name));
+    }
+    return {};
 }
 
 Result<TokenOptions> ParseTokenOptions(std::string_view text) {
@@ -171,7 +260,7 @@ Result<TokenOptions> ParseTokenOptions(std::string_view text) {
         out.analyzer += out.analyzer.empty() ? "" : " ";
         out.analyzer.append(text.substr(option.begin, option.end - option.begin));
     }
-    QUERN_TRY(ParseTextOptions(out.analyzer).status());
+    QUERN_TRY(Parse(out.analyzer, NamesForTokens()).status());
     return out;
 }
 

@@ -1,12 +1,15 @@
 #include "engine/sparse/text_query.h"
 
 #include <charconv>
+#include <optional>
 #include <unordered_map>
 
 #include "storage/base/schema.h"
 
 namespace quern::sparse {
 namespace {
+
+constexpr const char* kSignAndOr = "OR and a sign do not go together";
 
 bool IsSpace(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -42,8 +45,8 @@ private:
     std::string_view text_;
     TextAnalyzer* analyzer_;
     size_t at_ = 0;
-    bool after_or_ = false;  // the clause that comes is the right side of an OR
-    bool may_or_ = false;    // there was a clause that OR can follow
+    bool after_or_ = false;            // the clause that comes is the right side of an OR
+    std::optional<TextOccur> before_;  // of the last clause
     TextQuery query_;
     std::vector<TextTerm> terms_;
 };
@@ -83,6 +86,9 @@ Status Parser::AddClause(TextOccur occur, std::string_view words, bool is_prefix
         clause.positions.push_back(term.position - terms_[0].position);
         clause.terms.push_back(std::move(term.term));
     }
+    if (is_prefix) {
+        clause.synonyms = analyzer_->SynonymsOf(clause.terms[0]);
+    }
     query_.clauses.push_back(std::move(clause));
     return {};
 }
@@ -97,7 +103,7 @@ Status Parser::ParseClause() {
         }
     }
     if (after_or_ && occur != TextOccur::kShould) {
-        return Mistake(begin, "OR and a sign do not go together");
+        return Mistake(begin, kSignAndOr);
     }
     if (text_[at_] == '"') {
         const size_t end = text_.find('"', at_ + 1);
@@ -132,7 +138,7 @@ Status Parser::ParseClause() {
         }
         QUERN_TRY(AddClause(occur, words, is_prefix, boost, begin));
     }
-    may_or_ = occur == TextOccur::kShould;
+    before_ = occur;
     after_or_ = false;
     return {};
 }
@@ -153,8 +159,11 @@ Result<TextQuery> Parser::Parse() {
             QUERN_TRY(ParseClause());
             continue;
         }
-        if (!may_or_ || after_or_) {
+        if (!before_.has_value() || after_or_) {
             return Mistake(at_, "OR without a word before it");
+        }
+        if (*before_ != TextOccur::kShould) {
+            return Mistake(at_, kSignAndOr);
         }
         after_or_ = true;
         last_or = at_;

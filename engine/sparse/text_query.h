@@ -2,7 +2,7 @@
 //
 //     word          should be there
 //     "some words"  a phrase: one after the other
-//     wor*          any word with this beginning
+//     wor*          any word with this beginning, or with a synonym that has it
 //     +x  -x        x, a word, phrase or prefix, must be there, must not be there
 //     x^2.5         what x adds to a score counts so many times: a number above 0, to 1000000
 //     x OR y        the same as x y
@@ -30,9 +30,10 @@ enum class TextOccur : uint8_t { kShould, kMust, kMustNot };
 
 struct TextClause {
     TextOccur occur = TextOccur::kShould;
-    bool is_prefix = false;           // of one term only
-    std::vector<std::string> terms;   // more than one: a phrase
-    std::vector<uint32_t> positions;  // of each, from 0 on; stop words leave gaps
+    bool is_prefix = false;             // of one term only
+    std::vector<std::string> terms;     // more than one: a phrase
+    std::vector<uint32_t> positions;    // of each, from 0 on; stop words leave gaps
+    std::vector<std::string> synonyms;  // terms that count as if they had the prefix; none has it
     double boost = 1;
 };
 

@@ -61,7 +61,7 @@ Result<PreparedText::ClauseList> PreparedText::Find(const TextClause& clause,
     }
     std::vector<TextPosting> postings;
     if (clause.is_prefix) {
-        QUERN_ASSIGN(postings, PrefixPostings(index, clause.terms[0], work));
+        QUERN_ASSIGN(postings, PrefixPostings(index, clause, work));
     } else {
         QUERN_ASSIGN(postings, PhrasePostings(index, clause, work));
     }

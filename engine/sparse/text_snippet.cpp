@@ -46,6 +46,9 @@ Result<std::vector<Match>> FindMatches(const std::vector<TextTerm>& terms, const
         }
         if (clause.is_prefix) {
             prefixes.push_back(c);
+            for (const std::string& synonym : clause.synonyms) {
+                by_first[synonym].push_back(c);
+            }
         } else {
             by_first[clause.terms[0]].push_back(c);
         }

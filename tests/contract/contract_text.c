@@ -41,6 +41,9 @@ static void check_schema(quern_db* db) {
     WANT(QUERN_ERR_NOT_FOUND, quern_add_text(db, "none", "y", NULL, E));
     WANT(QUERN_ERR_EXISTS, quern_add_text(db, "s", "w", NULL, E));
     WANT(QUERN_ERR_OPTION, quern_add_text(db, "s", "y", "k1=much", E));
+    WANT_NAMED(QUERN_ERR_OPTION, "'postions'", quern_add_text(db, "s", "y", "postions=0", E));
+    WANT_NAMED(QUERN_ERR_OPTION, "'k1' is given twice",
+               quern_add_text(db, "s", "y", "k1=1 k1=2", E));
     WANT(QUERN_OK, quern_add_text(db, "s", "y", "positions=0", E));
 }
 

@@ -65,6 +65,53 @@ TEST_CASE("texts: synonyms are one term", "[text]") {
     CHECK(Terms("porter synonyms=run:walk", "walking") == "run@0");
 }
 
+TEST_CASE("texts: the beginning of a word of a group stands for its term", "[text]") {
+    using Words = std::vector<std::string>;
+    auto opened = Open("porter synonyms=whale:cetacean:cete,ship:vessel:whaler,Cart:car");
+    REQUIRE(opened.ok());
+    const TextAnalyzer& analyzer = **opened;
+    CHECK(analyzer.SynonymsOf("cet") == Words{"whale"});
+    CHECK(analyzer.SynonymsOf("cetacean") == Words{"whale"});
+    CHECK(analyzer.SynonymsOf("cetaceans").empty());
+    CHECK(analyzer.SynonymsOf("whale") == Words{"ship"});  // of whaler; whale begins so itself
+    CHECK(analyzer.SynonymsOf("ve") == Words{"ship"});
+    CHECK(analyzer.SynonymsOf("ca").empty());
+    CHECK(analyzer.SynonymsOf("x").empty());
+}
+
+TEST_CASE("texts: options that mean nothing are named, and the right ones listed", "[text]") {
+    const auto says = [](const char* options) { return Open(options).status().message(); };
+    const std::string own =
+        "there are: tokenizer, porter, stop, synonyms, positions, k1, b; and of ";
+    const std::string unicode =
+        own + "unicode61: remove_diacritics, categories, tokenchars, separators";
+    CHECK(says("foo=1") == "text options: unknown option 'foo'; " + unicode);
+    CHECK(says("porter postions=0") == "text options: unknown option 'postions'; " + unicode);
+    CHECK(says("stemmer") == "text options: unknown option 'stemmer'; " + unicode);
+    CHECK(says("=1") == "text options: unknown option ''; " + unicode);
+    CHECK(says("case_sensitive=1 tokenizer=ascii") ==
+          "text options: unknown option 'case_sensitive'; " + own +
+              "ascii: tokenchars, separators");
+    CHECK(says("porter=1") == "text options: porter takes no value");
+    CHECK(says("stop") == "text options: 'stop' has no value");
+    // FTS5 takes these names in either case.
+    CHECK(Terms("TokenChars=-", "A-b c") == "a-b@0 c@1");
+    CHECK(Terms("tokenizer=trigram case_sensitive=1", "ABC") == "ABC@0");
+}
+
+TEST_CASE("texts: options that are given twice", "[text]") {
+    const auto says = [](const char* options) { return CheckNoneTwice(options).message(); };
+    CHECK(says("stop=the stop=a") == "text options: option 'stop' is given twice");
+    CHECK(says("k1=1 b=0 k1=1") == "text options: option 'k1' is given twice");
+    CHECK(says("porter porter") == "text options: option 'porter' is given twice");
+    CHECK(says("synonyms=a:b synonyms=c:d") == "text options: option 'synonyms' is given twice");
+    CHECK(!CheckNoneTwice("remove_diacritics=1 Remove_Diacritics=2").ok());
+    CHECK(CheckNoneTwice("tokenchars=- tokenchars=_ separators=a separators=b porter").ok());
+    CHECK(Terms("tokenchars=- tokenchars=_", "a-b_c") == "a-b_c@0");
+    // A file may have them.
+    CHECK(Terms("stop=the stop=a", "the a") == "the@0");
+}
+
 TEST_CASE("texts: options that mean nothing are refused", "[text]") {
     for (const char* const options :
          {"tokenizer=none_such", "tokenizer=porter", "stemmer", "stop=", "no_such=1",

@@ -75,6 +75,35 @@ TEST_CASE("text fields refuse what is no text, and options that mean nothing") {
     CHECK((file.Says("query 0") && file.Says("'body'")));
 }
 
+TEST_CASE("a beginning finds the words of a group, whichever of them has it") {
+    for (const char* const options :
+         {"synonyms=whale:cetacean", "synonyms=cetacean:whale", "porter synonyms=cetacean:whale"}) {
+        CAPTURE(options);
+        TextFile file(options);
+        file.Ok(file.Put(1, "the cetacean"));
+        file.Ok(file.Put(2, "the whale"));
+        file.Ok(file.Put(3, "a ship"));
+        for (const bool sealed : {false, true}) {
+            CAPTURE(sealed);
+            if (sealed) {
+                file.Optimize();
+            }
+            TextFile::Hits word;
+            file.Ok(file.Search("whale", 10, &word));
+            CHECK(word.size() == 2);
+            TextFile::Hits hits;
+            for (const char* const query : {"cetac*", "cetacean*", "wha*", "whale*", "+cet*"}) {
+                CAPTURE(query);
+                file.Ok(file.Search(query, 10, &hits));
+                CHECK(hits == word);
+            }
+            file.Ok(file.Search("the a -cet*", 10, &hits));
+            REQUIRE(hits.size() == 1);
+            CHECK(hits[0].first == 3);
+        }
+    }
+}
+
 TEST_CASE("texts are kept exactly, in the log, in segments, and through changes") {
     TextFile file;
     const std::string longer(200000, 'x');

@@ -95,6 +95,9 @@ uint32_t Occurrences(const TextClause& clause, const Words& words) {
                 at < words.size() && (clause.is_prefix ? words[at].rfind(clause.terms[t], 0) == 0
                                                        : words[at] == clause.terms[t]);
         }
+        for (const std::string& synonym : clause.synonyms) {
+            is_here |= words[i] == synonym;
+        }
         count += is_here ? 1 : 0;
     }
     return count;
@@ -165,6 +168,10 @@ TextClause MakeClause(std::mt19937* random) {
     clause.positions = {0};
     if (clause.is_prefix) {
         clause.terms[0].resize(1 + (*random)() % clause.terms[0].size());
+        const std::string synonym = Word(Draw(random, 80));  // some of them nowhere
+        if (Draw(random, 2) == 0 && synonym.rfind(clause.terms[0], 0) != 0) {
+            clause.synonyms = {synonym};
+        }
     } else if ((*random)() % 4 == 0) {
         clause.terms = {Word(Draw(random, 2)), Word(Draw(random, 2)), Word(Draw(random, 2))};
         clause.positions = {0, 1, 3};
@@ -257,7 +264,7 @@ TEST_CASE("text search: what is allowed, and what is no search", "[text]") {
     const auto index = IndexOf({{"a"}, {"a", "b"}, {}, {"a"}}, false);
     Work work;
     TextQuery query;
-    query.clauses.push_back({TextOccur::kShould, false, {"a"}, {0}, 1});
+    query.clauses.push_back({TextOccur::kShould, false, {"a"}, {0}, {}, 1});
     const std::vector<TextSource> sources{{index.get(), nullptr}};
     const TextStatistics all = index->Statistics(nullptr);
     CHECK(all.records == 4);
@@ -279,7 +286,7 @@ TEST_CASE("text search: what is allowed, and what is no search", "[text]") {
     CHECK(!PreparedText::Prepare(query, sources, all, {1, 1.5}, &work).ok());
     query.clauses[0].boost = 0;
     CHECK(!PreparedText::Prepare(query, sources, all, {}, &work).ok());
-    query.clauses[0] = {TextOccur::kShould, false, {"a", "b"}, {0, 1}, 1};
+    query.clauses[0] = {TextOccur::kShould, false, {"a", "b"}, {0, 1}, {}, 1};
     CHECK(PreparedText::Prepare(query, sources, all, {}, &work).status().code() == Code::kInvalid);
 }
 

@@ -90,7 +90,9 @@ TEST_CASE("text query: mistakes say where they are", "[text]") {
     CHECK(Parsed("one *") == "text query, byte 4: a * without a beginning");
     CHECK(Parsed("e-mai*") == "text query, byte 0: a beginning before * must be one word");
     CHECK(Parsed("OR one") == "text query, byte 0: OR without a word before it");
-    CHECK(Parsed("+one OR two") == "text query, byte 5: OR without a word before it");
+    CHECK(Parsed("one OR OR two") == "text query, byte 7: OR without a word before it");
+    CHECK(Parsed("+one OR two") == "text query, byte 5: OR and a sign do not go together");
+    CHECK(Parsed("a -\"b c\" OR two") == "text query, byte 9: OR and a sign do not go together");
     CHECK(Parsed("one OR +two") == "text query, byte 7: OR and a sign do not go together");
     CHECK(Parsed("one OR") == "text query, byte 4: OR without a word after it");
 }

@@ -14,7 +14,8 @@ using namespace quern::sparse;
 namespace {
 
 std::unique_ptr<TextAnalyzer> Analyzer() {
-    auto analyzer = TextAnalyzer::Open("porter stop=english", storage::OpenTokenizer);
+    auto analyzer = TextAnalyzer::Open("porter stop=english synonyms=whale:cetacean:cete",
+                                       storage::OpenTokenizer);
     REQUIRE(analyzer.ok());
     return std::move(*analyzer);
 }
@@ -60,6 +61,8 @@ TEST_CASE("text highlights: words, phrases, prefixes", "[text]") {
     CHECK(Marked("caf*", "caf\xc3\xa9 and Caf\xc3\xa9s") == "[caf\xc3\xa9] and [Caf\xc3\xa9s]");
     CHECK(Marked("\"a1 b1\" \"b1 c1\"", "a1 b1 c1 b1") == "[a1 b1 c1] b1");
     CHECK(Marked("one -two +three", "one two three") == "[one] two [three]");
+    CHECK(Marked("cetac*", "Cetaceans, whales; cetera") == "[Cetaceans], [whales]; cetera");
+    CHECK(Marked("wha* -ceta*", "a cetacean, what") == "a [cetacean], [what]");
     CHECK(Marked("x", "") == "");
 }
 

@@ -153,11 +153,14 @@ TEST_CASE("bad token weights are refused", "[sparse][tokens]") {
     CHECK(code({{"a", 10, 1}}) == Code::kDimension);
     CHECK(code({{"a", 0, NAN}}) == Code::kNotFinite);
     CHECK(code({{"a", 0, INFINITY}}) == Code::kNotFinite);
-    for (const char* const bad :
-         {"k1=1", "b=0.5", "positions=1", "tokenizer=none", "wordpiece=1", "synonyms=a", "x"}) {
+    for (const char* const bad : {"k1=1", "b=0.5", "positions=1", "tokenizer=none", "wordpiece=1",
+                                  "synonyms=a", "x", "stop=a stop=b", "wordpiece wordpiece"}) {
         CAPTURE(bad);
         CHECK(code({{"a", 0, 1}}, bad) == Code::kOption);
     }
+    CHECK(TokenWeights::Make({{"a", 0, 1}}, "postions=1 wordpiece", 10).status().message() ==
+          "text options: unknown option 'postions'; there are: wordpiece, tokenizer, porter, stop, "
+          "synonyms; and of unicode61: remove_diacritics, categories, tokenchars, separators");
     const auto table = Make({{"a", 1, 3e38f}, {"b", 1, 3e38f}});
     const auto analyzer = table->NewAnalyzer(storage::OpenTokenizer);
     CHECK(table->Query("a b", analyzer->get()).status().code() == Code::kNotFinite);
