@@ -370,7 +370,7 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 **   k1=X b=X            of BM25 (default: 1.2 and 0.75)
 ** Segments with 512 texts of the field and more get an index, built as those of dense fields; others, and blocks of the log, are
 ** indexed in memory by the first search that meets them, and kept: those of the log beyond memory_mb, too, up to the bytes of the log.
-** Each once (tokenchars and separators of a tokenizer add up). A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
+** Each option is given once (but tokenchars and separators of a tokenizer, which add up). A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
 ** quern_result_text: valid UTF-8 of at most 16 MiB and 1048576 words. A file that had a text field cannot be opened by libraries
 ** from before there were any (QUERN_ERR_NEWER). */
 QUERN_API void quern_schema_text(quern_schema *s, const char *name, const char *options);
