@@ -42,6 +42,11 @@ public:
     int Level(uint32_t node) const { return hnsw.levels[node] - 1; }
     uint32_t Degree(int level) const { return static_cast<uint32_t>(hnsw.nb_neighbors(level)); }
 
+    // How many neighbours a node chooses when it comes; others that choose it fill the rest of its
+    // base list. With a whole list of its own, acl-anthology took a fourth more CPU and walks 14 %
+    // more rows for the same recall; with m alone recall was lost.
+    uint32_t NewLinks() const { return Degree(1) + Degree(1) / 4; }
+
     // Where walks begin: a node of the highest level. kNoNode: there is none.
     struct Entry {
         uint32_t node = kNoNode;

@@ -6,6 +6,7 @@
 
 #include "engine/dense/building_graph.h"
 #include "engine/dense/graph_reach.h"
+#include "engine/dense/insertion_order.h"
 #include "storage/base/parallel.h"
 
 namespace quern::dense {
@@ -13,7 +14,8 @@ namespace quern::dense {
 namespace {
 
 constexpr uint64_t kShuffleSeed = 0x9E3779B97F4A7C15;
-constexpr size_t kNodesAtOnce = 16;  // that a worker takes; also how often it looks for a stop
+constexpr size_t kNodesAtOnce = 16;      // that a worker takes; also how often it looks for a stop
+constexpr size_t kNearNodesAtOnce = 64;  // likewise, where each is near to the one before
 
 }  // namespace
 
@@ -116,18 +118,41 @@ size_t GraphBuilder::added() const {
 Status GraphBuilder::Add(size_t count, Work* work) {
     State& state = *state_;
     const size_t end = std::min(state.order.size(), state.added + count);
-    std::atomic<size_t> next{state.added};
-    std::atomic<size_t> done{state.added};
+    const auto first = state.order.begin() + static_cast<ptrdiff_t>(state.added);
+    const auto last = state.order.begin() + static_cast<ptrdiff_t>(end);
+    const auto base = std::partition_point(
+        first, last, [&](uint32_t node) { return state.graph.Level(node) > 0; });
+    QUERN_TRY(AddUpTo(static_cast<size_t>(base - state.order.begin()), {}, kNodesAtOnce, work));
+    std::vector<uint32_t> upper;
+    std::copy_if(state.order.begin(), base, std::back_inserter(upper),
+                 [&](uint32_t node) { return state.graph.Level(node) > 0; });
+    if (upper.empty() || base == last) {
+        return AddUpTo(end, {}, kNodesAtOnce, work);
+    }
+    QUERN_ASSIGN(const InsertionOrder order,
+                 InsertionOrder::Of({base, last}, upper, state.rows, state.codes, &state.graph,
+                                    state.options.threads, work));
+    std::copy(order.nodes.begin(), order.nodes.end(), base);
+    return AddUpTo(end, order.near, kNearNodesAtOnce, work);
+}
+
+// near: of each node to come one to begin with; empty: walks come from above.
+Status GraphBuilder::AddUpTo(size_t end, const std::vector<uint32_t>& near, size_t at_once,
+                             Work* work) {
+    State& state = *state_;
+    const size_t begin = state.added;
+    std::atomic<size_t> next{begin};
+    std::atomic<size_t> done{begin};
     const auto insert = [&](int) -> Status {
         NodeInserter inserter(state.rows, state.codes, state.options.ef, &state.graph);
         while (true) {
-            const size_t first = next.fetch_add(kNodesAtOnce);
+            const size_t first = next.fetch_add(at_once);
             if (first >= end) {
                 return {};
             }
-            const size_t last = std::min(end, first + kNodesAtOnce);
+            const size_t last = std::min(end, first + at_once);
             for (size_t i = first; i < last; i++) {
-                inserter.Insert(state.order[i]);
+                inserter.Insert(state.order[i], near.empty() ? kNoNode : near[i - begin]);
             }
             QUERN_TRY(work->Check("build index", done.fetch_add(last - first) + last - first,
                                   state.order.size()));

@@ -46,7 +46,8 @@ public:
     // How many nodes of order() are in the graph.
     size_t added() const;
     // The nodes in the order of insertion: those of the seed; a seeded shuffle, highest levels
-    // first; the held-out ones.
+    // first; the held-out ones. Those of the base level that are added together change places
+    // (insertion_order.h).
     const std::vector<uint32_t>& order() const;
     // The links so far; may be called between additions. Nodes that no walk would reach get a link
     // from a neighbour.
@@ -55,6 +56,7 @@ public:
 private:
     GraphBuilder(const VectorRows& rows, const std::vector<uint32_t>& nodes,
                  const GraphBuildOptions& options);
+    Status AddUpTo(size_t end, const std::vector<uint32_t>& near, size_t at_once, Work* work);
     Status TakeOver(const GraphSeed& seed, Work* work);
     struct State;
     std::unique_ptr<State> state_;

@@ -176,8 +176,7 @@ private:
             for (size_t i = 0; i < living.size(); i++) {
                 candidates.push_back({i < direct ? 0.0f : distances[i - direct], living[i]});
             }
-            std::stable_sort(candidates.begin() + static_cast<ptrdiff_t>(direct), candidates.end(),
-                             NeighbourChoice::IsNearer);
+            NeighbourChoice::Sort(&candidates, direct);
             choice.Choose(degree, &candidates, direct);
             for (const NeighbourChoice::Candidate& candidate : candidates) {
                 *out++ = candidate.node;

@@ -7,7 +7,7 @@ namespace {
 // Of the true ten of held-out records, the share among the first twenty by codes.
 constexpr double kWellOrdered = 0.98;
 // Vectors that are less than so many times as long as their codes are walked over themselves.
-constexpr double kMuchLonger = 1.75;
+constexpr double kMuchLonger = 1.5;
 
 bool IsOfKind(const Codes* codes, CodeChoice kind) {
     return codes != nullptr && (codes->kind() == kind || (codes->kind() == CodeChoice::kPacked &&

@@ -36,7 +36,7 @@ struct CodedRows {
 };
 
 // own: codes that the index has in any case, may be NULL; taken where their kind is right. Others
-// are made to *made, which is to live as long as what is given back: at most four sevenths of the
+// are made to *made, which is to live as long as what is given back: at most two thirds of the
 // vectors' bytes. The measure has its truth.
 Result<InsertionCodes> ChooseInsertionCodes(const VectorRows& vectors, const EffortMeasure& measure,
                                             const InsertionCodes& own, CodedRows* made, int threads,

@@ -1,10 +1,21 @@
 #include "engine/dense/neighbour_choice.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "engine/kernels/distance.h"
 
 namespace quern::dense {
+
+void NeighbourChoice::Sort(std::vector<Candidate>* candidates, size_t first) {
+    // One number that ascends with the distance, then with the node; of no two nodes the same.
+    const auto key = [](const Candidate& candidate) {
+        const auto bits = std::bit_cast<int32_t>(candidate.distance);
+        return (static_cast<int64_t>(bits < 0 ? bits ^ INT32_MAX : bits) << 32) | candidate.node;
+    };
+    std::sort(candidates->begin() + static_cast<ptrdiff_t>(first), candidates->end(),
+              [&](const Candidate& a, const Candidate& b) { return key(a) < key(b); });
+}
 
 void NeighbourChoice::Measure(uint32_t from, const uint32_t* nodes, size_t count,
                               float* distances) {

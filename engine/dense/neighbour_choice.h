@@ -29,7 +29,9 @@ public:
         // together before, and are not measured against each other again.
         bool settled = false;
     };
-    static bool IsNearer(const Candidate& a, const Candidate& b) { return a.distance < b.distance; }
+    // Those from number `first` on, the nearest first, whatever order they had and whatever the
+    // distances are.
+    static void Sort(std::vector<Candidate>* candidates, size_t first = 0);
     // candidates ascend by distance, of which the first `fixed` are chosen already: the chosen
     // ones, at most `most`, are left, in the same order.
     void Choose(size_t most, std::vector<Candidate>* candidates, size_t fixed = 0);

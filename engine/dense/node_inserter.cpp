@@ -11,7 +11,40 @@
 
 namespace quern::dense {
 
-void NodeInserter::Insert(uint32_t node) {
+template <class Use>
+void NodeInserter::WithScorer(uint32_t node, Use use) {
+    if (codes_.codes != nullptr) {
+        values_.resize(rows_.dim);
+        DecodeRows(rows_, node, 1, values_.data());
+        const SafeQuery safe(rows_.metric, values_.data(), rows_.dim, SafeQuery::Products::kScaled);
+        const std::unique_ptr<CodeScorer> scorer =
+            codes_.codes->NewScorer(safe.values(), codes_.rows);
+        use(std::as_const(*scorer));
+    } else {
+        RowQuery query;
+        query.Set(rows_, node);
+        RowScorer scorer(rows_, query.get());
+        use(scorer);
+    }
+}
+
+uint32_t NodeInserter::Approach(uint32_t node, int level) {
+    const BuildingGraph::Entry entry = graph_.entry();
+    if (entry.level < level) {
+        return kNoNode;
+    }
+    uint32_t nearest = entry.node;
+    WithScorer(node, [&](auto& scorer) {
+        float distance = 0;
+        scorer.Score(&nearest, 1, &distance);
+        for (int at = entry.level; at >= level; at--) {
+            GoNearer(BuildingLevel(graph_, at), scorer, &nearest, &distance);
+        }
+    });
+    return nearest;
+}
+
+void NodeInserter::Insert(uint32_t node, uint32_t from) {
     const int top = graph_.Level(node);
     BuildingGraph::Entry entry = graph_.entry();
     if (entry.node == kNoNode) {
@@ -20,23 +53,14 @@ void NodeInserter::Insert(uint32_t node) {
             return;
         }
     }
+    if (from != kNoNode) {
+        entry = {from, top};
+    }
     chosen_.resize(std::max(chosen_.size(), static_cast<size_t>(top) + 1));
     for (auto& chosen : chosen_) {
         chosen.clear();
     }
-    if (codes_.codes != nullptr) {
-        values_.resize(rows_.dim);
-        DecodeRows(rows_, node, 1, values_.data());
-        const SafeQuery safe(rows_.metric, values_.data(), rows_.dim, SafeQuery::Products::kScaled);
-        const std::unique_ptr<CodeScorer> scorer =
-            codes_.codes->NewScorer(safe.values(), codes_.rows);
-        Find(node, std::as_const(*scorer), entry);
-    } else {
-        RowQuery query;
-        query.Set(rows_, node);
-        RowScorer scorer(rows_, query.get());
-        Find(node, scorer, entry);
-    }
+    WithScorer(node, [&](auto& scorer) { Find(node, scorer, entry); });
     // Nobody knows of the node yet: its own lists first, all of them, then the links to it from the
     // base level up, so that a walk that comes from above can go on.
     {
@@ -116,12 +140,12 @@ void NodeInserter::TakeCandidates(uint32_t node, int level) {
         candidates[i] = {codes_.codes != nullptr ? distances_[i] : space_.distances[i], nodes_[i]};
     }
     if (codes_.codes != nullptr) {
-        std::stable_sort(candidates.begin(), candidates.end(), NeighbourChoice::IsNearer);
+        NeighbourChoice::Sort(&candidates);
     }
     // While there are few nodes, each may have links to all.
     are_settled_ = candidates.size() >= graph_.Degree(level);
     if (are_settled_) {
-        choice_.Choose(graph_.Degree(level), &candidates);
+        choice_.Choose(std::min(graph_.Degree(level), graph_.NewLinks()), &candidates);
     }
 }
 
@@ -143,7 +167,7 @@ void NodeInserter::LinkBack(uint32_t from, const NeighbourChoice::Candidate& to,
     }
     MeasureList(from, level);
     list_.push_back(to);
-    std::stable_sort(list_.begin(), list_.end(), NeighbourChoice::IsNearer);
+    NeighbourChoice::Sort(&list_);
     choice_.Choose(degree, &list_);
     Write(list_, from, level);
     if (level == 0) {

@@ -28,10 +28,16 @@ public:
     NodeInserter(const VectorRows& rows, const InsertionCodes& codes, uint32_t ef,
                  BuildingGraph* graph)
         : rows_(rows), codes_(codes), ef_(ef), graph_(*graph), choice_(rows) {}
-    // A node that has a level and no links.
-    void Insert(uint32_t node);
+    // A node that has a level and no links. from: a node near to it on its level or a higher one,
+    // to begin with; kNoNode: the walk comes down from the entry.
+    void Insert(uint32_t node, uint32_t from = kNoNode);
+    // A node of a level near to one that need not be in the graph; kNoNode: the level has none.
+    uint32_t Approach(uint32_t node, int level);
 
 private:
+    // Calls use with what scores distances from the node.
+    template <class Use>
+    void WithScorer(uint32_t node, Use use);
     template <class Scorer>
     void Find(uint32_t node, Scorer& scorer, const BuildingGraph::Entry& entry);
     template <class Scorer>

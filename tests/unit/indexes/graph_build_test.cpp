@@ -1,9 +1,11 @@
 // How a graph is built: which candidates become neighbours, and what walks of insertions go over.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <numeric>
 #include <random>
 #include <set>
 
+#include "engine/dense/graph_builder.h"
 #include "engine/dense/graph_index.h"
 #include "engine/dense/insertion_codes.h"
 #include "engine/dense/neighbour_choice.h"
@@ -99,8 +101,7 @@ TEST_CASE("neighbours are the nearest in each direction", "[graph]") {
                 candidates.push_back({Between(rows, 0, node), node});
             }
             // The fixed ones stand in front, wherever they are.
-            std::stable_sort(candidates.begin() + static_cast<ptrdiff_t>(fixed), candidates.end(),
-                             NeighbourChoice::IsNearer);
+            NeighbourChoice::Sort(&candidates, fixed);
             const std::vector<uint32_t> expected =
                 ChosenPlainly(rows, candidates, std::max(most, fixed), fixed);
             choice.Choose(std::max(most, fixed), &candidates, fixed);
@@ -134,7 +135,7 @@ TEST_CASE("a list that was chosen before chooses again as if it had not been", "
         std::vector<Candidate> list;
         for (uint32_t node = 20; node < 300; node++) {
             list.push_back({Between(rows, from, node), node});
-            std::stable_sort(list.begin(), list.end(), NeighbourChoice::IsNearer);
+            NeighbourChoice::Sort(&list);
             if (node % 3 == 0) {  // one or several new ones
                 const std::vector<uint32_t> expected = ChosenPlainly(rows, list, 8, 0);
                 choice.Choose(8, &list);
@@ -159,7 +160,7 @@ TEST_CASE("insertions walk over the smallest codes that order the vectors well",
     REQUIRE(codes.ok());
     REQUIRE(codes->codes != nullptr);
     REQUIRE(codes->codes == made.codes.get());
-    REQUIRE(codes->codes->row_bytes() * 7 <= rows.row_bytes() * 4);
+    REQUIRE(codes->codes->row_bytes() * 3 <= rows.row_bytes() * 2);
     // Who has them already has them once.
     const InsertionCodes own = {made.codes.get(), made.View()};
     CodedRows again;
@@ -232,4 +233,38 @@ TEST_CASE("a graph over codes of any metric: no node twice, none by itself", "[g
         REQUIRE(neighbours.size() == links);
         REQUIRE(neighbours.count(node) == 0);
     }
+}
+
+TEST_CASE("nodes of the base level come after others that are near to them", "[graph]") {
+    constexpr size_t kGroups = 20;
+    Vectors vectors(Element::kF32, Metric::kL2, 4000, 8);
+    auto* values = reinterpret_cast<float*>(vectors.bytes.data());
+    for (size_t row = 0; row < 4000; row++) {
+        values[row * 8] += 100.0f * static_cast<float>(row % kGroups);
+    }
+    const VectorRows rows = vectors.View();
+    std::vector<uint32_t> nodes(4000);
+    std::iota(nodes.begin(), nodes.end(), 0);
+    GraphBuildOptions options;
+    options.ef = 40;
+    options.threads = GENERATE(1, 3);
+    options.held = 100;
+    Work work;
+    const auto builder = GraphBuilder::Create(rows, nodes, options, nullptr, &work);
+    REQUIRE(builder.ok());
+    const std::vector<uint32_t> before = (*builder)->order();
+    REQUIRE((*builder)->Add(3900, &work).ok());
+    const std::vector<uint32_t>& order = (*builder)->order();
+    REQUIRE(std::equal(before.begin() + 3900, before.end(), order.begin() + 3900));
+    REQUIRE(std::is_permutation(before.begin(), before.end(), order.begin()));
+    size_t changes = 0;  // from one group to another; of a shuffle, nineteen of twenty
+    for (size_t i = 1; i < 3900; i++) {
+        changes += order[i] % kGroups != order[i - 1] % kGroups ? 1 : 0;
+    }
+    REQUIRE(changes < 600);
+    REQUIRE((*builder)->Add(100, &work).ok());
+    const auto links = (*builder)->Links(&work);
+    REQUIRE(links.ok());
+    const std::vector<bool> reached = links->Reachable();
+    REQUIRE(std::count(reached.begin(), reached.end(), true) == 4000);
 }
