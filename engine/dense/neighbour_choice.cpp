@@ -40,38 +40,68 @@ bool NeighbourChoice::IsNearSettled(const std::vector<Candidate>& all, size_t pl
                        [&](float distance) { return distance < all[place].distance; });
 }
 
-void NeighbourChoice::DropNear(uint32_t chosen, size_t first, std::vector<Candidate>* candidates) {
+void NeighbourChoice::DropNear(uint32_t chosen, size_t first, Progress* at,
+                               std::vector<Candidate>* candidates) {
     std::vector<Candidate>& all = *candidates;
+    if (first >= at->known) {
+        return;
+    }
     nodes_.clear();
-    for (size_t i = first; i < all.size(); i++) {
+    for (size_t i = first; i < at->known; i++) {
         nodes_.push_back(all[i].node);
     }
     between_.resize(nodes_.size());
     Measure(chosen, nodes_.data(), nodes_.size(), between_.data());
     size_t kept = first;
-    for (size_t i = first; i < all.size(); i++) {
+    for (size_t i = first; i < at->known; i++) {
         if (!(between_[i - first] < all[i].distance)) {
             all[kept++] = all[i];
         }
     }
-    all.resize(kept);
+    at->known = kept;
+}
+
+void NeighbourChoice::LookAtMore(size_t count, size_t fixed, Progress* at,
+                                 std::vector<Candidate>* candidates) {
+    std::vector<Candidate>& all = *candidates;
+    const size_t first = at->known;
+    for (size_t i = 0; i < count; i++) {
+        all[at->known++] = all[at->rest++];
+    }
+    for (size_t i = 0; i < at->chosen; i++) {
+        if (!all[i].settled) {
+            DropNear(all[i].node, std::max(first, fixed), at, candidates);
+        }
+    }
 }
 
 void NeighbourChoice::Choose(size_t most, std::vector<Candidate>* candidates, size_t fixed) {
+    constexpr size_t kAtOnce = 48;
     std::vector<Candidate>& all = *candidates;
-    size_t chosen = 0;
-    while (chosen < all.size() && chosen < most) {
-        const Candidate next = all[chosen];
-        if (chosen >= fixed && !next.settled && IsNearSettled(all, chosen)) {
-            all.erase(all.begin() + static_cast<ptrdiff_t>(chosen));
+    Progress at;
+    while (at.chosen < most) {
+        if (at.chosen == at.known) {
+            const size_t left = all.size() - at.rest;
+            if (left == 0) {
+                break;
+            }
+            LookAtMore(std::min(left, std::max(kAtOnce, fixed)), fixed, &at, candidates);
             continue;
         }
-        chosen++;
-        if (!next.settled && chosen < most && std::max(chosen, fixed) < all.size()) {
-            DropNear(next.node, std::max(chosen, fixed), candidates);
+        const Candidate next = all[at.chosen];
+        if (at.chosen >= fixed && !next.settled && IsNearSettled(all, at.chosen)) {
+            std::copy(all.begin() + static_cast<ptrdiff_t>(at.chosen) + 1,
+                      all.begin() + static_cast<ptrdiff_t>(at.known),
+                      all.begin() + static_cast<ptrdiff_t>(at.chosen));
+            at.known--;
+            continue;
+        }
+        at.chosen++;
+        if (!next.settled && at.chosen < most) {
+            DropNear(next.node, std::max(at.chosen, fixed), &at, candidates);
         }
     }
-    all.resize(chosen);
+    all.resize(at.chosen);
 }
 
 }  // namespace quern::dense

@@ -3,10 +3,11 @@
 //
 // Source: Malkov, Yashunin, TPAMI 2018, algorithm 4, without its last step.
 //
-// A node that is chosen is measured against all that are left at once, which asks for as many
-// distances as going through the candidates one by one, in blocks of one query each. Where a full
-// list gets one more, most of it was chosen together before: only what came since is measured. On
-// data that fills its lists (acl-anthology) that was most of all distances.
+// A node that is chosen is measured against those that are left as a block, which asks for as many
+// distances as going through the candidates one by one; they are looked at a few dozen at a time,
+// since the last ones are of no account once enough are chosen. Where a full list gets one more,
+// most of it was chosen together before: only what came since is measured. On data that fills its
+// lists (acl-anthology) that was most of all distances.
 #pragma once
 
 #include <cstdint>
@@ -39,10 +40,19 @@ public:
     void Measure(uint32_t from, const uint32_t* nodes, size_t count, float* distances);
 
 private:
+    // Of candidates[0, chosen) all are chosen, [chosen, known) are measured against all of these,
+    // and what is from `rest` on was not looked at yet; what is between is not there any more.
+    struct Progress {
+        size_t chosen = 0;
+        size_t known = 0;
+        size_t rest = 0;
+    };
+    void LookAtMore(size_t count, size_t fixed, Progress* at, std::vector<Candidate>* candidates);
     // Whether the candidate at a place is nearer to a settled one in front of it than to the node.
     bool IsNearSettled(const std::vector<Candidate>& all, size_t place);
-    // Drops those from number `first` on that are nearer to the chosen one than to the node.
-    void DropNear(uint32_t chosen, size_t first, std::vector<Candidate>* candidates);
+    // Drops those from number `first` up to the end of what is known that are nearer to the chosen
+    // one than to the node.
+    void DropNear(uint32_t chosen, size_t first, Progress* at, std::vector<Candidate>* candidates);
 
     const VectorRows& rows_;
     RowQuery query_;
