@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <mutex>
 #include <tuple>
 
+#include "engine/dense/codes/code_training.h"
 #include "engine/dense/range_measure.h"
 #include "engine/dense/safe_length.h"
 #include "engine/kernels/distance.h"
@@ -77,42 +79,55 @@ EffortMeasure::Query EffortMeasure::QueryOf(size_t number) const {
 }
 
 Status EffortMeasure::FindTruth(int threads, Work* work) {
+    constexpr size_t kTogether = 64;  // queries that go through the rows side by side
+    std::vector<uint64_t> dead((rows_.count + 63) / 64, ~uint64_t{0});
+    for (const uint32_t node : others_) {
+        dead[node / 64] &= ~(uint64_t{1} << (node % 64));
+    }
+    FlatRows all;
+    all.rows = rows_.rows;
+    all.count = rows_.count;
+    all.inverse_norms = rows_.inverse_norms;
+    all.dead = dead.data();
     std::atomic<size_t> next{0};
     return RunOnThreads(threads, [&](int) -> Status {
-        constexpr size_t kBlock = 4096;
-        std::vector<float> distances(kBlock);
         while (true) {
-            const size_t number = next.fetch_add(1);
-            if (number >= held_out_.size()) {
+            const size_t first = next.fetch_add(kTogether);
+            if (first >= held_out_.size()) {
                 return {};
             }
-            const uint32_t held = held_out_[number];
-            const Query values = QueryOf(number);
-            const kernels::Query query =
-                kernels::PrepareQuery(rows_.element, rows_.metric, values.vector, rows_.dim,
-                                      rows_.inverse_norms ? rows_.inverse_norms[held] : 0.0f);
-            kernels::TopK top(number < kDeepQueries
-                                  ? std::min<size_t>(RangeCurve::kRanks.back(), others_.size())
-                                  : truth_count_);
-            for (size_t first = 0; first < others_.size(); first += kBlock) {
-                const size_t count = std::min(kBlock, others_.size() - first);
-                kernels::DistancesPicked(rows_.element, rows_.metric, query, rows_.rows,
-                                         others_.data() + first, count, rows_.inverse_norms,
-                                         distances.data());
-                for (size_t i = 0; i < count; i++) {
-                    if (distances[i] <= top.Threshold()) {
-                        top.Push(distances[i], others_[first + i]);
-                    }
+            const size_t end = std::min(held_out_.size(), first + kTogether);
+            std::vector<Query> values;
+            std::vector<FlatQuery> queries;
+            for (size_t number = first; number < end; number++) {
+                values.push_back(QueryOf(number));
+                queries.push_back(FlatQueryOf(number, values.back()));
+            }
+            FlatScan scan({rows_.element, rows_.metric, rows_.dim}, queries.data(), queries.size());
+            QUERN_TRY(scan.Run(all, work));
+            for (size_t number = first; number < end; number++) {
+                nearest_[number] = queries[number - first].top.Take();
+                for (uint32_t i = 0; i < truth_count_; i++) {
+                    truth_[number].emplace_back(nearest_[number][i].position, i);
                 }
-                QUERN_TRY(work->Check("calibrate", number, held_out_.size()));
+                std::sort(truth_[number].begin(), truth_[number].end());
             }
-            nearest_[number] = top.Take();
-            for (uint32_t i = 0; i < truth_count_; i++) {
-                truth_[number].emplace_back(nearest_[number][i].position, i);
-            }
-            std::sort(truth_[number].begin(), truth_[number].end());
         }
     });
+}
+
+FlatQuery EffortMeasure::FlatQueryOf(size_t number, const Query& values) const {
+    FlatQuery query(number < kDeepQueries
+                        ? std::min<size_t>(RangeCurve::kRanks.back(), others_.size())
+                        : truth_count_);
+    const uint32_t held = held_out_[number];
+    query.query = kernels::PrepareQuery(rows_.element, rows_.metric, values.vector, rows_.dim,
+                                        rows_.inverse_norms ? rows_.inverse_norms[held] : 0.0f);
+    if (rows_.element != Element::kBit) {
+        const auto* floats = static_cast<const float*>(values.vector);
+        query.norm = std::sqrt(Dot(floats, floats, rows_.dim));
+    }
+    return query;
 }
 
 Result<double> EffortMeasure::CodeRecall(const Codes& codes, const CodeRows& rows, int threads,

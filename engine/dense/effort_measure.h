@@ -13,6 +13,7 @@
 
 #include "engine/dense/codes/codes.h"
 #include "engine/dense/effort_curve.h"
+#include "engine/dense/flat.h"
 #include "engine/dense/graph_walk.h"
 #include "engine/dense/vector_rows.h"
 #include "engine/kernels/top_k.h"
@@ -80,6 +81,7 @@ private:
     // Fills that step of the curve for the way's k.
     Status RunStep(const Search& search, size_t step, int threads, Way* way, EffortCurve* curve,
                    Work* work) const;
+    FlatQuery FlatQueryOf(size_t number, const Query& values) const;
     // A number of candidates for the graph that is measured in place of one for the whole graph,
     // which has more nodes: as many are as near, in a group that codes do not order.
     size_t Shrunk(size_t number) const;
