@@ -91,7 +91,7 @@ public:
     Result<std::unique_ptr<Writer>> BeginWrite();
 
     // A pause between two write transactions of long work, so that writers of this and other
-    // processes get their turn.
+    // processes get their turn; none when the last one was a moment ago.
     void LetOthersWrite();
     // Gives up to about max_pages free pages at the end of the file back to the system. True: none
     // are left.
@@ -144,6 +144,7 @@ private:
     const std::shared_ptr<Attachments> attachments_ = std::make_shared<Attachments>();
 
     WriterTurn turn_;
+    std::atomic<std::chrono::steady_clock::time_point> last_gap_{};
     mutable std::mutex mutex_;  // protects what follows
     bool poisoned_ = false;
     std::vector<std::unique_ptr<Connection>> idle_readers_;

@@ -1,5 +1,7 @@
 #include "engine/db/index_writer.h"
 
+#include <algorithm>
+
 namespace quern {
 
 namespace {
@@ -33,7 +35,8 @@ Status IndexWriter::Write(const Arrays& arrays) {
 
 Status IndexWriter::Write(const std::vector<OfField>& of_fields, const MakeRoom& room) {
     const Status status = WriteAll(of_fields, room);
-    if ((!status.ok() || overtaken_) && building_ != 0) {
+    slice_.reset();
+    if ((!status.ok() || overtaken_) && begun_) {
         Abandon();
     }
     return overtaken_ ? Status() : status;
@@ -53,9 +56,21 @@ Status IndexWriter::WriteAll(const std::vector<OfField>& of_fields, const MakeRo
     for (const OfField& of_field : of_fields) {
         for (const auto& [kind, array] : of_field.arrays) {
             QUERN_TRY(WriteArray(of_field.field, kind, array));
+            QUERN_TRY(work_->Check("write index", 0, 0));
         }
     }
+    QUERN_TRY(EndSlice());
     return HandOver(room);
+}
+
+Status IndexWriter::EndSlice() {
+    if (slice_) {
+        QUERN_TRY(slice_->writer->Commit());
+        begun_ = true;
+        slice_.reset();
+        database_->store()->LetOthersWrite();
+    }
+    return {};
 }
 
 Status IndexWriter::HandOver(const MakeRoom& room) {
@@ -83,17 +98,16 @@ Status IndexWriter::HandOver(const MakeRoom& room) {
 }
 
 Status IndexWriter::WriteArray(uint32_t field, PartKind kind, const dense::IndexArrayView& array) {
-    if (array.items == 0) {
-        return {};
-    }
     std::optional<storage::PartWriter> writer;
-    uint64_t done = 0;
-    const uint64_t step = std::max<uint64_t>(1, kSliceBytes / array.item_bytes);
-    while (done < array.items) {
-        QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
-        storage::Connection* connection = start.writer->connection();
-        const auto info = start.catalog->Find(collection_);
+    for (uint64_t done = 0; done < array.items;) {
+        if (!slice_) {
+            QUERN_ASSIGN(Database::WriteStart start, BeginWrite());
+            slice_.emplace(std::move(start));
+            slice_bytes_ = 0;
+        }
+        storage::Connection* connection = slice_->writer->connection();
         if (building_ == 0) {
+            const auto info = slice_->catalog->Find(collection_);
             QUERN_ASSIGN(building_, storage::CreateSegment(connection, info->id, mark_.text()));
         }
         if (!writer) {
@@ -101,15 +115,18 @@ Status IndexWriter::WriteArray(uint32_t field, PartKind kind, const dense::Index
                                                              array.item_bytes, array.element_bytes,
                                                              generation_, storage::Effort::kLoad));
         }
-        const uint64_t count = std::min(step, array.items - done);
+        const uint64_t room = (kSliceBytes - slice_bytes_) / array.item_bytes;
+        const uint64_t count = std::min(std::max<uint64_t>(1, room), array.items - done);
         QUERN_TRY(writer->Append(array.data + done * array.item_bytes, static_cast<size_t>(count)));
         done += count;
+        slice_bytes_ += count * array.item_bytes;
         if (done == array.items) {
             QUERN_TRY(writer->Finish());
         }
-        QUERN_TRY(start.writer->Commit());
-        QUERN_TRY(work_->Check("write index", done, array.items));
-        database_->store()->LetOthersWrite();
+        if (slice_bytes_ >= kSliceBytes) {
+            QUERN_TRY(EndSlice());
+            QUERN_TRY(work_->Check("write index", done, array.items));
+        }
     }
     return {};
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,7 +45,9 @@ public:
 private:
     Result<Database::WriteStart> BeginWrite();
     Status WriteAll(const std::vector<OfField>& of_fields, const MakeRoom& room);
+    // Into the open slice, which it opens and ends as need be.
     Status WriteArray(uint32_t field, storage::PartKind kind, const dense::IndexArrayView& array);
+    Status EndSlice();
     Status HandOver(const MakeRoom& room);
     void Abandon();
 
@@ -56,6 +59,11 @@ private:
     Work* work_;
     BuilderMark mark_;
     int64_t building_ = 0;
+    bool begun_ = false;  // the segment that is being built stands in the file
+    // The transaction that arrays go into until they fill it: small ones share one, since each
+    // waits for the disk at its end.
+    std::optional<Database::WriteStart> slice_;
+    uint64_t slice_bytes_ = 0;
     bool overtaken_ = false;
 };
 
