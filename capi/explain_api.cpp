@@ -50,7 +50,7 @@ int32_t quern_result_explain(const quern_result* r, quern_text** json, quern_err
         QUERN_TRY(NotNull(json, "json"));
         auto text = std::make_unique<quern_text>();
         QUERN_TRY(ExplainResult(r->table, &text->text));
-        *json = text.release();
+        *json = text.release();  // NOLINT(clang-analyzer-core.NullDereference): NotNull
         return {};
     });
 }

@@ -73,6 +73,19 @@ const char* KindName(Magic kind) {
     return "handle";
 }
 
+// So much of a text that the rest of a message has room beside it; not the half of a character.
+std::string Shown(const std::string& text) {
+    constexpr size_t kShownMax = 80;
+    size_t size = kShownMax;
+    if (text.size() <= size) {
+        return text;
+    }
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) {
+        size--;
+    }
+    return text.substr(0, size) + "...";
+}
+
 }  // namespace
 
 Handle::Handle(Magic kind) : magic(kind) {
@@ -154,7 +167,7 @@ Status ParseOptions(const char* options, const std::vector<const char*>& known,
             list += list.empty() ? name : std::string(", ") + name;
         }
         if (!fits) {
-            return Status::Error(Code::kOption, "unknown option '%s'; there %s", key.c_str(),
+            return Status::Error(Code::kOption, "unknown option '%s'; there %s", Shown(key).c_str(),
                                  list.empty() ? "are none here" : ("are: " + list).c_str());
         }
         if (equals == std::string::npos) {
@@ -172,7 +185,7 @@ Status ParseOptions(const char* options, const std::vector<const char*>& known,
 
 Status BadValue(const Option& option, const char* expected) {
     return Status::Error(Code::kOption, "option %s=%s: expected %s", option.key.c_str(),
-                         option.value.c_str(), expected);
+                         Shown(option.value).c_str(), expected);
 }
 
 Status ParseInteger(const Option& option, int64_t min, int64_t max, int64_t* out) {

@@ -12,6 +12,7 @@
 #   cmake --preset tsan && cmake --build --preset tsan --target quern_unit quern_sessions  threads
 #   cmake --preset asan && cmake --build --preset asan --target quern_unit quern_sessions  sessions_asan
 #   cmake --preset fuzz && cmake --build --preset fuzz                                    fuzz
+# tidy is left out where clang-tidy-14 is missing.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,6 +52,7 @@ hybrid|4|3600|5000 queries|QUERN_CASES=5000 QUERN_SEED=@SEED $R/quern_unit 'ten 
 corruption|8|3600|3000 trials|$R/corruption/quern_corruption --trials 3000 --every 97 --seed @SEED
 fuzz|16|1800|300 seconds|build/fuzz/fuzz/@FUZZ -max_total_time=300 -rss_limit_mb=2048 -timeout=20 -seed=@SEED
 threads|6|3600|1 pass|build/tsan/tests/quern_unit 'threads on one handle see whole commits'
+tidy|1|7200|1 pass|bash tests/tidy.sh
 threads_sessions|2|3600|17 sequences|build/tsan/tests/sessions/quern_sessions model --count 17 --steps 60 --seed @SEED
 "
 
@@ -63,11 +65,13 @@ while IFS='|' read -r name part most what words; do
   [ -z "$only" ] || [[ "$only" == *",$name,"* ]] || continue
   share[$name]=$part limit[$name]=$most unit[$name]=$what command[$name]=$words spent[$name]=0 rounds[$name]=0 failed[$name]=0
   for program in $words; do  # the first word that is neither an assignment nor an interpreter
-    case "$program" in *=* | python3) ;; *) break ;; esac
+    case "$program" in *=* | bash | python3) ;; *) break ;; esac
   done
   state[$name]=ready
   if [ "$name" = fuzz ]; then
     [ ${#fuzz_targets[@]} -gt 0 ] || state[$name]=missing
+  elif [ "$name" = tidy ]; then
+    command -v clang-tidy-14 >/dev/null || state[$name]=missing
   elif [ "$name" = planted ]; then
     [ -e $R/faults/quern_unit_indexes_faulty ] || state[$name]=missing
   elif [ ! -e "$program" ]; then

@@ -30,7 +30,7 @@ const char* FineVectors::InRoom(size_t vector) const {
 }
 
 bool FineVectors::Find(const uint32_t* vectors, size_t count, FineSpace* space) const {
-    space->missing.clear();
+    space->missing_.clear();
     space->read_count = 0;
     const char* room = room_.load(std::memory_order_acquire);
     space->copied = room == nullptr;
@@ -39,38 +39,38 @@ bool FineVectors::Find(const uint32_t* vectors, size_t count, FineSpace* space) 
         space->picked = vectors;
         for (uint32_t i = 0; i < count; i++) {
             if (!Present(ChunkOf(vectors[i]))) {
-                space->missing.push_back(i);
+                space->missing_.push_back(i);
             }
         }
-        return space->missing.empty();
+        return space->missing_.empty();
     }
     const size_t bytes = form_.row_bytes();
-    if (space->copies.size() < count * bytes) {
-        space->copies.resize(count * bytes);
+    if (space->copies_.size() < count * bytes) {
+        space->copies_.resize(count * bytes);
     }
-    while (space->numbers.size() < count) {
-        space->numbers.push_back(static_cast<uint32_t>(space->numbers.size()));
+    while (space->numbers_.size() < count) {
+        space->numbers_.push_back(static_cast<uint32_t>(space->numbers_.size()));
     }
-    space->rows = space->copies.data();
-    space->picked = space->numbers.data();
+    space->rows = space->copies_.data();
+    space->picked = space->numbers_.data();
     for (uint32_t i = 0; i < count; i++) {
-        if (!cache_->Copy(part_->id, vectors[i], bytes, space->copies.data() + i * bytes)) {
-            space->missing.push_back(i);
+        if (!cache_->Copy(part_->id, vectors[i], bytes, space->copies_.data() + i * bytes)) {
+            space->missing_.push_back(i);
         }
     }
-    return space->missing.empty();
+    return space->missing_.empty();
 }
 
 Status FineVectors::Read(storage::Connection* connection, const uint32_t* vectors,
                          FineSpace* space) {
     // In the order in which they stand in the file.
-    std::sort(space->missing.begin(), space->missing.end(),
+    std::sort(space->missing_.begin(), space->missing_.end(),
               [&](uint32_t a, uint32_t b) { return vectors[a] < vectors[b]; });
-    space->read_count = space->missing.size();
+    space->read_count = space->missing_.size();
     if (space->copied) {
         return ReadCopies(connection, vectors, space);
     }
-    for (const uint32_t i : space->missing) {
+    for (const uint32_t i : space->missing_) {
         const size_t chunk = ChunkOf(vectors[i]);
         if (!Present(chunk)) {
             QUERN_TRY(Fill(connection, chunk));
@@ -82,18 +82,18 @@ Status FineVectors::Read(storage::Connection* connection, const uint32_t* vector
 Status FineVectors::ReadCopies(storage::Connection* connection, const uint32_t* vectors,
                                FineSpace* space) {
     const size_t bytes = form_.row_bytes();
-    for (const uint32_t i : space->missing) {
+    for (const uint32_t i : space->missing_) {
         const size_t chunk = ChunkOf(vectors[i]);
-        if (space->chunk_part != part_->id || space->chunk_number != chunk) {
-            space->chunk_part = 0;  // nothing, should reading fail
-            space->chunk.resize(part_->chunks[chunk].raw_bytes);
-            QUERN_TRY(storage::ReadChunk(connection, *part_, chunk, space->chunk.data()));
-            space->chunk_part = part_->id;
-            space->chunk_number = chunk;
+        if (space->chunk_part_ != part_->id || space->chunk_number_ != chunk) {
+            space->chunk_part_ = 0;  // nothing, should reading fail
+            space->chunk_.resize(part_->chunks[chunk].raw_bytes);
+            QUERN_TRY(storage::ReadChunk(connection, *part_, chunk, space->chunk_.data()));
+            space->chunk_part_ = part_->id;
+            space->chunk_number_ = chunk;
         }
-        const char* stored = space->chunk.data() + (vectors[i] % part_->chunk_items) *
-                                                       static_cast<size_t>(part_->item_bytes);
-        char* const row = space->copies.data() + i * bytes;
+        const char* stored = space->chunk_.data() + (vectors[i] % part_->chunk_items) *
+                                                        static_cast<size_t>(part_->item_bytes);
+        char* const row = space->copies_.data() + i * bytes;
         QUERN_TRY(form_.Hold(*part_, stored, 1, row));
         cache_->Put(part_->id, vectors[i], row, bytes);
     }

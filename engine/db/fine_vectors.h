@@ -33,16 +33,16 @@ struct FineSpace {
     uint64_t read_count = 0;  // how many of them had to be read from the file
 
     // Keeps its memory, not what is in it.
-    void Forget() { chunk_part = 0; }
+    void Forget() { chunk_part_ = 0; }
 
 private:
     friend class FineVectors;
-    Bytes copies;
-    std::vector<uint32_t> numbers;  // 0, 1, 2, ...
-    std::vector<uint32_t> missing;  // positions in what was asked for
-    Bytes chunk;                    // the last that was decoded
-    int64_t chunk_part = 0;
-    size_t chunk_number = 0;
+    Bytes copies_;
+    std::vector<uint32_t> numbers_;  // 0, 1, 2, ...
+    std::vector<uint32_t> missing_;  // positions in what was asked for
+    Bytes chunk_;                    // the last that was decoded
+    int64_t chunk_part_ = 0;
+    size_t chunk_number_ = 0;
 };
 
 class FineVectors {

@@ -90,7 +90,7 @@ Status& Status::WithContext(const std::string& context) {
 
 namespace {
 
-[[maybe_unused]] const bool spares_are_made = !Status::Error(Code::kNoMem, "out of memory").ok();
+[[maybe_unused]] const bool kSparesAreMade = !Status::Error(Code::kNoMem, "out of memory").ok();
 
 }  // namespace
 
