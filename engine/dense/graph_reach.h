@@ -16,11 +16,11 @@ namespace quern::dense {
 // Below this share of reachable nodes a graph is at fault.
 inline constexpr double kReachLeast = 0.999;
 
-// Walks the base links from the entry and, wherever nodes are not met, gives the nearest node that
-// can be found and spare a place a link to one of them. A link is only dropped for another when the
-// walk did not need it, so what is reachable stays so. Then a node of each group without a way out
-// gets a link to the nearest outside. nodes: all that are to be reachable. Memory: up to 8 bytes
-// for each link and node.
+// Walks the base links from the entry and, wherever nodes are not met, gives a near node that has a
+// free place a link to one of them. Only where none is found a link is dropped for it, one to a far
+// node which the walk did not need, so what is reachable stays so. Then a node of each group
+// without a way out gets a link to the nearest outside. nodes: all that are to be reachable.
+// Memory: up to 8 bytes for each link and node.
 Status MendReach(const VectorRows& rows, const std::vector<uint32_t>& nodes, GraphLinks* links,
                  Work* work);
 

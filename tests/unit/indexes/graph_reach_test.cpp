@@ -1,10 +1,13 @@
 // Links by which every node is reached, and left again.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <numeric>
+#include <random>
 #include <utility>
 #include <vector>
 
+#include "engine/dense/graph_index.h"
 #include "engine/dense/graph_reach.h"
 
 using namespace quern;
@@ -89,4 +92,59 @@ TEST_CASE("a group with links to it and none out of it gets one to the nearest",
         }
     }
     REQUIRE(out == 1);
+}
+
+// Groups far from zero, of which the first has a third of all. What a query of a group looks for
+// are its longest vectors, and the group's links lead to the very longest, which had none to the
+// others when each node that nothing led to had taken one of its places.
+TEST_CASE("the longest vectors of a group are found by inner product", "[graph]") {
+    constexpr size_t kRows = 6000;
+    constexpr size_t kQueries = 200;
+    constexpr size_t kDim = 24;
+    constexpr size_t kGroups = 150;
+    std::mt19937_64 random(GENERATE(1, 2, 3));
+    std::normal_distribution<float> normal;
+    std::vector<float> centres(kGroups * kDim);
+    for (float& value : centres) {
+        value = 30 * normal(random);
+    }
+    std::vector<double> sizes;
+    for (size_t group = 0; group < kGroups; group++) {
+        sizes.push_back(std::pow(1.0 + static_cast<double>(group), -1.3));
+    }
+    std::discrete_distribution<size_t> group_of(sizes.begin(), sizes.end());
+    std::vector<float> values;
+    for (size_t i = 0; i < kRows + kQueries; i++) {
+        const float* centre = &centres[group_of(random) * kDim];
+        for (size_t j = 0; j < kDim; j++) {
+            values.push_back(centre[j] + normal(random));
+        }
+    }
+    const VectorRows rows{Element::kF32, Metric::kIp,
+                          kDim,          reinterpret_cast<const char*>(values.data()),
+                          kRows,         nullptr};
+    GraphIndexOptions options;
+    options.codes = CodeChoice::kNone;
+    options.threads = 2;
+    Work work;
+    const auto index = GraphIndex::Build(rows, options, &work);
+    REQUIRE(index.ok());
+    WalkSpace space;
+    std::vector<uint32_t> nodes;
+    size_t found = 0;
+    for (size_t q = 0; q < kQueries; q++) {
+        const float* query = &values[(kRows + q) * kDim];
+        std::vector<std::pair<float, uint32_t>> all;
+        for (uint32_t row = 0; row < kRows; row++) {
+            all.emplace_back(-std::inner_product(query, query + kDim, &values[row * kDim], 0.0f),
+                             row);
+        }
+        std::partial_sort(all.begin(), all.begin() + 10, all.end());
+        REQUIRE((*index)->Search(rows, query, Effort::OfPool(100), &space, &nodes, &work).ok());
+        nodes.resize(std::min<size_t>(nodes.size(), 10));
+        for (size_t i = 0; i < 10; i++) {
+            found += std::find(nodes.begin(), nodes.end(), all[i].second) != nodes.end() ? 1 : 0;
+        }
+    }
+    REQUIRE(static_cast<double>(found) >= 0.985 * 10 * kQueries);
 }
