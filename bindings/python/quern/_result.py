@@ -654,9 +654,7 @@ class HitsOfQueries(Sequence[Hits]):
             return values.reshape(len(self), width)
         width = max(self.counts)
         rows = [list(values[start:stop]) + [filler] * (width - stop + start) for start, stop in zip(self._offsets, self._offsets[1:])]
-        if numpy is None:
-            return rows
-        return numpy.array(rows, object if isinstance(values, list) else values.dtype)
+        return rows if numpy is None else numpy.array(rows, object if isinstance(values, list) else values.dtype)
 
     @property
     def ids(self) -> Any:
@@ -673,6 +671,8 @@ class HitsOfQueries(Sequence[Hits]):
     flags = Rows.flags
     exact = Rows.exact
     partial = Rows.partial
+    degraded = Rows.degraded
+    explain = Rows.explain
     stats = Rows.stats
     leg_stats = Rows.leg_stats
 
