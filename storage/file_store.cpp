@@ -442,18 +442,15 @@ void FileStore::LetOthersWrite() {
     // Longer than the naps of a waiting process.
     constexpr auto kGap = std::chrono::milliseconds(4);
     constexpr int kGapsMax = 10;
-    // Who waits in another process, unseen, waits that much longer; a gap after each of many short
-    // transactions was half of their time.
-    constexpr auto kBetweenGaps = std::chrono::milliseconds(20);
-    if (!turn_.IsAwaited() && std::chrono::steady_clock::now() - last_gap_.load() < kBetweenGaps) {
+    // Gaps after each of many short transactions were half of their time.
+    constexpr auto kApart = std::chrono::milliseconds(20);
+    if (!turn_.IsAwaited() && std::chrono::steady_clock::now() - last_gap_.load() < kApart) {
         return;
     }
-    for (int i = 0; i < kGapsMax; i++) {
+    int gaps = 0;
+    do {
         std::this_thread::sleep_for(kGap);
-        if (!turn_.IsAwaited()) {
-            break;
-        }
-    }
+    } while (turn_.IsAwaited() && ++gaps < kGapsMax);
     last_gap_.store(std::chrono::steady_clock::now());
 }
 

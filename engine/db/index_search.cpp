@@ -290,7 +290,7 @@ Status IndexSearch::WalkGraph(const dense::FlatQuery& query, Space* space, bool*
     space->tally.walked += space->walk.scored;
     if (!leg_->wanted.empty()) {
         space->tally.wanted_met += space->walk.wanted_met;
-        space->tally.wanted_of += space->walk.scored;
+        space->tally.wanted_of += space->walk.wanted_of;
     }
     space->left_out |= space->walk.scored >= space->walk.scored_max ? kSpentScored : 0;
     return {};

@@ -14,14 +14,15 @@ struct WantedNodes {
     const uint64_t* bits = nullptr;  // one a node
     uint64_t most = UINT64_MAX;      // rows to score before it gives up
     double share = 0;                // of all nodes that are wanted; 0: nothing is concluded
-    uint64_t look = 256;             // rows to score before anything is concluded from the share
+    uint64_t look = 256;             // rows to look at before anything is concluded from the share
     // Fewer of the rows that were scored are wanted than this part of what the share promises.
     static constexpr double kFarShare = 0.25;
-    // seeded: of both, what the walk began with.
-    bool GivesUp(uint64_t scored, uint64_t met, uint64_t seeded) const {
-        return scored > most || (scored > look + seeded &&
+    // met: wanted ones among those looked at, which are the rows scored but for those of upper
+    // levels. seeded: of both, what the walk began with.
+    bool GivesUp(uint64_t scored, uint64_t looked_at, uint64_t met, uint64_t seeded) const {
+        return scored > most || (looked_at > look + seeded &&
                                  static_cast<double>(met - std::min(met, seeded)) <
-                                     kFarShare * share * static_cast<double>(scored - seeded));
+                                     kFarShare * share * static_cast<double>(looked_at - seeded));
     }
     bool Has(uint32_t node) const { return (bits[node / 64] >> (node % 64) & 1) != 0; }
 };
@@ -47,6 +48,7 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
     const auto meet = [&](size_t count) {
         const float farthest = s.Farthest();
         size_t picked = 0;
+        s.wanted_of += count;
         for (size_t i = 0; i < count; i++) {
             const uint32_t node = s.fresh[i];
             const float distance = s.fresh_distances[i];
@@ -85,7 +87,7 @@ Status WalkFiltered(const GraphLinks& graph, Scorer& scorer, const WalkEnd& end,
         meet(count);
     }
     while (!s.frontier.empty() && s.frontier.Nearest() <= s.Farthest() && s.scored < s.scored_max) {
-        if (wanted.GivesUp(s.scored, s.wanted_met, seeded)) {
+        if (wanted.GivesUp(s.scored, s.wanted_of, s.wanted_met, seeded)) {
             *complete = false;
             return {};
         }

@@ -50,7 +50,8 @@ struct WalkSpace {
     WalkFrontier frontier;                             // of a filtered walk (filtered_walk.h)
     uint64_t scored = 0;                               // rows that the last walk has scored
     uint64_t expanded = 0;
-    uint64_t wanted_met = 0;  // by a filtered walk: of the rows scored, those that it looks for
+    uint64_t wanted_met = 0;  // by a filtered walk: rows that it looks for, ...
+    uint64_t wanted_of = 0;   // ... among the rows of the base level that it has scored
     // Of a range walk (range_walk.h): what is within the bound, in the order it was met.
     std::vector<uint32_t> within;
     std::vector<float> within_distances;
@@ -78,6 +79,7 @@ struct WalkSpace {
         scored = 0;
         expanded = 0;
         wanted_met = 0;
+        wanted_of = 0;
         within.clear();
         within_distances.clear();
     }

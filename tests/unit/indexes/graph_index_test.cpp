@@ -549,3 +549,44 @@ TEST_CASE("a build can be stopped", "[graph]") {
     epoch++;
     REQUIRE(GraphIndex::Build(rows, options, &work).status().code() == Code::kInterrupted);
 }
+
+TEST_CASE("where nearly all match, a walk does not give up for the rows of upper levels",
+          "[graph]") {
+    constexpr size_t kRows = 5000;
+    constexpr size_t kDim = 24;
+    std::mt19937 random(11);
+    std::normal_distribution<float> normal;
+    std::vector<float> values(kRows * kDim);
+    for (float& value : values) {
+        value = normal(random);
+    }
+    const VectorRows rows{Element::kF32, Metric::kL2,
+                          kDim,          reinterpret_cast<const char*>(values.data()),
+                          kRows,         nullptr};
+    GraphIndexOptions options;
+    options.codes = CodeChoice::kNone;
+    options.ef_build = 60;
+    Work work;
+    const auto index = GraphIndex::Build(rows, options, &work);
+    REQUIRE(index.ok());
+    std::vector<uint64_t> bits(kRows / 64 + 1, ~uint64_t{0});
+    for (size_t row = 0; row < kRows; row += 20) {
+        bits[row / 64] &= ~(uint64_t{1} << (row % 64));
+    }
+    WantedNodes wanted;
+    wanted.bits = bits.data();
+    wanted.share = 0.95;
+    wanted.look = 67;
+    WalkSpace space;
+    std::vector<uint32_t> nodes;
+    for (uint32_t row = 0; row < 200; row++) {
+        bool complete = false;
+        REQUIRE((*index)
+                    ->SearchWanted(rows, rows.row(row), Effort::OfPool(10), wanted, &space, &nodes,
+                                   &complete, &work)
+                    .ok());
+        REQUIRE(complete);
+        REQUIRE(nodes.size() == 10);
+        REQUIRE(static_cast<double>(space.wanted_met) > 0.8 * static_cast<double>(space.wanted_of));
+    }
+}

@@ -187,8 +187,7 @@ void CheckRecall(Collection* collection, const std::string& name, int64_t delete
             // are exceeded once in forty. Ten records of a query tell about as much as three of
             // several.
             const double asked = rank == 1 ? kQueries : 3.0 * kQueries;
-            const double spread =
-                rank > 10 ? 0 : 3 * std::sqrt(expected * (1 - expected) / asked);
+            const double spread = rank > 10 ? 0 : 3 * std::sqrt(expected * (1 - expected) / asked);
             INFO(name << " " << options << " bound of " << rank << ": expected " << expected
                       << ", found " << recall);
             CHECK(expected >= wanted);
