@@ -30,8 +30,8 @@ namespace quern::sparse {
 struct IndexOptions {
     uint32_t superblock_rows = 4096;
     // With any of it, searches may miss records, but for those along SearchPath::kForward. By the
-    // chosen path, postings order records, and the best 2 k + 32 by them are scored; or all that are
-    // allowed, where that costs no more.
+    // chosen path, postings order records, and the best 2 k + 32 by them are scored; or all that
+    // are allowed, where that costs no more.
     PruneOptions prune = {};
     // The forward copy has impacts where weights would take more than a byte; so scores are off by
     // ScoreError at the most.
