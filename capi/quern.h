@@ -349,8 +349,9 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      share X of its sum; those with at least X times its heaviest; with at least X; the N heaviest. Several hold
 **                      together. Scores are of all entries still: what is left of the index orders records, and the best 2 * k + 32
 **                      by it are scored. So searches may miss records (QUERN_FLAG_EXACT is not set, QUERN_RESULT_RECALL is 0; how many depends
-**                      on the vectors, quern_recall_audit measures it). recall=1 scores every record, and so does with approx=graph any
-**                      recall=X that no walk keeps
+**                      on the vectors, quern_recall_audit measures it), but where so few match (about 3 * k + 100, more in large segments)
+**                      that scoring all of them costs no more: then QUERN_FLAG_EXACT is set. recall=1 scores every record, and so does with approx=graph any
+**                      recall=X that no walk keeps. Not of binary fields, which have no weights to go by (OPTION)
 **   impacts=8|exact    8: where the weights of a segment would take an index more than a byte each (more than 256 different ones), it keeps
 **                      impacts of 8 bits: up to 3 bytes an entry less in memory. A search finds more by these than are wanted, and scores
 **                      again, by weights that it reads from the file, those that can be among the best, until no other can be: results
@@ -363,14 +364,15 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 /* A field of texts that are searched by their words (quern_query_text). Options, words with spaces between them:
 **   tokenizer=NAME      of SQLite FTS5: unicode61 (default), ascii, trigram; its arguments follow as NAME=VALUE
 **   porter              English stems of its tokens
-**   stop=none|english|a,b,c   words that are left out (default: none)
+**   stop=none|english|a,b,c   words that are left out (default: none); for other languages word by word
 **   synonyms=a:b,c:d    the words of a group are one: wor* finds it when any of them begins so
 **   positions=0|1       whether phrases can be found (default: 1). Stop words leave their places: with stop=the the phrase "grind the grind"
 **                       finds "grind x grind", whatever x is, and not "grind grind"
 **   k1=X b=X            of BM25 (default: 1.2 and 0.75)
 ** Segments with 512 texts of the field and more get an index, built as those of dense fields; others, and blocks of the log, are
 ** indexed in memory by the first search that meets them, and kept: those of the log beyond memory_mb, too, up to the bytes of the log.
-** Each option is given once (but tokenchars and separators of a tokenizer, which add up). A value that holds spaces stands in single quotes. At most 4096 bytes. Values are set with quern_batch_text and read with
+** Each option is given once (but tokenchars and separators of a tokenizer, which add up). A value that holds spaces stands in single quotes. At most 4096 bytes. Words
+** of more than 255 bytes, in texts and queries, are cut there (between two characters): what begins alike so far is one word. Values are set with quern_batch_text and read with
 ** quern_result_text: valid UTF-8 of at most 16 MiB and 1048576 words. A file that had a text field cannot be opened by libraries
 ** from before there were any (QUERN_ERR_NEWER). */
 QUERN_API void quern_schema_text(quern_schema *s, const char *name, const char *options);
@@ -649,8 +651,9 @@ QUERN_API int32_t quern_query_explain(quern_query *q, quern_text **json, quern_e
 ** searched among candidates has "candidates_scored" in place of segments. Any thread. Errors: INVALID (r is of no search). */
 QUERN_API int32_t quern_result_explain(const quern_result *r, quern_text **json, quern_error *err) QUERN_MUST_USE;
 /* What the scores of the hits of r are made of, r being a result that q had, as JSON: {"collection","hits":[{"query","key","score",
-** "legs":[{"leg","name","field","kind","score","part","rank", ...}]}]}, hits in the order of rows; a query without legs is one leg. A leg that does not
-** match the record, or whose own candidates it is not among, has the score null; part: quern_result_leg_part; rank is its place among the
+** "legs":[{"leg","name","field","kind","score","part","rank", ...}]}]}, hits in the order of rows; a query without legs is one leg, whose part is the
+** hit's score. A leg that does not
+** match the record, or whose own candidates it is not among, has the score null; name: its own, or that of its field; part: quern_result_leg_part; rank is its place among the
 ** leg's first hits (its limit, or 100, or q's limit if that is more), equal
 ** scores the same, also where they end (but under rrf, where only those that are in the list have a rank); null: it is not among them. Scores are as handed out, but where f32 has no room for one of a single field (a sum of huge
 ** weights) it is the double; of legs together that is null. Of a leg that matches also
@@ -753,7 +756,11 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 ** machine leaves this process no time, a small N refuses filters that would take none; no text or blob that SQLite makes or reads for it may be
 ** larger than 16 MiB, or than twice the largest that it is given), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
-**                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1; less is of use with approx=graph, for k to 100, where walks cost less than exact searches
+**                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1, and less is of use with approx=graph
+**                  alone. There a segment is asked by a walk if its curve tells one that gives X for k (to 100) and costs less than an exact search, and is searched exactly if
+**                  not: so are the log, segments without the graph (of less than 8192 vectors), those of which a filter and deletions leave less than a quarter, and
+**                  queries of which a record has weights of the other sign. QUERN_FLAG_EXACT tells that no segment was asked by a walk; else QUERN_RESULT_RECALL is what
+**                  the curves tell, measured with queries made of records: those that are unlike them may get less (quern_recall_audit measures it)
 **   ef=N           instead of recall (of a number: with both, ef counts; recall=exact stays exact): how many candidates a walk over a graph keeps (of a sparse field: with approx=graph); without a limit on k: how many beyond
 **                  the bound
 **   nprobe=N       instead of recall, as ef: how many cells of a list index are opened; more if these hold less than k records,

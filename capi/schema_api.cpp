@@ -121,6 +121,15 @@ Status MakeSparse(const char* name, const char* options, SparseDef* field) {
     if (index.approximate && !index.index) {
         return Status::Error(Code::kOption, "field '%s': approx=graph needs an index", name);
     }
+    const auto pruned = std::find_if(list.begin(), list.end(), [](const Option& option) {
+        return option.key.compare(0, 6, "prune_") == 0;
+    });
+    if (field->binary && pruned != list.end()) {
+        return Status::Error(Code::kOption,
+                             "field '%s': option %s goes by weights, of which a binary field "
+                             "(weights=none) has none",
+                             name, pruned->key.c_str());
+    }
     if (index.buckets > field->dimensions) {
         return Status::Error(Code::kOption, "field '%s': %u buckets, but %llu dimensions", name,
                              index.buckets, static_cast<unsigned long long>(field->dimensions));

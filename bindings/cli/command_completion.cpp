@@ -13,6 +13,9 @@ std::vector<CompletionCommand> ListCommands(const CLI::App& app) {
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
         CompletionCommand entry{command->get_name(), command->get_description(), {}};
         for (const CLI::Option* option : command->get_options()) {
+            if (option->get_group().empty()) {
+                continue;  // hidden
+            }
             CompletionOption words;
             for (const std::string& name : option->get_snames()) {
                 words.names.push_back("-" + name);

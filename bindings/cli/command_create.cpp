@@ -49,6 +49,7 @@ void AddCreateCommand(CLI::App* app) {
         app->add_subcommand("create", "Create a collection (and the file, when there is none)");
     AddDatabaseOption(command, &options->db);
     AddCollectionOption(command, &options->collection);
+    RefuseDimensionOption(command);
     command
         ->add_option("-k,--key", options->key,
                      "Name and type of the key: int or text (default id:int)")

@@ -365,6 +365,7 @@ void AddImportCommand(CLI::App* app) {
             "FILE", options->stream.file,
             "The file, plain, .gz or .zst; - for standard input; or a folder as BEIR has them")
         ->required();
+    RefuseDimensionOption(command);
     ImportChoices& choices = options->choices;
     command->add_option("-f,--field", choices.field,
                         "The vector field (needed for formats that hold vectors only)");

@@ -154,6 +154,19 @@ CLI::Option* AddWhereOption(CLI::App* command, std::string* condition) {
         ->type_name("CONDITION");
 }
 
+void RefuseDimensionOption(CLI::App* command) {
+    command
+        ->add_option_function<std::string>(
+            "--dimension,--dimensions,--dim,--dims",
+            [](const std::string& number) {
+                FailUsage(
+                    "how many dimensions a field has is said beside its name: --sparse NAME:" +
+                    number + ", --dense NAME:" + number + ":METRIC");
+            },
+            "")
+        ->group("");
+}
+
 void AddAttachOption(CLI::App* command) {
     command
         ->add_option_function<std::vector<std::string>>(

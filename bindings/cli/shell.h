@@ -137,6 +137,9 @@ void AddCollectionOption(CLI::App* command, std::string* collection, bool requir
 void AddJsonOption(CLI::App* command, bool* json);
 CLI::Option* AddWhereOption(CLI::App* command, std::string* condition);
 void AddOpenOption(CLI::App* command, std::string* options);
+// What some write who want to say how many dimensions a field has: no option, but told where that
+// stands.
+void RefuseDimensionOption(CLI::App* command);
 // Files that every database which the command opens has attached.
 void AddAttachOption(CLI::App* command);
 

@@ -13,6 +13,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kEntriesMax = 65535;  // the engine's limit
+// From here on, a half step above the largest f32, numbers are rounded to infinity.
+constexpr double kBeyondFloat = 0x1.ffffffp127;
 constexpr const char* kWanted =
     "is not a sparse vector: wanted {\"dims\":[...],\"weights\":[...]} or {\"dimension\":weight, "
     "...}";
@@ -40,6 +42,18 @@ bool ParseObject(const std::string& text, Json* object, std::string* problem) {
     return true;
 }
 
+// of: what has the weight. JSON has no infinities, but numbers that are too large for f32.
+bool TakeWeight(const Json& weight, const std::string& of, float* value, std::string* problem) {
+    const double number = weight.is_number() ? weight.get<double>() : NAN;
+    *value = std::fabs(number) < kBeyondFloat ? static_cast<float>(number) : NAN;
+    if (!std::isfinite(*value)) {
+        *problem = "the weight of " + of +
+                   (std::isnan(number) ? " is not a finite number"
+                                       : ", " + weight.dump() + ", is beyond f32 (3.4e38)");
+    }
+    return std::isfinite(*value);
+}
+
 bool AddEntry(const std::string& dimension, const Json& weight, uint64_t dims,
               SparseEntries* entries, std::string* problem) {
     int64_t number = 0;
@@ -48,9 +62,8 @@ bool AddEntry(const std::string& dimension, const Json& weight, uint64_t dims,
                    std::to_string(dims - 1) + ")";
         return false;
     }
-    const float value = weight.is_number() ? weight.get<float>() : NAN;
-    if (!std::isfinite(value)) {
-        *problem = "the weight of dimension " + dimension + " is not a finite number";
+    float value = 0;
+    if (!TakeWeight(weight, "dimension " + dimension, &value, problem)) {
         return false;
     }
     entries->dims.push_back(static_cast<uint32_t>(number));
@@ -169,9 +182,8 @@ bool ConvertTerms(const Value& from, bool binary, SparseEntries* entries,
         return false;
     }
     for (const auto& [term, weight] : object.items()) {
-        const float value = weight.is_number() ? weight.get<float>() : NAN;
-        if (!std::isfinite(value)) {
-            *problem = "the weight of " + Quoted(term) + " is not a finite number";
+        float value = 0;
+        if (!TakeWeight(weight, Quoted(term), &value, problem)) {
             return false;
         }
         terms->push_back(term);

@@ -54,7 +54,8 @@ private:
             QUERN_TRY(moved_.Make(database_, snapshot_, views_, *searched, &own));
             searched = &moved_.request();
         }
-        if (searched->legs.empty()) {
+        alone_ = searched->legs.empty();
+        if (alone_) {
             requests_.push_back(*searched);
             names_.emplace_back();
         }
@@ -236,6 +237,8 @@ private:
             Json leg = LegJson(l, q, *place, score, listed);
             if (HasParts()) {
                 leg["part"] = Number(PartOf(hits_.leg_shares, row, l));
+            } else if (alone_) {
+                leg["part"] = json["score"];
             }
             legs.push_back(std::move(leg));
         }
@@ -277,9 +280,7 @@ private:
         const Schema& schema = views_.whole->info->schema;
         const auto field = static_cast<size_t>(schema.FindField(requests_[l].field));
         Json json = {{"leg", l}};
-        if (!names_[l].empty()) {
-            json["name"] = names_[l];
-        }
+        json["name"] = names_[l].empty() ? schema.field_name(field) : names_[l];
         json["field"] = schema.field_name(field);
         json["kind"] = schema.field_kind(field);
         if (!score.matches) {
@@ -327,6 +328,7 @@ private:
     MovedRequest moved_;
     std::vector<SearchRequest> requests_;  // what searches_ borrow: complete before these are made
     std::vector<std::string> names_;
+    bool alone_ = false;  // a query without legs, which is one
     std::vector<std::unique_ptr<FieldSearch>> searches_;
     struct FirstHits {
         std::map<uint64_t, size_t> ranks;  // of the records

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <iterator>
 
@@ -18,6 +19,7 @@ constexpr uint32_t kMMax = 128;
 constexpr uint32_t kEfBuildMax = 10000;
 constexpr uint32_t kListsMax = 1048576;
 constexpr uint32_t kBucketsMax = 65536;
+constexpr double kPruneBelowMax = 3e38;  // about where f32 ends
 
 struct CodeName {
     const char* name;
@@ -156,7 +158,9 @@ Status TakeFraction(const std::string& key, const std::string& value, double mos
     double number = 0;
     const auto [stop, error] = std::from_chars(value.data(), end, number);
     if (error != std::errc() || stop != end || !(number > 0) || !(number <= most)) {
-        return Expected(key, value, most == 1 ? "a number above 0, to 1" : "a number above 0");
+        char what[64];
+        std::snprintf(what, sizeof what, "a number above 0, to %g", most);
+        return Expected(key, value, what);
     }
     *out = number;
     return {};
@@ -186,7 +190,7 @@ Result<bool> SparseIndexOptions::Take(const std::string& key, const std::string&
         return true;
     }
     if (key == "prune_below") {
-        QUERN_TRY(TakeFraction(key, value, 3e38, &out->prune.below));
+        QUERN_TRY(TakeFraction(key, value, kPruneBelowMax, &out->prune.below));
         return true;
     }
     if (key == "buckets") {

@@ -34,6 +34,7 @@ Status SparseIndexQuery::FindOnce(const SparseQuery& query, uint64_t scored_max,
     own.scored_max = scored_max;
     *top = fresh;
     *served = false;
+    stats->pruned = false;
     // What a budget allows to be scored, an exact search spends on the best first.
     if (pool > 0 && scored_max == SearchBudget::kNoBound) {
         QUERN_ASSIGN(*served, part.approximate()->Search(index, query.vector, pool, allowed, source,
@@ -47,6 +48,7 @@ Status SparseIndexQuery::FindOnce(const SparseQuery& query, uint64_t scored_max,
         // Results are never fewer than there are.
         *top = fresh;
         own.path = sparse::SearchPath::kForward;
+        stats->pruned = false;
         return index.Search(query.vector, own, allowed, source, top, space, stats, work);
     }
     return {};
@@ -78,7 +80,7 @@ Status SparseIndexQuery::Find(const SparseQuery& query, uint64_t scored_max, spa
                 end++;
             }
         }
-        done = scored < hits.size() || hits.size() < wanted || loose || *served ||
+        done = scored < hits.size() || hits.size() < wanted || loose || stats->pruned || *served ||
                scored_max != SearchBudget::kNoBound;
     }
     return {};

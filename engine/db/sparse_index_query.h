@@ -31,12 +31,12 @@ public:
     size_t limit = 0;
     double least = 0;     // of the request: no lower score matches
     size_t pool = 0;      // of a walk; 0: none
-    bool pruned = false;  // postings that were left out may be missed
-    bool loose = false;   // that, or a knob: the search is approximate
+    bool pruned = false;  // records may be missed for postings that were left out
+    bool loose = false;   // a knob makes the search approximate
     // Runs a body that reads from the file to score so many records.
     std::function<Status(size_t scored, const Body& body)> read = {};
 
-    // Fills `top`, which begins as NewTop's. *served: by a walk.
+    // Fills `top`, which begins as NewTop's. *served: by a walk. stats->pruned: whether it is so.
     Status Find(const SparseQuery& query, uint64_t scored_max, sparse::TopHits* top,
                 sparse::SearchSpace* space, sparse::SearchStats* stats, bool* served,
                 Work* work) const;

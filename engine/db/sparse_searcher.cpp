@@ -272,7 +272,6 @@ private:
         if (part.index().pruned() && !pruned) {
             options.path = sparse::SearchPath::kForward;
         }
-        const bool loose = by_knob || pruned;
         SparseIndexQuery asked(part, column);
         asked.allowed = allowed ? allowed->data() : nullptr;
         asked.source = source;
@@ -281,7 +280,7 @@ private:
         asked.least = LeastScore(request_);
         asked.pool = pool;
         asked.pruned = pruned;
-        asked.loose = loose;
+        asked.loose = by_knob;
         asked.read = [this](size_t scored, const SparseIndexQuery::Body& body) {
             std::lock_guard<std::mutex> lock(mutex_);
             table_->tally.refined += scored;
@@ -304,7 +303,7 @@ private:
                                       &served, work);
                 }));
                 missed = missed || served;
-                unknown = unknown || (loose && !served);
+                unknown = unknown || ((by_knob || stats.pruned) && !served);
                 watch_.AddScored(q, stats.scored - before);
                 watch_.LeftOut(stats.cut ? kSpentScored : 0, q);
                 stats.cut = false;

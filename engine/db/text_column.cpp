@@ -30,7 +30,7 @@ Status CheckTextField(const TextDef& def) {
                              def.name.c_str());
     }
     QUERN_TRY(OpenAnalyzer(def).status());
-    Status once = sparse::CheckNoneTwice(def.options);
+    Status once = sparse::CheckNewOptions(def.options);
     return once.ok() ? once : once.WithContext("field '" + def.name + "'");
 }
 

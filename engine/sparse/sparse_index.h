@@ -30,7 +30,8 @@ namespace quern::sparse {
 struct IndexOptions {
     uint32_t superblock_rows = 4096;
     // With any of it, searches may miss records, but for those along SearchPath::kForward. By the
-    // chosen path, postings order records, and the best 2 k + 32 by them are scored.
+    // chosen path, postings order records, and the best 2 k + 32 by them are scored; or all that
+    // are allowed, where that costs no more.
     PruneOptions prune = {};
     // The forward copy has impacts where weights would take more than a byte; so scores are off by
     // ScoreError at the most.
@@ -88,6 +89,8 @@ struct SearchStats {
     uint64_t postings_read = 0;
     uint64_t scored = 0;  // exactly, from the forward copy
     bool cut = false;     // a search ended at its scored_max
+    // A search went by postings of which some were left out, and may have missed records for that.
+    bool pruned = false;
 };
 
 class SearchSpace;

@@ -19,9 +19,9 @@ Status MakeSparseVector(const uint32_t* dimensions, const float* weights, size_t
     for (size_t i = 0; i < count; i++) {
         const float weight = weights == nullptr ? 1.0f : weights[i];
         if (!std::isfinite(weight)) {
-            return Status::Error(Code::kNotFinite,
-                                 "the weight of dimension %u (entry %zu) is not finite",
-                                 dimensions[i], i);
+            return Status::Error(
+                Code::kNotFinite, "the weight of dimension %u (entry %zu) is not finite%s",
+                dimensions[i], i, std::isinf(weight) ? ": f32 ends at 3.4e38" : "");
         }
         if (dimensions[i] >= limits.dimensions) {
             return Status::Error(Code::kDimension, "dimension %u (entry %zu); the field has %llu",

@@ -44,6 +44,8 @@ constexpr double kEntryCost = 6;
 constexpr double kMatchCost = 120;
 constexpr double kMatchEntryCost = 1.5;
 constexpr double kOpenCost = 1400;
+// What picking the best by their sums and scoring these costs beside scoring as many matches.
+constexpr double kPickedTimes = 1.5;
 
 }  // namespace
 
@@ -62,6 +64,12 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
     orders_ = space_.plan.cut() || (options_.path == SearchPath::kChosen && !lists_.complete &&
                                     !space_.plan.takes_away());
     Prepare();
+    const bool whole = options_.path == SearchPath::kForward || IsAllScored();
+    if (whole) {
+        score_least_ = std::numeric_limits<double>::infinity();
+        return VisitSigned(work);
+    }
+    stats_.pruned = stats_.pruned || !lists_.complete;
     if (orders_) {
         QUERN_TRY(VisitByBound(work));
         if (ScoreBest() || !space_.plan.cut()) {
@@ -71,10 +79,6 @@ Status SparseSearch::Run(const SparseVector& query, Work* work) {
         space_.plan.Make(query, terms_, lists_);
         orders_ = false;
         Prepare();
-    }
-    if (options_.path == SearchPath::kForward) {
-        score_least_ = std::numeric_limits<double>::infinity();
-        return VisitSigned(work);
     }
     if (space_.plan.adds()) {
         const Status visited =
@@ -207,6 +211,26 @@ bool SparseSearch::IsScoredWhole(uint32_t allowed) const {
     const double cost = options_.scored_max == ~uint64_t{0} ? match_cost_ : score_cost_;
     return options_.path == SearchPath::kChosen && !orders_ &&
            allowed * cost <= space_.plan.postings_in_superblock() + kOpenCost;
+}
+
+// Whether pruned lists are of no use: to score all that is allowed costs no more than to add up
+// postings and score the best by them. Unlike these it misses nothing.
+bool SparseSearch::IsAllScored() const {
+    if (options_.path != SearchPath::kChosen || lists_.complete ||
+        options_.scored_max != ~uint64_t{0}) {
+        return false;
+    }
+    uint64_t all = 0;
+    uint64_t opened = 0;
+    for (uint32_t superblock = 0; superblock < space_.plan.superblocks(); superblock++) {
+        const uint32_t allowed = AllowedIn(superblock);
+        all += allowed;
+        opened += allowed > 0 && space_.plan.bound(superblock) > 0 ? 1 : 0;
+    }
+    const auto scored = static_cast<double>(std::min<uint64_t>(wanted_, all));
+    return static_cast<double>(all) * match_cost_ <=
+           scored * match_cost_ * kPickedTimes +
+               static_cast<double>(opened) * (space_.plan.postings_in_superblock() + kOpenCost);
 }
 
 // The few with the highest bounds come first, since they tell what a record must reach. The others

@@ -67,6 +67,7 @@ private:
     void TakeCandidates(uint32_t superblock, const uint32_t* sums);
     // Whether scoring so many allowed records of a superblock costs less than reading its postings.
     bool IsScoredWhole(uint32_t allowed) const;
+    bool IsAllScored() const;
     // The allowed records of a superblock, to SearchSpace::picked; returns how many.
     size_t PickAllowed(uint32_t superblock);
     void ScoreAllowed(uint32_t superblock);

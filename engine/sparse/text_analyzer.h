@@ -49,9 +49,9 @@ struct TextOptions {
 };
 // kOption says what is wrong.
 Result<TextOptions> ParseTextOptions(std::string_view options);
-// kOption names the option that is given twice. Asked of new options only: where a file has some,
-// the last counts.
-Status CheckNoneTwice(std::string_view options);
+// kOption names the option that is given twice, or the list of stop words that there is not. Asked
+// of new options only: where a file has some, the last counts, and a list is what it says.
+Status CheckNewOptions(std::string_view options);
 
 struct TextTerm {
     std::string term;

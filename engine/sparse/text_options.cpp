@@ -14,6 +14,16 @@ constexpr const char* kEnglish[] = {
     "in",  "into",  "is",   "it",    "no",    "not",  "of",   "on",  "or",  "such", "that",
     "the", "their", "then", "there", "these", "they", "this", "to",  "was", "will", "with"};
 
+// Who gives one of these alone wants a list that is not there. (As words they stand in a list of
+// two and more.)
+constexpr const char* kLanguages[] = {
+    "arabic",   "armenian", "basque",     "bengali",  "brazilian",  "bulgarian",  "catalan",
+    "chinese",  "czech",    "danish",     "dutch",    "estonian",   "finnish",    "french",
+    "galician", "german",   "greek",      "hindi",    "hungarian",  "indonesian", "irish",
+    "italian",  "japanese", "korean",     "latvian",  "lithuanian", "nepali",     "norwegian",
+    "persian",  "polish",   "portuguese", "romanian", "russian",    "serbian",    "spanish",
+    "swedish",  "tamil",    "thai",       "turkish",  "ukrainian",  "vietnamese"};
+
 std::vector<std::string> Split(std::string_view text, char separator) {
     std::vector<std::string> parts;
     while (true) {
@@ -161,6 +171,19 @@ Status ReadNumber(const Option& option, double most, double* out) {
     return {};
 }
 
+Status CheckStopList(const std::string& value) {
+    const std::string name = Lower(value);
+    const bool other =
+        std::find(std::begin(kLanguages), std::end(kLanguages), name) != std::end(kLanguages);
+    if (other || (name == "english" && value != name)) {
+        return Status::Error(Code::kOption,
+                             "text options: stop=%s: the lists are none and english; others are "
+                             "given word by word, stop=a,b,c",
+                             value.c_str());
+    }
+    return {};
+}
+
 Status ReadPositions(const std::string& value, bool* out) {
     if (value != "0" && value != "1") {
         return Status::Error(Code::kOption, "text options: positions=%s is neither 0 nor 1",
@@ -220,7 +243,7 @@ Result<TextOptions> ParseTextOptions(std::string_view text) {
     return Parse(text, OwnNames());
 }
 
-Status CheckNoneTwice(std::string_view text) {
+Status CheckNewOptions(std::string_view text) {
     QUERN_ASSIGN(const std::vector<Option> options, SplitOptions(text));
     std::vector<std::string> names;
     for (const Option& option : options) {
@@ -233,6 +256,9 @@ Status CheckNoneTwice(std::string_view text) {
                                  option.name.c_str());
         }
         names.push_back(std::move(name));
+        if (option.name == "stop") {
+            QUERN_TRY(CheckStopList(option.value));
+        }
     }
     return {};
 }

@@ -70,7 +70,7 @@ Result<std::unique_ptr<TokenWeights>> TokenWeights::Make(std::vector<TokenWeight
                              bytes, options.size(), kTokenTableBytesMax, kColumnOptionBytesMax);
     }
     QUERN_ASSIGN(const TokenOptions parsed, ParseTokenOptions(options));
-    QUERN_TRY(CheckNoneTwice(options));
+    QUERN_TRY(CheckNewOptions(options));
     const auto by_token = [](const TokenWeight& a, const TokenWeight& b) {
         return a.token < b.token;
     };

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Texts, one a line, by the shell `quern`.
+# Texts, one a line, and what is told of sparse vectors, by the shell `quern`.
 #
 #   cli_lines_test.sh PATH-OF-QUERN
 #
@@ -41,5 +41,11 @@ section "a tsv of one column has a header"
 printf 'body\nsome words\n' >one.tsv
 expect 0 "imported 1" "$quern" import lines.quern e one.tsv --text body
 expect 0 '"body":"some words"' "$quern" get lines.quern e 0 --json
+
+section "sparse vectors and their dimensions"
+expect 0 "imported 1" "$quern" import sparse.quern docs - --sparse vector:50 --format jsonl <<<'{"id":"a","vector":{"1":2}}'
+expect 1 "weight of dimension 1, 1e.60, is beyond f32" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"1":1e60}}'
+expect 2 "said beside its name: --sparse NAME:50" "$quern" import other.quern docs - --dimension 50 --format jsonl <<<'{"id":"e","vector":{"1":1}}'
+expect 2 "said beside its name: --sparse NAME:50" "$quern" create other.quern docs --sparse vector --dims 50
 
 finish

@@ -100,6 +100,8 @@ TEST_CASE("hits of one search are explained by their ranks", "[explain]") {
             const int64_t rank = hit["legs"][0]["rank"].get<int64_t>();
             CHECK(rank >= before);
             before = rank;
+            CHECK(hit["legs"][0]["name"] == "emb");
+            CHECK(hit["legs"][0]["part"] == hit["score"]);
         }
         CHECK((!bounded || before > 100));
         quern_result_free(result);
@@ -341,6 +343,8 @@ TEST_CASE("hits that are gone or changed are told as they are now", "[explain]")
     Json json = Explain(articles.db, query, result);
     CHECK(json["hits"][0]["gone"] == true);
     CHECK(json["hits"][1]["legs"][0]["parts"].size() > 0);
+    CHECK(json["hits"][1]["legs"][0]["name"] == "body");
+    CHECK(json["hits"][1]["legs"][0]["part"] == json["hits"][1]["score"]);
     quern_query_snapshot(query, before);
     json = Explain(articles.db, query, result);
     bool beginning = false, phrase = false;

@@ -100,16 +100,30 @@ TEST_CASE("texts: options that mean nothing are named, and the right ones listed
 }
 
 TEST_CASE("texts: options that are given twice", "[text]") {
-    const auto says = [](const char* options) { return CheckNoneTwice(options).message(); };
+    const auto says = [](const char* options) { return CheckNewOptions(options).message(); };
     CHECK(says("stop=the stop=a") == "text options: option 'stop' is given twice");
     CHECK(says("k1=1 b=0 k1=1") == "text options: option 'k1' is given twice");
     CHECK(says("porter porter") == "text options: option 'porter' is given twice");
     CHECK(says("synonyms=a:b synonyms=c:d") == "text options: option 'synonyms' is given twice");
-    CHECK(!CheckNoneTwice("remove_diacritics=1 Remove_Diacritics=2").ok());
-    CHECK(CheckNoneTwice("tokenchars=- tokenchars=_ separators=a separators=b porter").ok());
+    CHECK(!CheckNewOptions("remove_diacritics=1 Remove_Diacritics=2").ok());
+    CHECK(CheckNewOptions("tokenchars=- tokenchars=_ separators=a separators=b porter").ok());
     CHECK(Terms("tokenchars=- tokenchars=_", "a-b_c") == "a-b_c@0");
     // A file may have them.
     CHECK(Terms("stop=the stop=a", "the a") == "the@0");
+}
+
+TEST_CASE("texts: a list of stop words that there is not", "[text]") {
+    const auto says = [](const char* options) { return CheckNewOptions(options).message(); };
+    const char* const lists =
+        ": the lists are none and english; others are given word by word, stop=a,b,c";
+    CHECK(says("porter stop=german") == std::string("text options: stop=german") + lists);
+    CHECK(says("stop=French") == std::string("text options: stop=French") + lists);
+    CHECK(says("stop=English") == std::string("text options: stop=English") + lists);
+    for (const char* const options : {"stop=english", "stop=none", "stop=the", "stop=german,the"}) {
+        CHECK(CheckNewOptions(options).ok());
+    }
+    // A file may have it, as a word.
+    CHECK(Terms("stop=german", "a German word") == "a@0 word@2");
 }
 
 TEST_CASE("texts: options that mean nothing are refused", "[text]") {

@@ -1,8 +1,6 @@
 // bench_sparse_graph: a graph over sparse vectors alone (record_graph.h) and the engine's lists and
 // links (approximate_index.h) beside exhaustive windows and the searches by bounds, recall against
 // time. README.md says how it is measured.
-#include <time.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -17,12 +15,6 @@ namespace {
 
 using namespace bench;
 using namespace quern::sparse;
-
-double CpuSeconds() {
-    timespec now{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
 
 enum class Kind { kByBounds, kListsAndGraph, kGraph };
 

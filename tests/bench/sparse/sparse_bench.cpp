@@ -4,9 +4,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 #include "tests/bench/bench_support.h"
+#include "tests/bench/sparse/kept_index.h"
 #include "tests/bench/sparse/sparse_report.h"
 
 namespace {
@@ -29,10 +31,11 @@ struct BenchOptions {
     bool approximate = false;
     bool search = true;
     int threads = 1;
-    std::vector<uint32_t> terms;
+    MoreWays more;
     std::vector<double> masses;
     bool impacts = false;
     bool fractions = false;
+    std::string keep;  // a directory of indexes that were made, or none
     std::string out;
 };
 
@@ -57,6 +60,8 @@ void AddRound(const Pass& pass, const Pass& floor, SparseCell* cell) {
     cell->p99s.push_back(pass.Percentile(0.99));
     cell->speedups.push_back(floor.Mean() / pass.Mean());
     cell->p99_speedups.push_back(floor.Percentile(0.99) / pass.Percentile(0.99));
+    cell->least.TakeLeast(pass);
+    cell->floor_least.TakeLeast(floor);
 }
 
 // A pass that warms up and is judged against the truth.
@@ -78,7 +83,7 @@ void Measure(const SearchedIndex& index, const SparseSet& set, size_t k,
              const BenchOptions& options, SparseReport* report) {
     std::vector<SparseCell> cells;
     std::vector<Hits> truth;
-    for (const Way& way : AllWays(index, options.terms)) {
+    for (const Way& way : AllWays(index, options.more)) {
         SparseCell cell;
         cell.way = way;
         cell.k = k;
@@ -151,6 +156,63 @@ std::unique_ptr<SparseIndex> BuildRounded(const SparseSet& set, quern::sparse::I
     return index;
 }
 
+// Where the index of a set is kept: by all that makes another one.
+std::string KeptPath(const std::string& set, const BenchOptions& options) {
+    return options.keep + "/" + set + "-" + std::to_string(options.superblock_rows) +
+           (options.order ? "" : "-given") + (options.fractions ? "-fractions" : "") +
+           (options.approximate ? "-graph" : "") + ".index";
+}
+
+// Loads or orders and builds it. What is made is kept where that is asked for. Frees the rows.
+KeptIndex MakeIndex(SparseSet* set, const BenchOptions& options, SparseReport* report) {
+    quern::Work work;
+    quern::sparse::OrderOptions order;
+    order.block_rows = options.approximate ? kApproximateOrderRows : options.superblock_rows;
+    quern::sparse::IndexOptions index_options;
+    index_options.superblock_rows = options.superblock_rows;
+    if (options.threads > 1) {
+        report->builds =
+            TimeBuilds(set->rows, order, index_options, options.threads, options.rounds);
+    }
+    KeptIndex kept;
+    const std::string path = KeptPath(set->name, options);
+    if (!options.keep.empty()) {
+        kept = LoadKeptIndex(path);
+    }
+    if (kept.exact != nullptr) {
+        if (kept.exact->count() != set->rows.count()) {
+            std::fprintf(stderr, "%s: of other records\n", path.c_str());
+            std::exit(1);
+        }
+        std::printf("%s: kept by a run before\n", path.c_str());
+        report->postings = kept.exact->postings();
+        set->rows = {};
+        return kept;
+    }
+    const double start = CpuSeconds();
+    if (options.order) {
+        set->rows = set->rows.Reordered(*quern::sparse::OrderRows(set->rows.View(), order, &work));
+    }
+    const double ordered = CpuSeconds();
+    kept.exact = std::move(*SparseIndex::Build(set->rows.View(), index_options, &work));
+    const double built = CpuSeconds();
+    set->rows = {};
+    if (options.approximate) {
+        kept.approximate = std::move(*ApproximateIndex::Build(
+            *kept.exact, quern::sparse::ApproximateOptions::For(kept.exact->count(), 1), &work));
+    }
+    report->postings = kept.exact->postings();
+    const auto postings = static_cast<double>(report->postings);
+    report->order_us = (ordered - start) * 1e6 / postings;
+    report->build_us = (built - ordered) * 1e6 / postings;
+    report->link_us = options.approximate ? (CpuSeconds() - built) * 1e6 / postings : 0;
+    if (!options.keep.empty()) {
+        std::filesystem::create_directories(options.keep);
+        KeepIndex(path, kept);
+    }
+    return kept;
+}
+
 SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     SparseReport report;
     report.set = set.name;
@@ -160,43 +222,26 @@ SparseReport RunSet(SparseSet set, const BenchOptions& options) {
     report.superblock_rows = options.superblock_rows;
     report.ordered = options.order;
     report.rounds = options.rounds;
-    quern::Work work;
-    quern::sparse::OrderOptions order;
-    order.block_rows = options.approximate ? kApproximateOrderRows : options.superblock_rows;
+    const KeptIndex kept = MakeIndex(&set, options, &report);
+    const SparseIndex& index = *kept.exact;
+    const auto postings = static_cast<double>(report.postings);
+    if (kept.approximate != nullptr) {
+        std::printf("approx=graph: %.1f bytes a posting\n",
+                    static_cast<double>(kept.approximate->memory_bytes()) / postings);
+    }
     quern::sparse::IndexOptions index_options;
     index_options.superblock_rows = options.superblock_rows;
-    if (options.threads > 1) {
-        report.builds = TimeBuilds(set.rows, order, index_options, options.threads, options.rounds);
+    if (!options.masses.empty() || options.impacts) {
+        set.rows = RowsOf(index);
     }
-    const double start = CpuSeconds();
-    if (options.order) {
-        set.rows = set.rows.Reordered(*quern::sparse::OrderRows(set.rows.View(), order, &work));
-    }
-    const double ordered = CpuSeconds();
-    const auto index = SparseIndex::Build(set.rows.View(), index_options, &work);
-    const double built = CpuSeconds();
-    const size_t records = set.rows.count();
     const std::vector<PrunedIndex> pruned = BuildPruned(set, index_options, options.masses);
     const std::unique_ptr<SparseIndex> rounded =
         options.impacts ? BuildRounded(set, index_options) : nullptr;
     set.rows = {};
-    std::unique_ptr<ApproximateIndex> approximate;
-    if (options.approximate) {
-        approximate = std::move(*ApproximateIndex::Build(
-            **index, quern::sparse::ApproximateOptions::For(records, 1), &work));
-        const auto entries = static_cast<double>((*index)->postings());
-        std::printf("approx=graph: %.2f us a posting to build, %.1f bytes a posting\n",
-                    (CpuSeconds() - built) * 1e6 / entries,
-                    static_cast<double>(approximate->memory_bytes()) / entries);
-    }
-    const SearchedIndex searched = {**index, approximate.get(), pruned, rounded.get()};
-    report.postings = (*index)->postings();
-    const auto postings = static_cast<double>(report.postings);
-    report.order_us = (ordered - start) * 1e6 / postings;
-    report.build_us = (built - ordered) * 1e6 / postings;
-    report.hot_bytes = static_cast<double>((*index)->hot_bytes()) / postings;
-    report.full_bytes = static_cast<double>((*index)->memory_bytes()) / postings;
-    const auto form = (*index)->forward().form;
+    const SearchedIndex searched = {index, kept.approximate.get(), pruned, rounded.get()};
+    report.hot_bytes = static_cast<double>(index.hot_bytes()) / postings;
+    report.full_bytes = static_cast<double>(index.memory_bytes()) / postings;
+    const auto form = index.forward().form;
     report.weights = form == quern::sparse::WeightForm::kTable8    ? "bytes into a table"
                      : form == quern::sparse::WeightForm::kTable16 ? "two bytes into a table"
                                                                    : "f32";
@@ -231,13 +276,17 @@ int main(int argc, char** argv) {
     options.threads = std::stoi(Argument(argc, argv, "--threads", "1"));
     options.approximate = Argument(argc, argv, "--approximate", "no") == "yes";
     for (const std::string& count : SplitNames(Argument(argc, argv, "--terms", ""))) {
-        options.terms.push_back(static_cast<uint32_t>(std::stoul(count)));
+        options.more.terms.push_back(static_cast<uint32_t>(std::stoul(count)));
+    }
+    for (const std::string& ef : SplitNames(Argument(argc, argv, "--efs", "16,24,32,48,64"))) {
+        options.more.pools.push_back(std::stoul(ef));
     }
     for (const std::string& mass : SplitNames(Argument(argc, argv, "--prune-mass", ""))) {
         options.masses.push_back(std::stod(mass));
     }
     options.impacts = Argument(argc, argv, "--impacts", "no") == "yes";
     options.fractions = Argument(argc, argv, "--fractions", "no") == "yes";
+    options.keep = Argument(argc, argv, "--keep", "");
     options.out = Argument(argc, argv, "--out", "");
     for (const std::string& name :
          SplitNames(Argument(argc, argv, "--sets", "nfcorpus,splade-queries"))) {

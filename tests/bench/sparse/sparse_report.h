@@ -20,6 +20,8 @@ struct SparseCell {
     std::vector<double> p99s;
     std::vector<double> speedups;      // to the floor of the same k and round
     std::vector<double> p99_speedups;  // likewise
+    Pass least;        // each query's least time of all rounds, which other work disturbs least
+    Pass floor_least;  // the floor's of the same queries
     double recall = 1;
     size_t differing = 0;  // queries whose hits are not those of the truth
     double opened = 0;     // superblocks a query
@@ -38,6 +40,7 @@ struct SparseReport {
     size_t rounds = 0;
     double order_us = 0;  // CPU microseconds a posting, one thread
     double build_us = 0;
+    double link_us = 0;    // for lists and links; all three 0: not made by this run
     double hot_bytes = 0;  // a posting
     double full_bytes = 0;
     std::vector<BuildTime> builds;  // by several threads, when asked for

@@ -70,7 +70,7 @@ quern::Status SearchOne(const SearchedIndex& index, const quern::sparse::SparseV
 
 }  // namespace
 
-std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>& terms) {
+std::vector<Way> AllWays(const SearchedIndex& index, const MoreWays& more) {
     std::vector<Way> ways = {
         {"floor", "exhaustive windows", {SearchPath::kExhaustive, 1.0f, 0}},
         {"superblocks", "superblocks by bound", {SearchPath::kSuperblocks, 1.0f, 0}},
@@ -79,7 +79,7 @@ std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>
         {"chosen-0.6", "the same, bounds x 0.6", {SearchPath::kChosen, 0.6f, 0}},
         {"chosen-0.5", "the same, bounds x 0.5", {SearchPath::kChosen, 0.5f, 0}},
     };
-    for (const uint32_t most : terms) {
+    for (const uint32_t most : more.terms) {
         const std::string count = std::to_string(most);
         ways.push_back({"terms-" + count,
                         "ordered by " + count + " terms",
@@ -103,7 +103,7 @@ std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>
         way.rounded = 2;
         ways.push_back(way);
     }
-    for (const size_t pool : {16, 24, 32, 48, 64}) {
+    for (const size_t pool : more.pools) {
         if (index.approximate != nullptr) {
             const std::string ef = std::to_string(pool);
             ways.push_back({"graph-" + ef, "approx=graph, ef=" + ef, {}, false, pool});
@@ -137,6 +137,15 @@ double Pass::Percentile(double share) const {
     std::sort(sorted.begin(), sorted.end());
     const auto at = static_cast<size_t>(share * static_cast<double>(sorted.size()));
     return sorted.empty() ? 0 : sorted[std::min(at, sorted.size() - 1)];
+}
+
+void Pass::TakeLeast(const Pass& other) {
+    if (microseconds.empty()) {
+        microseconds = other.microseconds;
+    }
+    for (size_t q = 0; q < microseconds.size(); q++) {
+        microseconds[q] = std::min(microseconds[q], other.microseconds[q]);
+    }
 }
 
 Pass RunPass(const SearchedIndex& index, const SparseSet& set, const Way& way, size_t k,

@@ -43,9 +43,14 @@ struct SearchedIndex {
     }
 };
 
-// The floor first, then the others from plain to clever, then approximate ones. terms: also those
-// that order records by so many terms of a query.
-std::vector<Way> AllWays(const SearchedIndex& index, const std::vector<uint32_t>& terms);
+// Approximate ways of which there are as many as one likes.
+struct MoreWays {
+    std::vector<uint32_t> terms;  // those that order records by so many terms of a query
+    std::vector<size_t> pools;    // those by lists and links, where the index has them
+};
+
+// The floor first, then the others from plain to clever, then approximate ones.
+std::vector<Way> AllWays(const SearchedIndex& index, const MoreWays& more);
 // Every record scored: slow, and the truth.
 Way ForwardWay();
 // What a search under a mask can do everywhere alike, and last what it does by itself.
@@ -59,6 +64,8 @@ struct Pass {
     quern::sparse::SearchStats stats;
     double Mean() const;
     double Percentile(double share) const;
+    // For each query the lesser time of this pass, if it has any, and another.
+    void TakeLeast(const Pass& other);
 };
 
 // One thread, one query at a time, every step-th query. allowed: NULL or a bit for each record.

@@ -106,13 +106,15 @@ public:
         }
         return hits / wanted;
     }
-    Answer Search(const char* field, const Rows& queries, size_t k, const char* options = nullptr) {
+    Answer Search(const char* field, const Rows& queries, size_t k, const char* options = nullptr,
+                  const char* filter = nullptr) {
         const size_t count = queries.offsets.size() - 1;
         quern_query* query = quern_query_new(db, "terms");
         quern_query_sparse(query, field, queries.offsets.data(), queries.dims.data(),
                            queries.weights.data(), count);
         quern_query_limit(query, k);
         quern_query_options(query, options);
+        quern_query_filter(query, filter);
         quern_result* result = nullptr;
         Ok(quern_search(query, &result, &err));
         Answer answer;
@@ -346,6 +348,40 @@ TEST_CASE("a pruned sparse field tells that it may miss records, and can be aske
             file.Reopen(nullptr);
         }
     }
+    CHECK(file.Problems().empty());
+}
+
+TEST_CASE("of a pruned sparse field all that match are scored where that costs no more",
+          "[sparse][prune]") {
+    Shape shape = Ties();
+    shape.dimensions = 3000;
+    shape.entries_max = 30;
+    shape.weights = 2;
+    const char* const options =
+        GENERATE("prune_mass=0.6", "prune_mass=0.6 impacts=8", "prune_mass=0.6 approx=graph");
+    CAPTURE(options);
+    TwiceFile file(shape, options);
+    file.Put(0, 12000);
+    file.Optimize();
+    const Rows queries = RandomQueries(shape, 20);
+    const auto is_exact = [&](size_t k, const char* filter) {
+        CAPTURE(k, filter);
+        const auto plain = file.Search("plain", queries, k, nullptr, filter);
+        const auto found = file.Search("fast", queries, k, nullptr, filter);
+        const bool told = (found.flags & QUERN_FLAG_EXACT) != 0;
+        CHECK((!told || (found.rows == plain.rows && found.recall == 1)));
+        CHECK((told || found.recall == 0));
+        return told;
+    };
+    CHECK(is_exact(10, "id < 60"));
+    CHECK(is_exact(10, "id % 200 = 0"));
+    CHECK(!is_exact(10, "id % 3 = 0"));
+    CHECK(!is_exact(10, nullptr));
+    CHECK(is_exact(5000, nullptr));  // of so many, twice as many would be scored
+    CHECK(is_exact(100, "id % 40 = 0"));
+    // Knobs that make a search approximate make it so here, too.
+    const auto knob = file.Search("fast", queries, 10, "bound=0.9", "id < 60");
+    CHECK((knob.flags & QUERN_FLAG_EXACT) == 0);
     CHECK(file.Problems().empty());
 }
 
@@ -623,6 +659,23 @@ TEST_CASE("options of a sparse field are read and kept", "[sparse]") {
         CHECK(quern_create(file.db, "terms", schema, &file.err) == QUERN_ERR_OPTION);
         quern_schema_free(schema);
     }
+    const auto refused = [&](const char* options, const char* told) {
+        CAPTURE(options, told);
+        quern_schema* schema = quern_schema_new();
+        quern_schema_sparse(schema, "words", options);
+        CHECK(quern_create(file.db, "terms", schema, &file.err) == QUERN_ERR_OPTION);
+        CHECK_THAT(file.err.message, Catch::Contains(told));
+        quern_schema_free(schema);
+    };
+    // Heaviest entries are those of weights.
+    refused("weights=none prune_mass=0.8", "option prune_mass goes by weights");
+    refused("prune_ratio=0.5 weights=none", "option prune_ratio goes by weights");
+    refused("weights=none prune_below=0.5", "option prune_below goes by weights");
+    refused("weights=none dims=10 prune_top=5", "option prune_top goes by weights");
+    // What is beyond f32 says where that ends.
+    refused("prune_below=1e400", "expected a number above 0, to 3e+38");
+    refused("prune_below=1e39", "expected a number above 0, to 3e+38");
+    refused("prune_mass=2", "expected a number above 0, to 1");
     quern_schema* schema = quern_schema_new();
     quern_schema_sparse(schema, "words", "dims=10 index=none");
     file.Ok(quern_create(file.db, "terms", schema, &file.err));
