@@ -228,9 +228,9 @@ TEST_CASE("no function of a database is called from a callback of the same") {
     World w;
     struct Seen {
         World* w;
-        size_t calls = 0;
+        size_t calls;
         std::vector<std::string> wrong;
-    } seen{&w};
+    } seen{&w, 0, {}};
     const auto callback = [](void* user, const char*, uint64_t, uint64_t) -> int {
         auto* const s = static_cast<Seen*>(user);
         World& inner = *s->w;
