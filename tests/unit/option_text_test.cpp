@@ -89,10 +89,10 @@ int32_t Give(World* w, Of of, const char* options) {
             const int64_t keys[1] = {1};
             const size_t queries[1] = {0};
             const float gains[1] = {1};
-            double quality = 0;
+            double quality[2] = {0, 0};
             quern_batch* batch = quern_batch_new(w->db, "docs", 1);
             quern_batch_key_int(batch, keys);
-            status = quern_fit_fusion(fused, batch, queries, gains, options, &text, &quality, w->E);
+            status = quern_fit_fusion(fused, batch, queries, gains, options, &text, quality, w->E);
             quern_batch_free(batch);
             break;
         }
