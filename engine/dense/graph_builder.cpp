@@ -120,7 +120,8 @@ Status GraphBuilder::Add(size_t count, Work* work) {
     const size_t end = std::min(state.order.size(), state.added + count);
     const auto first = state.order.begin() + static_cast<ptrdiff_t>(state.added);
     const auto last = state.order.begin() + static_cast<ptrdiff_t>(end);
-    const auto base = std::partition_point(
+    // Held-out nodes of a graph that grows are on any level.
+    const auto base = std::stable_partition(
         first, last, [&](uint32_t node) { return state.graph.Level(node) > 0; });
     QUERN_TRY(AddUpTo(static_cast<size_t>(base - state.order.begin()), {}, kNodesAtOnce, work));
     std::vector<uint32_t> upper;
