@@ -1,6 +1,6 @@
 // The inverted side of a log: records that come one after another, and may be asked about at any
 // time. It bounds scores; the records themselves stay with the log, which is asked for those that
-// are scored. Scores are exact, and those of a scan.
+// are scored (log_search.h).
 //
 // Nothing is ever taken out. Records that are dead, or newer than what a search may see, are
 // passed over when the log is asked for them: only a few ever are.
@@ -14,51 +14,11 @@
 #include <mutex>
 #include <vector>
 
+#include "engine/sparse/log_search.h"
 #include "engine/sparse/log_window.h"
-#include "engine/sparse/sparse_index.h"
 #include "storage/base/work.h"
 
 namespace quern::sparse {
-
-// The record of a place in the log; empty when it is not to be found.
-using LogRowAt = std::function<LogRow(uint32_t position)>;
-
-struct LogHit {
-    double score = 0;
-    uint32_t position = 0;
-};
-
-// The k best of a log, and all that are as good as the last of them: whoever asks decides ties.
-// Confined.
-class LogHits {
-public:
-    // Scores below `floor` are not wanted. k: not 0.
-    LogHits(size_t k, double floor) : k_(k), floor_(floor) {}
-    void Push(double score, uint32_t position);
-    double Threshold() const { return best_.size() < k_ ? floor_ : best_.front(); }
-    size_t k() const { return k_; }
-    // In no order; the object is empty afterwards.
-    std::vector<LogHit> Take();
-
-private:
-    size_t k_;
-    double floor_;
-    std::vector<double> best_;  // a heap of the k best scores, the least first
-    std::vector<LogHit> hits_;
-};
-
-// What a search needs beside the index, kept from one to the next. Confined.
-class LogSpace {
-public:
-    LogSpace();
-
-private:
-    friend class LogIndex;
-    WindowPlan plan_;
-    std::vector<uint32_t> sums_;
-    std::vector<uint32_t> picked_;
-    std::vector<std::pair<uint32_t, uint32_t>> candidates_;  // sum, number in the window
-};
 
 class LogIndex {
 public:

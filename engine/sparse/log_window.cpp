@@ -16,6 +16,7 @@ constexpr double kLogSumMax = 1 << 30;
 constexpr uint32_t kChunksMax = 32;
 // Of a run, so many bytes are fetched ahead: the processor fetches what follows by itself.
 constexpr uint32_t kLogRunBytesAhead = 768;
+constexpr size_t kOpenLinesAhead = 4;
 constexpr uint32_t kNone = UINT32_MAX;
 constexpr size_t kSlotsMin = 1024;
 
@@ -42,13 +43,16 @@ uint32_t WindowPlan::LeastSum(double score) const {
 
 void WindowPlan::Start() {
     runs.clear();
-    unit = most = slack = 0;
+    unit = most = slack = excess = 0;
     mixed = false;
 }
 
-void WindowPlan::Add(const Run& run, double most_of_run) {
+void WindowPlan::Add(Run run, double most_of_run, double excess_of_run) {
+    run.benefit = static_cast<float>(most_of_run / run.count);
+    run.most = most_of_run;
     runs.push_back(run);
     most += most_of_run;
+    excess += excess_of_run;
 }
 
 // magnitude: the most that all terms of the query can add or take away.
@@ -56,10 +60,18 @@ void WindowPlan::Finish(size_t query_entries, double magnitude) {
     // A sum of n products, each exact, is off by less than n * 2^-53 of what was summed.
     slack = magnitude * static_cast<double>(query_entries + 1) * 0x1p-50;
     unit = most / kLogSumMax;
+    const double units = 1 / unit;
     for (Run& run : runs) {
-        run.weight = static_cast<uint32_t>(std::ceil(run.factor / unit));
-        run.bound = run.weight * run.peak;
+        run.weight = static_cast<uint32_t>(run.factor * units) + 1;
+        // What an OpenWindow adds is cut off to a unit, and one more.
+        run.bound =
+            run.peak > 0 ? run.weight * run.peak : static_cast<uint32_t>(run.most * units) + 2;
+        // Weights are a unit too high at most, for each step of an impact.
+        excess += unit * (run.peak + 2);
     }
+    std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
+        return a.benefit != b.benefit ? a.benefit > b.benefit : a.place < b.place;
+    });
 }
 
 void OpenWindow::Clear() {
@@ -166,8 +178,7 @@ void OpenWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
             const double most = weight * static_cast<double>(term.weights.most);
             magnitude += most;
             if (negative == (entry.weight < 0)) {
-                plan->Add({number, term.count, weight, 0, 0, 0}, most);
-                __builtin_prefetch(chunks_.data() + term.first);
+                plan->Add({number, term.count, weight, 0, 0, 0, 0, 0}, most, 0);
             }
         }
         plan->mixed = plan->mixed || entry.weight < 0;
@@ -175,20 +186,28 @@ void OpenWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
     plan->Finish(query.size(), magnitude);
 }
 
-void OpenWindow::Sum(const WindowPlan& plan, uint32_t* sums) const {
-    for (const WindowPlan::Run& run : plan.runs) {
-        const double units = run.factor / plan.unit;
-        uint32_t chunk = terms_[run.place].first;
-        for (uint32_t left = run.count; left > 0; chunk = chunks_[chunk].next) {
-            const Chunk& postings = chunks_[chunk];
-            const uint32_t count = std::min(left, Chunk::kPostings);
-            for (uint32_t i = 0; i < count; i++) {
-                // One more than what is cut off.
-                sums[postings.ids[i]] +=
-                    static_cast<uint32_t>(units * static_cast<double>(postings.weights[i])) + 1;
-            }
-            left -= count;
+void OpenWindow::Add(const WindowPlan& plan, const WindowPlan::Run& run, uint32_t* sums) const {
+    const double units = run.factor / plan.unit;
+    uint32_t chunk = terms_[run.place].first;
+    for (uint32_t left = run.count; left > 0; chunk = chunks_[chunk].next) {
+        const Chunk& postings = chunks_[chunk];
+        const uint32_t count = std::min(left, Chunk::kPostings);
+        for (uint32_t i = 0; i < count; i++) {
+            // One more than what is cut off.
+            sums[postings.ids[i]] +=
+                static_cast<uint32_t>(units * static_cast<double>(postings.weights[i])) + 1;
         }
+        left -= count;
+    }
+}
+
+// Of what is in a row with the first postings: the rest is found by reading.
+void OpenWindow::Fetch(const WindowPlan::Run& run) const {
+    const Chunk* const first = chunks_.data() + terms_[run.place].first;
+    const size_t lines = std::min({size_t{run.count / Chunk::kPostings + 1}, kOpenLinesAhead,
+                                   static_cast<size_t>(chunks_.data() + chunks_.size() - first)});
+    for (size_t i = 0; i < lines; i++) {
+        __builtin_prefetch(first + i);
     }
 }
 
@@ -243,8 +262,8 @@ LogWindow::LogWindow(const OpenWindow& window, const std::shared_ptr<MemoryCount
         slots[slot] = {static_cast<uint32_t>(term.key / 2),
                        static_cast<uint32_t>((to - postings_.data()) / 2),
                        scale,
-                       static_cast<uint16_t>(term.count),
-                       static_cast<uint8_t>(term.key % 2),
+                       static_cast<uint16_t>(term.count & 0x7fff),
+                       static_cast<uint16_t>(term.key & 1),
                        peak};
         to += bytes;
     }
@@ -285,18 +304,12 @@ void LogWindow::Plan(const SparseVector& query, WindowPlan* plan) const {
             const double most = factor * slot->peak;
             magnitude += most;
             if (negative == (entry.weight < 0)) {
-                plan->Add({slot->place, slot->count, factor, 0, 0, slot->peak}, most);
+                plan->Add({slot->place, slot->count, factor, 0, 0, 0, slot->peak, 0}, most,
+                          IsExactScale(slot->scale) ? 0 : factor);
             }
         }
         plan->mixed = plan->mixed || entry.weight < 0;
     }
-    const auto benefit = [](const WindowPlan::Run& run) {
-        return run.factor * run.peak / run.count;
-    };
-    std::sort(plan->runs.begin(), plan->runs.end(),
-              [&](const WindowPlan::Run& a, const WindowPlan::Run& b) {
-                  return benefit(a) != benefit(b) ? benefit(a) > benefit(b) : a.place < b.place;
-              });
     plan->Finish(query.size(), magnitude);
 }
 
@@ -308,7 +321,7 @@ void LogWindow::Fetch(const WindowPlan::Run& run) const {
     }
 }
 
-void LogWindow::Add(const WindowPlan::Run& run, uint32_t* sums) const {
+void LogWindow::Add(const WindowPlan& /*plan*/, const WindowPlan::Run& run, uint32_t* sums) const {
     const char* const at = postings_.data() + size_t{run.place} * 2;
     const auto* const bytes = reinterpret_cast<const uint8_t*>(at);
     const bool dense = IsDenseRun(run.count, kLogWindowRows, flat_);

@@ -33,25 +33,33 @@ struct WindowPlan {
         uint32_t place = 0;
         uint32_t count = 0;
         double factor = 0;    // query weight times what the run's impacts are in
-        uint32_t weight = 0;  // the same in units
-        uint32_t bound = 0;   // of a LogWindow: no record gets more from the run, in units
-        uint8_t peak = 0;     // of a LogWindow: the largest impact
+        double most = 0;      // no record gets more from the run
+        uint32_t weight = 0;  // the factor in units
+        uint32_t bound = 0;   // the most in units
+        uint8_t peak = 0;     // the largest impact; of an OpenWindow, which has none: 0
+        float benefit = 0;    // of reading it: the most it adds, for its postings
     };
-    // Of a LogWindow: those with most bound for their postings first.
+    // Those with most benefit first.
     std::vector<Run> runs;
     double unit = 0;   // of sums
     double most = 0;   // no score is higher
     double slack = 0;  // by how much roundings can lift a score above its sum
+    // By how much a sum can be above its score, roundings apart, unless `mixed`.
+    double excess = 0;
     // Some weights may take away from scores: those that are not above zero have no bound.
     bool mixed = false;
     // Sums that are less cannot belong to such a score. Never 0.
     uint32_t LeastSum(double score) const;
+    // What a record scores at most and at least whose sum is this; at least: unless `mixed`.
+    double Most(uint64_t sum) const { return static_cast<double>(sum) * unit + slack; }
+    double Least(uint64_t sum) const { return static_cast<double>(sum) * unit - excess - slack; }
 
 private:
     friend class OpenWindow;
     friend class LogWindow;
     void Start();
-    void Add(const Run& run, double most_of_run);
+    // excess_of_run: by how much a posting can be above what it stands for.
+    void Add(Run run, double most_of_run, double excess_of_run);
     void Finish(size_t query_entries, double magnitude);
 };
 
@@ -68,7 +76,8 @@ public:
 
     void Plan(const SparseVector& query, WindowPlan* plan) const;
     // sums: of kLogWindowRows records; zeros at first.
-    void Sum(const WindowPlan& plan, uint32_t* sums) const;
+    void Add(const WindowPlan& plan, const WindowPlan::Run& run, uint32_t* sums) const;
+    void Fetch(const WindowPlan::Run& run) const;
 
 private:
     friend class LogWindow;
@@ -111,19 +120,21 @@ public:
     // Asks the processor for what Plan will look up.
     void FetchTerms(const SparseVector& query) const;
     void Plan(const SparseVector& query, WindowPlan* plan) const;
-    void Add(const WindowPlan::Run& run, uint32_t* sums) const;
+    void Add(const WindowPlan& plan, const WindowPlan::Run& run, uint32_t* sums) const;
     // Asks the processor for the postings.
     void Fetch(const WindowPlan::Run& run) const;
 
 private:
     struct Slot {
         uint32_t dimension = 0;
-        uint32_t place = 0;  // in pairs of bytes
-        float scale = 0;     // of impacts
-        uint16_t count = 0;  // 0: an empty slot
-        uint8_t negative = 0;
+        uint32_t place = 0;       // in pairs of bytes
+        float scale = 0;          // of impacts
+        uint16_t count : 15 = 0;  // 0: an empty slot
+        uint16_t negative : 1 = 0;
         uint8_t peak = 0;  // the largest impact
     };
+    // Looking one up takes one cache line.
+    static_assert(sizeof(Slot) == 16 && kLogWindowRows < 1 << 15);
     const Slot* Find(uint64_t key) const;
     const Slot* slots() const { return reinterpret_cast<const Slot*>(slots_.data()); }
 

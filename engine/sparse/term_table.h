@@ -29,6 +29,11 @@ struct WeightRange {
 };
 // scale: of a range that has taken the weight; the sign does not matter.
 uint8_t ImpactOf(float weight, float scale);
+// Whether impacts in this scale are the weights themselves.
+inline bool IsExactScale(float scale) {
+    int exponent = 0;
+    return std::frexp(std::fabs(scale), &exponent) == 0.5f;
+}
 
 class TermTable {
 public:
@@ -41,10 +46,7 @@ public:
     uint32_t dimension(size_t term) const { return dimensions_[term]; }
     // Negative for the term of negative weights.
     float scale(size_t term) const { return scales_[term]; }
-    bool IsExact(size_t term) const {
-        int exponent = 0;
-        return std::frexp(std::fabs(scales_[term]), &exponent) == 0.5f;
-    }
+    bool IsExact(size_t term) const { return IsExactScale(scales_[term]); }
     // The first term of a dimension and how many it has: 0, 1, or 2 (positive, negative).
     std::pair<uint32_t, uint32_t> Find(uint32_t dimension) const;
     uint8_t Impact(size_t term, float weight) const { return ImpactOf(weight, scales_[term]); }
