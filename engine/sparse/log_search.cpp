@@ -99,16 +99,16 @@ void LogSearch::ScoreCandidates() {
 
 // sum: of what was read of a record; unread: what the rest may add.
 void LogSearch::Note(uint32_t id, uint64_t sum, uint64_t unread) {
-    std::vector<LogCandidate>& all = space_.candidates_;
     const uint32_t position = first_ + id;
-    all.push_back({plan_.Most(sum + unread), position});
-    if (plan_.mixed) {
-        return;
-    }
-    const double least = plan_.Least(sum);
-    if (least > lower_.value() && row_(position).count > 0) {
+    const double least = plan_.mixed ? lower_.value() : plan_.Least(sum);
+    if (least > lower_.value()) {
+        // What is dead, or left out by a filter, bounds nothing.
+        if (row_(position).count == 0) {
+            return;
+        }
         lower_.Push(least);
     }
+    space_.candidates_.push_back({plan_.Most(sum + unread), position});
 }
 
 // A sum that about as many records of the window reach as there are results. 0: fewer have any.
