@@ -457,7 +457,7 @@ TEST_CASE("a sparse field with approx=graph is asked for a recall", "[sparse][ap
     shape.entries_max = 80;
     shape.weights = 2;
     TwiceFile file(shape, "approx=graph");
-    file.Put(0, 20000);
+    file.Put(0, 44000);
     file.Optimize();
     const Rows queries = RandomQueries(shape, 40);
     const auto exact = file.Search("plain", queries, 10);
