@@ -453,11 +453,11 @@ TEST_CASE("pruned postings order records, and more than are wanted are scored", 
 TEST_CASE("a sparse field with approx=graph is asked for a recall", "[sparse][approximate]") {
     // Long lists, so that walks are cheaper than exact searches.
     Shape shape = Ties();
-    shape.dimensions = 200;
+    shape.dimensions = 100;
     shape.entries_max = 80;
     shape.weights = 2;
     TwiceFile file(shape, "approx=graph");
-    file.Put(0, 44000);
+    file.Put(0, 36000);
     file.Optimize();
     const Rows queries = RandomQueries(shape, 40);
     const auto exact = file.Search("plain", queries, 10);
