@@ -101,6 +101,7 @@ public:
             WriteBrackets(i);
             const Token& token = tokens_[i];
             FollowBrackets(token);
+            QUERN_TRY(CountWord(i));
             QUERN_TRY(CheckRowId(token));
             out_.asks_views = out_.asks_views || AsksViews(i);
             QUERN_TRY(CheckWords(i));
@@ -173,6 +174,27 @@ private:
         } else if (token.IsWord("select") && asks_from_ == 0) {
             asks_from_ = depth_;
         }
+    }
+    // SQLite compares each constant that it reads with all before, and nothing stops it there: what
+    // it is given is bounded instead. Constants behind `in` it takes one by one.
+    Status CountWord(size_t i) {
+        const Token& token = tokens_[i];
+        if (token.Is("(") && i > 0 && tokens_[i - 1].IsWord("in")) {
+            list_depth_ = depth_;
+        } else if (depth_ < list_depth_) {
+            list_depth_ = 0;
+        }
+        const bool of_list = list_depth_ > 0 && depth_ == list_depth_ &&
+                             (token.Is(",") || token.kind == TokenKind::kNumber ||
+                              token.kind == TokenKind::kText || token.kind == TokenKind::kBlob);
+        words_ += of_list ? 0 : 1;
+        if (words_ > kSqlWordsMax) {
+            return Mistake(
+                Code::kLimit, token.begin,
+                "of conditions that SQLite evaluates a filter has " + std::to_string(kSqlWordsMax) +
+                    " words and signs at most; lists of constants behind in do not count");
+        }
+        return {};
     }
     // The record table's own names of the row id. Tables that a sub-query asks may have one.
     Status CheckRowId(const Token& token) const {
@@ -394,7 +416,9 @@ private:
         }
     }
 
-    size_t depth_ = 0;           // of brackets
+    size_t depth_ = 0;       // of brackets
+    size_t list_depth_ = 0;  // that of a list behind `in`; 0: not in one
+    size_t words_ = 0;
     size_t asks_from_ = 0;       // that of the outermost sub-query that is open; 0: none
     std::vector<size_t> opens_;  // tokens that brackets stand before
     std::vector<size_t> closes_;

@@ -27,6 +27,8 @@ struct TokenRange {
 
 // So many conditions in a row, or brackets of these, are no depth to speak of: SQLite ends at 1000.
 inline constexpr size_t kRowMax = 100;
+// Words and signs that SQLite is given at most: a second or two of its reading.
+inline constexpr size_t kSqlWordsMax = 150000;
 
 struct SqlText {
     std::string text;
@@ -41,7 +43,7 @@ private:
 };
 
 // kInvalid where a parameter has no value, kType where a list stands in a wrong place or `has` does
-// not follow tags or JSON, kUnknownField for the names of row ids.
+// not follow tags or JSON, kUnknownField for the names of row ids, kLimit above kSqlWordsMax.
 // Of the tokens from first up to end (not included). groups: what gets brackets of its own; those
 // that are not within are passed over.
 Result<SqlText> WriteSql(std::string_view filter, const Tokens& tokens, size_t first, size_t end,

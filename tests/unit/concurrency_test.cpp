@@ -23,7 +23,7 @@ constexpr int64_t kStart = 100;
 constexpr int kTransfers = 400;
 constexpr size_t kBulk = 10000;
 #else
-constexpr int kTransfers = 2500;
+constexpr int kTransfers = 1500;
 constexpr size_t kBulk = 100000;
 #endif
 constexpr const char* kOptions = "seal_rows=150 seal_kb=16 threads=2 busy_ms=60000";
