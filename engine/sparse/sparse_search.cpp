@@ -41,8 +41,8 @@ constexpr size_t kCutMost = size_t{1} << 40;
 constexpr double kEntryCost = 6;
 // The same where all allowed records of a superblock are scored: which ones is known long before,
 // so they are fetched in time. And what opening a superblock takes beside its postings, in these.
-constexpr double kMatchCost = 120;
-constexpr double kMatchEntryCost = 1.5;
+constexpr double kMatchCost = 80;
+constexpr double kMatchEntryCost = 1;
 constexpr double kOpenCost = 1400;
 // What picking the best by their sums and scoring these costs beside scoring as many matches.
 constexpr double kPickedTimes = 1.5;
