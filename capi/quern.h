@@ -754,7 +754,8 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 /* threads=N (default: the database's), self=include|exclude, filter_ms=N (how long SQLite may take for the filter; then LIMIT. Default
 ** 10 seconds, and 10 more for each million records, so that one which never ends does; 0: no bound. By the clock on the wall: where a busy
 ** machine leaves this process no time, a small N refuses filters that would take none; no text or blob that SQLite makes or reads for it may be
-** larger than 16 MiB, or than twice the largest that it is given), and how an index is used:
+** larger than 16 MiB, or than twice the largest that it is given; of a
+** filter's words and signs it is given 150000 at most, constants in lists behind in not counted, since nothing stops it while it reads them), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1, and less is of use with approx=graph
 **                  alone. There a segment is asked by a walk if its curve tells one that gives X for k (to 100) and costs less than an exact search, and is searched exactly if
