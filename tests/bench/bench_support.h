@@ -85,8 +85,20 @@ inline double FileMiB(const std::string& path) {
     return file ? static_cast<double>(file.tellg()) / 1048576.0 : 0;
 }
 
+// A benchmark that is asked for help begins no hours of work.
+inline void TellHelp(int argc, char** argv) {
+    for (int i = 1; i < argc; i++) {
+        if (std::strcmp(argv[i], "--help") == 0) {
+            std::printf("%s: options are --name value; README.md beside the sources (%s) has them.\n",
+                        argv[0], "tests/bench");
+            std::exit(0);
+        }
+    }
+}
+
 // "--name value" from the command line.
 inline std::string Argument(int argc, char** argv, const char* name, const char* otherwise) {
+    TellHelp(argc, argv);
     for (int i = 1; i + 1 < argc; i++) {
         if (std::strcmp(argv[i], name) == 0) {
             return argv[i + 1];

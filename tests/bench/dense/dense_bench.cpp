@@ -79,6 +79,7 @@ std::vector<RivalKind> PickKinds(const std::string& text) {
 
 // A misspelt option would otherwise measure something else than was asked for.
 void CheckArguments(int argc, char** argv) {
+    TellHelp(argc, argv);
     const std::vector<std::string> known = {
         "--data",  "--set",   "--engines", "--rounds", "--threads", "--build-threads", "--queries",
         "--limit", "--cache", "--out",     "--skip",   "--turn-ms", "--reuse"};
