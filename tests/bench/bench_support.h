@@ -89,8 +89,8 @@ inline double FileMiB(const std::string& path) {
 inline void TellHelp(int argc, char** argv) {
     for (int i = 1; i < argc; i++) {
         if (std::strcmp(argv[i], "--help") == 0) {
-            std::printf("%s: options are --name value; README.md beside the sources (%s) has them.\n",
-                        argv[0], "tests/bench");
+            std::printf("%s: options are --name value; the README.md in tests/bench has them.\n",
+                        argv[0]);
             std::exit(0);
         }
     }
