@@ -22,8 +22,8 @@ constexpr size_t kDrawnFrom = 64;
 // Weights of queries are whole numbers, as those of files are: then the heaviest is this.
 constexpr double kHeaviestWeight = 255;
 // In postings that an exact search reads: what a walk takes for each record that it meets, all that
-// it does included (65 on a processor of 2021, 85 to 100 when it is busy, 100 to 120 on one of 2024,
-// which reads postings faster), and what an exact search takes to score one.
+// it does included (65 on a processor of 2021, 85 to 100 when it is busy, 100 to 120 on one of
+// 2024, which reads postings faster), and what an exact search takes to score one.
 constexpr double kMeetCost = 110;
 constexpr double kExactScoreCost = 400;
 
