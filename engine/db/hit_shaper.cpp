@@ -175,6 +175,10 @@ public:
         for (std::vector<Winner>& of_query : *hits) {
             const bool whole = depth == 0 || of_query.size() < depth ||
                                of_query.size() >= static_cast<size_t>(view_->state.records);
+            if (!whole) {
+                // Of equals behind these some places gave all that they have, and others did not.
+                of_query.resize(depth);
+            }
             bool settled = true;
             if (!shape_.similar_by.empty()) {
                 QUERN_ASSIGN(settled, Distinct(whole, &of_query));
