@@ -94,9 +94,13 @@ Status GraphIndex::CalibrateRange(const VectorRows& rows, const EffortMeasure& m
                 const kernels::Query exact =
                     kernels::PrepareQuery(rows.element, rows.metric, query.vector, rows.dim);
                 for (size_t rank = 0; rank < RangeCurve::kRanks.size(); rank++) {
-                    const size_t wanted = RangeCurve::kRanks[rank];
-                    if (done[rank] || nearest.size() < wanted ||
-                        (wanted >= 100 && number >= kManyQueries)) {
+                    const size_t at_rank = RangeCurve::kRanks[rank];
+                    if (done[rank] || nearest.size() < at_rank ||
+                        (at_rank >= 100 && number >= kManyQueries)) {
+                        continue;
+                    }
+                    const size_t wanted = CaughtBy(nearest, at_rank);
+                    if (wanted == 0) {
                         continue;
                     }
                     mine.wanted[rank] += wanted;

@@ -120,7 +120,10 @@ void ListIndex::MeasureErrors(const VectorRows& rows, const std::vector<HeldOut>
 // up to where it ends.
 Status ListIndex::CountRange(const VectorRows& rows, const HeldOut& held, size_t rank,
                              ListSpace* space, RangeHits* hits) const {
-    const size_t wanted = RangeCurve::kRanks[rank];
+    const size_t wanted = CaughtBy(held.nearest, RangeCurve::kRanks[rank]);
+    if (wanted == 0) {
+        return {};
+    }
     RangeQuery range;
     range.vector = held.vector.data();
     const kernels::Query exact =

@@ -43,6 +43,24 @@ void RangeHits::Fill(uint32_t queries, RangeCurve* curve) const {
     curve->SetQueries(wanted[0] == 0 ? 0 : queries);
 }
 
+size_t CaughtBy(const std::vector<kernels::Hit>& nearest, size_t rank) {
+    const auto equal = [](const kernels::Hit& a, const kernels::Hit& b) {
+        return a.distance == b.distance;
+    };
+    size_t last = rank - 1;
+    if (equal(nearest[last], nearest.back()) &&
+        std::adjacent_find(nearest.begin(), nearest.end(), equal) != nearest.end()) {
+        while (last > 0 && equal(nearest[last], nearest.back())) {
+            last--;
+        }
+        return equal(nearest[last], nearest.back()) ? 0 : last + 1;
+    }
+    while (last + 1 < nearest.size() && equal(nearest[last], nearest[last + 1])) {
+        last++;
+    }
+    return last + 1;
+}
+
 std::vector<kernels::Hit> CodeErrors::Sample(const std::vector<kernels::Hit>& nearest) {
     std::vector<kernels::Hit> sample;
     for (size_t i = 0; i < nearest.size(); i += i < 10 ? 1 : i < 100 ? 10 : 50) {

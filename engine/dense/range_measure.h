@@ -27,6 +27,11 @@ struct RangeHits {
     void Fill(uint32_t queries, RangeCurve* curve) const;
 };
 
+// How many of a record's neighbours, nearest first, are within the distance of the one of this
+// rank: more than the rank where some are equally far. When there are such and the list may not
+// have all of them, those that are nearer count; 0: there are none.
+size_t CaughtBy(const std::vector<kernels::Hit>& nearest, size_t rank);
+
 // Errors of codes on pairs of a held-out record and one of its neighbours.
 class CodeErrors {
 public:
