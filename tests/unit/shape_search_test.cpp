@@ -306,3 +306,30 @@ TEST_CASE("diverse hits are those of marginal relevance") {
         }
     }
 }
+
+TEST_CASE("groups of equal hits are the same wherever their records are") {
+    // As many equal hits in the log as in the segment: whichever place gives more of them at once.
+    const auto groups_of = [](size_t sealed, size_t limit, size_t per_group) {
+        Articles articles;
+        for (int64_t key = 0; key < 120; key++) {
+            if (key == static_cast<int64_t>(sealed)) {
+                articles.Ok(quern_optimize(articles.db, nullptr, 0, &articles.err));
+            }
+            articles.Put(key);
+        }
+        quern_query* query = quern_query_new(articles.db, "articles");
+        const std::vector<float> nowhere(kDim, 0.0f);
+        quern_query_dense(query, "emb", nowhere.data(), 1, kDim);
+        quern_query_limit(query, limit);
+        quern_query_group(query, "year", per_group);
+        const std::vector<Hit> hits = Search(&articles, query);
+        quern_query_free(query);
+        return KeysOf(hits);
+    };
+    for (const auto& [limit, per_group] : {std::pair<size_t, size_t>{2, 3}, {3, 5}, {5, 2}}) {
+        const std::vector<int64_t> whole = groups_of(0, limit, per_group);
+        CHECK(!whole.empty());
+        CHECK(groups_of(60, limit, per_group) == whole);
+        CHECK(groups_of(100, limit, per_group) == whole);
+    }
+}

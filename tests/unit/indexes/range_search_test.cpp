@@ -8,7 +8,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 
+#include "engine/dense/range_measure.h"
 #include "tests/unit/indexed_file.h"
 
 namespace {
@@ -286,4 +288,70 @@ TEST_CASE("a range search counts repeats, zero vectors and the log", "[index]") 
     const auto [some, forced, said] = within(repeated, 0, few, "ef=64 nprobe=64");
     CHECK(said > 500000);
     CHECK(said <= 1000000);
+}
+
+TEST_CASE("a range search finds what it promises where many are equally far", "[index]") {
+    constexpr size_t kBits = 32;
+    constexpr size_t kRows = 4000;
+    constexpr size_t kAsked = 200;
+    indexed::IndexedFile file;
+    file.dim = kBits;
+    file.Create(QUERN_HAMMING, "index=graph");
+    std::mt19937_64 random(1);
+    std::vector<float> rows((kRows + kAsked) * kBits);
+    for (float& bit : rows) {
+        bit = static_cast<float>(random() & 1);
+    }
+    file.Insert(0, {rows.begin(), rows.begin() + kRows * kBits});
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const auto within = [&](size_t query, const char* how) {
+        quern_query* q = quern_query_new(file.db, "docs");
+        quern_query_dense(q, "emb", &rows[(kRows + query) * kBits], 1, kBits);
+        quern_query_limit(q, 0);
+        quern_query_max_distance(q, 8);  // some fourteen records, a few of which are nearer
+        quern_query_options(q, how);
+        quern_result* result = nullptr;
+        file.Ok(quern_search(q, &result, &file.err));
+        quern_query_free(q);
+        const auto found = static_cast<double>(quern_result_rows(result));
+        const bool exact = (quern_result_flags(result) & QUERN_FLAG_EXACT) != 0;
+        quern_result_free(result);
+        return std::make_pair(found, exact);
+    };
+    for (const double told : {0.9, 0.95}) {
+        const std::string how = "recall=" + std::to_string(told);
+        double found = 0;
+        double all = 0;
+        size_t exact = 0;
+        for (size_t q = 0; q < kAsked; q++) {
+            const auto [some, scanned] = within(q, how.c_str());
+            found += some;
+            exact += scanned ? 1 : 0;
+            all += within(q, "recall=exact").first;
+        }
+        INFO(how << ": " << found << " of " << all);
+        CHECK(exact == 0);
+        CHECK(found / all >= told - 0.01);
+    }
+}
+
+TEST_CASE("a range curve counts what its bounds catch", "[index]") {
+    const auto list = [](std::vector<float> distances) {
+        std::vector<quern::kernels::Hit> hits;
+        for (const float distance : distances) {
+            hits.push_back({distance, static_cast<uint32_t>(hits.size())});
+        }
+        return hits;
+    };
+    using quern::dense::CaughtBy;
+    // No two equally far: as many as the rank, to the last.
+    CHECK(CaughtBy(list({1, 2, 3, 4}), 1) == 1);
+    CHECK(CaughtBy(list({1, 2, 3, 4}), 4) == 4);
+    // All that are as far as the rank's.
+    CHECK(CaughtBy(list({1, 1, 1, 2, 3}), 1) == 3);
+    CHECK(CaughtBy(list({1, 2, 2, 2, 3}), 3) == 4);
+    // Of those as far as the last there may be more than the list has.
+    CHECK(CaughtBy(list({1, 2, 2, 3, 3}), 4) == 3);
+    CHECK(CaughtBy(list({1, 2, 2, 3}), 4) == 3);
+    CHECK(CaughtBy(list({2, 2, 2, 2}), 2) == 0);
 }
