@@ -318,8 +318,15 @@ ImportOptions WithLines(ImportOptions options) {
         FormatOfPath(file) == FileFormat::kWords && EndsInTxt(file)) {
         *format = NameOfFormat(FileFormat::kLines);
     }
-    if (FormatOfName(*format) == FileFormat::kLines && one_text && choices.renames.empty()) {
-        const std::string name = choices.texts[0].substr(0, choices.texts[0].find(':'));
+    const auto name_of = [](const std::string& text) { return text.substr(0, text.find(':')); };
+    const bool unnamed = FormatOfName(*format) == FileFormat::kLines && choices.renames.empty();
+    if (unnamed && choices.texts.size() > 1 &&
+        std::none_of(choices.texts.begin(), choices.texts.end(),
+                     [&](const std::string& text) { return name_of(text) == kLineColumn; })) {
+        FailUsage("each line is one text: of several --text, --rename text=NAME says which");
+    }
+    if (unnamed && one_text) {
+        const std::string name = name_of(choices.texts[0]);
         if (name != kLineColumn) {
             choices.renames.push_back(std::string(kLineColumn).append("=").append(name));
         }

@@ -249,6 +249,9 @@ private:
         const SparseColumn* const sparse = columns_.FindSparse(name);
         if (!options_.texts.empty() && (sparse == nullptr || options_.snippets)) {
             const AttrColumn* const text = columns_.FindText(name);
+            if (text == nullptr && !name.empty() && sparse == nullptr) {
+                FailUsage("--field " + name + ": --text needs a text field, or a sparse one");
+            }
             if (text == nullptr) {
                 FailUsage("--text needs a text field, or a sparse one: give its name with --field");
             }

@@ -74,6 +74,12 @@ bool AddEntry(const std::string& dimension, const Json& weight, uint64_t dims,
 bool TakeLists(const Json& object, uint64_t dims, SparseEntries* entries, std::string* problem) {
     const Json& list = object["dims"];
     const auto weights = object.find("weights");
+    for (const auto& [name, value] : object.items()) {
+        if (name != "dims" && name != "weights") {
+            *problem = "\"" + name.substr(0, 40) + "\" beside \"dims\": only \"weights\" may be";
+            return false;
+        }
+    }
     if (weights != object.end() && (!weights->is_array() || weights->size() != list.size())) {
         *problem = "\"weights\" is not an array as long as \"dims\"";
         return false;

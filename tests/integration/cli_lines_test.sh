@@ -28,6 +28,8 @@ expect 0 "imported 3" "$quern" import lines.quern a lines.txt --format lines --t
 expect 0 '"body":"the white whale"' "$quern" get lines.quern a 4 --json
 expect 0 "imported 3" "$quern" import lines.quern c lines.txt --format lines --text text --key-file <(printf 'x\ny\nz\n')
 expect 0 '"text":"ships sail"' "$quern" get lines.quern c z --json
+expect 2 "one text: of several --text" "$quern" import lines.quern two lines.txt --format lines --text a --text b
+expect 0 "imported 3" "$quern" import lines.quern two lines.txt --format lines --text a --text b --rename text=b
 expect 2 "lines are for import only" "$quern" export lines.quern a out.txt --format lines
 expect 2 "anserini, csv, tsv, lines" "$quern" import lines.quern a lines.txt --format line
 
