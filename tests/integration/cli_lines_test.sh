@@ -30,6 +30,9 @@ expect 0 "imported 3" "$quern" import lines.quern c lines.txt --format lines --t
 expect 0 '"text":"ships sail"' "$quern" get lines.quern c z --json
 expect 2 "one text: of several --text" "$quern" import lines.quern two lines.txt --format lines --text a --text b
 expect 0 "imported 3" "$quern" import lines.quern two lines.txt --format lines --text a --text b --rename text=b
+expect 2 "field nobody: --text needs a text field" "$quern" search lines.quern two --text x --field nobody
+expect 0 "imported 1" "$quern" import lines.quern sparse - --format jsonl --key id --sparse v:10 <<<'{"id":"a","v":{"dims":[3],"weights":[2]}}'
+expect 2 '"weight" beside "dims"' "$quern" search lines.quern sparse --vector '{"dims":[3],"weight":[2]}'
 expect 2 "lines are for import only" "$quern" export lines.quern a out.txt --format lines
 expect 2 "anserini, csv, tsv, lines" "$quern" import lines.quern a lines.txt --format line
 

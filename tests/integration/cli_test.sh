@@ -544,8 +544,6 @@ expect 0 "sparse *10 dimensions" "$quern" info sparse.quern
 expect 0 '"key":"b","distance":-2.5},{"key":"a","distance":4}' "$quern" search sparse.quern docs --vector '{"dims":[3],"weights":[2]}' --json
 expect 0 '"of":"a","hits":[{"key":"b","distance":2.5}' "$quern" search sparse.quern docs --key a --json
 expect 2 "not a dimension" "$quern" search sparse.quern docs --vector '{"dims":[10]}'
-expect 2 '"weight" beside "dims"' "$quern" search sparse.quern docs --vector '{"dims":[3],"weight":[2]}'
-expect 2 "field nobody: --text needs a text field" "$quern" search sparse.quern docs --text x --field nobody
 expect 0 '"key":"b","distance":-2.5' "$quern" search sparse.quern docs --vector '{"dims":[3],"weights":[2]}' --bound 0.8 --superblocks 2 --json
 expect 1 "bound=2" "$quern" search sparse.quern docs --vector '{"dims":[3]}' --bound 2
 expect 0 "" "$quern" create sparse.quern plain --sparse vector:10:index=none --sparse other:index=auto
