@@ -427,7 +427,10 @@ with quern.open("x.quern") as again:
                 code, output = run_program(self.PROGRAM.format(work=work, ending="pass"), directory)
                 self.assertEqual((code, output.split()[1:]), (0, ["closed", "True", "True"]), (name, output))
                 self.assertIn(output.split()[0], ("Interrupted", "ClosedError"))
-                code, output = run_program(self.PROGRAM.format(work=work, ending="sys.exit(5)"), directory + "/.")
+                for _ in range(5):
+                    code, output = run_program(self.PROGRAM.format(work=work, ending="sys.exit(5)"), directory + "/.")
+                    if "Exception ignored in" not in output:  # so Python does when a signal comes while it frees an object
+                        break
                 self.assertEqual((code, output), (5, ""), name)
                 self.assertFalse(os.path.exists(os.path.join(directory, "x.quern-wal")))
 
