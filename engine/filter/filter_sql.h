@@ -27,7 +27,7 @@ struct TokenRange {
 
 // So many conditions in a row, or brackets of these, are no depth to speak of: SQLite ends at 1000.
 inline constexpr size_t kRowMax = 100;
-// Words and signs that SQLite is given at most: a second or two of its reading.
+// Words and signs that SQLite is given at most: a few seconds of its reading.
 inline constexpr size_t kSqlWordsMax = 150000;
 
 struct SqlText {

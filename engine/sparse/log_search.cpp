@@ -54,7 +54,7 @@ void LogHits::Push(double score, uint32_t position) {
 
 std::vector<LogHit> LogHits::Take() {
     std::erase_if(hits_, [&](const LogHit& hit) { return hit.score < Threshold(); });
-    best_ = KthBest(k(), floor_);
+    best_ = KthBest(k(), floor());
     return std::move(hits_);
 }
 
@@ -111,23 +111,22 @@ void LogSearch::Note(uint32_t id, uint64_t sum, uint64_t unread) {
     space_.candidates_.push_back({plan_.Most(sum + unread), position});
 }
 
-// A sum that about as many records of the window reach as there are results. 0: fewer have any.
+// A sum that about as many records of the window reach as there are results. 0: there is a bound
+// already, or more are wanted than a window has.
 uint32_t LogSearch::GuessLeast() {
+    if (lower_.full() || hits_.k() >= kLogWindowRows) {
+        return 0;
+    }
     const uint32_t* const sums = space_.sums_.data();
     uint32_t* const some = space_.picked_.data();
     constexpr size_t kBlocks = kLogWindowRows / kernels::kWindowAlign;
     size_t of = kBlocks;
-    if (lower_.full()) {
-        return 0;
-    }
     if (hits_.k() <= kBlocks) {
         // In so many blocks of the window one does.
         kernels::WindowPeaks(sums, kLogWindowRows, some);
-    } else if (hits_.k() < kLogWindowRows) {
+    } else {
         of = kLogWindowRows;
         std::copy_n(sums, of, some);
-    } else {
-        return 0;
     }
     uint32_t* const kth = some + hits_.k() - 1;
     std::nth_element(some, kth, some + of, std::greater<>());
@@ -234,8 +233,13 @@ void LogSearch::Search(const Window& window, uint32_t first, uint32_t rows) {
     stats_.opened += plan_.runs.empty() ? 0 : 1;
 }
 
-template void LogSearch::Search(const OpenWindow& window, uint32_t first, uint32_t rows);
-template void LogSearch::Search(const LogWindow& window, uint32_t first, uint32_t rows);
+void LogSearch::Open(const OpenWindow& window, uint32_t first) {
+    Search(window, first, window.rows());
+}
+
+void LogSearch::Open(const LogWindow& window, uint32_t first) {
+    Search(window, first, kLogWindowRows);
+}
 
 void LogSearch::AddTo(SearchStats* stats) const {
     stats->scored += stats_.scored;

@@ -32,6 +32,7 @@ public:
     void Push(double number);
     double value() const { return best_.size() < k_ ? floor_ : best_.front(); }
     size_t k() const { return k_; }
+    double floor() const { return floor_; }
     bool full() const { return best_.size() == k_; }
 
 private:
@@ -45,17 +46,16 @@ private:
 class LogHits {
 public:
     // Scores below `floor` are not wanted. k: not 0.
-    LogHits(size_t k, double floor) : best_(k, floor), floor_(floor) {}
+    LogHits(size_t k, double floor) : best_(k, floor) {}
     void Push(double score, uint32_t position);
     double Threshold() const { return best_.value(); }
-    double floor() const { return floor_; }
+    double floor() const { return best_.floor(); }
     size_t k() const { return best_.k(); }
     // In no order; the object is empty afterwards.
     std::vector<LogHit> Take();
 
 private:
     KthBest best_;
-    double floor_;
     std::vector<LogHit> hits_;
 };
 
@@ -92,8 +92,8 @@ public:
         space->candidates_.clear();
     }
     // A window, whose first record is at `first` of the log.
-    void Open(const OpenWindow& window, uint32_t first) { Search(window, first, window.rows()); }
-    void Open(const LogWindow& window, uint32_t first) { Search(window, first, kLogWindowRows); }
+    void Open(const OpenWindow& window, uint32_t first);
+    void Open(const LogWindow& window, uint32_t first);
     void Finish() { ScoreCandidates(); }
     void AddTo(SearchStats* stats) const;
 

@@ -48,7 +48,7 @@ void WindowPlan::Start() {
 }
 
 void WindowPlan::Add(Run run, double most_of_run, double excess_of_run) {
-    run.benefit = static_cast<float>(most_of_run / run.count);
+    run.benefit = most_of_run / run.count;
     run.most = most_of_run;
     runs.push_back(run);
     most += most_of_run;

@@ -37,7 +37,7 @@ struct WindowPlan {
         uint32_t weight = 0;  // the factor in units
         uint32_t bound = 0;   // the most in units
         uint8_t peak = 0;     // the largest impact; of an OpenWindow, which has none: 0
-        float benefit = 0;    // of reading it: the most it adds, for its postings
+        double benefit = 0;   // of reading it: the most it adds, for its postings
     };
     // Those with most benefit first.
     std::vector<Run> runs;
