@@ -1170,7 +1170,7 @@ QUERN_API int32_t quern_rebuild(quern_db *db, const char *collection, quern_erro
 ** of a sparse field with token weights "token_weights":{"tokens","options","stored_bytes"}. Each segment has
 ** "indexes":[{"field","kind","codes","vectors","stored_bytes","memory_bytes","damaged","due"}], one for each field that any of its records
 ** has: kind graph or lists, sparse, text, or none (searches scan it, or make an index of texts in memory); codes as the option has
-** them, those that codes=auto chose among them, "" where there is no index or it cannot be told; memory_bytes: of the index when it is
+** them, those that codes=auto chose among them, bit for bit fields, "" where there is no index or it cannot be told; memory_bytes: of the index when it is
 ** loaded whole, without the vectors; damaged: the description of a graph or lists cannot be read, or is of another version's layout
 ** (quern_verify reads the rest); due: there is none of the kind that the field wants, and quern_optimize with enough time makes it; and "columns":[{"attribute","state","values","stored_bytes","memory_bytes"}] of the key and each
 ** attribute, what filters find ready: state none, kept, left out (long texts), outdated or damaged; values: different ones. Nothing is

@@ -656,36 +656,6 @@ Status FileStore::Backup(const std::string& path, Work* work) {
     return status;
 }
 
-Status FileStore::CheckPages(Work* work, std::vector<std::string>* problems) {
-    QUERN_ASSIGN(std::unique_ptr<Reader> reader, BeginRead());
-    ScopedWork scope(reader->connection(), work, "verify pages");
-    for (const uint32_t page : ScanPages(reader->connection()->handle())) {
-        problems->push_back("page " + std::to_string(page) + ": checksum is wrong");
-        if (problems->size() >= 100) {
-            return {};
-        }
-    }
-    Result<Statement> check = reader->connection()->Prepare("PRAGMA main.integrity_check(100)");
-    Status status = check.status();
-    while (status.ok()) {
-        Result<bool> row = check->Step();
-        status = row.status();
-        if (!row.ok() || !*row) {
-            break;
-        }
-        const std::string line(check->ColumnBytes(0));
-        QUERN_TRY(FailureIn(line));
-        if (line != "ok") {
-            problems->push_back("B-tree: " + line);
-        }
-    }
-    if (status.code() == Code::kCorrupt) {
-        problems->push_back(status.message());
-        return {};
-    }
-    return status;
-}
-
 Result<FileFigures> FileStore::Figures() {
     FileFigures figures;
     QUERN_ASSIGN(std::unique_ptr<Reader> reader, BeginRead());

@@ -85,7 +85,7 @@ void AddCreateCommand(CLI::App* app) {
             "--index", options->index,
             "How the vector fields are indexed: 'index=auto|none|graph|lists "
             "codes=auto|f32|f16|bf16|i8|lvq8|4bit|lvq4|pq|1bit|packed fine=auto|memory|disk "
-            "m=16 ef_build=200 lists=N'")
+            "m=16 ef_build=200 lists=N delivers=ASKED:DELIVERED,... (as quern_recall_audit found)'")
         ->type_name("OPTIONS");
     AddOpenOption(command, &options->open);
     command->footer(

@@ -60,7 +60,7 @@ Result<std::shared_ptr<const IndexLeg>> CollectionView::LoadLeg(storage::Connect
                             : segments[segment]->FieldForLooks(connection, def, work, bytes_max));
     if (needs_rows && !leg->field->resident) {
         if (bytes_max == Segment::kAllBytes) {
-            segments[segment]->NoteIndexNeeds(leg->field->vectors->raw_bytes());
+            segments[segment]->NoteIndexNeeds(leg->field->BytesToKeep(def));
         }
         return none;
     }

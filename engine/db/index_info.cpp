@@ -94,7 +94,7 @@ Result<IndexInfo> ReadIndexInfo(storage::Connection* connection,
         return info;
     }
     QUERN_TRY(read.status());
-    const char* codes = IndexOptions::CodesName(read->codes);
+    const char* codes = def.element == Element::kBit ? "bit" : IndexOptions::CodesName(read->codes);
     info.damaged = codes == nullptr;
     info.codes = codes != nullptr ? codes : "";
     info.memory_bytes += read->made_bytes;

@@ -182,7 +182,7 @@ Result<SegmentField*> Segment::PrepareField(storage::Connection* connection, con
         return field;
     }
     if (!field->fine->keeps() && field->place != FineChoice::kDisk) {
-        const uint64_t bytes = field->vectors->items * field->held_bytes(def);
+        const uint64_t bytes = field->BytesToKeep(def);
         if (whole ? budget_->Allows(bytes) : budget_->AllowsWithEase(bytes)) {
             field->fine->Keep(Buffer(static_cast<size_t>(bytes), budget_->vectors,
                                      whole ? Buffer::HugePages::kNow : Buffer::HugePages::kLater));
@@ -277,11 +277,16 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
     if (bytes == 0) {
         return {};
     }
+    QUERN_ASSIGN(const SegmentField* const field, FieldShape(connection, def));
+    // Links without codes are of no use where the vectors have no room beside them.
+    const storage::PartInfo* codes = info_.Find(storage::PartKind::kGraphCodes, def.id);
+    if ((codes == nullptr || codes->raw_bytes() == 0) && field->vectors != nullptr) {
+        bytes += field->BytesToKeep(def);
+    }
     if (!budget_->Allows(bytes)) {
         NoteIndexNeeds(bytes);
         return {};
     }
-    QUERN_ASSIGN(const SegmentField* const field, FieldShape(connection, def));
     std::string head;
     Buffer arrays[dense::kIndexArrays];
     for (size_t number = 0; number < dense::kIndexArrays; number++) {

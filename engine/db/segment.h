@@ -71,6 +71,10 @@ struct SegmentField {
     bool KeepsVectors() const { return resident || (fine != nullptr && fine->keeps()); }
     size_t count() const { return vectors ? static_cast<size_t>(vectors->items) : 0; }
     size_t held_bytes(const DenseDef& def) const { return VectorBytes(held, def.dim); }
+    // What memory the vectors would take that has not been taken for them yet.
+    uint64_t BytesToKeep(const DenseDef& def) const {
+        return KeepsVectors() ? 0 : vectors->items * held_bytes(def);
+    }
     uint32_t record(size_t vector) const {
         return records.empty() ? static_cast<uint32_t>(vector) : records[vector];
     }

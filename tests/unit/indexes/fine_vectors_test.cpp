@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <random>
 #include <string>
 #include <thread>
@@ -448,6 +449,38 @@ TEST_CASE("an index that memory_mb does not allow is told, with what would do", 
     const Answer found = file.Search(query.data(), "");
     REQUIRE((found.flags & (QUERN_FLAG_MEMORY | QUERN_FLAG_EXACT)) == 0);
     REQUIRE(found.memory_needed == 0);
+}
+
+TEST_CASE("of a graph without codes, memory_mb must allow the vectors as they are held", "[fine]") {
+    // The rows are small whole numbers: f32 in the schema, a byte each in memory.
+    FineFile file("codes=f32", QUERN_L2, 1);
+    constexpr size_t kRows = 16000;
+    std::vector<float> rows = MakeRows(kRows, 3);
+    for (float& x : rows) {
+        x = std::round(std::min(std::max(x * 20 + 100, 0.0f), 255.0f));
+    }
+    std::vector<int64_t> keys(kRows);
+    std::iota(keys.begin(), keys.end(), 0);
+    quern_batch* batch = quern_batch_new(file.db, "docs", keys.size());
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense(batch, "emb", rows.data(), kDim, nullptr);
+    file.Ok(quern_upsert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, "docs", 0, &file.err));
+    file.Open("memory_mb=1");
+    const Answer small = file.Search(rows.data(), "");
+    REQUIRE((small.flags & QUERN_FLAG_MEMORY) != 0);
+    CHECK(small.memory_needed > static_cast<int64_t>(kRows * kDim));
+    CHECK(small.memory_needed < static_cast<int64_t>(kRows * (kDim + 300)));
+    // Less than that: no part of the index is loaded in vain, and the same is told again.
+    file.Open(("memory_mb=" + std::to_string(small.memory_needed >> 20)).c_str());
+    const Answer less = file.Search(rows.data(), "");
+    REQUIRE((less.flags & QUERN_FLAG_MEMORY) != 0);
+    CHECK(less.memory_needed == small.memory_needed);
+    file.Open(("memory_mb=" + std::to_string((small.memory_needed >> 20) + 1)).c_str());
+    const Answer found = file.Search(rows.data(), "");
+    CHECK((found.flags & QUERN_FLAG_MEMORY) == 0);
+    CHECK(found.memory_needed == 0);
 }
 
 TEST_CASE("what memory_mb must allow is told for the indexes of all segments at once", "[fine]") {

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <random>
 #include <set>
 #include <string>
 #include <utility>
@@ -75,6 +77,29 @@ TEST_CASE("info tells the kind and the codes of an index", "[index]") {
     REQUIRE((told == 0) == none);
     REQUIRE(loaded <= told);
     REQUIRE(static_cast<double>(loaded) >= 0.6 * static_cast<double>(told));
+}
+
+TEST_CASE("info tells that an index of bits measures these as they are", "[index]") {
+    IndexedFile file;
+    quern_schema* schema = quern_schema_new();
+    quern_schema_dense(schema, "signs", 64, QUERN_HAMMING, "index=graph ef_build=40");
+    file.Ok(quern_create(file.db, "bits", schema, &file.err));
+    quern_schema_free(schema);
+    std::vector<uint64_t> rows(500);
+    std::mt19937_64 random(7);
+    std::generate(rows.begin(), rows.end(), random);
+    std::vector<int64_t> keys(rows.size());
+    std::iota(keys.begin(), keys.end(), 0);
+    quern_batch* batch = quern_batch_new(file.db, "bits", keys.size());
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense_raw(batch, "signs", rows.data(), QUERN_BIT, 64, nullptr);
+    file.Ok(quern_insert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const Json index = Indexes(Info(&file))[0];
+    CHECK(index["kind"] == "graph");
+    CHECK(index["codes"] == "bit");
+    CHECK(index["damaged"] == false);
 }
 
 TEST_CASE("info tells which indexes are still to be built", "[index]") {

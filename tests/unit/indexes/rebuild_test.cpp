@@ -317,6 +317,24 @@ TEST_CASE("a rebuild restores what a damaged leaf of the chunks held, or names i
     CHECK(lost > 0);
 }
 
+TEST_CASE("verify counts the pages that nothing leads to any more", "[rebuild]") {
+    TreeFile file;
+    const uint32_t root = file.Root("quern_chunk");
+    const size_t below = file.Children(root).size();
+    REQUIRE(below > 3);
+    // Its kind, with a checksum that fits: the tree alone tells.
+    file.Damaged(
+        root, [](char* page) { Flip(page, 0, 1); }, true);
+    file.Ok(file.Open());
+    const std::string problems = file.Problems();
+    INFO(problems);
+    CHECK(problems.find("is never used") == std::string::npos);
+    const size_t at = problems.find(" pages are in no tree");
+    REQUIRE(at != std::string::npos);
+    const size_t number = problems.rfind(' ', at - 1) + 1;
+    CHECK(std::stoul(problems.substr(number, at - number)) >= below);
+}
+
 TEST_CASE("a rebuild mends damaged pages that only lead to others", "[rebuild]") {
     TreeFile file;
     // The pointer map, which SQLite looks at when it moves pages.
