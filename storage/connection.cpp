@@ -37,7 +37,7 @@ Code TranslateCode(int code, int os_errno) {
     if (code == SQLITE_IOERR_SHMSIZE && (os_errno == ENOSPC || os_errno == EDQUOT)) {
         return Code::kFull;
     }
-    switch (code & 0xff) {
+    switch (code & 0xff) {  // never: OK is told as no error
         case SQLITE_OK: return Code::kOk;
         case SQLITE_BUSY:
         case SQLITE_LOCKED:
@@ -99,7 +99,7 @@ Statement& Statement::Null(int index) {
     return *this;
 }
 Statement& Statement::Value(int index, const Cell& cell) {
-    switch (cell.kind) {
+    switch (cell.kind) {  // never: another kind
         case Cell::Kind::kNull: return Null(index);
         case Cell::Kind::kInt: return Int(index, cell.number);
         case Cell::Kind::kReal: return Real(index, cell.real);

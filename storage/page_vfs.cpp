@@ -415,7 +415,7 @@ const char* LayerOver(Registry& registry, const char* base) {
     vfs.xCurrentTime = CurrentTime;
     vfs.xGetLastError = GetLastError;
     vfs.xCurrentTimeInt64 = CurrentTimeInt64;
-    if (sqlite3_vfs_register(&vfs, 0) != SQLITE_OK) {
+    if (sqlite3_vfs_register(&vfs, 0) != SQLITE_OK) {  // never: SQLite takes it
         layer.reset();
         return nullptr;
     }
@@ -438,7 +438,7 @@ Status RegisterPageVfs() {
             LayerOver(registry, registry.base.empty() ? nullptr : registry.base.c_str());
     }
     return registry.current != nullptr
-               ? Status()
+               ? Status()  // never: there is a default one
                : Status::Error(Code::kInternal, "SQLite has no VFS to build upon");
 }
 
