@@ -63,12 +63,13 @@ TEST_CASE("who waits for a writer waits so long, or until he is interrupted") {
     StoreOptions options = folder.Options();
     options.interrupts = &interrupts;
     const auto first = Opened(options);
-    const auto second = Opened(options);  // as another process
+    const auto deaf = Opened(folder.Options());  // nobody interrupts it
+    const auto second = Opened(options);         // as another process
     options.busy_ms = 60000;
     const auto patient = Opened(options);
     auto writer = first->BeginWrite();
     REQUIRE(writer.ok());
-    for (FileStore* store : {first.get(), second.get()}) {
+    for (FileStore* store : {first.get(), second.get(), deaf.get()}) {
         const Status status = store->BeginWrite().status();
         CAPTURE(status.message());
         CHECK(status.code() == Code::kBusy);
