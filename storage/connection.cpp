@@ -99,7 +99,7 @@ Statement& Statement::Null(int index) {
     return *this;
 }
 Statement& Statement::Value(int index, const Cell& cell) {
-    switch (cell.kind) {  // never: another kind
+    switch (cell.kind) {
         case Cell::Kind::kNull: return Null(index);
         case Cell::Kind::kInt: return Int(index, cell.number);
         case Cell::Kind::kReal: return Real(index, cell.real);
