@@ -105,6 +105,17 @@ void Remember(Status* error, Body body) noexcept {
     }
 }
 
+// A handle for a function that says nothing but NULL; NULL without memory, for which the registry
+// of debug builds asks as well.
+template <typename T>
+std::unique_ptr<T> NewHandle() noexcept {
+    try {
+        return std::make_unique<T>();
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
 // Options "key=value key=value". take is called for each pair; it returns kOption errors through
 // BadValue.
 struct Option {

@@ -371,7 +371,7 @@ void quern_cursor_free(quern_cursor* c) {
 }
 
 quern_query* quern_query_new(quern_db* db, const char* collection) {
-    std::unique_ptr<quern_query> query(new (std::nothrow) quern_query());
+    std::unique_ptr<quern_query> query = NewHandle<quern_query>();
     if (query == nullptr) {
         return nullptr;
     }

@@ -195,7 +195,7 @@ int32_t OnCollection(quern_db* db, const char* collection, quern_error* err, Bod
 }  // namespace
 
 quern_schema* quern_schema_new(void) {
-    return new (std::nothrow) quern_schema();
+    return NewHandle<quern_schema>().release();
 }
 
 void quern_schema_free(quern_schema* s) {

@@ -138,7 +138,7 @@ void quern_rollback(quern_txn* txn) {
 }
 
 quern_batch* quern_batch_new(quern_db* db, const char* collection, size_t n) {
-    std::unique_ptr<quern_batch> batch(new (std::nothrow) quern_batch());
+    std::unique_ptr<quern_batch> batch = NewHandle<quern_batch>();
     if (batch == nullptr) {
         return nullptr;
     }

@@ -20,7 +20,7 @@ std::string KeyColumn(const Schema& schema, const char* constraint) {
 }  // namespace
 
 const char* SqlType(AttrType type) {
-    switch (type) {
+    switch (type) {  // never: another type
         case AttrType::kInt:
         case AttrType::kBool: return "INTEGER";
         case AttrType::kReal: return "REAL";

@@ -70,7 +70,9 @@ Status ChunkSalvage::Read(Connection* connection, const std::vector<int64_t>& wa
             QUERN_TRY(work->Check("look for chunks", number, pages));
         }
         bool sound = false;
-        if (!ReadPageAsIs(connection->handle(), number, page.get(), &sound)) {
+        QUERN_ASSIGN(const bool there,
+                     ReadPageAsIs(connection->handle(), number, page.get(), &sound));
+        if (!there) {
             continue;
         }
         const auto look = [&](uint32_t offset) {
@@ -98,12 +100,13 @@ Status ChunkSalvage::Read(Connection* connection, const std::vector<int64_t>& wa
     return {};
 }
 
-bool ChunkSalvage::Find(int64_t id, const ChunkInfo& info, std::string* stored) const {
+Result<bool> ChunkSalvage::Find(int64_t id, const ChunkInfo& info, std::string* stored) const {
     stored->clear();
     std::string found;
     const auto [first, last] = places_.equal_range(id);
     for (auto place = first; place != last; ++place) {
-        if (!Take(place->second, info.stored_bytes, &found)) {
+        QUERN_ASSIGN(const bool taken, Take(place->second, info.stored_bytes, &found));
+        if (!taken) {
             continue;
         }
         stored->swap(found);
@@ -116,9 +119,10 @@ bool ChunkSalvage::Find(int64_t id, const ChunkInfo& info, std::string* stored) 
 
 // A row of quern_chunk: a header that says NULL (for the id) and a blob of so many bytes, then the
 // blob, the end of which is in a chain of other pages where it does not fit.
-bool ChunkSalvage::Take(const Place& place, size_t bytes, std::string* stored) const {
+Result<bool> ChunkSalvage::Take(const Place& place, size_t bytes, std::string* stored) const {
     const std::unique_ptr<char[]> page(new char[kPageBytes]);
-    if (!ReadPageAsIs(connection_->handle(), place.page, page.get())) {
+    QUERN_ASSIGN(const bool there, ReadPageAsIs(connection_->handle(), place.page, page.get()));
+    if (!there) {
         return false;
     }
     PageReader cell(page.get(), place.offset);
@@ -143,7 +147,11 @@ bool ChunkSalvage::Take(const Place& place, size_t bytes, std::string* stored) c
     PageReader chain(page.get(), start + local);
     while (stored->size() < bytes) {
         const auto next = static_cast<uint32_t>(chain.BigEndian(4));
-        if (!chain.ok() || !ReadPageAsIs(connection_->handle(), next, page.get())) {
+        if (!chain.ok()) {
+            return false;
+        }
+        QUERN_ASSIGN(const bool goes_on, ReadPageAsIs(connection_->handle(), next, page.get()));
+        if (!goes_on) {
             return false;
         }
         stored->append(page.get() + 4, std::min(bytes - stored->size(), kOverflowBytes));

@@ -21,14 +21,14 @@ public:
     Status Read(Connection* connection, const std::vector<int64_t>& wanted, Work* work);
     // The stored bytes of a chunk. False: there is none with this checksum; then *stored is what
     // calls itself that chunk, or empty.
-    bool Find(int64_t id, const ChunkInfo& info, std::string* stored) const;
+    Result<bool> Find(int64_t id, const ChunkInfo& info, std::string* stored) const;
 
 private:
     struct Place {
         uint32_t page = 0;
         uint32_t offset = 0;
     };
-    bool Take(const Place& place, size_t bytes, std::string* stored) const;
+    Result<bool> Take(const Place& place, size_t bytes, std::string* stored) const;
     Connection* connection_ = nullptr;
     std::multimap<int64_t, Place> places_;
 };

@@ -37,7 +37,7 @@ Code TranslateCode(int code, int os_errno) {
     if (code == SQLITE_IOERR_SHMSIZE && (os_errno == ENOSPC || os_errno == EDQUOT)) {
         return Code::kFull;
     }
-    switch (code & 0xff) {
+    switch (code & 0xff) {  // never: OK is told as no error
         case SQLITE_OK: return Code::kOk;
         case SQLITE_BUSY:
         case SQLITE_LOCKED:

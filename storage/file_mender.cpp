@@ -110,7 +110,7 @@ public:
             looked_ = true;
         }
         std::string found;
-        const bool right = salvage_.Find(chunk.id, chunk.info, &found);
+        QUERN_ASSIGN(const bool right, salvage_.Find(chunk.id, chunk.info, &found));
         if (right || stored->empty()) {
             *stored = std::move(found);
         }
@@ -224,7 +224,7 @@ Result<std::vector<uint32_t>> BadPages(Connection* connection, Work* work) {
     std::vector<uint32_t> bad;
     for (uint32_t number = 1; number <= pages; number++) {
         bool sound = false;
-        ReadPageAsIs(connection->handle(), number, page.get(), &sound);
+        QUERN_TRY(ReadPageAsIs(connection->handle(), number, page.get(), &sound).status());
         if (!sound) {
             bad.push_back(number);
         }

@@ -303,7 +303,7 @@ Status FileStore::Initialize(Connection* connection) {
     sqlite3* db = connection->handle();
     int reserved = kReservedBytes;
     const int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
-    if (code != SQLITE_OK) {
+    if (code != SQLITE_OK) {  // never: SQLite knows what this is
         return connection->ErrorStatus(code, "reserve bytes");
     }
     // Until the write-ahead log takes over there is a rollback journal. If its removal got lost in
@@ -390,7 +390,7 @@ std::optional<LogMark> FileStore::CurrentMark() {
 }
 
 void FileStore::Return(std::unique_ptr<Connection> connection) {
-    if (connection == nullptr) {
+    if (connection == nullptr) {  // never: readers have one
         return;
     }
     connection->SetWork(nullptr, nullptr);
@@ -412,7 +412,7 @@ Status FileStore::LockWriter() {
     if (options_.read_only) {
         return Status::Error(Code::kReadOnly, "%s: opened read-only", options_.path.c_str());
     }
-    switch (turn_.Take(options_.busy_ms, options_.interrupts)) {
+    switch (turn_.Take(options_.busy_ms, options_.interrupts)) {  // never: another answer
         case WriterTurn::Wait::kMine: break;
         case WriterTurn::Wait::kInterrupted:
             return Status::Error(

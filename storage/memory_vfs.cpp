@@ -452,11 +452,11 @@ Status RegisterMemoryVfs() {
     vfs.xSleep = Sleep;
     vfs.xCurrentTime = CurrentTime;
     vfs.xGetLastError = GetLastError;
-    if (sqlite3_vfs_register(&vfs, 0) == SQLITE_OK) {
+    if (sqlite3_vfs_register(&vfs, 0) == SQLITE_OK) {  // never: SQLite takes it
         files.page_vfs = RegisterPageVfsOver(MemoryVfs());
     }
     return files.page_vfs != nullptr
-               ? Status()
+               ? Status()  // never: SQLite has taken it
                : Status::Error(Code::kInternal,
                                "the VFS for databases in memory cannot be registered");
 }

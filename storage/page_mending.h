@@ -6,15 +6,17 @@
 #include <cstdint>
 #include <vector>
 
+#include "storage/base/status.h"
+
 struct sqlite3;
 
 namespace quern::storage {
 
 // Whole pages of the main file.
 uint32_t CountPages(sqlite3* db);
-// false: there is no such page, or it cannot be read. out: kPageBytes. sound (may be NULL): whether
-// its checksum is right.
-bool ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound = nullptr);
+// false: there is no such page. kIo: it cannot be read now, which says nothing of what it holds.
+// out: kPageBytes. sound (may be NULL): whether its checksum is right.
+Result<bool> ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound = nullptr);
 // Whether the write-ahead log holds no page: all of the database is in the main file.
 bool LogIsEmpty(sqlite3* db);
 // "Pointer Map or Ptrmap Pages" of SQLite's documentation: page 2, and one in so many behind it.

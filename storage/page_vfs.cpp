@@ -415,7 +415,7 @@ const char* LayerOver(Registry& registry, const char* base) {
     vfs.xCurrentTime = CurrentTime;
     vfs.xGetLastError = GetLastError;
     vfs.xCurrentTimeInt64 = CurrentTimeInt64;
-    if (sqlite3_vfs_register(&vfs, 0) != SQLITE_OK) {
+    if (sqlite3_vfs_register(&vfs, 0) != SQLITE_OK) {  // never: SQLite takes it
         layer.reset();
         return nullptr;
     }
@@ -438,7 +438,7 @@ Status RegisterPageVfs() {
             LayerOver(registry, registry.base.empty() ? nullptr : registry.base.c_str());
     }
     return registry.current != nullptr
-               ? Status()
+               ? Status()  // never: there is a default one
                : Status::Error(Code::kInternal, "SQLite has no VFS to build upon");
 }
 
@@ -635,16 +635,21 @@ uint32_t CountPages(sqlite3* db) {
                : 0;
 }
 
-bool ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound) {
+Result<bool> ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound) {
     sqlite3_file* file = MainFileOf(db);
-    const bool there =
-        file != nullptr && number >= 1 &&
-        Below(file)->pMethods->xRead(Below(file), out, kPageSize,
-                                     sqlite3_int64{number - 1} * kPageSize) == SQLITE_OK;
-    if (sound != nullptr) {
-        *sound = there && IsSound(out, number);
+    int code = SQLITE_IOERR_SHORT_READ;
+    if (file != nullptr && number >= 1) {
+        code = Below(file)->pMethods->xRead(Below(file), out, kPageSize,
+                                            sqlite3_int64{number - 1} * kPageSize);
     }
-    return there;
+    if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ) {
+        return Status::Error(Code::kIo, "page %u cannot be read", static_cast<unsigned>(number))
+            .WithDetail(code, 0);
+    }
+    if (sound != nullptr) {
+        *sound = code == SQLITE_OK && IsSound(out, number);
+    }
+    return code == SQLITE_OK;
 }
 
 bool LogIsEmpty(sqlite3* db) {

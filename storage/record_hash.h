@@ -19,7 +19,7 @@ inline uint64_t HashKey(int64_t rid, const Key& key) {
 inline uint64_t HashCell(int64_t rid, uint32_t column, const Cell& cell) {
     const uint64_t seed = MixSeed(static_cast<uint64_t>(rid), (static_cast<uint64_t>(column) << 3) +
                                                                   static_cast<uint64_t>(cell.kind));
-    switch (cell.kind) {
+    switch (cell.kind) {  // never: another kind
         case Cell::Kind::kNull: return 0;
         case Cell::Kind::kInt: return Hash64(&cell.number, sizeof cell.number, seed);
         case Cell::Kind::kReal: return Hash64(&cell.real, sizeof cell.real, seed);

@@ -299,7 +299,7 @@ struct Piece {
     bool inverted = false;
     std::vector<std::pair<uint32_t, uint32_t>> ranges;
     bool Takes(uint32_t c, bool folds) const {
-        switch (kind) {
+        switch (kind) {  // never: kMany, or another kind
             case Kind::kOne:
                 return c == character ||
                        (folds && c < 0x80 && character < 0x80 && Lower(c) == Lower(character));

@@ -317,7 +317,7 @@ void Bind(sqlite3_stmt* statement, int index, const Cell& cell) {
             db, SQLITE_LIMIT_LENGTH,
             static_cast<int>(std::min<size_t>(cell.text.size(), kGivenLengthMax / 2) * 2));
     }
-    switch (cell.kind) {
+    switch (cell.kind) {  // never: another kind
         case Cell::Kind::kNull: sqlite3_bind_null(statement, index); break;
         case Cell::Kind::kInt: sqlite3_bind_int64(statement, index, cell.number); break;
         case Cell::Kind::kReal: sqlite3_bind_double(statement, index, cell.real); break;

@@ -96,7 +96,7 @@ Result<fts5_api*> Fts5Tokens::FindApi() {
     if ((code & 0xff) == SQLITE_NOMEM) {
         return Status::Error(Code::kNoMem, "tokenizer: out of memory");
     }
-    if (api == nullptr || api->iVersion < 2) {
+    if (api == nullptr || api->iVersion < 2) {  // never: this SQLite has FTS5
         return Status::Error(Code::kOption, "tokenizer: this SQLite was built without FTS5");
     }
     return api;

@@ -138,7 +138,7 @@ std::string Json::Text(int indent) const {
 }
 
 void Json::WriteTo(std::string* out, int indent, int level) const {
-    switch (kind_) {
+    switch (kind_) {  // never: another kind
         case Kind::kNull: out->append("null"); break;
         case Kind::kBool: out->append(number_.whole != 0 ? "true" : "false"); break;
         case Kind::kInt: out->append(std::to_string(number_.whole)); break;

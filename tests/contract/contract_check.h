@@ -44,6 +44,8 @@ void check_case(const char* name);
 
 /* ---- What checks work on ---- */
 
+/* Ends a forked child, and nothing of its parent's. */
+void end_child(int code);
 /* A path in this run's own directory, which is removed at the end with the files made there. */
 const char* scratch_path(const char* name);
 void write_file(const char* path, const void* data, size_t size);

@@ -260,7 +260,7 @@ static void fork_is_survived(const char* path, const char* options) {
     fflush(stdout);
     child = fork();
     if (child == 0) {
-        _exit(use_after_fork(db, txn, b, q, snap, c, s));
+        end_child(use_after_fork(db, txn, b, q, snap, c, s));
     }
     CHECK_INT(0, exit_code_of(child));
     /* The parent goes on as if nothing had been. */
@@ -313,7 +313,7 @@ static void locked_by_another_process(void) {
     if (child == 0) {
         close(ready[0]); /* so that either side sees the end when the other is gone */
         close(go[1]);
-        _exit(hold_the_writer(path, ready[1], go[0]));
+        end_child(hold_the_writer(path, ready[1], go[0]));
     }
     close(ready[1]);
     close(go[0]);

@@ -159,9 +159,9 @@ static pid_t start_guest(int (*run)(struct guest*), struct guest* guest) {
     child = fork();
     if (child == 0) {
         if (geteuid() == 0 && (setgid(NOBODY) != 0 || setuid(NOBODY) != 0)) {
-            _exit(255);
+            end_child(255);
         }
-        _exit(run(guest));
+        end_child(run(guest));
     }
     return child;
 }

@@ -2,7 +2,9 @@
 #include "storage/base/buffer.h"
 
 #include <catch2/catch.hpp>
+#include <cstdint>
 #include <memory>
+#include <new>
 
 using namespace quern;
 
@@ -26,5 +28,19 @@ TEST_CASE("a buffer that shrinks keeps what it holds and counts what it has") {
             REQUIRE(same);
         }
         REQUIRE(counter->bytes() == 0);
+    }
+}
+
+TEST_CASE("a buffer larger than any memory is refused, and wishes change nothing") {
+    CHECK_THROWS_AS(Buffer(SIZE_MAX, nullptr), std::bad_alloc);
+    CHECK_THROWS_AS(Buffer(SIZE_MAX - 4095, nullptr), std::bad_alloc);
+    for (const size_t bytes : {size_t{1000}, size_t{5} << 20}) {
+        Buffer buffer(bytes, nullptr, Buffer::HugePages::kLater);
+        buffer.data()[bytes - 1] = 7;
+        buffer.WantHugePages(0, bytes);
+        buffer.WantHugePages(bytes, bytes);
+        CHECK(buffer.data()[bytes - 1] == 7);
+        buffer.Shrink(bytes / 2);  // counted by nobody
+        CHECK(buffer.bytes() == bytes / 2);
     }
 }

@@ -1,5 +1,5 @@
-// A VFS over the default one whose writes and syncs can be made to fail. Tests put it under the
-// page layer with SetBaseVfs.
+// A VFS over the default one whose reads, writes and syncs can be made to fail. Tests put it under
+// the page layer with SetBaseVfs.
 #pragma once
 
 #include <sqlite3.h>
@@ -16,6 +16,7 @@ struct FaultyDisk {
     static inline std::atomic<bool> sync_fails{false};
     static inline std::atomic<bool> write_fails{false};  // with an I/O error
     static inline std::atomic<bool> index_full{false};   // no room for the index of the log
+    static inline std::atomic<int64_t> reads_left{0};    // then one fails; 0: none does
 
     static const char* Register() {
         static sqlite3_vfs vfs{};
@@ -35,6 +36,7 @@ struct FaultyDisk {
         sync_fails = false;
         write_fails = false;
         index_full = false;
+        reads_left = 0;
     }
 
 private:
@@ -57,6 +59,9 @@ private:
             m.iVersion = 2;
             m.xClose = [](sqlite3_file* f) { return Below(f)->pMethods->xClose(Below(f)); };
             m.xRead = [](sqlite3_file* f, void* to, int n, sqlite3_int64 at) {
+                if (reads_left > 0 && reads_left.fetch_sub(1) == 1) {
+                    return SQLITE_IOERR_READ;
+                }
                 return Below(f)->pMethods->xRead(Below(f), to, n, at);
             };
             m.xWrite = [](sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {

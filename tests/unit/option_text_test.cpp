@@ -49,7 +49,39 @@ public:
 };
 
 // Of what is given to a setter, or to a function that reads.
-enum class Of { kQuery, kLeg, kFusion, kCompose, kFeedback, kDiversity, kAudit, kHubs, kFit };
+enum class Of {
+    kQuery,
+    kLeg,
+    kFusion,
+    kCompose,
+    kFeedback,
+    kDiversity,
+    kAudit,
+    kHubs,
+    kFit,
+    kOpen,
+    kAttr,
+    kDense,
+    kSparse
+};
+
+// A collection with a field, or an attribute, of such options.
+int32_t Create(World* w, Of of, const char* options) {
+    quern_schema* schema = quern_schema_new();
+    if (of == Of::kAttr) {
+        quern_schema_attr(schema, "a", QUERN_INT, options);
+    } else if (of == Of::kDense) {
+        quern_schema_dense(schema, "a", 8, QUERN_L2, options);
+    } else {
+        quern_schema_sparse(schema, "a", options);
+    }
+    const int32_t status = quern_create(w->db, "made", schema, w->E);
+    quern_schema_free(schema);
+    if (status == QUERN_OK) {
+        w->Ok(quern_drop(w->db, "made", w->E));
+    }
+    return status;
+}
 
 int32_t Give(World* w, Of of, const char* options) {
     quern_query* query = w->Query();
@@ -81,6 +113,15 @@ int32_t Give(World* w, Of of, const char* options) {
             quern_query_diversify(query, "emb", options);
             status = w->Search(query);
             break;
+        case Of::kOpen: {
+            quern_db* other = nullptr;
+            status = quern_open(":memory:", options, &other, w->E);
+            quern_close(other);
+            break;
+        }
+        case Of::kAttr:
+        case Of::kDense:
+        case Of::kSparse: status = Create(w, of, options); break;
         case Of::kAudit: status = quern_recall_audit(query, options, &text, w->E); break;
         case Of::kHubs:
             status = quern_measure_hubs(w->db, "docs", "emb", "hub", kVector, 1, 2, options, w->E);
@@ -221,6 +262,20 @@ TEST_CASE("values that options do not have are refused with those that they have
         {Of::kFit, "k=0", "from 1 to 1000000"},
         {Of::kFit, "metric=map", "ndcg or mrr"},
         {Of::kFit, "x=1", "unknown option"},
+        {Of::kOpen, "durability=half", "full or relaxed"},
+        {Of::kOpen, "cache_mb=x", "from 0 to"},
+        {Of::kAttr, "index=some", "index=some"},
+        {Of::kAttr, "x=1", "unknown option"},
+        {Of::kDense, "type=f64", "f32, f16, bf16, i8 or bit"},
+        {Of::kDense, "index=lists codes=none", "codes"},
+        {Of::kDense, "type=bit", "go together", QUERN_ERR_INVALID},
+        {Of::kSparse, "weights=f64", "f32 or none"},
+        {Of::kSparse, "dims=0", "from 1 to"},
+        {Of::kSparse, "index=some", "index=some"},
+        {Of::kSparse, "index=none approx=graph", "needs an index"},
+        {Of::kSparse, "weights=none prune_top=5", "has none"},
+        {Of::kSparse, "dims=10 buckets=16", "but 10 dimensions"},
+        {Of::kSparse, "x=1", "unknown option"},
         {Of::kQuery, unknown.c_str(), "unknown option"},
         {Of::kQuery, umlauts.c_str(), "\xC3\xA4...'; there are: threads"},
     };
@@ -240,6 +295,9 @@ TEST_CASE("values that options have are taken") {
         {Of::kQuery, "refine=proof max_bytes=0 "},
         {Of::kQuery, "  refine=none"},
         {Of::kQuery, "refine=7"},
+        {Of::kQuery, "bound=0.9 superblocks=2 terms=5"},
+        {Of::kQuery, "bucket_weights=1,0.5"},
+        {Of::kQuery, "refine=none recall=0.9"},
         {Of::kLeg, "against=0 name=a"},
         {Of::kLeg, "absent=-inf"},
         {Of::kLeg, "absent=0.5"},
@@ -263,6 +321,12 @@ TEST_CASE("values that options have are taken") {
         {Of::kHubs, "kind=softmax temperature=0.5"},
         {Of::kHubs, "kind=scaling"},
         {Of::kHubs, "kind=nicdm"},
+        {Of::kOpen, "durability=full cache_mb=0"},
+        {Of::kOpen, "durability=relaxed cache_mb=1"},
+        {Of::kAttr, "index=none"},
+        {Of::kDense, "type=f16 index=none"},
+        {Of::kSparse, "weights=none dims=100 approx=graph"},
+        {Of::kSparse, "weights=f32 prune_top=5"},
         {Of::kFit, "metric=ndcg k=1"},
         {Of::kFit, "metric=mrr store=mine"},
     };

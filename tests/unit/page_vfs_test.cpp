@@ -130,7 +130,7 @@ TEST_CASE("of a file without the layer nothing is told and nothing is mended") {
     ShowForMending(place.db, {});
     LetReadEmptyPages(place.db, false);
     std::string page(kPage, '\0');
-    CHECK_FALSE(ReadPageAsIs(place.db, 1, page.data()));
+    CHECK_FALSE(*ReadPageAsIs(place.db, 1, page.data()));
 }
 
 TEST_CASE("pages are read as they are, with what their checksums say") {
@@ -141,14 +141,14 @@ TEST_CASE("pages are read as they are, with what their checksums say") {
     place.Flip(2 * kPage + 5);
     std::string page(kPage, '\0');
     bool sound = true;
-    CHECK_FALSE(ReadPageAsIs(place.db, 0, page.data(), &sound));
+    CHECK_FALSE(*ReadPageAsIs(place.db, 0, page.data(), &sound));
     CHECK_FALSE(sound);
-    CHECK(ReadPageAsIs(place.db, 2, page.data(), &sound));
+    CHECK(*ReadPageAsIs(place.db, 2, page.data(), &sound));
     CHECK(sound);
-    CHECK(ReadPageAsIs(place.db, 3, page.data(), &sound));
+    CHECK(*ReadPageAsIs(place.db, 3, page.data(), &sound));
     CHECK_FALSE(sound);
-    CHECK(ReadPageAsIs(place.db, 3, page.data()));
-    CHECK_FALSE(ReadPageAsIs(place.db, 100000, page.data(), &sound));
+    CHECK(*ReadPageAsIs(place.db, 3, page.data()));
+    CHECK_FALSE(*ReadPageAsIs(place.db, 100000, page.data(), &sound));
     CHECK_FALSE(sound);
     CHECK_FALSE(IsPointerMap(1));
     CHECK(IsPointerMap(2));

@@ -318,3 +318,125 @@ TEST_CASE("damage that comes while a file is open is told by whatever reads it n
         }
     }
 }
+
+TEST_CASE("what is missing, of another kind or of another collection is refused and named") {
+    World w;
+    using Set = std::function<void(quern_query*)>;
+    // What one setter was given, as the next search says it.
+    const auto told = [&](const char* said, int32_t wanted, const Set& set) {
+        quern_query* query = quern_query_new(w.db, "docs");
+        quern_query_dense(query, "emb", World::kVectors, 1, 2);
+        quern_query_limit(query, 2);
+        set(query);
+        Made made;
+        const int32_t status = quern_search(query, &made.result, w.E);
+        quern_query_free(query);
+        CAPTURE(said, w.err.message);
+        CHECK(status == wanted);
+        CHECK(std::string(w.err.message).find(said) != std::string::npos);
+        CHECK(made.nothing());
+    };
+    constexpr size_t kFirst[2] = {0, 1};
+    constexpr uint32_t kDims[1] = {1};
+    const char* const word = "word";
+    told("field is NULL", QUERN_ERR_MISUSE,
+         [&](quern_query* q) { quern_query_sparse(q, nullptr, kFirst, kDims, nullptr, 1); });
+    told("offsets is NULL", QUERN_ERR_MISUSE,
+         [&](quern_query* q) { quern_query_sparse(q, "terms", nullptr, kDims, nullptr, 1); });
+    told("field is NULL", QUERN_ERR_MISUSE,
+         [&](quern_query* q) { quern_query_text(q, nullptr, &word, 1); });
+    told("texts is NULL", QUERN_ERR_MISUSE,
+         [&](quern_query* q) { quern_query_text(q, "body", nullptr, 1); });
+    told("queries in one search", QUERN_ERR_LIMIT,
+         [&](quern_query* q) { quern_query_text(q, "body", &word, size_t{1} << 40); });
+    told("needs quern_query_compose", QUERN_ERR_MISUSE,
+         [&](quern_query* q) { quern_query_term_key_int(q, 0, 1, 1); });
+    for (const bool by_key : {true, false}) {
+        const auto compose = [by_key](size_t query, double weight) -> Set {
+            return [=](quern_query* q) {
+                quern_query_compose(q, "emb", 1, nullptr);
+                if (by_key) {
+                    quern_query_term_key_text(q, query, weight, "a");
+                } else {
+                    quern_query_term_key_int(q, query, weight, 1);
+                }
+            };
+        };
+        told("there is no number 1", QUERN_ERR_INVALID, compose(1, 1));
+        told("the weight of a term", QUERN_ERR_INVALID, compose(0, 1.0 / 0.0));
+    }
+    told("key is NULL", QUERN_ERR_MISUSE, [&](quern_query* q) {
+        quern_query_compose(q, "emb", 1, nullptr);
+        quern_query_term_key_text(q, 0, 1, nullptr);
+    });
+    // A part of a query is asked for its own mistakes, and must search the same.
+    quern_query* part = quern_query_new(w.db, "docs");
+    quern_query_dense(part, nullptr, World::kVectors, 1, 2);
+    told("field is NULL", QUERN_ERR_MISUSE,
+         [&](quern_query* q) { quern_query_leg(q, part, 1, nullptr); });
+    quern_query_free(part);
+    quern_db* other = nullptr;
+    w.Ok(quern_open(":memory:", nullptr, &other, w.E));
+    part = quern_query_new(other, "docs");
+    told("searches another collection", QUERN_ERR_MISUSE,
+         [&](quern_query* q) { quern_query_leg(q, part, 1, nullptr); });
+    // Fitting is asked for legs, and for judgments of the same collection.
+    static constexpr float kGains[2] = {1, 1};
+    const auto fit = [&](quern_query* query, quern_batch* keys, const char* said) {
+        double quality[2];
+        Made made;
+        CHECK(quern_fit_fusion(query, keys, kFirst, kGains, nullptr, &made.text, quality, w.E) < 0);
+        CAPTURE(said, w.err.message);
+        CHECK(std::string(w.err.message).find(said) != std::string::npos);
+    };
+    quern_batch* strange = quern_batch_new(other, "docs", 2);
+    quern_batch_key_int(strange, World::kKeys);
+    fit(w.fused, strange, "of another collection");
+    quern_batch_key_int(strange, nullptr);
+    fit(w.fused, strange, "keys is NULL");
+    quern_batch_free(strange);
+    strange = quern_batch_new(w.db, "docs", 2);
+    fit(w.fused, strange, "no key 0");
+    quern_batch_free(strange);
+    fit(w.query, w.keys, "no legs");
+    fit(part, w.keys, "");
+    quern_query_limit(w.fused, 0);
+    fit(w.fused, w.keys, "limit");
+    CHECK(quern_store_fusion(w.fused, "f", w.E) == QUERN_ERR_INVALID);
+    quern_query_limit(w.fused, 2);
+    quern_query_leg(w.fused, w.fused, 1, nullptr);
+    fit(w.fused, w.keys, "the query itself");
+    quern_query_free(part);
+    quern_close(other);
+    // Functions with names.
+    Made made;
+    const auto misused = [&](const char* said, int32_t status) {
+        CAPTURE(said, w.err.message);
+        CHECK(status == QUERN_ERR_MISUSE);
+        CHECK(std::string(w.err.message).find(said) != std::string::npos);
+        CHECK(made.nothing());
+    };
+    misused("collection is NULL",
+            quern_snippet(w.db, nullptr, "body", "a", "a", 1, nullptr, &made.text, w.E));
+    misused("field is NULL",
+            quern_snippet(w.db, "docs", nullptr, "a", "a", 1, nullptr, &made.text, w.E));
+    misused("collection is NULL", quern_sparse_stats(w.db, nullptr, "terms", nullptr, nullptr,
+                                                     nullptr, 0, &made.text, w.E));
+    misused("field is NULL", quern_sparse_stats(w.db, "docs", nullptr, nullptr, nullptr, nullptr, 0,
+                                                &made.text, w.E));
+    misused("k is NULL", quern_keys_text(&word, 1, nullptr, w.E));
+    misused("name is NULL", quern_add_sparse(w.db, "docs", nullptr, nullptr, w.E));
+    misused("name is NULL", quern_add_text(w.db, "docs", nullptr, nullptr, w.E));
+    CHECK(quern_add_sparse(w.db, "docs", "_x", nullptr, w.E) == QUERN_ERR_INVALID);
+    CHECK(quern_add_text(w.db, "docs", "_x", nullptr, w.E) == QUERN_ERR_INVALID);
+    // A handle of another kind.
+    auto* const txn = reinterpret_cast<quern_txn*>(w.query);
+    quern_query_filter(w.query, "year = 1");
+    misused("txn is not a quern_txn", quern_query_delete(w.query, txn, nullptr, w.E));
+    misused("txn is not a quern_txn", quern_upsert(w.keys, txn, w.E));
+    CHECK(std::string(quern_text_data(reinterpret_cast<quern_text*>(w.query))).empty());
+    CHECK(quern_query_parameter(w.query, nullptr) == 0);
+    CHECK(quern_query_parameter(nullptr, "a") == 0);
+    quern_batch_sparse(w.keys, nullptr, kFirst, kDims, nullptr, nullptr);
+    misused("field is NULL", quern_upsert(w.keys, nullptr, w.E));
+}

@@ -98,3 +98,15 @@ TEST_CASE("QUERN_TRY leaves at the first error, QUERN_ASSIGN unpacks or leaves",
     CHECK(*LengthOf(5) == 16);
     CHECK(LengthOf(-1).status().code() == Code::kInvalid);
 }
+
+TEST_CASE("what goes well has no detail and no context", "[status]") {
+    Status fine;
+    CHECK(fine.WithDetail(5, 6).ok());
+    CHECK(fine.detail() == 0);
+    CHECK(fine.WithContext("here").ok());
+    CHECK(fine.message().empty());
+    // A context that the message begins with is not said twice, another that begins like it is.
+    Status error = Status::Error(Code::kBusy, "here, it is");
+    CHECK(error.WithContext("here").message() == "here, it is");
+    CHECK(error.WithContext("her").message() == "her: here, it is");
+}

@@ -1,10 +1,12 @@
 // Texts to terms: what the tokenizers of FTS5 give, with offsets, stop words and synonyms, and for
 // any bytes.
 #include <catch2/catch.hpp>
+#include <new>
 #include <random>
 #include <string>
 
 #include "engine/sparse/text_analyzer.h"
+#include "storage/base/schema.h"
 #include "storage/text_tokens.h"
 
 using namespace quern;
@@ -203,4 +205,23 @@ TEST_CASE("texts: options of the ranking and of phrases are not the tokenizer's"
         INFO(bad);
         CHECK(ParseTextOptions(bad).status().code() == Code::kOption);
     }
+}
+
+TEST_CASE("a tokenizer that is none is refused, and what its tokens meet comes back") {
+    CHECK(storage::OpenTokenizer({}).status().code() == Code::kOption);
+    CHECK(storage::OpenTokenizer({"none"}).status().code() == Code::kOption);
+    auto tokens = storage::OpenTokenizer({"unicode61"});
+    REQUIRE(tokens.ok());
+    const auto fail = [](const Token&) { return Status::Error(Code::kLimit, "no more"); };
+    const auto take = [](const Token&) { return Status(); };
+    CHECK((*tokens)->Tokenize("a b", fail).code() == Code::kLimit);
+    CHECK((*tokens)->Tokenize("", fail).ok());
+    CHECK((*tokens)->Tokenize(std::string(kTextBytesMax + 1, 'a'), take).code() == Code::kLimit);
+    const auto lack = [](const Token&) -> Status { throw std::bad_alloc(); };
+    CHECK_THROWS_AS((*tokens)->Tokenize("a b", lack), std::bad_alloc);
+    for (const char* text : {"\xf4\x90\x80\x80", "\xf4\x8f\xbf\xbf", "\xf0\x8f\xbf\xbf"}) {
+        CHECK((*tokens)->Tokenize(text, take).ok());
+    }
+    CHECK(std::string(TextProblem(std::string(kTextBytesMax + 1, 'a'))) ==
+          "a text of more than 16 MiB");
 }

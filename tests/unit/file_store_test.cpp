@@ -1,0 +1,282 @@
+// The file below everything: who holds it, what becomes of those that wait, and what is told when
+// it is not what it was.
+#include "storage/file_store.h"
+
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "storage/catalog.h"
+#include "storage/file_place.h"
+#include "storage/page_vfs.h"
+
+namespace {
+
+using namespace quern;
+using namespace quern::storage;
+
+class Folder {
+public:
+    Folder() {
+        path = (std::filesystem::temp_directory_path() /
+                ("quern_file_store_" + std::to_string(getpid())))
+                   .string();
+        std::filesystem::remove_all(path);
+        std::filesystem::create_directory(path);
+        REQUIRE(RegisterPageVfs().ok());
+    }
+    ~Folder() { std::filesystem::remove_all(path); }
+    std::string File(const char* name, const std::string& bytes) const {
+        const std::string file = path + "/" + name;
+        std::ofstream(file, std::ios::binary) << bytes;
+        return file;
+    }
+    StoreOptions Options(const char* name = "db") const {
+        StoreOptions options;
+        options.path = path + "/" + name;
+        options.busy_ms = 20;
+        return options;
+    }
+    std::string path;
+};
+
+std::unique_ptr<FileStore> Opened(const StoreOptions& options) {
+    auto store = FileStore::Open(options);
+    CAPTURE(store.status().message());
+    REQUIRE(store.ok());
+    return std::move(*store);
+}
+
+}  // namespace
+
+TEST_CASE("who waits for a writer waits so long, or until he is interrupted") {
+    const Folder folder;
+    std::atomic<uint64_t> interrupts{0};
+    StoreOptions options = folder.Options();
+    options.interrupts = &interrupts;
+    const auto first = Opened(options);
+    const auto deaf = Opened(folder.Options());  // nobody interrupts it
+    const auto second = Opened(options);         // as another process
+    options.busy_ms = 60000;
+    const auto patient = Opened(options);
+    auto writer = first->BeginWrite();
+    REQUIRE(writer.ok());
+    for (FileStore* store : {first.get(), second.get(), deaf.get()}) {
+        const Status status = store->BeginWrite().status();
+        CAPTURE(status.message());
+        CHECK(status.code() == Code::kBusy);
+    }
+    for (const bool same : {false, true}) {
+        // Its own thread holds the turn, then.
+        if (same) {
+            writer = Status();
+            writer = patient->BeginWrite();
+            REQUIRE(writer.ok());
+        }
+        std::thread interrupter([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+            interrupts++;
+        });
+        const Status status = patient->BeginWrite().status();
+        interrupter.join();
+        CAPTURE(same, status.message());
+        CHECK(status.code() == Code::kInterrupted);
+    }
+}
+
+TEST_CASE("a file that another one has replaced is not read as if it were the same") {
+    const Folder folder;
+    const auto store = Opened(folder.Options());
+    std::filesystem::rename(folder.path + "/db", folder.path + "/old");
+    const auto other = Opened(folder.Options());
+    const Status status = store->BeginRead().status();
+    CAPTURE(status.message());
+    CHECK(status.code() == Code::kCantOpen);
+    CHECK(status.message().find("taken its place") != std::string::npos);
+}
+
+TEST_CASE("copies go into new files, and others are attached, not the database itself") {
+    const Folder folder;
+    const auto store = Opened(folder.Options());
+    Work work;
+    CHECK(store->Backup("", &work).code() == Code::kInvalid);
+    CHECK(store->Backup(":memory:", &work).code() == Code::kInvalid);
+    CHECK(store->Backup(folder.path + "/db", &work).code() == Code::kExists);
+    CHECK(store->Backup(folder.path + "/none/copy", &work).code() == Code::kCantOpen);
+    std::atomic<uint64_t> epoch{0};
+    Work stopped(&epoch, nullptr);
+    epoch++;
+    const std::string copy = folder.path + "/copy";
+    CHECK(store->Backup(copy, &work).ok());
+    CHECK(store->Vacuum(&stopped).code() == Code::kInterrupted);
+    CHECK(store->Attach("c", folder.path + "/db").code() == Code::kInvalid);
+    CHECK(store->Attach("c", folder.path + "/none").code() == Code::kCantOpen);
+    CHECK(store->Attach("c", folder.path).code() == Code::kCantOpen);
+    CHECK(store->Attach("1c", copy).code() == Code::kInvalid);
+    CHECK(store->Attach("sqlite_c", copy).code() == Code::kInvalid);
+    CHECK(store->Attach("c", copy).ok());
+    CHECK(store->Attach("C", copy).code() == Code::kExists);
+    CHECK(store->Detach("c").ok());
+    CHECK(store->Detach("c").code() == Code::kNotFound);
+    StoreOptions memory;
+    memory.path = ":memory:";
+    memory.create = false;
+    CHECK(FileStore::Open(memory).status().code() == Code::kCantOpen);
+}
+
+TEST_CASE("what is bound to a statement may be too large for it") {
+    const Folder folder;
+    const auto store = Opened(folder.Options());
+    auto reader = store->BeginRead();
+    REQUIRE(reader.ok());
+    Connection* const c = (*reader)->connection();
+    const int length = sqlite3_limit(c->handle(), SQLITE_LIMIT_LENGTH, 100);
+    {
+        auto statement = c->Prepare("SELECT ?1");
+        REQUIRE(statement.ok());
+        const std::string text(200, 'x');
+        CHECK(statement->Text(1, text).Step().status().code() == Code::kLimit);
+        statement->Again();
+        CHECK(statement->Text(1, "x").Step().ok());
+    }
+    sqlite3_limit(c->handle(), SQLITE_LIMIT_LENGTH, length);
+    // Nothing is wanted while nobody says what.
+    CHECK(*c->QueryInt("SELECT quern_wanted(5)") == 0);
+    CHECK(*c->QueryInt("SELECT 1 WHERE 0") == 0);
+}
+
+TEST_CASE("every code of SQLite's has one of ours") {
+    const Folder folder;
+    const auto store = Opened(folder.Options());
+    auto reader = store->BeginRead();
+    REQUIRE(reader.ok());
+    const std::pair<int, Code> codes[] = {
+        {SQLITE_BUSY, Code::kBusy},          {SQLITE_LOCKED, Code::kBusy},
+        {SQLITE_PROTOCOL, Code::kBusy},      {SQLITE_IOERR_VNODE, Code::kBusy},
+        {SQLITE_NOMEM, Code::kNoMem},        {SQLITE_IOERR_NOMEM, Code::kNoMem},
+        {SQLITE_READONLY, Code::kReadOnly},  {SQLITE_INTERRUPT, Code::kInterrupted},
+        {SQLITE_IOERR, Code::kIo},           {SQLITE_IOERR_SHMSIZE, Code::kIo},
+        {SQLITE_IOERR_DATA, Code::kCorrupt}, {SQLITE_IOERR_CORRUPTFS, Code::kCorrupt},
+        {SQLITE_CORRUPT, Code::kCorrupt},    {SQLITE_CORRUPT_VTAB, Code::kCorrupt},
+        {SQLITE_CONSTRAINT, Code::kCorrupt}, {SQLITE_ERROR, Code::kCorrupt},
+        {SQLITE_FULL, Code::kFull},          {SQLITE_CANTOPEN, Code::kCantOpen},
+        {SQLITE_PERM, Code::kCantOpen},      {SQLITE_NOTADB, Code::kNotADatabase},
+        {SQLITE_TOOBIG, Code::kLimit},       {SQLITE_AUTH, Code::kSql},
+        {SQLITE_MISUSE, Code::kInternal},
+    };
+    for (const auto& [code, ours] : codes) {
+        const Status status = (*reader)->connection()->ErrorStatus(code, nullptr);
+        CAPTURE(code, status.message());
+        CHECK(status.code() == ours);
+        CHECK(status.detail() == code);
+    }
+    CHECK(FailureIn("*** error code=266").code() == Code::kIo);
+    CHECK(FailureIn("*** error code=7").code() == Code::kNoMem);
+    CHECK(FailureIn("*** error code=3082").code() == Code::kNoMem);
+    CHECK(FailureIn("*** error code=11").ok());
+    CHECK(FailureIn("ok").ok());
+    CHECK(FileUri("//a b?c#d%e") == "file:////a b%3Fc%23d%25e");
+}
+
+TEST_CASE("what lies at a path is told from what does not") {
+    const Folder folder;
+    const std::string file = folder.File("file", "x");
+    const std::string empty = folder.File("empty", "");
+    CHECK(FileExists(file));
+    CHECK_FALSE(FileExists(folder.path + "/none"));
+    CHECK_FALSE(FileExists(file + "/none"));
+    CHECK(FileExists("/" + std::string(5000, 'x')));  // nobody can tell
+    CHECK(IsDirectory(folder.path));
+    CHECK_FALSE(IsDirectory(file));
+    CHECK_FALSE(IsDirectory(folder.path + "/none"));
+    CHECK(IsReadableFile(file));
+    CHECK_FALSE(IsReadableFile(empty));
+    CHECK_FALSE(IsReadableFile(folder.path));
+    CHECK_FALSE(IsReadableFile(folder.path + "/none"));
+    CHECK_FALSE(MayNotBeWritten(file));
+    CHECK_FALSE(MayNotBeWritten(folder.path + "/none"));
+    CHECK(PendingFile(file).empty());
+    folder.File("file-journal", "x");
+    CHECK(PendingFile(file) == file + "-journal");
+    folder.File("file-wal", "x");
+    CHECK(PendingFile(file) == file + "-wal");
+    CHECK_FALSE(StampAtRest(folder.path + "/none").has_value());
+    CHECK(StampAtRest(file) == StampOf(file));
+    CHECK(FullName(std::string(5000, 'x')) == std::string(5000, 'x'));
+    // A time in the future is no reason to wait.
+    std::filesystem::last_write_time(
+        file, std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+    const auto before = std::chrono::steady_clock::now();
+    CHECK(StampAtRest(file).has_value());
+    CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(5));
+    FileStamp stamp;
+    for (auto FileStamp::*part : {&FileStamp::device, &FileStamp::inode}) {
+        FileStamp other = stamp;
+        other.*part = 1;
+        CHECK_FALSE(stamp == other);
+    }
+    for (auto FileStamp::*part : {&FileStamp::bytes, &FileStamp::modified_ns}) {
+        FileStamp other = stamp;
+        other.*part = 1;
+        CHECK_FALSE(stamp == other);
+    }
+}
+
+TEST_CASE("a file shorter than it says is told from one that is none of ours") {
+    const Folder folder;
+    std::string page(kPageBytes, '\0');
+    page.replace(0, 16, std::string("SQLite format 3\0", 16));
+    page[16] = 0x40;
+    page[31] = 3;  // pages
+    CHECK(CheckLength(folder.File("short", page)).code() == Code::kTruncated);
+    CHECK(CheckLength(folder.File("long", page + page + page)).ok());
+    folder.File("logged-wal", "x");
+    CHECK(CheckLength(folder.File("logged", page)).ok());
+    for (const size_t at : {0, 16, 17}) {
+        std::string other = page;
+        other[at] = 'x';
+        CHECK(CheckLength(folder.File("other", other)).ok());
+    }
+    CHECK(CheckLength(folder.File("tiny", "x")).ok());
+    CHECK(CheckLength(folder.path + "/none").ok());
+}
+
+TEST_CASE("a file that was not born is removed, and no other") {
+    const Folder folder;
+    RemoveUnborn(folder.path + "/none");
+    const auto kept = [&](const std::string& bytes) {
+        const std::string file = folder.File("unborn", bytes);
+        RemoveUnborn(file);
+        return FileExists(file);
+    };
+    std::string page(kPageBytes, '\0');
+    CHECK_FALSE(kept(""));
+    CHECK_FALSE(kept(page));
+    CHECK(kept(page + page));
+    CHECK(kept("xy"));  // SQLite says of one byte that it is none
+    page[68] = 'Q';
+    CHECK(kept(page));
+    folder.File("unborn-wal", "x");
+    CHECK(kept(""));
+    std::filesystem::remove(folder.path + "/unborn-wal");
+    // Somebody uses it.
+    const std::string file = folder.File("unborn", "");
+    for (const char* how :
+         {"BEGIN; SELECT * FROM sqlite_schema", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"}) {
+        CAPTURE(how);
+        sqlite3* raw = nullptr;
+        REQUIRE(sqlite3_open(file.c_str(), &raw) == SQLITE_OK);
+        REQUIRE(sqlite3_exec(raw, how, nullptr, nullptr, nullptr) == SQLITE_OK);
+        RemoveUnborn(file);
+        CHECK(FileExists(file));
+        sqlite3_close(raw);
+    }
+}
