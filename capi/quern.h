@@ -556,7 +556,8 @@ QUERN_API void quern_query_sparse_text(quern_query *q, const char *field, const 
 ** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
 ** The distance is minus the score. An index that is damaged, or that memory_mb does not allow to keep, is told by the flags of the
 ** result; the answers are the same. Errors: MALFORMED names
-** the byte, INVALID (a phrase, or a word cut into several, where positions=0), LIMIT. */
+** the byte, INVALID (a phrase, or a word cut into several, where positions=0), LIMIT (a text of 64 KiB, 1,024 words and phrases, a
+** phrase of 64 terms; a word that the tokenizer cuts is one: with trigram, of 66 characters). */
 QUERN_API void quern_query_text(quern_query *q, const char *field, const char *const *texts, size_t n);
 /* For showing results: the piece of a text (of a result, or any other) that shows best what a query for the field finds in it, with
 ** that marked. Options:

@@ -8,6 +8,7 @@
 #include <zstd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <new>
 
@@ -79,8 +80,13 @@ std::unique_ptr<ByteSink> ByteSink::Open(const std::string& path, bool overwrite
         if (overwrite && IsDatabase(path)) {
             throw FormatError(path + ": this is a database, which no export may overwrite");
         }
-        const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL);
-        sink->fd_ = open(path.c_str(), flags, 0666);
+        struct stat old {};
+        const bool replaces = overwrite && lstat(path.c_str(), &old) == 0 && S_ISREG(old.st_mode);
+        sink->part_ = replaces ? path + ".part" : std::string();
+        const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL) |
+                          (replaces ? O_NOFOLLOW : 0);
+        sink->fd_ = open(replaces ? sink->part_.c_str() : path.c_str(), flags,
+                         replaces ? old.st_mode & 0777 : 0666);
         if (sink->fd_ < 0) {
             const bool exists = errno == EEXIST;
             throw FormatError(path + ": cannot create: " +
@@ -103,7 +109,7 @@ ByteSink::~ByteSink() {
     if (fd_ >= 0 && fd_ != STDOUT_FILENO) {
         close(fd_);
         if (is_file_) {
-            unlink(name_.c_str());
+            unlink(part_.empty() ? name_.c_str() : part_.c_str());
         }
     }
 }
@@ -185,6 +191,9 @@ void ByteSink::Close() {
     if (fd_ != STDOUT_FILENO) {
         int status = close(fd_);
         fd_ = -1;
+        if (status == 0 && !part_.empty()) {
+            status = rename(part_.c_str(), name_.c_str());
+        }
         if (status != 0) {
             throw FormatError(name_ + ": cannot write: " + std::strerror(errno));
         }

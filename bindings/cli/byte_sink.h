@@ -15,7 +15,8 @@ namespace quern::shell {
 
 class ByteSink {
 public:
-    // path "-" is standard output.
+    // path "-" is standard output. A file that is overwritten stays as it was until Close: what is
+    // written goes into a file beside it, "NAME.part", until then.
     static std::unique_ptr<ByteSink> Open(const std::string& path, bool overwrite);
     ByteSink(const ByteSink&) = delete;
     ByteSink& operator=(const ByteSink&) = delete;
@@ -36,6 +37,7 @@ private:
     void WriteDescriptor(const char* data, size_t size);
 
     std::string name_;
+    std::string part_;  // what is written, where another file has the name until Close
     int fd_ = -1;
     bool is_file_ = false;
     bool seekable_ = false;

@@ -161,6 +161,11 @@ SparseColumn ParseSparseColumn(const std::string& text) {
         sparse.name = rest;
         sparse.dims = static_cast<uint64_t>(dims);
     }
+    if (sparse.name.find(':') != std::string::npos) {
+        FailUsage("field '" + text +
+                  "': wanted NAME[:DIMS][:binary][:OPTION=VALUE]..., in this order; '" +
+                  sparse.name + "' would be its name");
+    }
     return sparse;
 }
 

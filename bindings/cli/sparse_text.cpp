@@ -4,13 +4,15 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "float_codes.h"
 
 namespace quern::shell {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 constexpr size_t kEntriesMax = 65535;  // the engine's limit
 // From here on, a half step above the largest f32, numbers are rounded to infinity.
@@ -19,23 +21,33 @@ constexpr const char* kWanted =
     "is not a sparse vector: wanted {\"dims\":[...],\"weights\":[...]} or {\"dimension\":weight, "
     "...}";
 
+// An object, and its names as they stand. (An ordered_json looks through all names for each new
+// one: a line of a quarter of a million of them took a minute.)
+struct Object {
+    Json members;
+    std::vector<std::string> names;
+};
+
 // The text as an object. A name that is there twice is an error, not the last one's value.
-bool ParseObject(const std::string& text, Json* object, std::string* problem) {
+bool ParseObject(const std::string& text, Object* object, std::string* problem) {
     std::set<std::string> names;
     std::string twice;
     const Json::parser_callback_t look = [&](int depth, Json::parse_event_t event, Json& parsed) {
-        if (event == Json::parse_event_t::key && depth == 1 &&
-            !names.insert(parsed.get<std::string>()).second) {
-            twice = parsed.get<std::string>();
+        if (event == Json::parse_event_t::key && depth == 1) {
+            const auto& name = parsed.get_ref<const std::string&>();
+            object->names.push_back(name);
+            if (!names.insert(name).second) {
+                twice = name;
+            }
         }
         return true;
     };
-    *object = Json::parse(text, look, false);
+    object->members = Json::parse(text, look, false);
     if (!twice.empty()) {
         *problem = "'" + twice.substr(0, 40) + "' is there twice";
         return false;
     }
-    if (!object->is_object()) {
+    if (!object->members.is_object()) {
         *problem = Quoted(text) + " " + kWanted;
         return false;
     }
@@ -71,35 +83,37 @@ bool AddEntry(const std::string& dimension, const Json& weight, uint64_t dims,
     return true;
 }
 
-bool TakeLists(const Json& object, uint64_t dims, SparseEntries* entries, std::string* problem) {
-    const Json& list = object["dims"];
-    const auto weights = object.find("weights");
-    for (const auto& [name, value] : object.items()) {
+bool TakeLists(const Object& object, uint64_t dims, SparseEntries* entries, std::string* problem) {
+    const Json& list = object.members["dims"];
+    const auto weights = object.members.find("weights");
+    for (const std::string& name : object.names) {
         if (name != "dims" && name != "weights") {
             *problem = "\"" + name.substr(0, 40) + "\" beside \"dims\": only \"weights\" may be";
             return false;
         }
     }
-    if (weights != object.end() && (!weights->is_array() || weights->size() != list.size())) {
+    if (weights != object.members.end() &&
+        (!weights->is_array() || weights->size() != list.size())) {
         *problem = "\"weights\" is not an array as long as \"dims\"";
         return false;
     }
     for (size_t i = 0; i < list.size(); i++) {
         if (!AddEntry(list[i].dump(-1, ' ', false, Json::error_handler_t::replace),
-                      weights == object.end() ? Json(1) : (*weights)[i], dims, entries, problem)) {
+                      weights == object.members.end() ? Json(1) : (*weights)[i], dims, entries,
+                      problem)) {
             return false;
         }
     }
     return true;
 }
 
-bool TakeObject(const Json& object, uint64_t dims, SparseEntries* entries, std::string* problem) {
-    const auto list = object.find("dims");
-    if (list != object.end() && list->is_array()) {
+bool TakeObject(const Object& object, uint64_t dims, SparseEntries* entries, std::string* problem) {
+    const auto list = object.members.find("dims");
+    if (list != object.members.end() && list->is_array()) {
         return TakeLists(object, dims, entries, problem);
     }
-    for (const auto& [name, weight] : object.items()) {
-        if (!AddEntry(name, weight, dims, entries, problem)) {
+    for (const std::string& name : object.names) {
+        if (!AddEntry(name, object.members[name], dims, entries, problem)) {
             return false;
         }
     }
@@ -157,7 +171,7 @@ bool ConvertSparse(const Value& from, uint64_t dims, bool binary, SparseEntries*
             return false;
         }
     } else {
-        Json object;
+        Object object;
         if (!ParseObject(from.text, &object, problem) ||
             !TakeObject(object, dims, entries, problem)) {
             return false;
@@ -183,13 +197,13 @@ bool ConvertTerms(const Value& from, bool binary, SparseEntries* entries,
     if (from.kind == Value::Kind::kNull) {
         return true;
     }
-    Json object;
+    Object object;
     if (!ParseObject(from.text, &object, problem)) {
         return false;
     }
-    for (const auto& [term, weight] : object.items()) {
+    for (const std::string& term : object.names) {
         float value = 0;
-        if (!TakeWeight(weight, Quoted(term), &value, problem)) {
+        if (!TakeWeight(object.members[term], Quoted(term), &value, problem)) {
             return false;
         }
         terms->push_back(term);

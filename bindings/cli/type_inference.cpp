@@ -217,11 +217,13 @@ void TypeInference::Add(const Record& record) {
         // Records of one file have the same columns in the same order most of the time.
         auto at = i < columns_.size() && columns_[i].name == entry.name
                       ? columns_.begin() + static_cast<std::ptrdiff_t>(i)
-                      : std::find_if(columns_.begin(), columns_.end(),
-                                     [&](const Seen& seen) { return seen.name == entry.name; });
+                      : columns_.end();
         if (at == columns_.end()) {
-            columns_.emplace_back().name = entry.name;
-            at = columns_.end() - 1;
+            const auto [place, is_new] = places_.emplace(entry.name, columns_.size());
+            if (is_new) {
+                columns_.emplace_back().name = entry.name;
+            }
+            at = columns_.begin() + static_cast<std::ptrdiff_t>(place->second);
         }
         Count(&*at, entry.value);
         if (at->rounded.empty()) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -63,7 +64,8 @@ private:
     void Count(Seen* seen, const Value& value);
     void CountCell(Seen* seen, const Value& value);
     std::vector<Seen> columns_;
-    bool quotes_tell_ = false;  // not everything is in quotes
+    std::unordered_map<std::string, size_t> places_;  // of names in columns_
+    bool quotes_tell_ = false;                        // not everything is in quotes
 };
 
 // Whether a cell, or a text that is to be a number, is written as a number or bool is (the type's).

@@ -75,8 +75,15 @@ Status Parser::AddClause(TextOccur occur, std::string_view words, bool is_prefix
     if (is_prefix && terms_.size() > 1) {
         return Mistake(at, "a beginning before * must be one word");
     }
-    if (terms_.size() > kPhraseTermsMax || query_.clauses.size() == kQueryClausesMax) {
-        return Status::Error(Code::kLimit, "text query, byte %zu: too many words", at);
+    if (terms_.size() > kPhraseTermsMax) {
+        return Status::Error(Code::kLimit,
+                             "text query, byte %zu: a phrase, or a word that is cut into several, "
+                             "of %zu terms; the limit is %zu",
+                             at, terms_.size(), kPhraseTermsMax);
+    }
+    if (query_.clauses.size() == kQueryClausesMax) {
+        return Status::Error(Code::kLimit, "text query, byte %zu: more than %zu words and phrases",
+                             at, kQueryClausesMax);
     }
     TextClause clause;
     clause.occur = occur;

@@ -337,8 +337,18 @@ TEST_CASE("compressed input is recognised by its bytes", "[cli]") {
         CHECK_FALSE(Problem(bytes.substr(0, bytes.size() - 3), FileFormat::kFvecs).empty());
 
         CHECK_THROWS_AS(ByteSink::Open(file.path(), false), FormatError);
-        // A sink that is not closed leaves no half file.
-        ByteSink::Open(file.path(), true)->Write(content);
+        // A sink that is not closed leaves no half file, and what it would have replaced.
+        const auto size = std::filesystem::file_size(file.path());
+        ByteSink::Open(file.path(), true)->Write("less");
+        CHECK(std::filesystem::file_size(file.path()) == size);
+        CHECK_FALSE(std::filesystem::exists(file.path() + ".part"));
+        const auto closed = ByteSink::Open(file.path(), true);
+        closed->Write("less");
+        closed->Close();
+        CHECK(std::filesystem::file_size(file.path()) != size);
+        CHECK_FALSE(std::filesystem::exists(file.path() + ".part"));
+        std::filesystem::remove(file.path());
+        ByteSink::Open(file.path(), false)->Write(content);
         CHECK_FALSE(std::filesystem::exists(file.path()));
     }
     CHECK_THROWS_AS(ByteSource::Open("/nonexistent/file"), FormatError);
