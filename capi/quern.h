@@ -433,7 +433,7 @@ QUERN_API int32_t quern_set_attr(quern_db *db, const char *collection, const cha
 ** do not know them (QUERN_ERR_NEWER). Options say how a text is cut into tokens: tokenizer=, its arguments, porter, stop= and
 ** synonyms= as for quern_schema_text, and
 **   wordpiece     a word that is no token is cut into the longest tokens from its beginning on, all but the first written with "##"
-**                 before them, as in BERT's vocabularies; if that does not come out even, it is unknown
+**                 before them, as in BERT's vocabularies; if that does not come out even, or it is longer than 1024 bytes, it is unknown
 ** Tokens are words as the tokenizer leaves them (unicode61: lower case, without accents). Errors name the token: UNKNOWN_FIELD, TYPE,
 ** OPTION, INVALID (empty, or there twice), MALFORMED (UTF-8), NOT_FINITE, DIMENSION (not below the field's dims), LIMIT (beyond 255
 ** bytes; too many). Cost with weights NULL: that of quern_sparse_stats. */
@@ -758,7 +758,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 ** larger than 16 MiB, or than twice the largest that it is given; of a
 ** filter's words and signs it is given 150000 at most, constants in lists behind in not counted, since nothing stops it while it reads them), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
-**                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1, and less is of use with approx=graph
+**                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1 (of pruned ones what their lists find), and less is of use with approx=graph
 **                  alone. There a segment is asked by a walk if its curve tells one that gives X for k (to 100) and costs less than an exact search, and is searched exactly if
 **                  not: so are the log, segments without the graph (of less than 8192 vectors), those of which a filter and deletions leave less than a quarter, and
 **                  queries of which a record has weights of the other sign. QUERN_FLAG_EXACT tells that no segment was asked by a walk; else QUERN_RESULT_RECALL is what
@@ -777,7 +777,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **                  (INVALID). Lists take exact for 100 * k, none for auto
 **   timeout_ms=N max_scored=N max_bytes=N   a budget, see below (default 0 each: no bound)
 **   bound=X superblocks=N   of a sparse field (exact else; like terms= without effect on other fields): unread parts of an index count for X of their bounds, above 0, to 1 (but for N superblocks, 4); k = 10: 0.8 keeps 0.997 of the true records, 0.6 about 0.975
-**   terms=N        of a sparse field, 0 to 65535 (default 0: all): approximate; an index orders records by the N heaviest terms of the query,
+**   terms=N        of a sparse field, 0 to 65535 (default 0: all): approximate, but not beside recall=1 or exact, which stay exact, beside bound= as well; an index orders records by the N heaviest terms of the query,
 **                  and scores the best 2 * k + 32 of these by all of its terms. bucket_weights=W,W,...: of a field with buckets=N, N numbers of at least 0 by which the query's weights in each are multiplied; in one
 **                  of 0 a query's dimensions are as if they were not there: what shares no other with it does not match. With bound=, terms= and through
 **                  pruned indexes QUERN_RESULT_RECALL is 0: not known (quern_recall_audit measures it) */

@@ -465,8 +465,10 @@ void AddImportCommand(CLI::App* app) {
     upsert->excludes(insert)->excludes(update);
     insert->excludes(update);
     command->add_flag("--add", choices.add, "Add attributes and fields that the collection lacks");
-    command->add_flag("--skip-bad", options->stream.skip_bad,
-                      "Pass over bad lines and report them");
+    command->add_flag(
+        "--skip-bad", options->stream.skip_bad,
+        "Pass over lines that are no records of the collection, and report them; what "
+        "the engine refuses (with --insert a key that is there) stops nevertheless");
     command->add_flag(
         "--atomic", options->atomic,
         "All or nothing: one transaction for the whole file, and what a failed import "

@@ -305,7 +305,9 @@ private:
             count_ = options_.texts.size();
         } else if (is_sparse_) {
             if (options_.vector.empty()) {
-                FailUsage("a sparse field is searched with --vector, --dimension, --text or --key");
+                FailUsage(
+                    "a sparse field is searched with --vector, --dimension, --text or --key; by a "
+                    "file of queries with --leg FIELD:@FILE");
             }
             ReadSparseQuery();
         } else if (options_.dimension >= 0) {

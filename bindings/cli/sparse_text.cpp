@@ -12,7 +12,7 @@
 namespace quern::shell {
 namespace {
 
-using Json = nlohmann::json;
+using Parsed = nlohmann::json;
 
 constexpr size_t kEntriesMax = 65535;  // the engine's limit
 // From here on, a half step above the largest f32, numbers are rounded to infinity.
@@ -24,7 +24,7 @@ constexpr const char* kWanted =
 // An object, and its names as they stand. (An ordered_json looks through all names for each new
 // one: a line of a quarter of a million of them took a minute.)
 struct Object {
-    Json members;
+    Parsed members;
     std::vector<std::string> names;
 };
 
@@ -32,8 +32,9 @@ struct Object {
 bool ParseObject(const std::string& text, Object* object, std::string* problem) {
     std::set<std::string> names;
     std::string twice;
-    const Json::parser_callback_t look = [&](int depth, Json::parse_event_t event, Json& parsed) {
-        if (event == Json::parse_event_t::key && depth == 1) {
+    const Parsed::parser_callback_t look = [&](int depth, Parsed::parse_event_t event,
+                                               Parsed& parsed) {
+        if (event == Parsed::parse_event_t::key && depth == 1) {
             const auto& name = parsed.get_ref<const std::string&>();
             object->names.push_back(name);
             if (!names.insert(name).second) {
@@ -42,7 +43,7 @@ bool ParseObject(const std::string& text, Object* object, std::string* problem) 
         }
         return true;
     };
-    object->members = Json::parse(text, look, false);
+    object->members = Parsed::parse(text, look, false);
     if (!twice.empty()) {
         *problem = "'" + twice.substr(0, 40) + "' is there twice";
         return false;
@@ -55,7 +56,7 @@ bool ParseObject(const std::string& text, Object* object, std::string* problem) 
 }
 
 // of: what has the weight. JSON has no infinities, but numbers that are too large for f32.
-bool TakeWeight(const Json& weight, const std::string& of, float* value, std::string* problem) {
+bool TakeWeight(const Parsed& weight, const std::string& of, float* value, std::string* problem) {
     const double number = weight.is_number() ? weight.get<double>() : NAN;
     *value = std::fabs(number) < kBeyondFloat ? static_cast<float>(number) : NAN;
     if (!std::isfinite(*value)) {
@@ -66,7 +67,7 @@ bool TakeWeight(const Json& weight, const std::string& of, float* value, std::st
     return std::isfinite(*value);
 }
 
-bool AddEntry(const std::string& dimension, const Json& weight, uint64_t dims,
+bool AddEntry(const std::string& dimension, const Parsed& weight, uint64_t dims,
               SparseEntries* entries, std::string* problem) {
     int64_t number = 0;
     if (!ParseInt(dimension, &number) || number < 0 || static_cast<uint64_t>(number) >= dims) {
@@ -84,7 +85,7 @@ bool AddEntry(const std::string& dimension, const Json& weight, uint64_t dims,
 }
 
 bool TakeLists(const Object& object, uint64_t dims, SparseEntries* entries, std::string* problem) {
-    const Json& list = object.members["dims"];
+    const Parsed& list = object.members["dims"];
     const auto weights = object.members.find("weights");
     for (const std::string& name : object.names) {
         if (name != "dims" && name != "weights") {
@@ -98,8 +99,8 @@ bool TakeLists(const Object& object, uint64_t dims, SparseEntries* entries, std:
         return false;
     }
     for (size_t i = 0; i < list.size(); i++) {
-        if (!AddEntry(list[i].dump(-1, ' ', false, Json::error_handler_t::replace),
-                      weights == object.members.end() ? Json(1) : (*weights)[i], dims, entries,
+        if (!AddEntry(list[i].dump(-1, ' ', false, Parsed::error_handler_t::replace),
+                      weights == object.members.end() ? Parsed(1) : (*weights)[i], dims, entries,
                       problem)) {
             return false;
         }

@@ -258,9 +258,12 @@ private:
                        const CollectionView::Dead& dead, uint32_t source) {
         const SparsePart::Bits allowed = part.Allowed(dead.bits);
         sparse::SearchOptions options;
-        options.bound_factor = static_cast<float>(request_.bound);
-        options.superblocks_min = request_.superblocks;
-        options.terms_max = request_.terms;
+        // Whoever asks for all of the true ones gets them, whatever else is told.
+        if (!request_.has_recall || request_.recall < 1) {
+            options.bound_factor = static_cast<float>(request_.bound);
+            options.superblocks_min = request_.superblocks;
+            options.terms_max = request_.terms;
+        }
         const sparse::ApproximateIndex* const quick = part.approximate();
         const bool by_knob = options.bound_factor < 1 || options.terms_max > 0;
         const size_t pool = quick == nullptr || (by_knob && request_.ef == 0) ? 0 : PoolFor(*quick);

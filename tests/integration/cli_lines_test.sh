@@ -51,6 +51,22 @@ section "sparse vectors and their dimensions"
 expect 0 "imported 1" "$quern" import sparse.quern docs - --sparse vector:50 --format jsonl <<<'{"id":"a","vector":{"1":2}}'
 expect 1 "weight of dimension 1, 1e.60, is beyond f32" "$quern" import sparse.quern docs - --format jsonl <<<'{"id":"e","vector":{"1":1e60}}'
 expect 2 "said beside its name: --sparse NAME:50" "$quern" import other.quern docs - --dimension 50 --format jsonl <<<'{"id":"e","vector":{"1":1}}'
+expect 2 "in this order; 's:binary' would be its name" "$quern" create other.quern docs --sparse s:binary:1000
+expect 2 "in this order; 's:10' would be its name" "$quern" create other.quern docs --sparse s:10:20
 expect 2 "said beside its name: --sparse NAME:50" "$quern" create other.quern docs --sparse vector --dims 50
+
+section "an export that fails keeps what it would have overwritten"
+expect 0 "imported 1" "$quern" import kept.quern docs - --key id --sparse v --format jsonl <<<'{"id":"a","v":{"7":2}}'
+printf 'only\n' >short.txt
+printf 'as it was\n' >old.an
+expect 1 "dimension 7 has no term" "$quern" export kept.quern docs old.an --format anserini --vocabulary short.txt --force
+expect 0 "as it was" cat old.an
+expect 0 "" "$quern" export kept.quern docs old.an --format anserini --force
+expect 0 '"7":' cat old.an
+expect 2 "" ls old.an.part
+
+section "a line of very many members"
+{ printf '{"id":"wide","v":{"0":1'; seq -f ',"%.0f":1' 1 250000; printf '}}\n'; } | tr -d '\n' >wide.jsonl
+expect 1 "250001 entries, the limit is 65535" "$quern" import kept.quern docs wide.jsonl
 
 finish

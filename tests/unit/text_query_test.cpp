@@ -108,6 +108,18 @@ TEST_CASE("text query: limits", "[text]") {
     CHECK(ParseTextQuery(many, analyzer.get()).status().code() == Code::kLimit);
     CHECK(QueryOfWords(many, analyzer.get()).status().code() == Code::kLimit);
     CHECK(ParseTextQuery("\"" + many + "\"", analyzer.get()).status().code() == Code::kLimit);
+    // What is too much is named, with the limit.
+    const auto says = [&](const std::string& text, const char* what) {
+        const std::string message = ParseTextQuery(text, analyzer.get()).status().message();
+        INFO(message);
+        CHECK(message.find(what) != std::string::npos);
+    };
+    says(many, "more than 1024 words and phrases");
+    std::string parts = "w";
+    for (int i = 0; i < 64; i++) {
+        parts += "-w";
+    }
+    says(parts, "of 65 terms; the limit is 64");
     const std::string large(kQueryBytesMax + 1, 'a');
     CHECK(ParseTextQuery(large, analyzer.get()).status().code() == Code::kLimit);
     CHECK(QueryOfWords(large, analyzer.get()).status().code() == Code::kLimit);

@@ -264,8 +264,8 @@ TEST_CASE("a sparse search is approximate where it is asked to be", "[sparse]") 
     const Rows queries = RandomQueries(shape, 30);
     const auto exact = file.Search("fast", queries, 10);
     REQUIRE((exact.flags & QUERN_FLAG_EXACT) != 0);
-    for (const char* const same :
-         {"bound=1", "bound=exact", "recall=0.1", "bound=1 superblocks=1", "terms=0"}) {
+    for (const char* const same : {"bound=1", "bound=exact", "recall=0.1", "bound=1 superblocks=1",
+                                   "terms=0", "recall=exact bound=0.1", "recall=1 terms=1"}) {
         const auto answer = file.Search("fast", queries, 10, same);
         CHECK((answer.rows == exact.rows && answer.flags == exact.flags));
     }
