@@ -433,7 +433,7 @@ QUERN_API int32_t quern_set_attr(quern_db *db, const char *collection, const cha
 ** do not know them (QUERN_ERR_NEWER). Options say how a text is cut into tokens: tokenizer=, its arguments, porter, stop= and
 ** synonyms= as for quern_schema_text, and
 **   wordpiece     a word that is no token is cut into the longest tokens from its beginning on, all but the first written with "##"
-**                 before them, as in BERT's vocabularies; if that does not come out even, or it is longer than 1024 bytes, it is unknown
+**                 before them, as in BERT's vocabularies; if that does not come out even, it is unknown
 ** Tokens are words as the tokenizer leaves them (unicode61: lower case, without accents). Errors name the token: UNKNOWN_FIELD, TYPE,
 ** OPTION, INVALID (empty, or there twice), MALFORMED (UTF-8), NOT_FINITE, DIMENSION (not below the field's dims), LIMIT (beyond 255
 ** bytes; too many). Cost with weights NULL: that of quern_sparse_stats. */

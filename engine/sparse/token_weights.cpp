@@ -217,7 +217,7 @@ void TokenWeights::AddTokens(std::string_view term, std::vector<size_t>* tokens)
         tokens->push_back(whole);
         return;
     }
-    if (!wordpiece_ || term.size() > kPiecedTermBytesMax) {
+    if (!wordpiece_) {
         return;
     }
     const size_t before = tokens->size();

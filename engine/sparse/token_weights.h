@@ -24,9 +24,6 @@ namespace quern::sparse {
 
 inline constexpr size_t kTokensMax = size_t{1} << 20;
 inline constexpr size_t kTokenTableBytesMax = size_t{16} << 20;
-// Of a term that is cut into pieces. BERT's bound is 100 characters, but it has every Chinese
-// character as a word.
-inline constexpr size_t kPiecedTermBytesMax = 1024;
 inline constexpr size_t kTokenQueryBytesMax = size_t{64} << 10;
 
 struct TokenOptions {
