@@ -23,14 +23,15 @@ inline double ChanceMargin(double recall, double neighbours) {
 inline constexpr double kMissMargin = 0.8;
 inline constexpr double kMarginMost = 0.008;
 
-// What is aimed at for a recall that was asked for, and back.
-inline double Aimed(double recall, double neighbours) {
-    return recall + std::max(std::min((1.0 - recall) * (1.0 - kMissMargin), kMarginMost),
+// What is aimed at for a recall that was asked for, and back. miss_margin: an index whose curve is
+// known to be cautious needs less.
+inline double Aimed(double recall, double neighbours, double miss_margin = kMissMargin) {
+    return recall + std::max(std::min((1.0 - recall) * (1.0 - miss_margin), kMarginMost),
                              ChanceMargin(recall, neighbours));
 }
 
-inline double Promised(double aimed, double neighbours) {
-    const double unlike = std::max(1.0 - (1.0 - aimed) / kMissMargin, aimed - kMarginMost);
+inline double Promised(double aimed, double neighbours, double miss_margin = kMissMargin) {
+    const double unlike = std::max(1.0 - (1.0 - aimed) / miss_margin, aimed - kMarginMost);
     return std::max(0.0, std::min(unlike, aimed - ChanceMargin(aimed, neighbours)));
 }
 
