@@ -86,6 +86,7 @@ const char* PartKindName(PartKind kind) {
         case PartKind::kGraphNorms: return "graph norms";
         case PartKind::kGraphRange: return "graph range curve";
         case PartKind::kGraphErrors: return "graph errors of codes";
+        case PartKind::kGraphFar: return "graph bounds of far queries";
         case PartKind::kListHead: return "list head";
         case PartKind::kListCentres: return "list centres";
         case PartKind::kListCells: return "list cells";

@@ -54,6 +54,7 @@ enum class PartKind : int64_t {
     kGraphNorms = 68,
     kGraphRange = 69,
     kGraphErrors = 70,
+    kGraphFar = 71,
     // The list index of a field; engine/dense/list_format.cpp says what is in them.
     kListHead = 72,
     kListCentres = 73,

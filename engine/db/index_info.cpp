@@ -83,7 +83,7 @@ Result<IndexInfo> ReadIndexInfo(storage::Connection* connection,
         return info;
     }
     info.kind = lists ? "lists" : "graph";
-    CountParts(segment, def.id, head->kind, lists ? PartKind::kListRange : PartKind::kGraphErrors,
+    CountParts(segment, def.id, head->kind, lists ? PartKind::kListRange : PartKind::kGraphFar,
                &info);
     if (head->raw_bytes() > kHeadBytesMax) {
         return info;

@@ -52,6 +52,11 @@ constexpr double kMissedShare = 0.6;
 // A walk of which no curve promises the recall, and which the budget ends: candidates for each
 // result.
 constexpr size_t kPoolOfMost = 10;
+// Of what a recall lets be missed, what a walk for a query far from everything may miss.
+constexpr double kMissedOfFar = 0.125;
+// Or it is a scan, if that costs no more than so many such walks and the query is farther than all
+// that was measured.
+constexpr double kScanOfFar = 32;
 // What a walk may score before it looks whether it gives up.
 constexpr uint64_t kWalkLeast = 1024;
 // A walk that scores more than this share of all is none.
@@ -81,6 +86,7 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
     range_ = false;
     walks_ = false;
     scans_ = false;
+    promised_ = false;
     walk_cost_ = 0;
     codes_cost_ = 0;
     lists_cost_ = 0;
@@ -143,29 +149,19 @@ bool IndexSearch::PlanWalk(double asked, const SearchRequest& request) {
         return false;
     }
     const dense::Effort planned = effort_;
-    // A walk among wanted nodes looks far enough by itself.
-    const bool wanted = !leg_->wanted.empty();
-    const double factor = wanted ? 1.0
-                          : leg_->alive == 0
-                              ? kDeadFactorMax + 1
-                              : static_cast<double>(count) / static_cast<double>(leg_->alive);
+    const double factor = DeadFactor();
     if (factor > kDeadFactorMax) {
         return false;
     }
-    const auto with_dead = [&](size_t number) {
-        return static_cast<size_t>(std::ceil(static_cast<double>(number) * factor));
-    };
-    effort_.ef = with_dead(std::max(effort_.ef, k_));
-    effort_.k = with_dead(effort_.k);
     if (refine_ == Refine::kCount) {
         effort_.refine = request.refine;
-    } else if (refine_ != Refine::kAuto) {
-        effort_.refine = effort_.ef;
     }
-    effort_.refine = std::max(effort_.refine, k_);
-    effort_.keep =
-        with_dead(refine_ == Refine::kCount ? effort_.refine : std::max(effort_.keep, k_));
+    FitEffort(&effort_);
+    const bool wanted = !leg_->wanted.empty();
     const bool as_asked = promised && (refine_ == Refine::kAuto || refine_ == Refine::kExact);
+    // What a filter lets through may be far from everything without being hard to find.
+    promised_ = as_asked && !wanted;
+    promised_recall_ = asked;
     dense::Effort told = planned;
     told.refine = refine_ == Refine::kAuto ? planned.refine : effort_.refine;
     expected_recall_ = as_asked ? request.recall : index.curve().Expect(k_, told);
@@ -178,6 +174,44 @@ bool IndexSearch::PlanWalk(double asked, const SearchRequest& request) {
     const double scored = wanted ? effort_.scored / share : effort_.scored * factor;
     walk_cost_ = scored + MeasureCost(effort_.refine);
     return true;
+}
+
+// A walk among wanted nodes looks far enough by itself.
+double IndexSearch::DeadFactor() const {
+    if (!leg_->wanted.empty()) {
+        return 1;
+    }
+    return leg_->alive == 0
+               ? kDeadFactorMax + 1
+               : static_cast<double>(leg_->field->count()) / static_cast<double>(leg_->alive);
+}
+
+void IndexSearch::FitEffort(dense::Effort* effort) const {
+    const double factor = DeadFactor();
+    const auto with_dead = [&](size_t number) {
+        return static_cast<size_t>(std::ceil(static_cast<double>(number) * factor));
+    };
+    effort->ef = with_dead(std::max(effort->ef, k_));
+    effort->k = with_dead(effort->k);
+    if (refine_ != Refine::kAuto && refine_ != Refine::kCount) {
+        effort->refine = effort->ef;
+    }
+    effort->refine = std::max(effort->refine, k_);
+    effort->keep =
+        with_dead(refine_ == Refine::kCount ? effort->refine : std::max(effort->keep, k_));
+}
+
+// For a query that is `far` an eighth may be missed of what was allowed for. It gets that only
+// where a scan costs much more: a few records in a thousand are beyond what was measured, too.
+bool IndexSearch::EffortOfFar(Far far, dense::Effort* effort) const {
+    const dense::GraphIndex& index = *leg_->index;
+    const double asked = 1 - (1 - promised_recall_) * kMissedOfFar;
+    if (!index.curve().Find(k_, asked, index.RefineRows(RowBytes(), KeepsVectors()), effort)) {
+        return false;
+    }
+    FitEffort(effort);
+    const double cost = effort->scored * DeadFactor() + MeasureCost(effort->refine);
+    return cost < scan_cost_ && (far == Far::kRather || cost * kScanOfFar < scan_cost_);
 }
 
 // With too little for a scan a walk with a filter should at least meet k of what it looks for. Else

@@ -16,6 +16,8 @@ namespace {
 
 // Candidates that are measured between two looks at their bounds.
 constexpr size_t kBoundGroup = 16;
+// A walk may score so many times what such walks score on average.
+constexpr double kWalkSure = 2;
 // Times as many candidates as a first scan over codes keeps, where these are not enough.
 constexpr size_t kMoreKept = 16;
 
@@ -267,13 +269,19 @@ Status IndexSearch::Run(Snapshot* snapshot, const dense::FlatQuery& query, Space
                   : RunNearest(snapshot, query, space, found, enough, work);
 }
 
-Status IndexSearch::WalkGraph(const dense::FlatQuery& query, Space* space, bool* complete,
-                              Work* work) const {
+Status IndexSearch::WalkGraph(const dense::FlatQuery& query, const dense::Effort& effort,
+                              Space* space, bool* complete, Work* work) const {
     const dense::VectorRows rows = leg_->field->Rows(*def_);
     dense::NodeBounds* const bounds = by_bound_ ? &space->bounds : nullptr;
     space->bounds.errors = bound_errors_;
     space->walk.seeds = space->guides;
     dense::WantedNodes wanted = wanted_;
+    // What a walk before it has scored counts, too.
+    const uint64_t scored_max = space->walk.scored_max;
+    if (space->budget != nullptr) {
+        const uint64_t spent = space->tally.scored - space->scored_told;
+        space->walk.scored_max = scored_max - std::min(scored_max, spent);
+    }
     if (counted_ && !never_scans_) {
         // As long as the scan that follows if it gives up can be paid for.
         const uint64_t left = ScoredLeft(*space);
@@ -281,10 +289,12 @@ Status IndexSearch::WalkGraph(const dense::FlatQuery& query, Space* space, bool*
     }
     const Status walked =
         leg_->wanted.empty()
-            ? leg_->index->Search(rows, query.query.vector, effort_, &space->walk, &space->nodes,
+            ? leg_->index->Search(rows, query.query.vector, effort, &space->walk, &space->nodes,
                                   work, bounds)
-            : leg_->index->SearchWanted(rows, query.query.vector, effort_, wanted, &space->walk,
+            : leg_->index->SearchWanted(rows, query.query.vector, effort, wanted, &space->walk,
                                         &space->nodes, complete, work, bounds);
+    const uint64_t walk_most = space->walk.scored_max;
+    space->walk.scored_max = scored_max;
     QUERN_TRY(Ended(walked, space, *work));
     space->tally.scored += space->walk.scored;
     space->tally.walked += space->walk.scored;
@@ -292,7 +302,7 @@ Status IndexSearch::WalkGraph(const dense::FlatQuery& query, Space* space, bool*
         space->tally.wanted_met += space->walk.wanted_met;
         space->tally.wanted_of += space->walk.wanted_of;
     }
-    space->left_out |= space->walk.scored >= space->walk.scored_max ? kSpentScored : 0;
+    space->left_out |= space->walk.scored >= walk_most ? kSpentScored : 0;
     return {};
 }
 
@@ -319,8 +329,9 @@ Status IndexSearch::ScanByCodes(const dense::FlatQuery& query, size_t kept, Spac
     return {};
 }
 
-Status IndexSearch::FindNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
-                                bool* complete, bool* scanned, Work* work) const {
+Status IndexSearch::FindNearest(Snapshot* snapshot, const dense::FlatQuery& query,
+                                const dense::Effort& effort, Space* space, bool* complete,
+                                bool* scanned, Work* work) const {
     *complete = true;
     *scanned = false;
     if (leg_->lists != nullptr) {
@@ -336,10 +347,10 @@ Status IndexSearch::FindNearest(Snapshot* snapshot, const dense::FlatQuery& quer
         return {};
     }
     if (walks_) {
-        QUERN_TRY(WalkGraph(query, space, complete, work));
+        QUERN_TRY(WalkGraph(query, effort, space, complete, work));
         const bool stays = *complete || !ScanFits(space);
         if (stays) {
-            PickNearest(effort_.refine, space);
+            PickNearest(effort.refine, space);
         }
         *complete = stays && (space->left_out != 0 || FoundEnough(*space) || !ScanFits(space));
     }
@@ -415,10 +426,60 @@ size_t IndexSearch::CountLiving(uint32_t node) const {
 
 Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                                std::vector<Candidate>* found, bool* enough, Work* work) const {
+    const size_t first = found->size();
+    Far far = Far::kNo;
+    QUERN_TRY(RunOnce(snapshot, query, effort_, space, found, enough, &far, work));
+    if (far == Far::kNo || space->left_out != 0) {
+        return {};
+    }
+    dense::Effort more;
+    const bool walks = EffortOfFar(far, &more);
+    const double cost = walks ? kWalkSure * more.scored : static_cast<double>(leg_->alive);
+    if (counted_ && static_cast<double>(ScoredLeft(*space)) < cost) {
+        return {};
+    }
+    space->tally.far_queries++;
+    if (!walks) {
+        found->resize(first);
+        *enough = false;
+        return {};
+    }
+    // A second walk that its budget ends may have less than the first.
+    const std::vector<Candidate> before(found->begin() + static_cast<ptrdiff_t>(first),
+                                        found->end());
+    found->resize(first);
+    QUERN_TRY(RunOnce(snapshot, query, more, space, found, enough, &far, work));
+    if (space->left_out != 0) {
+        found->resize(first);
+        found->insert(found->end(), before.begin(), before.end());
+        *enough = true;
+    }
+    return {};
+}
+
+IndexSearch::Far IndexSearch::FarFrom(const dense::FlatQuery& query, const Space& space) const {
+    const auto limits = leg_->index->far_queries().For(k_, def_->metric, query.norm);
+    if (limits.rank == 0 || query.max_distance < limits.common || leg_->alive < limits.rank) {
+        return Far::kNo;
+    }
+    size_t common = 0;
+    size_t most = 0;
+    for (size_t i = 0; i < space.picked.size() && common < limits.rank; i++) {
+        const size_t living = space.distances[i] <= limits.most ? CountLiving(space.picked[i]) : 0;
+        most += living;
+        common += space.distances[i] <= limits.common ? living : 0;
+    }
+    return common >= limits.rank ? Far::kNo : most >= limits.rank ? Far::kRather : Far::kVery;
+}
+
+Status IndexSearch::RunOnce(Snapshot* snapshot, const dense::FlatQuery& query,
+                            const dense::Effort& effort, Space* space,
+                            std::vector<Candidate>* found, bool* enough, Far* far,
+                            Work* work) const {
     bool scanned = false;
     size_t kept = kept_;
     const size_t first_found = found->size();
-    QUERN_TRY(FindNearest(snapshot, query, space, enough, &scanned, work));
+    QUERN_TRY(FindNearest(snapshot, query, effort, space, enough, &scanned, work));
     if (!*enough) {
         return {};
     }
@@ -462,6 +523,7 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
                             : Measure(snapshot, query, space));
         space->tally.refined += space->picked.size();
     }
+    *far = promised_ && walks_ && !scanned ? FarFrom(query, *space) : Far::kNo;
     for (size_t i = 0; i < space->picked.size(); i++) {
         const float distance = space->distances[i];
         if (!(distance <= query.max_distance)) {

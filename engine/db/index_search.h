@@ -119,6 +119,7 @@ public:
                std::vector<Candidate>* found, bool* enough, Work* work) const;
 
 private:
+    enum class Far { kNo, kRather, kVery };
     Status RunNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
                       std::vector<Candidate>* found, bool* enough, Work* work) const;
     Status RunRange(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
@@ -157,12 +158,25 @@ private:
     // it, and the space's left_out says so.
     bool ScanFits(Space* space) const;
     uint64_t ScoredLeft(const Space& space) const;
-    Status WalkGraph(const dense::FlatQuery& query, Space* space, bool* complete, Work* work) const;
+    Status WalkGraph(const dense::FlatQuery& query, const dense::Effort& effort, Space* space,
+                     bool* complete, Work* work) const;
     Status ScanByCodes(const dense::FlatQuery& query, size_t kept, Space* space, Work* work) const;
     // The candidates to be measured again. *complete: as many as there must be; *scanned: they come
     // from a scan of codes.
-    Status FindNearest(Snapshot* snapshot, const dense::FlatQuery& query, Space* space,
-                       bool* complete, bool* scanned, Work* work) const;
+    Status FindNearest(Snapshot* snapshot, const dense::FlatQuery& query,
+                       const dense::Effort& effort, Space* space, bool* complete, bool* scanned,
+                       Work* work) const;
+    // One walk of such an effort, or what else is planned. *far: whether what it found is farther
+    // than the index's curve knows, though it kept its promise of the curve.
+    Status RunOnce(Snapshot* snapshot, const dense::FlatQuery& query, const dense::Effort& effort,
+                   Space* space, std::vector<Candidate>* found, bool* enough, Far* far,
+                   Work* work) const;
+    Far FarFrom(const dense::FlatQuery& query, const Space& space) const;
+    // What a query that is far from everything gets instead. False: a scan.
+    bool EffortOfFar(Far far, dense::Effort* effort) const;
+    // Among so many dead, and with so many candidates measured, as the search wants it.
+    void FitEffort(dense::Effort* effort) const;
+    double DeadFactor() const;
     bool FoundEnough(const Space& space) const;
     // refine: how many different vectors; copies of one cost nothing, and push nobody out.
     void PickNearest(size_t refine, Space* space) const;
@@ -234,9 +248,11 @@ private:
     double missed_most_ = 0;         // of k, what the recall allows for
     std::vector<uint64_t> to_find_;  // what is looked at, where the leg does not have it
     dense::Effort effort_;           // of a walk
-    dense::WantedNodes wanted_;      // of a graph in a view of matches
-    dense::ProbeEffort probes_;      // of lists
-    bool probes_given_ = false;      // by the user, who gets no more
+    bool promised_ = false;          // by the curve, for a recall of so much
+    double promised_recall_ = 0;
+    dense::WantedNodes wanted_;  // of a graph in a view of matches
+    dense::ProbeEffort probes_;  // of lists
+    bool probes_given_ = false;  // by the user, who gets no more
     bool by_bound_ = false;   // candidates are measured as long as their bounds promise something
     float bound_errors_ = 1;  // of those that the codes state
     Refine refine_ = Refine::kAuto;

@@ -53,6 +53,7 @@ Json CountsJson(const SearchCounts& counts, bool all) {
     add("cells_opened", counts.cells_opened);
     add("cells_passed", counts.cells_passed);
     add("cells_guided", counts.cells_guided);
+    add("far_queries", counts.far_queries);
     json["read"] = ReadsJson(counts.reads);
     return json;
 }

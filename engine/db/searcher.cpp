@@ -30,6 +30,8 @@ constexpr uint64_t kBytesPerThread = uint64_t{4} << 20;
 constexpr size_t kStreamBytes = size_t{4} << 20;
 // Walks of an index are shared out among threads when there are enough of them.
 constexpr size_t kQueriesPerThread = 8;
+// One in so many that wants a scan, and all queries get one.
+constexpr size_t kScansApart = 4;
 // So many go through a block of the log between two looks at the time.
 constexpr size_t kQueriesPerLook = 16;
 // And so many scan a segment together where there is a deadline: others have their turn later.
@@ -253,10 +255,15 @@ private:
             return {};
         }
         const dense::FlatRows rows = RowsOf(*field, dead.bits ? dead.bits->data() : nullptr);
-        if (!watch_.has_scored_max()) {
-            return ScanRows(rows, *field, static_cast<uint32_t>(number), {0, query_count_});
+        return ScanUnanswered(rows, *field, static_cast<uint32_t>(number));
+    }
+
+    // So many queries want a scan, for min(k, n) or the recall: whether all get one.
+    bool ScansAll(const IndexWays& ways, const IndexSearch& search, size_t scanned) const {
+        if (ways.counted || scanned == 0) {
+            return scanned == query_count_;
         }
-        return ScanCounted(rows, *field, static_cast<uint32_t>(number));
+        return search.reads_file() || scanned * kScansApart >= query_count_;
     }
 
     // With a filter: what it lets through, if every record has the field.
@@ -327,7 +334,7 @@ private:
 
     // Queries that may look at as many rows go through these together, but for those that the
     // index has answered.
-    Status ScanCounted(const dense::FlatRows& all, const SegmentField& field, uint32_t source) {
+    Status ScanUnanswered(const dense::FlatRows& all, const SegmentField& field, uint32_t source) {
         for (size_t first = 0; first < query_count_;) {
             if (to_scan_[first] == 0) {
                 first++;
@@ -339,7 +346,7 @@ private:
                 end++;
             }
             dense::FlatRows rows = all;
-            const uint64_t alive = CutRows(left, &rows);
+            const uint64_t alive = watch_.has_scored_max() ? CutRows(left, &rows) : 0;
             QUERN_TRY(ScanRows(rows, field, source, {first, end - first}));
             for (; first < end; first++) {
                 watch_.AddScored(first, alive);
@@ -445,8 +452,8 @@ private:
         }));
         const auto scanned =
             static_cast<size_t>(std::count(short_of.begin(), short_of.end(), uint8_t{1}));
-        if (scanned > 0 && (!ways.counted || scanned == query_count_)) {
-            // Too few of what the walks met is alive: the promise of min(k, n) needs a scan.
+        if (ScansAll(ways, search, scanned)) {
+            to_scan_.assign(query_count_, 1);
             return false;
         }
         sealed_matches_ += static_cast<uint64_t>(estimate.matches);

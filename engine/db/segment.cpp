@@ -270,7 +270,7 @@ Status Segment::LoadIndex(storage::Connection* connection, const DenseDef& def, 
     uint64_t bytes = 0;
     for (const storage::PartInfo& part : info_.parts) {
         if (part.field == def.id && part.kind >= storage::PartKind::kGraphHead &&
-            part.kind <= storage::PartKind::kGraphErrors) {
+            part.kind <= storage::PartKind::kGraphFar) {
             bytes += part.raw_bytes();
         }
     }

@@ -29,6 +29,9 @@ void GraphIndex::EncodeHead() {
     range_head_.clear();
     ByteWriter range_writer(&range_head_);
     range_curve_.Write(&range_writer);
+    far_head_.clear();
+    ByteWriter far_writer(&far_head_);
+    far_queries_.Write(&far_writer);
 }
 
 IndexArrayView GraphIndex::Array(IndexArray array) const {
@@ -48,6 +51,7 @@ IndexArrayView GraphIndex::Array(IndexArray array) const {
                        : IndexArrayView{};
         case IndexArray::kRange: return {range_head_.data(), range_head_.size(), 1, 1};
         case IndexArray::kErrors: return {errors_.bytes().data(), errors_.bytes().bytes(), 1, 1};
+        case IndexArray::kFar: return {far_head_.data(), far_head_.size(), 1, 1};
     }
     return {};
 }
@@ -98,6 +102,15 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
         QUERN_ASSIGN(index->range_curve_, RangeCurve::Read(&range_reader));
         if (!range_reader.AtEnd()) {
             return BadIndex("its range curve has the wrong length");
+        }
+    }
+    const Buffer& far = arrays[static_cast<size_t>(IndexArray::kFar)];
+    index->far_head_.assign(far.data() != nullptr ? far.data() : "", far.bytes());
+    if (far.bytes() > 0) {
+        ByteReader far_reader(index->far_head_);
+        QUERN_ASSIGN(index->far_queries_, FarQueries::Read(&far_reader));
+        if (!far_reader.AtEnd()) {
+            return BadIndex("its bounds of far queries have the wrong length");
         }
     }
     const Buffer& upper = arrays[static_cast<size_t>(IndexArray::kUpper)];

@@ -123,6 +123,7 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Build(const VectorRows& rows,
     const std::vector<uint32_t>& order = builder->order();
     EffortMeasure measure(rows, {order.end() - static_cast<ptrdiff_t>(held), order.end()}, inside);
     QUERN_TRY(measure.FindTruth(options.threads, work));
+    index->far_queries_ = FarQueries::Measure(measure, rows.metric, rows.dim);
     QUERN_TRY(index->Insert(rows, options, measure, builder.get(), work));
     if (held > 0) {
         QUERN_ASSIGN(index->links_, builder->Links(work));

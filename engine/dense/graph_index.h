@@ -17,6 +17,7 @@
 #include "engine/dense/codes/row_errors.h"
 #include "engine/dense/effort_curve.h"
 #include "engine/dense/effort_measure.h"
+#include "engine/dense/far_queries.h"
 #include "engine/dense/filtered_walk.h"
 #include "engine/dense/graph_links.h"
 #include "engine/dense/graph_walk.h"
@@ -63,8 +64,9 @@ enum class IndexArray : uint32_t {
     kNorms = 4,
     kRange = 5,
     kErrors = 6,
+    kFar = 7,
 };
-inline constexpr size_t kIndexArrays = 7;
+inline constexpr size_t kIndexArrays = 8;
 
 struct IndexArrayView {
     const char* data = nullptr;
@@ -124,6 +126,8 @@ public:
     const EffortCurve& curve() const { return curve_; }
     // Empty in files of before there was one.
     const RangeCurve& range_curve() const { return range_curve_; }
+    // Nothing is known in files of before.
+    const FarQueries& far_queries() const { return far_queries_; }
     const GraphLinks& links() const { return links_; }
     size_t linked_count() const { return linked_; }
     const Outsiders& outsiders() const { return outsiders_; }
@@ -217,6 +221,8 @@ private:
     RangeCurve range_curve_;
     std::string head_;
     std::string range_head_;
+    FarQueries far_queries_;
+    std::string far_head_;
 };
 
 }  // namespace quern::dense

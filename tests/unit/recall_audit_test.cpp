@@ -22,7 +22,7 @@ constexpr size_t kQueries = 400;
 std::vector<float> QueriesBeside(size_t count, uint64_t seed) {
     std::vector<float> rows = MakeRows(count, seed);
     std::mt19937_64 random(seed + 1);
-    std::normal_distribution<float> normal(0.0f, 0.8f);
+    std::normal_distribution<float> normal(0.0f, 0.3f);
     for (float& x : rows) {
         x += normal(random);
     }
