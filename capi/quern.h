@@ -966,14 +966,15 @@ QUERN_API int32_t quern_drop_fusion(quern_db *db, const char *collection, const 
 **   keep=no|yes|forget      yes: also measures each dense field (of the query, or of its legs) over the recalls that may be asked for, and
 **                           keeps with the field what they deliver. From then on recall=X asks the curves for the least that was measured to give such queries X,
 **                           in this and all later segments; where no effort does, the search is a scan. Takes 50 queries at the least,
-**                           and counts for one kind of queries: keep what those tell that are asked in earnest. forget: takes it back
+**                           and counts for one kind of queries: keep what those tell that are asked in earnest. A query without a dense field is
+**                           refused (INVALID): of sparse and text fields nothing is kept. forget: takes it back
 ** *json gets {"queries":n, "part":"query", "field", "k", "recall", "error", "told", "parts":[...], "loses", "kept":[{"field", "delivers"}]}.
 ** recall: the mean share of the exact hits that were found, ties with the last counted as found; error: its standard error. told: what the
 ** search promised (1: it was exact; null: nothing). parts: the same of the search for candidates and of each leg by itself (its name, or
 ** "leg N"), loses: the one that has the least, null if all have 1. delivers: the option of that name that the field has now (asked:delivered,...); a
 ** field that is scanned keeps what it had.
 ** A budget counts for nothing. Cost: an exact search and one as set, of the whole and of each part; with keep=yes 16 to 32 more a field. Errors: those of quern_search;
-** INVALID (offset, groups, diversity, no limit, too few queries); with keep also those of writing. */
+** INVALID (offset, groups, diversity, no limit, too few queries, nothing to keep it for); with keep also those of writing. */
 QUERN_API int32_t quern_recall_audit(quern_query *q, const char *options, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
 /* Corrects searches for hubs (records that are near to nearly every query) and for gaps between kinds of records (images are farther
