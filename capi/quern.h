@@ -364,7 +364,8 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 /* A field of texts that are searched by their words (quern_query_text). Options, words with spaces between them:
 **   tokenizer=NAME      of SQLite FTS5: unicode61 (default), ascii, trigram; its arguments follow as NAME=VALUE
 **   porter              English stems of its tokens
-**   stop=none|english|a,b,c   words that are left out (default: none); for other languages word by word
+**   stop=none|english|a,b,c   words that are left out (default: none); for other languages word by word. One with white space in it that the
+**                       tokenizer cuts is refused (OPTION), as no word would ever be it; so is any synonym that is not one word
 **   synonyms=a:b,c:d    the words of a group are one: wor* finds it when any of them begins so
 **   positions=0|1       whether phrases can be found (default: 1). Stop words leave their places: with stop=the the phrase "grind the grind"
 **                       finds "grind x grind", whatever x is, and not "grind grind"
