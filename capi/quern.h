@@ -394,6 +394,7 @@ QUERN_API size_t quern_schema_sparse_count(const quern_schema *s);
 QUERN_API const char *quern_schema_sparse_name(const quern_schema *s, size_t i);
 QUERN_API uint64_t quern_schema_sparse_dims(const quern_schema *s, size_t i);
 QUERN_API int32_t quern_schema_sparse_type(const quern_schema *s, size_t i); /* QUERN_F32, or QUERN_BIT of a binary field */
+QUERN_API const char *quern_schema_sparse_options(const quern_schema *s, size_t i); /* those beside dims= and weights= that are set, index=auto among them: without it, it is none */
 QUERN_API size_t quern_schema_text_count(const quern_schema *s);
 QUERN_API const char *quern_schema_text_name(const quern_schema *s, size_t i);
 QUERN_API const char *quern_schema_text_options(const quern_schema *s, size_t i);
@@ -554,10 +555,10 @@ QUERN_API void quern_query_sparse_text(quern_query *q, const char *field, const 
 **   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so (with porter: any stem)
 **   +x  -x   x OR y                must, must not be there, with a + the others need not; OR: as without it
 **   x^2.5                          what x adds to a score counts 2.5 times; above 0, to 1000000; a word that is said twice counts twice
-** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
 ** A word with - takes no ^, and OR stands between words without a sign (else MALFORMED). A phrase ends at the next ": it cannot hold one, and need not,
 ** since unicode61 and ascii pass over it. Words end at blanks, tabs and ends of lines. Other white space (U+00A0, U+3000) stands in a word, which the tokenizer
 ** cuts: x, U+00A0, y is the phrase "x y", and what is said of a word (+ - ^) is said of both; it takes no *.
+** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
 ** The distance is minus the score. An index that is damaged, or that memory_mb does not allow to keep, is told by the flags of the
 ** result; the answers are the same. Errors: MALFORMED names
 ** the byte, INVALID (a phrase, or a word cut into several, where positions=0), LIMIT (a text of 64 KiB, 1,024 words and phrases, a

@@ -59,6 +59,22 @@ section "an export that fails keeps what it would have overwritten"
 expect 0 "imported 1" "$quern" import kept.quern docs - --key id --sparse v --format jsonl <<<'{"id":"a","v":{"7":2}}'
 printf 'only\n' >short.txt
 printf 'as it was\n' >old.an
+section "info tells the options of fields"
+expect 0 "imported 1" "$quern" import told.quern docs - --key id --sparse v:50:binary:buckets=5:approx=graph --text 'body:porter k1=0.9' --format jsonl <<<'{"id":"a","v":{"3":1},"body":"x"}'
+expect 0 "50 dimensions, binary, approx=graph buckets=5" "$quern" info told.quern
+expect 0 "porter k1=0.9" "$quern" info told.quern
+expect 0 "" "$quern" create plain.quern docs --sparse v:50 --sparse w:50:index=none
+expect 0 "50 dimensions, index=none" "$quern" info plain.quern
+
+section "what an audit keeps nothing of, and a stop word that stops nothing"
+expect 1 "of sparse and text fields an audit keeps nothing" "$quern" search told.quern docs --field v --vector '{"3":1}' --audit keep
+expect 1 "'a b' is not one word, and so would stop none" "$quern" create told.quern other --text "body:stop='a b'"
+
+section "a vocabulary with the line ends of other systems"
+printf 'whale\r\nwhite\r\n' >crlf.txt
+expect 0 "imported 1" "$quern" import crlf.quern docs - --key id --sparse v --format jsonl --vocabulary crlf.txt <<<'{"id":"a","v":{"white":2}}'
+expect 0 '{"dims":[1],"weights":[2]}' "$quern" export crlf.quern docs - --format jsonl
+
 expect 1 "dimension 7 has no term" "$quern" export kept.quern docs old.an --format anserini --vocabulary short.txt --force
 expect 0 "as it was" cat old.an
 expect 0 "" "$quern" export kept.quern docs old.an --format anserini --force
