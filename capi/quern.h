@@ -364,7 +364,8 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 /* A field of texts that are searched by their words (quern_query_text). Options, words with spaces between them:
 **   tokenizer=NAME      of SQLite FTS5: unicode61 (default), ascii, trigram; its arguments follow as NAME=VALUE
 **   porter              English stems of its tokens
-**   stop=none|english|a,b,c   words that are left out (default: none); for other languages word by word
+**   stop=none|english|a,b,c   words that are left out (default: none); for other languages word by word. One with white space in it that the
+**                       tokenizer cuts is refused (OPTION), as no word would ever be it; so is any synonym that is not one word
 **   synonyms=a:b,c:d    the words of a group are one: wor* finds it when any of them begins so
 **   positions=0|1       whether phrases can be found (default: 1). Stop words leave their places: with stop=the the phrase "grind the grind"
 **                       finds "grind x grind", whatever x is, and not "grind grind"
@@ -393,6 +394,7 @@ QUERN_API size_t quern_schema_sparse_count(const quern_schema *s);
 QUERN_API const char *quern_schema_sparse_name(const quern_schema *s, size_t i);
 QUERN_API uint64_t quern_schema_sparse_dims(const quern_schema *s, size_t i);
 QUERN_API int32_t quern_schema_sparse_type(const quern_schema *s, size_t i); /* QUERN_F32, or QUERN_BIT of a binary field */
+QUERN_API const char *quern_schema_sparse_options(const quern_schema *s, size_t i); /* those beside dims= and weights= that are set, index=auto among them: without it, it is none */
 QUERN_API size_t quern_schema_text_count(const quern_schema *s);
 QUERN_API const char *quern_schema_text_name(const quern_schema *s, size_t i);
 QUERN_API const char *quern_schema_text_options(const quern_schema *s, size_t i);
@@ -553,6 +555,9 @@ QUERN_API void quern_query_sparse_text(quern_query *q, const char *field, const 
 **   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so (with porter: any stem)
 **   +x  -x   x OR y                must, must not be there, with a + the others need not; OR: as without it
 **   x^2.5                          what x adds to a score counts 2.5 times; above 0, to 1000000; a word that is said twice counts twice
+** A word with - takes no ^, and OR stands between words without a sign (else MALFORMED). A phrase ends at the next ": it cannot hold one, and need not,
+** since unicode61 and ascii pass over it. Words end at blanks, tabs and ends of lines. Other white space (U+00A0, U+3000) stands in a word, which the tokenizer
+** cuts: x, U+00A0, y is the phrase "x y", and what is said of a word (+ - ^) is said of both; it takes no *.
 ** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
 ** The distance is minus the score. An index that is damaged, or that memory_mb does not allow to keep, is told by the flags of the
 ** result; the answers are the same. Errors: MALFORMED names
@@ -966,14 +971,15 @@ QUERN_API int32_t quern_drop_fusion(quern_db *db, const char *collection, const 
 **   keep=no|yes|forget      yes: also measures each dense field (of the query, or of its legs) over the recalls that may be asked for, and
 **                           keeps with the field what they deliver. From then on recall=X asks the curves for the least that was measured to give such queries X,
 **                           in this and all later segments; where no effort does, the search is a scan. Takes 50 queries at the least,
-**                           and counts for one kind of queries: keep what those tell that are asked in earnest. forget: takes it back
+**                           and counts for one kind of queries: keep what those tell that are asked in earnest. A query without a dense field is
+**                           refused (INVALID): of sparse and text fields nothing is kept. forget: takes it back
 ** *json gets {"queries":n, "part":"query", "field", "k", "recall", "error", "told", "parts":[...], "loses", "kept":[{"field", "delivers"}]}.
 ** recall: the mean share of the exact hits that were found, ties with the last counted as found; error: its standard error. told: what the
 ** search promised (1: it was exact; null: nothing). parts: the same of the search for candidates and of each leg by itself (its name, or
 ** "leg N"), loses: the one that has the least, null if all have 1. delivers: the option of that name that the field has now (asked:delivered,...); a
 ** field that is scanned keeps what it had.
 ** A budget counts for nothing. Cost: an exact search and one as set, of the whole and of each part; with keep=yes 16 to 32 more a field. Errors: those of quern_search;
-** INVALID (offset, groups, diversity, no limit, too few queries); with keep also those of writing. */
+** INVALID (offset, groups, diversity, no limit, too few queries, nothing to keep it for); with keep also those of writing. */
 QUERN_API int32_t quern_recall_audit(quern_query *q, const char *options, quern_text **json, quern_error *err) QUERN_MUST_USE;
 
 /* Corrects searches for hubs (records that are near to nearly every query) and for gaps between kinds of records (images are farther

@@ -65,7 +65,14 @@ Status ParseBucketWeights(const Option& option, std::vector<float>* weights) {
         float weight = 0;
         const auto [stop, error] = std::from_chars(at, end, weight);
         if (error != std::errc() || !(weight >= 0) || !std::isfinite(weight) ||
-            (stop != end && *stop != ',') || weights->size() == kBucketWeightsMax) {
+            (stop != end && *stop != ',')) {
+            const std::string expected = "from 0 to 3.4e38 as number " +
+                                         std::to_string(weights->size() + 1) +
+                                         ", numbers with commas between them";
+            return BadValue({option.key, std::string(at, std::find(at, end, ','))},
+                            expected.c_str());
+        }
+        if (weights->size() == kBucketWeightsMax) {
             return BadValue(option, "up to 65536 numbers of at least 0, with commas between them");
         }
         weights->push_back(weight);

@@ -312,6 +312,10 @@ int32_t quern_schema_sparse_type(const quern_schema* s, size_t i) {
     return s->schema.sparse[i].binary ? QUERN_BIT : QUERN_F32;
 }
 
+const char* quern_schema_sparse_options(const quern_schema* s, size_t i) {
+    return i < quern_schema_sparse_count(s) ? s->schema.sparse[i].options.c_str() : nullptr;
+}
+
 size_t quern_schema_text_count(const quern_schema* s) {
     return IsSchema(s) ? s->schema.text.size() : 0;
 }

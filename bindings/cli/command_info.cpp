@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "progress_bar.h"
 #include "result_cells.h"
@@ -40,6 +41,24 @@ std::string TokensOf(const Json& field) {
            (options.empty() ? "" : " (" + options + ")");
 }
 
+// Those that are not as they are without being said. A sparse field keeps index=auto, which is
+// the default, and not index=none.
+std::string OptionsOf(const Json& field) {
+    constexpr const char* kDefault = "index=auto";
+    const bool sparse = Name(field, "type") == "sparse";
+    std::istringstream words(Name(field, "options"));
+    std::string options, word;
+    bool found = false;
+    while (words >> word) {
+        found = found || word == kDefault;
+        options += word == kDefault ? "" : (options.empty() ? "" : " ") + word;
+    }
+    if (sparse && !found) {
+        options += options.empty() ? "index=none" : " index=none";
+    }
+    return options.empty() ? "" : ", " + options;
+}
+
 void PrintSchema(const Json& collection) {
     TextTable table({"column", "kind", "type"});
     const Json key = collection.value("key", Json::object());
@@ -54,7 +73,7 @@ void PrintSchema(const Json& collection) {
             table.AddRow({Name(field, "name"), "sparse",
                           std::to_string(Number(field, "dims")) + " dimensions" +
                               (Name(field, "weights") == "none" ? ", binary" : "") +
-                              TokensOf(field)});
+                              OptionsOf(field) + TokensOf(field)});
             continue;
         }
         if (Name(field, "type") == "text") {
@@ -63,7 +82,7 @@ void PrintSchema(const Json& collection) {
         }
         table.AddRow({Name(field, "name"), "vector",
                       Name(field, "type") + " x " + std::to_string(Number(field, "dim")) + ", " +
-                          Name(field, "metric")});
+                          Name(field, "metric") + OptionsOf(field)});
     }
     table.Print(stdout);
 }

@@ -16,6 +16,11 @@ constexpr size_t kKeyBytesMax = 1024;
     throw FormatError(record.where + ": " + what, true, record.line);
 }
 
+// Where a value stands, as the file has it.
+std::string PlaceOf(const Record& record, const std::string& column) {
+    return record.is_line ? "the line" : "column '" + column + "'";
+}
+
 // Names in the database do not start with "_"; "_id" is common in JSONL files.
 std::string CleanKeyName(const std::string& name) {
     const size_t start = name.find_first_not_of('_');
@@ -484,7 +489,7 @@ void ImportPlan::StageAttr(const Record& record, const NamedValue& entry, size_t
     const ColumnType type = active_.attrs[index].type;
     problem_ = type == ColumnType::kJson ? JsonProblem(entry.value) : std::string();
     if (!problem_.empty() || !ConvertValue(type, entry.value, &value, &problem_)) {
-        BadRow(record, "column '" + entry.name + "': " + problem_);
+        BadRow(record, PlaceOf(record, entry.name) + ": " + problem_);
     }
     size_t bytes = value.text.size();
     bool clean = type == ColumnType::kBlob || IsCleanUtf8(value.text);
@@ -493,14 +498,14 @@ void ImportPlan::StageAttr(const Record& record, const NamedValue& entry, size_t
         clean = clean && IsCleanUtf8(tag);
     }
     if (!clean) {
-        BadRow(record, "column '" + entry.name + "': the text is not UTF-8 without NUL");
+        BadRow(record, PlaceOf(record, entry.name) + ": the text is not UTF-8 without NUL");
     }
     if (type == ColumnType::kJson && HasEscapedNul(value.text)) {
-        BadRow(record, "column '" + entry.name +
-                           "': there is \\u0000 in it, where filters would end the text");
+        BadRow(record, PlaceOf(record, entry.name) +
+                           ": there is \\u0000 in it, where filters would end the text");
     }
     if (bytes > attr_bytes_max_) {
-        BadRow(record, "column '" + entry.name + "': " + std::to_string(bytes) +
+        BadRow(record, PlaceOf(record, entry.name) + ": " + std::to_string(bytes) +
                            " bytes, the limit is " + std::to_string(attr_bytes_max_));
     }
 }

@@ -23,6 +23,7 @@ void Value::Clear() {
 
 void Record::Clear() {
     used_ = 0;
+    is_line = false;
     has_key = false;
     key.clear();
     has_vector = false;

@@ -71,6 +71,7 @@ public:
 
     std::string where;     // "FILE:LINE" or "FILE: row N", for messages
     uint64_t line = 0;     // LINE, or 0
+    bool is_line = false;  // a text that is the line: the file has no columns
     uint64_t row = 0;      // position in the file, from 0, counting bad lines
     bool has_key = false;  // key: the word of a word vector; of any record that is written
     std::string key;

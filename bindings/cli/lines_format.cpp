@@ -18,6 +18,7 @@ public:
             return false;
         }
         StartLine(record);
+        record->is_line = true;
         if (!IsCleanUtf8(line_)) {
             Fail(*record, "the line is not UTF-8 without NUL", true);
         }

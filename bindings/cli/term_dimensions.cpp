@@ -44,7 +44,7 @@ void TermDimensions::Load(ByteSource* source) {
     while (source->ReadLine(&line)) {
         const std::string place =
             source->name() + ":" + std::to_string(source->line_number()) + ": ";
-        if (!IsTerm(line) || source->line_had_return()) {
+        if (!IsTerm(line)) {
             throw FormatError(place + Quoted(line) +
                               " is not a term: wanted 1 to 1024 bytes of UTF-8, without a tab");
         }

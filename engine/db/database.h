@@ -448,6 +448,10 @@ struct SearchRequest {
     double bound = 1;
     uint32_t superblocks = 4;  // with bound < 1
     uint32_t terms = 0;        // that order and bound; 0: all
+    // Whoever asks for all of the true ones gets them, whatever bound= and terms= say.
+    bool is_loose() const {
+        return (!has_recall || recall < 1) && (static_cast<float>(bound) < 1 || terms > 0);
+    }
     // Of a sparse field with buckets, what query weights in each are multiplied by. Empty: 1.
     std::vector<float> bucket_weights;
     BudgetLimits limits;  // of the search; those of legs and candidates count for nothing

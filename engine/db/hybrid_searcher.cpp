@@ -19,7 +19,7 @@ namespace {
 bool IsExact(const Schema& schema, const SearchRequest& request) {
     const int field = schema.FindField(request.field);
     if (field < 0 || !schema.is_dense(static_cast<size_t>(field))) {
-        return request.bound >= 1;
+        return (field >= 0 && schema.is_text(static_cast<size_t>(field))) || !request.is_loose();
     }
     const std::string& options = schema.dense[static_cast<size_t>(field)].options;
     return request.recall >= 1 || options.find("index=none") != std::string::npos;

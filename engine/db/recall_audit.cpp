@@ -352,6 +352,11 @@ Status AuditRecall(Database* database, Snapshot* snapshot, const SearchRequest& 
         return database->KeepRecall(request.collection, audit->kept);
     }
     const bool keep = options.keep == AuditOptions::Keep::kYes;
+    if (keep && fields.empty()) {
+        return Status::Error(Code::kInvalid,
+                             "keep=yes is of dense fields, and the query searches none: of sparse "
+                             "and text fields an audit keeps nothing");
+    }
     if (request.shape.any() || request.limit == 0) {
         return Status::Error(Code::kInvalid,
                              "an audit is of a query with a limit, and without offset, groups and "

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "engine/db/collection_view.h"
 #include "engine/db/index_options.h"
@@ -68,23 +69,29 @@ Status WeighBuckets(const SparseDef& def, const std::vector<float>& weights,
                     SparseQueries* queries) {
     const uint32_t buckets = SparseIndexOptions::Of(def).buckets;
     if (weights.size() != buckets) {
-        return Status::Error(Code::kOption,
-                             buckets == 0 ? "field '%s' has no buckets (option buckets=N), %zu "
-                                            "bucket weights were given"
-                                          : "field '%s': %zu bucket weights, it has another "
-                                            "number of buckets",
-                             def.name.c_str(), weights.size());
+        return buckets == 0
+                   ? Status::Error(Code::kOption,
+                                   "field '%s' has no buckets (option buckets=N), %zu bucket "
+                                   "weights were given",
+                                   def.name.c_str(), weights.size())
+                   : Status::Error(Code::kOption,
+                                   "field '%s': %zu bucket weights, it has %u buckets",
+                                   def.name.c_str(), weights.size(), buckets);
     }
     const uint64_t width = (def.dimensions + buckets - 1) / buckets;
     for (size_t q = 0; q < queries->vectors.size(); q++) {
         sparse::SparseVector& vector = queries->vectors[q];
         for (sparse::SparseEntry& entry : vector) {
-            entry.weight *= weights[static_cast<size_t>(entry.dimension / width)];
+            const float given = entry.weight;
+            const float factor = weights[static_cast<size_t>(entry.dimension / width)];
+            entry.weight *= factor;
             if (!std::isfinite(entry.weight)) {
                 return Status::Error(Code::kNotFinite,
-                                     "query %zu for field '%s': dimension %u times the weight of "
-                                     "its bucket is beyond float",
-                                     q, def.name.c_str(), entry.dimension);
+                                     "query %zu for field '%s': the weight %g of dimension %u "
+                                     "times that of its bucket, %g, is beyond f32 (%g)",
+                                     q, def.name.c_str(), static_cast<double>(given),
+                                     entry.dimension, static_cast<double>(factor),
+                                     static_cast<double>(std::numeric_limits<float>::max()));
             }
         }
         std::erase_if(vector, [](const sparse::SparseEntry& entry) { return entry.weight == 0; });

@@ -258,14 +258,13 @@ private:
                        const CollectionView::Dead& dead, uint32_t source) {
         const SparsePart::Bits allowed = part.Allowed(dead.bits);
         sparse::SearchOptions options;
-        // Whoever asks for all of the true ones gets them, whatever else is told.
-        if (!request_.has_recall || request_.recall < 1) {
+        const bool by_knob = request_.is_loose();
+        if (by_knob) {
             options.bound_factor = static_cast<float>(request_.bound);
             options.superblocks_min = request_.superblocks;
             options.terms_max = request_.terms;
         }
         const sparse::ApproximateIndex* const quick = part.approximate();
-        const bool by_knob = options.bound_factor < 1 || options.terms_max > 0;
         const size_t pool = quick == nullptr || (by_knob && request_.ef == 0) ? 0 : PoolFor(*quick);
         // Where nobody knows what pruned postings give, a recall that is asked for is kept by a
         // walk, whose recall is known, or by the rows, which lack nothing.

@@ -29,9 +29,12 @@ Status CheckTextField(const TextDef& def) {
         return Status::Error(Code::kMalformed, "field '%s': options are not valid UTF-8",
                              def.name.c_str());
     }
-    QUERN_TRY(OpenAnalyzer(def).status());
-    Status once = sparse::CheckNewOptions(def.options);
-    return once.ok() ? once : once.WithContext("field '" + def.name + "'");
+    QUERN_ASSIGN(const auto analyzer, OpenAnalyzer(def));
+    Status fit = sparse::CheckNewOptions(def.options);
+    if (fit.ok()) {
+        fit = analyzer->CheckStopWords();
+    }
+    return fit.ok() ? fit : fit.WithContext("field '" + def.name + "'");
 }
 
 Status CheckText(BytesView text, const TextDef& def) {

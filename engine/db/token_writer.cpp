@@ -50,7 +50,8 @@ Result<Bytes> MakeTable(Database* database, const std::string& collection, const
     QUERN_ASSIGN(const auto table,
                  sparse::TokenWeights::Make(std::move(tokens), input.options, def.dimensions));
     // The tokenizer, too, must know its arguments.
-    QUERN_TRY(table->NewAnalyzer(storage::OpenTokenizer).status());
+    QUERN_ASSIGN(const auto analyzer, table->NewAnalyzer(storage::OpenTokenizer));
+    QUERN_TRY(analyzer->CheckStopWords());
     return table->Encode();
 }
 

@@ -90,6 +90,25 @@ Status TextAnalyzer::LearnStopWords(const std::vector<std::string>& words) {
     return {};
 }
 
+Status TextAnalyzer::CheckStopWords() {
+    for (const std::string& word : stop_words_) {
+        if (word.find_first_of(" \t\r\n\v\f") == std::string::npos) {
+            continue;
+        }
+        bool is_word = false;
+        QUERN_TRY(tokenizer_->Tokenize(word, [&](const Token& token) -> Status {
+            is_word = token.begin == 0 && token.end == word.size();
+            return {};
+        }));
+        if (!is_word) {
+            return Status::Error(Code::kOption,
+                                 "text options: stop: '%s' is not one word, and so would stop none",
+                                 word.c_str());
+        }
+    }
+    return {};
+}
+
 bool TextAnalyzer::IsStopWord(std::string_view source, std::string_view term) const {
     if (!stop_words_.empty() && source.size() <= kTermBytesMax &&
         stop_words_.count(FoldAscii(source)) != 0) {

@@ -75,6 +75,9 @@ public:
     Status AnalyzePrefix(std::string_view text, std::vector<TextTerm>* terms);
     // The terms that do not begin with `prefix`, of groups with a word that does; ascending.
     std::vector<std::string> SynonymsOf(const std::string& prefix) const;
+    // kOption names a stop word with white space in it that no word can be, since the tokenizer
+    // cuts it. Asked of new options only, as CheckNewOptions.
+    Status CheckStopWords();
 
 private:
     TextAnalyzer() = default;

@@ -1,5 +1,6 @@
 #include "engine/sparse/text_query.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <unordered_map>
@@ -10,6 +11,17 @@ namespace quern::sparse {
 namespace {
 
 constexpr const char* kSignAndOr = "OR and a sign do not go together";
+
+// Cut between two characters.
+std::string Quoted(std::string_view text) {
+    constexpr size_t kBytesMax = 40;
+    size_t bytes = std::min(text.size(), kBytesMax);
+    while (bytes > 0 && bytes < text.size() &&
+           (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) {
+        bytes--;
+    }
+    return "'" + std::string(text.substr(0, bytes)) + (bytes < text.size() ? "...'" : "'");
+}
 
 bool IsSpace(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -25,6 +37,11 @@ private:
         return Status::Error(Code::kMalformed, "text query, byte %zu: %s", at, what);
     }
     Status ParseClause();
+    // The same of what is shown behind it.
+    Status Mistake(size_t at, const char* what, std::string_view shown) const {
+        return Status::Error(Code::kMalformed, "text query, byte %zu: %s: %s", at, what,
+                             Quoted(shown).c_str());
+    }
     // What stands behind a ^ from byte `at` on.
     Status TakeBoost(std::string_view number, size_t at, TextOccur occur, double* boost) const;
     Status AddClause(TextOccur occur, std::string_view words, bool is_prefix, double boost,
@@ -47,20 +64,22 @@ private:
     size_t at_ = 0;
     bool after_or_ = false;            // the clause that comes is the right side of an OR
     std::optional<TextOccur> before_;  // of the last clause
+    std::string_view last_;            // which is that
     TextQuery query_;
     std::vector<TextTerm> terms_;
 };
 
 Status Parser::TakeBoost(std::string_view number, size_t at, TextOccur occur, double* boost) const {
     if (occur == TextOccur::kMustNot) {
-        return Mistake(at, "a boost of what must not be there");
+        return Mistake(at, "a boost of what must not be there", text_.substr(at, at_ - at));
     }
     const char* const end = number.data() + number.size();
     const auto [stop, error] =
         std::from_chars(number.data(), end, *boost, std::chars_format::fixed);
     // Not a number is not above 0, either.
     if (error != std::errc() || stop != end || !(*boost > 0) || *boost > kBoostMax) {
-        return Mistake(at, "a ^ needs a number above 0, to 1000000, behind it");
+        constexpr const char* kWanted = "a ^ needs a number above 0, to 1000000, behind it";
+        return number.empty() ? Mistake(at, kWanted) : Mistake(at, kWanted, number);
     }
     return {};
 }
@@ -73,7 +92,7 @@ Status Parser::AddClause(TextOccur occur, std::string_view words, bool is_prefix
         return {};
     }
     if (is_prefix && terms_.size() > 1) {
-        return Mistake(at, "a beginning before * must be one word");
+        return Mistake(at, "a beginning before * must be one word", words);
     }
     if (terms_.size() > kPhraseTermsMax) {
         return Status::Error(Code::kLimit,
@@ -110,7 +129,7 @@ Status Parser::ParseClause() {
         }
     }
     if (after_or_ && occur != TextOccur::kShould) {
-        return Mistake(begin, kSignAndOr);
+        return Mistake(begin, kSignAndOr, text_.substr(begin, EndOfWord() - begin));
     }
     if (text_[at_] == '"') {
         const size_t end = text_.find('"', at_ + 1);
@@ -146,6 +165,7 @@ Status Parser::ParseClause() {
         QUERN_TRY(AddClause(occur, words, is_prefix, boost, begin));
     }
     before_ = occur;
+    last_ = text_.substr(begin, at_ - begin);
     after_or_ = false;
     return {};
 }
@@ -170,7 +190,7 @@ Result<TextQuery> Parser::Parse() {
             return Mistake(at_, "OR without a word before it");
         }
         if (*before_ != TextOccur::kShould) {
-            return Mistake(at_, kSignAndOr);
+            return Mistake(at_, kSignAndOr, last_);
         }
         after_or_ = true;
         last_or = at_;

@@ -23,6 +23,11 @@ static void check_schema(quern_db* db) {
     CHECK_INT(0, quern_schema_sparse_type(s, 2));
     CHECK_INT(0, quern_schema_sparse_type(NULL, 0));
     CHECK_INT(0, quern_schema_sparse_count(NULL));
+    quern_schema_sparse(s, "z", "dims=9 weights=none buckets=3 index=none");
+    CHECK_TEXT("index=auto", quern_schema_sparse_options(s, 0));
+    CHECK_TEXT("buckets=3", quern_schema_sparse_options(s, 2));
+    CHECK(quern_schema_sparse_options(s, 3) == NULL);
+    CHECK(quern_schema_sparse_options(NULL, 0) == NULL);
     WANT(QUERN_OK, quern_create(db, "s", s, E));
     quern_schema_sparse(s, "W", NULL);
     WANT(QUERN_ERR_EXISTS, quern_create(db, "t", s, E));

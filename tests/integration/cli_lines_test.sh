@@ -42,6 +42,10 @@ expect 1 "bad.txt:2: the line is not UTF-8" "$quern" import lines.quern d bad.tx
 expect 0 "1 bad line skipped" "$quern" import lines.quern d bad.txt --text body --skip-bad
 expect 0 '"body":"better"' "$quern" get lines.quern d 2 --json
 
+section "a line that is too long is named as one"
+{ head -c 17000000 /dev/zero | tr '\0' x; echo; } >long.txt
+expect 1 "long.txt:1: the line: 17000000 bytes, the limit is 16777216" "$quern" import lines.quern long long.txt --text body
+
 section "a tsv of one column has a header"
 printf 'body\nsome words\n' >one.tsv
 expect 0 "imported 1" "$quern" import lines.quern e one.tsv --text body
@@ -54,6 +58,22 @@ expect 2 "said beside its name: --sparse NAME:50" "$quern" import other.quern do
 expect 2 "in this order; 's:binary' would be its name" "$quern" create other.quern docs --sparse s:binary:1000
 expect 2 "in this order; 's:10' would be its name" "$quern" create other.quern docs --sparse s:10:20
 expect 2 "said beside its name: --sparse NAME:50" "$quern" create other.quern docs --sparse vector --dims 50
+
+section "info tells the options of fields"
+expect 0 "imported 1" "$quern" import told.quern docs - --key id --sparse v:50:binary:buckets=5:approx=graph --text 'body:porter k1=0.9' --format jsonl <<<'{"id":"a","v":{"3":1},"body":"x"}'
+expect 0 "50 dimensions, binary, approx=graph buckets=5" "$quern" info told.quern
+expect 0 "porter k1=0.9" "$quern" info told.quern
+expect 0 "" "$quern" create plain.quern docs --sparse v:50 --sparse w:50:index=none
+expect 0 "50 dimensions, index=none" "$quern" info plain.quern
+
+section "what an audit keeps nothing of, and a stop word that stops nothing"
+expect 1 "of sparse and text fields an audit keeps nothing" "$quern" search told.quern docs --field v --vector '{"3":1}' --audit keep
+expect 1 "'a b' is not one word, and so would stop none" "$quern" create told.quern other --text "body:stop='a b'"
+
+section "a vocabulary with the line ends of other systems"
+printf 'whale\r\nwhite\r\n' >crlf.txt
+expect 0 "imported 1" "$quern" import crlf.quern docs - --key id --sparse v --format jsonl --vocabulary crlf.txt <<<'{"id":"a","v":{"white":2}}'
+expect 0 '{"dims":[1],"weights":[2]}' "$quern" export crlf.quern docs - --format jsonl
 
 section "an export that fails keeps what it would have overwritten"
 expect 0 "imported 1" "$quern" import kept.quern docs - --key id --sparse v --format jsonl <<<'{"id":"a","v":{"7":2}}'

@@ -127,6 +127,8 @@ TEST_CASE("terms get dimensions, which stay", "[cli]") {
         return TermDimensions(source.get()).size();
     };
     CHECK(load("a\nb\n") == 2);
+    CHECK(load("a\r\nb\r\n") == 2);
+    CHECK_THROWS_WITH(load("a\r\nb\r\na\n"), "terms:3: the term 'a' is there twice");
     CHECK_THROWS_WITH(load("a\nb\na\n"), "terms:3: the term 'a' is there twice");
     CHECK_THROWS_WITH(load("a\n\n"), Catch::Contains("terms:2: '' is not a term"));
     CHECK_THROWS_WITH(load("a\tx\n"), Catch::Contains("terms:1:"));

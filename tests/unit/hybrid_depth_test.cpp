@@ -230,3 +230,73 @@ TEST_CASE("candidates of a leg are as many as the leg gives", "[hybrid]") {
     CHECK(few.Keys(query).size() == 250);
     few.Done();
 }
+
+TEST_CASE("a leg that is asked for all of the true ones is exact, whatever bound= and terms= say",
+          "[hybrid]") {
+    constexpr size_t kRecords = 400;
+    quern_db* db = nullptr;
+    quern_error err = QUERN_ERROR_INIT;
+    REQUIRE(quern_open(":memory:", nullptr, &db, &err) == QUERN_OK);
+    quern_schema* schema = quern_schema_new();
+    quern_schema_sparse(schema, "terms", nullptr);
+    quern_schema_text(schema, "body", nullptr);
+    REQUIRE(quern_create(db, "docs", schema, &err) == QUERN_OK);
+    quern_schema_free(schema);
+    std::vector<int64_t> keys;
+    std::vector<size_t> offsets = {0};
+    std::vector<uint32_t> dims;
+    std::vector<float> weights;
+    std::vector<const char*> words;
+    for (size_t i = 0; i < kRecords; i++) {
+        keys.push_back(static_cast<int64_t>(i));
+        dims.push_back(7);
+        weights.push_back(1 + static_cast<float>(i % 97));
+        offsets.push_back(dims.size());
+        words.push_back(i % 3 == 0 ? "cat" : i % 3 == 1 ? "cat dog" : "cat cat dog dog dog");
+    }
+    quern_batch* batch = quern_batch_new(db, "docs", kRecords);
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_sparse(batch, "terms", offsets.data(), dims.data(), weights.data(), nullptr);
+    quern_batch_text(batch, "body", words.data(), nullptr);
+    REQUIRE(quern_upsert(batch, nullptr, &err) == QUERN_OK);
+    quern_batch_free(batch);
+    // How long the lists of both legs are.
+    const auto lists = [&](const char* of_terms, const char* of_body) {
+        quern_query* terms = quern_query_new(db, "docs");
+        quern_query_sparse(terms, "terms", offsets.data(), dims.data(), weights.data(), 1);
+        quern_query_options(terms, of_terms);
+        quern_query* body = quern_query_new(db, "docs");
+        const char* const cat[] = {"cat"};
+        quern_query_text(body, "body", cat, 1);
+        quern_query_options(body, of_body);
+        quern_query* query = quern_query_new(db, "docs");
+        quern_query_leg(query, terms, 1, nullptr);
+        quern_query_leg(query, body, 1, nullptr);
+        quern_query_fusion(query, "kind=sum");
+        quern_query_limit(query, 100);
+        quern_result* result = nullptr;
+        REQUIRE(quern_search(query, &result, &err) == QUERN_OK);
+        CHECK((quern_result_flags(result) & QUERN_FLAG_EXACT) != 0);
+        quern_text* text = nullptr;
+        REQUIRE(quern_result_explain(result, &text, &err) == QUERN_OK);
+        json legs = json::parse(quern_text_data(text))["legs"];
+        quern_text_free(text);
+        quern_result_free(result);
+        quern_query_free(query);
+        quern_query_free(body);
+        quern_query_free(terms);
+        REQUIRE(legs.size() == 2);
+        return std::vector<json>{legs[0]["hits"], legs[0]["lists"], legs[1]["hits"],
+                                 legs[1]["lists"]};
+    };
+    const std::vector<json> exact = lists("recall=exact", "recall=exact");
+    CHECK(exact[0] >= 150);
+    CHECK(lists("recall=exact bound=0.5", nullptr) == exact);
+    CHECK(lists("recall=1 terms=3 bound=0.5", nullptr) == exact);
+    CHECK(lists(nullptr, "bound=0.5 terms=3") == exact);
+    // Without that, the first list is no longer than is asked for, and proves nothing yet.
+    CHECK(exact[1] == 1);
+    CHECK(lists("bound=0.5", nullptr)[1] > 1);
+    CHECK(lists("terms=3", nullptr)[1] > 1);
+    quern_close(db);
+}

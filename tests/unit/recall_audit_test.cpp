@@ -326,6 +326,28 @@ TEST_CASE("audits that cannot be", "[audit]") {
     query = audited.Query(10);
     quern_query_offset(query, 3);
     fails(query, nullptr, QUERN_ERR_INVALID);
+    // There is nothing to keep of sparse and text fields, and nobody is left to think there is.
+    audited.file.Ok(
+        quern_add_sparse(audited.file.db, "docs", "terms", "approx=graph", &audited.file.err));
+    audited.file.Ok(quern_add_text(audited.file.db, "docs", "words", nullptr, &audited.file.err));
+    const std::vector<size_t> offsets(61, 0);
+    const std::vector<const char*> texts(60, "any");
+    const auto others = [&](bool sparse) {
+        quern_query* other = quern_query_new(audited.file.db, "docs");
+        if (sparse) {
+            quern_query_sparse(other, "terms", offsets.data(), nullptr, nullptr, 60);
+        } else {
+            quern_query_text(other, "words", texts.data(), 60);
+        }
+        return other;
+    };
+    for (const bool sparse : {false, true}) {
+        fails(others(sparse), "keep=yes", QUERN_ERR_INVALID);
+        CHECK(std::string(audited.file.err.message).find("keep=yes") != std::string::npos);
+        quern_query* other = others(sparse);
+        CHECK(audited.Audit(other, "keep=forget")["kept"].empty());
+        quern_query_free(other);
+    }
     audited.file.Open("threads=1 mode=ro");
     fails(audited.Query(60), "keep=yes", QUERN_ERR_READ_ONLY);
     CHECK(audited.Audit(nullptr, 60)["queries"] == 60);

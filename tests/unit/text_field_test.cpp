@@ -70,6 +70,21 @@ TEST_CASE("text fields refuse what is no text, and options that mean nothing") {
     CHECK(quern_add_text(file.db, "texts", "more", "tokenizer=klingon", &file.err) ==
           QUERN_ERR_OPTION);
     CHECK(file.Says("'more'"));
+    // A stop word, or a synonym, that no word can be.
+    for (const char* const idle :
+         {"stop='a b'", "stop='the, a'", "stop='x,a\tb'", "stop=' a'", "porter stop='the,a b'",
+          "synonyms='a b:c'", "synonyms='c:a b'", "synonyms='c:a\u00a0b'"}) {
+        CAPTURE(idle);
+        CHECK(quern_add_text(file.db, "texts", "idle", idle, &file.err) == QUERN_ERR_OPTION);
+        CHECK((file.Says("'idle'") && file.Says("is not one word")));
+    }
+    // Where the tokenizer has white space in words, it can.
+    for (const char* const options : {"tokenizer=trigram stop='a b'", "tokenchars=' ' stop='a b'",
+                                      "stop='a,b' synonyms='c:d'"}) {
+        CAPTURE(options);
+        file.Ok(quern_add_text(file.db, "texts", "spaced", options, &file.err));
+        file.Ok(quern_drop_column(file.db, "texts", "spaced", &file.err));
+    }
     TextFile::Hits hits;
     CHECK(file.Search("\"no end", 10, &hits) == QUERN_ERR_MALFORMED);
     CHECK((file.Says("query 0") && file.Says("'body'")));

@@ -62,6 +62,15 @@ TEST_CASE("text query: the signs", "[text]") {
     CHECK(Parsed("a\"b c\"d") == "b.c d");
 }
 
+TEST_CASE("text query: white space beyond ASCII stands in a word", "[text]") {
+    for (const std::string space : {"\u00a0", "\u3000"}) {
+        CHECK(Parsed("one" + space + "two") == "one.two");
+        CHECK(Parsed("+one" + space + "-two^2") == "+one.two^2");
+        CHECK(Parsed("one" + space + "OR" + space + "two") == "one.two@2");
+    }
+    CHECK(Parsed("one\ttwo\nthree\rfour") == "one two three four");
+}
+
 TEST_CASE("text query: boosts", "[text]") {
     CHECK(Parsed("one^2 two") == "one^2 two");
     CHECK(Parsed("+one^3 \"New York\"^4 th*^5") == "+one^3 new.york^4 th*^5");
@@ -71,14 +80,17 @@ TEST_CASE("text query: boosts", "[text]") {
     const auto query = ParseTextQuery("one^0.25", Analyzer("").get());
     CHECK((query.ok() && query->clauses[0].boost == 0.25));
     const std::string wanted = "a ^ needs a number above 0, to 1000000, behind it";
+    CHECK(Parsed("one^") == "text query, byte 3: " + wanted);
+    CHECK(Parsed("one^ 2") == "text query, byte 3: " + wanted);
     for (const char* const bad :
-         {"one^", "one^x", "one^0", "one^-1", "one^+1", "one^2x", "one^nan", "one^inf",
-          "one^1000001", "one^2^3", "one^1e2", "one^2*", "one^ 2"}) {
+         {"one^x", "one^0", "one^-1", "one^+1", "one^2x", "one^nan", "one^inf", "one^1000001",
+          "one^2^3", "one^1e2", "one^2*", "one^1e6"}) {
         CAPTURE(bad);
-        CHECK(Parsed(bad) == "text query, byte 3: " + wanted);
+        CHECK(Parsed(bad) == "text query, byte 3: " + wanted + ": '" + (bad + 4) + "'");
     }
-    CHECK(Parsed("a \"b c\"^x") == "text query, byte 7: " + wanted);
-    CHECK(Parsed("one -two^2") == "text query, byte 8: a boost of what must not be there");
+    CHECK(Parsed("a \"b c\"^x") == "text query, byte 7: " + wanted + ": 'x'");
+    CHECK(Parsed("one -two^2") == "text query, byte 8: a boost of what must not be there: '^2'");
+    CHECK(Parsed("-\"b c\"^2") == "text query, byte 6: a boost of what must not be there: '^2'");
     CHECK(Parsed("one ^2") == "text query, byte 4: a ^ without a word before it");
     CHECK(Parsed("+^2") == "text query, byte 1: a ^ without a word before it");
 }
@@ -88,12 +100,20 @@ TEST_CASE("text query: mistakes say where they are", "[text]") {
     CHECK(Parsed("-") == "text query, byte 0: a sign without a word");
     CHECK(Parsed("one \"two") == "text query, byte 4: the phrase does not end");
     CHECK(Parsed("one *") == "text query, byte 4: a * without a beginning");
-    CHECK(Parsed("e-mai*") == "text query, byte 0: a beginning before * must be one word");
+    CHECK(Parsed("e-mai*") == "text query, byte 0: a beginning before * must be one word: 'e-mai'");
+    CHECK(Parsed("\"one\"two\"") == "text query, byte 8: the phrase does not end");
     CHECK(Parsed("OR one") == "text query, byte 0: OR without a word before it");
     CHECK(Parsed("one OR OR two") == "text query, byte 7: OR without a word before it");
-    CHECK(Parsed("+one OR two") == "text query, byte 5: OR and a sign do not go together");
-    CHECK(Parsed("a -\"b c\" OR two") == "text query, byte 9: OR and a sign do not go together");
-    CHECK(Parsed("one OR +two") == "text query, byte 7: OR and a sign do not go together");
+    const std::string both = "OR and a sign do not go together: ";
+    CHECK(Parsed("+one OR two") == "text query, byte 5: " + both + "'+one'");
+    CHECK(Parsed("a -\"b c\" OR two") == "text query, byte 9: " + both + "'-\"b c\"'");
+    CHECK(Parsed("one OR +two") == "text query, byte 7: " + both + "'+two'");
+    std::string cut = "+x";
+    for (int i = 0; i < 30; i++) {
+        cut += "\u00e4";
+    }
+    CHECK(Parsed(cut + " OR two") ==
+          "text query, byte 63: " + both + "'" + cut.substr(0, 40) + "...'");
     CHECK(Parsed("one OR") == "text query, byte 4: OR without a word after it");
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from ._arrays import ELEMENT_NAMES, describe
+from ._arrays import ELEMENT_NAMES, ELEMENTS, describe
 from ._columns import INT, PYTHON_TYPES, TEXT, TYPE_NAMES, TYPES, encode
 from ._errors import OutOfMemoryError, call
 from ._library import api
@@ -150,7 +150,7 @@ class Schema:
                 "dense", api.quern_schema_dense_dim(handle, i), METRIC_NAMES.get(api.quern_schema_dense_metric(handle, i)),
                 ELEMENT_NAMES.get(api.quern_schema_dense_type(handle, i)))
         for i in range(api.quern_schema_sparse_count(handle)):
-            fields[api.quern_schema_sparse_name(handle, i).decode()] = Field("sparse")
+            fields[api.quern_schema_sparse_name(handle, i).decode()] = Field("sparse", options=sparse_options(handle, i))
         for i in range(api.quern_schema_text_count(handle)):
             fields[api.quern_schema_text_name(handle, i).decode()] = Field("text", options=(api.quern_schema_text_options(handle, i) or b"").decode())
         made = cls(fields, None, "text" if api.quern_schema_key_type(handle) == 2 else "int", api.quern_schema_key_name(handle).decode())
@@ -160,6 +160,16 @@ class Schema:
     def __repr__(self) -> str:
         attributes = {name: TYPE_NAMES[kind] for name, kind in self.attributes.items()}
         return f"Schema(fields={self.fields!r}, attributes={attributes!r}, key={self.key!r}, key_name={self.key_name!r})"
+
+
+def sparse_options(handle: Any, i: int) -> str:
+    """Those of a sparse field in a quern_schema that are not defaults."""
+    dims = api.quern_schema_sparse_dims(handle, i)
+    told = [f"dims={dims}"] if dims != 2 ** 32 else []
+    told += ["weights=none"] if api.quern_schema_sparse_type(handle, i) == ELEMENTS["bit"] else []
+    others = (api.quern_schema_sparse_options(handle, i) or b"").decode().split()
+    told += [option for option in others if option != "index=auto"]
+    return " ".join(told if "index=auto" in others else [*told, "index=none"])
 
 
 def type_number(kind: Any, name: str) -> int:

@@ -64,6 +64,7 @@ SIGNATURES = {
     "quern_schema_sparse_name": "s:hz",
     "quern_schema_sparse_dims": "Q:hz",
     "quern_schema_sparse_type": "i:hz",
+    "quern_schema_sparse_options": "s:hz",
     "quern_schema_text_count": "z:h",
     "quern_schema_text_name": "s:hz",
     "quern_schema_text_options": "s:hz",

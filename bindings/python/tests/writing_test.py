@@ -34,6 +34,16 @@ class WritingTest(PythonCase):
         self.assertEqual(again.schema.attributes, docs.schema.attributes)
         self.assertEqual(again.schema.key, "text")
 
+    def test_schema_tells_options(self):
+        self.db.collection("told", quern.Schema({"plain": quern.sparse(), "short": quern.sparse(dims=50, buckets=5, index="none"),
+                                                 "set": quern.sparse(weights="none", approx="graph"), "body": quern.text("porter stop=english k1=0.9")}))
+        fields = self.db.collection("told").schema.fields
+        self.assertEqual([fields[name].options for name in ("plain", "short", "set", "body")],
+                         ["", "dims=50 buckets=5 index=none", "weights=none approx=graph", "porter stop=english k1=0.9"])
+        self.assertIn("sparse(options='weights=none approx=graph')", repr(self.db.collection("told").schema))
+        again = self.db.create("again", self.db.collection("told").schema)
+        self.assertEqual(repr(again.schema), repr(self.db.collection("told").schema))
+
     def test_collection_is_made_or_found(self):
         self.letters()
         self.assertEqual(self.db.collection("letters").count(), 5)
