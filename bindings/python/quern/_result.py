@@ -376,7 +376,7 @@ class Hit:
     def __reduce__(self) -> Any:
         """As plain data, that of this row."""
         from ._copies import hit_of_copy
-        return hit_of_copy, (Rows.copied(self._rows, self._row, self._row + 1),)
+        return hit_of_copy, (Rows._copied(self._rows, self._row, self._row + 1),)
 
     def __copy__(self) -> Any:
         return self  # it cannot be changed
@@ -573,7 +573,7 @@ class Rows(Sequence[Hit]):
         from ._arrow import array_of
         return array_of(self)
 
-    def copied(self, start: int, stop: int) -> Any:
+    def _copied(self, start: int, stop: int) -> Any:
         """These rows in plain data."""
         from ._copies import copy_of
         return type(self), copy_of(self._table, start, stop), stop - start, self._text_fields
@@ -581,7 +581,7 @@ class Rows(Sequence[Hit]):
     def __reduce__(self) -> Any:
         """As plain data, those of these rows."""
         from ._copies import rows_of_copy
-        return rows_of_copy, Rows.copied(self, self._start, self._stop)
+        return rows_of_copy, Rows._copied(self, self._start, self._stop)
 
     def __copy__(self) -> Any:
         return self  # they cannot be changed
