@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "tests/slow_build.h"
 #include "tests/unit/filtered_file.h"
 
 using filtered::FilteredFile;
@@ -190,7 +191,7 @@ void Compare(size_t cases, uint64_t seed, size_t records) {
 }  // namespace
 
 TEST_CASE("random filters find what SQLite finds", "[filter]") {
-    Compare(20000, 1, 240);
+    Compare(quern::Rounds(20000), 1, 240);
 }
 
 // In the long run, or as many as QUERN_CASES says, from the seed QUERN_SEED; each seventh round by

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/slow_build.h"
+
 namespace {
 
 constexpr size_t kDim = 5;
@@ -410,12 +412,7 @@ private:
 
 }  // namespace
 
-// Under a sanitizer each step takes ten times as long.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kSteps = 100;
-#else
-constexpr int kSteps = 250;
-#endif
+constexpr int kSteps = quern::Rounds(250);
 
 TEST_CASE("a random walk agrees with a model") {
     const unsigned seed = GENERATE(1u, 2u, 3u, 4u);
