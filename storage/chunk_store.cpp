@@ -569,7 +569,7 @@ Status PartWriter::WriteChunk(BytesView raw) {
         return Status::Error(Code::kLimit, "%s: too many chunks", info_.Name().c_str());
     }
     const int64_t id = ChunkId(info_.id, number);
-    if (!TestFault(Fault::kChunkLost) || id % 16 != 0) {
+    if (id % 16 != 0 || !TestFault(Fault::kChunkLost)) {
         QUERN_ASSIGN(Statement insert,
                      connection_->Prepare("INSERT INTO quern_chunk VALUES(?1,?2)"));
         QUERN_TRY(insert.Int(1, id).Blob(2, stored).Run());
@@ -626,9 +626,8 @@ Result<bool> StepTo(Statement* rows, const PartInfo& part, size_t chunk) {
 
 Status DecodeChunk(const PartInfo& part, size_t chunk, BytesView stored, char* out) {
     const ChunkInfo& info = part.chunks[chunk];
-    const bool sound =
-        Hash64(stored, static_cast<uint64_t>(ChunkId(part.id, chunk))) == info.hash ||
-        TestFault(Fault::kChunkUnchecked);
+    const uint64_t hash = Hash64(stored, static_cast<uint64_t>(ChunkId(part.id, chunk)));
+    const bool sound = hash == info.hash || TestFault(Fault::kChunkUnchecked);
     if (stored.size() != info.stored_bytes || !sound) {
         return ChunkError(part, chunk, "checksum is wrong");
     }

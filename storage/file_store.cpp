@@ -541,7 +541,8 @@ Status FileStore::MendFreePages() {
     }
     {
         QUERN_ASSIGN(const std::unique_ptr<Reader> reader, BeginRead());
-        if (ScanPages(reader->connection()->handle()).empty()) {
+        QUERN_ASSIGN(const std::vector<uint32_t> bad, ScanPages(reader->connection()->handle()));
+        if (bad.empty()) {
             return {};
         }
     }

@@ -104,10 +104,10 @@ TEST_CASE("the layer of checksums lies over a VFS without shared memory, too") {
     place.MakePages();
     CHECK(Run(place.db, "PRAGMA journal_mode=wal") == SQLITE_OK);  // and stays what it was
     CHECK_FALSE(ReadLogMark(place.db).has_value());
-    CHECK(ScanPages(place.db).empty());
-    CHECK(CountPages(place.db) == place.Content().size() / kPage);
+    CHECK(ScanPages(place.db)->empty());
+    CHECK(*CountPages(place.db) == place.Content().size() / kPage);
     place.Flip(3 * kPage + 100);
-    CHECK(ScanPages(place.db) == std::vector<uint32_t>{4});
+    CHECK(*ScanPages(place.db) == std::vector<uint32_t>{4});
     place.Open(name);
     CHECK(Run(place.db, "SELECT sum(length(x)) FROM t WHERE x<>''") == SQLITE_IOERR);
     CHECK(sqlite3_extended_errcode(place.db) == SQLITE_IOERR_DATA);
@@ -122,8 +122,8 @@ TEST_CASE("of a file without the layer nothing is told and nothing is mended") {
     Place place;
     place.Open(nullptr);
     place.MakePages();
-    CHECK(ScanPages(place.db).empty());
-    CHECK(CountPages(place.db) == 0);
+    CHECK(ScanPages(place.db)->empty());
+    CHECK(*CountPages(place.db) == 0);
     CHECK(MendFreePages(place.db) == 0);
     CHECK_FALSE(ReadLogMark(place.db).has_value());
     CHECK_FALSE(FrozenFileChanged(place.db));
@@ -165,17 +165,17 @@ TEST_CASE("damaged pages that hold nothing are mended, others are left") {
     REQUIRE(Run(place.db,
                 "CREATE TABLE u AS SELECT x FROM t; DELETE FROM t; "
                 "INSERT INTO t SELECT randomblob(20000)") == SQLITE_OK);
-    const auto pages = CountPages(place.db);
+    const uint32_t pages = *CountPages(place.db);
     size_t mended = 0;
     size_t left = 0;
     for (uint32_t page = 2; page <= pages; page++) {
         place.Flip((page - 1) * kPage + 9000);
         if (MendFreePages(place.db) == 1) {
             mended++;
-            CHECK(ScanPages(place.db).empty());
+            CHECK(ScanPages(place.db)->empty());
         } else {
             left++;
-            CHECK(ScanPages(place.db) == std::vector<uint32_t>{page});
+            CHECK(*ScanPages(place.db) == std::vector<uint32_t>{page});
             place.Flip((page - 1) * kPage + 9000);
         }
     }
