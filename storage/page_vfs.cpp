@@ -329,7 +329,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
     }
     try {
         page_file->main = new MainFile();
-        page_file->main->path = name == nullptr ? "" : name;
+        page_file->main->path = name;  // only temporary files have none
         if ((flags & SQLITE_OPEN_URI) != 0 && sqlite3_uri_boolean(name, "immutable", 0) != 0) {
             page_file->main->frozen = true;
             page_file->main->stamp = StampAtRest(page_file->main->path);

@@ -18,6 +18,7 @@ struct FaultyDisk {
     static inline std::atomic<bool> index_full{false};          // no room for the index of the log
     static inline std::atomic<int64_t> reads_left{0};           // then one fails; 0: none does
     static inline std::atomic<int64_t> calls_left{0};           // likewise, of calls of any kind
+    static inline std::atomic<bool> vanishes{false};            // a file, as soon as it is opened
     static inline std::atomic<uint64_t>* interrupts = nullptr;  // is counted up instead
 
     static const char* Register() {
@@ -41,6 +42,7 @@ struct FaultyDisk {
         reads_left = 0;
         calls_left = 0;
         interrupts = nullptr;
+        vanishes = false;
     }
 
 private:
@@ -137,6 +139,9 @@ private:
                 return Below(f)->pMethods->xShmUnmap(Below(f), gone);
             };
             file->pMethods = &m;
+        }
+        if (vanishes) {
+            base->xDelete(base, name, 0);
         }
         // Told behind it: what there is has to be closed again.
         return code == SQLITE_OK && CallFails() ? SQLITE_CANTOPEN : code;
