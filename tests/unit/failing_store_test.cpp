@@ -5,11 +5,14 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "storage/base/at_end.h"
 #include "storage/catalog.h"
 #include "storage/file_mender.h"
 #include "storage/file_store.h"
@@ -61,7 +64,7 @@ using Job = std::function<Status(StoredFile* file)>;
 // Runs a job on a file again and again, with one call of the disk or one statement after another
 // failing, or interrupted at such a call; at each of the first, and
 // at some of the others.
-void RunAll(StoredFile* file, const std::string& bytes, const Job& job, const Job& again, ) {
+void RunAll(StoredFile* file, const std::string& bytes, const Job& job, const Job& again) {
     const Refusal refusal;
     for (const char how : {'d', 's', 'i'}) {
         const int64_t dense = how == 'i' ? 50 : 250;
@@ -134,8 +137,11 @@ TEST_CASE("work on a whole file leaves it sound, whatever fails") {
 
 TEST_CASE("a file is opened, or an error told, whatever fails") {
     StoredFile file;
-    for (const bool read_only : {false, true}) {
+    for (const char* how : {"rw", "ro", "frozen"}) {
+        const bool read_only = how[0] != 'r' || how[1] == 'o';
         const Job open = [&](StoredFile* of) -> Status {
+            FaultyDisk::index_full = how[0] == 'f';
+            const AtEnd heal([] { FaultyDisk::index_full = false; });
             StoreOptions options;
             options.path = of->path;
             options.create = !read_only;
@@ -152,24 +158,122 @@ TEST_CASE("a file is opened, or an error told, whatever fails") {
 TEST_CASE("a new file is made whole, or not at all, whatever fails") {
     StoredFile file;
     const Refusal refusal;
-    bool hit = true;
-    for (int64_t n = 1; hit; n++) {
-        std::filesystem::remove(file.path);
-        Refusal::left = n;
-        const Status status = file.Open().status();
-        hit = Refusal::left == 0;
-        Refusal::left = 0;
-        CAPTURE(n, status.message());
-        CHECK(status.ok() != hit);
-        // One that is complete already stays.
-        if (std::filesystem::exists(file.path)) {
-            auto store = file.Open();
-            REQUIRE(store.ok());
-            auto reader = (*store)->BeginRead();
-            REQUIRE(reader.ok());
-            auto catalog = ReadCatalog((*reader)->connection());
-            REQUIRE(catalog.ok());
-            CHECK((*catalog)->collections.empty());
+    for (const bool disk : {false, true}) {
+        bool hit = true;
+        for (int64_t n = 1; hit; n++) {
+            std::filesystem::remove(file.path);
+            FaultyDisk::calls_left = disk ? n : 0;
+            Refusal::left = disk ? 0 : n;
+            const Status status = file.Open().status();
+            hit = FaultyDisk::calls_left == 0 && Refusal::left == 0;
+            FaultyDisk::Heal();
+            Refusal::left = 0;
+            CAPTURE(disk, n, status.message());
+            // What fails when all is done, or need not be done, is no matter.
+            CHECK((disk ? status.ok() || hit : status.ok() != hit));
+            // One that is complete already stays.
+            if (std::filesystem::exists(file.path)) {
+                auto store = file.Open();
+                CAPTURE(store.status().message());
+                REQUIRE(store.ok());
+                auto reader = (*store)->BeginRead();
+                REQUIRE(reader.ok());
+                auto catalog = ReadCatalog((*reader)->connection());
+                REQUIRE(catalog.ok());
+                CHECK((*catalog)->collections.empty());
+            }
         }
     }
+}
+
+TEST_CASE("a file that is read without locks is left when somebody writes it") {
+    StoredFile file;
+    file.Write(file.sound);
+    FaultyDisk::index_full = true;
+    StoreOptions options;
+    options.path = file.path;
+    options.read_only = true;
+    auto store = FileStore::Open(options);
+    REQUIRE(store.ok());
+    CHECK_FALSE((*store)->CurrentMark().has_value());
+    CHECK((*store)->BeginRead().ok());
+    std::ofstream(file.path + "-wal") << "a log";
+    const Status status = (*store)->BeginRead().status();
+    CAPTURE(status.message());
+    CHECK(status.message().find("there are commits in") != std::string::npos);
+    // The log comes just when the file is opened without locks.
+    static std::string log;
+    static int opened;
+    log = file.path + "-wal";
+    opened = 0;
+    const auto on_open = [](sqlite3*, char**, const sqlite3_api_routines*) {
+        if (++opened == 2) {
+            std::ofstream(log) << "a log";
+        }
+        return SQLITE_OK;
+    };
+    int (*const entry)(sqlite3*, char**, const sqlite3_api_routines*) = on_open;
+    std::filesystem::remove(log);
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(entry));
+    const Status begun = FileStore::Open(options).status();
+    sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(entry));
+    CAPTURE(begun.message());
+    CHECK(begun.code() == Code::kBusy);
+    std::filesystem::remove(log);
+}
+
+TEST_CASE("a file that was left in the middle of a change is not changed on a full disk") {
+    StoredFile file;
+    file.Write(file.sound);
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open_v2(file.path.c_str(), &raw, SQLITE_OPEN_READWRITE, CurrentPageVfs()) ==
+            SQLITE_OK);
+    const auto run = [&](const char* sql) {
+        return sqlite3_exec(raw, sql, nullptr, nullptr, nullptr);
+    };
+    REQUIRE(run("PRAGMA journal_mode=DELETE; PRAGMA cache_size=1; BEGIN IMMEDIATE") == SQLITE_OK);
+    REQUIRE(run("UPDATE docs SET \"_hash\"=\"_hash\"+1; UPDATE quern_part SET items=items") ==
+            SQLITE_OK);
+    const auto read = [](const std::string& path) {
+        std::ifstream in(path, std::ios::binary);
+        return std::string(std::istreambuf_iterator<char>(in), {});
+    };
+    const std::string half = read(file.path);
+    const std::string journal = read(file.path + "-journal");
+    REQUIRE(run("ROLLBACK") == SQLITE_OK);
+    sqlite3_close(raw);
+    REQUIRE(journal.size() > StoredFile::kPage);
+    file.Write(half);
+    std::ofstream(file.path + "-journal", std::ios::binary) << journal;
+    StoreOptions options;
+    options.path = file.path;
+    options.read_only = true;
+    FaultyDisk::bytes_left = 0;
+    const Status status = FileStore::Open(options).status();
+    CAPTURE(status.message());
+    CHECK(status.code() == Code::kFull);
+    FaultyDisk::Heal();
+    CHECK(FileStore::Open(options).ok());
+    file.CheckSound();
+}
+
+TEST_CASE("a copy of a large file can be stopped, and of many bad pages some are told") {
+    StoredFile file(size_t{600000});
+    file.Write(file.sound);
+    {
+        auto store = file.Open();
+        REQUIRE(store.ok());
+        Work work(&interrupts, nullptr);
+        interrupts++;
+        CHECK((*store)->Backup(file.path + ".copy", &work).code() == Code::kInterrupted);
+        CHECK_FALSE(std::filesystem::exists(file.path + ".copy"));
+    }
+    std::string bytes = file.sound;
+    for (uint32_t page = 100; page <= 250; page++) {
+        StoredFile::Flip(&bytes, page);
+    }
+    file.Write(bytes);
+    auto store = file.Open();
+    REQUIRE(store.ok());
+    CHECK(file.Problems(store->get()).size() == 100);
 }
