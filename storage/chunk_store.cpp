@@ -565,7 +565,7 @@ Status PartWriter::WriteChunk(BytesView raw) {
     Bytes stored;
     const Codec used = Encode(codec_, raw, effort_, &stored);
     const size_t number = info_.chunks.size();
-    if (number >= (size_t{1} << kChunkIdBits)) {
+    if (number >= (size_t{1} << kChunkIdBits)) {  // never: no test writes 256 GiB
         return Status::Error(Code::kLimit, "%s: too many chunks", info_.Name().c_str());
     }
     const int64_t id = ChunkId(info_.id, number);
