@@ -485,7 +485,7 @@ TEST_CASE("arguments that may be missing are, and sizes of nothing") {
     quern_text* text = nullptr;
     uint64_t count = 0;
     with_query("docs", [&](quern_query* q) {
-        quern_query_filter(q, "year in (:list) or year = :one");
+        quern_query_filter(q, "year in :list or year = :one");
         CHECK(quern_query_parameter(q, nullptr) == 0);
         CHECK(quern_query_parameter(nullptr, ":one") == 0);
         quern_query_bind_ints(q, 1, nullptr, 0);
