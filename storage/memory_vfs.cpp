@@ -29,8 +29,7 @@ struct MemoryFile {
     // Locks of the five-state protocol of SQLite.
     int shared = 0;
     const void* reserved = nullptr;
-    const void* pending = nullptr;
-    const void* exclusive = nullptr;
+    const void* pending = nullptr;  // also of who has the file for himself
     // Shared memory of the write-ahead log's index.
     std::vector<std::unique_ptr<char[]>> regions;
     int shm_users = 0;
@@ -130,7 +129,7 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
 int Write(sqlite3_file* file, const void* data, int bytes, sqlite3_int64 offset) {
     MemoryFile& memory = FileOf(file);
     std::lock_guard<std::mutex> lock(memory.mutex);
-    if (!Reserve(memory, offset + bytes)) {
+    if (!Reserve(memory, offset + bytes)) {  // never: but for want of memory
         return SQLITE_IOERR_NOMEM;
     }
     const char* from = static_cast<const char*>(data);
@@ -154,7 +153,7 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
         memory.blocks.resize(static_cast<size_t>(kept / kBlockBytes));
         memory.size = size;
     } else {
-        if (!Reserve(memory, size)) {
+        if (!Reserve(memory, size)) {  // never: but for want of memory
             return SQLITE_IOERR_NOMEM;
         }
         memory.size = size;
@@ -181,7 +180,7 @@ int Lock(sqlite3_file* file, int level) {
         return SQLITE_OK;
     }
     if (level == SQLITE_LOCK_SHARED) {
-        if (memory.pending != nullptr || memory.exclusive != nullptr) {
+        if (memory.pending != nullptr) {
             return SQLITE_BUSY;
         }
         memory.shared++;
@@ -200,7 +199,6 @@ int Lock(sqlite3_file* file, int level) {
             handle->level = SQLITE_LOCK_PENDING;
             return SQLITE_BUSY;
         }
-        memory.exclusive = handle;
     }
     handle->level = level;
     return SQLITE_OK;
@@ -213,12 +211,12 @@ int Unlock(sqlite3_file* file, int level) {
     if (handle->level <= level) {
         return SQLITE_OK;
     }
-    for (const void** holder : {&memory.reserved, &memory.pending, &memory.exclusive}) {
+    for (const void** holder : {&memory.reserved, &memory.pending}) {
         if (*holder == handle) {
             *holder = nullptr;
         }
     }
-    if (level == SQLITE_LOCK_NONE && handle->level >= SQLITE_LOCK_SHARED) {
+    if (level == SQLITE_LOCK_NONE) {
         memory.shared--;
     }
     handle->level = level;
@@ -228,7 +226,7 @@ int Unlock(sqlite3_file* file, int level) {
 int CheckReservedLock(sqlite3_file* file, int* held) {
     MemoryFile& memory = FileOf(file);
     std::lock_guard<std::mutex> lock(memory.mutex);
-    *held = memory.reserved != nullptr || memory.pending != nullptr || memory.exclusive != nullptr;
+    *held = memory.reserved != nullptr || memory.pending != nullptr;
     return SQLITE_OK;
 }
 

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "storage/base/parallel.h"
 #include "storage/catalog.h"
 #include "storage/file_place.h"
 #include "storage/page_vfs.h"
@@ -217,6 +218,17 @@ TEST_CASE("what lies at a path is told from what does not") {
     const auto before = std::chrono::steady_clock::now();
     CHECK(StampAtRest(file).has_value());
     CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(5));
+    // One that is written all the time is not waited for without end.
+    std::atomic<bool> enough{false};
+    std::thread toucher([&] {
+        while (!enough) {
+            std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now());
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    });
+    CHECK(StampAtRest(file).has_value());
+    enough = true;
+    toucher.join();
     FileStamp stamp;
     for (auto FileStamp::*part : {&FileStamp::device, &FileStamp::inode}) {
         FileStamp other = stamp;
@@ -253,6 +265,8 @@ TEST_CASE("a file shorter than it says is told from one that is none of ours") {
 TEST_CASE("a file that was not born is removed, and no other") {
     const Folder folder;
     RemoveUnborn(folder.path + "/none");
+    RemoveUnborn(folder.path);
+    CHECK(IsDirectory(folder.path));
     const auto kept = [&](const std::string& bytes) {
         const std::string file = folder.File("unborn", bytes);
         RemoveUnborn(file);
@@ -298,6 +312,19 @@ std::string RawFile(const Folder& folder, const char* name, const std::string& s
 }
 
 }  // namespace
+
+TEST_CASE("of several threads that fail one is told") {
+    std::atomic<int> failed{0};
+    const Status status = RunOnThreads(3, [&](int worker) -> Status {
+        failed++;
+        while (failed < 3) {
+            std::this_thread::yield();
+        }
+        return Status::Error(Code::kLimit, "worker %d", worker);
+    });
+    CHECK(status.code() == Code::kLimit);
+    CHECK(failed == 3);
+}
 
 TEST_CASE("a database that is not one of ours is refused, whatever it says of itself") {
     const Folder folder;
