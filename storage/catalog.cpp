@@ -105,7 +105,7 @@ Status BumpEpoch(Connection* connection, int64_t generation) {
         return BadCatalog("the state of the database is missing");
     }
     const int64_t epoch = update.ColumnInt(0);
-    QUERN_TRY(update.Run());  // never: its one row is out
+    QUERN_TRY(update.Run());
     return CheckCounter("changes of the schema", epoch);
 }
 
@@ -499,7 +499,7 @@ Result<int64_t> CreateCollection(Connection* connection, const std::string& name
             return BadCatalog("the state of the database is missing");
         }
         id = next.ColumnInt(0);
-        QUERN_TRY(next.Run());  // never: its one row is out
+        QUERN_TRY(next.Run());
         QUERN_TRY(CheckCounter("collections", id, kCounterMax - 1));
     }
     {

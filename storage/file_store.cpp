@@ -632,7 +632,7 @@ Status FileStore::Backup(const std::string& path, Work* work) {
         LetReadEmptyPages(reader->connection()->handle(), true);
         sqlite3_backup* backup =
             sqlite3_backup_init(target->handle(), "main", reader->connection()->handle(), "main");
-        if (backup == nullptr) {  // never: but for want of memory
+        if (backup == nullptr) {
             status = target->ErrorStatus(sqlite3_errcode(target->handle()), "backup");
         }
         while (status.ok()) {

@@ -129,7 +129,7 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
 int Write(sqlite3_file* file, const void* data, int bytes, sqlite3_int64 offset) {
     MemoryFile& memory = FileOf(file);
     std::lock_guard<std::mutex> lock(memory.mutex);
-    if (!Reserve(memory, offset + bytes)) {  // never: but for want of memory
+    if (!Reserve(memory, offset + bytes)) {
         return SQLITE_IOERR_NOMEM;
     }
     const char* from = static_cast<const char*>(data);
@@ -153,7 +153,7 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
         memory.blocks.resize(static_cast<size_t>(kept / kBlockBytes));
         memory.size = size;
     } else {
-        if (!Reserve(memory, size)) {  // never: but for want of memory
+        if (!Reserve(memory, size)) {
             return SQLITE_IOERR_NOMEM;
         }
         memory.size = size;

@@ -302,7 +302,7 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
     std::vector<std::string> names;
     for (int i = 0; i < count; i++) {
         const char* name = sqlite3_column_name(raw, i);
-        names.emplace_back(name == nullptr ? "" : name);  // never: but for want of memory
+        names.emplace_back(name == nullptr ? "" : name);
     }
     QUERN_TRY(sink.columns(names));
     return TakeRows(connection, sight, raw, "SQL", InSql, work, sink.row);
