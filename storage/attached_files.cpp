@@ -74,7 +74,7 @@ Status Look(Attachment* one) {
 
 bool IsAnother(const Attachment& one) {
     const std::optional<FileStamp> now = StampOf(one.path);
-    return !now || now->device != one.stamp.device || now->inode != one.stamp.inode;
+    return !now || !now->IsSameFile(one.stamp);
 }
 
 Status Open(sqlite3* db, const Attachment& one) {
@@ -222,7 +222,8 @@ Status AttachedFiles::MakeVirtualTablesKnown(sqlite3* db, const std::string& tex
         }
         sqlite3_finalize(tables);
         const int base = code & 0xff;
-        if (named && (base == SQLITE_BUSY || base == SQLITE_LOCKED)) {
+        if (named && (base == SQLITE_BUSY ||
+                      base == SQLITE_LOCKED)) {  // never: LOCKED, without a shared cache
             return Status::Error(Code::kBusy,
                                  "attached file '%s' is held by another process or thread",
                                  one.name.c_str())

@@ -60,9 +60,9 @@ std::vector<std::string> Tokens(std::string_view sql) {
             i++;
         } else if (c == '"') {
             std::string token = "\"";
-            for (i++; i < sql.size(); i++) {
+            for (i++; i < sql.size(); i++) {  // never: SQLite has read it, up to a quote
                 if (sql[i] == '"') {
-                    if (i + 1 < sql.size() && sql[i + 1] == '"') {
+                    if (sql.substr(i + 1, 1) == "\"") {
                         i++;
                     } else {
                         break;
@@ -310,7 +310,8 @@ Status CheckSchema(Connection* connection, const Catalog& catalog) {
         const std::string type(rows.ColumnBytes(0));
         const std::string name(rows.ColumnBytes(1));
         const std::string sql(rows.ColumnBytes(2));
-        if (type == "index" && rows.ColumnIsNull(2) && automatic.count(name) == 1) {
+        const bool made_by_sqlite = type == "index" && rows.ColumnIsNull(2);
+        if (made_by_sqlite && automatic.count(name) == 1) {  // never: SQLite refuses other names
             continue;
         }
         auto found = expected.find(name);

@@ -63,7 +63,7 @@ private:
 
 Status ChunkSalvage::Read(Connection* connection, const std::vector<int64_t>& wanted, Work* work) {
     connection_ = connection;
-    const uint32_t pages = CountPages(connection->handle());
+    QUERN_ASSIGN(const uint32_t pages, CountPages(connection->handle()));
     const std::unique_ptr<char[]> page(new char[kPageBytes]);
     for (uint32_t number = 2; number <= pages; number++) {
         if (number % kPagesPerCheck == 0) {
@@ -72,7 +72,7 @@ Status ChunkSalvage::Read(Connection* connection, const std::vector<int64_t>& wa
         bool sound = false;
         QUERN_ASSIGN(const bool there,
                      ReadPageAsIs(connection->handle(), number, page.get(), &sound));
-        if (!there) {
+        if (!there) {  // never: it was counted
             continue;
         }
         const auto look = [&](uint32_t offset) {
@@ -122,7 +122,7 @@ Result<bool> ChunkSalvage::Find(int64_t id, const ChunkInfo& info, std::string* 
 Result<bool> ChunkSalvage::Take(const Place& place, size_t bytes, std::string* stored) const {
     const std::unique_ptr<char[]> page(new char[kPageBytes]);
     QUERN_ASSIGN(const bool there, ReadPageAsIs(connection_->handle(), place.page, page.get()));
-    if (!there) {
+    if (!there) {  // never: it was read before
         return false;
     }
     PageReader cell(page.get(), place.offset);
@@ -140,7 +140,7 @@ Result<bool> ChunkSalvage::Take(const Place& place, size_t bytes, std::string* s
     const size_t local = payload <= kCellLocalMost ? payload
                          : rest <= kCellLocalMost  ? rest
                                                    : kCellLocalLeast;
-    if (start + local > kPageUsable || local < header) {
+    if (start + local > kPageUsable) {
         return false;
     }
     stored->assign(page.get() + cell.at(), local - header);

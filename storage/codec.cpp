@@ -32,13 +32,9 @@ void JoinBytes(const char* in, size_t elements, char* out) {
     }
 }
 
+// Of one that splits.
 size_t ElementBytes(Codec codec) {
-    switch (codec) {
-        case Codec::kSplit2: return 2;
-        case Codec::kSplit4: return 4;
-        case Codec::kSplit8: return 8;
-        default: return 1;
-    }
+    return codec == Codec::kSplit2 ? 2 : codec == Codec::kSplit4 ? 4 : 8;
 }
 
 // Elements first, then the bytes that do not fill one.
@@ -48,10 +44,9 @@ void Split(Codec codec, BytesView raw, char* out) {
     switch (width) {
         case 2: SplitBytes<2>(raw.data(), elements, out); break;
         case 4: SplitBytes<4>(raw.data(), elements, out); break;
-        case 8: SplitBytes<8>(raw.data(), elements, out); break;
-        default: break;
+        default: SplitBytes<8>(raw.data(), elements, out); break;
     }
-    const size_t done = width > 1 ? elements * width : 0;
+    const size_t done = elements * width;
     std::memcpy(out + done, raw.data() + done, raw.size() - done);
 }
 
@@ -61,10 +56,9 @@ void Join(Codec codec, const char* in, size_t size, char* out) {
     switch (width) {
         case 2: JoinBytes<2>(in, elements, out); break;
         case 4: JoinBytes<4>(in, elements, out); break;
-        case 8: JoinBytes<8>(in, elements, out); break;
-        default: break;
+        default: JoinBytes<8>(in, elements, out); break;
     }
-    const size_t done = width > 1 ? elements * width : 0;
+    const size_t done = elements * width;
     std::memcpy(out + done, in + done, size - done);
 }
 

@@ -45,7 +45,8 @@ void TakeFinding(std::string_view finding, size_t* lost, std::vector<std::string
 Status FileStore::CheckPages(Work* work, std::vector<std::string>* problems) {
     QUERN_ASSIGN(std::unique_ptr<Reader> reader, BeginRead());
     ScopedWork scope(reader->connection(), work, "verify pages");
-    for (const uint32_t page : ScanPages(reader->connection()->handle())) {
+    QUERN_ASSIGN(const std::vector<uint32_t> bad, ScanPages(reader->connection()->handle()));
+    for (const uint32_t page : bad) {
         problems->push_back("page " + std::to_string(page) + ": checksum is wrong");
         if (problems->size() >= kProblemsMost) {
             return {};

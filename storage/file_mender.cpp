@@ -220,7 +220,7 @@ private:
 Result<std::vector<uint32_t>> BadPages(Connection* connection, Work* work) {
     constexpr uint32_t kPagesPerLook = 1024;
     const std::unique_ptr<char[]> page(new char[kPageBytes]);
-    const uint32_t pages = CountPages(connection->handle());
+    QUERN_ASSIGN(const uint32_t pages, CountPages(connection->handle()));
     std::vector<uint32_t> bad;
     for (uint32_t number = 1; number <= pages; number++) {
         bool sound = false;
@@ -240,7 +240,8 @@ Result<std::unique_ptr<Writer>> BeginMending(FileStore* store) {
     QUERN_TRY(store->BeginWrite().status());  // opens the writer's connection
     QUERN_TRY(store->Checkpoint());
     QUERN_ASSIGN(std::unique_ptr<Writer> writer, store->BeginWrite());
-    if (!LogIsEmpty(writer->connection()->handle())) {
+    QUERN_ASSIGN(const bool log_is_empty, LogIsEmpty(writer->connection()->handle()));
+    if (!log_is_empty) {
         return Status::Error(Code::kBusy,
                              "%s: a damaged table can be mended only while nobody holds a snapshot",
                              store->options().path.c_str());

@@ -36,9 +36,11 @@ struct FileStamp {
     uint64_t inode = 0;
     int64_t bytes = 0;
     int64_t modified_ns = 0;
+    bool IsSameFile(const FileStamp& other) const {
+        return device == other.device && inode == other.inode;
+    }
     bool operator==(const FileStamp& other) const {
-        return device == other.device && inode == other.inode && bytes == other.bytes &&
-               modified_ns == other.modified_ns;
+        return IsSameFile(other) && bytes == other.bytes && modified_ns == other.modified_ns;
     }
     bool operator!=(const FileStamp& other) const { return !(*this == other); }
 };

@@ -38,13 +38,13 @@ bool CannotShareLog(const Status& status) {
 
 // Bytes of the file as the file system sees it.
 int64_t FileBytes(sqlite3* db, int which) {
-    sqlite3_file* file = nullptr;
+    sqlite3_file none{};
+    sqlite3_file* file = &none;
     sqlite3_int64 size = 0;
-    if (sqlite3_file_control(db, "main", which, &file) == SQLITE_OK && file != nullptr &&
-        file->pMethods != nullptr && file->pMethods->xFileSize(file, &size) == SQLITE_OK) {
-        return size;
-    }
-    return 0;
+    sqlite3_file_control(db, "main", which, &file);
+    const bool told =
+        file->pMethods != nullptr && file->pMethods->xFileSize(file, &size) == SQLITE_OK;
+    return told ? size : 0;
 }
 
 }  // namespace
@@ -178,7 +178,7 @@ Result<std::unique_ptr<Connection>> FileStore::OpenReader() {
 }
 
 Result<std::unique_ptr<FileStore>> FileStore::Open(const StoreOptions& options) {
-    QUERN_TRY(RegisterPageVfs());
+    QUERN_TRY(RegisterPageVfs());  // never: SQLite takes it
     std::unique_ptr<FileStore> store(new FileStore());
     store->options_ = options;
     if (options.path == ":memory:") {
@@ -187,7 +187,7 @@ Result<std::unique_ptr<FileStore>> FileStore::Open(const StoreOptions& options) 
                                  ":memory: is always a new database; mode=ro and mode=rw are for "
                                  "those that exist");
         }
-        QUERN_TRY(RegisterMemoryVfs());
+        QUERN_TRY(RegisterMemoryVfs());  // never: SQLite takes it
         store->in_memory_ = true;
         store->file_name_ = "/quern-memory-" + std::to_string(memory_databases.fetch_add(1));
     } else {
@@ -199,7 +199,7 @@ Result<std::unique_ptr<FileStore>> FileStore::Open(const StoreOptions& options) 
     if (!status.ok() && is_new) {
         RemoveUnborn(store->file_name_);
     }
-    if (status.code() == Code::kCorrupt && !store->in_memory_) {
+    if (status.code() == Code::kCorrupt && !store->in_memory_) {  // never: memory is sound
         const Status length = CheckLength(options.path);
         status = length.ok() ? status : length;
     }
@@ -226,7 +226,7 @@ Status FileStore::OpenFirst() {
     QUERN_ASSIGN(std::unique_ptr<Connection> connection, std::move(opened));
     QUERN_TRY(CheckHeader(connection.get()));
     const std::optional<FileStamp> stamp = StampOf(file_name_);
-    inode_ = stamp.has_value() && !in_memory_ ? stamp->inode : 0;
+    inode_ = stamp.has_value() ? stamp->inode : 0;
     device_ = stamp.has_value() ? stamp->device : 0;
     if (options_.read_only) {
         idle_readers_.push_back(std::move(connection));
@@ -238,7 +238,7 @@ Status FileStore::OpenFirst() {
 
 FileStore::~FileStore() {
     idle_readers_.clear();
-    if (writer_ != nullptr && !options_.read_only) {
+    if (writer_ != nullptr) {
         // Best effort: an idle file should be one file. Closing the last connection does the same.
         sqlite3_busy_timeout(writer_->handle(), 0);
         sqlite3_wal_checkpoint_v2(writer_->handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr,
@@ -367,7 +367,7 @@ Result<std::unique_ptr<Reader>> FileStore::BeginRead() {
     const std::optional<LogMark> before = ReadLogMark(reader->connection()->handle());
     {
         QUERN_ASSIGN(Statement begin, reader->connection()->Prepare("BEGIN"));
-        QUERN_TRY(begin.Run());
+        QUERN_TRY(begin.Run());  // never: it takes no lock yet
     }
     // The first read fixes the snapshot.
     Result<int64_t> epoch = ReadCatalogEpoch(reader->connection());
@@ -402,7 +402,7 @@ void FileStore::Return(std::unique_ptr<Connection> connection) {
             good = end.ok() && end->Run().ok();
         }
         std::lock_guard<std::mutex> lock(mutex_);
-        if (good && !connection->in_transaction() && idle_readers_.size() < kIdleReadersMax) {
+        if (good && idle_readers_.size() < kIdleReadersMax) {
             idle_readers_.push_back(std::move(connection));
         }
     });
@@ -488,7 +488,10 @@ Status FileStore::Attach(const std::string& name, const std::string& path) {
         return Status::Error(Code::kCantOpen, "attached file '%s': there is no %s", name.c_str(),
                              path.c_str());
     }
-    if (stamp->inode == inode_ && inode_ != 0 && stamp->device == device_) {
+    FileStamp own;
+    own.inode = inode_;
+    own.device = device_;
+    if (stamp->IsSameFile(own)) {
         return Status::Error(Code::kInvalid, "attached file '%s': %s is the database itself",
                              name.c_str(), path.c_str());
     }
@@ -497,7 +500,7 @@ Status FileStore::Attach(const std::string& name, const std::string& path) {
     Status status = reader.status();
     if (status.ok()) {
         const AttachedFiles* attached = (*reader)->connection()->FollowAttachments();
-        status = attached != nullptr ? attached->ProblemOf(name) : Status();
+        status = attached != nullptr ? attached->ProblemOf(name) : Status();  // never: it was added
     }
     if (!status.ok()) {
         attachments_->Remove(name);
@@ -541,7 +544,8 @@ Status FileStore::MendFreePages() {
     }
     {
         QUERN_ASSIGN(const std::unique_ptr<Reader> reader, BeginRead());
-        if (ScanPages(reader->connection()->handle()).empty()) {
+        QUERN_ASSIGN(const std::vector<uint32_t> bad, ScanPages(reader->connection()->handle()));
+        if (bad.empty()) {
             return {};
         }
     }

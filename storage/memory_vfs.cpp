@@ -29,8 +29,7 @@ struct MemoryFile {
     // Locks of the five-state protocol of SQLite.
     int shared = 0;
     const void* reserved = nullptr;
-    const void* pending = nullptr;
-    const void* exclusive = nullptr;
+    const void* pending = nullptr;  // also of who has the file for himself
     // Shared memory of the write-ahead log's index.
     std::vector<std::unique_ptr<char[]>> regions;
     int shm_users = 0;
@@ -181,7 +180,7 @@ int Lock(sqlite3_file* file, int level) {
         return SQLITE_OK;
     }
     if (level == SQLITE_LOCK_SHARED) {
-        if (memory.pending != nullptr || memory.exclusive != nullptr) {
+        if (memory.pending != nullptr) {
             return SQLITE_BUSY;
         }
         memory.shared++;
@@ -200,7 +199,6 @@ int Lock(sqlite3_file* file, int level) {
             handle->level = SQLITE_LOCK_PENDING;
             return SQLITE_BUSY;
         }
-        memory.exclusive = handle;
     }
     handle->level = level;
     return SQLITE_OK;
@@ -213,12 +211,12 @@ int Unlock(sqlite3_file* file, int level) {
     if (handle->level <= level) {
         return SQLITE_OK;
     }
-    for (const void** holder : {&memory.reserved, &memory.pending, &memory.exclusive}) {
+    for (const void** holder : {&memory.reserved, &memory.pending}) {
         if (*holder == handle) {
             *holder = nullptr;
         }
     }
-    if (level == SQLITE_LOCK_NONE && handle->level >= SQLITE_LOCK_SHARED) {
+    if (level == SQLITE_LOCK_NONE) {
         memory.shared--;
     }
     handle->level = level;
@@ -228,7 +226,7 @@ int Unlock(sqlite3_file* file, int level) {
 int CheckReservedLock(sqlite3_file* file, int* held) {
     MemoryFile& memory = FileOf(file);
     std::lock_guard<std::mutex> lock(memory.mutex);
-    *held = memory.reserved != nullptr || memory.pending != nullptr || memory.exclusive != nullptr;
+    *held = memory.reserved != nullptr || memory.pending != nullptr;
     return SQLITE_OK;
 }
 

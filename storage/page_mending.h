@@ -12,13 +12,14 @@ struct sqlite3;
 
 namespace quern::storage {
 
-// Whole pages of the main file.
-uint32_t CountPages(sqlite3* db);
+// Whole pages of the main file. kIo: its length cannot be told now.
+Result<uint32_t> CountPages(sqlite3* db);
 // false: there is no such page. kIo: it cannot be read now, which says nothing of what it holds.
 // out: kPageBytes. sound (may be NULL): whether its checksum is right.
 Result<bool> ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound = nullptr);
-// Whether the write-ahead log holds no page: all of the database is in the main file.
-bool LogIsEmpty(sqlite3* db);
+// Whether the write-ahead log holds no page: all of the database is in the main file. kIo: it
+// cannot be read now.
+Result<bool> LogIsEmpty(sqlite3* db);
 // "Pointer Map or Ptrmap Pages" of SQLite's documentation: page 2, and one in so many behind it.
 bool IsPointerMap(uint32_t number);
 

@@ -56,7 +56,6 @@ struct Registry {
     std::mutex mutex;
     std::map<std::string, std::unique_ptr<Layer>> layers;  // by name of the VFS below
     std::map<std::string, uint32_t> bad_pages;             // by full path
-    std::string base;                                      // set by tests; empty: default
     const char* current = nullptr;
 };
 Registry& TheRegistry() {
@@ -189,9 +188,12 @@ int Read(sqlite3_file* file, void* out, int bytes, sqlite3_int64 offset) {
         return code;
     }
     char* const page = static_cast<char*>(out);
-    const bool sound = IsZero(page) ? !main->refuse_empty || TestFault(Fault::kEmptyPageTaken)
-                                    : !cut_off && (IsSound(page, PageNumber(offset)) ||
-                                                   TestFault(Fault::kPageUnchecked));
+    bool sound = false;
+    if (IsZero(page)) {
+        sound = !main->refuse_empty || TestFault(Fault::kEmptyPageTaken);
+    } else if (!cut_off) {
+        sound = IsSound(page, PageNumber(offset)) || TestFault(Fault::kPageUnchecked);
+    }
     if (ShowInstead(main->mending, sound, PageNumber(offset), page) || sound) {
         return code;
     }
@@ -259,7 +261,7 @@ int ShmMap(sqlite3_file* file, int region, int bytes, int extend, void volatile*
     return code;
 }
 int ShmLock(sqlite3_file* file, int first, int count, int flags) {
-    if (TestFault(Fault::kLockNotTaken) && (flags & SQLITE_SHM_EXCLUSIVE) != 0) {
+    if ((flags & SQLITE_SHM_EXCLUSIVE) != 0 && TestFault(Fault::kLockNotTaken)) {
         return SQLITE_OK;
     }
     return Below(file)->pMethods->xShmLock(Below(file), first, count, flags);
@@ -327,7 +329,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
     }
     try {
         page_file->main = new MainFile();
-        page_file->main->path = name == nullptr ? "" : name;
+        page_file->main->path = name;  // only temporary files have none
         if ((flags & SQLITE_OPEN_URI) != 0 && sqlite3_uri_boolean(name, "immutable", 0) != 0) {
             page_file->main->frozen = true;
             page_file->main->stamp = StampAtRest(page_file->main->path);
@@ -434,8 +436,7 @@ Status RegisterPageVfs() {
     Registry& registry = TheRegistry();
     std::lock_guard<std::mutex> lock(registry.mutex);
     if (registry.current == nullptr) {
-        registry.current =
-            LayerOver(registry, registry.base.empty() ? nullptr : registry.base.c_str());
+        registry.current = LayerOver(registry, nullptr);
     }
     return registry.current != nullptr
                ? Status()  // never: there is a default one
@@ -473,37 +474,49 @@ uint32_t BigEndian(const unsigned char* bytes) {
 
 // The connection's database file, if it is one of this layer's.
 sqlite3_file* MainFileOf(sqlite3* db) {
-    sqlite3_file* file = nullptr;
-    const bool ours =
-        sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) == SQLITE_OK &&
-        file != nullptr && (file->pMethods == &kMethods || file->pMethods == &kPlainMethods);
-    return ours ? file : nullptr;
+    sqlite3_file none{};
+    sqlite3_file* file = &none;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    const bool ours = file->pMethods == &kMethods || file->pMethods == &kPlainMethods;
+    // One that goes with its connection is no main file.
+    return ours && Of(file)->main != nullptr ? file : nullptr;
+}
+
+Status Unreadable(const char* what, int code) {
+    return Status::Error(Code::kIo, "%s cannot be read", what).WithDetail(code, 0);
 }
 
 // Numbers of the pages of which the write-ahead log holds a copy. A crash while the log is moved
 // into the file may leave such a page torn in the file: the log is what counts then.
-std::set<uint32_t> PagesInLog(sqlite3* db) {
+Result<std::set<uint32_t>> PagesInLog(sqlite3* db) {
     constexpr int kLogHeader = 32;
     constexpr int kFrameHeader = 24;
     std::set<uint32_t> pages;
-    sqlite3_file* log = nullptr;
+    sqlite3_file none{};
+    sqlite3_file* log = &none;
     sqlite3_int64 size = 0;
-    unsigned char header[kLogHeader];
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) != SQLITE_OK ||
-        log == nullptr || log->pMethods == nullptr ||
-        log->pMethods->xFileSize(log, &size) != SQLITE_OK || size < kLogHeader ||
-        log->pMethods->xRead(log, header, kLogHeader, 0) != SQLITE_OK) {
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log->pMethods == nullptr) {
         return pages;
     }
-    for (sqlite3_int64 at = kLogHeader; at + kFrameHeader + kPageSize <= size;
+    int code = log->pMethods->xFileSize(log, &size);
+    unsigned char header[kLogHeader];
+    if (code == SQLITE_OK && size >= kLogHeader) {
+        code = log->pMethods->xRead(log, header, kLogHeader, 0);
+    }
+    for (sqlite3_int64 at = kLogHeader; code == SQLITE_OK && at + kFrameHeader + kPageSize <= size;
          at += kFrameHeader + kPageSize) {
         unsigned char frame[kFrameHeader];
+        code = log->pMethods->xRead(log, frame, kFrameHeader, at);
         // Frames of an older round of the log carry another salt.
-        if (log->pMethods->xRead(log, frame, kFrameHeader, at) != SQLITE_OK ||
-            std::memcmp(frame + 8, header + 16, 8) != 0) {
+        if (code != SQLITE_OK || std::memcmp(frame + 8, header + 16, 8) != 0) {
             break;
         }
         pages.insert(BigEndian(frame));
+    }
+    // A log that was cut meanwhile holds no more.
+    if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ) {
+        return Unreadable("the write-ahead log", code);
     }
     return pages;
 }
@@ -568,34 +581,31 @@ std::optional<LogMark> ReadLogMark(sqlite3* db) {
 
 bool FrozenFileChanged(sqlite3* db) {
     sqlite3_file* file = MainFileOf(db);
-    return file != nullptr && Of(file)->main != nullptr && HasChanged(*Of(file)->main);
+    return file != nullptr && HasChanged(*Of(file)->main);
 }
 
-std::vector<uint32_t> ScanPages(sqlite3* db) {
+Result<std::vector<uint32_t>> ScanPages(sqlite3* db) {
     std::vector<uint32_t> bad;
     sqlite3_file* file = MainFileOf(db);
     if (file == nullptr) {
         return bad;
     }
     sqlite3_file* below = Below(file);
-    sqlite3_int64 size = 0;
-    if (below->pMethods->xFileSize(below, &size) != SQLITE_OK) {
-        return bad;
-    }
-    const std::set<uint32_t> in_log = PagesInLog(db);
+    QUERN_ASSIGN(const uint32_t pages, CountPages(db));
+    QUERN_ASSIGN(const std::set<uint32_t> in_log, PagesInLog(db));
     const std::unique_ptr<char[]> page(new char[kPageSize]);
-    for (sqlite3_int64 offset = 0; offset + kPageSize <= size && bad.size() < kBadPagesMax;
-         offset += kPageSize) {
+    for (uint32_t number = 1; number <= pages && bad.size() < kBadPagesMax; number++) {
+        const sqlite3_int64 offset = sqlite3_int64{number - 1} * kPageSize;
         bool sound = false;
         for (int i = 0; i < kScanTries && !sound; i++) {
             if (i > 0) {
                 sqlite3_sleep(10);
             }
             sound = below->pMethods->xRead(below, page.get(), kPageSize, offset) == SQLITE_OK &&
-                    IsSound(page.get(), PageNumber(offset));
+                    IsSound(page.get(), number);
         }
-        if (!sound && in_log.count(PageNumber(offset)) == 0) {
-            bad.push_back(PageNumber(offset));
+        if (!sound && in_log.count(number) == 0) {
+            bad.push_back(number);
         }
     }
     return bad;
@@ -603,36 +613,36 @@ std::vector<uint32_t> ScanPages(sqlite3* db) {
 
 size_t MendFreePages(sqlite3* db) {
     sqlite3_file* file = MainFileOf(db);
-    if (file == nullptr || !PagesInLog(db).empty()) {
+    const Result<bool> log_is_empty = LogIsEmpty(db);
+    if (file == nullptr || !log_is_empty.ok() || !*log_is_empty) {
         return 0;
     }
-    const std::vector<uint32_t> bad = ScanPages(db);
-    if (bad.empty()) {
+    const Result<std::vector<uint32_t>> bad = ScanPages(db);
+    if (!bad.ok() || bad->empty()) {
         return 0;
     }
     sqlite3_file* below = Below(file);
     const std::set<uint32_t> free = FreeLeaves(below);
     const std::unique_ptr<char[]> zeros(new char[kPageSize]());
     size_t mended = 0;
-    for (const uint32_t number : bad) {
+    for (const uint32_t number : *bad) {
         if (free.count(number) > 0 &&
             below->pMethods->xWrite(below, zeros.get(), kPageSize,
                                     sqlite3_int64{number - 1} * kPageSize) == SQLITE_OK) {
             mended++;
         }
     }
-    if (mended > 0 && below->pMethods->xSync(below, SQLITE_SYNC_FULL) != SQLITE_OK) {
-        return 0;
-    }
-    return mended;
+    const bool lost = mended > 0 && below->pMethods->xSync(below, SQLITE_SYNC_FULL) != SQLITE_OK;
+    return lost ? 0 : mended;
 }
 
-uint32_t CountPages(sqlite3* db) {
+Result<uint32_t> CountPages(sqlite3* db) {
     sqlite3_file* file = MainFileOf(db);
     sqlite3_int64 size = 0;
-    return file != nullptr && Below(file)->pMethods->xFileSize(Below(file), &size) == SQLITE_OK
-               ? static_cast<uint32_t>(size / kPageSize)
-               : 0;
+    const int code =
+        file == nullptr ? SQLITE_OK : Below(file)->pMethods->xFileSize(Below(file), &size);
+    return code == SQLITE_OK ? Result<uint32_t>(static_cast<uint32_t>(size / kPageSize))
+                             : Unreadable("the length of the file", code);
 }
 
 Result<bool> ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound) {
@@ -643,8 +653,7 @@ Result<bool> ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound) 
                                             sqlite3_int64{number - 1} * kPageSize);
     }
     if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ) {
-        return Status::Error(Code::kIo, "page %u cannot be read", static_cast<unsigned>(number))
-            .WithDetail(code, 0);
+        return Unreadable(("page " + std::to_string(number)).c_str(), code);
     }
     if (sound != nullptr) {
         *sound = code == SQLITE_OK && IsSound(out, number);
@@ -652,8 +661,9 @@ Result<bool> ReadPageAsIs(sqlite3* db, uint32_t number, char* out, bool* sound) 
     return code == SQLITE_OK;
 }
 
-bool LogIsEmpty(sqlite3* db) {
-    return PagesInLog(db).empty();
+Result<bool> LogIsEmpty(sqlite3* db) {
+    QUERN_ASSIGN(const std::set<uint32_t> pages, PagesInLog(db));
+    return pages.empty();
 }
 
 bool IsPointerMap(uint32_t number) {
@@ -663,7 +673,7 @@ bool IsPointerMap(uint32_t number) {
 
 void ShowForMending(sqlite3* db, const MendingView& view) {
     sqlite3_file* file = MainFileOf(db);
-    if (file != nullptr && Of(file)->main != nullptr) {
+    if (file != nullptr) {
         Of(file)->main->mending = view;
         sqlite3_db_release_memory(db);
     }
@@ -671,7 +681,7 @@ void ShowForMending(sqlite3* db, const MendingView& view) {
 
 void LetReadEmptyPages(sqlite3* db, bool may) {
     sqlite3_file* file = MainFileOf(db);
-    if (file != nullptr && Of(file)->main != nullptr) {
+    if (file != nullptr) {
         Of(file)->main->refuse_empty = !may;
     }
 }
@@ -683,8 +693,6 @@ namespace quern::testing {
 void SetBaseVfs(const char* name) {
     storage::Registry& registry = storage::TheRegistry();
     std::lock_guard<std::mutex> lock(registry.mutex);
-    registry.base = name == nullptr ? "" : name;
-    registry.current = nullptr;
     registry.current = storage::LayerOver(registry, name);
 }
 

@@ -56,8 +56,9 @@ std::optional<LogMark> ReadLogMark(sqlite3* db);
 // Whether the file of a connection opened with immutable=1 is no longer what was opened.
 bool FrozenFileChanged(sqlite3* db);
 // Reads all pages of the main file and returns the numbers of those that fail (at most 100). A page
-// of which the write-ahead log holds a newer copy is not counted: SQLite reads that one.
-std::vector<uint32_t> ScanPages(sqlite3* db);
+// of which the write-ahead log holds a newer copy is not counted: SQLite reads that one. kIo: how
+// long the file is, or what the log holds, cannot be told now.
+Result<std::vector<uint32_t>> ScanPages(sqlite3* db);
 // Overwrites those of them that hold nothing (leaves of SQLite's list of free pages) with zeros, so
 // that they can be used again: what was damaged there is gone already. Their number. The connection
 // holds the write lock; where the log has pages nothing is done, because the list may be there.

@@ -67,7 +67,13 @@ public:
             sqlite3_result_value(context, sqlite3_column_value(statement_, 0));
         } else {
             sqlite3_result_error(context, sqlite3_errmsg(plain_), -1);
-            sqlite3_result_error_code(context, code == SQLITE_DONE ? SQLITE_ERROR : code);
+            sqlite3_result_error_code(context, code);
+        }
+        if (statement_ == nullptr) {
+            // For want of memory: a connection that did not open is of no use later, either.
+            sqlite3_close(plain_);
+            plain_ = nullptr;
+            return;
         }
         sqlite3_reset(statement_);
         sqlite3_clear_bindings(statement_);
@@ -323,7 +329,7 @@ bool ReadLike(const char* pattern, uint32_t escape, std::vector<Piece>* pieces, 
         watch->Steps(1);
         Piece piece;
         piece.character = Character(pattern, &at);
-        if (piece.character == escape && escape != 0) {
+        if (piece.character == escape) {  // no character of a pattern is 0
             if (pattern[at] == 0) {
                 return false;
             }
@@ -425,7 +431,7 @@ bool Matches(const std::vector<Piece>& pieces, const char* text, bool folds, Wat
 template <bool kGlob>
 void Match(sqlite3_context* context, int count, sqlite3_value** values, Watch* watch) {
     static const bool no_blobs = sqlite3_compileoption_used("LIKE_DOESNT_MATCH_BLOBS") != 0;
-    if (no_blobs && (IsBlob(values[0]) || IsBlob(values[1]))) {
+    if (no_blobs && (IsBlob(values[0]) || IsBlob(values[1]))) {  // never: Debian builds it without
         sqlite3_result_int(context, 0);
         return;
     }

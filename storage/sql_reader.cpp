@@ -66,7 +66,7 @@ struct Sight {
     // A view has no row ids: SQLite would give NULL for each, and a condition on them match
     // nothing.
     bool IsMissingRowId(const char* name, const char* column) const {
-        return column != nullptr && std::strcmp(column, "ROWID") == 0 &&
+        return std::strcmp(column, "ROWID") == 0 &&
                std::any_of(views->begin(), views->end(), [&](const SqlView& view) {
                    return !view.has_rowid && SameName(view.name, name);
                });
@@ -111,9 +111,9 @@ int Authorize(void* user, int action, const char* first, const char* second, con
         case SQLITE_RECURSIVE: return SQLITE_OK;
         case SQLITE_FUNCTION: {
             // Our own are called by what stands before a condition, whose text names none.
-            const bool own = second != nullptr && sqlite3_strnicmp(second, "quern_", 6) == 0;
-            const bool reading = second != nullptr && IsReadingFunction(second);
-            return reading || (own && sight.table != nullptr) ? SQLITE_OK : SQLITE_DENY;
+            const bool own = sqlite3_strnicmp(second, "quern_", 6) == 0;
+            return IsReadingFunction(second) || (own && sight.table != nullptr) ? SQLITE_OK
+                                                                                : SQLITE_DENY;
         }
         // Full-text tables ask by themselves.
         case SQLITE_PRAGMA:
@@ -124,29 +124,30 @@ int Authorize(void* user, int action, const char* first, const char* second, con
         case SQLITE_READ: break;
         default: return sight.Refuse(Refusal(action, first));
     }
-    if (first != nullptr && sight.IsAttached(database)) {
+    if (first == nullptr || second == nullptr) {  // never: a column of a table is read
+        return SQLITE_DENY;
+    }
+    if (sight.IsAttached(database)) {
         sight.reads_attached = true;
         return sqlite3_strnicmp(first, "sqlite_", 7) == 0 ? SQLITE_DENY : SQLITE_OK;
     }
-    if (first != nullptr && database != nullptr && sqlite3_stricmp(database, "temp") == 0 &&
+    if (database != nullptr && sqlite3_stricmp(database, "temp") == 0 &&
         sight.IsMissingRowId(first, second)) {
         return SQLITE_DENY;
     }
-    if (first != nullptr && sight.table != nullptr && SameName(*sight.table, first)) {
+    if (sight.table != nullptr && SameName(*sight.table, first)) {
         return SQLITE_OK;
     }
-    if (inner != nullptr && first != nullptr && sight.IsView(inner) && sight.IsTableOfView(first)) {
+    if (inner != nullptr && sight.IsView(inner) && sight.IsTableOfView(first)) {
         return SQLITE_OK;
     }
     // A table of which no column is read is asked for with an empty column, and the schema as the
     // statement spells it, NULL if it does not. When SQLite merges a view into the statement this
     // comes for the tables of the body, in the name of the statement itself.
-    if (first != nullptr && second != nullptr && *second == '\0' && database != nullptr &&
-        std::strcmp(database, kViewSchema) == 0) {
+    if (*second == '\0' && database != nullptr && std::strcmp(database, kViewSchema) == 0) {
         return SQLITE_OK;
     }
-    if (first == nullptr || sqlite3_strnicmp(first, "sqlite_", 7) == 0 ||
-        sqlite3_strnicmp(first, "quern_", 6) == 0) {
+    if (sqlite3_strnicmp(first, "sqlite_", 7) == 0 || sqlite3_strnicmp(first, "quern_", 6) == 0) {
         return SQLITE_DENY;
     }
     // A file that was detached while a transaction reads it.
@@ -282,7 +283,7 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
     if (prepared == nullptr) {
         return Status::Error(Code::kSql, "SQL: the statement is empty");
     }
-    while (tail != nullptr && *tail != '\0') {
+    while (*tail != '\0') {
         sqlite3_stmt* more = nullptr;
         const char* before = tail;
         const int code = sqlite3_prepare_v2(db, tail, -1, &more, &tail);
@@ -290,7 +291,7 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
         if (code != SQLITE_OK || more != nullptr) {
             return Status::Error(Code::kSql, "SQL: one statement at a time");
         }
-        if (tail == before) {
+        if (tail == before) {  // never: it ends behind what it has read
             break;
         }
     }
@@ -388,7 +389,7 @@ Status RunAuthorizedCondition(Connection* connection, const Sight& sight,
             .WithDetail(sqlite3_extended_errcode(db), 0);
     }
     const StatementPtr prepared(raw);
-    if (raw == nullptr || sqlite3_stmt_readonly(raw) == 0) {
+    if (raw == nullptr || sqlite3_stmt_readonly(raw) == 0) {  // never: it is a SELECT
         return Status::Error(Code::kSql, "filter: only conditions that read may run");
     }
     const int wanted = sqlite3_bind_parameter_count(raw);

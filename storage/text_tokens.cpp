@@ -131,10 +131,13 @@ int Fts5Tokens::OnToken(void* context, int, const char* term, int term_bytes, in
     Call* const call = static_cast<Call*>(context);
     // Not through SQLite's frames: they know no exceptions.
     try {
-        if (term_bytes <= 0) {
+        if (term_bytes <= 0) {  // never: none of SQLite's tokenizers gives empty ones
             return SQLITE_OK;
         }
-        if (begin < 0 || end < begin || static_cast<size_t>(end) > call->text_bytes) {
+        const bool inside = begin >= 0 &&
+                            end >= begin &&  // never: SQLite's tokenizers stay inside of the text
+                            static_cast<size_t>(end) <= call->text_bytes;  // never: likewise
+        if (!inside) {                                                     // never: likewise
             call->status = Status::Error(Code::kInternal, "tokenizer: offsets outside the text");
             return SQLITE_ABORT;
         }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Sums up what gcov has counted, by folder of the source tree. Usage: coverage_report.py BUILD_DIRECTORY [FOLDER]
 
-A line or branch counts as reached if any object has reached it: headers are compiled into many. Branches that only an exception takes
-are not counted, nor those of lines without a condition (clean-up that the compiler makes). Untaken ones of lines marked with
+A line or branch counts as reached if any object has reached it: headers are compiled into many. Branches that only an exception takes, or
+comes to (coverage_graph.py), are not counted, nor those of lines without a condition (clean-up that the compiler makes). Untaken ones of lines marked with
 `// never: why` (a defence against what cannot happen by all that is known) are counted apart, and so is one for each TestFault, which
 is a constant but for planted faults.
 With a FOLDER, the branches that were never taken are listed, and marks of lines all of whose branches were: file:line: source.
@@ -15,6 +15,8 @@ import re
 import subprocess
 import sys
 import tempfile
+
+import coverage_graph
 
 ROOMS = ("storage/base", "storage", "capi", "engine/kernels", "engine/curves", "engine/dense", "engine/sparse", "engine/filter",
          "engine/query", "engine/db", "bindings/cli")
@@ -29,7 +31,7 @@ def room_of(path):
 
 
 def read_objects(build):
-    """gcov's JSON of each object that has run."""
+    """gcov's JSON of each object that has run, and the graph of its blocks."""
     counts = []
     for folder, _, names in os.walk(build):
         counts += [os.path.abspath(os.path.join(folder, name)) for name in names if name.endswith(".gcda")]
@@ -38,7 +40,7 @@ def read_objects(build):
             subprocess.run(["gcov", "--json-format", "--branch-probabilities", count], cwd=place, check=False, capture_output=True)
             for name in os.listdir(place):
                 with gzip.open(os.path.join(place, name)) as file:
-                    yield json.load(file)
+                    yield json.load(file), coverage_graph.Graph(count[:-len("gcda")] + "gcno")
 
 
 class File:
@@ -61,17 +63,18 @@ class File:
     def source(self, line):
         return self.text[line - 1].strip() if 0 < line <= len(self.text) else ""
 
-    def add(self, lines):
+    def add(self, lines, exceptional):
         numbers = collections.Counter()
         for line in lines:
             number = line["line_number"]
             self.lines[number] += line["count"]
             if not self.has_condition(number):
                 continue
-            for branch in line["branches"]:
-                if not branch["throw"]:
+            function = line.get("function_name", "")
+            behind = exceptional(function, number, len(line["branches"]))
+            for branch, excepted in zip(line["branches"], behind):
+                if not branch["throw"] and not excepted:
                     # Instances of a template have the same branches; what is no template comes once.
-                    function = line.get("function_name", "")
                     place = numbers[(number, function)]
                     numbers[(number, function)] += 1
                     self.branches[number][place] += branch["count"]
@@ -79,14 +82,16 @@ class File:
 
 def collect(build, root):
     files = {}
-    for unit in read_objects(build):
+    for unit, graph in read_objects(build):
         for entry in unit["files"]:
             path = os.path.normpath(os.path.join(unit["current_working_directory"], entry["file"]))
             # Trees may be built under another name than they are read under.
             relative = os.path.relpath(path, root) if path.startswith(root + os.sep) else path.split(os.sep, 2)[-1]
             if room_of(relative) is None or not os.path.exists(os.path.join(root, relative)):
                 continue
-            files.setdefault(relative, File(os.path.join(root, relative))).add(entry["lines"])
+            name = entry["file"]
+            files.setdefault(relative, File(os.path.join(root, relative))).add(
+                entry["lines"], lambda function, line, count: graph.exceptional(function, name, line, count))
     return files
 
 

@@ -38,7 +38,7 @@ public:
     // LEB128; at most ten bytes.
     uint64_t Varint() {
         uint64_t value = 0;
-        for (unsigned shift = 0; shift < 64; shift += 7) {
+        for (unsigned shift = 0;; shift += 7) {
             const uint8_t byte = U8();
             if (!ok_) {
                 return 0;

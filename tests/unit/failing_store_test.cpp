@@ -1,33 +1,29 @@
 // Work on the whole file, sound or damaged, when a page cannot be read or a statement cannot be
 // made: it says so, and what it leaves is as good as what it found.
 #include <sqlite3.h>
-#include <unistd.h>
 
-#include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
-#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "storage/base/at_end.h"
 #include "storage/catalog.h"
-#include "storage/chunk_store.h"
 #include "storage/file_mender.h"
 #include "storage/file_store.h"
-#include "storage/page_vfs.h"
-#include "tests/unit/faulty_vfs.h"
+#include "tests/unit/stored_file.h"
 
 namespace {
 
 using namespace quern;
 using namespace quern::storage;
 using quern::testing::FaultyDisk;
-
-constexpr size_t kValues = 80000;  // of eight bytes, in several chunks
+using quern::testing::StoredFile;
 
 // Refuses the n-th thing that any connection is asked to compile.
 struct Refusal {
@@ -46,125 +42,12 @@ struct Refusal {
     static void (*Entry())() { return reinterpret_cast<void (*)()>(&OnOpen); }
 };
 
-class StoredFile {
-public:
-    StoredFile() {
-        quern::testing::SetBaseVfs(FaultyDisk::Register());
-        FaultyDisk::Heal();
-        path = (std::filesystem::temp_directory_path() /
-                ("quern_failing_" + std::to_string(getpid()) + ".db"))
-                   .string();
-        static const std::string made = Make();
-        sound = made;
-    }
-    ~StoredFile() {
-        FaultyDisk::Heal();
-        Remove();
-        quern::testing::SetBaseVfs(nullptr);
-    }
-    void Write(const std::string& bytes) {
-        Remove();
-        std::ofstream(path, std::ios::binary) << bytes;
-    }
-    Result<std::unique_ptr<FileStore>> Open() {
-        StoreOptions options;
-        options.path = path;
-        options.busy_ms = 5;
-        return FileStore::Open(options);
-    }
-    // The file with a page flipped, the root of a table or index.
-    std::string Damaged(const char* root) {
-        Write(sound);
-        sqlite3* raw = nullptr;
-        sqlite3_stmt* row = nullptr;
-        const std::string sql =
-            std::string("SELECT rootpage FROM sqlite_schema WHERE name='") + root + "'";
-        REQUIRE(sqlite3_open(path.c_str(), &raw) == SQLITE_OK);
-        REQUIRE(sqlite3_prepare_v2(raw, sql.c_str(), -1, &row, nullptr) == SQLITE_OK);
-        REQUIRE(sqlite3_step(row) == SQLITE_ROW);
-        const auto page = static_cast<size_t>(sqlite3_column_int(row, 0));
-        sqlite3_finalize(row);
-        sqlite3_close(raw);
-        std::string bytes = sound;
-        for (size_t i = 0; i < 12; i++) {
-            char& byte = bytes.at((page - 1) * static_cast<size_t>(kPageBytes) + i);
-            byte = static_cast<char>(byte ^ 0x5a);
-        }
-        return bytes;
-    }
-    // Everything is there, and nothing is wrong.
-    void CheckSound() {
-        auto store = Open();
-        CAPTURE(store.status().message());
-        REQUIRE(store.ok());
-        Work work;
-        std::vector<std::string> problems;
-        CHECK((*store)->CheckPages(&work, &problems).ok());
-        CHECK(problems == std::vector<std::string>());
-        auto reader = (*store)->BeginRead();
-        REQUIRE(reader.ok());
-        Connection* const c = (*reader)->connection();
-        auto segments = ReadSegments(c, 1, SegmentState::kLive);
-        REQUIRE(segments.ok());
-        REQUIRE(segments->size() == 1);
-        const PartInfo& part = segments->at(0).parts.at(0);
-        std::vector<uint64_t> values(part.items);
-        const Status read =
-            ReadChunks(c, part, 0, part.chunks.size(), 1, reinterpret_cast<char*>(values.data()));
-        CAPTURE(read.message());
-        CHECK(read.ok());
-        CHECK(values == Values());
-    }
-
-    std::string path;
-    std::string sound;
-
-private:
-    static const std::vector<uint64_t>& Values() {
-        static const std::vector<uint64_t> values = [] {
-            std::mt19937_64 random(7);
-            std::vector<uint64_t> made(kValues);
-            std::generate(made.begin(), made.end(), random);
-            return made;
-        }();
-        return values;
-    }
-    std::string Make() {
-        Remove();
-        {
-            auto store = Open();
-            REQUIRE(store.ok());
-            auto writer = (*store)->BeginWrite();
-            REQUIRE(writer.ok());
-            Connection* const c = (*writer)->connection();
-            Schema schema;
-            schema.key_type = KeyType::kText;
-            schema.dense = {{1, "emb", Element::kF32, Metric::kL2, 2}};
-            schema.next_id = 2;
-            REQUIRE(CreateCollection(c, "docs", schema, 1).ok());
-            auto segment = CreateSegment(c, 1, "me");
-            REQUIRE(segment.ok());
-            auto part =
-                PartWriter::Create(c, *segment, 1, PartKind::kVectors, 8, 4, 1, Effort::kFast);
-            REQUIRE(part.ok());
-            REQUIRE(part->Append(Values().data(), kValues).ok());
-            REQUIRE(part->Finish().ok());
-            REQUIRE(PublishSegment(c, *segment, kValues, 1, "").ok());
-            REQUIRE((*writer)->Commit().ok());
-        }
-        std::ifstream in(path, std::ios::binary);
-        return std::string(std::istreambuf_iterator<char>(in), {});
-    }
-    void Remove() {
-        for (const char* suffix : {"", "-wal", "-shm", "-journal", ".copy", ".copy-journal"}) {
-            std::filesystem::remove(path + suffix);
-        }
-    }
-};
+// Who interrupts, counts it up.
+std::atomic<uint64_t> interrupts{0};
 
 // As a rebuild does it.
 Status MendAll(FileStore* store) {
-    Work work;
+    Work work(&interrupts, nullptr);
     std::vector<std::string> lost;
     QUERN_ASSIGN(const ChunkTable table, CheckChunkTable(store, &work));
     if (table == ChunkTable::kBroken) {
@@ -178,23 +61,28 @@ Status MendAll(FileStore* store) {
 
 using Job = std::function<Status(StoredFile* file)>;
 
-// Runs a job on a file again and again, with one read or one statement after another failing.
+// Runs a job on a file again and again, with one call of the disk or one statement after another
+// failing, or interrupted at such a call; at each of the first, and
+// at some of the others.
 void RunAll(StoredFile* file, const std::string& bytes, const Job& job, const Job& again) {
     const Refusal refusal;
-    for (const bool read : {true, false}) {
+    for (const char how : {'d', 's', 'i'}) {
+        const int64_t dense = how == 'i' ? 50 : 250;
         bool hit = true;
-        for (int64_t n = 1; hit; n += std::max<int64_t>(1, n / 12)) {
+        for (int64_t n = 1; hit; n += n < dense ? 1 : n / 12) {
             file->Write(bytes);
-            if (read) {
-                FaultyDisk::reads_left = n;
-            } else {
+            interrupts = 0;
+            FaultyDisk::interrupts = how == 'i' ? &interrupts : nullptr;
+            if (how == 's') {
                 Refusal::left = n;
+            } else {
+                FaultyDisk::calls_left = n;
             }
             const Status status = job(file);
-            hit = FaultyDisk::reads_left == 0 && Refusal::left == 0;
+            hit = FaultyDisk::calls_left == 0 && Refusal::left == 0;
             FaultyDisk::Heal();
             Refusal::left = 0;
-            CAPTURE(read, n, status.message());
+            CAPTURE(how, n, status.message());
             CHECK((hit || status.ok()));
             CHECK(status.code() != Code::kInternal);
             CHECK((status.ok() || again(file).ok()));
@@ -205,10 +93,10 @@ void RunAll(StoredFile* file, const std::string& bytes, const Job& job, const Jo
 
 Job OnStore(const std::function<Status(FileStore* store)>& work) {
     return [work](StoredFile* file) -> Status {
-        const int64_t reads = FaultyDisk::reads_left.exchange(0);
+        const int64_t calls = FaultyDisk::calls_left.exchange(0);
         const int64_t left = std::exchange(Refusal::left, 0);
         QUERN_ASSIGN(const std::unique_ptr<FileStore> store, file->Open());
-        FaultyDisk::reads_left = reads;
+        FaultyDisk::calls_left = calls;
         Refusal::left = left;
         return work(store.get());
     };
@@ -231,7 +119,7 @@ TEST_CASE("a damaged index is mended, whatever fails on the way, when it is trie
 TEST_CASE("work on a whole file leaves it sound, whatever fails") {
     StoredFile file;
     const Job all = OnStore([&](FileStore* store) -> Status {
-        Work work;
+        Work work(&interrupts, nullptr);
         std::vector<std::string> problems;
         std::filesystem::remove(file.path + ".copy");
         QUERN_TRY(store->CheckPages(&work, &problems));
@@ -249,8 +137,11 @@ TEST_CASE("work on a whole file leaves it sound, whatever fails") {
 
 TEST_CASE("a file is opened, or an error told, whatever fails") {
     StoredFile file;
-    for (const bool read_only : {false, true}) {
+    for (const char* how : {"rw", "ro", "frozen"}) {
+        const bool read_only = how[0] != 'r' || how[1] == 'o';
         const Job open = [&](StoredFile* of) -> Status {
+            FaultyDisk::index_full = how[0] == 'f';
+            const AtEnd heal([] { FaultyDisk::index_full = false; });
             StoreOptions options;
             options.path = of->path;
             options.create = !read_only;
@@ -267,24 +158,122 @@ TEST_CASE("a file is opened, or an error told, whatever fails") {
 TEST_CASE("a new file is made whole, or not at all, whatever fails") {
     StoredFile file;
     const Refusal refusal;
-    bool hit = true;
-    for (int64_t n = 1; hit; n++) {
-        std::filesystem::remove(file.path);
-        Refusal::left = n;
-        const Status status = file.Open().status();
-        hit = Refusal::left == 0;
-        Refusal::left = 0;
-        CAPTURE(n, status.message());
-        CHECK(status.ok() != hit);
-        // One that is complete already stays.
-        if (std::filesystem::exists(file.path)) {
-            auto store = file.Open();
-            REQUIRE(store.ok());
-            auto reader = (*store)->BeginRead();
-            REQUIRE(reader.ok());
-            auto catalog = ReadCatalog((*reader)->connection());
-            REQUIRE(catalog.ok());
-            CHECK((*catalog)->collections.empty());
+    for (const bool disk : {false, true}) {
+        bool hit = true;
+        for (int64_t n = 1; hit; n++) {
+            std::filesystem::remove(file.path);
+            FaultyDisk::calls_left = disk ? n : 0;
+            Refusal::left = disk ? 0 : n;
+            const Status status = file.Open().status();
+            hit = FaultyDisk::calls_left == 0 && Refusal::left == 0;
+            FaultyDisk::Heal();
+            Refusal::left = 0;
+            CAPTURE(disk, n, status.message());
+            // What fails when all is done, or need not be done, is no matter.
+            CHECK((disk ? status.ok() || hit : status.ok() != hit));
+            // One that is complete already stays.
+            if (std::filesystem::exists(file.path)) {
+                auto store = file.Open();
+                CAPTURE(store.status().message());
+                REQUIRE(store.ok());
+                auto reader = (*store)->BeginRead();
+                REQUIRE(reader.ok());
+                auto catalog = ReadCatalog((*reader)->connection());
+                REQUIRE(catalog.ok());
+                CHECK((*catalog)->collections.empty());
+            }
         }
     }
+}
+
+TEST_CASE("a file that is read without locks is left when somebody writes it") {
+    StoredFile file;
+    file.Write(file.sound);
+    FaultyDisk::index_full = true;
+    StoreOptions options;
+    options.path = file.path;
+    options.read_only = true;
+    auto store = FileStore::Open(options);
+    REQUIRE(store.ok());
+    CHECK_FALSE((*store)->CurrentMark().has_value());
+    CHECK((*store)->BeginRead().ok());
+    std::ofstream(file.path + "-wal") << "a log";
+    const Status status = (*store)->BeginRead().status();
+    CAPTURE(status.message());
+    CHECK(status.message().find("there are commits in") != std::string::npos);
+    // The log comes just when the file is opened without locks.
+    static std::string log;
+    static int opened;
+    log = file.path + "-wal";
+    opened = 0;
+    const auto on_open = [](sqlite3*, char**, const sqlite3_api_routines*) {
+        if (++opened == 2) {
+            std::ofstream(log) << "a log";
+        }
+        return SQLITE_OK;
+    };
+    int (*const entry)(sqlite3*, char**, const sqlite3_api_routines*) = on_open;
+    std::filesystem::remove(log);
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(entry));
+    const Status begun = FileStore::Open(options).status();
+    sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(entry));
+    CAPTURE(begun.message());
+    CHECK(begun.code() == Code::kBusy);
+    std::filesystem::remove(log);
+}
+
+TEST_CASE("a file that was left in the middle of a change is not changed on a full disk") {
+    StoredFile file;
+    file.Write(file.sound);
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open_v2(file.path.c_str(), &raw, SQLITE_OPEN_READWRITE, CurrentPageVfs()) ==
+            SQLITE_OK);
+    const auto run = [&](const char* sql) {
+        return sqlite3_exec(raw, sql, nullptr, nullptr, nullptr);
+    };
+    REQUIRE(run("PRAGMA journal_mode=DELETE; PRAGMA cache_size=1; BEGIN IMMEDIATE") == SQLITE_OK);
+    REQUIRE(run("UPDATE docs SET \"_hash\"=\"_hash\"+1; UPDATE quern_part SET items=items") ==
+            SQLITE_OK);
+    const auto read = [](const std::string& path) {
+        std::ifstream in(path, std::ios::binary);
+        return std::string(std::istreambuf_iterator<char>(in), {});
+    };
+    const std::string half = read(file.path);
+    const std::string journal = read(file.path + "-journal");
+    REQUIRE(run("ROLLBACK") == SQLITE_OK);
+    sqlite3_close(raw);
+    REQUIRE(journal.size() > StoredFile::kPage);
+    file.Write(half);
+    std::ofstream(file.path + "-journal", std::ios::binary) << journal;
+    StoreOptions options;
+    options.path = file.path;
+    options.read_only = true;
+    FaultyDisk::bytes_left = 0;
+    const Status status = FileStore::Open(options).status();
+    CAPTURE(status.message());
+    CHECK(status.code() == Code::kFull);
+    FaultyDisk::Heal();
+    CHECK(FileStore::Open(options).ok());
+    file.CheckSound();
+}
+
+TEST_CASE("a copy of a large file can be stopped, and of many bad pages some are told") {
+    StoredFile file(size_t{600000});
+    file.Write(file.sound);
+    {
+        auto store = file.Open();
+        REQUIRE(store.ok());
+        Work work(&interrupts, nullptr);
+        interrupts++;
+        CHECK((*store)->Backup(file.path + ".copy", &work).code() == Code::kInterrupted);
+        CHECK_FALSE(std::filesystem::exists(file.path + ".copy"));
+    }
+    std::string bytes = file.sound;
+    for (uint32_t page = 100; page <= 250; page++) {
+        StoredFile::Flip(&bytes, page);
+    }
+    file.Write(bytes);
+    auto store = file.Open();
+    REQUIRE(store.ok());
+    CHECK(file.Problems(store->get()).size() == 100);
 }

@@ -14,9 +14,12 @@ namespace quern::testing {
 struct FaultyDisk {
     static inline std::atomic<int64_t> bytes_left{INT64_MAX};  // then writes fail with SQLITE_FULL
     static inline std::atomic<bool> sync_fails{false};
-    static inline std::atomic<bool> write_fails{false};  // with an I/O error
-    static inline std::atomic<bool> index_full{false};   // no room for the index of the log
-    static inline std::atomic<int64_t> reads_left{0};    // then one fails; 0: none does
+    static inline std::atomic<bool> write_fails{false};         // with an I/O error
+    static inline std::atomic<bool> index_full{false};          // no room for the index of the log
+    static inline std::atomic<int64_t> reads_left{0};           // then one fails; 0: none does
+    static inline std::atomic<int64_t> calls_left{0};           // likewise, of calls of any kind
+    static inline std::atomic<bool> vanishes{false};            // a file, as soon as it is opened
+    static inline std::atomic<uint64_t>* interrupts = nullptr;  // is counted up instead
 
     static const char* Register() {
         static sqlite3_vfs vfs{};
@@ -37,9 +40,19 @@ struct FaultyDisk {
         write_fails = false;
         index_full = false;
         reads_left = 0;
+        calls_left = 0;
+        interrupts = nullptr;
+        vanishes = false;
     }
 
 private:
+    static bool CallFails() {
+        const bool now = calls_left > 0 && calls_left.fetch_sub(1) == 1;
+        if (now && interrupts != nullptr) {
+            ++*interrupts;
+        }
+        return now && interrupts == nullptr;
+    }
     struct File {
         sqlite3_file base;
         sqlite3_io_methods methods;  // those of the file below, but for writing
@@ -59,13 +72,13 @@ private:
             m.iVersion = 2;
             m.xClose = [](sqlite3_file* f) { return Below(f)->pMethods->xClose(Below(f)); };
             m.xRead = [](sqlite3_file* f, void* to, int n, sqlite3_int64 at) {
-                if (reads_left > 0 && reads_left.fetch_sub(1) == 1) {
+                if (CallFails() || (reads_left > 0 && reads_left.fetch_sub(1) == 1)) {
                     return SQLITE_IOERR_READ;
                 }
                 return Below(f)->pMethods->xRead(Below(f), to, n, at);
             };
             m.xWrite = [](sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
-                if (write_fails) {
+                if (write_fails || CallFails()) {
                     return SQLITE_IOERR_WRITE;
                 }
                 if (bytes_left.fetch_sub(n) < n) {
@@ -75,22 +88,26 @@ private:
                 return Below(f)->pMethods->xWrite(Below(f), from, n, at);
             };
             m.xTruncate = [](sqlite3_file* f, sqlite3_int64 n) {
-                return Below(f)->pMethods->xTruncate(Below(f), n);
+                return CallFails() ? SQLITE_IOERR_TRUNCATE
+                                   : Below(f)->pMethods->xTruncate(Below(f), n);
             };
-            m.xSync = [](sqlite3_file* f, int how) {
-                return sync_fails ? SQLITE_IOERR_FSYNC : Below(f)->pMethods->xSync(Below(f), how);
+            // Nobody pulls the plug here: what was written is there.
+            m.xSync = [](sqlite3_file*, int) {
+                return sync_fails || CallFails() ? SQLITE_IOERR_FSYNC : SQLITE_OK;
             };
             m.xFileSize = [](sqlite3_file* f, sqlite3_int64* n) {
-                return Below(f)->pMethods->xFileSize(Below(f), n);
+                return CallFails() ? SQLITE_IOERR_FSTAT
+                                   : Below(f)->pMethods->xFileSize(Below(f), n);
             };
             m.xLock = [](sqlite3_file* f, int level) {
-                return Below(f)->pMethods->xLock(Below(f), level);
+                return CallFails() ? SQLITE_IOERR_LOCK : Below(f)->pMethods->xLock(Below(f), level);
             };
             m.xUnlock = [](sqlite3_file* f, int level) {
                 return Below(f)->pMethods->xUnlock(Below(f), level);
             };
             m.xCheckReservedLock = [](sqlite3_file* f, int* held) {
-                return Below(f)->pMethods->xCheckReservedLock(Below(f), held);
+                return CallFails() ? SQLITE_IOERR_CHECKRESERVEDLOCK
+                                   : Below(f)->pMethods->xCheckReservedLock(Below(f), held);
             };
             m.xFileControl = [](sqlite3_file* f, int op, void* arg) {
                 return op == SQLITE_FCNTL_SIZE_HINT
@@ -109,10 +126,13 @@ private:
                     errno = ENOSPC;
                     return SQLITE_IOERR_SHMSIZE;
                 }
-                return Below(f)->pMethods->xShmMap(Below(f), region, n, extend, to);
+                return CallFails() ? SQLITE_IOERR_SHMMAP
+                                   : Below(f)->pMethods->xShmMap(Below(f), region, n, extend, to);
             };
             m.xShmLock = [](sqlite3_file* f, int first, int n, int how) {
-                return Below(f)->pMethods->xShmLock(Below(f), first, n, how);
+                const bool fails = (how & SQLITE_SHM_LOCK) != 0 && CallFails();
+                return fails ? SQLITE_IOERR_SHMLOCK
+                             : Below(f)->pMethods->xShmLock(Below(f), first, n, how);
             };
             m.xShmBarrier = [](sqlite3_file* f) { Below(f)->pMethods->xShmBarrier(Below(f)); };
             m.xShmUnmap = [](sqlite3_file* f, int gone) {
@@ -120,7 +140,11 @@ private:
             };
             file->pMethods = &m;
         }
-        return code;
+        if (vanishes) {
+            base->xDelete(base, name, 0);
+        }
+        // Told behind it: what there is has to be closed again.
+        return code == SQLITE_OK && CallFails() ? SQLITE_CANTOPEN : code;
     }
 };
 

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "storage/base/parallel.h"
 #include "storage/catalog.h"
 #include "storage/file_place.h"
 #include "storage/page_vfs.h"
@@ -114,7 +115,7 @@ TEST_CASE("copies go into new files, and others are attached, not the database i
     std::atomic<uint64_t> epoch{0};
     Work stopped(&epoch, nullptr);
     epoch++;
-    const std::string copy = folder.path + "/copy";
+    const std::string copy = folder.path + "/co'py";
     CHECK(store->Backup(copy, &work).ok());
     CHECK(store->Vacuum(&stopped).code() == Code::kInterrupted);
     CHECK(store->Attach("c", folder.path + "/db").code() == Code::kInvalid);
@@ -217,11 +218,23 @@ TEST_CASE("what lies at a path is told from what does not") {
     const auto before = std::chrono::steady_clock::now();
     CHECK(StampAtRest(file).has_value());
     CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(5));
+    // One that is written all the time is not waited for without end.
+    std::atomic<bool> enough{false};
+    std::thread toucher([&] {
+        while (!enough) {
+            std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now());
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+    });
+    CHECK(StampAtRest(file).has_value());
+    enough = true;
+    toucher.join();
     FileStamp stamp;
     for (auto FileStamp::*part : {&FileStamp::device, &FileStamp::inode}) {
         FileStamp other = stamp;
         other.*part = 1;
         CHECK_FALSE(stamp == other);
+        CHECK_FALSE(stamp.IsSameFile(other));
     }
     for (auto FileStamp::*part : {&FileStamp::bytes, &FileStamp::modified_ns}) {
         FileStamp other = stamp;
@@ -252,6 +265,8 @@ TEST_CASE("a file shorter than it says is told from one that is none of ours") {
 TEST_CASE("a file that was not born is removed, and no other") {
     const Folder folder;
     RemoveUnborn(folder.path + "/none");
+    RemoveUnborn(folder.path);
+    CHECK(IsDirectory(folder.path));
     const auto kept = [&](const std::string& bytes) {
         const std::string file = folder.File("unborn", bytes);
         RemoveUnborn(file);
@@ -279,4 +294,218 @@ TEST_CASE("a file that was not born is removed, and no other") {
         CHECK(FileExists(file));
         sqlite3_close(raw);
     }
+}
+
+namespace {
+
+// A database that is none of ours, or nearly one.
+std::string RawFile(const Folder& folder, const char* name, const std::string& sql,
+                    int reserved = 0) {
+    const std::string path = folder.path + "/" + name;
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                            CurrentPageVfs()) == SQLITE_OK);
+    sqlite3_file_control(raw, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    REQUIRE(sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
+    sqlite3_close(raw);
+    return path;
+}
+
+}  // namespace
+
+TEST_CASE("of several threads that fail one is told") {
+    std::atomic<int> failed{0};
+    const Status status = RunOnThreads(3, [&](int worker) -> Status {
+        failed++;
+        while (failed < 3) {
+            std::this_thread::yield();
+        }
+        return Status::Error(Code::kLimit, "worker %d", worker);
+    });
+    CHECK(status.code() == Code::kLimit);
+    CHECK(failed == 3);
+}
+
+TEST_CASE("a database that is not one of ours is refused, whatever it says of itself") {
+    const Folder folder;
+    const std::string ours = "PRAGMA application_id=" + std::to_string(kApplicationId) + ";";
+    const std::string pages = "PRAGMA page_size=16384;";
+    struct Other {
+        std::string sql;
+        int reserved = 0;
+    };
+    const Other others[] = {
+        {"PRAGMA user_version=5; CREATE TABLE t(x); DROP TABLE t"},
+        {"CREATE TABLE t(x)"},
+        {"PRAGMA application_id=77; CREATE TABLE t(x)"},
+        {pages + ours + "CREATE TABLE t(x)", 64},
+        {"PRAGMA page_size=4096;" + ours + "PRAGMA user_version=1; CREATE TABLE t(x)", 64},
+        {pages + ours + "PRAGMA user_version=1; CREATE TABLE t(x)", 0},
+    };
+    int n = 0;
+    for (const Other& other : others) {
+        const std::string name = "raw" + std::to_string(n++);
+        RawFile(folder, name.c_str(), other.sql, other.reserved);
+        const Status status = FileStore::Open(folder.Options(name.c_str())).status();
+        CAPTURE(other.sql, status.message());
+        CHECK(status.code() == Code::kNotADatabase);
+    }
+    // An empty one becomes ours only by those who may.
+    RawFile(folder, "empty", "CREATE TABLE t(x); DROP TABLE t");
+    StoreOptions options = folder.Options("empty");
+    options.create = false;
+    CHECK(FileStore::Open(options).status().code() == Code::kNotADatabase);
+    options.read_only = true;
+    CHECK(FileStore::Open(options).status().code() == Code::kNotADatabase);
+    options.create = true;
+    CHECK(FileStore::Open(options).status().code() == Code::kNotADatabase);
+}
+
+TEST_CASE("an interrupted commit is rolled back, and writing goes on") {
+    const Folder folder;
+    const auto store = Opened(folder.Options());
+    {
+        auto writer = store->BeginWrite();
+        REQUIRE(writer.ok());
+        Connection* const c = (*writer)->connection();
+        REQUIRE(NoteTableChange(c, 2).ok());
+        auto busy = c->Prepare("SELECT 1 UNION ALL SELECT 2");
+        REQUIRE(busy.ok());
+        REQUIRE(busy->Step().ok());
+        sqlite3_interrupt(c->handle());
+        CHECK((*writer)->Commit().code() == Code::kInterrupted);
+    }
+    CHECK_FALSE(store->poisoned());
+    auto writer = store->BeginWrite();
+    REQUIRE(writer.ok());
+    CHECK((*writer)->Commit().ok());
+}
+
+TEST_CASE("a transaction that nobody holds does not keep the next one out") {
+    const Folder folder;
+    StoreOptions options = folder.Options();
+    const auto store = Opened(options);
+    Connection* c = nullptr;
+    const auto left = [&](const char* how) {
+        auto writer = store->BeginWrite();
+        REQUIRE(writer.ok());
+        c = (*writer)->connection();
+        REQUIRE((*writer)->Commit().ok());
+        REQUIRE(c->Execute(how).ok());
+    };
+    left("BEGIN");
+    CHECK(store->BeginWrite().ok());
+    // Not even one that cannot be rolled back.
+    for (const bool gone : {true, false}) {
+        left("BEGIN");
+        c->ForgetStatements();
+        const auto refuse = [](void*, int action, const char*, const char*, const char*,
+                               const char*) {
+            return action == SQLITE_TRANSACTION ? SQLITE_DENY : SQLITE_OK;
+        };
+        sqlite3_set_authorizer(c->handle(), refuse, nullptr);
+        const std::string away = folder.path + "/away";
+        if (gone) {
+            std::filesystem::rename(options.path, away);
+            std::filesystem::create_directory(options.path);
+        }
+        CHECK(store->BeginWrite().ok() != gone);
+        if (gone) {
+            std::filesystem::remove(options.path);
+            std::filesystem::rename(away, options.path);
+        }
+        CHECK(store->BeginWrite().ok());
+    }
+}
+
+TEST_CASE("so many readers are kept, and who reads a file that is gone is told") {
+    const Folder folder;
+    const auto store = Opened(folder.Options());
+    CHECK_FALSE(store->CurrentMark().has_value());
+    {
+        std::vector<std::unique_ptr<Reader>> readers;
+        for (int i = 0; i < 20; i++) {
+            auto reader = store->BeginRead();
+            REQUIRE(reader.ok());
+            readers.push_back(std::move(*reader));
+        }
+        CHECK_FALSE(store->CurrentMark().has_value());
+    }
+    CHECK(store->CurrentMark().has_value());
+    std::vector<std::unique_ptr<Reader>> readers;
+    for (int i = 0; i < 16; i++) {
+        auto reader = store->BeginRead();
+        REQUIRE(reader.ok());
+        readers.push_back(std::move(*reader));
+    }
+    std::filesystem::remove(folder.path + "/db");
+    CHECK(store->BeginRead().status().code() == Code::kCantOpen);
+}
+
+TEST_CASE("attached files are told from each other, and what is wrong with them") {
+    const Folder folder;
+    const auto store = Opened(folder.Options());
+    const auto attach = [&](const std::string& path) {
+        const Status status = store->Attach("c", path);
+        CAPTURE(path, status.message());
+        return status.ok() ? Code::kOk : status.code();
+    };
+    const auto raw = [&](const char* name, const std::string& sql) {
+        return RawFile(folder, name, sql);
+    };
+    CHECK(attach(raw("utf16", "PRAGMA encoding='UTF-16'; CREATE TABLE t(x)")) == Code::kInvalid);
+    CHECK(attach(folder.File("text", std::string(5000, 'x'))) == Code::kNotADatabase);
+    const std::string held = raw("held", "CREATE TABLE t(x)");
+    sqlite3* db = nullptr;
+    REQUIRE(sqlite3_open(held.c_str(), &db) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(db, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr) == SQLITE_OK);
+    CHECK(attach(held) == Code::kBusy);
+    sqlite3_close(db);
+    CHECK(attach(held) == Code::kOk);
+    CHECK(store->Detach("c").ok());
+    int told = 0;
+    for (sqlite3_int64 room = 0; room < 100000; room += 2000) {
+        sqlite3_hard_heap_limit64(sqlite3_memory_used() + room);
+        const Status status = store->Attach("c", held);
+        sqlite3_hard_heap_limit64(0);
+        CAPTURE(room, status.message());
+        CHECK((status.ok() || status.code() == Code::kNoMem));
+        told += status.ok() ? 0 : 1;
+        CHECK((!status.ok() || store->Detach("c").ok()));
+    }
+    CHECK(told > 0);
+}
+
+TEST_CASE("another process may make a new database while this one does") {
+    const Folder folder;
+    static std::string path;
+    static bool made;
+    path = folder.path + "/new";
+    made = false;
+    // Between the look whether there is anything and the lock.
+    const auto on_compile = [](void*, int action, const char* what, const char*, const char*,
+                               const char*) {
+        if (action == SQLITE_TRANSACTION && std::string(what) == "BEGIN" && !made) {
+            made = true;
+            StoreOptions options;
+            options.path = path;
+            CHECK(FileStore::Open(options).ok());
+        }
+        return SQLITE_OK;
+    };
+    static int (*hook)(void*, int, const char*, const char*, const char*, const char*);
+    hook = on_compile;
+    const auto on_open = [](sqlite3* db, char**, const sqlite3_api_routines*) {
+        return sqlite3_set_authorizer(db, hook, nullptr);
+    };
+    int (*const entry)(sqlite3*, char**, const sqlite3_api_routines*) = on_open;
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(entry));
+    auto store = FileStore::Open(folder.Options("new"));
+    sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(entry));
+    CAPTURE(store.status().message());
+    CHECK(made);
+    REQUIRE(store.ok());
+    auto reader = (*store)->BeginRead();
+    REQUIRE(reader.ok());
+    CHECK(ReadCatalog((*reader)->connection()).ok());
 }

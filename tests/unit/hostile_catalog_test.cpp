@@ -16,6 +16,11 @@ struct Lie {
 constexpr Lie kCatalogLies[] = {
     {"DELETE FROM quern_state WHERE collection=0", "the state of the database is missing"},
     {"DELETE FROM quern_state WHERE collection>0", "the state of a collection is missing"},
+    {"UPDATE quern_state SET next_rid=0 WHERE collection>0", "impossible counters"},
+    {"UPDATE quern_state SET next_rid=0 WHERE collection=0", "impossible counters"},
+    {"UPDATE quern_state SET epoch=-1", "impossible counters"},
+    {"UPDATE quern_state SET epoch=(1<<62)+7", "impossible counters"},
+    {"UPDATE quern_state SET generation=-1", "impossible counters"},
     {"UPDATE quern_collection SET id=-id", "a bad name, key or id"},
     {"UPDATE quern_collection SET name=''", "a bad name, key or id"},
     {"UPDATE quern_collection SET key_name=''", "a bad name, key or id"},
@@ -88,6 +93,15 @@ constexpr Lie kSchemaLies[] = {
     {"ALTER TABLE docs ADD COLUMN evil INTEGER", "unexpected table 'docs'"},
     {"ALTER TABLE docs RENAME COLUMN year TO \"ye\"\"ar\"", "unexpected table 'docs'"},
     {"DROP INDEX quern_part_segment", "a table is missing"},
+    // Spaced otherwise, and the same; spelled otherwise, and perhaps not.
+    {"PRAGMA writable_schema=ON; UPDATE sqlite_schema SET "
+     "sql=replace(sql,' ',char(13)||char(10)||char(9))",
+     "", QUERN_OK},
+    {"PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql='CREATE TABLE [docs]'||"
+     "substr(sql,instr(sql,'(')) WHERE name='docs'",
+     "unexpected table 'docs'"},
+    {"PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql=sql||'/*~*/' WHERE name='docs'",
+     "unexpected table 'docs'"},
     {"PRAGMA user_version=99", "newer", QUERN_ERR_NEWER},
     {"PRAGMA user_version=0", "not a quern database", QUERN_ERR_NOT_A_DATABASE},
     {"PRAGMA application_id=5", "not a quern database", QUERN_ERR_NOT_A_DATABASE},
@@ -115,6 +129,11 @@ constexpr Lie kSegmentLies[] = {
     {"UPDATE quern_part SET items=1<<40", "impossible sizes"},
     {"UPDATE quern_part SET items=1<<31, chunk_items=1", "directory has the wrong size"},
     {"UPDATE quern_part SET chunks=CAST(chunks||x'00' AS BLOB)", "directory has the wrong size"},
+    {"UPDATE quern_part SET items=1048577, chunk_items=1, item_bytes=1, chunks=zeroblob(20971540) "
+     "WHERE id=(SELECT min(id) FROM quern_part)",
+     "directory has the wrong size"},
+    {"UPDATE quern_part SET chunks=CAST(substr(chunks,1,4)||x'ffffffff'||substr(chunks,9) AS BLOB)",
+     "directory is inconsistent"},
     {"UPDATE quern_part SET chunks=zeroblob(length(chunks))", "directory is inconsistent"},
     {"UPDATE quern_segment SET items=1", "more items than its segment"},
 };

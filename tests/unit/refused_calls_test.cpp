@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -439,4 +441,228 @@ TEST_CASE("what is missing, of another kind or of another collection is refused 
     CHECK(quern_query_parameter(nullptr, "a") == 0);
     quern_batch_sparse(w.keys, nullptr, kFirst, kDims, nullptr, nullptr);
     misused("field is NULL", quern_upsert(w.keys, nullptr, w.E));
+}
+
+namespace {
+
+// A search of one leg in a collection of no records, beside that of the world.
+struct Odd {
+    explicit Odd(World* w) {
+        quern_schema* schema = quern_schema_new();
+        quern_schema_key_text(schema, "id");
+        quern_schema_attr(schema, "title", QUERN_TEXT, nullptr);
+        quern_schema_attr(schema, "raw", QUERN_BLOB, nullptr);
+        quern_schema_attr(schema, "live", QUERN_BOOL, nullptr);
+        quern_schema_attr(schema, "share", QUERN_REAL, nullptr);
+        quern_schema_sparse(schema, "bits", "weights=none");
+        w->Ok(quern_create(w->db, "odd", schema, w->E));
+        quern_schema_free(schema);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("arguments that may be missing are, and sizes of nothing") {
+    World w;
+    const Odd odd(&w);
+    const auto fails = [&](int32_t status, int32_t want) {
+        INFO(w.err.message);
+        CHECK(status == want);
+    };
+    // Lists of nothing.
+    quern_keys* keys = nullptr;
+    w.Ok(quern_keys_int(nullptr, 0, &keys, w.E));
+    quern_keys_free(keys);
+    w.Ok(quern_keys_text(nullptr, 0, &keys, w.E));
+    quern_keys_free(keys);
+    fails(quern_keys_int(w.kKeys, 1, nullptr, w.E), QUERN_ERR_MISUSE);
+    const auto with_query = [&](const char* collection, auto body) {
+        quern_query* q = quern_query_new(w.db, collection);
+        body(q);
+        quern_query_free(q);
+    };
+    quern_result* r = nullptr;
+    quern_text* text = nullptr;
+    uint64_t count = 0;
+    with_query("docs", [&](quern_query* q) {
+        quern_query_filter(q, "year in :list or year = :one");
+        CHECK(quern_query_parameter(q, nullptr) == 0);
+        CHECK(quern_query_parameter(nullptr, ":one") == 0);
+        quern_query_bind_ints(q, 1, nullptr, 0);
+        quern_query_bind_text(q, 2, nullptr);
+        w.Ok(quern_query_list(q, &r, w.E));
+        quern_result_free(r);
+        fails(quern_query_facet(q, "year", size_t{1} << 40, &r, w.E), QUERN_ERR_INVALID);
+        w.Ok(quern_query_facet(q, "year", 5, &r, w.E));
+        fails(quern_explain_hits(q, r, &text, w.E), QUERN_ERR_INVALID);
+        quern_result_free(r);
+        quern_query_set(q, nullptr);
+        fails(quern_query_delete(q, reinterpret_cast<quern_txn*>(q), &count, w.E),
+              QUERN_ERR_MISUSE);
+        w.Ok(quern_query_delete(q, nullptr, nullptr, w.E));
+    });
+    for (const size_t parameter : {size_t{0}, size_t{2}}) {
+        const std::function<void(quern_query*)> binds[] = {
+            [&](quern_query* q) { quern_query_bind_null(q, parameter); },
+            [&](quern_query* q) { quern_query_bind_int(q, parameter, 1); },
+            [&](quern_query* q) { quern_query_bind_text(q, parameter, "a"); },
+            [&](quern_query* q) { quern_query_bind_blob(q, parameter, "a", 1); },
+            [&](quern_query* q) { quern_query_bind_ints(q, parameter, w.kKeys, 1); },
+        };
+        for (const auto& bind : binds) {
+            with_query("docs", [&](quern_query* q) {
+                quern_query_filter(q, "year = ?");
+                bind(q);
+                bind(q);  // the first error stays
+                fails(quern_query_list(q, &r, w.E), QUERN_ERR_INVALID);
+            });
+        }
+    }
+    with_query("docs", [&](quern_query* q) {
+        quern_query_key_int(q, "emb", nullptr, 0);
+        quern_query_term_dense(q, 0, 1, w.kVectors, 2);
+        quern_query_term_key_text(q, 0, 1, "a");
+        fails(quern_search(q, &r, w.E), QUERN_ERR_MISUSE);
+        fails(quern_query_explain(q, &text, w.E), QUERN_ERR_MISUSE);
+        fails(quern_explain_hits(q, w.hits, &text, w.E), QUERN_ERR_MISUSE);
+    });
+    with_query("docs", [&](quern_query* q) {
+        quern_query_compose(q, "emb", 1, nullptr);
+        quern_query_term_dense(q, 1, 1, w.kVectors, 2);
+        fails(quern_search(q, &r, w.E), QUERN_ERR_INVALID);
+    });
+    with_query("docs", [&](quern_query* q) {
+        quern_query_sparse(q, "terms", nullptr, nullptr, nullptr, 0);
+        const int32_t status = quern_search(q, &r, w.E);
+        CHECK((status == QUERN_OK || status == QUERN_ERR_INVALID));
+        quern_result_free(status == QUERN_OK ? r : nullptr);
+    });
+    with_query("odd", [&](quern_query* q) {
+        quern_query_key_text(q, "bits", nullptr, 0);
+        const int32_t status = quern_search(q, &r, w.E);
+        CHECK(status != QUERN_ERR_INTERNAL);
+        quern_result_free(status == QUERN_OK ? r : nullptr);
+    });
+    // A part of another collection.
+    with_query("odd", [&](quern_query* q) {
+        quern_query_leg(q, w.query, 1, nullptr);
+        fails(quern_search(q, &r, w.E), QUERN_ERR_MISUSE);
+    });
+    quern_schema* schema = nullptr;
+    w.Ok(quern_describe(w.db, "odd", &schema, w.E));
+    CHECK(quern_schema_sparse_type(schema, 0) == QUERN_BIT);
+    CHECK(quern_schema_sparse_type(schema, 1) == 0);
+    quern_schema_free(schema);
+    w.Ok(quern_describe(w.db, "docs", &schema, w.E));
+    CHECK(quern_schema_sparse_type(schema, 0) == QUERN_F32);
+    quern_schema_key_int(schema, "year");
+    fails(quern_create(w.db, "more", schema, w.E), QUERN_ERR_EXISTS);
+    quern_schema_free(schema);
+    w.Ok(quern_describe(w.db, "docs", &schema, w.E));
+    quern_schema_key_int(schema, "emb");
+    fails(quern_create(w.db, "more", schema, w.E), QUERN_ERR_EXISTS);
+    quern_schema_free(schema);
+    // What is wrong before is told, whatever the call.
+    quern_batch* bad = quern_batch_new(w.db, "docs", 1);
+    quern_batch_key_int(bad, nullptr);
+    fails(quern_get(bad, nullptr, nullptr, &r, w.E), QUERN_ERR_MISUSE);
+    quern_batch_free(bad);
+}
+
+TEST_CASE("a fusion is fitted to sums of legs of one collection, and no other query") {
+    World w;
+    const Odd odd(&w);
+    const size_t queries[2] = {0, 0};
+    const float gains[2] = {1, std::numeric_limits<float>::infinity()};
+    quern_text* fusion = nullptr;
+    const auto fit = [&](const std::function<void(quern_query*)>& change, quern_batch* keys,
+                         const float* of) {
+        quern_query* q = quern_query_new(w.db, "docs");
+        quern_query_leg(q, w.query, 1, nullptr);
+        quern_query_leg(q, w.query, 1, "name=again");
+        change(q);
+        const int32_t status =
+            quern_fit_fusion(q, keys, queries, of, nullptr, &fusion, nullptr, w.E);
+        quern_query_free(q);
+        quern_text_free(status == QUERN_OK ? fusion : nullptr);
+        INFO(w.err.message);
+        CHECK(status != QUERN_ERR_INTERNAL);
+        return status;
+    };
+    const auto none = [](quern_query*) {};
+    CHECK(fit(none, w.keys, nullptr) == QUERN_OK);
+    CHECK(fit(none, w.keys, gains) == QUERN_ERR_INVALID);
+    CHECK(fit([](quern_query* q) { quern_query_formula(q, "emb + again"); }, w.keys, nullptr) ==
+          QUERN_ERR_INVALID);
+    CHECK(fit([](quern_query* q) { quern_query_fusion(q, "kind=rrf"); }, w.keys, nullptr) ==
+          QUERN_ERR_INVALID);
+    CHECK(fit([](quern_query* q) { quern_query_feedback(q, "leg=0"); }, w.keys, nullptr) ==
+          QUERN_ERR_INVALID);
+    quern_batch* other = quern_batch_new(w.db, "odd", 1);
+    const char* const texts[1] = {nullptr};
+    quern_batch_key_text(other, texts);
+    CHECK(fit(none, other, nullptr) != QUERN_OK);
+    quern_batch_free(other);
+    quern_batch* nothing = quern_batch_new(w.db, "docs", 0);
+    CHECK(fit(none, nothing, nullptr) == QUERN_ERR_INVALID);
+    quern_batch_free(nothing);
+    quern_snapshot* snapshot = nullptr;
+    w.Ok(quern_snapshot_new(w.db, &snapshot, w.E));
+    CHECK(fit([&](quern_query* q) { quern_query_snapshot(q, snapshot); }, w.keys, nullptr) ==
+          QUERN_OK);
+    quern_snapshot_free(snapshot);
+    CHECK(quern_store_fusion(w.query, "x", w.E) == QUERN_ERR_INVALID);
+}
+
+TEST_CASE("columns of every type are copied, and what is not asked for is left out") {
+    World w;
+    const Odd odd(&w);
+    quern_batch* b = quern_batch_new(w.db, "odd", 2);
+    const char* const ids[2] = {"a", "b"};
+    quern_batch_key_text(b, ids);
+    const char* const titles[2] = {"", "long"};
+    quern_batch_text(b, "title", titles, nullptr);
+    w.Ok(quern_upsert(b, nullptr, w.E));
+    quern_result* r = nullptr;
+    w.Ok(quern_get(b, nullptr, "title,raw,live,share,bits", &r, w.E));
+    quern_batch_free(b);
+    int64_t offsets[3] = {};
+    char text[10] = "";
+    uint8_t valid[2] = {};
+    int64_t ints[2] = {};
+    double reals[2] = {};
+    for (size_t col = 0; col < 6; col++) {
+        quern_result_column_text(r, col, offsets, text, valid);
+        quern_result_column_text(r, col, nullptr, nullptr, nullptr);
+        quern_result_column_int(r, col, ints, valid);
+        quern_result_column_int(r, col, nullptr, nullptr);
+        quern_result_column_real(r, col, reals, valid);
+        quern_result_column_real(r, col, nullptr, nullptr);
+    }
+    quern_result_column_text(r, 0, offsets, text, valid);
+    CHECK(std::string(text, static_cast<size_t>(offsets[2])) == "long");
+    CHECK(quern_result_column_text(nullptr, 0, offsets, text, valid) == 0);
+    CHECK(quern_result_sparse(r, 0, 4, nullptr, nullptr) == nullptr);
+    CHECK(quern_result_scores(r) == nullptr);
+    CHECK(quern_result_scores(w.hits) != nullptr);
+    CHECK(quern_result_found(r, 0) == 1);
+    CHECK(quern_result_found(w.hits, 0) == 1);
+    CHECK(quern_result_found(w.hits, 100) == 0);
+    CHECK(quern_result_keys_text(w.hits) == nullptr);
+    CHECK(quern_result_keys_text(r) != nullptr);
+    CHECK(quern_result_group(nullptr, 0) == -1);
+    CHECK(quern_result_group(w.hits, 0) == -1);
+    CHECK(quern_result_leg_stat(nullptr, 0, 0) == 0);
+    quern_result_free(r);
+    w.Ok(quern_search(w.fused, &r, w.E));
+    for (const size_t row : {size_t{0}, size_t{100}}) {
+        for (const size_t leg : {size_t{0}, size_t{9}}) {
+            const bool there = row == 0 && leg == 0;
+            CHECK(std::isnan(quern_result_leg_score(r, row, leg)) != there);
+            CHECK((there || quern_result_leg_part(r, row, leg) == 0));
+        }
+    }
+    CHECK(std::isnan(quern_result_leg_score(nullptr, 0, 0)));
+    CHECK(quern_result_leg_part(nullptr, 0, 0) == 0);
+    quern_result_free(r);
 }

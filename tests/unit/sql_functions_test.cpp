@@ -217,3 +217,85 @@ TEST_CASE("users' statements call functions that read", "[sql]") {
     CHECK(IsReadingFunction("LOWER"));
     CHECK(IsReadingFunction("->>"));
 }
+
+TEST_CASE("functions that are made anew say the same of what is unusual", "[sql]") {
+    Sqlite own(false);
+    Sqlite anew(true);
+    const std::string long_text = "hex(zeroblob(40000))";
+    const std::vector<std::string> questions = {
+        "instr(x'', x'01')",
+        "instr(x'01', x'')",
+        "instr(x'000102', x'02')",
+        "instr(x'808080', x'80')",
+        "instr(cast(x'c3a961' as text), cast(x'a9' as text))",
+        "instr(cast(x'a961' as text), cast(x'a9' as text))",
+        "instr(cast(x'c3a961' as text), 'a')",
+        // Bytes that begin no character, and characters that there are none of.
+        "'a' LIKE cast(x'f8808080' as text)",
+        "'a' LIKE cast(x'fc808080' as text)",
+        "'a' LIKE cast(x'fe8080' as text)",
+        "cast(x'f8' as text) LIKE cast(x'ff' as text)",
+        "cast(x'efbfbe' as text) LIKE cast(x'efbfbd' as text)",
+        "cast(x'efbfbe' as text) LIKE '_'",
+        "cast(x'eda080' as text) LIKE cast(x'efbfbd' as text)",
+        long_text + " LIKE " + long_text,  // a pattern that is too long
+        "'a' LIKE 'a' ESCAPE ''",
+        "'a' LIKE 'a' ESCAPE NULL",
+        "printf(cast(x'61002564' as text), 1)",
+        "printf('%*d')",
+        "printf('%*d', 5)",
+        "printf('%n%d', 3)",
+        "printf('%%%d', 3)",
+        "printf('%.3c|%.*c', 'x', 4, 'y')",
+        "printf('%')",
+        "printf('%5')",
+        "printf('%5.')",
+        "printf('%l')",
+        "printf(NULL)",
+        "printf()",
+        "json_patch('{}', NULL)",
+        "json_patch(NULL, '{}')",
+        "json_patch('{\"a\":1}', '{\"a\":2}')",
+        "json_patch('{', '{}')",
+        "json_patch('{\"a\":1}', '{\"b\":3}')",
+    };
+    for (const std::string& question : questions) {
+        CAPTURE(question);
+        const Answer want = own.Ask("SELECT " + question);
+        const Answer got = anew.Ask("SELECT " + question);
+        CHECK(got == want);
+    }
+    // These SQLite would say, at length.
+    for (const char* much : {"printf('%.*c', -2000000, 'x')", "printf('%.2000000c', 'x')",
+                             "json_patch(hex(zeroblob(40000)), hex(zeroblob(40000)))"}) {
+        CAPTURE(much);
+        CHECK(anew.Ask(std::string("SELECT ") + much).code == SQLITE_TOOBIG);
+    }
+    sqlite3_limit(anew.db(), SQLITE_LIMIT_LENGTH, 1000);
+    CHECK(anew.Ask("SELECT replace('aaaaaaaaaa', 'a', hex(zeroblob(200)))").code == SQLITE_TOOBIG);
+    CHECK(anew.Ask("SELECT length(replace('aa', 'a', hex(zeroblob(200))))").code == SQLITE_ROW);
+}
+
+TEST_CASE("functions that are made anew tell when there is no memory", "[sql]") {
+    int told = 0;
+    for (sqlite3_int64 room = 0; room < 200000; room += 500) {
+        Sqlite anew(true);
+        sqlite3_hard_heap_limit64(sqlite3_memory_used() + room);
+        const Answer answer = anew.Ask("SELECT printf('%d', 1), json_patch('{}', '{}')");
+        sqlite3_hard_heap_limit64(0);
+        CAPTURE(room, answer.code, answer.bytes);
+        CHECK((answer.code == SQLITE_ROW || answer.code == SQLITE_NOMEM));
+        told += answer.code == SQLITE_NOMEM ? 1 : 0;
+    }
+    CHECK(told > 0);
+    CHECK(told < 400);
+    for (sqlite3_int64 room = 0; room < 20000; room += 100) {
+        sqlite3* db = nullptr;
+        REQUIRE(sqlite3_open(":memory:", &db) == SQLITE_OK);
+        sqlite3_hard_heap_limit64(sqlite3_memory_used() + room);
+        const auto never = [](void*) { return false; };
+        told += ReplaceSlowFunctions(db, never, nullptr) ? 0 : 1;
+        sqlite3_hard_heap_limit64(0);
+        sqlite3_close(db);
+    }
+}
