@@ -16,6 +16,7 @@
 #include "storage/catalog.h"
 #include "storage/file_mender.h"
 #include "storage/file_store.h"
+#include "tests/slow_build.h"
 #include "tests/unit/stored_file.h"
 
 namespace {
@@ -67,9 +68,10 @@ using Job = std::function<Status(StoredFile* file)>;
 void RunAll(StoredFile* file, const std::string& bytes, const Job& job, const Job& again) {
     const Refusal refusal;
     for (const char how : {'d', 's', 'i'}) {
-        const int64_t dense = how == 'i' ? 50 : 250;
+        // The first calls each, then fewer and fewer of them.
+        const int64_t dense = quern::Rounds(how == 'i' ? 40 : 120);
         bool hit = true;
-        for (int64_t n = 1; hit; n += n < dense ? 1 : n / 12) {
+        for (int64_t n = 1; hit; n += n < dense ? 1 : std::max<int64_t>(1, n / 12)) {
             file->Write(bytes);
             interrupts = 0;
             FaultyDisk::interrupts = how == 'i' ? &interrupts : nullptr;
