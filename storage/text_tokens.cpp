@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <exception>
 
 namespace quern::storage {
@@ -47,6 +48,16 @@ std::string_view BlankInvalid(std::string_view text, std::string* space) {
     return copied ? std::string_view(*space) : text;
 }
 
+// Where three characters end that begin there. The trigram tokenizer of SQLite 3.40 adds the bytes
+// of the folded ones, which may be more or fewer than those of the text.
+size_t EndOfTrigram(std::string_view text, int begin) {
+    size_t end = begin < 0 ? text.size() : static_cast<size_t>(begin);
+    for (int i = 0; i < 3 && end < text.size(); i++) {
+        end += std::max<size_t>(1, CharacterBytes(text.substr(end)));
+    }
+    return end;
+}
+
 // FTS5 hands out its tokenizers through a connection; each Tokenizer has an empty one of its own.
 class Fts5Tokens : public Tokenizer {
 public:
@@ -62,7 +73,8 @@ public:
 private:
     struct Call {
         const TokenSink* sink;
-        size_t text_bytes;
+        std::string_view text;
+        bool trigrams;
         Status status;
         std::exception_ptr thrown;
     };
@@ -73,6 +85,7 @@ private:
     sqlite3* connection_ = nullptr;
     fts5_tokenizer module_{};
     Fts5Tokenizer* tokenizer_ = nullptr;
+    bool trigrams_ = false;
     std::string space_;
 };
 
@@ -111,6 +124,7 @@ Status Fts5Tokens::Open(const std::vector<std::string>& words) {
     if (api->xFindTokenizer(api, words[0].c_str(), &data, &module_) != SQLITE_OK) {
         return Status::Error(Code::kOption, "tokenizer: there is no '%s'", words[0].c_str());
     }
+    trigrams_ = words[0] == "trigram";
     std::vector<const char*> arguments;
     for (size_t i = 1; i < words.size(); i++) {
         arguments.push_back(words[i].c_str());
@@ -134,15 +148,15 @@ int Fts5Tokens::OnToken(void* context, int, const char* term, int term_bytes, in
         if (term_bytes <= 0) {  // never: none of SQLite's tokenizers gives empty ones
             return SQLITE_OK;
         }
-        const bool inside = begin >= 0 &&
-                            end >= begin &&  // never: SQLite's tokenizers stay inside of the text
-                            static_cast<size_t>(end) <= call->text_bytes;  // never: likewise
-        if (!inside) {                                                     // never: likewise
+        size_t last = call->trigrams ? EndOfTrigram(call->text, begin) : static_cast<size_t>(end);
+        const bool inside =
+            begin >= 0 && static_cast<size_t>(begin) <= last && last <= call->text.size();
+        if (!inside) {  // never: SQLite's tokenizers stay inside of the text
             call->status = Status::Error(Code::kInternal, "tokenizer: offsets outside the text");
             return SQLITE_ABORT;
         }
         call->status = (*call->sink)({std::string_view(term, static_cast<size_t>(term_bytes)),
-                                      static_cast<uint32_t>(begin), static_cast<uint32_t>(end)});
+                                      static_cast<uint32_t>(begin), static_cast<uint32_t>(last)});
         return call->status.ok() ? SQLITE_OK : SQLITE_ABORT;
     } catch (...) {
         call->thrown = std::current_exception();
@@ -159,7 +173,7 @@ Status Fts5Tokens::Tokenize(std::string_view text, const TokenSink& sink) {
         return {};
     }
     const std::string_view valid = BlankInvalid(text, &space_);
-    Call call{&sink, text.size(), {}, nullptr};
+    Call call{&sink, valid, trigrams_, {}, nullptr};
     const int result = module_.xTokenize(tokenizer_, &call, FTS5_TOKENIZE_DOCUMENT, valid.data(),
                                          static_cast<int>(valid.size()), &OnToken);
     if (call.thrown) {

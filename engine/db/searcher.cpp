@@ -30,8 +30,6 @@ constexpr uint64_t kBytesPerThread = uint64_t{4} << 20;
 constexpr size_t kStreamBytes = size_t{4} << 20;
 // Walks of an index are shared out among threads when there are enough of them.
 constexpr size_t kQueriesPerThread = 8;
-// One in so many that wants a scan, and all queries get one.
-constexpr size_t kScansApart = 4;
 // So many go through a block of the log between two looks at the time.
 constexpr size_t kQueriesPerLook = 16;
 // And so many scan a segment together where there is a deadline: others have their turn later.
@@ -258,14 +256,6 @@ private:
         return ScanUnanswered(rows, *field, static_cast<uint32_t>(number));
     }
 
-    // So many queries want a scan, for min(k, n) or the recall: whether all get one.
-    bool ScansAll(const IndexWays& ways, const IndexSearch& search, size_t scanned) const {
-        if (ways.counted || scanned == 0) {
-            return scanned == query_count_;
-        }
-        return search.reads_file() || scanned * kScansApart >= query_count_;
-    }
-
     // With a filter: what it lets through, if every record has the field.
     size_t RowsToScan(const SegmentField& field, size_t dead) const {
         return field.count() -
@@ -332,12 +322,23 @@ private:
         return {};
     }
 
-    // Queries that may look at as many rows go through these together, but for those that the
-    // index has answered.
+    // What is not in memory is read once for all queries; who has an answer keeps it.
+    Status ScanOnce(const dense::FlatRows& rows, const SegmentField& field, uint32_t source) {
+        std::vector<std::vector<Candidate>> answered = candidates_;
+        QUERN_TRY(ScanRows(rows, field, source, {0, query_count_}));
+        for (size_t q = 0; q < query_count_; q++) {
+            candidates_[q].swap(to_scan_[q] == 0 ? answered[q] : candidates_[q]);
+        }
+        return {};
+    }
+
+    // Queries that may look at as many rows go through these together.
     Status ScanUnanswered(const dense::FlatRows& all, const SegmentField& field, uint32_t source) {
+        if (!field.resident && !watch_.has_scored_max()) {
+            return ScanOnce(all, field, source);
+        }
         for (size_t first = 0; first < query_count_;) {
-            if (to_scan_[first] == 0) {
-                first++;
+            if (to_scan_[first] == 0 && first++ < query_count_) {
                 continue;
             }
             const uint64_t left = watch_.ScoredLeft(first);
@@ -452,8 +453,7 @@ private:
         }));
         const auto scanned =
             static_cast<size_t>(std::count(short_of.begin(), short_of.end(), uint8_t{1}));
-        if (ScansAll(ways, search, scanned)) {
-            to_scan_.assign(query_count_, 1);
+        if (scanned == query_count_) {
             return false;
         }
         sealed_matches_ += static_cast<uint64_t>(estimate.matches);

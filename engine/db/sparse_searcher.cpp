@@ -268,8 +268,9 @@ private:
         const size_t pool = quick == nullptr || (by_knob && request_.ef == 0) ? 0 : PoolFor(*quick);
         // Where nobody knows what pruned postings give, a recall that is asked for is kept by a
         // walk, whose recall is known, or by the rows, which lack nothing.
-        const bool keeps_recall = quick != nullptr && request_.has_recall && request_.ef == 0 &&
-                                  !by_knob && !watch_.has_scored_max();
+        const bool keeps_recall = request_.has_recall && request_.ef == 0 && !by_knob &&
+                                  !watch_.has_scored_max() &&
+                                  (quick != nullptr || SparseIndexOptions::Of(def_).approximate);
         const bool pruned = part.index().pruned() && request_.recall < 1 && !keeps_recall;
         if (part.index().pruned() && !pruned) {
             options.path = sparse::SearchPath::kForward;

@@ -9,7 +9,6 @@
 namespace quern::dense {
 
 using curves::Lerp;
-using curves::LogOfMiss;
 
 namespace {
 
@@ -60,10 +59,9 @@ bool EffortLadders::Find(double wanted, Effort* effort) const {
     return true;
 }
 
-// The first place whose walks give `wanted`. Between a step and the one before it misses fall by
-// equal shares, where the curve bends like that on both sides; elsewhere it is as if recall grew
-// evenly, which takes more: where neighbours come in groups that codes do not order, the last of a
-// group is as far as the first. Infinite: none.
+// The first place whose walks give `wanted`: between a step and the one before it as if recall grew
+// evenly. It grows faster at first, mostly; but where neighbours come in groups that codes do not
+// order, the last of a group is as far as the first. Infinite: none.
 double EffortLadders::PlaceFor(const Ladder& ladder, size_t refine, double wanted) const {
     const double recall = curve_.Aim(wanted, k_number_);
     for (size_t e = ladder.first(); e < ladder.end() && Scored(e) > 0; e++) {
@@ -76,25 +74,11 @@ double EffortLadders::PlaceFor(const Ladder& ladder, size_t refine, double wante
             return 0;
         }
         const double before = At(e - 1, refine);
-        double t = 1;
-        if (here > before) {
-            t = BendsDown(ladder, e, refine) ? (LogOfMiss(before) - LogOfMiss(recall)) /
-                                                   (LogOfMiss(before) - LogOfMiss(here))
-                                             : (recall - before) / (here - before);
-        }
-        return static_cast<double>(number - 1) + std::clamp(t, 0.0, 1.0);
+        const double t =
+            here > before ? std::clamp((recall - before) / (here - before), 0.0, 1.0) : 1;
+        return static_cast<double>(number - 1) + t;
     }
     return std::numeric_limits<double>::infinity();
-}
-
-// Whether recall grows no less before a step than up to it, and no more behind.
-bool EffortLadders::BendsDown(const Ladder& ladder, size_t step, size_t refine) const {
-    if (step < ladder.first() + 2 || step + 1 >= ladder.end() || Scored(step + 1) <= 0) {
-        return false;
-    }
-    const double growth = At(step, refine) - At(step - 1, refine);
-    return At(step - 1, refine) - At(step - 2, refine) >= growth &&
-           At(step + 1, refine) - At(step, refine) <= growth;
 }
 
 Effort EffortLadders::EffortAt(const Ladder& ladder, const Rung& rung) const {

@@ -43,7 +43,6 @@ private:
     double At(size_t step, size_t refine) const {
         return static_cast<double>(curve_.At(k_number_, step, refine));
     }
-    bool BendsDown(const Ladder& ladder, size_t step, size_t refine) const;
     double PlaceFor(const Ladder& ladder, size_t refine, double wanted) const;
     Effort EffortAt(const Ladder& ladder, const Rung& rung) const;
     Ladder Make(bool by_reach) const;

@@ -1,6 +1,7 @@
 #include "engine/sparse/text_snippet.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -199,13 +200,22 @@ private:
 // The first term of the best piece: one that begins with a match, as a later begin loses nothing.
 size_t BestPiece(const Matches& matches, size_t tokens, size_t clauses) {
     const std::vector<Match>& all = matches.all;
+    // A phrase counts where all of it is in the piece; one that is longer counts nowhere.
+    std::vector<Match> ends;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(ends),
+                 [&](const Match& match) { return match.last - match.first < tokens; });
+    std::stable_sort(ends.begin(), ends.end(),
+                     [](const Match& a, const Match& b) { return a.last < b.last; });
     PieceCount piece(matches.groups, clauses);
     size_t end = 0;
     std::pair<size_t, size_t> best{0, 0};
-    size_t best_first = 0;
+    size_t best_first = all.empty() ? 0 : all[0].first;
     for (const Match& begin : all) {
-        while (end < all.size() && all[end].first - begin.first < tokens) {
-            piece.Add(all[end++]);
+        if (begin.last - begin.first >= tokens) {
+            continue;
+        }
+        while (end < ends.size() && ends[end].last < begin.first + tokens) {
+            piece.Add(ends[end++]);
         }
         if (piece.Count() > best) {
             best = piece.Count();
@@ -243,12 +253,14 @@ Result<TextSnippet> MakeSnippet(std::string_view text, const TextQuery& query, s
     const size_t wanted = BestPiece(matches, tokens, query.clauses.size());
     size_t last_match = wanted;
     for (const Match& match : matches.all) {
-        if (match.first >= wanted && match.first - wanted < tokens) {
-            last_match = std::max(last_match, std::min(match.last, wanted + tokens - 1));
+        if (match.first >= wanted && match.last - wanted < tokens) {
+            last_match = std::max(last_match, match.last);
         }
     }
     const size_t spare = tokens - (last_match - wanted + 1);
-    const size_t first = wanted - std::min({wanted, spare, tokens / 4});
+    // Near the end of the text there are more words before than behind.
+    const size_t full = terms.size() - std::min(terms.size(), tokens);
+    const size_t first = std::min(full, wanted - std::min({wanted, spare, tokens / 4}));
     const size_t last = std::min(terms.size() - first, tokens) - 1 + first;
     snippet.piece = {terms[first].begin, terms[last].end};
     snippet.marks = Marks(terms, matches.all, first, last);

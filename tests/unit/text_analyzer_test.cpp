@@ -31,6 +31,19 @@ std::string Terms(std::string_view options, std::string_view text) {
     return out;
 }
 
+// The pieces of the text that are trigrams of it.
+std::string TrigramsOf(const std::string& text) {
+    auto analyzer = TextAnalyzer::Open("tokenizer=trigram", storage::OpenTokenizer);
+    REQUIRE(analyzer.ok());
+    std::vector<TextTerm> terms;
+    REQUIRE((*analyzer)->Analyze(text, &terms).ok());
+    std::string out;
+    for (const TextTerm& term : terms) {
+        out += (out.empty() ? "" : "|") + text.substr(term.begin, term.end - term.begin);
+    }
+    return out;
+}
+
 }  // namespace
 
 TEST_CASE("texts: the tokenizers of FTS5", "[text]") {
@@ -39,6 +52,12 @@ TEST_CASE("texts: the tokenizers of FTS5", "[text]") {
     CHECK(Terms("porter", "running quickly") == "run@0 quickli@1");
     CHECK(Terms("tokenizer=ascii", "A-b") == "a@0 b@1");
     CHECK(Terms("tokenizer=trigram", "abcd") == "abc@0 bcd@1");
+    // Where lower case has more bytes, or fewer: a trigram ends where its characters do.
+    CHECK(TrigramsOf("ab\xc8\xba") == "ab\xc8\xba");
+    CHECK(TrigramsOf("\xc8\xba\xc8\xba\xc8\xba") == "\xc8\xba\xc8\xba\xc8\xba");
+    CHECK(TrigramsOf("gro\xe1\xba\x9e") == "gro|ro\xe1\xba\x9e");
+    CHECK(TrigramsOf("\xe2\x84\xaa\xe2\x84\xaa\xe2\x84\xaa") ==
+          "\xe2\x84\xaa\xe2\x84\xaa\xe2\x84\xaa");
     CHECK(Terms("tokenchars=-", "A-b c") == "a-b@0 c@1");
     CHECK(Terms("categories='L* N*'", "a1 b") == "a1@0 b@1");
     CHECK(Terms("", "").empty());

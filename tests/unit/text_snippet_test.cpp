@@ -56,6 +56,15 @@ std::string Piece(const std::string& query, const std::string& text, size_t toke
 
 }  // namespace
 
+TEST_CASE("text snippets: a phrase counts where all of it is", "[text]") {
+    CHECK(Piece("d \"n d\"", "n d x y d", 1) == "[d]");
+    CHECK(Piece("o \"g h i\"", "a b g h i c d o f", 2) == "[o] f");
+    CHECK(Piece("\"g h i\"", "a b g h i c d o f", 2) == "g h");
+    // Near the end there are more words before than behind.
+    CHECK(Piece("o", "a b g h i c d o f", 5) == "i c d [o] f");
+    CHECK(Piece("f", "b c d e f", 24) == "b c d e [f]");
+}
+
 TEST_CASE("text highlights: words, phrases, prefixes", "[text]") {
     CHECK(Marked("run", "Running, ran: RUNS!") == "[Running], ran: [RUNS]!");
     CHECK(Marked("\"state of the art\"", "A state of the art; art of state") ==

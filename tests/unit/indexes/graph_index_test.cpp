@@ -461,27 +461,6 @@ TEST_CASE("what is aimed at is a little more than a recall that is asked for", "
     }
 }
 
-TEST_CASE("between two steps misses fall by equal shares, where the curve bends so", "[graph]") {
-    const auto ef_of = [](double recall, const std::vector<float>& steps) {
-        EffortCurve curve;
-        curve.SetQueries(1000000);
-        for (size_t step = 0; step < steps.size(); step++) {
-            for (size_t r = 0; r <= EffortCurve::kRefine.size(); r++) {
-                curve.At(1, step, r) = steps[step];
-            }
-            curve.Scored(1, step) = static_cast<float>(EffortCurve::kEf[step]);
-        }
-        Effort effort;
-        REQUIRE(curve.Find(10, recall, 1e-6, &effort));
-        return effort.ef;
-    };
-    // By pools of 80 and 112; .9134 is half of the way by the logarithm of misses.
-    REQUIRE(ef_of(0.913, {0, 0.1f, 0.2f, 0.4f, 0.6f, 0.75f, 0.85f, 0.95f, 1}) == 95);
-    // After a flat piece, and before a steep one, it may be a jump.
-    REQUIRE(ef_of(0.913, {0, 0.2f, 0.4f, 0.6f, 0.75f, 0.82f, 0.85f, 0.95f, 1}) == 99);
-    REQUIRE(ef_of(0.913, {0, 0, 0, 0, 0.2f, 0.8f, 0.89f, 0.92f, 1}) == 104);
-}
-
 TEST_CASE("one thread builds the same graph again", "[graph]") {
     Rows base(Metric::kL2, 1500, 12, 7);
     const VectorRows rows = base.View();
