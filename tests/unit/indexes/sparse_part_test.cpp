@@ -385,6 +385,20 @@ TEST_CASE("of a pruned sparse field all that match are scored where that costs n
     CHECK(file.Problems().empty());
 }
 
+TEST_CASE("a recall told to a pruned field with a graph is kept where there is no graph yet",
+          "[sparse][prune]") {
+    Shape shape = Ties();
+    shape.dimensions = 3000;
+    shape.entries_max = 30;
+    TwiceFile file(shape, "prune_mass=0.5 approx=graph");
+    file.Put(0, 5000);  // a graph is of 8192 vectors at the least
+    file.Optimize();
+    const Rows queries = RandomQueries(shape, 20);
+    const auto found = file.Search("fast", queries, 10, "recall=0.99", nullptr);
+    CHECK((found.flags & QUERN_FLAG_EXACT) != 0);
+    CHECK(found.rows == file.Search("plain", queries, 10, nullptr, nullptr).rows);
+}
+
 TEST_CASE("a sparse field with impacts keeps less in memory, and answers as a scan does",
           "[sparse][impacts]") {
     Shape shape = Ties();
