@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "engine/db/alive_rows.h"
 #include "engine/db/budget_watch.h"
 #include "engine/db/database.h"
 #include "engine/db/dense_queries.h"
+#include "engine/db/dense_scan.h"
 #include "engine/db/distance_bound.h"
 #include "engine/db/field_search.h"
 #include "engine/db/index_options.h"
@@ -24,19 +26,10 @@ namespace quern {
 
 namespace {
 
-// A piece of work for one thread should take longer than starting the thread.
-constexpr uint64_t kBytesPerThread = uint64_t{4} << 20;
-// Vectors that do not fit the memory budget are read in pieces of this size.
-constexpr size_t kStreamBytes = size_t{4} << 20;
 // Walks of an index are shared out among threads when there are enough of them.
 constexpr size_t kQueriesPerThread = 8;
 // So many go through a block of the log between two looks at the time.
 constexpr size_t kQueriesPerLook = 16;
-// And so many scan a segment together where there is a deadline: others have their turn later.
-constexpr size_t kQueriesPerTurn = 128;
-// Products of elements between two looks at it, and rows at the least.
-constexpr size_t kStepsPerLook = size_t{4} << 20;
-constexpr size_t kRowsPerLook = 1008;
 
 class Searcher : public FieldSearch {
 public:
@@ -61,7 +54,7 @@ public:
 
     Status Find(std::vector<std::vector<Winner>>* winners) override {
         const StageClock clock(&table_->tally.search_ns);
-        candidates_.resize(query_count_);
+        candidates_.found.resize(query_count_);
         Describe(&table_->trace);
         table_->tally.expected_recall = 1;
         watch_.Start(request_, query_count_);
@@ -85,8 +78,8 @@ public:
 
     Status DistancesOf(size_t query, const std::vector<RecordPlace>& places,
                        std::vector<double>* distances) override {
-        QUERN_TRY(StoredDistances(snapshot_, *view_, field_index_, queries_[query].query, places,
-                                  distances, &table_->tally, &work_));
+        QUERN_TRY(StoredDistances(snapshot_, *view_, field_index_, candidates_.queries[query].query,
+                                  places, distances, &table_->tally, &work_));
         for (double& distance : *distances) {
             if (distance > static_cast<double>(LargestDistance(request_, def_->metric)) ||
                 !PassesScore(static_cast<float>(distance))) {
@@ -113,7 +106,7 @@ public:
         return ReadStoredValues(
             snapshot_, *view_, field_index_, {place}, [&](size_t, BytesView value) -> Status {
                 const auto coarse =
-                    search.CoarseDistance(queries_[query], place.position, value.data());
+                    search.CoarseDistance(candidates_.queries[query], place.position, value.data());
                 if (coarse) {
                     out->coarse = static_cast<double>(*coarse);
                 }
@@ -143,9 +136,9 @@ private:
         const size_t extra =
             !request_.include_self && request_.limit > 0 ? vectors_.named_max() : 0;
         const float bound = LargestDistance(request_, def_->metric);
-        queries_.reserve(query_count_);
+        candidates_.queries.reserve(query_count_);
         for (size_t q = 0; q < query_count_; q++) {
-            dense::FlatQuery& query = queries_.emplace_back(request_.limit + extra);
+            dense::FlatQuery& query = candidates_.queries.emplace_back(request_.limit + extra);
             query.query =
                 kernels::PrepareQuery(def_->element, def_->metric, vectors_.row(q), def_->dim);
             query.max_distance = bound;
@@ -161,60 +154,7 @@ private:
                ScoreOf(static_cast<double>(distance)) >= request_.min_score;
     }
 
-    int Threads(uint64_t work_bytes) const {
-        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
-        return static_cast<int>(
-            std::clamp<uint64_t>(work_bytes / kBytesPerThread, 1, static_cast<uint64_t>(wanted)));
-    }
-
-    // Fresh queries with the bounds that earlier sources have reached.
-    std::vector<dense::FlatQuery> Fresh(size_t first, size_t count) const {
-        std::vector<dense::FlatQuery> fresh;
-        fresh.reserve(count);
-        for (size_t q = first; q < first + count; q++) {
-            dense::FlatQuery& query = fresh.emplace_back(queries_[q].limit);
-            query.query = queries_[q].query;
-            query.norm = queries_[q].norm;
-            query.max_distance = queries_[q].max_distance;
-        }
-        return fresh;
-    }
-
-    void Harvest(size_t first, uint32_t source, std::vector<dense::FlatQuery>* fresh) {
-        for (size_t i = 0; i < fresh->size(); i++) {
-            dense::FlatQuery& query = (*fresh)[i];
-            std::vector<Candidate>& found = candidates_[first + i];
-            if (query.limit == 0) {
-                for (const auto& [distance, position] : query.all) {
-                    found.push_back({distance, source, position});
-                }
-                continue;
-            }
-            for (const auto& entry : query.top.Take()) {
-                found.push_back({entry.distance, source, entry.position});
-            }
-        }
-    }
-
-    // Before another source: keeps what can still be in the result, ties at the end included, and
-    // tightens the bound of what follows.
-    void Tighten() {
-        for (size_t q = 0; q < query_count_; q++) {
-            const size_t k = queries_[q].limit;
-            std::vector<Candidate>& found = candidates_[q];
-            if (k == 0 || found.size() <= k) {
-                continue;
-            }
-            std::nth_element(
-                found.begin(), found.begin() + static_cast<ptrdiff_t>(k - 1), found.end(),
-                [](const Candidate& a, const Candidate& b) { return a.distance < b.distance; });
-            const float worst = found[k - 1].distance;
-            found.erase(std::remove_if(found.begin(), found.end(),
-                                       [&](const Candidate& c) { return c.distance > worst; }),
-                        found.end());
-            queries_[q].max_distance = std::min(queries_[q].max_distance, worst);
-        }
-    }
+    int Threads() const { return request_.threads > 0 ? request_.threads : database_->threads(); }
 
     template <typename Body>
     Status Read(Body body) {
@@ -226,7 +166,7 @@ private:
 
     Status SearchSegment(size_t number) {
         Segment& segment = *view_->segments[number];
-        Tighten();
+        candidates_.Tighten();
         SegmentWatch seen(&table_->tally, &table_->trace, watch_.budget(), segment.info().id,
                           segment.item_count());
         bool estimated = false;
@@ -241,120 +181,22 @@ private:
             QUERN_ASSIGN(dead, view_->DeadOf(connection, number));
             return {};
         }));
-        const auto scanned = std::count(to_scan_.begin(), to_scan_.end(), 1);
-        if (static_cast<size_t>(scanned) == query_count_) {
+        if (to_scan_.size() == query_count_) {
             sealed_matches_ += segment.item_count() - dead.count;
         }
-        seen.Done(SearchWay::kScan, static_cast<uint64_t>(scanned));
+        seen.Done(SearchWay::kScan, to_scan_.size());
         if (!estimated) {
-            seen.Plan(EstimateScan(*field, segment.item_count(), dead.count), query_count_);
+            seen.Plan(EstimateScan(*field, field_, segment.item_count(), dead.count,
+                                   view_->matches != nullptr),
+                      query_count_);
         }
         if (field->vectors == nullptr) {
             return {};
         }
         const dense::FlatRows rows = RowsOf(*field, dead.bits ? dead.bits->data() : nullptr);
-        return ScanUnanswered(rows, *field, static_cast<uint32_t>(number));
-    }
-
-    // With a filter: what it lets through, if every record has the field.
-    size_t RowsToScan(const SegmentField& field, size_t dead) const {
-        return field.count() -
-               std::min(field.count(), view_->matches != nullptr ? dead : size_t{0});
-    }
-
-    // Of a segment in which nothing else was thought of.
-    PlanEstimate EstimateScan(const SegmentField& field, size_t records, size_t dead) const {
-        using dense::ScanPrices;
-        const size_t bytes = field_.row_bytes();
-        const size_t rows = RowsToScan(field, dead);
-        PlanEstimate estimate;
-        estimate.matches = static_cast<double>(records - dead);
-        estimate.selectivity = estimate.matches / static_cast<double>(std::max<size_t>(1, records));
-        estimate.scored = static_cast<double>(rows);
-        estimate.scan_ns = !field.resident            ? ScanPrices::FileNs(bytes)
-                           : rows < field.count() / 2 ? ScanPrices::PickedNs(bytes)
-                                                      : ScanPrices::RowNs(bytes);
-        estimate.way_ns[static_cast<size_t>(SearchWay::kScan)] = estimate.scored * estimate.scan_ns;
-        return estimate;
-    }
-
-    struct QueryRange {
-        size_t first = 0;
-        size_t count = 0;
-    };
-    Status ScanRows(const dense::FlatRows& rows, const SegmentField& field, uint32_t source,
-                    QueryRange queries) {
-        // What is not in memory is read once for all of them.
-        const size_t turn = has_deadline() && field.resident ? kQueriesPerTurn : queries.count;
-        for (size_t done = 0; done < queries.count; done += turn) {
-            const QueryRange some{queries.first + done, std::min(turn, queries.count - done)};
-            if (done > 0 && watch_.EndsPiece()) {
-                break;
-            }
-            Work timed = database_->NewWork();
-            watch_.TimeQuery(done, queries.count, some.count, &timed);
-            QUERN_TRY(field.resident ? ScanResident(rows, source, some, &timed)
-                                     : ScanStream(rows, field, source, some, &timed));
-        }
-        return {};
-    }
-
-    bool has_deadline() const {
-        return watch_.budget() != nullptr && watch_.budget()->has_deadline();
-    }
-
-    // Adds the vectors that it has measured, each for every query.
-    Status RunScan(const dense::FlatRows& rows, size_t queries, dense::FlatScan* scan, Work* work,
-                   uint64_t* scored) const {
-        const size_t step = has_deadline()
-                                ? std::max(kRowsPerLook, kStepsPerLook / (field_.dim * queries))
-                                : std::max<size_t>(1, rows.count);
-        for (size_t first = 0; first < rows.count; first += step) {
-            const size_t count = std::min(step, rows.count - first);
-            Work unending;
-            QUERN_TRY(scan->Run(Slice(rows, field_, first, count),
-                                count < rows.count ? &unending : work));
-            *scored += CountAlive(rows, first, count) * queries;
-            if (first + count < rows.count) {
-                QUERN_TRY(work->Check("search", first + count, rows.count));
-            }
-        }
-        return {};
-    }
-
-    // What is not in memory is read once for all queries; who has an answer keeps it.
-    Status ScanOnce(const dense::FlatRows& rows, const SegmentField& field, uint32_t source) {
-        std::vector<std::vector<Candidate>> answered = candidates_;
-        QUERN_TRY(ScanRows(rows, field, source, {0, query_count_}));
-        for (size_t q = 0; q < query_count_; q++) {
-            candidates_[q].swap(to_scan_[q] == 0 ? answered[q] : candidates_[q]);
-        }
-        return {};
-    }
-
-    // Queries that may look at as many rows go through these together.
-    Status ScanUnanswered(const dense::FlatRows& all, const SegmentField& field, uint32_t source) {
-        if (!field.resident && !watch_.has_scored_max()) {
-            return ScanOnce(all, field, source);
-        }
-        for (size_t first = 0; first < query_count_;) {
-            if (to_scan_[first] == 0 && first++ < query_count_) {
-                continue;
-            }
-            const uint64_t left = watch_.ScoredLeft(first);
-            size_t end = first + 1;
-            while (end < query_count_ && to_scan_[end] != 0 && watch_.ScoredLeft(end) == left) {
-                end++;
-            }
-            dense::FlatRows rows = all;
-            const uint64_t alive = watch_.has_scored_max() ? CutRows(left, &rows) : 0;
-            QUERN_TRY(ScanRows(rows, field, source, {first, end - first}));
-            for (; first < end; first++) {
-                watch_.AddScored(first, alive);
-                watch_.LeftOut(rows.count < all.count ? kSpentScored : 0, first);
-            }
-        }
-        return {};
+        DenseScan scan(database_, snapshot_, field_, Threads(), &watch_, &table_->tally, &work_,
+                       &candidates_);
+        return scan.Run(rows, *field, static_cast<uint32_t>(number), to_scan_);
     }
 
     // Vectors that a scan of this segment and of what follows would measure, or somewhat more.
@@ -390,7 +232,8 @@ private:
     // Asks the segment's index. False: some queries must be scanned for, see to_scan_; nothing was
     // added for these. *estimated: it was asked what it thinks of.
     Result<bool> SearchIndex(size_t number, SegmentWatch* seen, bool* estimated) {
-        to_scan_.assign(query_count_, 1);
+        to_scan_.resize(query_count_);
+        std::iota(to_scan_.begin(), to_scan_.end(), size_t{0});
         if (request_.recall >= 1.0) {
             return false;
         }
@@ -420,9 +263,8 @@ private:
         std::vector<std::vector<Candidate>> found(query_count_);
         std::vector<uint8_t> short_of(query_count_, 0);
         std::vector<uint8_t> proved(query_count_, 0);
-        const int wanted = request_.threads > 0 ? request_.threads : database_->threads();
-        const int threads = static_cast<int>(
-            std::clamp<size_t>(query_count_ / kQueriesPerThread, 1, static_cast<size_t>(wanted)));
+        const int threads = static_cast<int>(std::clamp<size_t>(query_count_ / kQueriesPerThread, 1,
+                                                                static_cast<size_t>(Threads())));
         std::atomic<size_t> next{0};
         std::mutex mutex;
         QUERN_TRY(RunOnThreads(threads, [&](int) -> Status {
@@ -444,8 +286,8 @@ private:
                 QUERN_TRY(watch_.budget() != nullptr
                               ? RunWithin(*way_of[q], q, static_cast<size_t>(threads), space.get(),
                                           &found[q], &enough)
-                              : search.Run(snapshot_, queries_[q], space.get(), &found[q], &enough,
-                                           &work_));
+                              : search.Run(snapshot_, candidates_.queries[q], space.get(),
+                                           &found[q], &enough, &work_));
                 short_of[q] = enough ? 0 : 1;
                 proved[q] = space.get()->proved ? 1 : 0;
                 QUERN_TRY(work_.Check("search", q, query_count_));
@@ -470,9 +312,10 @@ private:
                 table_->tally.expected_recall = std::min(
                     table_->tally.expected_recall, chosen ? 0.0 : way_of[q]->expected_recall());
             }
-            candidates_[q].insert(candidates_[q].end(), found[q].begin(), found[q].end());
+            std::vector<Candidate>& all = candidates_.found[q];
+            all.insert(all.end(), found[q].begin(), found[q].end());
         }
-        to_scan_ = std::move(short_of);
+        std::erase_if(to_scan_, [&](size_t q) { return short_of[q] == 0; });
         return scanned == 0;
     }
 
@@ -504,7 +347,7 @@ private:
         Work timed = database_->NewQuietWork();
         watch_.TimeQuery(q, query_count_, threads, &timed);
         space->Begin(watch_.budget(), q);
-        QUERN_TRY(search.Run(snapshot_, queries_[q], space, found, enough, &timed));
+        QUERN_TRY(search.Run(snapshot_, candidates_.queries[q], space, found, enough, &timed));
         space->Tell();
         return {};
     }
@@ -512,89 +355,13 @@ private:
     // By the limit, or by the bound where there is no limit or one so high that the bound may be
     // the cheaper way to the same records.
     bool Plan(IndexSearch* search) const {
-        if (request_.limit > 0 && search->Plan(queries_[0].limit, request_, query_count_)) {
+        if (request_.limit > 0 &&
+            search->Plan(candidates_.queries[0].limit, request_, query_count_)) {
             return true;
         }
         const bool bounded = request_.has_max_distance || request_.has_min_score;
-        return bounded && std::isfinite(queries_[0].max_distance) && search->PlanRange(request_);
-    }
-
-    Status ScanResident(const dense::FlatRows& rows, uint32_t source, QueryRange queries,
-                        Work* timed) {
-        const uint64_t bytes =
-            static_cast<uint64_t>(rows.count) * field_.row_bytes() * queries.count;
-        const int threads = Threads(bytes);
-        std::mutex mutex;
-        // Many queries: each worker takes some of them. Few: each worker takes a slice of the rows.
-        const bool by_query = queries.count >= static_cast<size_t>(threads) * 8;
-        const size_t pieces = static_cast<size_t>(threads);
-        std::atomic<size_t> next{0};
-        return RunOnThreads(threads, [&](int) -> Status {
-            while (true) {
-                const size_t piece = next.fetch_add(1);
-                if (piece >= pieces) {
-                    return {};
-                }
-                const size_t total = by_query ? queries.count : rows.count;
-                const size_t first = total * piece / pieces;
-                const size_t count = total * (piece + 1) / pieces - first;
-                std::vector<dense::FlatQuery> fresh = by_query
-                                                          ? Fresh(queries.first + first, count)
-                                                          : Fresh(queries.first, queries.count);
-                dense::FlatScan scan(field_, fresh.data(), fresh.size());
-                uint64_t scored = 0;
-                const Status done = RunScan(by_query ? rows : Slice(rows, field_, first, count),
-                                            fresh.size(), &scan, timed, &scored);
-                QUERN_TRY(watch_.Timed(done, *timed, SearchBudget::kAllQueries));
-                std::lock_guard<std::mutex> lock(mutex);
-                table_->tally.scored += scored;
-                Harvest(queries.first + (by_query ? first : 0), source, &fresh);
-            }
-        });
-    }
-
-    Status ScanStream(dense::FlatRows rows, const SegmentField& field, uint32_t source,
-                      QueryRange queries, Work* timed) {
-        const storage::PartInfo& part = *field.vectors;
-        std::vector<dense::FlatQuery> fresh = Fresh(queries.first, queries.count);
-        const size_t end = rows.count;
-        dense::FlatScan scan(field_, fresh.data(), fresh.size());
-        const size_t chunk_bytes = static_cast<size_t>(part.chunk_items) * part.item_bytes;
-        const size_t chunks_a_piece = std::max<size_t>(1, kStreamBytes / chunk_bytes);
-        Buffer buffer(std::min(chunks_a_piece, part.chunks.size()) * chunk_bytes, nullptr);
-        size_t first = 0;
-        size_t last = 0;
-        for (size_t chunk = 0; chunk < part.chunks.size() && first < end; chunk = last) {
-            const size_t chunks =
-                std::clamp<size_t>(watch_.BytesLeft() / chunk_bytes, 1, chunks_a_piece);
-            last = std::min(chunk + chunks, part.chunks.size());
-            if (!AnyAlive(rows, field, chunk * part.chunk_items,
-                          std::min<size_t>(last * part.chunk_items, part.items))) {
-                first = last * part.chunk_items;
-                continue;
-            }
-            QUERN_TRY(Read([&](storage::Connection* connection) {
-                return storage::ReadChunks(connection, part, chunk, last, Threads(kStreamBytes),
-                                           buffer.data());
-            }));
-            const size_t count = std::min<size_t>((last - chunk) * part.chunk_items, end - first);
-            dense::FlatRows piece = rows;
-            piece.rows = buffer.data();
-            piece.count = count;
-            piece.inverse_norms =
-                field.inverse_norms.empty() ? nullptr : field.inverse_norms.data() + first;
-            piece.records = field.records.empty() ? nullptr : field.records.data() + first;
-            piece.first = static_cast<uint32_t>(first);
-            const Status done = RunScan(piece, queries.count, &scan, timed, &table_->tally.scored);
-            QUERN_TRY(watch_.Timed(done, *timed, SearchBudget::kAllQueries));
-            QUERN_TRY(work_.Check("search", first + count, part.items));
-            first += count;
-            if (first < end && watch_.EndsPiece()) {
-                break;
-            }
-        }
-        Harvest(queries.first, source, &fresh);
-        return {};
+        return bounded && std::isfinite(candidates_.queries[0].max_distance) &&
+               search->PlanRange(request_);
     }
 
     // The log is in commit order, so ties are decided by comparing keys.
@@ -603,7 +370,7 @@ private:
         if (log.blocks.empty()) {
             return {};
         }
-        Tighten();
+        candidates_.Tighten();
         const auto source = static_cast<uint32_t>(view_->segments.size());
         SegmentWatch seen(&table_->tally, &table_->trace, watch_.budget(), 0, log.count);
         PlanEstimate estimate;
@@ -637,17 +404,17 @@ private:
                 }
                 table_->tally.scored += alive;
                 watch_.AddScored(q, alive);
-                kernels::Distances(def_->element, def_->metric, queries_[q].query,
+                kernels::Distances(def_->element, def_->metric, candidates_.queries[q].query,
                                    field.rows.data(), count, norms, distances.data());
                 for (size_t i = 0; i < count; i++) {
-                    if (distances[i] <= queries_[q].max_distance && wanted[i] != 0) {
-                        candidates_[q].push_back(
+                    if (distances[i] <= candidates_.queries[q].max_distance && wanted[i] != 0) {
+                        candidates_.found[q].push_back(
                             {distances[i], source, static_cast<uint32_t>(first + i)});
                     }
                 }
-                const size_t k = queries_[q].limit;
-                if (k > 0 && candidates_[q].size() > 4 * k + 1024) {
-                    Tighten();
+                const size_t k = candidates_.queries[q].limit;
+                if (k > 0 && candidates_.found[q].size() > 4 * k + 1024) {
+                    candidates_.Tighten();
                 }
             }
             QUERN_TRY(work_.Check("search", first + count, log.count));
@@ -661,7 +428,7 @@ private:
     void Collect(std::vector<std::vector<Winner>>* winners) {
         winners->resize(query_count_);
         for (size_t q = 0; q < query_count_; q++) {
-            std::vector<Candidate>& found = candidates_[q];
+            std::vector<Candidate>& found = candidates_.found[q];
             std::erase_if(found, [&](const Candidate& c) {
                 return IsSelf(q, {c.source, c.position}) || !PassesScore(c.distance);
             });
@@ -681,9 +448,8 @@ private:
     dense::FlatField field_;
     size_t query_count_ = 0;
     DenseQueries vectors_;
-    std::vector<dense::FlatQuery> queries_;
-    std::vector<std::vector<Candidate>> candidates_;
-    std::vector<uint8_t> to_scan_;  // by query: the segment's index does not answer it
+    DenseCandidates candidates_;
+    std::vector<size_t> to_scan_;  // the queries that the segment's index does not answer
     bool approximate_ = false;
     uint64_t sealed_matches_ = 0;
 };
