@@ -769,7 +769,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 **                  queries of which a record has weights of the other sign. QUERN_FLAG_EXACT tells that no segment was asked by a walk; else QUERN_RESULT_RECALL is what
 **                  the curves tell, measured with queries made of records: those that are unlike them may get less (quern_recall_audit measures it)
 **                  Of a dense field with a graph a query whose results are farther than those of 99 in 100 records would be is asked again with more effort, or
-**                  scanned, as no curve speaks for it ("far_queries" in quern_result_explain; not with refine=N, or where max_scored leaves too little)
+**                  scanned, as no curve speaks for it ("far_queries" in quern_result_explain; not with refine=N; where max_scored leaves too little: QUERN_FLAG_PARTIAL)
 **   ef=N           instead of recall (of a number: with both, ef counts; recall=exact stays exact): how many candidates a walk over a graph keeps (of a sparse field: with approx=graph); without a limit on k: how many beyond
 **                  the bound
 **   nprobe=N       instead of recall, as ef: how many cells of a list index are opened; more if these hold less than k records,

@@ -436,6 +436,7 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
     const bool walks = EffortOfFar(far, &more);
     const double cost = walks ? kWalkSure * more.scored : static_cast<double>(leg_->alive);
     if (counted_ && static_cast<double>(ScoredLeft(*space)) < cost) {
+        space->left_out |= kSpentScored;
         return {};
     }
     space->tally.far_queries++;

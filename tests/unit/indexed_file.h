@@ -98,6 +98,7 @@ struct IndexedFile {
         std::vector<std::vector<float>> distances;
         bool exact = false;
         bool degraded = false;
+        bool partial = false;
         int64_t refined = 0;
     };
     Answer Search(const std::vector<float>& queries, size_t k, const char* options) {
@@ -121,6 +122,7 @@ struct IndexedFile {
         }
         answer.exact = (quern_result_flags(result) & QUERN_FLAG_EXACT) != 0;
         answer.degraded = (quern_result_flags(result) & QUERN_FLAG_DEGRADED) != 0;
+        answer.partial = (quern_result_flags(result) & QUERN_FLAG_PARTIAL) != 0;
         answer.refined = quern_result_stat(result, QUERN_RESULT_VECTORS_REFINED);
         quern_result_free(result);
         quern_query_free(query);

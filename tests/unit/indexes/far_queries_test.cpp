@@ -119,4 +119,13 @@ TEST_CASE("queries whose nearest records were deleted get the recall that is tol
     }
     const auto exact = file.Search(queries, 10, "recall=1");
     REQUIRE(Recall(file.Search(queries, 10, "recall=0.95"), exact) > 0.93);
+    // With too little for a scan, it is said that others may have been better.
+    size_t partial = 0;
+    for (size_t row = 0; row < queries.size(); row += kDim) {
+        const auto one = queries.begin() + static_cast<ptrdiff_t>(row);
+        const std::vector<float> query(one, one + kDim);
+        partial += file.Search(query, 10, "recall=0.95 max_scored=4000").partial ? 1 : 0;
+    }
+    REQUIRE(partial > queries.size() / kDim * 9 / 10);
+    REQUIRE_FALSE(file.Search(queries, 10, "recall=0.95 max_scored=20000").partial);
 }
