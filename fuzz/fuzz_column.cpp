@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "engine/filter/column_arrays.h"
+#include "fuzz/index_arrays.h"
 
 using namespace quern;
 using namespace quern::filter;
@@ -18,9 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const size_t records = reader.U8();
     ColumnArrays arrays;
     for (Bytes* array : {&arrays.head, &arrays.values, &arrays.lengths, &arrays.codes}) {
-        const size_t low = reader.U8();
-        const size_t length = std::min(low | static_cast<size_t>(reader.U8()) << 8, reader.left());
-        *array = Bytes(reader.Take(length));
+        *array = Bytes(TakeArray(&reader));
     }
     auto column = ColumnFile::Decode(arrays, records, kind);
     if (!column.ok()) {

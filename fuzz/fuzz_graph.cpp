@@ -1,18 +1,17 @@
 // The arrays of a graph index, as a hostile file could hold them.
 //
-// Bytes: metric (1), dimension (1), count (1), then for each of the seven arrays its length (2,
-// little endian) and its bytes. What GraphIndex::Load accepts must be safe to walk: no access
-// outside the arrays, an end, and no vector met twice; from 128 on the first byte also asks for
-// blocks.
+// Bytes: metric (1), dimension (1), count (1), then the arrays (index_arrays.h). What
+// GraphIndex::Load accepts must be safe to walk: no access outside the arrays, an end, and no
+// vector met twice; from 128 on the first byte also asks for blocks.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <set>
 
 #include "engine/dense/graph_index.h"
 #include "engine/dense/index_head.h"
 #include "engine/dense/scan_proof.h"
+#include "fuzz/index_arrays.h"
 
 using namespace quern;
 
@@ -22,19 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto metric = static_cast<Metric>(kind % 3 + 1);
     const size_t dim = size_t{reader.U8()} % 32 + 1;
     const size_t count = reader.U8();
-    std::string head;
     Buffer arrays[dense::kIndexArrays];
-    for (size_t a = 0; a < dense::kIndexArrays; a++) {
-        const size_t low = reader.U8();
-        const size_t length = std::min(low | static_cast<size_t>(reader.U8()) << 8, reader.left());
-        const BytesView bytes = reader.Take(length);
-        if (a == 0) {
-            head.assign(bytes.data() ? bytes.data() : "", bytes.size());
-        } else if (!bytes.empty()) {
-            arrays[a] = Buffer(bytes.size(), nullptr);
-            std::memcpy(arrays[a].data(), bytes.data(), bytes.size());
-        }
-    }
+    const std::string head = TakeArrays(&reader, arrays);
     const auto told = dense::ReadGraphHead(head, metric, dim, count);
     auto index = dense::GraphIndex::Load(Element::kF32, metric, dim, count, head, arrays);
     if (!index.ok()) {

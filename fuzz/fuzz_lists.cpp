@@ -1,15 +1,15 @@
 // The arrays of a list index, as a hostile file could hold them.
 //
-// Bytes: metric and element (1), dimension (1), count (1), then for each of the seven arrays its
-// length (2, little endian) and its bytes. What ListIndex::Load accepts must be safe to search: no
-// access outside the arrays, an end, no vector met twice, and min(k, n) of them.
+// Bytes: metric and element (1), dimension (1), count (1), then the arrays
+// (index_arrays.h). What ListIndex::Load accepts must be safe to search: no access outside the
+// arrays, an end, no vector met twice, and min(k, n) of them.
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <set>
 
 #include "engine/dense/index_head.h"
 #include "engine/dense/list_index.h"
+#include "fuzz/index_arrays.h"
 
 using namespace quern;
 
@@ -38,19 +38,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Element element = bits ? Element::kBit : Element::kF32;
     const size_t dim = size_t{reader.U8()} % 32 + 1;
     const size_t count = reader.U8();
-    std::string head;
     Buffer arrays[dense::kListArrays];
-    for (size_t a = 0; a < dense::kListArrays; a++) {
-        const size_t low = reader.U8();
-        const size_t length = std::min(low | static_cast<size_t>(reader.U8()) << 8, reader.left());
-        const BytesView bytes = reader.Take(length);
-        if (a == 0) {
-            head.assign(bytes.data() ? bytes.data() : "", bytes.size());
-        } else if (!bytes.empty()) {
-            arrays[a] = Buffer(bytes.size(), nullptr);
-            std::memcpy(arrays[a].data(), bytes.data(), bytes.size());
-        }
-    }
+    const std::string head = TakeArrays(&reader, arrays);
     const auto told = dense::ReadListHead(head, metric, dim, count);
     auto index = dense::ListIndex::Load(element, metric, dim, count, head, arrays);
     if (!index.ok()) {

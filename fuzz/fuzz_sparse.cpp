@@ -1,34 +1,23 @@
 // The arrays of a sparse index, as a hostile file could hold them.
 //
-// Bytes: count (1), then for each array its length (2, little endian) and its bytes. What
-// SparseIndex::Load accepts must be safe to search on every path and to read back: no access
-// outside the arrays, an end, and no record met twice.
+// Bytes: count (1), then the arrays (index_arrays.h). What SparseIndex::Load accepts must be
+// safe to search on every path and to read back: no access outside the arrays, an end, and no
+// record met twice.
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <set>
 
 #include "engine/sparse/sparse_index.h"
 #include "engine/sparse/sparse_search.h"
+#include "fuzz/index_arrays.h"
 
 using namespace quern;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ByteReader reader(BytesView(reinterpret_cast<const char*>(data), size));
     const size_t count = reader.U8();
-    std::string head;
     Buffer arrays[sparse::kSparseArrays];
-    for (size_t a = 0; a < sparse::kSparseArrays; a++) {
-        const size_t low = reader.U8();
-        const size_t length = std::min(low | static_cast<size_t>(reader.U8()) << 8, reader.left());
-        const BytesView bytes = reader.Take(length);
-        if (a == 0) {
-            head.assign(bytes.data() ? bytes.data() : "", bytes.size());
-        } else if (!bytes.empty()) {
-            arrays[a] = Buffer(bytes.size(), nullptr);
-            std::memcpy(arrays[a].data(), bytes.data(), bytes.size());
-        }
-    }
+    const std::string head = TakeArrays(&reader, arrays);
     auto index = sparse::SparseIndex::Load(count, head, arrays);
     if (!index.ok()) {
         return 0;

@@ -12,6 +12,7 @@
 
 #include "engine/sparse/approximate_index.h"
 #include "engine/sparse/sparse_search.h"
+#include "fuzz/index_arrays.h"
 
 using namespace quern;
 
@@ -57,13 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             std::memcpy(arrays[a].data(), view.data, arrays[a].bytes());
             continue;
         }
-        const size_t low = reader.U8();
-        const size_t length = std::min(low | static_cast<size_t>(reader.U8()) << 8, reader.left());
-        const BytesView bytes = reader.Take(length);
-        if (!bytes.empty()) {
-            arrays[a] = Buffer(bytes.size(), nullptr);
-            std::memcpy(arrays[a].data(), bytes.data(), bytes.size());
-        }
+        CopyArray(TakeArray(&reader), &arrays[a]);
     }
     const auto loaded = sparse::ApproximateIndex::Load(*sound.index, arrays, 1);
     if (!loaded.ok()) {

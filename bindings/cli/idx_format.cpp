@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "format_error.h"
+#include "matrix_reader.h"
 
 namespace quern::shell {
 namespace {
@@ -19,32 +20,10 @@ uint64_t BigInteger(const unsigned char* bytes, size_t size) {
     return value;
 }
 
-class IdxReader : public RecordReader {
+class IdxReader : public MatrixReader {
 public:
-    explicit IdxReader(std::unique_ptr<ByteSource> source) : RecordReader(std::move(source)) {
+    explicit IdxReader(std::unique_ptr<ByteSource> source) : MatrixReader(std::move(source)) {
         ReadHeader();
-    }
-
-    uint64_t rows_claimed() const override { return rows_total_; }
-
-    bool Next(Record* record) override {
-        StartRow(record);
-        if (record->row >= rows_total_) {
-            CheckEnd(rows_total_);
-            return false;
-        }
-        if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
-            const uint64_t claimed =
-                std::exchange(rows_total_, record->row);  // no row is behind it
-            Fail(*record,
-                 "the file ends here, its header says " + std::to_string(claimed) + " rows", true);
-        }
-        record->vector.resize(dim_);
-        for (size_t i = 0; i < dim_; i++) {
-            record->vector[i] = Element(bytes_.data() + i * element_bytes_);
-        }
-        record->has_vector = true;
-        return true;
     }
 
 private:
@@ -70,6 +49,7 @@ private:
         if (start[3] < 1 || start[3] > kDimensionsMax) {
             FailHeader(std::to_string(start[3]) + " dimensions");
         }
+        uint64_t rows = 0;
         uint64_t dim = 1;
         for (size_t i = 0; i < start[3]; i++) {
             unsigned char bytes[4];
@@ -78,7 +58,7 @@ private:
             }
             const uint64_t size = BigInteger(bytes, sizeof(bytes));
             if (i == 0) {
-                rows_total_ = size;
+                rows = size;
                 continue;
             }
             dim *= size;  // both below 2^32, and dim is checked each time
@@ -86,11 +66,10 @@ private:
                 FailHeader("the dimension of a row is not between 1 and 65536");
             }
         }
-        dim_ = static_cast<size_t>(dim);
-        bytes_.resize(dim_ * element_bytes_);
+        SetShape(rows, static_cast<size_t>(dim), element_bytes_);
     }
 
-    float Element(const unsigned char* at) const {
+    float Element(const unsigned char* at) const override {
         const uint64_t bits = BigInteger(at, element_bytes_);
         switch (code_) {
             case 0x08: return static_cast<uint8_t>(bits);
@@ -113,9 +92,6 @@ private:
 
     unsigned code_ = 0;
     size_t element_bytes_ = 1;
-    uint64_t rows_total_ = 0;
-    size_t dim_ = 0;
-    std::vector<unsigned char> bytes_;
 };
 
 class IdxWriter : public RecordWriter {

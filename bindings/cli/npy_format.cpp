@@ -10,6 +10,7 @@
 #include "float_codes.h"
 #include "format_error.h"
 #include "little_endian.h"
+#include "matrix_reader.h"
 #include "npy_header.h"
 
 namespace quern::shell {
@@ -70,32 +71,10 @@ float FloatOfNumber(const NpyNumber& number, const unsigned char* at) {
     return value;
 }
 
-class NpyReader : public RecordReader {
+class NpyReader : public MatrixReader {
 public:
-    explicit NpyReader(std::unique_ptr<ByteSource> source) : RecordReader(std::move(source)) {
+    explicit NpyReader(std::unique_ptr<ByteSource> source) : MatrixReader(std::move(source)) {
         ReadHeader();
-    }
-
-    uint64_t rows_claimed() const override { return rows_total_; }
-
-    bool Next(Record* record) override {
-        StartRow(record);
-        if (record->row >= rows_total_) {
-            CheckEnd(rows_total_);
-            return false;
-        }
-        if (source_->Read(bytes_.data(), bytes_.size()) < bytes_.size()) {
-            const uint64_t claimed =
-                std::exchange(rows_total_, record->row);  // no row is behind it
-            Fail(*record,
-                 "the file ends here, its header says " + std::to_string(claimed) + " rows", true);
-        }
-        record->vector.resize(dim_);
-        for (size_t i = 0; i < dim_; i++) {
-            record->vector[i] = FloatOfNumber(number_, bytes_.data() + i * number_.bytes);
-        }
-        record->has_vector = true;
-        return true;
     }
 
 private:
@@ -116,15 +95,12 @@ private:
             FailNpyHeader(*source_, "dimension " + std::to_string(header.shape[1]) +
                                         " is not between 1 and 65536");
         }
-        rows_total_ = header.shape[0];
-        dim_ = static_cast<size_t>(header.shape[1]);
-        bytes_.resize(dim_ * number_.bytes);
+        SetShape(header.shape[0], static_cast<size_t>(header.shape[1]), number_.bytes);
     }
 
+    float Element(const unsigned char* at) const override { return FloatOfNumber(number_, at); }
+
     NpyNumber number_;
-    uint64_t rows_total_ = 0;
-    size_t dim_ = 0;
-    std::vector<unsigned char> bytes_;
 };
 
 class NpyWriter : public RecordWriter {

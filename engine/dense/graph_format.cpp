@@ -95,24 +95,10 @@ Result<std::unique_ptr<GraphIndex>> GraphIndex::Load(Element element, Metric met
     if (!reader.AtEnd()) {
         return BadIndex("its head has the wrong length");
     }
-    const Buffer& range = arrays[static_cast<size_t>(IndexArray::kRange)];
-    index->range_head_.assign(range.data() != nullptr ? range.data() : "", range.bytes());
-    if (range.bytes() > 0) {
-        ByteReader range_reader(index->range_head_);
-        QUERN_ASSIGN(index->range_curve_, RangeCurve::Read(&range_reader));
-        if (!range_reader.AtEnd()) {
-            return BadIndex("its range curve has the wrong length");
-        }
-    }
-    const Buffer& far = arrays[static_cast<size_t>(IndexArray::kFar)];
-    index->far_head_.assign(far.data() != nullptr ? far.data() : "", far.bytes());
-    if (far.bytes() > 0) {
-        ByteReader far_reader(index->far_head_);
-        QUERN_ASSIGN(index->far_queries_, FarQueries::Read(&far_reader));
-        if (!far_reader.AtEnd()) {
-            return BadIndex("its bounds of far queries have the wrong length");
-        }
-    }
+    QUERN_TRY(ReadLaterPart(arrays[static_cast<size_t>(IndexArray::kRange)], "its range curve",
+                            &index->range_head_, &index->range_curve_));
+    QUERN_TRY(ReadLaterPart(arrays[static_cast<size_t>(IndexArray::kFar)],
+                            "its bounds of far queries", &index->far_head_, &index->far_queries_));
     const Buffer& upper = arrays[static_cast<size_t>(IndexArray::kUpper)];
     if (upper.bytes() != upper_words * sizeof(uint32_t)) {
         return BadIndex("its upper links have the wrong size");

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "engine/dense/codes/codes.h"
+#include "storage/base/buffer.h"
 #include "storage/base/bytes.h"
 #include "storage/base/status.h"
 
@@ -25,5 +27,19 @@ struct IndexHead {
 // kCorrupt: of another layout, or no head of an index over `count` vectors.
 Result<IndexHead> ReadGraphHead(BytesView head, Metric metric, size_t dim, uint64_t count);
 Result<IndexHead> ReadListHead(BytesView head, Metric metric, size_t dim, uint64_t count);
+
+// What came into the format later has an array of its own, which versions that do not know it pass
+// over. Without it `part` stays as it is. bytes: a copy, to be written again.
+template <typename Part>
+Status ReadLaterPart(const Buffer& array, const char* name, std::string* bytes, Part* part) {
+    bytes->assign(array.data() != nullptr ? array.data() : "", array.bytes());
+    if (bytes->empty()) {
+        return {};
+    }
+    ByteReader reader(*bytes);
+    QUERN_ASSIGN(*part, Part::Read(&reader));
+    return reader.AtEnd() ? Status()
+                          : Status::Error(Code::kCorrupt, "index: the length of %s is wrong", name);
+}
 
 }  // namespace quern::dense

@@ -111,15 +111,8 @@ Result<std::unique_ptr<ListIndex>> ListIndex::Load(Element element, Metric metri
     if (!reader.AtEnd()) {
         return BadIndex("its head has the wrong length");
     }
-    const Buffer& range = arrays[static_cast<size_t>(ListArray::kRange)];
-    index->range_head_.assign(range.data() != nullptr ? range.data() : "", range.bytes());
-    if (range.bytes() > 0) {
-        ByteReader range_reader(index->range_head_);
-        QUERN_ASSIGN(index->range_curve_, RangeCurve::Read(&range_reader));
-        if (!range_reader.AtEnd()) {
-            return BadIndex("its range curve has the wrong length");
-        }
-    }
+    QUERN_TRY(ReadLaterPart(arrays[static_cast<size_t>(ListArray::kRange)], "its range curve",
+                            &index->range_head_, &index->range_curve_));
     const auto take = [&](ListArray array) -> Buffer {
         return std::move(arrays[static_cast<size_t>(array)]);
     };
