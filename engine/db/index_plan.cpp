@@ -115,9 +115,11 @@ bool IndexSearch::Plan(size_t k, const SearchRequest& request, size_t queries) {
     if (never_scans_) {
         return walks_;
     }
+    const double of_walk = expected_recall_;
     scans_ = PlanCodes(asked, request);
     if (walks_ && request.ef > 0) {
         scans_ = false;
+        expected_recall_ = of_walk;
         return true;
     }
     const double scan = scans_ ? std::min(scan_cost_, codes_cost_) : scan_cost_;
@@ -159,8 +161,7 @@ bool IndexSearch::PlanWalk(double asked, const SearchRequest& request) {
     FitEffort(&effort_);
     const bool wanted = !leg_->wanted.empty();
     const bool as_asked = promised && (refine_ == Refine::kAuto || refine_ == Refine::kExact);
-    // What a filter lets through may be far from everything without being hard to find.
-    promised_ = as_asked && !wanted;
+    promised_ = as_asked;
     promised_recall_ = asked;
     dense::Effort told = planned;
     told.refine = refine_ == Refine::kAuto ? planned.refine : effort_.refine;
@@ -210,8 +211,12 @@ bool IndexSearch::EffortOfFar(Far far, dense::Effort* effort) const {
         return false;
     }
     FitEffort(effort);
-    const double cost = effort->scored * DeadFactor() + MeasureCost(effort->refine);
-    return cost < scan_cost_ && (far == Far::kRather || cost * kScanOfFar < scan_cost_);
+    const bool wanted = !leg_->wanted.empty();
+    const double scored = effort->scored * (wanted ? 1 / Share() : DeadFactor());
+    const double cost = scored + MeasureCost(effort->refine);
+    // All that a filter lets through may be far, of any query: that is no reason for scans.
+    const bool rather = far == Far::kRather || wanted;
+    return cost < scan_cost_ && (rather || cost * kScanOfFar < scan_cost_);
 }
 
 // With too little for a scan a walk with a filter should at least meet k of what it looks for. Else

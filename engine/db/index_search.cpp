@@ -459,7 +459,10 @@ Status IndexSearch::RunNearest(Snapshot* snapshot, const dense::FlatQuery& query
 }
 
 IndexSearch::Far IndexSearch::FarFrom(const dense::FlatQuery& query, const Space& space) const {
-    const auto limits = leg_->index->far_queries().For(k_, def_->metric, query.norm);
+    const bool filtered = !leg_->wanted.empty();
+    const dense::FarQueries& known = leg_->index->far_queries();
+    const auto limits = filtered ? known.ForShare(k_, Share(), def_->metric, query.norm)
+                                 : known.For(k_, def_->metric, query.norm);
     if (limits.rank == 0 || query.max_distance < limits.common || leg_->alive < limits.rank) {
         return Far::kNo;
     }
@@ -470,7 +473,11 @@ IndexSearch::Far IndexSearch::FarFrom(const dense::FlatQuery& query, const Space
         most += living;
         common += space.distances[i] <= limits.common ? living : 0;
     }
-    return common >= limits.rank ? Far::kNo : most >= limits.rank ? Far::kRather : Far::kVery;
+    if (most < limits.rank) {
+        return Far::kVery;
+    }
+    // What a filter lets through may be rather far without being hard to find.
+    return common >= limits.rank || filtered ? Far::kNo : Far::kRather;
 }
 
 Status IndexSearch::RunOnce(Snapshot* snapshot, const dense::FlatQuery& query,

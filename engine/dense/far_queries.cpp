@@ -49,16 +49,35 @@ FarQueries FarQueries::Measure(const EffortMeasure& measure, Metric metric, size
     return known;
 }
 
+FarQueries::Limits FarQueries::OfRank(size_t number, Metric metric, double length) const {
+    const double factor = metric == Metric::kIp ? length : 1.0;
+    const auto common = static_cast<float>(static_cast<double>(bounds_[number].common) * factor);
+    const auto most = static_cast<float>(static_cast<double>(bounds_[number].most) * factor);
+    const bool known =
+        bounds_[number].most != kNone && factor > 0 && std::isfinite(common) && std::isfinite(most);
+    return known ? Limits{EffortCurve::kK[number], common, most} : Limits();
+}
+
 FarQueries::Limits FarQueries::For(size_t k, Metric metric, double length) const {
     Limits limits;
-    const double factor = metric == Metric::kIp ? length : 1.0;
     for (size_t number = 0; number < bounds_.size() && EffortCurve::kK[number] <= k; number++) {
-        const auto common =
-            static_cast<float>(static_cast<double>(bounds_[number].common) * factor);
-        const auto most = static_cast<float>(static_cast<double>(bounds_[number].most) * factor);
-        if (bounds_[number].most != kNone && factor > 0 && std::isfinite(common) &&
-            std::isfinite(most)) {
-            limits = {EffortCurve::kK[number], common, most};
+        const Limits of_rank = OfRank(number, metric, length);
+        limits = of_rank.rank > 0 ? of_rank : limits;
+    }
+    return limits;
+}
+
+FarQueries::Limits FarQueries::ForShare(size_t k, double share, Metric metric,
+                                        double length) const {
+    Limits limits;
+    for (size_t number = 0; number < bounds_.size() && limits.rank < k; number++) {
+        const Limits of_rank = OfRank(number, metric, length);
+        // A binomial number's mean less 2.33 of its standard deviations.
+        const double mean = static_cast<double>(of_rank.rank) * share;
+        const double least = std::floor(mean - 2.33 * std::sqrt(mean * (1 - share)));
+        if (least >= 1) {
+            limits = of_rank;
+            limits.rank = std::min(k, static_cast<size_t>(least));
         }
     }
     return limits;

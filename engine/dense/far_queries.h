@@ -42,11 +42,17 @@ public:
     bool empty() const { return bounds_[0].most == kNone; }
     // length: of the query, for the inner product.
     Limits For(size_t k, Metric metric, double length) const;
+    // With a filter that lets this share of the records through, wherever they are: as many of the
+    // nearest as a rank stands for hold so many that may be found, at least (in 99 cases of 100),
+    // and that is the number of the result.
+    Limits ForShare(size_t k, double share, Metric metric, double length) const;
 
     void Write(ByteWriter* writer) const;
     static Result<FarQueries> Read(ByteReader* reader);
 
 private:
+    Limits OfRank(size_t number, Metric metric, double length) const;
+
     // Of the first, the tenth and the hundredth neighbour.
     std::array<Bound, EffortCurve::kK.size()> bounds_;
 };
