@@ -351,7 +351,7 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      by it are scored. So searches may miss records (QUERN_FLAG_EXACT is not set, QUERN_RESULT_RECALL is 0; how many depends
 **                      on the vectors, quern_recall_audit measures it), but where so few match (about 3 * k + 100, more in large segments)
 **                      that scoring all of them costs no more: then QUERN_FLAG_EXACT is set. recall=1 scores every record, and so does with approx=graph any
-**                      recall=X that no walk keeps. Not of binary fields, which have no weights to go by (OPTION)
+**                      recall=X that no walk keeps; without approx=graph recall=X below 1 changes nothing, and is kept for no k. Not of binary fields, which have no weights to go by (OPTION)
 **   impacts=8|exact    8: where the weights of a segment would take an index more than a byte each (more than 256 different ones), it keeps
 **                      impacts of 8 bits: up to 3 bytes an entry less in memory. A search finds more by these than are wanted, and scores
 **                      again, by weights that it reads from the file, those that can be among the best, until no other can be: results
@@ -764,7 +764,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 ** filter's words and signs it is given 150000 at most, constants in lists behind in not counted, since nothing stops it while it reads them), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1 (of pruned ones what their lists find), and less is of use with approx=graph
-**                  alone. There a segment is asked by a walk if its curve tells one that gives X for k (to 100) and costs less than an exact search, and is searched exactly if
+**                  alone. There a segment is asked by a walk if its curve tells one that gives X for k (to 100; below 10: for 10 as well) and costs less than an exact search, and is searched exactly if
 **                  not: so are the log, segments without the graph (of less than 8192 vectors), those of which a filter and deletions leave less than a quarter, and
 **                  queries of which a record has weights of the other sign. QUERN_FLAG_EXACT tells that no segment was asked by a walk; else QUERN_RESULT_RECALL is what
 **                  the curves tell, measured with queries made of records: those that are unlike them may get less (quern_recall_audit measures it)
