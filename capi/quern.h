@@ -566,7 +566,8 @@ QUERN_API void quern_query_sparse_text(quern_query *q, const char *field, const 
 QUERN_API void quern_query_text(quern_query *q, const char *field, const char *const *texts, size_t n);
 /* For showing results: the piece of a text (of a result, or any other) that shows best what a query for the field finds in it, with
 ** that marked. Options:
-**   words=N                  of at most so many words in a row (default 24; 0: the whole text)
+**   words=N                  of at most so many words in a row, stop words among them not counted (default 24; 0: the whole text): those with the most
+**                            different words and phrases of the query, then the most marks, then the first. A boost (x^2) chooses nothing
 **   before=TEXT after=TEXT   around what is marked (default: ** each)
 **   more=TEXT                where the text goes on before or behind the piece (default: ...)
 ** Nothing is escaped: for HTML, mark with control characters, escape, then replace these. A text in which nothing is found shows its
