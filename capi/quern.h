@@ -364,8 +364,8 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 /* A field of texts that are searched by their words (quern_query_text). Options, words with spaces between them:
 **   tokenizer=NAME      of SQLite FTS5: unicode61 (default), ascii, trigram; its arguments follow as NAME=VALUE
 **   porter              English stems of its tokens
-**   stop=none|english|a,b,c   words that are left out (default: none); for other languages word by word. One with white space in it that the
-**                       tokenizer cuts is refused (OPTION), as no word would ever be it; so is any synonym that is not one word
+**   stop=none|english|a,b,c   words that are left out (default: none); for other languages word by word. One of which the
+**                       tokenizer makes several words, or none, or a part (foo-bar, ---, don't), is refused (OPTION), as no word would ever be it; so is any synonym that is not one word
 **   synonyms=a:b,c:d    the words of a group are one: wor* finds it when any of them begins so
 **   positions=0|1       whether phrases can be found (default: 1). Stop words leave their places: with stop=the the phrase "grind the grind"
 **                       finds "grind x grind", whatever x is, and not "grind grind"
@@ -436,7 +436,8 @@ QUERN_API int32_t quern_set_attr(quern_db *db, const char *collection, const cha
 ** synonyms= as for quern_schema_text, and
 **   wordpiece     a word that is no token is cut into the longest tokens from its beginning on, all but the first written with "##"
 **                 before them, as in BERT's vocabularies; if that does not come out even, it is unknown
-** Tokens are words as the tokenizer leaves them (unicode61: lower case, without accents). Errors name the token: UNKNOWN_FIELD, TYPE,
+** Tokens are words as the tokenizer leaves them (unicode61: lower case, without accents). Those that no word can be (a sign, [CLS], one with
+** a space in it) are kept, since vocabularies come whole, and say nothing. Errors name the token: UNKNOWN_FIELD, TYPE,
 ** OPTION, INVALID (empty, or there twice), MALFORMED (UTF-8), NOT_FINITE, DIMENSION (not below the field's dims), LIMIT (beyond 255
 ** bytes; too many). Cost with weights NULL: that of quern_sparse_stats. */
 QUERN_API int32_t quern_set_token_weights(quern_db *db, const char *collection, const char *field, const char *const *tokens,

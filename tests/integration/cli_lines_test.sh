@@ -68,7 +68,7 @@ expect 0 "50 dimensions, index=none" "$quern" info plain.quern
 
 section "what an audit keeps nothing of, and a stop word that stops nothing"
 expect 1 "of sparse and text fields an audit keeps nothing" "$quern" search told.quern docs --field v --vector '{"3":1}' --audit keep
-expect 1 "'a b' is not one word, and so would stop none" "$quern" create told.quern other --text "body:stop='a b'"
+expect 1 "'a b' is not one word for this tokenizer but 2, and so would stop none" "$quern" create told.quern other --text "body:stop='a b'"
 
 section "a vocabulary with the line ends of other systems"
 printf 'whale\r\nwhite\r\n' >crlf.txt
