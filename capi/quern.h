@@ -556,7 +556,7 @@ QUERN_API void quern_query_sparse_text(quern_query *q, const char *field, const 
 **   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so (with porter: any stem)
 **   +x  -x   x OR y                must, must not be there, with a + the others need not; OR: as without it
 **   x^2.5                          what x adds to a score counts 2.5 times; above 0, to 1000000; a word that is said twice counts twice
-** A word with - takes no ^, and OR stands between words without a sign (else MALFORMED). A phrase ends at the next ": it cannot hold one, and need not,
+** A word with - takes no ^, OR stands between words without a sign, and a sign before a word, alone (else MALFORMED: so are - and --x). A phrase ends at the next ": it cannot hold one, and need not,
 ** since unicode61 and ascii pass over it. Words end at blanks, tabs and ends of lines. Other white space (U+00A0, U+3000) stands in a word, which the tokenizer
 ** cuts: x, U+00A0, y is the phrase "x y", and what is said of a word (+ - ^) is said of both; it takes no *.
 ** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
