@@ -571,6 +571,7 @@ QUERN_API void quern_query_text(quern_query *q, const char *field, const char *c
 **                            different words and phrases of the query, then the most marks, then the first. A boost (x^2) chooses nothing
 **   before=TEXT after=TEXT   around what is marked (default: ** each)
 **   more=TEXT                where the text goes on before or behind the piece (default: ...)
+** A TEXT that holds spaces stands in single quotes, in which '' is one: before='<b> '. So does one that begins with a quote.
 ** Nothing is escaped: for HTML, mark with control characters, escape, then replace these. A text in which nothing is found shows its
 ** beginning. Errors: MALFORMED, LIMIT, UNKNOWN_FIELD. */
 QUERN_API int32_t quern_snippet(quern_db *db, const char *collection, const char *field, const char *query, const char *text,
