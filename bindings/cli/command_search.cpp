@@ -6,6 +6,16 @@
 #include "shell.h"
 
 namespace quern::shell {
+namespace {
+
+// An empty option would mean that it was not given.
+CLI::Validator NotEmpty() {
+    return CLI::Validator(
+        [](const std::string& value) { return std::string(value.empty() ? "it is empty" : ""); },
+        "");
+}
+
+}  // namespace
 
 void AddSearchCommand(CLI::App* app) {
     auto options = std::make_shared<SearchOptions>();
@@ -186,31 +196,38 @@ void AddSearchCommand(CLI::App* app) {
         ->add_option("--bound", options->bound,
                      "Of a sparse field: the share at which bounds count; below 1 is approximate "
                      "(default: exact)")
+        ->check(NotEmpty())
         ->type_name("SHARE");
     command
         ->add_option("--superblocks", options->superblocks,
                      "With --bound: of each segment at least N superblocks are looked at")
+        ->check(NotEmpty())
         ->type_name("N");
     command
         ->add_option("--terms", options->terms,
                      "Of a sparse field: an index orders records by the N heaviest terms of the "
                      "query; approximate (default: all)")
+        ->check(NotEmpty())
         ->type_name("N");
     command
         ->add_option("--bucket-weights", options->bucket_weights,
                      "Of a sparse field with buckets: the weight of each, as 1,0.5,0")
+        ->check(NotEmpty())
         ->type_name("W,W,...");
     command
         ->add_option("--timeout-ms", options->timeout_ms,
                      "End after so many milliseconds with what was found (default 0: no bound)")
+        ->check(NotEmpty())
         ->type_name("N");
     command
         ->add_option("--max-scored", options->max_scored,
                      "End when so many records were measured for a query (default 0: no bound)")
+        ->check(NotEmpty())
         ->type_name("N");
     command
         ->add_option("--max-bytes", options->max_bytes,
                      "End when so many bytes were read from the file (default 0: no bound)")
+        ->check(NotEmpty())
         ->type_name("N");
     command->add_flag("--stats", options->stats,
                       "Print what the search has cost: bytes read, vectors scored and refined, "

@@ -20,6 +20,15 @@ bool IsTerm(const std::string& term) {
            term.find_first_of("\t\n\r") == std::string::npos;
 }
 
+// As the first line of a file ends, so do those that are added.
+std::string LineEnd(int fd) {
+    char first[TermDimensions::kTermBytesMax + 8];
+    const ssize_t got = pread(fd, first, sizeof first, 0);
+    const std::string_view text(first, got > 0 ? static_cast<size_t>(got) : 0);
+    const size_t at = text.find('\n');
+    return at != std::string_view::npos && at > 0 && text[at - 1] == '\r' ? "\r\n" : "\n";
+}
+
 }  // namespace
 
 TermDimensions::TermDimensions(std::string path) : path_(std::move(path)) {
@@ -98,13 +107,14 @@ void TermDimensions::Save() {
     if (path_.empty() || saved_ == terms_.size()) {
         return;
     }
-    std::string lines;
-    for (size_t i = saved_; i < terms_.size(); i++) {
-        lines.append(terms_[i]).push_back('\n');
-    }
     const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) {
         throw FormatError(path_ + ": cannot open: " + std::strerror(errno));
+    }
+    const std::string line_end = LineEnd(fd);
+    std::string lines;
+    for (size_t i = saved_; i < terms_.size(); i++) {
+        lines.append(terms_[i]).append(line_end);
     }
     // A file whose last line has no end gets one. At its start a mark of the byte order is no part
     // of the term for who reads it.
@@ -114,7 +124,7 @@ void TermDimensions::Save() {
     }
     char last = '\n';
     if (end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n') {
-        lines.insert(0, 1, '\n');
+        lines.insert(0, line_end);
     }
     size_t done = 0;
     int problem = 0;
