@@ -50,6 +50,11 @@ void AddSearchCommand(CLI::App* app) {
                      "'{\"dims\":[3,9],\"weights\":[1,0.5]}'")
         ->type_name("JSON");
     command
+        ->add_option("--vocabulary", options->vocabulary,
+                     "With a sparse --vector whose entries are terms, '{\"whale\":1.5}': the file "
+                     "that import has given them dimensions by")
+        ->type_name("FILE");
+    command
         ->add_option("--dimension", options->dimension,
                      "Find the records that are heaviest in this dimension of a sparse field")
         ->type_name("N")
@@ -247,8 +252,9 @@ void AddSearchCommand(CLI::App* app) {
         "max_distance, "
         "recall and the others of the library. Records are printed with their score in each leg.\n"
         "\n"
-        "--text: x^2 counts twice, x OR y is as without OR. A word with - takes no ^, and OR "
-        "stands between words without a sign. A phrase cannot hold a \". Words end at blanks, tabs "
+        "--text: x^2 counts twice, x OR y is as without OR. A word with - takes no ^, OR "
+        "stands between words without a sign, and a sign before a word, alone. A phrase cannot "
+        "hold a \". Words end at blanks, tabs "
         "and line ends; other white space (U+00A0, U+3000) makes a phrase of what it stands "
         "between.\n"
         "\n"

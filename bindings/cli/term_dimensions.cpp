@@ -99,6 +99,40 @@ bool TermDimensions::Convert(const Value& from, uint64_t dims, bool binary, Spar
     return true;
 }
 
+bool TermDimensions::ConvertQuery(const Value& from, uint64_t dims, SparseEntries* entries,
+                                  std::string* problem) const {
+    SparseEntries all;
+    std::vector<std::string> names;
+    if (!ConvertTerms(from, false, &all, &names, problem)) {
+        return false;
+    }
+    entries->Clear();
+    entries->present = true;
+    for (size_t i = 0; i < names.size(); i++) {
+        const auto known = dims_.find(names[i]);
+        if (known == dims_.end()) {
+            continue;
+        }
+        if (known->second >= dims) {
+            *problem = "the vocabulary has " + Quoted(names[i]) + " as dimension " +
+                       std::to_string(known->second) + ", the field's are below " +
+                       std::to_string(dims);
+            return false;
+        }
+        entries->dims.push_back(known->second);
+        entries->weights.push_back(all.weights[i]);
+    }
+    return true;
+}
+
+TermDimensions TermDimensions::Existing(const std::string& path) {
+    TermDimensions terms(path);
+    if (terms.size() == 0) {
+        throw FormatError(path + ": no terms; is it there?");
+    }
+    return terms;
+}
+
 const std::string* TermDimensions::TermOf(uint32_t dim) const {
     return dim < terms_.size() ? &terms_[dim] : nullptr;
 }

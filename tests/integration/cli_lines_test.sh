@@ -80,7 +80,17 @@ printf 'whale\r\nwhite\r\n' >crlf.txt
 expect 0 "imported 1" "$quern" import crlf.quern docs - --key id --sparse v --format jsonl --vocabulary crlf.txt <<<'{"id":"a","v":{"white":2}}'
 expect 0 '{"dims":[1],"weights":[2]}' "$quern" export crlf.quern docs - --format jsonl
 expect 0 "imported 1" "$quern" import crlf.quern docs - --format jsonl --vocabulary crlf.txt <<<'{"id":"b","v":{"ship":2,"sail":1}}'
-expect 0 'whale$white$ship$sail$' tr '\r\n' '$ ' <crlf.txt
+expect 0 'whale_;white_;ship_;sail_;' tr '\r\n' '_;' <crlf.txt
+
+section "terms of a vocabulary are queries, and what lists are called"
+expect 0 '"key":"b"' "$quern" search crlf.quern docs --vector '{"ship":1,"nobody":9}' --vocabulary crlf.txt --json
+expect 0 '"distance":-2' "$quern" search crlf.quern docs --vector '{"ship":1,"nobody":9}' --vocabulary crlf.txt --json
+expect 2 "vector: " "$quern" search crlf.quern docs --vector '{"dims":[1],"weights":[1]}' --vocabulary crlf.txt
+expect 2 "goes with --vector of a sparse field" "$quern" search crlf.quern docs --dimension 1 --vocabulary crlf.txt
+expect 1 "none.txt: no terms; is it there" "$quern" search crlf.quern docs --vector '{"ship":1}' --vocabulary none.txt
+expect 2 "" ls none.txt
+expect 0 'ship$' "$quern" stats crlf.quern docs v --vocabulary crlf.txt
+expect 0 'queries +2' "$quern" stats crlf.quern docs v --vocabulary crlf.txt --queries <(printf '{"v":{"ship":1}}\n{"v":{"x":1}}\n')
 
 section "an export that fails keeps what it would have overwritten"
 expect 0 "imported 1" "$quern" import kept.quern docs - --key id --sparse v --format jsonl <<<'{"id":"a","v":{"7":2}}'
@@ -98,7 +108,7 @@ expect 1 "sparse vectors are a field with --sparse vector in place of --field" "
 expect 0 "give --sparse vector to make it a field" "$quern" import matrix.quern docs kept.csr
 expect 0 "give --rename vector=v to make it a field" "$quern" import matrix.quern more kept.csr --sparse v
 expect 0 "imported 1" "$quern" import matrix.quern most kept.csr --sparse v --rename vector=v
-expect 0 "v " "$quern" info matrix.quern most
+expect 0 "^v +sparse" "$quern" info matrix.quern
 
 section "an empty option is none"
 expect 2 "--bucket-weights: it is empty" "$quern" search kept.quern docs --vector '{"7":1}' --bucket-weights ''
