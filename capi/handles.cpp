@@ -146,8 +146,34 @@ int32_t Report(quern_error* err, const Status& status) noexcept {
     return code;
 }
 
+namespace {
+
+// The value that begins with a quote at *at, which gets to behind it.
+Status ParseQuoted(const std::string& text, const std::string& key, size_t* at,
+                   std::string* value) {
+    for (++*at;; ++*at) {
+        if (*at == text.size()) {
+            return Status::Error(Code::kOption, "option '%s': the quote does not end", key.c_str());
+        }
+        if (text[*at] == '\'') {
+            ++*at;
+            if (*at == text.size() || text[*at] == ' ') {
+                return {};
+            }
+            if (text[*at] != '\'') {
+                return Status::Error(
+                    Code::kOption, "option '%s': the value goes on behind its quote; in it ' is ''",
+                    key.c_str());
+            }
+        }
+        value->push_back(text[*at]);
+    }
+}
+
+}  // namespace
+
 Status ParseOptions(const char* options, const std::vector<const char*>& known,
-                    std::vector<Option>* out) {
+                    std::vector<Option>* out, bool quotes) {
     const std::string text = options == nullptr ? "" : options;
     size_t at = 0;
     while (at < text.size()) {
@@ -155,6 +181,7 @@ Status ParseOptions(const char* options, const std::vector<const char*>& known,
             at++;
             continue;
         }
+        const size_t start = at;
         const size_t end = std::min(text.find(' ', at), text.size());
         const std::string pair = text.substr(at, end - at);
         at = end;
@@ -178,7 +205,13 @@ Status ParseOptions(const char* options, const std::vector<const char*>& known,
                 return Status::Error(Code::kOption, "option '%s' is given twice", key.c_str());
             }
         }
-        out->push_back({key, pair.substr(equals + 1)});
+        std::string value = pair.substr(equals + 1);
+        if (quotes && !value.empty() && value[0] == '\'') {
+            at = start + equals + 1;
+            value.clear();
+            QUERN_TRY(ParseQuoted(text, key, &at, &value));
+        }
+        out->push_back({key, std::move(value)});
     }
     return {};
 }

@@ -122,8 +122,9 @@ struct Option {
     std::string key;
     std::string value;
 };
+// quotes: a value that begins with ' ends at the next ' and may hold spaces; '' in it is one '.
 Status ParseOptions(const char* options, const std::vector<const char*>& known,
-                    std::vector<Option>* out);
+                    std::vector<Option>* out, bool quotes = false);
 Status BadValue(const Option& option, const char* expected);
 Status ParseInteger(const Option& option, int64_t min, int64_t max, int64_t* out);
 

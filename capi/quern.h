@@ -351,7 +351,7 @@ QUERN_API void quern_schema_dense(quern_schema *s, const char *name, size_t dim,
 **                      by it are scored. So searches may miss records (QUERN_FLAG_EXACT is not set, QUERN_RESULT_RECALL is 0; how many depends
 **                      on the vectors, quern_recall_audit measures it), but where so few match (about 3 * k + 100, more in large segments)
 **                      that scoring all of them costs no more: then QUERN_FLAG_EXACT is set. recall=1 scores every record, and so does with approx=graph any
-**                      recall=X that no walk keeps. Not of binary fields, which have no weights to go by (OPTION)
+**                      recall=X that no walk keeps; without approx=graph recall=X below 1 changes nothing, and is kept for no k. Not of binary fields, which have no weights to go by (OPTION)
 **   impacts=8|exact    8: where the weights of a segment would take an index more than a byte each (more than 256 different ones), it keeps
 **                      impacts of 8 bits: up to 3 bytes an entry less in memory. A search finds more by these than are wanted, and scores
 **                      again, by weights that it reads from the file, those that can be among the best, until no other can be: results
@@ -364,8 +364,8 @@ QUERN_API void quern_schema_sparse(quern_schema *s, const char *name, const char
 /* A field of texts that are searched by their words (quern_query_text). Options, words with spaces between them:
 **   tokenizer=NAME      of SQLite FTS5: unicode61 (default), ascii, trigram; its arguments follow as NAME=VALUE
 **   porter              English stems of its tokens
-**   stop=none|english|a,b,c   words that are left out (default: none); for other languages word by word. One with white space in it that the
-**                       tokenizer cuts is refused (OPTION), as no word would ever be it; so is any synonym that is not one word
+**   stop=none|english|a,b,c   words that are left out (default: none); for other languages word by word. One of which the
+**                       tokenizer makes several words, or none, or a part (foo-bar, ---, don't), is refused (OPTION), as no word would ever be it; so is any synonym that is not one word
 **   synonyms=a:b,c:d    the words of a group are one: wor* finds it when any of them begins so
 **   positions=0|1       whether phrases can be found (default: 1). Stop words leave their places: with stop=the the phrase "grind the grind"
 **                       finds "grind x grind", whatever x is, and not "grind grind"
@@ -436,7 +436,8 @@ QUERN_API int32_t quern_set_attr(quern_db *db, const char *collection, const cha
 ** synonyms= as for quern_schema_text, and
 **   wordpiece     a word that is no token is cut into the longest tokens from its beginning on, all but the first written with "##"
 **                 before them, as in BERT's vocabularies; if that does not come out even, it is unknown
-** Tokens are words as the tokenizer leaves them (unicode61: lower case, without accents). Errors name the token: UNKNOWN_FIELD, TYPE,
+** Tokens are words as the tokenizer leaves them (unicode61: lower case, without accents). Those that no word can be (a sign, [CLS], one with
+** a space in it) are kept, since vocabularies come whole, and say nothing. Errors name the token: UNKNOWN_FIELD, TYPE,
 ** OPTION, INVALID (empty, or there twice), MALFORMED (UTF-8), NOT_FINITE, DIMENSION (not below the field's dims), LIMIT (beyond 255
 ** bytes; too many). Cost with weights NULL: that of quern_sparse_stats. */
 QUERN_API int32_t quern_set_token_weights(quern_db *db, const char *collection, const char *field, const char *const *tokens,
@@ -555,7 +556,7 @@ QUERN_API void quern_query_sparse_text(quern_query *q, const char *field, const 
 **   word   "some words"   wor*     should be there: as it is, one after the other, any word that begins so (with porter: any stem)
 **   +x  -x   x OR y                must, must not be there, with a + the others need not; OR: as without it
 **   x^2.5                          what x adds to a score counts 2.5 times; above 0, to 1000000; a word that is said twice counts twice
-** A word with - takes no ^, and OR stands between words without a sign (else MALFORMED). A phrase ends at the next ": it cannot hold one, and need not,
+** A word with - takes no ^, OR stands between words without a sign, and a sign before a word, alone (else MALFORMED: so are - and --x). A phrase ends at the next ": it cannot hold one, and need not,
 ** since unicode61 and ascii pass over it. Words end at blanks, tabs and ends of lines. Other white space (U+00A0, U+3000) stands in a word, which the tokenizer
 ** cuts: x, U+00A0, y is the phrase "x y", and what is said of a word (+ - ^) is said of both; it takes no *.
 ** Scores are exact: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), score = sum of idf * tf / (tf + k1 * (1 - b + b * length / mean)).
@@ -566,9 +567,11 @@ QUERN_API void quern_query_sparse_text(quern_query *q, const char *field, const 
 QUERN_API void quern_query_text(quern_query *q, const char *field, const char *const *texts, size_t n);
 /* For showing results: the piece of a text (of a result, or any other) that shows best what a query for the field finds in it, with
 ** that marked. Options:
-**   words=N                  of at most so many words in a row (default 24; 0: the whole text)
+**   words=N                  of at most so many words in a row, stop words among them not counted (default 24; 0: the whole text): those with the most
+**                            different words and phrases of the query, then the most marks, then the first. A boost (x^2) chooses nothing
 **   before=TEXT after=TEXT   around what is marked (default: ** each)
 **   more=TEXT                where the text goes on before or behind the piece (default: ...)
+** A TEXT that holds spaces stands in single quotes, in which '' is one: before='<b> '. So does one that begins with a quote.
 ** Nothing is escaped: for HTML, mark with control characters, escape, then replace these. A text in which nothing is found shows its
 ** beginning. Errors: MALFORMED, LIMIT, UNKNOWN_FIELD. */
 QUERN_API int32_t quern_snippet(quern_db *db, const char *collection, const char *field, const char *query, const char *text,
@@ -764,7 +767,7 @@ QUERN_API void quern_query_snapshot(quern_query *q, quern_snapshot *snap);
 ** filter's words and signs it is given 150000 at most, constants in lists behind in not counted, since nothing stops it while it reads them), and how an index is used:
 **   recall=X       wanted share of the true nearest, above 0 up to 1 (default 0.95); the effort comes from a curve that
 **                  was measured on held-out records when the index was built. 1 or exact: no index is used. Of a sparse field: default 1 (of pruned ones what their lists find), and less is of use with approx=graph
-**                  alone. There a segment is asked by a walk if its curve tells one that gives X for k (to 100) and costs less than an exact search, and is searched exactly if
+**                  alone. There a segment is asked by a walk if its curve tells one that gives X for k (to 100; below 10: for 10 as well) and costs less than an exact search, and is searched exactly if
 **                  not: so are the log, segments without the graph (of less than 8192 vectors), those of which a filter and deletions leave less than a quarter, and
 **                  queries of which a record has weights of the other sign. QUERN_FLAG_EXACT tells that no segment was asked by a walk; else QUERN_RESULT_RECALL is what
 **                  the curves tell, measured with queries made of records: those that are unlike them may get less (quern_recall_audit measures it)

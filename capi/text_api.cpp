@@ -11,7 +11,7 @@ constexpr int64_t kSnippetWordsMax = 1000000;
 
 Status ReadOptions(const char* text, SnippetOptions* out) {
     std::vector<Option> list;
-    QUERN_TRY(ParseOptions(text, {"words", "before", "after", "more"}, &list));
+    QUERN_TRY(ParseOptions(text, {"words", "before", "after", "more"}, &list, true));
     for (const Option& option : list) {
         if (option.key == "words") {
             int64_t words = 0;

@@ -153,12 +153,33 @@ std::string CommittedText(const ImportOptions& options, uint64_t committed) {
            " committed";
 }
 
+// Lines for a collection that there is, of which nothing says what they are: its only text field.
+void NameLines(const CollectionColumns& existing, ImportChoices* choices) {
+    if (!choices->renames.empty() || !choices->columns.empty() || !choices->rest.empty() ||
+        choices->add ||
+        std::any_of(existing.attrs.begin(), existing.attrs.end(),
+                    [](const AttrColumn& attr) { return attr.name == kLineColumn; })) {
+        return;
+    }
+    const auto fields = std::count_if(existing.attrs.begin(), existing.attrs.end(),
+                                      [](const AttrColumn& attr) { return attr.is_field; });
+    if (fields > 1) {
+        FailUsage("each line is one text: of several text fields, --rename text=NAME says which");
+    }
+    if (fields == 1) {
+        choices->renames.push_back(std::string(kLineColumn) + "=" + existing.FindText("")->name);
+    }
+}
+
 // The plan, or an error that comes behind the bad lines of the sample.
 ImportPlan MakePlan(const ImportOptions& options, const std::deque<Record>& sample,
                     const CollectionColumns* existing, RecordStream* stream) {
     try {
         ImportChoices choices = options.choices;
         choices.only_matrix = stream->reader().only_matrix();
+        if (existing != nullptr && !sample.empty() && sample.front().is_line) {
+            NameLines(*existing, &choices);
+        }
         return ImportPlan(choices, sample, stream->reader().has_columns(), existing);
     } catch (const ShellError&) {
         stream->bad().Release(UINT64_MAX);
@@ -308,13 +329,13 @@ ImportOptions WithBeir(ImportOptions options) {
     return options;
 }
 
-// Lines have no name: they are what the only --text says, with which a .txt is none of words.
+// Lines have no name: they are what the only --text says. With one a .txt is none of words.
 ImportOptions WithLines(ImportOptions options) {
     std::string* const format = &options.stream.format;
     ImportChoices& choices = options.choices;
     const bool one_text = choices.texts.size() == 1;
     const std::string& file = options.stream.file;
-    if (format->empty() && one_text && choices.field.empty() &&
+    if (format->empty() && !choices.texts.empty() && choices.field.empty() &&
         FormatOfPath(file) == FileFormat::kWords && EndsInTxt(file)) {
         *format = NameOfFormat(FileFormat::kLines);
     }

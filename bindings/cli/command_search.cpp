@@ -6,6 +6,16 @@
 #include "shell.h"
 
 namespace quern::shell {
+namespace {
+
+// An empty option would mean that it was not given.
+CLI::Validator NotEmpty() {
+    return CLI::Validator(
+        [](const std::string& value) { return std::string(value.empty() ? "it is empty" : ""); },
+        "");
+}
+
+}  // namespace
 
 void AddSearchCommand(CLI::App* app) {
     auto options = std::make_shared<SearchOptions>();
@@ -39,6 +49,11 @@ void AddSearchCommand(CLI::App* app) {
                      "Search by this vector: '[0.1, 0.2, ...]', or sparse "
                      "'{\"dims\":[3,9],\"weights\":[1,0.5]}'")
         ->type_name("JSON");
+    command
+        ->add_option("--vocabulary", options->vocabulary,
+                     "With a sparse --vector whose entries are terms, '{\"whale\":1.5}': the file "
+                     "that import has given them dimensions by")
+        ->type_name("FILE");
     command
         ->add_option("--dimension", options->dimension,
                      "Find the records that are heaviest in this dimension of a sparse field")
@@ -186,31 +201,38 @@ void AddSearchCommand(CLI::App* app) {
         ->add_option("--bound", options->bound,
                      "Of a sparse field: the share at which bounds count; below 1 is approximate "
                      "(default: exact)")
+        ->check(NotEmpty())
         ->type_name("SHARE");
     command
         ->add_option("--superblocks", options->superblocks,
                      "With --bound: of each segment at least N superblocks are looked at")
+        ->check(NotEmpty())
         ->type_name("N");
     command
         ->add_option("--terms", options->terms,
                      "Of a sparse field: an index orders records by the N heaviest terms of the "
                      "query; approximate (default: all)")
+        ->check(NotEmpty())
         ->type_name("N");
     command
         ->add_option("--bucket-weights", options->bucket_weights,
                      "Of a sparse field with buckets: the weight of each, as 1,0.5,0")
+        ->check(NotEmpty())
         ->type_name("W,W,...");
     command
         ->add_option("--timeout-ms", options->timeout_ms,
                      "End after so many milliseconds with what was found (default 0: no bound)")
+        ->check(NotEmpty())
         ->type_name("N");
     command
         ->add_option("--max-scored", options->max_scored,
                      "End when so many records were measured for a query (default 0: no bound)")
+        ->check(NotEmpty())
         ->type_name("N");
     command
         ->add_option("--max-bytes", options->max_bytes,
                      "End when so many bytes were read from the file (default 0: no bound)")
+        ->check(NotEmpty())
         ->type_name("N");
     command->add_flag("--stats", options->stats,
                       "Print what the search has cost: bytes read, vectors scored and refined, "
@@ -230,8 +252,9 @@ void AddSearchCommand(CLI::App* app) {
         "max_distance, "
         "recall and the others of the library. Records are printed with their score in each leg.\n"
         "\n"
-        "--text: x^2 counts twice, x OR y is as without OR. A word with - takes no ^, and OR "
-        "stands between words without a sign. A phrase cannot hold a \". Words end at blanks, tabs "
+        "--text: x^2 counts twice, x OR y is as without OR. A word with - takes no ^, OR "
+        "stands between words without a sign, and a sign before a word, alone. A phrase cannot "
+        "hold a \". Words end at blanks, tabs "
         "and line ends; other white space (U+00A0, U+3000) makes a phrase of what it stands "
         "between.\n"
         "\n"

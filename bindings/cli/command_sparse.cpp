@@ -1,6 +1,7 @@
 // quern tokens, quern stats: what sparse fields have beside their records, and what they hold.
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "byte_source.h"
 #include "file_format.h"
@@ -11,6 +12,7 @@
 #include "schema_text.h"
 #include "shell.h"
 #include "sparse_text.h"
+#include "term_dimensions.h"
 #include "text_table.h"
 
 namespace quern::shell {
@@ -19,7 +21,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct FieldOptions {
-    std::string db, collection, field, path, words, open;
+    std::string db, collection, field, path, words, open, vocabulary;
     bool remove = false, json = false;
 };
 
@@ -98,7 +100,9 @@ struct QueryLines {
     std::vector<uint32_t> dims;
 };
 
-QueryLines ReadQueries(const std::string& path, const SparseColumn& field) {
+// terms: what names the entries; NULL: their dimensions do.
+QueryLines ReadQueries(const std::string& path, const SparseColumn& field,
+                       const TermDimensions* terms) {
     QueryLines out;
     const std::unique_ptr<RecordReader> reader =
         NewRecordReader(ByteSource::Open(path, StopFlag()), FileFormat::kJsonl);
@@ -111,7 +115,8 @@ QueryLines ReadQueries(const std::string& path, const SparseColumn& field) {
         if (value == nullptr) {
             throw FormatError(record.where + ": no column '" + field.name + "'");
         }
-        if (!ConvertSparse(*value, field.dims, false, &entries, &problem)) {
+        if (!(terms == nullptr ? ConvertSparse(*value, field.dims, false, &entries, &problem)
+                               : terms->ConvertQuery(*value, field.dims, &entries, &problem))) {
             throw FormatError(record.where + ": " + problem);
         }
         out.dims.insert(out.dims.end(), entries.dims.begin(), entries.dims.end());
@@ -126,7 +131,8 @@ std::string Figure(double number) {
     return text;
 }
 
-void PrintStatistics(const Json& json) {
+// terms: what the longest lists are called; NULL: nothing.
+void PrintStatistics(const Json& json, const TermDimensions* terms) {
     const auto number = [&](const char* name) { return json.value(name, 0.0); };
     const auto count = [&](const Json& of, const char* name) {
         return WithCommas(of.value(name, uint64_t{0}));
@@ -161,10 +167,20 @@ void PrintStatistics(const Json& json) {
         table.AddRow({"  entries each", Figure(queries.value("entries_per_query", 0.0))});
     }
     table.Print(stdout);
-    TextTable longest({">dimension", ">vectors", ">share"});
+    std::vector<std::string> head = {">dimension", ">vectors", ">share"};
+    if (terms != nullptr) {
+        head.emplace_back("term");
+    }
+    TextTable longest(head);
     for (const Json& list : json.value("longest", Json::array())) {
-        longest.AddRow({std::to_string(list.value("dimension", uint64_t{0})),
-                        count(list, "vectors"), Figure(list.value("share", 0.0))});
+        const auto dimension = list.value("dimension", uint64_t{0});
+        std::vector<std::string> row = {std::to_string(dimension), count(list, "vectors"),
+                                        Figure(list.value("share", 0.0))};
+        if (terms != nullptr) {
+            const std::string* const term = terms->TermOf(static_cast<uint32_t>(dimension));
+            row.push_back(term == nullptr ? "" : *term);
+        }
+        longest.AddRow(row);
     }
     if (!longest.empty()) {
         Print("\n");
@@ -173,6 +189,11 @@ void PrintStatistics(const Json& json) {
 }
 
 void RunStats(const FieldOptions& options) {
+    std::optional<TermDimensions> terms;
+    if (!options.vocabulary.empty()) {
+        terms.emplace(TermDimensions::Existing(options.vocabulary));
+    }
+    const TermDimensions* const names = terms ? &*terms : nullptr;
     Database database(options.db, "ro", options.open);
     const CollectionColumns columns = ReadColumns(database.Describe(options.collection).get());
     QueryLines queries;
@@ -181,7 +202,7 @@ void RunStats(const FieldOptions& options) {
         if (field == nullptr) {
             Fail("the collection has no sparse field '" + options.field + "'");
         }
-        queries = ReadQueries(options.path, *field);
+        queries = ReadQueries(options.path, *field, names);
     }
     ProgressBar bar;
     database.ShowProgress(&bar);
@@ -194,7 +215,7 @@ void RunStats(const FieldOptions& options) {
     if (options.json) {
         Print(json + "\n");
     } else {
-        PrintStatistics(Json::parse(json));
+        PrintStatistics(Json::parse(json), names);
     }
 }
 
@@ -235,6 +256,11 @@ void AddSparseCommands(CLI::App* app) {
         ->add_option("-q,--queries", of_stats->path,
                      "JSON lines with queries under the field's name; without them the records "
                      "stand for queries")
+        ->type_name("FILE");
+    stats
+        ->add_option("--vocabulary", of_stats->vocabulary,
+                     "The file that import has given terms dimensions by: tells the terms of the "
+                     "longest lists, and entries of queries are terms")
         ->type_name("FILE");
     AddJsonOption(stats, &of_stats->json);
     stats->footer("Example:\n  quern stats splade.quern docs vector --queries queries.jsonl");

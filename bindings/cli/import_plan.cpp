@@ -203,9 +203,13 @@ AttrColumn ImportPlan::NewAttr(const InferredColumn& column) {
                          ") would be rounded");
     }
     if (column.sparse) {
+        // Who has named a field that the file has not means this one.
+        const bool named = sparse_choices_.size() == 1 && renames_.empty();
         notes_.push_back("column '" + column.name +
-                         "' holds sparse vectors and becomes a json attribute; give --sparse " +
-                         name + " to make it a field");
+                         "' holds sparse vectors and becomes a json attribute; give " +
+                         (named ? "--rename " + column.name + "=" + sparse_choices_[0].name
+                                : "--sparse " + name) +
+                         " to make it a field");
     }
     return {name, column.type};
 }
@@ -236,10 +240,17 @@ DenseColumn ImportPlan::NewField(const std::deque<Record>& sample,
         }
     }
     if (field.dim == 0) {
-        Fail(sample.empty() ? "the file holds no records"
-                            : "the column '" + field.name +
-                                  "' of the file holds no vector (an array of "
-                                  "1 to 65536 numbers) in its first records");
+        const auto sparse =
+            std::find_if(inferred.begin(), inferred.end(),
+                         [](const InferredColumn& column) { return column.sparse; });
+        Fail(sample.empty()
+                 ? "the file holds no records"
+                 : "the column '" + field.name +
+                       "' of the file holds no vector (an array of "
+                       "1 to 65536 numbers) in its first records" +
+                       (sparse == inferred.end() ? ""
+                                                 : "; sparse vectors are a field with --sparse " +
+                                                       sparse->name + " in place of --field"));
     }
     return field;
 }

@@ -22,6 +22,7 @@
 #include "search_legs.h"
 #include "shell.h"
 #include "sparse_text.h"
+#include "term_dimensions.h"
 #include "text_table.h"
 #include "vecs_format.h"
 
@@ -275,7 +276,11 @@ private:
         value.kind = Value::Kind::kJson;
         value.text = options_.vector;
         std::string problem;
-        if (!ConvertSparse(value, sparse_.dims, false, &sparse_query_, &problem)) {
+        const bool fits = options_.vocabulary.empty()
+                              ? ConvertSparse(value, sparse_.dims, false, &sparse_query_, &problem)
+                              : TermDimensions::Existing(options_.vocabulary)
+                                    .ConvertQuery(value, sparse_.dims, &sparse_query_, &problem);
+        if (!fits) {
             FailUsage("--vector: " + problem);
         }
         count_ = 1;
@@ -290,6 +295,10 @@ private:
             FailUsage(std::string("say what to search for with one of --queries, --vector, "
                                   "--dimension, --text, --key, --plus and --leg") +
                       (ways > 1 ? ", not with several" : ""));
+        }
+        if (!options_.vocabulary.empty() &&
+            (!is_sparse_ || options_.vector.empty() || options_.dimension >= 0)) {
+            FailUsage("--vocabulary goes with --vector of a sparse field");
         }
         if (!options_.legs.empty()) {
             LoadLegs();

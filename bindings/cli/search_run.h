@@ -20,6 +20,7 @@ struct SearchOptions {
     std::string run, run_tag = "quern", query_ids;
     bool force = false;      // overwrite the run
     std::string audit;       // measure, keep or forget
+    std::string vocabulary;  // names the entries of the vector
     int64_t dimension = -1;  // of a sparse field; -1: none
     size_t k = 10;
     size_t offset = 0;

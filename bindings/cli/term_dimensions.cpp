@@ -20,6 +20,15 @@ bool IsTerm(const std::string& term) {
            term.find_first_of("\t\n\r") == std::string::npos;
 }
 
+// As the first line of a file ends, so do those that are added.
+std::string LineEnd(int fd) {
+    char first[TermDimensions::kTermBytesMax + 8];
+    const ssize_t got = pread(fd, first, sizeof first, 0);
+    const std::string_view text(first, got > 0 ? static_cast<size_t>(got) : 0);
+    const size_t at = text.find('\n');
+    return at != std::string_view::npos && at > 0 && text[at - 1] == '\r' ? "\r\n" : "\n";
+}
+
 }  // namespace
 
 TermDimensions::TermDimensions(std::string path) : path_(std::move(path)) {
@@ -90,6 +99,40 @@ bool TermDimensions::Convert(const Value& from, uint64_t dims, bool binary, Spar
     return true;
 }
 
+bool TermDimensions::ConvertQuery(const Value& from, uint64_t dims, SparseEntries* entries,
+                                  std::string* problem) const {
+    SparseEntries all;
+    std::vector<std::string> names;
+    if (!ConvertTerms(from, false, &all, &names, problem)) {
+        return false;
+    }
+    entries->Clear();
+    entries->present = true;
+    for (size_t i = 0; i < names.size(); i++) {
+        const auto known = dims_.find(names[i]);
+        if (known == dims_.end()) {
+            continue;
+        }
+        if (known->second >= dims) {
+            *problem = "the vocabulary has " + Quoted(names[i]) + " as dimension " +
+                       std::to_string(known->second) + ", the field's are below " +
+                       std::to_string(dims);
+            return false;
+        }
+        entries->dims.push_back(known->second);
+        entries->weights.push_back(all.weights[i]);
+    }
+    return true;
+}
+
+TermDimensions TermDimensions::Existing(const std::string& path) {
+    TermDimensions terms(path);
+    if (terms.size() == 0) {
+        throw FormatError(path + ": no terms; is it there?");
+    }
+    return terms;
+}
+
 const std::string* TermDimensions::TermOf(uint32_t dim) const {
     return dim < terms_.size() ? &terms_[dim] : nullptr;
 }
@@ -98,13 +141,14 @@ void TermDimensions::Save() {
     if (path_.empty() || saved_ == terms_.size()) {
         return;
     }
-    std::string lines;
-    for (size_t i = saved_; i < terms_.size(); i++) {
-        lines.append(terms_[i]).push_back('\n');
-    }
     const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (fd < 0) {
         throw FormatError(path_ + ": cannot open: " + std::strerror(errno));
+    }
+    const std::string line_end = LineEnd(fd);
+    std::string lines;
+    for (size_t i = saved_; i < terms_.size(); i++) {
+        lines.append(terms_[i]).append(line_end);
     }
     // A file whose last line has no end gets one. At its start a mark of the byte order is no part
     // of the term for who reads it.
@@ -114,7 +158,7 @@ void TermDimensions::Save() {
     }
     char last = '\n';
     if (end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n') {
-        lines.insert(0, 1, '\n');
+        lines.insert(0, line_end);
     }
     size_t done = 0;
     int problem = 0;

@@ -22,6 +22,8 @@ public:
 
     // path: the file, which need not exist; empty: nothing is kept. Throws FormatError.
     explicit TermDimensions(std::string path);
+    // Of a file that must hold terms.
+    static TermDimensions Existing(const std::string& path);
     // For tests and the fuzzer: from a source, kept nowhere.
     explicit TermDimensions(ByteSource* source);
 
@@ -29,6 +31,9 @@ public:
     // False with *problem if it does not fit; then no term was added.
     bool Convert(const Value& from, uint64_t dims, bool binary, SparseEntries* entries,
                  std::string* problem);
+    // The same for a query: terms that are not there say nothing, and none is added.
+    bool ConvertQuery(const Value& from, uint64_t dims, SparseEntries* entries,
+                      std::string* problem) const;
     // The term of a dimension, NULL if there is none.
     const std::string* TermOf(uint32_t dim) const;
     size_t size() const { return terms_.size(); }

@@ -61,7 +61,7 @@ public:
         if (dim_ == 0) {
             const size_t fields = CountFields(line_);
             if (fields < 2 || fields - 1 > kDimensionMax) {
-                Fail(*record, "wanted a word and 1 to 65536 numbers", true);
+                Fail(*record, "wanted a word and 1 to 65536 numbers" + Hint(), true);
             }
             dim_ = fields - 1;
         }
@@ -73,7 +73,7 @@ public:
                 Fail(*record, "too few numbers for dimension " + std::to_string(dim_), true);
             }
             if (!ParseFloat(field, &record->vector[i])) {
-                Fail(*record, Quoted(field) + " is not a number", true);
+                Fail(*record, Quoted(field) + " is not a number" + Hint(), true);
             }
         }
         while (!rest.empty() && IsBlank(rest.back())) {
@@ -89,6 +89,10 @@ public:
     }
 
 private:
+    // A file .txt may have texts, and then its first line is none of vectors.
+    std::string Hint() const {
+        return source_->line_number() == 1 ? "; texts, one a line, are --format lines" : "";
+    }
     // Once: --skip-bad keeps what is there.
     void CheckCount() {
         if (std::exchange(has_header_, false) && rows_ < rows_total_) {

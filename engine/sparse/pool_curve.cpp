@@ -15,12 +15,15 @@ std::optional<double> PoolCurve::FindAt(size_t k_number, double recall) const {
     const double wanted = curves::Aimed(recall, Neighbours(k_number));
     for (size_t step = 0; step < kPools.size(); step++) {
         const auto here = static_cast<double>(At(k_number, step));
+        if (kPools[step] <= kK[k_number]) {
+            continue;
+        }
         // Recall 1 cannot be promised, but where nothing at all was missed it is the best there is.
         if (here < std::min(wanted, 1.0)) {
             continue;
         }
-        if (step == 0) {
-            return kPools[0];
+        if (step == 0 || kPools[step - 1] <= kK[k_number]) {
+            return kPools[step];
         }
         // As if recall grew evenly between two steps; it grows faster at first, mostly.
         const auto before = static_cast<double>(At(k_number, step - 1));
@@ -37,7 +40,10 @@ std::optional<size_t> PoolCurve::Find(size_t k, double recall) const {
         return std::nullopt;
     }
     std::optional<double> pool = FindAt(above, recall);
-    if (pool && kK[above] != k) {
+    if (pool && above < kAlike) {
+        const std::optional<double> more = FindAt(kAlike, recall);
+        pool = more ? std::optional<double>(std::max(*pool, *more)) : std::nullopt;
+    } else if (pool && above > kAlike && kK[above] != k) {
         const std::optional<double> low = FindAt(above - 1, recall);
         if (!low) {
             return std::nullopt;
@@ -58,6 +64,14 @@ double PoolCurve::Expect(size_t k, size_t pool) const {
     if (empty() || k == 0 || number == kK.size() || pool < kPools[0]) {
         return 0;
     }
+    double least = 1;
+    for (size_t of = number; of == number || of <= kAlike; of++) {
+        least = std::min(least, ExpectAt(of, pool));
+    }
+    return least;
+}
+
+double PoolCurve::ExpectAt(size_t number, size_t pool) const {
     size_t step = 0;
     while (step + 1 < kPools.size() && kPools[step + 1] <= pool && At(number, step + 1) > 0) {
         step++;

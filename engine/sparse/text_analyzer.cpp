@@ -40,6 +40,7 @@ Result<std::unique_ptr<TextAnalyzer>> TextAnalyzer::Open(std::string_view option
     // Stop words last: a synonym may be one.
     QUERN_TRY(analyzer->LearnSynonyms(parsed.synonyms));
     QUERN_TRY(analyzer->LearnStopWords(parsed.stop_words));
+    analyzer->stop_list_ = parsed.stop_list;
     return analyzer;
 }
 
@@ -91,20 +92,26 @@ Status TextAnalyzer::LearnStopWords(const std::vector<std::string>& words) {
 }
 
 Status TextAnalyzer::CheckStopWords() {
-    for (const std::string& word : stop_words_) {
-        if (word.find_first_of(" \t\r\n\v\f") == std::string::npos) {
-            continue;
-        }
-        bool is_word = false;
+    // In order, so that of several the same one is named everywhere.
+    std::vector<std::string> words(stop_words_.begin(), stop_words_.end());
+    std::sort(words.begin(), words.end());
+    for (const std::string& word : stop_list_ ? std::vector<std::string>() : words) {
+        std::vector<std::string> parts;
         QUERN_TRY(tokenizer_->Tokenize(word, [&](const Token& token) -> Status {
-            is_word = token.begin == 0 && token.end == word.size();
+            parts.push_back(word.substr(token.begin, token.end - token.begin));
             return {};
         }));
-        if (!is_word) {
-            return Status::Error(Code::kOption,
-                                 "text options: stop: '%s' is not one word, and so would stop none",
-                                 word.c_str());
+        if (parts.size() == 1 && parts[0] == word && word.size() <= kTermBytesMax) {
+            continue;
         }
+        const std::string why =
+            parts.empty()                 ? "holds no word for this tokenizer"
+            : word.size() > kTermBytesMax ? "is longer than a word can be"
+            : parts.size() == 1
+                ? "is the word '" + parts[0] + "' for this tokenizer"
+                : "is not one word for this tokenizer but " + std::to_string(parts.size());
+        return Status::Error(Code::kOption, "text options: stop: '%s' %s, and so would stop none",
+                             word.c_str(), why.c_str());
     }
     return {};
 }

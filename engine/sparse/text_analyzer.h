@@ -42,6 +42,7 @@ inline constexpr size_t kAnalyzerOptionsMax = size_t{1} << 16;
 struct TextOptions {
     std::vector<std::string> tokenizer;  // name and arguments, as FTS5 takes them
     std::vector<std::string> stop_words;
+    bool stop_list = false;  // they are a list with a name
     std::vector<std::vector<std::string>> synonyms;
     bool positions = true;
     double k1 = 1.2;
@@ -75,8 +76,9 @@ public:
     Status AnalyzePrefix(std::string_view text, std::vector<TextTerm>* terms);
     // The terms that do not begin with `prefix`, of groups with a word that does; ascending.
     std::vector<std::string> SynonymsOf(const std::string& prefix) const;
-    // kOption names a stop word with white space in it that no word can be, since the tokenizer
-    // cuts it. Asked of new options only, as CheckNewOptions.
+    // kOption names a stop word that no word can be, since the tokenizer makes several words of it,
+    // or a part of it, or none. Asked of new options only, as CheckNewOptions, and not of a list
+    // that has a name, of which a tokenizer may know a part.
     Status CheckStopWords();
 
 private:
@@ -88,6 +90,7 @@ private:
     bool IsStopWord(std::string_view source, std::string_view term) const;
 
     std::unique_ptr<Tokenizer> tokenizer_;
+    bool stop_list_ = false;
     std::unordered_set<std::string> stop_words_;  // ASCII, as written
     std::unordered_set<std::string> stop_terms_;  // of the others, as terms
     std::unordered_map<std::string, std::string> synonyms_;

@@ -213,7 +213,9 @@ Result<TextOptions> Parse(std::string_view text, const std::vector<std::string>&
         } else if (option.name == "stop") {
             if (option.value == "english") {
                 out.stop_words.assign(std::begin(kEnglish), std::end(kEnglish));
+                out.stop_list = true;
             } else if (option.value != "none") {
+                out.stop_list = false;
                 out.stop_words = Split(option.value, ',');
             }
         } else if (option.name == "synonyms") {

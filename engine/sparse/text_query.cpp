@@ -127,6 +127,10 @@ Status Parser::ParseClause() {
         if (at_ == text_.size() || IsSpace(text_[at_])) {
             return Mistake(begin, "a sign without a word");
         }
+        if (text_[at_] == '+' || text_[at_] == '-') {
+            return Mistake(begin, "two signs before a word",
+                           text_.substr(begin, EndOfWord() - begin));
+        }
     }
     if (after_or_ && occur != TextOccur::kShould) {
         return Mistake(begin, kSignAndOr, text_.substr(begin, EndOfWord() - begin));

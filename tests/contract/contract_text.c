@@ -133,6 +133,14 @@ static void check_snippet(quern_db* db) {
     WANT(QUERN_OK, quern_snippet(db, "s", "w", "hen", text, n, "words=0 before= after=", &t, E));
     CHECK_TEXT(text, quern_text_data(t));
     quern_text_free(t);
+    WANT(QUERN_OK, quern_snippet(db, "s", "w", "hen", text, n,
+                                 "words=2 before='<b> ' after=' it''s' more='' ", &t, E));
+    CHECK_TEXT("brown <b> hen it's.", quern_text_data(t));
+    quern_text_free(t);
+    WANT_NAMED(QUERN_ERR_OPTION, "'before': the quote does not end",
+               quern_snippet(db, "s", "w", "hen", text, n, "before='<b> after=x", &t, E));
+    WANT_NAMED(QUERN_ERR_OPTION, "'before': the value goes on behind its quote",
+               quern_snippet(db, "s", "w", "hen", text, n, "before='<b>'x", &t, E));
     WANT(QUERN_OK, quern_snippet(db, "s", "w", "cow", text, n, "words=2", &t, E));
     CHECK_TEXT("The quick fox...", quern_text_data(t));
     quern_text_free(t);

@@ -30,6 +30,11 @@ expect 0 "imported 3" "$quern" import lines.quern c lines.txt --format lines --t
 expect 0 '"text":"ships sail"' "$quern" get lines.quern c z --json
 expect 2 "one text: of several --text" "$quern" import lines.quern two lines.txt --format lines --text a --text b
 expect 0 "imported 3" "$quern" import lines.quern two lines.txt --format lines --text a --text b --rename text=b
+expect 2 "one text: of several --text" "$quern" import lines.quern two lines.txt --text a --text b
+expect 2 "one text: of several text fields, --rename text=NAME" "$quern" import lines.quern two lines.txt --format lines --start-key 9
+expect 0 "imported 3" "$quern" import lines.quern a lines.txt --format lines --start-key 7
+expect 0 '"body":"the white whale"' "$quern" get lines.quern a 7 --json
+expect 1 "lines.txt:1: 'whale' is not a number; texts, one a line, are --format lines" "$quern" import lines.quern a lines.txt --start-key 9
 expect 2 "field nobody: --text needs a text field" "$quern" search lines.quern two --text x --field nobody
 expect 0 "imported 1" "$quern" import lines.quern sparse - --format jsonl --key id --sparse v:10 <<<'{"id":"a","v":{"dims":[3],"weights":[2]}}'
 expect 2 '"weight" beside "dims"' "$quern" search lines.quern sparse --vector '{"dims":[3],"weight":[2]}'
@@ -68,12 +73,24 @@ expect 0 "50 dimensions, index=none" "$quern" info plain.quern
 
 section "what an audit keeps nothing of, and a stop word that stops nothing"
 expect 1 "of sparse and text fields an audit keeps nothing" "$quern" search told.quern docs --field v --vector '{"3":1}' --audit keep
-expect 1 "'a b' is not one word, and so would stop none" "$quern" create told.quern other --text "body:stop='a b'"
+expect 1 "'a b' is not one word for this tokenizer but 2, and so would stop none" "$quern" create told.quern other --text "body:stop='a b'"
 
 section "a vocabulary with the line ends of other systems"
 printf 'whale\r\nwhite\r\n' >crlf.txt
 expect 0 "imported 1" "$quern" import crlf.quern docs - --key id --sparse v --format jsonl --vocabulary crlf.txt <<<'{"id":"a","v":{"white":2}}'
 expect 0 '{"dims":[1],"weights":[2]}' "$quern" export crlf.quern docs - --format jsonl
+expect 0 "imported 1" "$quern" import crlf.quern docs - --format jsonl --vocabulary crlf.txt <<<'{"id":"b","v":{"ship":2,"sail":1}}'
+expect 0 'whale_;white_;ship_;sail_;' tr '\r\n' '_;' <crlf.txt
+
+section "terms of a vocabulary are queries, and what lists are called"
+expect 0 '"key":"b"' "$quern" search crlf.quern docs --vector '{"ship":1,"nobody":9}' --vocabulary crlf.txt --json
+expect 0 '"distance":-2' "$quern" search crlf.quern docs --vector '{"ship":1,"nobody":9}' --vocabulary crlf.txt --json
+expect 2 "vector: " "$quern" search crlf.quern docs --vector '{"dims":[1],"weights":[1]}' --vocabulary crlf.txt
+expect 2 "goes with --vector of a sparse field" "$quern" search crlf.quern docs --dimension 1 --vocabulary crlf.txt
+expect 1 "none.txt: no terms; is it there" "$quern" search crlf.quern docs --vector '{"ship":1}' --vocabulary none.txt
+expect 2 "" ls none.txt
+expect 0 'ship$' "$quern" stats crlf.quern docs v --vocabulary crlf.txt
+expect 0 'queries +2' "$quern" stats crlf.quern docs v --vocabulary crlf.txt --queries <(printf '{"v":{"ship":1}}\n{"v":{"x":1}}\n')
 
 section "an export that fails keeps what it would have overwritten"
 expect 0 "imported 1" "$quern" import kept.quern docs - --key id --sparse v --format jsonl <<<'{"id":"a","v":{"7":2}}'
@@ -84,6 +101,18 @@ expect 0 "as it was" cat old.an
 expect 0 "" "$quern" export kept.quern docs old.an --format anserini --force
 expect 0 '"7":' cat old.an
 expect 2 "" ls old.an.part
+
+section "a matrix of sparse vectors needs a field of its own"
+expect 0 "exported 1" "$quern" export kept.quern docs kept.csr --field v
+expect 1 "sparse vectors are a field with --sparse vector in place of --field" "$quern" import matrix.quern docs kept.csr --field v
+expect 0 "give --sparse vector to make it a field" "$quern" import matrix.quern docs kept.csr
+expect 0 "give --rename vector=v to make it a field" "$quern" import matrix.quern more kept.csr --sparse v
+expect 0 "imported 1" "$quern" import matrix.quern most kept.csr --sparse v --rename vector=v
+expect 0 "^v +sparse" "$quern" info matrix.quern
+
+section "an empty option is none"
+expect 2 "--bucket-weights: it is empty" "$quern" search kept.quern docs --vector '{"7":1}' --bucket-weights ''
+expect 2 "--bound: it is empty" "$quern" search kept.quern docs --vector '{"7":1}' --bound ''
 
 section "a line of very many members"
 { printf '{"id":"wide","v":{"0":1'; seq -f ',"%.0f":1' 1 250000; printf '}}\n'; } | tr -d '\n' >wide.jsonl

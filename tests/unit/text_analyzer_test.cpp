@@ -147,6 +147,34 @@ TEST_CASE("texts: a list of stop words that there is not", "[text]") {
     CHECK(Terms("stop=german", "a German word") == "a@0 word@2");
 }
 
+TEST_CASE("texts: stop words that no word can be are named", "[text]") {
+    const auto says = [](const std::string& options) {
+        auto analyzer = Open(options);
+        REQUIRE(analyzer.ok());
+        return (*analyzer)->CheckStopWords().message();
+    };
+    const std::string none = ", and so would stop none";
+    const auto of = [&](const char* word, const std::string& why) {
+        return "text options: stop: '" + std::string(word) + "' " + why + none;
+    };
+    CHECK(says("stop=the,foo-bar,a") == of("foo-bar", "is not one word for this tokenizer but 2"));
+    CHECK(says("stop='a b'") == of("a b", "is not one word for this tokenizer but 2"));
+    CHECK(says("stop=the,---") == of("---", "holds no word for this tokenizer"));
+    CHECK(says("stop=the,") == of("", "holds no word for this tokenizer"));
+    CHECK(says("stop=the-") == of("the-", "is the word 'the' for this tokenizer"));
+    CHECK(says("porter stop=don't").find("'don't' is not one word") != std::string::npos);
+    CHECK(says("tokenizer=trigram stop=ab") == of("ab", "holds no word for this tokenizer"));
+    const std::string longest(kTermBytesMax, 'x');
+    CHECK(says("stop=" + longest).empty());
+    CHECK(says("stop=" + longest + "x").find("is longer than a word can be") != std::string::npos);
+    for (const char* const fine :
+         {"stop=foo-bar,--- tokenchars=-", "stop=don't tokenchars=\"'\"", "stop=Running,was porter",
+          "tokenizer=trigram stop=english", "tokenizer=trigram stop=the", "stop=\xc3\xa9-"}) {
+        INFO(fine);
+        CHECK(says(fine).empty());
+    }
+}
+
 TEST_CASE("texts: options that mean nothing are refused", "[text]") {
     for (const char* const options :
          {"tokenizer=none_such", "tokenizer=porter", "stemmer", "stop=", "no_such=1",

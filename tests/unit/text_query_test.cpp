@@ -98,6 +98,9 @@ TEST_CASE("text query: boosts", "[text]") {
 TEST_CASE("text query: mistakes say where they are", "[text]") {
     CHECK(Parsed("one + two") == "text query, byte 4: a sign without a word");
     CHECK(Parsed("-") == "text query, byte 0: a sign without a word");
+    CHECK(Parsed("one --two") == "text query, byte 4: two signs before a word: '--two'");
+    CHECK(Parsed("--") == "text query, byte 0: two signs before a word: '--'");
+    CHECK(Parsed("-+\"a b\"") == "text query, byte 0: two signs before a word: '-+'");
     CHECK(Parsed("one \"two") == "text query, byte 4: the phrase does not end");
     CHECK(Parsed("one *") == "text query, byte 4: a * without a beginning");
     CHECK(Parsed("e-mai*") == "text query, byte 0: a beginning before * must be one word: 'e-mai'");

@@ -97,6 +97,11 @@ TEST_CASE("text snippets: the piece with most of the query", "[text]") {
     CHECK(MakeSnippet("x", {}, 1, analyzer.get(), &stopped).status().code() == Code::kInterrupted);
 }
 
+TEST_CASE("text snippets: stop words take no place, boosts choose nothing", "[text]") {
+    CHECK(Piece("one", "one of the two and a three", 2) == "[one] of the two");
+    CHECK(Piece("one two^100", "one w w w two", 2) == "[one] w");
+}
+
 TEST_CASE("text snippets: what is said twice in a query counts twice", "[text]") {
     CHECK(Piece("two two one", "one w w w two w w w", 2) == "[two] w");
     CHECK(Piece("two tw* one", "one w w w two w w w", 2) == "[two] w");

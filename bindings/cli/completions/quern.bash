@@ -25,7 +25,7 @@ _quern() {
             create) words="-h --help -k --key -a --attr -d --dense --sparse --text --index --open" ;;
             alter) words="-h --help -a --attr --open" ;;
             import) words="-h --help -f --field -m --metric -t --type --index --format -k --key --key-file --start-key -a --attr -d --dense --sparse --vocabulary --text -c --columns --rename --rest --delimiter --batch-rows --skip-rows --limit --upsert --insert --update --add --skip-bad --atomic --json --open" ;;
-            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --dimension --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score --attach -w --where --only-keys --except-keys --offset -o --order --after --bookmark --group --per-group --diversify -c --columns --truth --run --query-ids --run-tag --force --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --terms --bucket-weights --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
+            search) words="-h --help -f --field -q --queries --format --key --text --snippets --vector --vocabulary --dimension --plus --minus --leg --fusion --formula --feedback --candidates -k --max-distance --min-score --attach -w --where --only-keys --except-keys --offset -o --order --after --bookmark --group --per-group --diversify -c --columns --truth --run --query-ids --run-tag --force --timing --hits --batch --self --threads --recall --ef --nprobe --refine --explain --explain-hits --audit --bound --superblocks --terms --bucket-weights --timeout-ms --max-scored --max-bytes --stats --skip-rows --limit --json --open" ;;
             fit) words="-h --help --leg --qrels --query-ids --metric -k --fusion --store --attach -w --where --json --open" ;;
             hubs) words="-h --help -f --field --attribute -q --queries --kind -k --temperature --deviation --by --sample --threads --skip-rows --limit --json --open" ;;
             get) words="-h --help --key-file --json --open -c --columns" ;;
@@ -37,7 +37,7 @@ _quern() {
             sql) words="-h --help --json --csv --attach --open" ;;
             info) words="-h --help --json --open" ;;
             tokens) words="-h --help --open --options --remove" ;;
-            stats) words="-h --help --open -q --queries --json" ;;
+            stats) words="-h --help --open -q --queries --vocabulary --json" ;;
             verify) words="-h --help --json --open" ;;
             optimize) words="-h --help --max-ms --json --open" ;;
             vacuum) words="-h --help --open" ;;

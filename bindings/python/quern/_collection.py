@@ -555,6 +555,7 @@ class Collection(Owner):
     def snippet(self, query: str, content: str, *, field: str | None = None, **options: Any) -> str:
         """The piece of a text that shows best what a text query finds in it, with that marked; see quern_snippet."""
         name, _ = self._field("text", field, "field")
+        options = {key: "'" + value.replace("'", "''") + "'" if isinstance(value, str) else value for key, value in options.items()}
         data, out = encode(content, "content"), ctypes.c_void_p()
         with self._db._using as handle:
             call(api.quern_snippet, handle, self._encoded, name, encode(query, "query"), data, len(data), option_text(options, "options") or None,

@@ -145,6 +145,7 @@ class SearchingTest(PythonCase):
         self.assertEqual(docs.search(keys="a", k=2).ids, ["b", "c"])
         self.assertEqual(docs.search(keys="a", k=1, include_self=True).ids, ["a"])
         self.assertIn("**whale**", docs.snippet("whale", "a white whale"))
+        self.assertEqual(docs.snippet("whale", "a white whale", before="<b> ", after="'"), "a white <b> whale'")
 
     def test_legs(self):
         docs = self.letters()

@@ -171,7 +171,11 @@ TEST_CASE("a pool curve answers with the least pool that gives a recall", "[spar
         before = *pool;
         // What is told is what was asked for, or more: pools are whole.
         CHECK(curve.Expect(10, *pool) >= recall - 1e-3);
-        CHECK(curve.Find(1, recall).value() <= *pool);
+        // The one nearest is told by the ten, too; and a pool holds more than it gives.
+        CHECK(curve.Find(1, recall) == pool);
+        CHECK(curve.Expect(1, *pool) == curve.Expect(10, *pool));
+        CHECK(curve.Find(4, recall) == pool);
+        CHECK(*pool >= 14);
         const auto more = curve.Find(30, recall);
         CHECK((!more || *more >= *pool));
     }

@@ -124,6 +124,12 @@ TEST_CASE("a text becomes a query by the weights of its tokens", "[sparse][token
     CHECK(QueryOf(*stems, "the milling of mills") == Entries{{1, 1}});
 }
 
+TEST_CASE("tokens that no word can be say nothing", "[sparse][tokens]") {
+    const auto table =
+        Make({{"a b", 1, 1}, {"[CLS]", 2, 1}, {"B", 3, 1}, {"b", 4, 1}, {",", 5, 1}});
+    CHECK(QueryOf(*table, "a b [CLS], B") == Entries{{4, 1.0f}});
+}
+
 TEST_CASE("a word that is no token is cut into pieces", "[sparse][tokens]") {
     const std::vector<sparse::TokenWeight> pieces = {
         {"un", 0, 1},  {"##aff", 1, 2}, {"##able", 2, 3}, {"##a", 3, 4}, {"able", 4, 5},
