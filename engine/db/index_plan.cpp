@@ -214,9 +214,7 @@ bool IndexSearch::EffortOfFar(Far far, dense::Effort* effort) const {
     const bool wanted = !leg_->wanted.empty();
     const double scored = effort->scored * (wanted ? 1 / Share() : DeadFactor());
     const double cost = scored + MeasureCost(effort->refine);
-    // All that a filter lets through may be far, of any query: that is no reason for scans.
-    const bool rather = far == Far::kRather || wanted;
-    return cost < scan_cost_ && (rather || cost * kScanOfFar < scan_cost_);
+    return cost < scan_cost_ && (far == Far::kRather || cost * kScanOfFar < scan_cost_);
 }
 
 // With too little for a scan a walk with a filter should at least meet k of what it looks for. Else

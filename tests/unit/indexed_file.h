@@ -100,13 +100,18 @@ struct IndexedFile {
         bool degraded = false;
         bool partial = false;
         int64_t refined = 0;
+        double told = 0;  // the recall
     };
-    Answer Search(const std::vector<float>& queries, size_t k, const char* options) {
+    Answer Search(const std::vector<float>& queries, size_t k, const char* options,
+                  const char* where = nullptr) {
         const size_t count = queries.size() / dim;
         quern_query* query = quern_query_new(db, "docs");
         quern_query_dense(query, "emb", queries.data(), count, dim);
         quern_query_limit(query, k);
         quern_query_options(query, options);
+        if (where != nullptr) {
+            quern_query_filter(query, where);
+        }
         quern_result* result = nullptr;
         Ok(quern_search(query, &result, &err));
         Answer answer;
@@ -123,6 +128,7 @@ struct IndexedFile {
         answer.exact = (quern_result_flags(result) & QUERN_FLAG_EXACT) != 0;
         answer.degraded = (quern_result_flags(result) & QUERN_FLAG_DEGRADED) != 0;
         answer.partial = (quern_result_flags(result) & QUERN_FLAG_PARTIAL) != 0;
+        answer.told = 1e-6 * static_cast<double>(quern_result_stat(result, QUERN_RESULT_RECALL));
         answer.refined = quern_result_stat(result, QUERN_RESULT_VECTORS_REFINED);
         quern_result_free(result);
         quern_query_free(query);

@@ -100,6 +100,62 @@ TEST_CASE("queries far from all records get the recall that is told", "[graph]")
     REQUIRE(share(far, "recall=0.98") > 0.965);
 }
 
+TEST_CASE("under a filter a result stands for a rank among all", "[graph]") {
+    // Of the first, the tenth and the hundredth: common and most.
+    const FarQueries known = Known({1, 2, 3, 4, 5, 6});
+    const auto limits = [&](size_t k, double share) {
+        const FarQueries::Limits of = known.ForShare(k, share, Metric::kL2, 1);
+        return std::make_pair(of.rank, of.most);
+    };
+    REQUIRE(limits(10, 1) == std::make_pair(size_t{10}, 4.0f));
+    REQUIRE(limits(100, 1) == std::make_pair(size_t{100}, 6.0f));
+    REQUIRE(limits(1, 1) == std::make_pair(size_t{1}, 2.0f));
+    // Half of 100 are 50, by chance 38: ten of them are there. Of ten one is.
+    REQUIRE(limits(10, 0.5) == std::make_pair(size_t{10}, 6.0f));
+    REQUIRE(limits(100, 0.5) == std::make_pair(size_t{38}, 6.0f));
+    REQUIRE(limits(1, 0.5) == std::make_pair(size_t{1}, 4.0f));
+    // Of a hundredth nobody knows whether one is among them.
+    REQUIRE(limits(10, 0.01).first == 0);
+    REQUIRE(limits(10, 0).first == 0);
+    REQUIRE(FarQueries().ForShare(10, 0.5, Metric::kL2, 1).rank == 0);
+}
+
+TEST_CASE("queries far from all that a filter lets through get the recall that is told",
+          "[graph]") {
+    IndexedFile file;
+    quern_schema* schema = quern_schema_new();
+    quern_schema_dense(schema, "emb", kDim, QUERN_L2, "index=graph ef_build=60 codes=4bit");
+    quern_schema_attr(schema, "tenth", QUERN_INT, nullptr);
+    file.Ok(quern_create(file.db, "docs", schema, &file.err));
+    quern_schema_free(schema);
+    const std::vector<float> rows = Around(6000, 0.3f, 1);
+    std::vector<int64_t> keys(6000);
+    std::vector<int64_t> tenths(6000);
+    for (size_t i = 0; i < keys.size(); i++) {
+        keys[i] = static_cast<int64_t>(i);
+        tenths[i] = static_cast<int64_t>(i * 7 / 3 % 10);
+    }
+    quern_batch* batch = quern_batch_new(file.db, "docs", keys.size());
+    quern_batch_key_int(batch, keys.data());
+    quern_batch_dense(batch, "emb", rows.data(), kDim, nullptr);
+    quern_batch_int(batch, "tenth", tenths.data(), nullptr);
+    file.Ok(quern_upsert(batch, nullptr, &file.err));
+    quern_batch_free(batch);
+    file.Ok(quern_optimize(file.db, nullptr, 0, &file.err));
+    const auto ask = [&](const std::vector<float>& queries, const char* options) {
+        IndexedFile::Answer all;
+        for (size_t row = 0; row < queries.size(); row += kDim) {
+            const auto one = queries.begin() + static_cast<ptrdiff_t>(row);
+            const auto answer = file.Search({one, one + kDim}, 10, options, "tenth < 8");
+            all.keys.push_back(answer.keys[0]);
+            all.distances.push_back(answer.distances[0]);
+        }
+        return all;
+    };
+    const std::vector<float> far = Around(60, 30.0f, 3);
+    REQUIRE(Recall(ask(far, "recall=0.95"), ask(far, "recall=1")) > 0.93);
+}
+
 TEST_CASE("queries whose nearest records were deleted get the recall that is told", "[graph]") {
     IndexedFile file;
     file.Create(QUERN_L2, "index=graph ef_build=60 codes=i8");

@@ -69,6 +69,13 @@ TEST_CASE("an indexed collection answers with the recall that was asked for", "[
         REQUIRE(file.Search(queries, 1, "").keys[0][0] == 9000);
     }
     const auto before = file.Search(queries, 10, "ef=100");
+    // What the curve says of this walk, whatever other ways would be asked for.
+    if (options != "index=none") {
+        const double told = file.Search(queries, 10, "ef=320").told;
+        REQUIRE(told > 0.98);
+        REQUIRE(told >= file.Search(queries, 10, "ef=20").told);
+        REQUIRE(file.Search(queries, 10, "ef=320 recall=0.5").told == told);
+    }
     file.Open();
     REQUIRE(file.Search(queries, 10, "ef=100").keys == before.keys);
     REQUIRE(file.Search(queries, 10, "ef=100 threads=1").keys == before.keys);
