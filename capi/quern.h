@@ -167,7 +167,8 @@ QUERN_API const char *quern_build_info(void);
                                             reopening. The writer refuses more work until the file is reopened */
 #define QUERN_ERR_POISONED (-404)        /* an earlier commit had an unknown outcome: close and reopen */
 /* corruption family, -500 .. -599 */
-#define QUERN_ERR_CORRUPT (-500)   /* damaged content; the message names collection, segment, part and chunk */
+#define QUERN_ERR_CORRUPT (-500)   /* damaged content; the message names collection, segment, part and chunk, or the page:
+                                      quern_verify tells of all there is, quern_rebuild makes anew what can be */
 #define QUERN_ERR_TRUNCATED (-501) /* the file is shorter than its header says */
 /* format family, -600 .. -699 */
 #define QUERN_ERR_NOT_A_DATABASE (-600) /* not a quern file */
