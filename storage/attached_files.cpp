@@ -222,8 +222,7 @@ Status AttachedFiles::MakeVirtualTablesKnown(sqlite3* db, const std::string& tex
         }
         sqlite3_finalize(tables);
         const int base = code & 0xff;
-        if (named && (base == SQLITE_BUSY ||
-                      base == SQLITE_LOCKED)) {  // never: LOCKED, without a shared cache
+        if (named && base == SQLITE_BUSY) {
             return Status::Error(Code::kBusy,
                                  "attached file '%s' is held by another process or thread",
                                  one.name.c_str())

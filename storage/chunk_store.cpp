@@ -31,10 +31,10 @@ Status BadPart(const PartInfo& part, const char* what) {
     return Status::Error(Code::kCorrupt, "%s: %s", part.Name().c_str(), what);
 }
 
-// Sizes of a part row and its directory must agree with each other before anything is allocated by
-// them.
+// Sizes of a part row, none of which is zero, and its directory must agree with each other before
+// anything is allocated by them.
 Status DecodePart(BytesView directory, PartInfo* part) {
-    if (part->item_bytes < 1 || part->item_bytes > kChunkBytesMax || part->chunk_items < 1 ||
+    if (part->item_bytes > kChunkBytesMax ||
         static_cast<uint64_t>(part->item_bytes) * part->chunk_items > kChunkBytesMax ||
         part->items > (HasEntries(part->kind) ? kEntryItemsMax : kSegmentItemsMax)) {
         return BadPart(*part, "impossible sizes");

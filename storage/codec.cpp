@@ -163,7 +163,7 @@ Status Decode(uint32_t codec, BytesView stored, char* out, size_t raw_bytes) {
     }
     const size_t size =
         ZSTD_decompressDCtx(context, target, raw_bytes, stored.data(), stored.size());
-    if (ZSTD_isError(size) || size != raw_bytes) {
+    if (ZSTD_isError(size) || size != raw_bytes) {  // never: another size than it declares
         return Status::Error(Code::kCorrupt, "compressed chunk does not decode");
     }
     if (known != Codec::kZstd) {

@@ -26,8 +26,7 @@ constexpr int kProgressOpsLeast = 20;
 constexpr int kProgressOpsMost = 5000;
 
 Code TranslateCode(int code, int os_errno) {
-    if (code == SQLITE_IOERR_DATA || code == SQLITE_CORRUPT_VTAB ||
-        code == SQLITE_IOERR_CORRUPTFS) {
+    if (code == SQLITE_IOERR_CORRUPTFS) {
         return Code::kCorrupt;
     }
     if (code == SQLITE_IOERR_NOMEM) {
@@ -99,7 +98,7 @@ Statement& Statement::Null(int index) {
     return *this;
 }
 Statement& Statement::Value(int index, const Cell& cell) {
-    switch (cell.kind) {
+    switch (cell.kind) {  // never: another kind
         case Cell::Kind::kNull: return Null(index);
         case Cell::Kind::kInt: return Int(index, cell.number);
         case Cell::Kind::kReal: return Real(index, cell.real);
@@ -309,11 +308,10 @@ Result<Statement> Connection::Prepare(const std::string& sql) {
 void Connection::Release(sqlite3_stmt* statement) {
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
-    const char* sql = sqlite3_sql(statement);
     bool kept = false;
-    if (sql != nullptr && idle_.size() < kIdleStatementsMax) {
+    if (idle_.size() < kIdleStatementsMax) {
         try {
-            kept = idle_.emplace(sql, statement).second;
+            kept = idle_.emplace(sqlite3_sql(statement), statement).second;
         } catch (const std::bad_alloc&) {
             // Called by a destructor: it is prepared anew the next time.
         }

@@ -14,10 +14,7 @@ constexpr size_t kProblemsMost = 100;
 
 // Whether SQLite means that a page is in no tree and not free either.
 bool IsLost(std::string_view line) {
-    constexpr std::string_view kPage = "Page ";
-    constexpr std::string_view kLost = "is never used";
-    return line.substr(0, kPage.size()) == kPage && line.size() > kLost.size() &&
-           line.substr(line.size() - kLost.size()) == kLost;
+    return line.starts_with("Page ") && line.ends_with("is never used");
 }
 
 // A finding of SQLite, which may be of many lines: the pages that were lost are counted, as there

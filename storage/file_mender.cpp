@@ -295,6 +295,27 @@ Result<std::vector<BrokenIndex>> BrokenIndexes(Connection* connection) {
     return broken;
 }
 
+// Of a row of SQLite's check, which may be of many lines: what the worst of them says.
+ChunkTable Judge(std::string_view row) {
+    ChunkTable found = ChunkTable::kSound;
+    while (!row.empty()) {
+        const size_t end = std::min(row.find('\n'), row.size());
+        const std::string_view line = row.substr(0, end);
+        row.remove_prefix(std::min(end + 1, row.size()));
+        // What only the pointer map says wrong is mended with pages that nobody uses. Stars stand
+        // before the name of the database.
+        if (line == "ok" || line.starts_with("***") || Says(line, "ptrmap") ||
+            Says(line, "ptr map")) {
+            continue;
+        }
+        if (!Says(line, "failed to get page")) {
+            return ChunkTable::kBroken;
+        }
+        found = ChunkTable::kHoles;
+    }
+    return found;
+}
+
 }  // namespace
 
 Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work) {
@@ -315,16 +336,9 @@ Result<ChunkTable> CheckChunkTable(FileStore* store, Work* work) {
         if (!*there) {
             return found;
         }
-        const std::string_view line = lines.ColumnBytes(0);
-        QUERN_TRY(FailureIn(line));
-        // What only the pointer map says wrong is mended with pages that nobody uses.
-        if (line == "ok" || Says(line, "ptrmap") || Says(line, "ptr map")) {
-            continue;
-        }
-        if (!Says(line, "failed to get page")) {
-            return ChunkTable::kBroken;
-        }
-        found = ChunkTable::kHoles;
+        const std::string_view row = lines.ColumnBytes(0);
+        QUERN_TRY(FailureIn(row));
+        found = std::max(found, Judge(row));
     }
 }
 
@@ -435,10 +449,10 @@ Status MendUnusedPages(FileStore* store, Work* work) {
         if (!there.ok() && there.status().code() != Code::kCorrupt) {
             return there.status();
         }
-        if (there.ok() && *there) {
+        if (there.ok()) {
             QUERN_TRY(FailureIn(line.ColumnBytes(0)));
         }
-        if (view.zero_pages.empty() && there.ok() && *there && line.ColumnBytes(0) == "ok") {
+        if (view.zero_pages.empty() && there.ok() && line.ColumnBytes(0) == "ok") {
             return {};
         }
     }

@@ -55,8 +55,15 @@ bool IsReadableFile(const std::string& path) {
 }
 
 bool MayNotBeWritten(const std::string& path) {
-    return faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0 &&
-           (errno == EACCES || errno == EPERM || errno == EROFS);
+    if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0) {
+        return false;
+    }
+    switch (errno) {
+        case EACCES:
+        case EPERM:
+        case EROFS: return true;
+        default: return false;
+    }
 }
 
 std::string PendingFile(const std::string& full_name) {

@@ -453,10 +453,11 @@ Status RegisterMemoryVfs() {
     if (sqlite3_vfs_register(&vfs, 0) == SQLITE_OK) {  // never: SQLite takes it
         files.page_vfs = RegisterPageVfsOver(MemoryVfs());
     }
-    return files.page_vfs != nullptr
-               ? Status()  // never: SQLite has taken it
-               : Status::Error(Code::kInternal,
-                               "the VFS for databases in memory cannot be registered");
+    if (files.page_vfs == nullptr) {  // never: SQLite has taken it
+        return Status::Error(Code::kInternal,
+                             "the VFS for databases in memory cannot be registered");
+    }
+    return {};
 }
 
 const char* MemoryPageVfs() {

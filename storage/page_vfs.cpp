@@ -438,9 +438,10 @@ Status RegisterPageVfs() {
     if (registry.current == nullptr) {
         registry.current = LayerOver(registry, nullptr);
     }
-    return registry.current != nullptr
-               ? Status()  // never: there is a default one
-               : Status::Error(Code::kInternal, "SQLite has no VFS to build upon");
+    if (registry.current == nullptr) {  // never: there is a default one
+        return Status::Error(Code::kInternal, "SQLite has no VFS to build upon");
+    }
+    return {};
 }
 
 const char* CurrentPageVfs() {

@@ -117,10 +117,11 @@ int Authorize(void* user, int action, const char* first, const char* second, con
         }
         // Full-text tables ask by themselves.
         case SQLITE_PRAGMA:
-            return first != nullptr && sqlite3_stricmp(first, "data_version") == 0 &&
-                           second == nullptr && sight.IsAttached(database)
-                       ? SQLITE_OK
-                       : sight.Refuse(Refusal(action, first));
+            if (sqlite3_stricmp(first, "data_version") == 0 && second == nullptr &&
+                sight.IsAttached(database)) {
+                return SQLITE_OK;
+            }
+            return sight.Refuse(Refusal(action, first));
         case SQLITE_READ: break;
         default: return sight.Refuse(Refusal(action, first));
     }
@@ -173,9 +174,13 @@ std::string MessageOf(sqlite3* db, const Sight& sight) {
 
 // The statement itself is to blame.
 bool IsUsers(int code) {
-    const int base = code & 0xff;
-    return base == SQLITE_ERROR || base == SQLITE_AUTH || base == SQLITE_MISMATCH ||
-           base == SQLITE_CONSTRAINT;
+    switch (code & 0xff) {
+        case SQLITE_ERROR:
+        case SQLITE_AUTH:
+        case SQLITE_MISMATCH:
+        case SQLITE_CONSTRAINT: return true;
+        default: return false;
+    }
 }
 
 struct Finalize {
@@ -302,7 +307,7 @@ Status RunAuthorized(Connection* connection, const Sight& sight, Work* work, con
     std::vector<std::string> names;
     for (int i = 0; i < count; i++) {
         const char* name = sqlite3_column_name(raw, i);
-        names.emplace_back(name == nullptr ? "" : name);
+        names.emplace_back(name == nullptr ? "" : name);  // never: it is in UTF-8 already
     }
     QUERN_TRY(sink.columns(names));
     return TakeRows(connection, sight, raw, "SQL", InSql, work, sink.row);

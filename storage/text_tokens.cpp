@@ -149,9 +149,9 @@ int Fts5Tokens::OnToken(void* context, int, const char* term, int term_bytes, in
             return SQLITE_OK;
         }
         size_t last = call->trigrams ? EndOfTrigram(call->text, begin) : static_cast<size_t>(end);
-        const bool inside =
-            begin >= 0 && static_cast<size_t>(begin) <= last && last <= call->text.size();
-        if (!inside) {  // never: SQLite's tokenizers stay inside of the text
+        const size_t size = call->text.size();
+        const auto first = static_cast<size_t>(begin);
+        if (begin < 0 || first > last || last > size) {  // never: SQLite's tokenizers stay inside
             call->status = Status::Error(Code::kInternal, "tokenizer: offsets outside the text");
             return SQLITE_ABORT;
         }

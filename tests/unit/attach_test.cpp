@@ -359,7 +359,31 @@ TEST_CASE("attached files that are damaged or gone are told of", "[filter][attac
     CHECK(Sql(&file, "select * from empty.t") == QUERN_ERR_CANT_OPEN);
     CHECK(file.Says(text.path));
     CHECK(Sql(&file, "select 1") == QUERN_OK);
+    // What is wrong with a statement that does not name it is its own.
+    CHECK(Sql(&file, "select nope") == QUERN_ERR_SQL);
     quern_snapshot_free(snapshot);
+}
+
+TEST_CASE("an attached file that is damaged while it is attached is told of", "[filter][attach]") {
+    FilteredFile file("_attached_torn");
+    file.Fill(100);
+    AppFile app("torn");
+    app.Fill();
+    file.Ok(quern_attach(file.db, "app", app.path.c_str(), &file.err));
+    CHECK(Sql(&file, "select * from app.marks") == QUERN_OK);
+    app.Run(
+        "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql='oh no' WHERE name='marks';"
+        "PRAGMA schema_version=99");
+    const auto told = [&] {
+        CHECK(Sql(&file, "select * from app.marks") == QUERN_ERR_SQL);
+        INFO(file.err.message);
+        CHECK(file.Says("attached file 'app' is damaged"));
+        CHECK(Sql(&file, "select count(*) from docs") == QUERN_OK);
+    };
+    told();
+    std::fstream(app.path, std::ios::in | std::ios::out | std::ios::binary)
+        << std::string(100, 'x');
+    told();
 }
 
 TEST_CASE("an attached file that a writer holds is waited for, and named", "[filter][attach]") {

@@ -1,13 +1,16 @@
 // Whatever statement of the catalog, of segments and of records fails, its error comes out of the
 // function that needed it. In turn each thing that SQLite is asked to compile is refused, and each
-// statement is stopped at each of its steps, or nearly each.
+// statement is stopped at each of its steps, or nearly each; at its start, and behind each row.
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <functional>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "storage/catalog.h"
@@ -36,7 +39,16 @@ struct Strike {
         return Now() ? SQLITE_DENY : SQLITE_OK;
     }
     static int OnStep(void*) { return Now() ? 1 : 0; }
+    // Begun, or just come to a row, it ends with the next thing that it does.
+    static int OnTrace(unsigned, void*, void* statement, void*) {
+        if (Now()) {
+            sqlite3_interrupt(sqlite3_db_handle(static_cast<sqlite3_stmt*>(statement)));
+        }
+        return 0;
+    }
 };
+
+enum class How { kCompile, kStep, kStart, kRow };
 
 template <typename T>
 Status StatusOf(const Result<T>& result) {
@@ -250,6 +262,21 @@ const std::vector<Job>& Segments() {
              return StatusOf(
                  WriteTable(c, w->info->id, 4, PartKind::kTokenWeights, "new tokens", 2));
          }},
+        {"large table",
+         [](World* w, Connection* c) {
+             static const std::string large(300000, 'x');
+             return StatusOf(WriteTable(c, w->info->id, 4, PartKind::kTokenWeights, large, 2));
+         }},
+        {"read chunk",
+         [](World* w, Connection* c) {
+             std::string out(w->built.raw_bytes(), '\0');
+             return ReadChunk(c, w->built, 0, out.data());
+         }},
+        {"read chunks",
+         [](World* w, Connection* c) {
+             std::string out(w->built.raw_bytes(), '\0');
+             return ReadChunks(c, w->built, 0, w->built.chunks.size(), 1, out.data());
+         }},
         {"retire table", [](World* w, Connection* c) { return RetireTable(c, w->table); }},
         {"last", [](World*, Connection* c) { return StatusOf(LastSegment(c)); }},
         {"needs sweep", [](World*, Connection* c) { return StatusOf(NeedsSweep(c, NobodyLives)); }},
@@ -330,38 +357,48 @@ const std::vector<Job>& RecordsAndLog() {
     return works;
 }
 
-// Runs with the n-th of what `compile` says failing; true: so many there were.
-bool RunOnce(World* w, const Job& work, bool compile, int64_t n) {
+// Runs with the n-th of what `how` says failing; true: so many there were.
+bool RunOnce(World* w, const Job& work, How how, int64_t n) {
     auto writer = w->store->BeginWrite();
     REQUIRE(writer.ok());
     Connection* const c = (*writer)->connection();
     c->ForgetStatements();
     Strike::left = n;
     Strike::hit = false;
-    if (compile) {
-        sqlite3_set_authorizer(c->handle(), Strike::OnCompile, nullptr);
-    } else {
-        sqlite3_progress_handler(c->handle(), 1, Strike::OnStep, nullptr);
+    switch (how) {
+        case How::kCompile: sqlite3_set_authorizer(c->handle(), Strike::OnCompile, nullptr); break;
+        case How::kStep: sqlite3_progress_handler(c->handle(), 1, Strike::OnStep, nullptr); break;
+        case How::kStart:
+            sqlite3_trace_v2(c->handle(), SQLITE_TRACE_STMT, Strike::OnTrace, nullptr);
+            break;
+        case How::kRow:
+            sqlite3_trace_v2(c->handle(), SQLITE_TRACE_ROW, Strike::OnTrace, nullptr);
+            break;
     }
     const Status status = work.run(w, c);
     Strike::left = 0;
     sqlite3_set_authorizer(c->handle(), nullptr, nullptr);
     sqlite3_progress_handler(c->handle(), 0, nullptr, nullptr);
-    CAPTURE(work.name, compile, n, status.message());
-    CHECK(status.ok() != Strike::hit);
+    sqlite3_trace_v2(c->handle(), 0, nullptr, nullptr);
+    CAPTURE(work.name, static_cast<int>(how), n, status.message());
+    // Of some statements nothing is asked behind the row, and some have ended at their start.
+    const bool surely = how == How::kCompile || how == How::kStep;
+    CHECK((surely ? status.ok() != Strike::hit : status.ok() || Strike::hit));
     // A function that may not be used is for SQLite an error like that of a missing table.
     const bool denied = status.code() == Code::kSql || status.code() == Code::kCorrupt;
-    CHECK((status.ok() || (compile ? denied : status.code() == Code::kInterrupted)));
+    CHECK((status.ok() || (how == How::kCompile ? denied : status.code() == Code::kInterrupted)));
     return Strike::hit;
 }
 
 void RunAll(const std::vector<Job>& works) {
     World w;
     for (const Job& work : works) {
-        for (const bool compile : {true, false}) {
+        for (const How how : {How::kCompile, How::kStep, How::kStart, How::kRow}) {
             int64_t n = 1;
-            while (RunOnce(&w, work, compile, n)) {
-                n += std::max<int64_t>(1, n / (compile ? 60 : 25));
+            while (RunOnce(&w, work, how, n)) {
+                n += how == How::kStart || how == How::kRow
+                         ? 1
+                         : std::max<int64_t>(1, n / (how == How::kCompile ? 60 : 25));
             }
             // Nothing of it is left.
             auto reader = w.store->BeginRead();
@@ -416,6 +453,7 @@ TEST_CASE("parts are read by one thread and by several, and what is wrong with a
     std::string one(part.raw_bytes(), '\0');
     std::string several(part.raw_bytes(), '\0');
     const size_t all = part.chunks.size();
+    CHECK_FALSE(*NeedsSweep(c, [](const std::string&) { return false; }));
     CHECK(ReadChunks(c, part, 0, all, 1, one.data()).ok());
     CHECK(ReadChunks(c, part, 0, all, 3, several.data()).ok());
     CHECK(one == several);
@@ -441,6 +479,94 @@ TEST_CASE("parts are read by one thread and by several, and what is wrong with a
         // The last is gone.
         REQUIRE(c->Execute("DELETE FROM quern_chunk").ok());
         CHECK(ReadChunks(c, part, 0, all, threads, several.data()).code() == Code::kCorrupt);
+        REQUIRE(c->Execute("ROLLBACK TO here").ok());
+    }
+}
+
+TEST_CASE(
+    "who reads chunks ends when another one fails, and takes them himself when all are busy") {
+    World w;
+    auto writer = w.store->BeginWrite();
+    REQUIRE(writer.ok());
+    Connection* const c = (*writer)->connection();
+    constexpr size_t kValues = 16 << 15;  // chunks of 256 KiB, with nothing left
+    static const std::vector<uint64_t> values = [] {
+        std::mt19937_64 random(9);
+        std::vector<uint64_t> made(kValues);
+        std::generate(made.begin(), made.end(), random);
+        return made;
+    }();
+    const int64_t segment = w.MakeSegment(c, "large", values.data(), kValues);
+    REQUIRE(PublishSegment(c, segment, kValues, 1, "").ok());
+    auto segments = ReadSegments(c, w.info->id, SegmentState::kLive);
+    REQUIRE(segments.ok());
+    const PartInfo part = segments->back().parts.at(0);
+    const size_t all = part.chunks.size();
+    REQUIRE(all == 16);
+    REQUIRE(part.chunks.back().stored_bytes == size_t{256} << 10);
+    const auto reader = std::this_thread::get_id();
+    const auto refusal = [] { return Status::Error(Code::kLimit, "no more"); };
+    for (const bool own : {true, false}) {
+        std::atomic<bool> begun{false};
+        std::atomic<bool> failed{false};
+        // The other waits until the reader has taken one, and fails only then, or not at all.
+        const Status status =
+            ForChunksOnThreads(c, part, 0, all, 2, [&](size_t, BytesView) -> Status {
+                if (std::this_thread::get_id() == reader) {
+                    while (!begun) {
+                        std::this_thread::yield();
+                    }
+                    failed = true;
+                    return own ? refusal() : Status();
+                }
+                begun = true;
+                while (!failed) {
+                    std::this_thread::yield();
+                }
+                return own ? Status() : refusal();
+            });
+        CAPTURE(own, status.message());
+        CHECK(status.code() == Code::kLimit);
+    }
+    // The reader of the file is slow, and finds that there is nobody left.
+    static std::atomic<bool> given;
+    given = false;
+    const auto wait = [](void*) {
+        if (given) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        return 0;
+    };
+    sqlite3_progress_handler(c->handle(), 1, wait, nullptr);
+    const Status early = ForChunksOnThreads(c, part, 0, all, 2, [&](size_t, BytesView) {
+        given = true;
+        return refusal();
+    });
+    sqlite3_progress_handler(c->handle(), 0, nullptr, nullptr);
+    CHECK(early.code() == Code::kLimit);
+    // What the file says comes first, when all others are content.
+    REQUIRE(
+        c->Execute("DELETE FROM quern_chunk WHERE id=" + std::to_string(ChunkId(part.id, 9))).ok());
+    const auto content = [](size_t, BytesView) { return Status(); };
+    CHECK(ForChunksOnThreads(c, part, 0, all, 2, content).code() == Code::kCorrupt);
+}
+
+TEST_CASE("so many segments and parts a collection has, and no more") {
+    World w;
+    auto writer = w.store->BeginWrite();
+    REQUIRE(writer.ok());
+    Connection* const c = (*writer)->connection();
+    const std::string many =
+        "WITH RECURSIVE n(i) AS (VALUES(1000) UNION ALL SELECT i+1 FROM n WHERE i<101100) ";
+    for (const char* insert : {"INSERT INTO quern_part SELECT i,(SELECT min(id) FROM quern_segment "
+                               "WHERE state=2),3,64,1,"
+                               "0,8,1,x'' FROM n",
+                               "INSERT INTO quern_segment SELECT i,1,2,0,1,'' FROM n"}) {
+        REQUIRE(c->Execute("SAVEPOINT here").ok());
+        const Status inserted = c->Execute(many + insert);
+        CAPTURE(insert, inserted.message());
+        REQUIRE(inserted.ok());
+        CHECK(ReadSegments(c, 1, SegmentState::kLive).status().code() == Code::kCorrupt);
         REQUIRE(c->Execute("ROLLBACK TO here").ok());
     }
 }
@@ -481,6 +607,10 @@ TEST_CASE("counters that are used up are not written") {
     CHECK(World::WritePart(c, w.building, nullptr, 0).code() == Code::kLimit);
     set("epoch", kCounterMax);
     CHECK(NoteTableChange(c, 2).code() == Code::kLimit);
+    // Nor those that have come to be less than nothing.
+    set("records", -9);
+    CHECK(CreateSegment(c, w.info->id, "me").status().code() == Code::kLimit);
+    set("epoch", kCounterMax);
     CHECK(AddText(c, *w.info, {UINT32_MAX, "more"}, 2).code() == Code::kLimit);
     for (int64_t CollectionState::*counter :
          {&CollectionState::next_rid, &CollectionState::epoch, &CollectionState::generation}) {

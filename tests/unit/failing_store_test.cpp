@@ -26,18 +26,28 @@ using namespace quern::storage;
 using quern::testing::FaultyDisk;
 using quern::testing::StoredFile;
 
-// Refuses the n-th thing that any connection is asked to compile.
+// Refuses the n-th thing that any connection is asked to compile; or interrupts the n-th statement
+// that begins, which ends then.
 struct Refusal {
     static inline int64_t left = 0;
+    static inline int64_t statements = 0;
     static int OnCompile(void*, int, const char*, const char*, const char*, const char*) {
         return left > 0 && --left == 0 ? SQLITE_DENY : SQLITE_OK;
     }
+    static int OnStart(unsigned, void*, void* statement, void*) {
+        if (statements > 0 && --statements == 0) {
+            sqlite3_interrupt(sqlite3_db_handle(static_cast<sqlite3_stmt*>(statement)));
+        }
+        return 0;
+    }
     static int OnOpen(sqlite3* db, char**, const sqlite3_api_routines*) {
+        sqlite3_trace_v2(db, SQLITE_TRACE_STMT, OnStart, nullptr);
         return sqlite3_set_authorizer(db, OnCompile, nullptr);
     }
+    static bool hit() { return left == 0 && statements == 0; }
     Refusal() { sqlite3_auto_extension(Entry()); }
     ~Refusal() {
-        left = 0;
+        left = statements = 0;
         sqlite3_cancel_auto_extension(Entry());
     }
     static void (*Entry())() { return reinterpret_cast<void (*)()>(&OnOpen); }
@@ -67,7 +77,7 @@ using Job = std::function<Status(StoredFile* file)>;
 // at some of the others.
 void RunAll(StoredFile* file, const std::string& bytes, const Job& job, const Job& again) {
     const Refusal refusal;
-    for (const char how : {'d', 's', 'i'}) {
+    for (const char how : {'d', 's', 'i', 't'}) {
         // The first calls each, then fewer and fewer of them.
         const int64_t dense = quern::Rounds(how == 'i' ? 40 : 120);
         bool hit = true;
@@ -75,15 +85,15 @@ void RunAll(StoredFile* file, const std::string& bytes, const Job& job, const Jo
             file->Write(bytes);
             interrupts = 0;
             FaultyDisk::interrupts = how == 'i' ? &interrupts : nullptr;
-            if (how == 's') {
-                Refusal::left = n;
-            } else {
-                FaultyDisk::calls_left = n;
+            switch (how) {
+                case 's': Refusal::left = n; break;
+                case 't': Refusal::statements = n; break;
+                default: FaultyDisk::calls_left = n;
             }
             const Status status = job(file);
-            hit = FaultyDisk::calls_left == 0 && Refusal::left == 0;
+            hit = FaultyDisk::calls_left == 0 && Refusal::hit();
             FaultyDisk::Heal();
-            Refusal::left = 0;
+            Refusal::left = Refusal::statements = 0;
             CAPTURE(how, n, status.message());
             CHECK((hit || status.ok()));
             CHECK(status.code() != Code::kInternal);
@@ -97,9 +107,11 @@ Job OnStore(const std::function<Status(FileStore* store)>& work) {
     return [work](StoredFile* file) -> Status {
         const int64_t calls = FaultyDisk::calls_left.exchange(0);
         const int64_t left = std::exchange(Refusal::left, 0);
+        const int64_t statements = std::exchange(Refusal::statements, 0);
         QUERN_ASSIGN(const std::unique_ptr<FileStore> store, file->Open());
         FaultyDisk::calls_left = calls;
         Refusal::left = left;
+        Refusal::statements = statements;
         return work(store.get());
     };
 }
@@ -116,6 +128,46 @@ TEST_CASE("a damaged index is mended, whatever fails on the way, when it is trie
     StoredFile file;
     const Job mend = OnStore(MendAll);
     RunAll(&file, file.Damaged("quern_part_segment"), mend, mend);
+}
+
+TEST_CASE("a damaged page that nobody uses is mended, whatever fails, when it is tried again") {
+    StoredFile file;
+    // One that SQLite calls free, in a file that is sound otherwise.
+    std::string bytes;
+    uint32_t page = 0;
+    {
+        file.Write(file.sound);
+        auto store = file.Open();
+        REQUIRE(store.ok());
+        auto writer = (*store)->BeginWrite();
+        REQUIRE(writer.ok());
+        REQUIRE((*writer)->connection()->Execute("CREATE TABLE gone(x)").ok());
+        const std::string fill = "INSERT INTO gone VALUES(zeroblob(100000))";
+        REQUIRE((*writer)->connection()->Execute(fill).ok());
+        REQUIRE((*writer)->connection()->Execute("DROP TABLE gone").ok());
+        REQUIRE((*writer)->Commit().ok());
+    }
+    {
+        std::ifstream in(file.path, std::ios::binary);
+        bytes.assign(std::istreambuf_iterator<char>(in), {});
+    }
+    page = static_cast<uint32_t>(bytes.size() / StoredFile::kPage);
+    REQUIRE(page > file.Pages() + 3);
+    StoredFile::Flip(&bytes, page);
+    const Job mend = OnStore([](FileStore* store) {
+        const Status status = store->MendFreePages();
+        return status.ok() ? store->BeginWrite().status() : status;
+    });
+    RunAll(&file, bytes, mend, OnStore(MendAll));
+    // Who only reads cannot mend it.
+    file.Write(bytes);
+    StoreOptions options;
+    options.path = file.path;
+    options.read_only = true;
+    auto store = FileStore::Open(options);
+    REQUIRE(store.ok());
+    CHECK((*store)->MendFreePages().code() == Code::kReadOnly);
+    CHECK((*store)->Checkpoint().code() == Code::kReadOnly);
 }
 
 TEST_CASE("work on a whole file leaves it sound, whatever fails") {
@@ -160,19 +212,20 @@ TEST_CASE("a file is opened, or an error told, whatever fails") {
 TEST_CASE("a new file is made whole, or not at all, whatever fails") {
     StoredFile file;
     const Refusal refusal;
-    for (const bool disk : {false, true}) {
+    for (const char how : {'d', 's', 't'}) {
         bool hit = true;
         for (int64_t n = 1; hit; n++) {
             std::filesystem::remove(file.path);
-            FaultyDisk::calls_left = disk ? n : 0;
-            Refusal::left = disk ? 0 : n;
+            FaultyDisk::calls_left = how == 'd' ? n : 0;
+            Refusal::left = how == 's' ? n : 0;
+            Refusal::statements = how == 't' ? n : 0;
             const Status status = file.Open().status();
-            hit = FaultyDisk::calls_left == 0 && Refusal::left == 0;
+            hit = FaultyDisk::calls_left == 0 && Refusal::hit();
             FaultyDisk::Heal();
-            Refusal::left = 0;
-            CAPTURE(disk, n, status.message());
+            Refusal::left = Refusal::statements = 0;
+            CAPTURE(how, n, status.message());
             // What fails when all is done, or need not be done, is no matter.
-            CHECK((disk ? status.ok() || hit : status.ok() != hit));
+            CHECK((how == 's' ? status.ok() != hit : status.ok() || hit));
             // One that is complete already stays.
             if (std::filesystem::exists(file.path)) {
                 auto store = file.Open();

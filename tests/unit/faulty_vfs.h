@@ -16,6 +16,8 @@ struct FaultyDisk {
     static inline std::atomic<bool> sync_fails{false};
     static inline std::atomic<bool> write_fails{false};         // with an I/O error
     static inline std::atomic<bool> index_full{false};          // no room for the index of the log
+    static inline std::atomic<int> index_errno{ENOSPC};         // what the system says of it
+    static inline std::atomic<int64_t> short_left{0};           // reads, then one finds the end
     static inline std::atomic<int64_t> reads_left{0};           // then one fails; 0: none does
     static inline std::atomic<int64_t> calls_left{0};           // likewise, of calls of any kind
     static inline std::atomic<bool> vanishes{false};            // a file, as soon as it is opened
@@ -39,6 +41,8 @@ struct FaultyDisk {
         sync_fails = false;
         write_fails = false;
         index_full = false;
+        index_errno = ENOSPC;
+        short_left = 0;
         reads_left = 0;
         calls_left = 0;
         interrupts = nullptr;
@@ -74,6 +78,10 @@ private:
             m.xRead = [](sqlite3_file* f, void* to, int n, sqlite3_int64 at) {
                 if (CallFails() || (reads_left > 0 && reads_left.fetch_sub(1) == 1)) {
                     return SQLITE_IOERR_READ;
+                }
+                if (short_left > 0 && short_left.fetch_sub(1) == 1) {
+                    std::memset(to, 0, static_cast<size_t>(n));
+                    return SQLITE_IOERR_SHORT_READ;
                 }
                 return Below(f)->pMethods->xRead(Below(f), to, n, at);
             };
@@ -123,7 +131,7 @@ private:
             m.xShmMap = [](sqlite3_file* f, int region, int n, int extend, void volatile** to) {
                 if (index_full) {
                     *to = nullptr;
-                    errno = ENOSPC;
+                    errno = index_errno;
                     return SQLITE_IOERR_SHMSIZE;
                 }
                 return CallFails() ? SQLITE_IOERR_SHMMAP

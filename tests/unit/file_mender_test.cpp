@@ -6,6 +6,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -274,6 +275,143 @@ TEST_CASE("chunks are found wherever they stand, and nothing else is taken for o
         none[0] = kind;
         CHECK(with(none));
     }
+}
+
+namespace {
+
+// As another program may change the file, page checksums and all.
+void Change(const StoredFile& file, const std::string& sql) {
+    sqlite3* raw = nullptr;
+    REQUIRE(sqlite3_open_v2(file.path.c_str(), &raw, SQLITE_OPEN_READWRITE, CurrentPageVfs()) ==
+            SQLITE_OK);
+    const int code = sqlite3_exec(raw, sql.c_str(), nullptr, nullptr, nullptr);
+    CAPTURE(sql, sqlite3_errmsg(raw));
+    REQUIRE(code == SQLITE_OK);
+    sqlite3_close(raw);
+}
+
+}  // namespace
+
+TEST_CASE("chunks that are gone from a sound table are named, but for those made of others") {
+    StoredFile file;
+    file.Write(file.sound);
+    std::vector<PartInfo> parts;
+    {
+        auto store = file.Open();
+        REQUIRE(store.ok());
+        auto reader = (*store)->BeginRead();
+        REQUIRE(reader.ok());
+        auto segments = ReadSegments((*reader)->connection(), 1, SegmentState::kLive);
+        REQUIRE(segments.ok());
+        parts = segments->at(0).parts;
+    }
+    REQUIRE(IsDerived(parts.at(1).kind));
+    const auto id = [&](size_t part, size_t chunk) {
+        return std::to_string(ChunkId(parts.at(part).id, chunk));
+    };
+    // Gone, of another length, and of other content.
+    Change(file, "PRAGMA secure_delete=ON; DELETE FROM quern_chunk WHERE id IN (" + id(0, 0) + "," +
+                     id(1, 0) + "); UPDATE quern_chunk SET data=x'01' WHERE id=" + id(0, 1) +
+                     "; UPDATE quern_chunk SET data=zeroblob(length(data)) WHERE id IN (" +
+                     id(0, 2) + "," + id(1, 1) + ")");
+    auto store = file.Open();
+    REQUIRE(store.ok());
+    Work work;
+    std::vector<std::string> lost;
+    const Status status = MendChunkTable(store->get(), &work, &lost);
+    CAPTURE(status.message(), lost);
+    REQUIRE(status.ok());
+    REQUIRE(lost.size() == 3);
+    for (size_t i = 0; i < lost.size(); i++) {
+        CHECK(lost[i].find("chunk " + std::to_string(i)) != std::string::npos);
+    }
+    CHECK(MendUnusedPages(store->get(), &work).ok());
+    store = Status();
+    CHECK(file.Missing() == std::vector<size_t>{0, 1, 2});
+}
+
+TEST_CASE("an index of several columns is read as one") {
+    StoredFile file;
+    file.Write(file.sound);
+    Change(file, "CREATE INDEX two ON quern_part(segment, kind)");
+    auto store = file.Open();
+    REQUIRE(store.ok());
+    Work work;
+    CHECK(CheckTables(store->get(), &work).ok());
+    CHECK(MendIndexes(store->get(), &work).ok());
+}
+
+TEST_CASE("pages that nothing leads to are counted, and given back") {
+    StoredFile file;
+    file.Write(file.sound);
+    Change(file,
+           "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE "
+           "name='quern_part_segment'");
+    auto store = file.Open();
+    REQUIRE(store.ok());
+    CHECK(file.Problems(store->get()) ==
+          std::vector<std::string>{"B-tree: 1 page is in no tree (what led there is damaged)"});
+    Work work;
+    CHECK(MendUnusedPages(store->get(), &work).ok());
+    CHECK(file.Problems(store->get()).empty());
+}
+
+TEST_CASE("a map of pages that says nonsense hides no damage of the table of chunks") {
+    StoredFile file;
+    const uint32_t root = file.RootOf("quern_chunk");
+    // All entries of the map are of no page, with a checksum that is right.
+    std::string map = file.sound.substr(kPage, kUsable);
+    for (size_t i = 0; i + 3 < file.Pages(); i++) {
+        map[5 * i + 4] = static_cast<char>(map[5 * i + 4] ^ 0x11);
+    }
+    std::string bytes = file.sound;
+    bytes.replace(kPage, kPage, Stamped(map, 2));
+    Work work;
+    const auto check = [&](const std::string& content) -> std::optional<ChunkTable> {
+        file.Write(content);
+        auto store = file.Open();
+        if (!store.ok()) {
+            return std::nullopt;
+        }
+        auto table = CheckChunkTable(store->get(), &work);
+        CAPTURE(table.status().message());
+        CHECK((table.ok() || table.status().code() == Code::kCorrupt));
+        return table.ok() ? std::optional<ChunkTable>(*table) : std::nullopt;
+    };
+    CHECK(check(bytes) == ChunkTable::kSound);
+    std::vector<std::string> lost;
+    CHECK(Mend(&file, &lost).ok());
+    CHECK(lost.empty());
+    file.CheckSound();
+    std::string broken = bytes;
+    StoredFile::Flip(&broken, root);
+    CHECK(check(broken) == ChunkTable::kBroken);
+    CHECK(Mend(&file, &lost).ok());
+    file.CheckSound();
+    // A page of a leaf, or behind one.
+    uint32_t hole = 0;
+    uint32_t broken_leaf = 0;
+    for (uint32_t page = 3; page <= file.Pages(); page++) {
+        if (page == root) {
+            continue;
+        }
+        std::string holed = file.sound;
+        StoredFile::Flip(&holed, page);
+        const std::optional<ChunkTable> alone = check(holed);
+        holed = bytes;
+        StoredFile::Flip(&holed, page);
+        CAPTURE(page);
+        CHECK(check(holed) == alone);
+        hole = alone == ChunkTable::kHoles ? page : hole;
+        broken_leaf = alone == ChunkTable::kBroken ? page : broken_leaf;
+    }
+    // Nor does a hole hide that the way to another chunk is damaged.
+    REQUIRE(hole > 0);
+    REQUIRE(broken_leaf > 0);
+    std::string both = file.sound;
+    StoredFile::Flip(&both, hole);
+    StoredFile::Flip(&both, broken_leaf);
+    CHECK(check(both) == ChunkTable::kBroken);
 }
 
 TEST_CASE("mending a large file tells how far it is, and can be stopped") {

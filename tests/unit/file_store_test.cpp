@@ -3,10 +3,12 @@
 #include "storage/file_store.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -14,15 +16,50 @@
 #include <thread>
 #include <vector>
 
+#include "storage/base/at_end.h"
 #include "storage/base/parallel.h"
 #include "storage/catalog.h"
 #include "storage/file_place.h"
 #include "storage/page_vfs.h"
+#include "tests/unit/faulty_vfs.h"
 
 namespace {
 
 using namespace quern;
 using namespace quern::storage;
+
+// While it lives, the n-th call of one of the system's functions fails that SQLite makes.
+class SystemFails {
+public:
+    SystemFails(const char* name, int n) : name_(name) {
+        left_ = n;
+        real_ = Vfs()->xGetSystemCall(Vfs(), name);
+        REQUIRE(real_ != nullptr);
+        int (*const stat)(int, struct stat*) = Stat;
+        ssize_t (*const read)(int, void*, size_t, off_t) = Read;
+        REQUIRE(Vfs()->xSetSystemCall(
+                    Vfs(), name,
+                    name_ == "fstat" ? reinterpret_cast<sqlite3_syscall_ptr>(stat)
+                                     : reinterpret_cast<sqlite3_syscall_ptr>(read)) == SQLITE_OK);
+    }
+    ~SystemFails() { Vfs()->xSetSystemCall(Vfs(), name_.c_str(), real_); }
+    SystemFails(const SystemFails&) = delete;
+    SystemFails& operator=(const SystemFails&) = delete;
+
+private:
+    static sqlite3_vfs* Vfs() { return sqlite3_vfs_find("unix"); }
+    static bool Now() {
+        errno = EIO;
+        return --left_ == 0;
+    }
+    static int Stat(int file, struct stat* to) { return Now() ? -1 : fstat(file, to); }
+    static ssize_t Read(int file, void* to, size_t bytes, off_t at) {
+        return Now() ? -1 : pread(file, to, bytes, at);
+    }
+    static inline int left_ = 0;
+    std::string name_;
+    sqlite3_syscall_ptr real_ = nullptr;
+};
 
 class Folder {
 public:
@@ -91,6 +128,34 @@ TEST_CASE("who waits for a writer waits so long, or until he is interrupted") {
         CAPTURE(same, status.message());
         CHECK(status.code() == Code::kInterrupted);
     }
+    // Likewise, where nobody can.
+    writer = Status();
+    writer = deaf->BeginWrite();
+    REQUIRE(writer.ok());
+    CHECK(deaf->BeginWrite().status().code() == Code::kBusy);
+}
+
+TEST_CASE("who lets others write waits for them so long, and no longer") {
+    const Folder folder;
+    StoreOptions options = folder.Options();
+    options.busy_ms = 60000;
+    const auto store = Opened(options);
+    auto writer = store->BeginWrite();
+    REQUIRE(writer.ok());
+    std::atomic<bool> begun{false};
+    std::thread other([&] {
+        begun = true;
+        static_cast<void>(store->BeginWrite().ok());
+    });
+    while (!begun) {
+        std::this_thread::yield();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const auto before = std::chrono::steady_clock::now();
+    store->LetOthersWrite();  // it holds the turn itself: nobody comes
+    CHECK(std::chrono::steady_clock::now() - before > std::chrono::milliseconds(30));
+    writer = Status();
+    other.join();
 }
 
 TEST_CASE("a file that another one has replaced is not read as if it were the same") {
@@ -152,6 +217,14 @@ TEST_CASE("what is bound to a statement may be too large for it") {
     // Nothing is wanted while nobody says what.
     CHECK(*c->QueryInt("SELECT quern_wanted(5)") == 0);
     CHECK(*c->QueryInt("SELECT 1 WHERE 0") == 0);
+    // Functions that are made anew run without anybody who could stop them, too.
+    CHECK(*c->QueryInt("SELECT length(replace(hex(zeroblob(2000000)), '0', 'a'))") == 4000000);
+    // Of many statements some are kept.
+    for (int i = 0; i < 500; i++) {
+        REQUIRE(*c->QueryInt("SELECT " + std::to_string(i)) == i);
+    }
+    CHECK(*c->QueryInt("SELECT 499") == 499);
+    c->ForgetStatements();
 }
 
 TEST_CASE("every code of SQLite's has one of ours") {
@@ -229,6 +302,24 @@ TEST_CASE("what lies at a path is told from what does not") {
     CHECK(StampAtRest(file).has_value());
     enough = true;
     toucher.join();
+    // Nor one that is taken away meanwhile.
+    const std::string brief = folder.File("brief", "x");
+    std::thread remover([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        std::filesystem::remove(brief);
+    });
+    CHECK_FALSE(StampAtRest(brief).has_value());
+    remover.join();
+    // What one may not read or write.
+    std::filesystem::permissions(file, std::filesystem::perms::none);
+    const uid_t own = geteuid();
+    if (own != 0 || seteuid(65534) == 0) {
+        const bool readable = IsReadableFile(file);
+        const bool writable = !MayNotBeWritten(file);
+        CHECK((own != 0 || seteuid(own) == 0));
+        CHECK_FALSE(readable);
+        CHECK_FALSE(writable);
+    }
     FileStamp stamp;
     for (auto FileStamp::*part : {&FileStamp::device, &FileStamp::inode}) {
         FileStamp other = stamp;
@@ -259,6 +350,13 @@ TEST_CASE("a file shorter than it says is told from one that is none of ours") {
         CHECK(CheckLength(folder.File("other", other)).ok());
     }
     CHECK(CheckLength(folder.File("tiny", "x")).ok());
+    // A file of which the system does not tell the length is not shorter than it says.
+    const std::string untold = folder.File("untold", page);
+    for (int n = 1; n <= 4; n++) {
+        const SystemFails fails("fstat", n);
+        const Status status = CheckLength(untold);
+        CHECK((status.ok() || status.code() == Code::kTruncated));
+    }
     CHECK(CheckLength(folder.path + "/none").ok());
 }
 
@@ -282,6 +380,20 @@ TEST_CASE("a file that was not born is removed, and no other") {
     folder.File("unborn-wal", "x");
     CHECK(kept(""));
     std::filesystem::remove(folder.path + "/unborn-wal");
+    // Of which the disk does not tell what it is.
+    quern::testing::SetBaseVfs(quern::testing::FaultyDisk::Register());
+    page[68] = '\0';
+    int left = 0;
+    for (int n = 1; n <= 8; n++) {
+        const std::string untold = folder.File("unborn", page);
+        quern::testing::FaultyDisk::calls_left = n;
+        RemoveUnborn(untold);
+        quern::testing::FaultyDisk::Heal();
+        left += FileExists(untold) ? 1 : 0;
+    }
+    quern::testing::SetBaseVfs(nullptr);
+    CHECK(left > 4);
+    CHECK(left < 8);
     // Somebody uses it.
     const std::string file = folder.File("unborn", "");
     for (const char* how :
@@ -376,6 +488,21 @@ TEST_CASE("an interrupted commit is rolled back, and writing goes on") {
         CHECK((*writer)->Commit().code() == Code::kInterrupted);
     }
     CHECK_FALSE(store->poisoned());
+    // Nor does one poison it that was not begun.
+    {
+        auto writer = store->BeginWrite();
+        REQUIRE(writer.ok());
+        Connection* const c = (*writer)->connection();
+        c->ForgetStatements();
+        const auto refuse = [](void*, int action, const char*, const char*, const char*,
+                               const char*) {
+            return action == SQLITE_TRANSACTION ? SQLITE_DENY : SQLITE_OK;
+        };
+        sqlite3_set_authorizer(c->handle(), refuse, nullptr);
+        CHECK((*writer)->Commit().code() == Code::kSql);
+        sqlite3_set_authorizer(c->handle(), nullptr, nullptr);
+    }
+    CHECK_FALSE(store->poisoned());
     auto writer = store->BeginWrite();
     REQUIRE(writer.ok());
     CHECK((*writer)->Commit().ok());
@@ -444,7 +571,17 @@ TEST_CASE("so many readers are kept, and who reads a file that is gone is told")
 
 TEST_CASE("attached files are told from each other, and what is wrong with them") {
     const Folder folder;
+    // A function of the app's, which the app has not said to be for every file's schema.
+    const auto on_open = [](sqlite3* db, char**, const sqlite3_api_routines*) {
+        return sqlite3_create_function(
+            db, "apps", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr,
+            [](sqlite3_context* to, int, sqlite3_value**) { sqlite3_result_int(to, 1); }, nullptr,
+            nullptr);
+    };
+    int (*const entry)(sqlite3*, char**, const sqlite3_api_routines*) = on_open;
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(entry));
     const auto store = Opened(folder.Options());
+    const AtEnd forget([&] { sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(entry)); });
     const auto attach = [&](const std::string& path) {
         const Status status = store->Attach("c", path);
         CAPTURE(path, status.message());
@@ -455,6 +592,24 @@ TEST_CASE("attached files are told from each other, and what is wrong with them"
     };
     CHECK(attach(raw("utf16", "PRAGMA encoding='UTF-16'; CREATE TABLE t(x)")) == Code::kInvalid);
     CHECK(attach(folder.File("text", std::string(5000, 'x'))) == Code::kNotADatabase);
+    // Schemas that SQLite does not read, or not in the place of another.
+    const std::string write = "; PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql=";
+    CHECK(attach(raw("torn", "CREATE TABLE t(x)" + write + "'oh no'")) == Code::kNotADatabase);
+    CHECK(attach(raw("unsafe", "CREATE TABLE t(x, y AS (abs(x)))" + write +
+                                   "replace(sql,'abs','apps')")) == Code::kInvalid);
+    CHECK(attach(raw("dice", "CREATE TABLE t(x, y AS (abs(x)))" + write +
+                                 "replace(sql,'abs(x)','random()')")) == Code::kInvalid);
+    {
+        const std::string path = raw("unread", "CREATE TABLE t(x)");
+        int failed = 0;
+        for (int n = 1; n < 12; n++) {
+            const SystemFails fails("fstat", n);
+            const Code code = attach(path);
+            failed += code == Code::kIo ? 1 : 0;
+            CHECK((code != Code::kOk || store->Detach("c").ok()));
+        }
+        CHECK(failed > 0);
+    }
     const std::string held = raw("held", "CREATE TABLE t(x)");
     sqlite3* db = nullptr;
     REQUIRE(sqlite3_open(held.c_str(), &db) == SQLITE_OK);

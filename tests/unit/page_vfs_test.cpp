@@ -379,6 +379,14 @@ TEST_CASE("pages are scanned and mended, or left, whatever call of the disk fail
         told += bad.ok() ? 0 : 1;
     }
     CHECK(told > 0);
+    // One that is cut meanwhile holds what was read of it.
+    for (int64_t n = 1; n < 5; n++) {
+        FaultyDisk::short_left = n;
+        const auto empty = LogIsEmpty(place.db);
+        FaultyDisk::Heal();
+        CHECK(empty.ok());
+        CHECK((n > 2 || *empty));
+    }
     REQUIRE(Run(place.db, "PRAGMA wal_checkpoint(truncate)") == SQLITE_OK);
     std::string page(kPage, '\0');
     REQUIRE(*ReadPageAsIs(place.db, 1, page.data()));
@@ -400,6 +408,43 @@ TEST_CASE("pages are scanned and mended, or left, whatever call of the disk fail
     CHECK(mended < 39);
     FaultyDisk::calls_left = 1;
     CHECK(CountPages(place.db).status().code() == quern::Code::kIo);
+}
+
+TEST_CASE("a mark of the log is told only when both of its copies say the same") {
+    REQUIRE(RegisterPageVfs().ok());
+    Place place;
+    place.Open(CurrentPageVfs());
+    place.MakePages();
+    REQUIRE(Run(place.db, "PRAGMA journal_mode=wal; DELETE FROM t; SELECT * FROM t") == SQLITE_OK);
+    CHECK(ReadLogMark(place.db).has_value());
+    // Of the index of the log: its header comes twice, and is zero before it holds anything.
+    constexpr size_t kHeader = 48;
+    std::fstream index(place.path() + "-shm", std::ios::binary | std::ios::in | std::ios::out);
+    std::string headers(2 * kHeader, '\0');
+    index.read(headers.data(), static_cast<std::streamsize>(headers.size()));
+    const auto tells = [&](const std::string& bytes) {
+        index.seekp(0).write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
+        return ReadLogMark(place.db).has_value();
+    };
+    std::string other = headers;
+    other[kHeader + 8] ^= 1;
+    CHECK_FALSE(tells(other));
+    CHECK_FALSE(tells(std::string(headers.size(), '\0')));
+    CHECK(tells(headers));
+}
+
+TEST_CASE("a file that goes with its connection is no main file") {
+    REQUIRE(RegisterPageVfs().ok());
+    sqlite3* db = nullptr;
+    REQUIRE(sqlite3_open_v2("", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                            CurrentPageVfs()) == SQLITE_OK);
+    CHECK(Run(db,
+              "PRAGMA cache_size=1; CREATE TABLE t(x); INSERT INTO t VALUES(randomblob(999999))"
+              "; UPDATE t SET x=randomblob(999999)") == SQLITE_OK);
+    CHECK_FALSE(ReadLogMark(db).has_value());
+    CHECK_FALSE(FrozenFileChanged(db));
+    CHECK(ScanPages(db)->empty());
+    sqlite3_close(db);
 }
 
 TEST_CASE("of many bad pages a hundred are told") {

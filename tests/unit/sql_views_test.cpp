@@ -1,9 +1,13 @@
 // What a statement of a user leaves on the connection: nothing, however it ends.
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
+#include <functional>
+#include <memory>
 #include <new>
 
 #include "storage/sql_reader.h"
@@ -80,7 +84,10 @@ TEST_CASE("statements of users that do not read, or fail, are told why", "[sql]"
     REQUIRE(opened.ok());
     Connection* const c = opened->get();
     REQUIRE(c->Execute("CREATE TABLE t(a); INSERT INTO t VALUES (1), (2), (3)").ok());
-    const std::vector<SqlView> views = {{"docs", "SELECT a FROM mAiN.t", {"t"}}};
+    REQUIRE(c->Execute("CREATE TABLE u(b)").ok());
+    const std::vector<SqlView> views = {{"docs", "SELECT a FROM mAiN.t", {"t"}},
+                                        {"rows", "SELECT a AS rowid FROM mAiN.t", {"t"}, true},
+                                        {"odd", "SELECT b FROM mAiN.u", {"t"}}};
     SqlSink sink;
     sink.columns = [](const std::vector<std::string>&) { return Status(); };
     sink.row = [](const std::vector<Cell>&) { return Status(); };
@@ -90,14 +97,16 @@ TEST_CASE("statements of users that do not read, or fail, are told why", "[sql]"
           "PRAGMA main.data_version", "PRAGMA data_version=1", "SAVEPOINT x", "DETACH x",
           "SELECT 1 LIMIT 'x'", "SELECT 1; oh no", "SELECT 1; SELECT 2", "SELECT rowid FROM docs",
           "SELECT ROWID FROM temp.docs", "SELECT * FROM t", "SELECT * FROM quern_t", "",
-          "EXPLAIN SELECT 1", "SELECT quern_wanted(1)"}) {
+          "EXPLAIN SELECT 1", "SELECT quern_wanted(1)", "SELECT b FROM odd",
+          "WITH c AS (SELECT a FROM t) SELECT * FROM c"}) {
         const Status status = RunSql(c, views, wrong, &work, sink);
         CAPTURE(wrong, status.message());
         CHECK(status.code() == Code::kSql);
     }
     for (const char* right :
          {"SELECT 1;", "SELECT 1; -- and no more", "SELECT a FROM docs;  ",
-          "SELECT value FROM json_each('[1,2]')", "SELECT key FROM main.json_tree('[1]')"}) {
+          "SELECT value FROM json_each('[1,2]')", "SELECT key FROM main.json_tree('[1]')",
+          "SELECT rowid FROM rows", "WITH c AS (SELECT a FROM docs) SELECT * FROM c"}) {
         const Status status = RunSql(c, views, right, &work, sink);
         CAPTURE(right, status.message());
         CHECK(status.ok());
@@ -136,12 +145,160 @@ TEST_CASE("statements of users that do not read, or fail, are told why", "[sql]"
     CAPTURE(found.message());
     CHECK(found.ok());
     CHECK(rows == 2);
+    // Beside another one, and turned round.
+    condition.only = "a < 3";
+    condition.text = "a > 1";
+    for (const bool negated : {false, true}) {
+        rows = 0;
+        condition.negated = negated;
+        CHECK(RunCondition(c, views, condition, &work, count).ok());
+        CHECK(rows == 1);
+    }
     // Mistakes in it, with places.
-    for (const char* wrong : {"a > ", "a > (", "a ? b", "nope = 1", "a = 1) or (1", "lower(a, 1)",
-                              "a = 'x", "(select 1 from t) = b"}) {
-        condition.text = wrong;
-        const Status status = RunCondition(c, views, condition, &work, count);
-        CAPTURE(wrong, status.message());
-        CHECK((status.ok() || status.message().find("filter") == 0));
+    for (const bool moved : {false, true}) {
+        if (moved) {
+            condition.origin = [](size_t byte) { return byte + 1000; };
+        }
+        for (const char* wrong : {"a > ", "a > (", "a ? b", "nope = 1", "a = 1) or (1",
+                                  "lower(a, 1)", "a = 'x", "(select 1 from t) = b", "(a", "a in (1",
+                                  "max(a) > 1", "a = (1, 2)", "a match 'x'"}) {
+            condition.text = wrong;
+            const Status status = RunCondition(c, views, condition, &work, count);
+            CAPTURE(wrong, status.message());
+            CHECK((status.ok() || status.message().find("filter") == 0));
+        }
+    }
+}
+
+namespace {
+
+// A connection to a plain file, and to another one beside it, which is attached or not.
+class TwoFiles {
+public:
+    TwoFiles() {
+        path_ = (std::filesystem::temp_directory_path() /
+                 ("quern_two_files_" + std::to_string(getpid())))
+                    .string();
+        Remove();
+        for (const char* name : {"/own", "/app"}) {
+            std::filesystem::create_directory(path_);
+            sqlite3* db = Raw(name);
+            REQUIRE(sqlite3_exec(db, "CREATE TABLE t(a); INSERT INTO t VALUES(zeroblob(9000))",
+                                 nullptr, nullptr, nullptr) == SQLITE_OK);
+            sqlite3_close(db);
+        }
+        ConnectionOptions options;
+        options.path = path_ + "/own";
+        const auto attachments = std::make_shared<Attachments>();
+        REQUIRE(attachments->Add("app", path_ + "/app").ok());
+        options.attachments = attachments;
+        auto opened = Connection::Open(options);
+        REQUIRE(opened.ok());
+        connection_ = std::move(*opened);
+    }
+    ~TwoFiles() { Remove(); }
+    sqlite3* Raw(const std::string& name) {
+        sqlite3* db = nullptr;
+        REQUIRE(sqlite3_open((path_ + name).c_str(), &db) == SQLITE_OK);
+        return db;
+    }
+    void Overwrite(const std::string& name, int64_t from) {
+        std::fstream file(path_ + name, std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(from);
+        file << std::string(200, 'x');
+    }
+    // What becomes of a statement before whose first row this happens.
+    Status Run(const char* statement, const std::function<void()>& happens) {
+        SqlSink sink;
+        sink.columns = [&](const std::vector<std::string>&) {
+            happens();
+            return Status();
+        };
+        sink.row = [](const std::vector<Cell>&) { return Status(); };
+        Work work;
+        return RunSql(connection_.get(), {{"docs", "SELECT a FROM mAiN.t", {"t"}}}, statement,
+                      &work, sink);
+    }
+
+private:
+    void Remove() { std::filesystem::remove_all(path_); }
+    std::string path_;
+    std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace
+
+TEST_CASE("a statement that meets a held or damaged file tells whether that is the app's",
+          "[sql]") {
+    for (const bool app : {false, true}) {
+        CAPTURE(app);
+        const char* const statement = app ? "SELECT a FROM app.t" : "SELECT a FROM docs";
+        const std::string name = app ? "/app" : "/own";
+        TwoFiles files;
+        CHECK(files.Run(statement, [] {}).ok());
+        sqlite3* holder = files.Raw(name);
+        const Status held = files.Run(statement, [&] {
+            REQUIRE(sqlite3_exec(holder, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr) ==
+                    SQLITE_OK);
+        });
+        sqlite3_close(holder);
+        CAPTURE(held.message());
+        CHECK(held.code() == Code::kBusy);
+        CHECK((held.message().find("attached file") != std::string::npos) == app);
+        const Status torn = files.Run(statement, [&] {
+            files.Overwrite(name, 24);
+            files.Overwrite(name, 4096);
+        });
+        CAPTURE(torn.message());
+        CHECK(torn.code() == (app ? Code::kSql : Code::kCorrupt));
+    }
+    for (const bool app : {false, true}) {
+        TwoFiles files;
+        const Status other = files.Run(app ? "SELECT a FROM app.t" : "SELECT a FROM docs",
+                                       [&] { files.Overwrite(app ? "/app" : "/own", 0); });
+        CAPTURE(app, other.message());
+        CHECK(other.code() == (app ? Code::kSql : Code::kNotADatabase));
+    }
+}
+
+TEST_CASE("a statement whose views cannot be made or taken away again tells it", "[sql]") {
+    static int64_t left;
+    const auto on_start = [](unsigned, void*, void* statement, void*) {
+        if (--left == 0) {
+            sqlite3_interrupt(sqlite3_db_handle(static_cast<sqlite3_stmt*>(statement)));
+        }
+        return 0;
+    };
+    for (const bool read_only : {false, true}) {
+        ConnectionOptions options;
+        options.path = ":memory:";
+        options.create = true;
+        options.read_only = read_only;
+        auto opened = Connection::Open(options);
+        REQUIRE(opened.ok());
+        Connection* const c = opened->get();
+        const std::vector<SqlView> views = {{"one", "SELECT 1 AS a", {}},
+                                            {"two", "SELECT 2 AS a", {}}};
+        SqlSink sink;
+        sink.columns = [](const std::vector<std::string>&) { return Status(); };
+        sink.row = [](const std::vector<Cell>&) { return Status(); };
+        Work work;
+        int told = 0;
+        bool hit = true;
+        for (int64_t n = 1; hit; n++) {
+            left = n;
+            sqlite3_trace_v2(c->handle(), SQLITE_TRACE_STMT, on_start, nullptr);
+            const Status status = RunSql(c, views, "SELECT one.a FROM one, two", &work, sink);
+            sqlite3_trace_v2(c->handle(), 0, nullptr, nullptr);
+            hit = left <= 0;
+            CAPTURE(read_only, n, status.message());
+            CHECK((status.ok() || (hit && status.code() == Code::kInterrupted)));
+            told += status.ok() ? 0 : 1;
+            REQUIRE(c->Execute("PRAGMA query_only=OFF; DROP VIEW IF EXISTS temp.one;"
+                               "DROP VIEW IF EXISTS temp.two")
+                        .ok());
+            REQUIRE(c->Execute(read_only ? "PRAGMA query_only=ON" : "SELECT 1").ok());
+        }
+        CHECK(told > 4);
     }
 }
