@@ -145,6 +145,12 @@ TEST_CASE("statements of users that do not read, or fail, are told why", "[sql]"
     CAPTURE(found.message());
     CHECK(found.ok());
     CHECK(rows == 2);
+    // By row ids, of which a view has none.
+    condition.parameters.clear();
+    condition.text = "a in (select rowid from docs)";
+    CHECK(RunCondition(c, views, condition, &work, count).code() == Code::kSql);
+    condition.text = "a in (select rowid from rows)";
+    CHECK(RunCondition(c, views, condition, &work, count).ok());
     // Beside another one, and turned round.
     condition.only = "a < 3";
     condition.text = "a > 1";
