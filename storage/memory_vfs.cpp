@@ -454,7 +454,7 @@ Status RegisterMemoryVfs() {
         files.page_vfs = RegisterPageVfsOver(MemoryVfs());
     }
     if (files.page_vfs == nullptr) {  // never: SQLite has taken it
-        return Status::Error(Code::kInternal, "SQLite takes no VFS for databases in memory");
+        return Status::Error(Code::kInternal, "SQLite refuses the VFS of databases in memory");
     }
     return {};
 }
