@@ -67,8 +67,8 @@ struct Sight {
     // nothing.
     bool IsMissingRowId(const char* name, const char* column) const {
         return std::strcmp(column, "ROWID") == 0 &&
-               std::any_of(views->begin(), views->end(), [&](const SqlView& view) {  // never: none
-                   return !view.has_rowid && SameName(view.name, name);  // never: another one
+               std::any_of(views->begin(), views->end(), [&](const SqlView& view) {
+                   return !view.has_rowid && SameName(view.name, name);
                });
     }
     bool IsTableOfView(const char* name) const {
