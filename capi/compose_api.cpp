@@ -94,7 +94,7 @@ Status ParseFeedback(const char* options, Feedback* feedback) {
 // The term that make completes becomes one of the query's.
 template <typename Make>
 void AddTerm(quern_query* q, size_t query, double weight, Make make) {
-    if (!CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (!IsHandle(q, Magic::kQuery)) {
         return;
     }
     Remember(&q->error, [&]() -> Status {
@@ -125,7 +125,7 @@ void AddTerm(quern_query* q, size_t query, double weight, Make make) {
 }  // namespace
 
 void quern_query_compose(quern_query* q, const char* field, size_t n, const char* options) {
-    if (!CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (!IsHandle(q, Magic::kQuery)) {
         return;
     }
     Remember(&q->error, [&]() -> Status {
@@ -184,7 +184,7 @@ void quern_query_term_key_text(quern_query* q, size_t query, double weight, cons
 }
 
 void quern_query_feedback(quern_query* q, const char* options) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&]() -> Status {
             Feedback feedback;
             QUERN_TRY(ParseFeedback(options, &feedback));

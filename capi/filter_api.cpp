@@ -11,7 +11,7 @@ constexpr size_t kQueriesMax = 1048576;  // of one search
 // Binds what make gives, in the builder's way.
 template <typename Make>
 void BindArgument(quern_query* q, size_t parameter, Make make) {
-    if (!CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (!IsHandle(q, Magic::kQuery)) {
         return;
     }
     Remember(&q->error, [&]() -> Status {
@@ -49,7 +49,7 @@ Status Utf8(const char* text) {
 }  // namespace
 
 void quern_query_filter(quern_query* q, const char* filter) {
-    if (!CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (!IsHandle(q, Magic::kQuery)) {
         return;
     }
     Remember(&q->error, [&]() -> Status {
@@ -71,7 +71,7 @@ void quern_query_filter(quern_query* q, const char* filter) {
 }
 
 void quern_query_bind_for(quern_query* q, size_t query) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&]() -> Status {
             q->bind_for.reset();
             if (query == QUERN_ALL_QUERIES) {
@@ -88,9 +88,7 @@ void quern_query_bind_for(quern_query* q, size_t query) {
 }
 
 size_t quern_query_parameter(const quern_query* q, const char* name) {
-    return CheckHandle(q, Magic::kQuery, "q").ok() && name != nullptr
-               ? q->filter.ParameterNamed(name)
-               : 0;
+    return IsHandle(q, Magic::kQuery) && name != nullptr ? q->filter.ParameterNamed(name) : 0;
 }
 
 void quern_query_bind_null(quern_query* q, size_t parameter) {

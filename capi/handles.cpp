@@ -57,7 +57,7 @@ Registry& TheRegistry() {
 #endif
 
 const char* KindName(Magic kind) {
-    switch (kind) {
+    switch (kind) {  // never: freed, or another kind
         case Magic::kDb: return "quern_db";
         case Magic::kSchema: return "quern_schema";
         case Magic::kTxn: return "quern_txn";
@@ -119,10 +119,15 @@ Status CheckHandle(const Handle* handle, Magic kind, const char* name) {
     }
 #endif
     if (handle->magic != kind) {
+        const bool freed = handle->magic == Magic::kFreed;
         return Status::Error(Code::kMisuse, "%s is not a %s%s", name, KindName(kind),
-                             handle->magic == Magic::kFreed ? " (freed already?)" : "");
+                             freed ? " (freed already?)" : "");  // never: the registry knows before
     }
     return {};
+}
+
+bool IsHandle(const Handle* handle, Magic kind) {
+    return CheckHandle(handle, kind, "handle").ok();
 }
 
 int32_t Report(quern_error* err, const Status& status) noexcept {

@@ -47,6 +47,9 @@ struct Handle {
 // kMisuse unless the pointer is a live handle of this kind. `name` is the argument's name.
 Status CheckHandle(const Handle* handle, Magic kind, const char* name);
 
+// The same, where nobody is told.
+bool IsHandle(const Handle* handle, Magic kind);
+
 // Marks a confined handle as in use by one call.
 class Use {
 public:
@@ -216,7 +219,7 @@ namespace quern::capi {
 
 // NULL when r is no result.
 inline const ResultTable* TableOf(const quern_result* r) {
-    return CheckHandle(r, Magic::kResult, "r").ok() ? &r->table : nullptr;
+    return IsHandle(r, Magic::kResult) ? &r->table : nullptr;
 }
 
 // The database of a handle, entered. Use: const Entered entered(db->database);

@@ -281,25 +281,25 @@ Status AddLeg(quern_query* q, quern_query* leg, double weight, const char* optio
 }  // namespace
 
 void quern_query_leg(quern_query* q, quern_query* leg, double weight, const char* options) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&] { return AddLeg(q, leg, weight, options); });
     }
 }
 
 void quern_query_candidates(quern_query* q, quern_query* from) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&] { return SetCandidates(q, from); });
     }
 }
 
 void quern_query_fusion(quern_query* q, const char* options) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&] { return ParseFusion(options, &q->request); });
     }
 }
 
 void quern_query_formula(quern_query* q, const char* formula) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&]() -> Status {
             q->request.formula = {};
             if (formula != nullptr) {
@@ -312,7 +312,7 @@ void quern_query_formula(quern_query* q, const char* formula) {
 }
 
 void quern_query_formula_bind(quern_query* q, const char* parameter, double value) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&]() -> Status {
             QUERN_TRY(NotNull(parameter, "parameter"));
             return q->request.formula.Bind(parameter, value);
@@ -321,27 +321,25 @@ void quern_query_formula_bind(quern_query* q, const char* parameter, double valu
 }
 
 size_t quern_result_legs(const quern_result* r) {
-    return CheckHandle(r, Magic::kResult, "r").ok() ? r->table.leg_count : 0;
+    return IsHandle(r, Magic::kResult) ? r->table.leg_count : 0;
 }
 
 double quern_result_leg_part(const quern_result* r, size_t row, size_t leg) {
-    if (!CheckHandle(r, Magic::kResult, "r").ok() || leg >= r->table.leg_count ||
-        row >= r->table.row_count()) {
+    if (!IsHandle(r, Magic::kResult) || leg >= r->table.leg_count || row >= r->table.row_count()) {
         return 0;
     }
     return r->table.leg_shares[row * r->table.leg_count + leg];
 }
 
 int64_t quern_result_leg_stat(const quern_result* r, size_t leg, int32_t stat) {
-    return CheckHandle(r, Magic::kResult, "r").ok() && leg < r->table.leg_count
+    return IsHandle(r, Magic::kResult) && leg < r->table.leg_count
                ? StatOf(r->table.legs[leg], stat)
                : 0;
 }
 
 double quern_result_leg_score(const quern_result* r, size_t row, size_t leg) {
     const double none = std::numeric_limits<double>::quiet_NaN();
-    if (!CheckHandle(r, Magic::kResult, "r").ok() || leg >= r->table.leg_count ||
-        row >= r->table.row_count()) {
+    if (!IsHandle(r, Magic::kResult) || leg >= r->table.leg_count || row >= r->table.row_count()) {
         return none;
     }
     return r->table.leg_scores[row * r->table.leg_count + leg];

@@ -26,7 +26,7 @@ int32_t MakeKeys(quern_keys** k, quern_error* err, Make make) {
 using MadeSet = Result<std::shared_ptr<const filter::KeySet>>;
 
 void Choose(quern_query* q, const quern_keys* k, bool except) {
-    if (!CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (!IsHandle(q, Magic::kQuery)) {
         return;
     }
     Remember(&q->error, [&]() -> Status {
@@ -81,11 +81,11 @@ int32_t quern_keys_roaring(const void* bitmap, size_t bytes, int32_t bits, quern
 }
 
 uint64_t quern_keys_count(const quern_keys* k) {
-    return CheckHandle(k, Magic::kKeys, "k").ok() ? k->set->count() : 0;
+    return IsHandle(k, Magic::kKeys) ? k->set->count() : 0;
 }
 
 void quern_keys_free(quern_keys* k) {
-    if (CheckHandle(k, Magic::kKeys, "k").ok()) {
+    if (IsHandle(k, Magic::kKeys)) {
         delete k;
     }
 }

@@ -66,7 +66,7 @@ int32_t ChangeMatches(quern_query* q, quern_txn* txn, uint64_t* count, quern_err
 }  // namespace
 
 void quern_query_order(quern_query* q, const char* order) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&]() -> Status {
             q->request.shape.order = order == nullptr ? "" : order;
             return {};
@@ -75,7 +75,7 @@ void quern_query_order(quern_query* q, const char* order) {
 }
 
 void quern_query_after(quern_query* q, const char* bookmark) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&]() -> Status {
             q->request.shape.after = bookmark == nullptr ? "" : bookmark;
             return {};
@@ -115,7 +115,7 @@ int32_t quern_query_delete(quern_query* q, quern_txn* txn, uint64_t* deleted, qu
 }
 
 void quern_query_set(quern_query* q, const char* assignments) {
-    if (!CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (!IsHandle(q, Magic::kQuery)) {
         return;
     }
     Remember(&q->error, [&]() -> Status {

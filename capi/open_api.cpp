@@ -146,7 +146,7 @@ int32_t quern_open(const char* path, const char* options, quern_db** db, quern_e
 }
 
 void quern_close(quern_db* db) {
-    if (!CheckHandle(db, Magic::kDb, "db").ok() || db->database->in_callback()) {
+    if (!IsHandle(db, Magic::kDb) || db->database->in_callback()) {
         return;
     }
     if (db->database->forked()) {

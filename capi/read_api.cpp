@@ -17,7 +17,7 @@ constexpr size_t kBucketWeightsMax = 65536;
 constexpr int64_t kEffortMax = 1048576;  // pool of a walk, records to measure again
 
 bool IsQuery(const quern_query* q) {
-    return CheckHandle(q, Magic::kQuery, "q").ok();
+    return IsHandle(q, Magic::kQuery);
 }
 
 Status ParseRefine(const Option& option, SearchRequest* request) {
@@ -129,7 +129,7 @@ void SetKeys(quern_query* q, const char* field, const void* keys, size_t n, Make
         request.field = field;
         request.by_key = true;
         for (size_t i = 0; i < n; i++) {
-            QUERN_ASSIGN(Key key, make_key(i));
+            QUERN_ASSIGN(Key key, make_key(i));  // never: of numbers
             request.keys.push_back(std::move(key));
         }
         q->has_target = true;
@@ -269,7 +269,7 @@ int32_t quern_snapshot_new(quern_db* db, quern_snapshot** snap, quern_error* err
 }
 
 void quern_snapshot_free(quern_snapshot* snap) {
-    if (!CheckHandle(snap, Magic::kSnapshot, "snap").ok() || snap->database->forked()) {
+    if (!IsHandle(snap, Magic::kSnapshot) || snap->database->forked()) {
         return;
     }
     const std::shared_ptr<Database> database = snap->database;
@@ -278,7 +278,7 @@ void quern_snapshot_free(quern_snapshot* snap) {
 }
 
 uint64_t quern_snapshot_generation(const quern_snapshot* snap) {
-    return CheckHandle(snap, Magic::kSnapshot, "snap").ok() ? snap->snapshot->generation() : 0;
+    return IsHandle(snap, Magic::kSnapshot) ? snap->snapshot->generation() : 0;
 }
 
 int32_t quern_count(quern_db* db, const char* collection, quern_snapshot* snap, uint64_t* count,
@@ -369,7 +369,7 @@ int32_t quern_cursor_next(quern_cursor* c, size_t n, quern_result** r, quern_err
 }
 
 void quern_cursor_free(quern_cursor* c) {
-    if (!CheckHandle(c, Magic::kCursor, "c").ok() || c->database->forked()) {
+    if (!IsHandle(c, Magic::kCursor) || c->database->forked()) {
         return;
     }
     const std::shared_ptr<Database> database = c->database;

@@ -202,13 +202,13 @@ size_t quern_result_dense_dim(const quern_result* r, size_t col) {
 }
 
 const char* quern_text_data(const quern_text* t) {
-    return CheckHandle(t, Magic::kText, "t").ok() ? t->text.c_str() : "";
+    return IsHandle(t, Magic::kText) ? t->text.c_str() : "";
 }
 size_t quern_text_size(const quern_text* t) {
-    return CheckHandle(t, Magic::kText, "t").ok() ? t->text.size() : 0;
+    return IsHandle(t, Magic::kText) ? t->text.size() : 0;
 }
 void quern_text_free(quern_text* t) {
-    if (CheckHandle(t, Magic::kText, "t").ok()) {
+    if (IsHandle(t, Magic::kText)) {
         delete t;
     }
 }

@@ -159,7 +159,7 @@ Status CheckFree(const Schema& schema, const std::string& name) {
 }
 
 void SetKey(quern_schema* s, const char* name, KeyType type) {
-    if (!CheckHandle(s, Magic::kSchema, "s").ok()) {
+    if (!IsHandle(s, Magic::kSchema)) {
         return;
     }
     Remember(&s->error, [&]() -> Status {
@@ -177,7 +177,7 @@ void SetKey(quern_schema* s, const char* name, KeyType type) {
 }
 
 bool IsSchema(const quern_schema* s) {
-    return CheckHandle(s, Magic::kSchema, "s").ok();
+    return IsHandle(s, Magic::kSchema);
 }
 
 // Runs an operation on a named collection.

@@ -61,7 +61,7 @@ Status ParseDiversity(const char* field, const char* options, HitShape* shape) {
 }  // namespace
 
 void quern_query_offset(quern_query* q, size_t n) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&]() -> Status {
             if (n > kOffsetMax) {
                 return Status::Error(Code::kLimit, "the offset is %zu, the limit is %zu", n,
@@ -74,7 +74,7 @@ void quern_query_offset(quern_query* q, size_t n) {
 }
 
 void quern_query_group(quern_query* q, const char* attribute, size_t per_group) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&]() -> Status {
             if (attribute == nullptr) {
                 q->request.shape.group_by.clear();
@@ -95,13 +95,13 @@ void quern_query_group(quern_query* q, const char* attribute, size_t per_group) 
 }
 
 void quern_query_diversify(quern_query* q, const char* field, const char* options) {
-    if (CheckHandle(q, Magic::kQuery, "q").ok()) {
+    if (IsHandle(q, Magic::kQuery)) {
         Remember(&q->error, [&] { return ParseDiversity(field, options, &q->request.shape); });
     }
 }
 
 int64_t quern_result_group(const quern_result* r, size_t row) {
-    return CheckHandle(r, Magic::kResult, "r").ok() && row < r->table.groups.size()
+    return IsHandle(r, Magic::kResult) && row < r->table.groups.size()
                ? static_cast<int64_t>(r->table.groups[row])
                : -1;
 }

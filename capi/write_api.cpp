@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kBatchMax = 16777216;
 
 bool IsBatch(const quern_batch* b) {
-    return CheckHandle(b, Magic::kBatch, "b").ok();
+    return IsHandle(b, Magic::kBatch);
 }
 
 // Adds an attribute column to a batch.
@@ -128,8 +128,7 @@ int32_t quern_commit(quern_txn* txn, quern_error* err) {
 }
 
 void quern_rollback(quern_txn* txn) {
-    if (!CheckHandle(txn, Magic::kTxn, "txn").ok() || txn->database->forked() ||
-        txn->database->in_callback()) {
+    if (!IsHandle(txn, Magic::kTxn) || txn->database->forked() || txn->database->in_callback()) {
         return;
     }
     const std::shared_ptr<Database> database = txn->database;

@@ -52,8 +52,9 @@ std::string Quoted(const std::string& text) {
 // main in views and triggers, and functions that a foreign schema may not call. SQLite then reads
 // none of its tables.
 bool StandsAlone(const std::string& problem) {
-    return Mentions(problem, "cannot reference objects in database") ||
-           Mentions(problem, "unsafe use of") || Mentions(problem, "non-deterministic");
+    const auto says = [&](const char* words) { return problem.find(words) != std::string::npos; };
+    return says("cannot reference objects in database") || says("unsafe use of") ||
+           says("non-deterministic");
 }
 
 // Before it is opened: who is put in its place meanwhile is found to be another with the next

@@ -378,8 +378,9 @@ Result<int64_t> FindGarbage(Connection* connection,
         if (!there) {
             return int64_t{0};
         }
+        const std::string owner(rows.ColumnBytes(2));
         if (rows.ColumnInt(1) == static_cast<int64_t>(SegmentState::kRetired) ||
-            owner_is_dead(std::string(rows.ColumnBytes(2)))) {
+            owner_is_dead(owner)) {
             return rows.ColumnInt(0);
         }
     }
@@ -570,7 +571,7 @@ Status PartWriter::WriteChunk(BytesView raw) {
         return Status::Error(Code::kLimit, "%s: too many chunks", info_.Name().c_str());
     }
     const int64_t id = ChunkId(info_.id, number);
-    if (id % 16 != 0 || !TestFault(Fault::kChunkLost)) {
+    if (id % 16 != 0 || !TestFault(Fault::kChunkLost)) {  // never: not at all, without a fault
         QUERN_ASSIGN(Statement insert,
                      connection_->Prepare("INSERT INTO quern_chunk VALUES(?1,?2)"));
         QUERN_TRY(insert.Int(1, id).Blob(2, stored).Run());
@@ -616,11 +617,14 @@ Status ChunkError(const PartInfo& part, size_t chunk, const char* what) {
 // A damaged page, too, is told as damage of what it holds.
 Result<bool> StepTo(Statement* rows, const PartInfo& part, size_t chunk) {
     Result<bool> there = rows->Step();
-    if (!there.ok() && there.status().code() == Code::kCorrupt) {
-        Status status = there.status();
-        return status.WithContext(part.Name() + ", chunk " + std::to_string(chunk));
+    if (there.ok()) {
+        return there;
     }
-    return there;
+    Status status = there.status();
+    if (status.code() == Code::kCorrupt) {
+        status.WithContext(part.Name() + ", chunk " + std::to_string(chunk));
+    }
+    return status;
 }
 
 }  // namespace

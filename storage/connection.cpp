@@ -113,7 +113,8 @@ Statement& Statement::KeyValue(int index, const Key& key) {
 
 Result<bool> Statement::Step() {
     if (bind_result_ != SQLITE_OK) {
-        return Status::Error((bind_result_ & 0xff) == SQLITE_TOOBIG ? Code::kLimit : Code::kNoMem,
+        const bool large = (bind_result_ & 0xff) == SQLITE_TOOBIG;
+        return Status::Error(large ? Code::kLimit : Code::kNoMem,  // never: it copies nothing
                              "a value could not be bound: too large or out of memory");
     }
     const int code = sqlite3_step(handle_);

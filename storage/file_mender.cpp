@@ -91,10 +91,11 @@ public:
             QUERN_ASSIGN(Statement row,
                          connection_->Prepare("SELECT data FROM quern_chunk WHERE id=?1"));
             const Result<bool> there = row.Int(1, chunk.id).Step();
-            if (there.ok() && *there) {
+            const Status status = there.status();
+            if (status.ok() && *there) {
                 stored->assign(row.ColumnBytes(0));
-            } else if (!there.ok() && there.status().code() != Code::kCorrupt) {
-                return there.status();
+            } else if (!status.ok() && status.code() != Code::kCorrupt) {
+                return status;
             }
         }
         if (stored->size() == chunk.info.stored_bytes &&
@@ -445,9 +446,9 @@ Status MendUnusedPages(FileStore* store, Work* work) {
         QUERN_ASSIGN(view.zero_pages, BadPages(reader->connection(), work));
         QUERN_ASSIGN(Statement line,
                      reader->connection()->Prepare("PRAGMA main.integrity_check(1)"));
-        const Result<bool> there = line.Step();
-        if (!there.ok() && there.status().code() != Code::kCorrupt) {
-            return there.status();
+        const Status there = line.Step().status();
+        if (!there.ok() && there.code() != Code::kCorrupt) {
+            return there;
         }
         if (there.ok()) {
             QUERN_TRY(FailureIn(line.ColumnBytes(0)));

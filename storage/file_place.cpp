@@ -152,8 +152,9 @@ void RemoveUnborn(const std::string& full_name) {
                         file->pMethods->xLock(file, SQLITE_LOCK_EXCLUSIVE) == SQLITE_OK;
     unsigned char header[kApplicationIdAt + 4] = {};
     sqlite3_int64 bytes = 0;
-    bool unborn = locked && !HasContent(full_name + "-wal") &&
-                  file->pMethods->xFileSize(file, &bytes) == SQLITE_OK;
+    const std::string log = full_name + "-wal";
+    bool unborn =
+        locked && !HasContent(log) && file->pMethods->xFileSize(file, &bytes) == SQLITE_OK;
     if (unborn && bytes > 0) {
         // A first page that says no more than how pages are to be.
         unborn = bytes <= kPageBytes &&

@@ -350,8 +350,11 @@ std::unique_ptr<Connection> FileStore::TakeIdleReader() {
             connection = std::move(idle_readers_.back());
             idle_readers_.pop_back();
         }
-        if (!connection->frozen() ||
-            (!FrozenFileChanged(connection->handle()) && PendingFile(file_name_).empty())) {
+        if (!connection->frozen()) {
+            return connection;
+        }
+        const bool pending = !PendingFile(file_name_).empty();
+        if (!pending && !FrozenFileChanged(connection->handle())) {
             return connection;
         }
         // Somebody writes the file after all: the next connection shares the log with him.
@@ -367,7 +370,7 @@ Result<std::unique_ptr<Reader>> FileStore::BeginRead() {
     const std::optional<LogMark> before = ReadLogMark(reader->connection()->handle());
     {
         QUERN_ASSIGN(Statement begin, reader->connection()->Prepare("BEGIN"));
-        QUERN_TRY(begin.Run());  // never: it takes no lock yet
+        QUERN_TRY(begin.Run());
     }
     // The first read fixes the snapshot.
     Result<int64_t> epoch = ReadCatalogEpoch(reader->connection());

@@ -454,8 +454,7 @@ Status RegisterMemoryVfs() {
         files.page_vfs = RegisterPageVfsOver(MemoryVfs());
     }
     if (files.page_vfs == nullptr) {  // never: SQLite has taken it
-        return Status::Error(Code::kInternal,
-                             "the VFS for databases in memory cannot be registered");
+        return Status::Error(Code::kInternal, "SQLite refuses the VFS of databases in memory");
     }
     return {};
 }

@@ -261,7 +261,7 @@ int ShmMap(sqlite3_file* file, int region, int bytes, int extend, void volatile*
     return code;
 }
 int ShmLock(sqlite3_file* file, int first, int count, int flags) {
-    if ((flags & SQLITE_SHM_EXCLUSIVE) != 0 && TestFault(Fault::kLockNotTaken)) {
+    if ((flags & SQLITE_SHM_EXCLUSIVE) != 0 && TestFault(Fault::kLockNotTaken)) {  // never: both
         return SQLITE_OK;
     }
     return Below(file)->pMethods->xShmLock(Below(file), first, count, flags);

@@ -488,6 +488,13 @@ Status WithViews(Connection* connection, Sight sight, Work* work, Body body) {
     sight.attached = connection->FollowAttachments();
     TemporaryViews views(connection, *sight.views);
     Status status = views.Make();
+    // SQLite reads the schemas of all files for it. The pages of our own are checked before.
+    const int base = status.detail() & 0xff;
+    if (sight.attached != nullptr && (base == SQLITE_CORRUPT || base == SQLITE_NOTADB)) {
+        status = Status::Error(Code::kSql, "SQL: an attached file is damaged (%s)",
+                               status.message().c_str())
+                     .WithDetail(status.detail(), 0);
+    }
     if (status.ok()) {
         ScopedWork scope(connection, work, "sql");
         const UsersRules rules(connection);

@@ -291,6 +291,10 @@ const std::vector<Job>& Segments() {
          [](World* w, Connection* c) {
              return World::WritePart(c, w->building, vectors.data(), 20000, true);
          }},
+        {"write small part for looks",
+         [](World* w, Connection* c) {
+             return World::WritePart(c, w->building, vectors.data(), 4000, true);
+         }},
     };
     return works;
 }

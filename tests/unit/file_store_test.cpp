@@ -219,6 +219,15 @@ TEST_CASE("what is bound to a statement may be too large for it") {
     CHECK(*c->QueryInt("SELECT 1 WHERE 0") == 0);
     // Functions that are made anew run without anybody who could stop them, too.
     CHECK(*c->QueryInt("SELECT length(replace(hex(zeroblob(2000000)), '0', 'a'))") == 4000000);
+    {
+        std::atomic<uint64_t> epoch{0};
+        Work work(&epoch, nullptr);
+        const ScopedWork scope(c, &work, "test");
+        epoch++;
+        CHECK(c->QueryInt("SELECT length(replace(hex(zeroblob(2000000)), '0', 'a'))")
+                  .status()
+                  .code() == Code::kInterrupted);
+    }
     // Of many statements some are kept.
     for (int i = 0; i < 500; i++) {
         REQUIRE(*c->QueryInt("SELECT " + std::to_string(i)) == i);
@@ -295,7 +304,8 @@ TEST_CASE("what lies at a path is told from what does not") {
     std::atomic<bool> enough{false};
     std::thread toucher([&] {
         while (!enough) {
-            std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now());
+            std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() +
+                                                       std::chrono::milliseconds(20));
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
     });
@@ -316,7 +326,13 @@ TEST_CASE("what lies at a path is told from what does not") {
     if (own != 0 || seteuid(65534) == 0) {
         const bool readable = IsReadableFile(file);
         const bool writable = !MayNotBeWritten(file);
+        StoreOptions options = folder.Options("file");
+        const Status written = FileStore::Open(options).status();
+        options.read_only = true;
+        const Status read = FileStore::Open(options).status();
         CHECK((own != 0 || seteuid(own) == 0));
+        CHECK_FALSE(written.ok());
+        CHECK_FALSE(read.ok());
         CHECK_FALSE(readable);
         CHECK_FALSE(writable);
     }
@@ -627,6 +643,24 @@ TEST_CASE("attached files are told from each other, and what is wrong with them"
         CHECK((status.ok() || status.code() == Code::kNoMem));
         told += status.ok() ? 0 : 1;
         CHECK((!status.ok() || store->Detach("c").ok()));
+    }
+    CHECK(told > 0);
+    // Likewise, who opens a connection or makes a copy.
+    told = 0;
+    for (sqlite3_int64 room = 0; room < 300000; room += 1500) {
+        ConnectionOptions options;
+        options.path = held;
+        const std::string copy = folder.path + "/copy" + std::to_string(room);
+        Work work;
+        sqlite3_hard_heap_limit64(sqlite3_memory_used() + room);
+        const Status opened = Connection::Open(options).status();
+        sqlite3_hard_heap_limit64(sqlite3_memory_used() + room);
+        const Status copied = store->Backup(copy, &work);
+        sqlite3_hard_heap_limit64(0);
+        CAPTURE(room, opened.message(), copied.message());
+        CHECK((opened.ok() || opened.code() == Code::kNoMem));
+        CHECK((copied.ok() || copied.code() == Code::kNoMem));
+        told += opened.ok() || copied.ok() ? 0 : 1;
     }
     CHECK(told > 0);
 }

@@ -1,5 +1,6 @@
 // Where a process has no memory left at all, which the C library's own allocator says: libzstd and
 // files in memory ask it, too.
+#include <quern.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
 
@@ -20,10 +21,15 @@ namespace {
 using namespace quern;
 using namespace quern::storage;
 
-// While it lives there are no blocks of `least` bytes or more.
+// While it lives there are no blocks of `least` bytes or more; some are there of kSmall bytes, if
+// that is less.
 class NoMemory {
 public:
     explicit NoMemory(size_t least) {
+        // Those that are given back have others between them, and cannot become one.
+        for (void*& block : small_) {
+            block = least > kSmall ? std::malloc(kSmall) : nullptr;
+        }
         getrlimit(RLIMIT_AS, &before_);
         rlimit none = before_;
         none.rlim_cur = 1;
@@ -34,9 +40,15 @@ public:
                 held_ = block;
             }
         }
+        for (size_t i = 0; i < kBlocks; i += 2) {
+            std::free(std::exchange(small_[i], nullptr));
+        }
     }
     ~NoMemory() {
         setrlimit(RLIMIT_AS, &before_);
+        for (void* block : small_) {
+            std::free(block);
+        }
         while (held_ != nullptr) {
             std::free(std::exchange(held_, *static_cast<void**>(held_)));
         }
@@ -45,7 +57,10 @@ public:
     NoMemory& operator=(const NoMemory&) = delete;
 
 private:
+    static constexpr size_t kSmall = 1000;
+    static constexpr size_t kBlocks = 100;
     rlimit before_{};
+    void* small_[kBlocks] = {};
     void* held_ = nullptr;
 };
 
@@ -109,6 +124,22 @@ TEST_CASE("a file in memory that finds none to grow tells it") {
     CHECK(file->pMethods->xWrite(file, "x", 1, 0) == SQLITE_OK);
     file->pMethods->xClose(file);
     DropMemoryFiles("/no memory");
+}
+
+TEST_CASE("where there is no memory for a handle, none is made") {
+    if (kSlowBuild) {
+        return;
+    }
+    quern_db* db = nullptr;
+    REQUIRE(quern_open(":memory:", nullptr, &db, nullptr) == QUERN_OK);
+    bool made = false;
+    {
+        const NoMemory none(16);
+        made = quern_schema_new() != nullptr || quern_batch_new(db, "docs", 1) != nullptr ||
+               quern_query_new(db, "docs") != nullptr;
+    }
+    CHECK_FALSE(made);
+    quern_close(db);
 }
 
 TEST_CASE("an error for which there is no memory keeps its code, and takes nothing more") {

@@ -8,88 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/every_kind.h"
+
 namespace {
 
-using Builder = std::function<void(quern_query*)>;
-
-class World {
-public:
-    World() {
-        Ok(quern_open(":memory:", nullptr, &db, E));
-        for (const bool text_keys : {false, true}) {
-            const char* const name = text_keys ? "texts" : "ints";
-            quern_schema* schema = quern_schema_new();
-            if (text_keys) {
-                quern_schema_key_text(schema, "id");
-            }
-            for (int32_t type = QUERN_INT; type <= QUERN_TAGS; type++) {
-                quern_schema_attr(schema, ("a" + std::to_string(type)).c_str(), type, nullptr);
-            }
-            quern_schema_dense(schema, "emb", 2, QUERN_L2, nullptr);
-            quern_schema_sparse(schema, "terms", nullptr);
-            quern_schema_text(schema, "body", nullptr);
-            Ok(quern_create(db, name, schema, E));
-            quern_schema_free(schema);
-            // One record with a value of each kind, one with none.
-            quern_batch* b = Keys(name);
-            const auto attr = [](int32_t type) { return "a" + std::to_string(type); };
-            const uint8_t valid[2] = {1, 0};
-            const int64_t ints[2] = {7, 0};
-            const double reals[2] = {0.5, 0};
-            const uint8_t bools[2] = {1, 0};
-            const char* const words[2] = {"word", ""};
-            const char* const json[2] = {"{\"a\":1}", ""};
-            const void* const blobs[2] = {"blob", nullptr};
-            const size_t sizes[2] = {4, 0};
-            const size_t offsets[3] = {0, 1, 1};
-            const float vectors[4] = {1, 2, 0, 0};
-            const uint32_t dims[1] = {3};
-            const float weights[1] = {1.5f};
-            quern_batch_int(b, attr(QUERN_INT).c_str(), ints, valid);
-            quern_batch_real(b, attr(QUERN_REAL).c_str(), reals, valid);
-            quern_batch_bool(b, attr(QUERN_BOOL).c_str(), bools, valid);
-            quern_batch_text(b, attr(QUERN_TEXT).c_str(), words, valid);
-            quern_batch_text(b, attr(QUERN_JSON).c_str(), json, valid);
-            quern_batch_blob(b, attr(QUERN_BLOB).c_str(), blobs, sizes, valid);
-            quern_batch_tags(b, attr(QUERN_TAGS).c_str(), offsets, words, valid);
-            quern_batch_text(b, "body", words, valid);
-            quern_batch_dense(b, "emb", vectors, 2, valid);
-            quern_batch_sparse(b, "terms", offsets, dims, weights, valid);
-            Ok(quern_upsert(b, nullptr, E));
-            quern_batch_free(b);
-        }
-    }
-    ~World() { quern_close(db); }
-    quern_batch* Keys(const std::string& collection) {
-        static constexpr int64_t kInts[2] = {1, 2};
-        static constexpr const char* kTexts[2] = {"a", "b"};
-        quern_batch* b = quern_batch_new(db, collection.c_str(), 2);
-        if (collection == "texts") {
-            quern_batch_key_text(b, kTexts);
-        } else {
-            quern_batch_key_int(b, kInts);
-        }
-        return b;
-    }
-    void Ok(int32_t status) {
-        INFO(err.message);
-        REQUIRE(status == QUERN_OK);
-    }
-    // What becomes of a list with what a builder was given.
-    int32_t List(const Builder& build) {
-        quern_query* q = quern_query_new(db, "ints");
-        quern_query_limit(q, 5);
-        build(q);
-        quern_result* r = nullptr;
-        const int32_t status = quern_query_list(q, &r, E);
-        quern_result_free(r);
-        quern_query_free(q);
-        return status;
-    }
-    quern_db* db = nullptr;
-    quern_error err = QUERN_ERROR_INIT;
-    quern_error* const E = &err;
-};
+using quern::testing::Builder;
+using World = quern::testing::EveryKind;
 
 constexpr const char* kColumns = "a1,a2,a3,a4,a5,a6,a7,emb,terms,body";
 
@@ -271,6 +195,22 @@ TEST_CASE("whatever a filter's parameters are bound to, a mistake is told by wha
          },
          QUERN_OK},
     };
+    // Each kind of value, for a parameter that is there or not, and for one query alone.
+    const std::function<void(quern_query*, size_t)> kinds[] = {
+        [](quern_query* q, size_t at) { quern_query_bind_int(q, at, 1); },
+        [&](quern_query* q, size_t at) { quern_query_bind_text(q, at, words[0]); },
+        [](quern_query* q, size_t at) { quern_query_bind_blob(q, at, "a", 1); },
+        [&](quern_query* q, size_t at) { quern_query_bind_ints(q, at, ints, 1); },
+        [&](quern_query* q, size_t at) { quern_query_bind_texts(q, at, words, 1); },
+    };
+    for (const auto& bind : kinds) {
+        for (const size_t at : {size_t{0}, size_t{1}, size_t{2}}) {
+            CHECK(with("a1 = ?", [&](quern_query* q) {
+                      quern_query_bind_for(q, 0);
+                      bind(q, at);
+                  }) == QUERN_ERR_INVALID);
+        }
+    }
     int number = 0;
     for (const auto& one : cases) {
         const int32_t status = with(one.filter, one.bind);
@@ -354,6 +294,147 @@ TEST_CASE("counts, facets and changes by a filter tell what they are not given")
     quern_close(other);
 }
 
+TEST_CASE("in a callback a transaction is neither ended nor the database closed") {
+    World w;
+    struct Seen {
+        World* w;
+        quern_txn* txn = nullptr;
+        int calls = 0;
+        int refused = 0;
+    } seen{&w};
+    w.Ok(quern_begin(w.db, &seen.txn, w.E));
+    const auto callback = [](void* user, const char*, uint64_t, uint64_t) -> int {
+        auto* const s = static_cast<Seen*>(user);
+        quern_db* const db = s->w->db;
+        quern_schema* made = nullptr;
+        quern_text* text = nullptr;
+        quern_error err = QUERN_ERROR_INIT;
+        quern_rollback(s->txn);
+        quern_close(db);
+        for (const int32_t status :
+             {quern_commit(s->txn, &err), quern_describe(db, "ints", &made, &err),
+              quern_set_attr(db, "ints", "a1", "index=none", &err),
+              quern_add_dense(db, "ints", "x", 2, QUERN_L2, nullptr, &err),
+              quern_add_sparse(db, "ints", "x", nullptr, &err),
+              quern_add_text(db, "ints", "x", nullptr, &err), quern_rename(db, "ints", "x", &err),
+              quern_drop(db, "ints", &err),
+              quern_snippet(db, "ints", "body", "a", "a", 1, nullptr, &text, &err)}) {
+            s->calls++;
+            s->refused += status == QUERN_ERR_MISUSE ? 1 : 0;
+        }
+        return 1;
+    };
+    w.Ok(quern_progress(w.db, callback, &seen, w.E));
+    quern_result* rows = nullptr;
+    CHECK(quern_sql(w.db, nullptr,
+                    "with recursive n(i) as (values(1) union all select i+1 from n) select "
+                    "count(*) from n",
+                    &rows, w.E) == QUERN_ERR_INTERRUPTED);
+    CHECK(seen.calls == 9);
+    CHECK(seen.refused == 9);
+    w.Ok(quern_progress(w.db, nullptr, nullptr, w.E));
+    w.Ok(quern_commit(seen.txn, w.E));
+    // Without a collection to work on.
+    quern_schema* s = nullptr;
+    quern_text* text = nullptr;
+    for (const int32_t status :
+         {quern_describe(w.db, nullptr, &s, w.E),
+          quern_set_attr(w.db, nullptr, "a1", "index=none", w.E),
+          quern_add_attr(w.db, nullptr, "x", QUERN_INT, nullptr, w.E),
+          quern_add_dense(w.db, nullptr, "x", 2, QUERN_L2, nullptr, w.E),
+          quern_add_sparse(w.db, nullptr, "x", nullptr, w.E),
+          quern_add_text(w.db, nullptr, "x", nullptr, w.E), quern_drop(w.db, nullptr, w.E),
+          quern_drop_column(w.db, nullptr, "a1", w.E), quern_rename(w.db, nullptr, "x", w.E),
+          quern_keys_roaring("", 0, 32, nullptr, w.E)}) {
+        CHECK(status == QUERN_ERR_MISUSE);
+    }
+    CHECK(quern_snippet(w.db, "ints", "body", "a", "a", 1, "no=1", &text, w.E) == QUERN_ERR_OPTION);
+}
+
+TEST_CASE("queries that are not complete, or ask for two things at once, are told so") {
+    World w;
+    const float vector[2] = {0, 0};
+    const char* const word = "word";
+    quern_snapshot* snapshot = nullptr;
+    w.Ok(quern_snapshot_new(w.db, &snapshot, w.E));
+    quern_result* r = nullptr;
+    const auto ask = [&](bool target, const Builder& build) {
+        quern_query* q = quern_query_new(w.db, "ints");
+        if (target) {
+            quern_query_dense(q, "emb", vector, 1, 2);
+        }
+        quern_query_limit(q, 1);
+        build(q);
+        const int32_t status = quern_search(q, &r, w.E);
+        quern_result_free(r);
+        quern_text* text = nullptr;
+        const int32_t explained = quern_query_explain(q, &text, w.E);
+        CHECK((explained == QUERN_OK || status != QUERN_OK));
+        CHECK(explained != QUERN_ERR_INTERNAL);
+        quern_text_free(text);
+        quern_query_free(q);
+        return status;
+    };
+    const Builder right[] = {
+        [&](quern_query* q) { quern_query_snapshot(q, snapshot); },
+        [&](quern_query* q) {
+            quern_query_snapshot(q, snapshot);
+            quern_query_snapshot(q, nullptr);
+        },
+        [&](quern_query* q) { quern_query_text(q, "body", &word, 1); },
+        [](quern_query* q) { quern_query_order(q, "a1"); },
+    };
+    for (const Builder& build : right) {
+        w.Ok(ask(true, build));
+    }
+    const Builder wrong[] = {
+        [&](quern_query* q) { quern_query_fusion(q, "stored=none"); },
+        [&](quern_query* q) { quern_query_formula(q, "1 + 1"); },
+        [](quern_query*) {},
+    };
+    for (const Builder& build : wrong) {
+        CHECK(ask(false, build) != QUERN_OK);
+    }
+    const Builder both[] = {
+        [](quern_query* q) {
+            quern_query_order(q, "a1");
+            quern_query_group(q, "a1", 1);
+        },
+        [](quern_query* q) {
+            quern_query_group(q, "a1", 1);
+            quern_query_diversify(q, "emb", "lambda=0.5");
+        },
+        [](quern_query* q) {
+            quern_query_after(q, "x");
+            quern_query_offset(q, 1);
+        },
+        [](quern_query* q) {
+            quern_query_after(q, "x");
+            quern_query_group(q, "a1", 1);
+        },
+        [](quern_query* q) {
+            quern_query_after(q, "x");
+            quern_query_diversify(q, "emb", "duplicates=0.5");
+        },
+        [](quern_query* q) {
+            quern_query_after(q, "x");
+            quern_query_limit(q, 0);
+        },
+        [](quern_query* q) { quern_query_limit(q, 0); },
+        [](quern_query* q) { quern_query_after(q, "no bookmark"); },
+        [](quern_query* q) { quern_query_snapshot(q, reinterpret_cast<quern_snapshot*>(q)); },
+    };
+    for (const Builder& build : both) {
+        const int32_t status = ask(true, build);
+        CAPTURE(status, w.err.message);
+        CHECK(status != QUERN_OK);
+        CHECK(status != QUERN_ERR_INTERNAL);
+    }
+    // A snapshot is for lists and counts, too.
+    w.Ok(w.List([&](quern_query* q) { quern_query_snapshot(q, snapshot); }));
+    quern_snapshot_free(snapshot);
+}
+
 TEST_CASE("whatever a schema is asked for or given, it tells nothing, or the first mistake") {
     World w;
     quern_schema* s = nullptr;
@@ -382,6 +463,8 @@ TEST_CASE("whatever a schema is asked for or given, it tells nothing, or the fir
     CHECK(ask(none) == 0);
     quern_schema_free(s);
     quern_schema_free(none);
+    // Texts that nobody can read are cut somewhere.
+    const std::string dots(2000, '\x80');
     const auto make = [&](const std::function<void(quern_schema*)>& build) {
         quern_schema* made = quern_schema_new();
         quern_schema_attr(made, "taken", QUERN_INT, nullptr);
@@ -416,6 +499,7 @@ TEST_CASE("whatever a schema is asked for or given, it tells nothing, or the fir
         [](quern_schema* of) {
             quern_schema_dense(of, "x", 2, QUERN_L2, "index=lists codes=1bit");
         },
+        [&](quern_schema* of) { quern_schema_dense(of, "x", 2, QUERN_L2, dots.c_str()); },
         [](quern_schema* of) { quern_schema_sparse(of, nullptr, nullptr); },
         [](quern_schema* of) { quern_schema_sparse(of, "taken", nullptr); },
         [](quern_schema* of) { quern_schema_sparse(of, "x", "dims=0"); },
@@ -436,6 +520,10 @@ TEST_CASE("whatever a schema is asked for or given, it tells nothing, or the fir
         CHECK(status != QUERN_OK);
         CHECK(status != QUERN_ERR_INTERNAL);
     }
+    quern_db* unnamed = nullptr;
+    CHECK(quern_open(dots.c_str(), "create=never", &unnamed, w.E) != QUERN_OK);
+    CHECK(quern_open(("/" + dots).c_str(), nullptr, &unnamed, w.E) != QUERN_OK);
+    CHECK(quern_open(dots.c_str(), nullptr, &unnamed, w.E) != QUERN_OK);
     CHECK(quern_create(w.db, "made", nullptr, w.E) == QUERN_ERR_MISUSE);
     CHECK(quern_create(w.db, "made", none, w.E) == QUERN_ERR_MISUSE);
     CHECK(quern_create(nullptr, "made", none, w.E) == QUERN_ERR_MISUSE);
@@ -446,6 +534,7 @@ TEST_CASE("whatever a schema is asked for or given, it tells nothing, or the fir
         quern_schema_dense(of, "half", 8, QUERN_L2, "type=f16");
         quern_schema_dense(of, "short", 8, QUERN_COSINE, "type=bf16 index=none");
         quern_schema_dense(of, "tiny", 8, QUERN_IP, "type=i8");
+        quern_schema_dense(of, "cells", 8, QUERN_IP, "index=lists codes=i8");
         quern_schema_sparse(of, "pairs", "dims=100 weights=f32 index=none");
         quern_schema_sparse(of, "sets", "weights=none");
         quern_schema_text(of, "words", "porter stop=english");

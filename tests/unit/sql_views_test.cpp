@@ -92,13 +92,26 @@ TEST_CASE("statements of users that do not read, or fail, are told why", "[sql]"
     sink.columns = [](const std::vector<std::string>&) { return Status(); };
     sink.row = [](const std::vector<Cell>&) { return Status(); };
     Work work;
-    for (const char* wrong :
-         {"UPDATE t SET a=1", "ATTACH 'a'||'b' AS x", "PRAGMA data_version",
-          "PRAGMA main.data_version", "PRAGMA data_version=1", "SAVEPOINT x", "DETACH x",
-          "SELECT 1 LIMIT 'x'", "SELECT 1; oh no", "SELECT 1; SELECT 2", "SELECT rowid FROM docs",
-          "SELECT ROWID FROM temp.docs", "SELECT * FROM t", "SELECT * FROM quern_t", "",
-          "EXPLAIN SELECT 1", "SELECT quern_wanted(1)", "SELECT b FROM odd",
-          "WITH c AS (SELECT a FROM t) SELECT * FROM c"}) {
+    for (const char* wrong : {"UPDATE t SET a=1",
+                              "ATTACH 'a'||'b' AS x",
+                              "PRAGMA data_version",
+                              "PRAGMA main.data_version",
+                              "PRAGMA data_version=1",
+                              "SAVEPOINT x",
+                              "DETACH x",
+                              "SELECT 1 LIMIT 'x'",
+                              "SELECT 1; oh no",
+                              "SELECT 1; SELECT 2",
+                              "SELECT rowid FROM docs",
+                              "SELECT ROWID FROM temp.docs",
+                              "SELECT * FROM t",
+                              "SELECT * FROM quern_t",
+                              "",
+                              "EXPLAIN SELECT 1",
+                              "SELECT quern_wanted(1)",
+                              "SELECT b FROM odd",
+                              "SELECT rowid FROM odd",
+                              "WITH c AS (SELECT a FROM t) SELECT * FROM c"}) {
         const Status status = RunSql(c, views, wrong, &work, sink);
         CAPTURE(wrong, status.message());
         CHECK(status.code() == Code::kSql);
@@ -145,6 +158,12 @@ TEST_CASE("statements of users that do not read, or fail, are told why", "[sql]"
     CAPTURE(found.message());
     CHECK(found.ok());
     CHECK(rows == 2);
+    // By row ids, of which a view has none.
+    condition.parameters.clear();
+    condition.text = "a in (select rowid from docs)";
+    CHECK(RunCondition(c, views, condition, &work, count).code() == Code::kSql);
+    condition.text = "a in (select rowid from rows)";
+    CHECK(RunCondition(c, views, condition, &work, count).ok());
     // Beside another one, and turned round.
     condition.only = "a < 3";
     condition.text = "a > 1";

@@ -2,7 +2,11 @@
 #include "storage/base/status.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <string>
+#include <thread>
+
+#include "storage/base/work.h"
 
 using quern::Code;
 using quern::Result;
@@ -109,4 +113,19 @@ TEST_CASE("what goes well has no detail and no context", "[status]") {
     Status error = Status::Error(Code::kBusy, "here, it is");
     CHECK(error.WithContext("here").message() == "here, it is");
     CHECK(error.WithContext("her").message() == "her: here, it is");
+}
+
+TEST_CASE("what tells of progress is called by the thread that works for it alone", "[status]") {
+    int calls = 0;
+    quern::Work work(nullptr, [&](const char*, uint64_t, uint64_t) {
+        calls++;
+        return false;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(110));
+    std::thread other([&] { CHECK(work.Check("other", 0, 0).ok()); });
+    other.join();
+    CHECK(calls == 0);
+    CHECK(work.Check("own", 0, 0).ok());
+    CHECK(work.Check("own", 0, 0).ok());
+    CHECK(calls == 1);
 }
