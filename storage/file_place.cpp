@@ -27,6 +27,17 @@ bool HasContent(const std::string& path) {
     return stat(path.c_str(), &info) == 0 && info.st_size > 0;
 }
 
+bool Opens(sqlite3_vfs* vfs, const std::string& name, int how, sqlite3_file* file) {
+    if (vfs->xOpen(vfs, name.c_str(), file, how | SQLITE_OPEN_MAIN_DB, nullptr) == SQLITE_OK) {
+        return true;
+    }
+    // What could not be opened whole has to be closed, as SQLite does it.
+    if (file->pMethods != nullptr) {
+        file->pMethods->xClose(file);
+    }
+    return false;
+}
+
 }  // namespace
 
 std::string FullName(const std::string& path) {
@@ -111,8 +122,7 @@ Status CheckLength(const std::string& path) {
     sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
     std::unique_ptr<char[]> space(new char[static_cast<size_t>(vfs->szOsFile)]());
     auto* file = reinterpret_cast<sqlite3_file*>(space.get());
-    if (vfs->xOpen(vfs, full.c_str(), file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, nullptr) !=
-        SQLITE_OK) {
+    if (!Opens(vfs, full, SQLITE_OPEN_READONLY, file)) {
         return {};
     }
     unsigned char header[32];
@@ -141,9 +151,7 @@ void RemoveUnborn(const std::string& full_name) {
     sqlite3_vfs* vfs = sqlite3_vfs_find(CurrentPageVfs());
     std::unique_ptr<char[]> space(new char[static_cast<size_t>(vfs->szOsFile)]());
     auto* file = reinterpret_cast<sqlite3_file*>(space.get());
-    if (!FileExists(full_name) ||
-        vfs->xOpen(vfs, full_name.c_str(), file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_DB,
-                   nullptr) != SQLITE_OK) {
+    if (!FileExists(full_name) || !Opens(vfs, full_name, SQLITE_OPEN_READWRITE, file)) {
         return;
     }
     // Whoever uses a file holds at least the shared lock, or is about to find that it has moved.

@@ -319,7 +319,10 @@ private:
             approximate_ = approximate_ || missed || unknown;
             expected_recall_ = unknown ? 0 : expected_recall_;
             if (missed) {
-                expected_recall_ = std::min(expected_recall_, quick->curve().Expect(limit_, pool));
+                // Between the k of two curves pools are, and recalls are not, what lies between.
+                const double told =
+                    request_.ef > 0 ? quick->curve().Expect(limit_, pool) : request_.recall;
+                expected_recall_ = std::min(expected_recall_, told);
             }
             return {};
         });

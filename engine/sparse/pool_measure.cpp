@@ -16,7 +16,8 @@ namespace {
 // Queries of a large index, and of a small one: one for so many records.
 constexpr size_t kQueriesMost = 256;
 constexpr size_t kRecordsPerQuery = 64;
-// Entries of a query, and of its record's heaviest those that they are drawn from.
+// Entries of a query, and of its record's heaviest those that they are drawn from. A record of no
+// more than these is like a query as it is.
 constexpr size_t kDrawn = 24;
 constexpr size_t kDrawnFrom = 64;
 // Weights of queries are whole numbers, as those of files are: then the heaviest is this.
@@ -53,6 +54,9 @@ MadeQuery MakeQuery(const SparseIndex& index, size_t number, size_t queries) {
     const auto row = static_cast<uint32_t>(number * index.count() / queries);
     made.hidden = {row};
     made.vector = index.Row(row);
+    if (made.vector.size() <= kDrawnFrom) {
+        return made;
+    }
     std::stable_sort(made.vector.begin(), made.vector.end(),
                      [](const SparseEntry& a, const SparseEntry& b) {
                          return std::fabs(a.weight) > std::fabs(b.weight);
