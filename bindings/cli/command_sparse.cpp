@@ -212,8 +212,16 @@ void RunStats(const FieldOptions& options) {
          static_cast<const uint32_t*>(queries.dims.data()), queries.offsets.size() - 1, &text);
     bar.Clear();
     const std::string json = TakeText(text);
-    if (options.json) {
+    if (options.json && names == nullptr) {
         Print(json + "\n");
+    } else if (options.json) {
+        Json told = Json::parse(json);
+        for (Json& list : told["longest"]) {
+            const auto dimension = list.value("dimension", uint64_t{0});
+            const std::string* const term = names->TermOf(static_cast<uint32_t>(dimension));
+            list["term"] = term == nullptr ? Json() : Json(*term);
+        }
+        Print(told.dump() + "\n");
     } else {
         PrintStatistics(Json::parse(json), names);
     }

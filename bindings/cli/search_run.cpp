@@ -276,12 +276,19 @@ private:
         value.kind = Value::Kind::kJson;
         value.text = options_.vector;
         std::string problem;
-        const bool fits = options_.vocabulary.empty()
-                              ? ConvertSparse(value, sparse_.dims, false, &sparse_query_, &problem)
-                              : TermDimensions::Existing(options_.vocabulary)
-                                    .ConvertQuery(value, sparse_.dims, &sparse_query_, &problem);
+        std::vector<std::string> unknown;
+        const bool fits =
+            options_.vocabulary.empty()
+                ? ConvertSparse(value, sparse_.dims, false, &sparse_query_, &problem)
+                : TermDimensions::Existing(options_.vocabulary)
+                      .ConvertQuery(value, sparse_.dims, &sparse_query_, &problem, &unknown);
         if (!fits) {
             FailUsage("--vector: " + problem);
+        }
+        if (!unknown.empty()) {
+            std::fprintf(stderr,
+                         "note: terms that are not in the vocabulary: %zu, the first '%s'\n",
+                         unknown.size(), unknown.front().c_str());
         }
         count_ = 1;
     }

@@ -100,7 +100,7 @@ bool TermDimensions::Convert(const Value& from, uint64_t dims, bool binary, Spar
 }
 
 bool TermDimensions::ConvertQuery(const Value& from, uint64_t dims, SparseEntries* entries,
-                                  std::string* problem) const {
+                                  std::string* problem, std::vector<std::string>* unknown) const {
     SparseEntries all;
     std::vector<std::string> names;
     if (!ConvertTerms(from, false, &all, &names, problem)) {
@@ -111,6 +111,9 @@ bool TermDimensions::ConvertQuery(const Value& from, uint64_t dims, SparseEntrie
     for (size_t i = 0; i < names.size(); i++) {
         const auto known = dims_.find(names[i]);
         if (known == dims_.end()) {
+            if (unknown != nullptr) {
+                unknown->push_back(names[i]);
+            }
             continue;
         }
         if (known->second >= dims) {

@@ -31,9 +31,10 @@ public:
     // False with *problem if it does not fit; then no term was added.
     bool Convert(const Value& from, uint64_t dims, bool binary, SparseEntries* entries,
                  std::string* problem);
-    // The same for a query: terms that are not there say nothing, and none is added.
+    // The same for a query: terms that are not there say nothing, and none is added. *unknown, if
+    // somebody asks, gets these.
     bool ConvertQuery(const Value& from, uint64_t dims, SparseEntries* entries,
-                      std::string* problem) const;
+                      std::string* problem, std::vector<std::string>* unknown = nullptr) const;
     // The term of a dimension, NULL if there is none.
     const std::string* TermOf(uint32_t dim) const;
     size_t size() const { return terms_.size(); }
