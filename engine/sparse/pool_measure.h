@@ -9,9 +9,9 @@
 // 10, 20, 40 and 80 found .886, .939, .957 and .965 of the 10 best, for real queries .917, .970,
 // .982 and .988. So the curve errs on the safe side.
 //
-// A record of no more than 64 entries is like a query itself, and is one as it is: of 24,351 vectors
-// of questions in pruned lists, told .95 by queries made as above, others found .931 of the 10 best;
-// by whole ones .943.
+// A record of no more than 64 entries is like a query itself, and is one as it is: of 24,351
+// vectors of questions in pruned lists, told .95 by queries made as above, others found .931 of the
+// 10 best; by whole ones .943.
 #pragma once
 
 #include "engine/sparse/approximate_index.h"
