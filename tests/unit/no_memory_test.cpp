@@ -34,11 +34,12 @@ public:
         rlimit none = before_;
         none.rlim_cur = 1;
         setrlimit(RLIMIT_AS, &none);
-        for (size_t bytes = size_t{1} << 24; bytes >= least; bytes /= 2) {
-            while (void* block = std::malloc(bytes)) {
-                *static_cast<void**>(block) = held_;
-                held_ = block;
-            }
+        for (size_t bytes = size_t{1} << 24; bytes > kCached && bytes >= least; bytes /= 2) {
+            TakeAll(bytes);
+        }
+        // Small blocks that were given back are kept by their sizes, and are none of another.
+        for (size_t bytes = kCached; bytes >= least; bytes -= kStep) {
+            TakeAll(bytes);
         }
         for (size_t i = 0; i < kBlocks; i += 2) {
             std::free(std::exchange(small_[i], nullptr));
@@ -57,6 +58,15 @@ public:
     NoMemory& operator=(const NoMemory&) = delete;
 
 private:
+    void TakeAll(size_t bytes) {
+        while (void* block = std::malloc(bytes)) {
+            *static_cast<void**>(block) = held_;
+            held_ = block;
+        }
+    }
+
+    static constexpr size_t kCached = 1056;
+    static constexpr size_t kStep = 16;
     static constexpr size_t kSmall = 1000;
     static constexpr size_t kBlocks = 100;
     rlimit before_{};
