@@ -355,8 +355,19 @@ ImportOptions WithLines(ImportOptions options) {
     return options;
 }
 
+void CheckVocabulary(const ImportOptions& options) {
+    const std::string& name = options.stream.format;
+    const FileFormat format = name.empty() ? FormatOfPath(options.stream.file) : FormatOfName(name);
+    if (!options.choices.vocabulary.empty() && format == FileFormat::kSpmat) {
+        FailUsage(
+            "--vocabulary is for entries that are named by terms; those of a CSR file are "
+            "numbers");
+    }
+}
+
 void RunImport(const ImportOptions& given) {
     const ImportOptions options = WithLines(WithBeir(given));
+    CheckVocabulary(options);
     const auto started = std::chrono::steady_clock::now();
     RecordStream stream(options.stream);
     const std::deque<Record>& sample = stream.TakeSample();

@@ -90,6 +90,7 @@ expect 2 "goes with --vector of a sparse field" "$quern" search crlf.quern docs 
 expect 1 "none.txt: no terms; is it there" "$quern" search crlf.quern docs --vector '{"ship":1}' --vocabulary none.txt
 expect 2 "" ls none.txt
 expect 0 'ship$' "$quern" stats crlf.quern docs v --vocabulary crlf.txt
+expect 2 "those of a CSR file are numbers" "$quern" import crlf.quern docs any.csr --sparse v --vocabulary crlf.txt
 expect 0 '"term":"ship"' "$quern" stats crlf.quern docs v --vocabulary crlf.txt --json
 expect 0 "note: terms that are not in the vocabulary: 1, the first 'nope'" "$quern" search crlf.quern docs --vector '{"ship":1,"nope":2}' --vocabulary crlf.txt
 expect 0 'queries +2' "$quern" stats crlf.quern docs v --vocabulary crlf.txt --queries <(printf '{"v":{"ship":1}}\n{"v":{"x":1}}\n')
